@@ -1,0 +1,50 @@
+# One command each. `make demo` and `make test` do all the set-up they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check format lint types imports bench clean
+
+help: ## Say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than Python 3.11; try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing mlarchive and what its tests need into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## Mirror one real MLflow server into another, step by step
+	@$(BIN)/python examples/demo.py
+
+test: $(READY) ## Run all tests
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+check: format-check lint types imports ## Formatting, linting, types, import contracts
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix --select I .
+
+.PHONY: format-check
+format-check: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY) ## Lint
+	$(BIN)/ruff check .
+
+types: $(READY) ## Check types (strict, code and tests)
+	$(BIN)/mypy
+
+imports: $(READY) ## Check that arrows point one way
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Measure packing against tar and zstd
+	$(BIN)/python bench/pack.py
+
+clean: ## Remove what was built or made by the demo
+	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,308 @@
+"""The main job, step by step: one real MLflow server mirrored into another through packages.
+
+Starts two servers on free loopback ports, trains a model in the first, and then does what a user
+would do, printing each command before it runs it. Fails loudly if anything differs. Everything it
+makes lies in `demo/`; it stops only the processes it started.
+"""
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "demo"
+MARK = DEMO / ".made-by-make-demo"
+BIN = Path(sys.executable).parent
+MODEL = "wine-classifier"
+
+MIRROR = """\
+# What `mlarchived` keeps true. Paths are relative to this file.
+
+# Where the daemon remembers what it has done.
+state = "state"
+
+# Registries have names; a mirror remembers an object by its registry's name, not by its URL.
+[registries.lab]
+locator = "mlflow+http://127.0.0.1:{source}"
+
+[registries.clinic]
+locator = "mlflow+http://127.0.0.1:{target}"
+
+[[mirror]]
+name = "models"
+source = "lab#models/*"     # every registered model, every version
+vault = "vault"             # every version is kept here as a .mlpkg package
+targets = ["clinic"]        # and unpacked here
+versions = "preserve"       # version 3 there is version 3 here; "next" takes the next free number
+conflict = "fail"           # never overwrite other content under the same name and version
+"""
+
+
+class DemoError(Exception):
+    """Something differs from what it must be."""
+
+
+def main() -> int:
+    """Run the demonstration; 0 if everything was as it must be."""
+    started = time.monotonic()
+    try:
+        prepare_folder()
+        with server("lab") as source, server("clinic") as target:
+            show_the_job(source, target)
+    except DemoError as error:
+        print(f"\nThe demonstration FAILED: {error}", file=sys.stderr)
+        return 1
+    say(f"Everything is as it must be ({time.monotonic() - started:.0f} s).")
+    what_next()
+    return 0
+
+
+def show_the_job(source: int, target: int) -> None:
+    """Everything between the start and the stop of the two servers."""
+    say("A small real model is trained and registered twice in the first server, 'lab'")
+    run("python", "examples/train_wine.py", environment={"MLFLOW_TRACKING_URI": url(source)})
+
+    say("A mirror is described in demo/mirror.toml")
+    (DEMO / "mirror.toml").write_text(MIRROR.format(source=source, target=target))
+    print((DEMO / "mirror.toml").read_text())
+
+    say("Is the configuration right, and does every registry answer?")
+    daemon("check")
+    say("What would be done, and why?")
+    expect(daemon("plan"), "new")
+    say("Do it once")
+    daemon("once")
+
+    say("What the vault holds now")
+    mlarchive("ls", "vault:demo/vault")
+    package = newest_package()
+    mlarchive("ls", package)
+    mlarchive("show", package)
+    mlarchive("verify", "vault:demo/vault")
+
+    say("A second time there is nothing to do")
+    expect(daemon("once"), "nothing to do")
+
+    say("An alias moves at the source; its label travels, the model's bytes do not")
+    move_alias(source)
+    once = daemon("once")
+    expect(once, "labels")
+    compare(source, target)
+
+
+def newest_package() -> str:
+    """The package of the newest version, as a path a user would type."""
+    packages = sorted((DEMO / "vault").rglob("2~*.mlpkg"))
+    if not packages:
+        raise DemoError("the vault holds no package of version 2")
+    return str(packages[0].relative_to(ROOT))
+
+
+def move_alias(source: int) -> None:
+    """Point the alias `champion` at version 2."""
+    from mlflow import MlflowClient
+
+    print(f"$ # MlflowClient(lab).set_registered_model_alias({MODEL!r}, 'champion', '2')")
+    MlflowClient(url(source)).set_registered_model_alias(MODEL, "champion", "2")
+
+
+def compare(source: int, target: int) -> None:
+    """Load the champion from both servers and compare what they hold and predict."""
+    import mlflow
+    from mlflow import MlflowClient
+    from sklearn.datasets import load_wine
+
+    say("The champion is loaded from both servers, and their predictions are compared")
+    predictions = []
+    for port in (source, target):
+        client = MlflowClient(url(port))
+        champion = client.get_model_version_by_alias(MODEL, "champion")
+        same("the champion's version", champion.version, "2", champion.version == "2")
+        mlflow.set_tracking_uri(url(port))
+        mlflow.set_registry_uri(url(port))
+        model = mlflow.sklearn.load_model(f"models:/{MODEL}@champion")
+        predictions.append(model.predict_proba(load_wine().data))
+    first, second = predictions
+    same("178 predictions", first.sum(), second.sum(), (first == second).all())
+    versions = [
+        sorted(v.version for v in MlflowClient(url(port)).search_model_versions(f"name='{MODEL}'"))
+        for port in (source, target)
+    ]
+    same("versions", *versions, versions[0] == versions[1])
+    histories = [metric_history(port) for port in (source, target)]
+    same("metric points", len(histories[0]), len(histories[1]), histories[0] == histories[1])
+
+
+def metric_history(port: int) -> list[tuple[object, ...]]:
+    """Every metric point of every version's run."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(url(port))
+    points = []
+    for version in ("1", "2"):
+        run = client.get_run(client.get_model_version(MODEL, version).run_id)
+        points += [
+            (version, run.info.start_time, run.info.end_time, key, m.step, m.timestamp, m.value)
+            for key in sorted(run.data.metrics)
+            for m in client.get_metric_history(run.info.run_id, key)
+        ]
+    return points
+
+
+def same(what: str, first: object, second: object, equal: object) -> None:
+    """Say that two things are equal, or fail."""
+    if not equal:
+        raise DemoError(f"{what} differ: {first} at the source, {second} at the target")
+    print(f"  equal: {what}")
+
+
+# --- running what a user would run ---------------------------------------------------------------
+
+
+def mlarchive(*arguments: str) -> str:
+    """Run `mlarchive` and show it."""
+    return run("mlarchive", *arguments)
+
+
+def daemon(verb: str) -> str:
+    """Run `mlarchived` on the demonstration's configuration and show it."""
+    return run("mlarchived", "--config", "demo/mirror.toml", verb)
+
+
+def run(command: str, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    """Print a command, run it, print and return what it says.
+
+    Raises:
+        DemoError: It did not exit with 0; not even 3, "done, with losses", is right here.
+    """
+    shown = " ".join(shlex.quote(word) for word in (command, *arguments))
+    print(f"$ {shown}", flush=True)
+    finished = subprocess.run(
+        [str(BIN / command), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    print(finished.stdout, flush=True)
+    if finished.returncode != 0:
+        raise DemoError(f"'{shown}' exited with {finished.returncode}")
+    return finished.stdout
+
+
+def expect(output: str, words: str) -> None:
+    """Fail unless the output says the words."""
+    if words not in output:
+        raise DemoError(f"expected to read {words!r} above")
+
+
+def say(sentence: str) -> None:
+    """Announce a step."""
+    print(f"\n=== {sentence}\n", flush=True)
+
+
+# --- the two servers -----------------------------------------------------------------------------
+
+
+def prepare_folder() -> None:
+    """An empty `demo/`; one that `make demo` did not make is left alone."""
+    if DEMO.exists():
+        if not MARK.exists():
+            raise DemoError(f"{DEMO} exists and was not made by 'make demo'; move it away")
+        shutil.rmtree(DEMO)
+    DEMO.mkdir()
+    MARK.touch()
+
+
+@contextlib.contextmanager
+def server(name: str) -> Iterator[int]:
+    """Run a real `mlflow server` (SQLite, local artifacts); gives its port, stops it at the end."""
+    folder = DEMO / "servers" / name
+    folder.mkdir(parents=True)
+    port = free_port()
+    command = [
+        *(str(BIN / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+        *("--workers", "1"),
+    ]
+    say(f"An MLflow server called '{name}' starts on port {port}")
+    print(f"$ {' '.join(shlex.quote(word) for word in ('mlflow', *command[1:]))}", flush=True)
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_for(port, process, folder / "log.txt")
+        yield port
+    finally:
+        stop(process)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"{url(port)}/health", timeout=2),  # noqa: S310  (loopback)
+        ):
+            return
+        time.sleep(0.2)
+    raise DemoError(f"the server on port {port} did not start; see {log}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server and the workers it started, which share its process group."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+            return
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def url(port: int) -> str:
+    """Where a server on this port answers."""
+    return f"http://127.0.0.1:{port}"
+
+
+def what_next() -> None:
+    """Where things lie, and what to try."""
+    print(
+        f"""
+The vault lies in demo/vault; the servers are stopped, the packages need none. Try:
+
+  {BIN.relative_to(ROOT)}/mlarchive ls vault:demo/vault
+  {BIN.relative_to(ROOT)}/mlarchive show {newest_package()}
+  {BIN.relative_to(ROOT)}/mlarchive extract {newest_package()} -C demo/out
+  {BIN.relative_to(ROOT)}/mlarchive verify vault:demo/vault
+"""
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""One tree of errors: a stable code, an exit status, whether a retry can help, and a hint.
+
+Every error a person can meet is a class here; `spec/errors.md` is generated from this tree. A
+message says what happened, to what and where; the hint says what to do next. Commands print
+`error: MESSAGE` and `hint: HINT`, and leave with `exit_status`. A traceback on a person's screen
+is a defect.
+
+    MlarchiveError
+    ├── UsageError                2   the command line is wrong
+    │   └── LocatorError          2   a locator does not follow the grammar
+    ├── DamageError               4   what is stored is not what was stored
+    │   └── FormatError           4   a package breaks a clause of the spec (E-code)
+    ├── ConfigError              10   the configuration is wrong
+    ├── NotFoundError            11   what a locator names is not there
+    ├── UnavailableError         12   a server does not answer (retry helps)
+    ├── AccessError              13   credentials missing, wrong or expired
+    ├── ConflictError            14   the target holds other content under that name
+    ├── StorageError             15   the disk is full or refuses (retry may help)
+    ├── MissingExtraError        16   a registry's client library is not installed
+    ├── MissingChunksError       17   a thin package without the packages it builds on
+    ├── SourceChangedError       18   a file changed while it was read (retry helps)
+    ├── UnsupportedError         19   the registry cannot do what was asked
+    ├── BusyError                20   another process holds the lease (retry helps)
+    ├── RemoteError              21   a server answered with something we cannot use
+    └── Interrupted             130   the person pressed Ctrl-C
+"""
+
+from typing import ClassVar
+
+
+class MlarchiveError(Exception):
+    """The root of the tree: one sentence for a person, and what a program needs to know.
+
+    Attributes:
+        code: A stable, hyphenated name for programs (`--json` prints it).
+        exit_status: The process's exit status when this error ends it.
+        retryable: Whether the same operation can succeed later without anybody's help.
+        hint: What the person can do next; empty where there is nothing useful to say.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(MlarchiveError):
+    """The command line asks for something that makes no sense."""
+
+    code = "usage"
+    exit_status = 2
+
+
+class LocatorError(UsageError):
+    """A locator does not follow the grammar of `spec/locators.md`."""
+
+    code = "locator"
+
+
+class DamageError(MlarchiveError):
+    """What is stored differs from what was stored."""
+
+    code = "damage"
+    exit_status = 4
+
+
+class FormatError(DamageError):
+    """A package breaks a clause of `spec/mlpkg-1.md`.
+
+    Attributes:
+        refusal: The refusal code of the spec, such as `E014`.
+    """
+
+    code = "format"
+
+    def __init__(self, refusal: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{refusal}: {message}", hint=hint)
+        self.refusal = refusal
+
+
+class ConfigError(MlarchiveError):
+    """The configuration file is wrong; the message names file, line and key."""
+
+    code = "config"
+    exit_status = 10
+
+
+class NotFoundError(MlarchiveError):
+    """What a locator names does not exist in its registry."""
+
+    code = "not-found"
+    exit_status = 11
+
+
+class UnavailableError(MlarchiveError):
+    """A server does not answer, or answers that it cannot now."""
+
+    code = "unavailable"
+    exit_status = 12
+    retryable = True
+
+
+class AccessError(MlarchiveError):
+    """Credentials are missing, wrong or expired, or a file may not be read or written."""
+
+    code = "access"
+    exit_status = 13
+
+
+class ConflictError(MlarchiveError):
+    """The target already holds other content under the same name and version."""
+
+    code = "conflict"
+    exit_status = 14
+
+
+class StorageError(MlarchiveError):
+    """The file system is full, read-only or failing; nothing half-written stays behind."""
+
+    code = "storage"
+    exit_status = 15
+    retryable = True
+
+
+class MissingExtraError(MlarchiveError):
+    """A registry needs a client library that is not installed."""
+
+    code = "missing-extra"
+    exit_status = 16
+
+
+class MissingChunksError(MlarchiveError):
+    """A thin package was opened without all of the packages that hold its chunks."""
+
+    code = "missing-chunks"
+    exit_status = 17
+
+
+class SourceChangedError(MlarchiveError):
+    """A file changed while it was being read, so what was read is no state it ever had."""
+
+    code = "source-changed"
+    exit_status = 18
+    retryable = True
+
+
+class UnsupportedError(MlarchiveError):
+    """The registry cannot do what was asked of it."""
+
+    code = "unsupported"
+    exit_status = 19
+
+
+class BusyError(MlarchiveError):
+    """Another live process holds the lease on this work."""
+
+    code = "busy"
+    exit_status = 20
+    retryable = True
+
+
+class RemoteError(MlarchiveError):
+    """A server answered, but with an error or content that cannot be used."""
+
+    code = "remote"
+    exit_status = 21
+
+
+class Interrupted(MlarchiveError):  # noqa: N818  (a person's wish, not an error)
+    """The person pressed Ctrl-C, or the process was asked to stop."""
+
+    code = "interrupted"
+    exit_status = 130

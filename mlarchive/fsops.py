@@ -1,0 +1,267 @@
+"""The only place that creates, syncs, renames or removes what must survive a crash.
+
+The recipe, and the only one: write to a temporary name in the target's own folder, fsync the
+file, rename it over the final name, fsync the folder. A crash at any instruction then leaves
+either the old state or the new one under the final name, and at most a temporary that carries
+`TEMPORARY_MARK` in its name, which `remove_stale_temporaries` clears. A failed fsync is never
+retried on the same file: the kernel may have dropped the pages, so the temporary is thrown away.
+
+Temporary names hold the writer's process id and that process's start time, so a sweep never
+takes a living writer's file.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from mlarchive.errors import AccessError, MlarchiveError, NotFoundError, StorageError
+
+TEMPORARY_MARK = ".mlarchive-tmp-"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK = {*_FULL, errno.EIO, errno.EROFS}
+_DENIED = {errno.EACCES, errno.EPERM}
+_ABSENT = {errno.ENOENT, errno.ENOTDIR}
+
+
+def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
+    """Turn an operating-system error into one sentence with what, where and what to do.
+
+    Args:
+        error: What the system said.
+        path: The file or folder that was worked on.
+        doing: What was tried, as a verb: "write", "read", "create".
+    """
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return StorageError(
+            f"cannot {doing} {path}: no space left ({reason})",
+            hint="free some space or choose another folder, then run the same command again",
+        )
+    if error.errno in _DENIED:
+        return AccessError(f"may not {doing} {path}: {reason}", hint="check its permissions")
+    if error.errno in _ABSENT:
+        return NotFoundError(f"cannot {doing} {path}: {reason}", hint="check the path")
+    return StorageError(f"cannot {doing} {path}: {reason}")
+
+
+@contextlib.contextmanager
+def explaining(path: Path | str, doing: str) -> Iterator[None]:
+    """Raise `explain`'s error for any `OSError` inside the block."""
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, path, doing) from error
+
+
+@contextlib.contextmanager
+def _explaining_the_disk(path: Path) -> Iterator[None]:
+    """Explain what only a write to our own file can raise; other people's errors pass through."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in _DISK:
+            raise explain(error, path, "write") from error
+        raise
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents, durably; nothing happens if it is there.
+
+    Raises:
+        MlarchiveError: As `explain` maps what the system said.
+    """
+    with explaining(path, "create"):
+        missing: list[Path] = []
+        here = path
+        while not here.exists():
+            missing.append(here)
+            here = here.parent
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            sync_folder(folder.parent)
+        path.mkdir(exist_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable (fsync of the folder itself)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder and say so with EINVAL; EIO is real.
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
+    """Write a file that appears whole and durable under its final name, or not at all.
+
+    Args:
+        path: The final name. Its folder is created if need be.
+        replace: Whether an existing file may be replaced; if not, `FileExistsError` becomes
+            an error that names it.
+
+    Yields:
+        The temporary file, open for unbuffered-size binary writing (and reading back).
+
+    Raises:
+        MlarchiveError: As `explain` maps what the system said. The temporary is gone then.
+    """
+    make_folder(path.parent)
+    temporary = path.parent / _temporary_name(path.name)
+    try:
+        with explaining(path, "write"):
+            file = temporary.open("xb+")
+        with file:
+            with _explaining_the_disk(path):
+                yield file
+            with explaining(path, "write"):
+                file.flush()
+                os.fsync(file.fileno())
+        with explaining(path, "write"):
+            publish(temporary, path, replace=replace)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def publish(temporary: Path, path: Path, *, replace: bool = True) -> None:
+    """Give a complete, synced file or folder its final name, durably.
+
+    Raises:
+        OSError: As the system says; with `replace=False`, `FileExistsError` if the name is taken.
+    """
+    if replace:
+        temporary.rename(path)
+    elif temporary.is_dir():
+        # rename(2) of a folder fails unless the target is absent or an empty folder.
+        temporary.rename(path)
+    else:
+        os.link(temporary, path)
+        temporary.unlink()
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder that appears under its final name only when it is complete.
+
+    Args:
+        path: The final name; it must not exist, or be an empty folder.
+
+    Yields:
+        The temporary folder beside it, to be filled. Everything in it is synced at the end.
+
+    Raises:
+        MlarchiveError: As `explain` maps what the system said. The temporary is gone then.
+    """
+    make_folder(path.parent)
+    temporary = path.parent / _temporary_name(path.name)
+    try:
+        with explaining(path, "write"):
+            temporary.mkdir()
+        with _explaining_the_disk(path):
+            yield temporary
+        with explaining(path, "write"):
+            sync_tree(temporary)
+            publish(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def sync_tree(path: Path) -> None:
+    """Make a whole tree durable with one `syncfs`-like pass over its file system."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _syncfs(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _syncfs(descriptor: int) -> None:
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder tree, durably; nothing happens if it is not there."""
+    with explaining(path, "remove"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            sync_folder(path.parent)
+
+
+def remove_stale_temporaries(folder: Path) -> list[Path]:
+    """Remove what dead writers left anywhere below a folder; living writers' files stay.
+
+    Returns:
+        What was removed.
+    """
+    removed: list[Path] = []
+    for path in sorted(folder.rglob(f"*{TEMPORARY_MARK}*")):
+        owner = path.name.rpartition(TEMPORARY_MARK)[2]
+        if path.exists() and not _is_alive(owner):
+            remove(path)
+            removed.append(path)
+    return removed
+
+
+def scratch_folder(parent: Path) -> contextlib.AbstractContextManager[Path]:
+    """A private folder for intermediate files, removed at the end, swept after a crash.
+
+    Args:
+        parent: Where it is made; created if need be.
+    """
+    return _scratch(parent)
+
+
+@contextlib.contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    make_folder(parent)
+    path = parent / _temporary_name("scratch")
+    with explaining(path, "create"):
+        path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _temporary_name(name: str) -> str:
+    # The stem is cut so that the whole stays within the usual 255 bytes for a name.
+    stem = os.fsdecode(os.fsencode(name)[:120].decode("utf-8", "ignore").encode())
+    pid = os.getpid()
+    return f".{stem}{TEMPORARY_MARK}{pid}-{_start_time(pid)}-{secrets.token_hex(4)}"
+
+
+def _is_alive(owner: str) -> bool:
+    pid, _, rest = owner.partition("-")
+    started = rest.partition("-")[0]
+    return pid.isdigit() and started != "" and _start_time(int(pid)) == started
+
+
+def _start_time(pid: int) -> str:
+    """A process's start time in clock ticks since boot (proc(5), field 22); "" if it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]

@@ -1,0 +1,220 @@
+"""The three documents of a package: content, state and evidence (clauses 6 and 7 of the spec).
+
+Each record is split by its fields' parts and joined again by its key. `content_id` and
+`state_id` are the SHA-256 of the first two documents' bytes. Knows nothing of files and chunks.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mlarchive.errors import FormatError
+from mlarchive.package import canonical
+from mlarchive.package.fields import PARTS, part_of, record_types, references, rekeyed
+from mlarchive.package.keys import in_part, local_keys
+from mlarchive.records import Address, AnyRecord, Loss, Part
+
+FORMATS: Mapping[Part, str] = {
+    "content": "mlpkg-content-1",
+    "state": "mlpkg-state-1",
+    "evidence": "mlpkg-evidence-1",
+}
+
+
+class Packed(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """By what and when a package was made.
+
+    Attributes:
+        tool: Name and version.
+        time: ms since 1970 UTC; given by the caller, so that packing is reproducible.
+    """
+
+    tool: str
+    time: int
+
+
+class Meaning(Struct, frozen=True, kw_only=True):
+    """All that the three documents say.
+
+    Attributes:
+        address: What the object is called at its source.
+        subject: Key of the record the package is about.
+        records: Sorted by key.
+        losses: What did not make it into the package, and why.
+        transformations: What is in the package in another form.
+        packed: By what and when.
+    """
+
+    address: Address
+    subject: str
+    records: tuple[AnyRecord, ...]
+    losses: tuple[Loss, ...] = ()
+    transformations: tuple[Loss, ...] = ()
+    packed: Packed
+
+
+class Documents(Struct, frozen=True, kw_only=True):
+    """The canonical bytes of the three documents."""
+
+    content: bytes
+    state: bytes
+    evidence: bytes
+
+    @property
+    def content_id(self) -> str:
+        """What the object is: lower-case hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def state_id(self) -> str:
+        """How it is labelled: lower-case hex."""
+        return hashlib.sha256(self.state).hexdigest()
+
+
+class _Content(Struct, kw_only=True, forbid_unknown_fields=True):
+    format: str
+    subject: str
+    records: dict[str, dict[str, Any]]
+
+
+class _State(Struct, kw_only=True, forbid_unknown_fields=True):
+    format: str
+    records: dict[str, dict[str, Any]]
+
+
+class _Evidence(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    format: str
+    address: Address
+    packed: Packed
+    records: dict[str, dict[str, Any]]
+    losses: tuple[Loss, ...] = ()
+    transformations: tuple[Loss, ...] = ()
+
+
+def localised(meaning: Meaning) -> Meaning:
+    """The same meaning with package-local keys, records sorted by them.
+
+    Raises:
+        ValueError: As `local_keys`.
+    """
+    keys = local_keys(meaning.records)
+    records = sorted((rekeyed(r, keys) for r in meaning.records), key=lambda record: record.key)
+    return msgspec.structs.replace(meaning, subject=keys[meaning.subject], records=tuple(records))
+
+
+def encode_documents(meaning: Meaning) -> Documents:
+    """The three documents of a meaning whose keys are package-local."""
+    parts = {part: _members(meaning.records, part) for part in PARTS}
+    for record in meaning.records:
+        parts["content"].setdefault(record.key, {})
+        parts["content"][record.key]["kind"] = record.__struct_config__.tag
+    return Documents(
+        content=canonical.encode(
+            _Content(format=FORMATS["content"], subject=meaning.subject, records=parts["content"])
+        ),
+        state=canonical.encode(_State(format=FORMATS["state"], records=parts["state"])),
+        evidence=canonical.encode(
+            _Evidence(
+                format=FORMATS["evidence"],
+                address=meaning.address,
+                packed=meaning.packed,
+                records=parts["evidence"],
+                losses=meaning.losses,
+                transformations=meaning.transformations,
+            )
+        ),
+    )
+
+
+def decode_documents(documents: Documents) -> Meaning:
+    """What three documents say.
+
+    Raises:
+        FormatError: E030 not readable, E031 not canonical, E032 a reference or the subject names
+            no record, E033 a kind or format this version does not know.
+    """
+    content = _decode(documents.content, _Content, "content")
+    state = _decode(documents.state, _State, "state")
+    evidence = _decode(documents.evidence, _Evidence, "evidence")
+    _refuse_strangers(content.records, state.records, "state")
+    _refuse_strangers(content.records, evidence.records, "evidence")
+    records = tuple(
+        _join(key, members, state.records.get(key, {}), evidence.records.get(key, {}))
+        for key, members in sorted(content.records.items())
+    )
+    meaning = Meaning(
+        address=evidence.address,
+        subject=content.subject,
+        records=records,
+        losses=evidence.losses,
+        transformations=evidence.transformations,
+        packed=evidence.packed,
+    )
+    _refuse_dangling(meaning)
+    again = encode_documents(meaning)
+    for part in PARTS:
+        if getattr(again, part) != getattr(documents, part):
+            raise FormatError("E031", f"the {part} document is not in canonical form")
+    return meaning
+
+
+def _members(records: Sequence[AnyRecord], part: Part) -> dict[str, dict[str, Any]]:
+    split = {record.key: in_part(record, part) for record in records}
+    return {key: members for key, members in split.items() if members}
+
+
+def _decode(raw: bytes, kind: type[Any], part: Part) -> Any:  # noqa: ANN401
+    try:
+        document = msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise FormatError("E030", f"the {part} document cannot be read: {error}") from error
+    if document.format != FORMATS[part]:
+        raise FormatError(
+            "E033",
+            f"the {part} document has the format {document.format!r}",
+            hint="a newer version of mlarchive may read it",
+        )
+    return document
+
+
+def _join(key: str, *parts: dict[str, Any]) -> AnyRecord:
+    content, state, evidence = parts
+    kind = content.get("kind")
+    record_type = record_types().get(kind) if isinstance(kind, str) else None
+    if record_type is None:
+        raise FormatError(
+            "E033",
+            f"record {key!r} is of the unknown kind {kind!r}",
+            hint="a newer version of mlarchive may read it",
+        )
+    allowed = part_of(record_type)
+    for part, members in zip(PARTS, parts, strict=True):
+        for name in members:
+            if name != "kind" and allowed.get(name) != part:
+                raise FormatError("E030", f"record {key!r} has {name!r} in its {part}")
+    members = {"key": key, **content, **state, **evidence}
+    try:
+        return msgspec.convert(members, type=AnyRecord)  # type: ignore[no-any-return]
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise FormatError("E030", f"record {key!r} cannot be read: {error}") from error
+
+
+def _refuse_strangers(
+    known: Mapping[str, object], records: Mapping[str, object], part: Part
+) -> None:
+    for key in records:
+        if key not in known:
+            raise FormatError("E032", f"the {part} document speaks of {key!r}, which is no record")
+
+
+def _refuse_dangling(meaning: Meaning) -> None:
+    known = {record.key for record in meaning.records}
+    if meaning.subject not in known:
+        raise FormatError("E032", f"the subject {meaning.subject!r} is no record")
+    for record in meaning.records:
+        for where, to in references(record):
+            if to not in known:
+                raise FormatError("E032", f"{record.key}{where} refers to {to!r}, no record")

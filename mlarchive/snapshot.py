@@ -1,0 +1,78 @@
+"""A snapshot: what a source hands over and a target receives.
+
+Records that know each other by key, the files and metric columns that hang on them as streams,
+and what could not be read. A source gives streams whose digests it does not know yet; a package
+gives streams whose records already state them. Nothing is read until a stream is opened.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from mlarchive.records import Address, AnyRecord, File, Loss, MetricSeries
+
+Entry = File | MetricSeries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """The bytes of one file or metric series, not yet read.
+
+    Attributes:
+        owner: Key of the record the entry hangs on.
+        entry: What the bytes are. From a source, `sha256` is "" and `size` (or `points`) is what
+            the source claims, -1 where it claims nothing; packing fills in what it measured and
+            refuses a claim that does not hold.
+        open: Opens the bytes for one forward read; call it as often as needed.
+    """
+
+    owner: str
+    entry: Entry
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One object of a registry with all that hangs on it.
+
+    Attributes:
+        address: What its source calls it.
+        subject: Key of the record it is about.
+        records: The subject and what hangs on it; keys are unique.
+        streams: The bytes. From a package, one for each file and series of the records, in order.
+        losses: What could not be read, or cannot be carried.
+        transformations: What was changed on the way, and can be undone or does not matter.
+        content_id: As its package states it; "" from a source.
+        state_id: As its package states it; "" from a source.
+    """
+
+    address: Address
+    subject: str
+    records: tuple[AnyRecord, ...]
+    streams: tuple[Stream, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    transformations: tuple[Loss, ...] = ()
+    content_id: str = ""
+    state_id: str = ""
+
+    def record(self, key: str) -> AnyRecord:
+        """The record with that key.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self.by_key[key]
+
+    @property
+    def by_key(self) -> Mapping[str, AnyRecord]:
+        """All records by key."""
+        return {record.key: record for record in self.records}
+
+    def streams_of(self, key: str) -> tuple[Stream, ...]:
+        """The streams that hang on one record."""
+        return tuple(stream for stream in self.streams if stream.owner == key)
+
+
+def entry_name(entry: Entry) -> str:
+    """What a person calls an entry: a file's path, a series' key."""
+    return entry.path if isinstance(entry, File) else entry.key

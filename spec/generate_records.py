@@ -1,0 +1,105 @@
+"""Write `records.md`: the table of every record type's fields, from `mlarchive.records`.
+
+python spec/generate_records.py            # rewrites spec/records.md
+python spec/generate_records.py --check    # exits 1 where it is stale
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import msgspec
+
+from mlarchive import records
+from mlarchive.package.fields import part_of, record_types
+
+HERE = Path(__file__).resolve().parent
+OUTPUT = HERE / "records.md"
+
+HEAD = """\
+# Records
+
+Normative; generated from `mlarchive/records.py` by `spec/generate_records.py`. Each field of each
+record type is in exactly one of the three documents of clause 6 of [mlpkg-1](mlpkg-1.md):
+*content* (what the thing is; `content_id`), *state* (how it is labelled; `state_id`), or
+*evidence* (how we know; no id). A field that has its default value is not encoded. References are
+keys of records of the same package. Times are milliseconds since 1970-01-01T00:00:00Z. No field
+holds a float.
+"""
+
+
+def main() -> int:
+    """Write or check the table."""
+    text = render()
+    if "--check" in sys.argv[1:]:
+        if not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != text:
+            sys.stderr.write(f"{OUTPUT.name} is stale: run python spec/generate_records.py\n")
+            return 1
+        return 0
+    OUTPUT.write_text(text, encoding="utf-8")
+    return 0
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for kind, record_type in sorted(record_types().items()):
+        parts.append(f"\n## `{kind}`\n\n{_summary(record_type)}\n\n")
+        parts.append("| field | document | type | meaning |\n|---|---|---|---|\n")
+        meanings = {**_meanings(records.Record), **_meanings(record_type)}
+        types = {field.name: field.type for field in msgspec.inspect.type_info(record_type).fields}
+        for name, part in sorted(part_of(record_type).items(), key=lambda item: (item[1], item[0])):
+            shape = _shape(types[name])
+            parts.append(f"| `{name}` | {part} | {shape} | {meanings[name]} |\n")
+    parts.append("\n# Parts of records\n")
+    for struct in (
+        *(records.File, records.MetricSeries, records.DatasetInput, records.ModelInput),
+        *(records.ArtifactRoot, records.Native, records.Address, records.Loss),
+    ):
+        parts.append(f"\n## `{struct.__name__}`\n\n{_summary(struct)}\n\n")
+        parts.append("| field | type | meaning |\n|---|---|---|\n")
+        meanings = _meanings(struct)
+        for field in sorted(msgspec.inspect.type_info(struct).fields, key=lambda f: f.name):
+            meaning = meanings.get(field.name, "The record it names.")
+            parts.append(f"| `{field.name}` | {_shape(field.type)} | {meaning} |\n")
+    return "".join(parts)
+
+
+def _summary(struct: type) -> str:
+    text = (struct.__doc__ or "").partition("\n\n    Attributes:")[0]
+    return " ".join(text.split())
+
+
+def _meanings(struct: type) -> dict[str, str]:
+    """Field meanings from the docstring's `Attributes:` section."""
+    section = (struct.__doc__ or "").partition("Attributes:\n")[2]
+    found = re.findall(r"^        (\w+): (.*(?:\n            .*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()).replace("|", "\\|") for name, text in found}
+
+
+_SHAPES = (
+    (msgspec.inspect.StrType, "string"),
+    (msgspec.inspect.IntType, "integer"),
+    (msgspec.inspect.DictType, "object of strings"),
+    (msgspec.inspect.LiteralType, "string"),
+)
+
+
+def _shape(kind: msgspec.inspect.Type) -> str:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        reference = (kind.extra or {}).get("reference")
+        return "reference" if reference else _shape(kind.type)
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        return f"array of {_shape(kind.item_type)}"
+    if isinstance(kind, msgspec.inspect.StructType):
+        return f"[{kind.cls.__name__}](#{kind.cls.__name__.lower()})"
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return " or ".join(_shape(one) for one in kind.types if one != msgspec.inspect.NoneType())
+    for known, name in _SHAPES:
+        if isinstance(kind, known):
+            return name
+    raise TypeError(f"no name for the type {kind}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
