@@ -17,6 +17,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
@@ -111,23 +115,19 @@ def newest_package() -> str:
 
 def move_alias(source: int) -> None:
     """Point the alias `champion` at version 2."""
-    from mlflow import MlflowClient
-
     print(f"$ # MlflowClient(lab).set_registered_model_alias({MODEL!r}, 'champion', '2')")
-    MlflowClient(url(source)).set_registered_model_alias(MODEL, "champion", "2")
+    client(source).set_registered_model_alias(MODEL, "champion", "2")
 
 
 def compare(source: int, target: int) -> None:
     """Load the champion from both servers and compare what they hold and predict."""
     import mlflow
-    from mlflow import MlflowClient
     from sklearn.datasets import load_wine
 
     say("The champion is loaded from both servers, and their predictions are compared")
     predictions = []
     for port in (source, target):
-        client = MlflowClient(url(port))
-        champion = client.get_model_version_by_alias(MODEL, "champion")
+        champion = client(port).get_model_version_by_alias(MODEL, "champion")
         same("the champion's version", champion.version, "2", champion.version == "2")
         mlflow.set_tracking_uri(url(port))
         mlflow.set_registry_uri(url(port))
@@ -136,7 +136,7 @@ def compare(source: int, target: int) -> None:
     first, second = predictions
     same("178 predictions", first.sum(), second.sum(), (first == second).all())
     versions = [
-        sorted(v.version for v in MlflowClient(url(port)).search_model_versions(f"name='{MODEL}'"))
+        sorted(v.version for v in client(port).search_model_versions(f"name='{MODEL}'"))
         for port in (source, target)
     ]
     same("versions", *versions, versions[0] == versions[1])
@@ -146,18 +146,23 @@ def compare(source: int, target: int) -> None:
 
 def metric_history(port: int) -> list[tuple[object, ...]]:
     """Every metric point of every version's run."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(url(port))
+    reader = client(port)
     points = []
     for version in ("1", "2"):
-        run = client.get_run(client.get_model_version(MODEL, version).run_id)
+        run = reader.get_run(reader.get_model_version(MODEL, version).run_id or "")
         points += [
             (version, run.info.start_time, run.info.end_time, key, m.step, m.timestamp, m.value)
             for key in sorted(run.data.metrics)
-            for m in client.get_metric_history(run.info.run_id, key)
+            for m in reader.get_metric_history(run.info.run_id, key)
         ]
     return points
+
+
+def client(port: int) -> "MlflowClient":
+    """MLflow's own client of one server, for runs and for models."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=url(port), registry_uri=url(port))
 
 
 def same(what: str, first: object, second: object, equal: object) -> None:

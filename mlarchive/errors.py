@@ -22,6 +22,7 @@ is a defect.
     ├── UnsupportedError         19   the registry cannot do what was asked
     ├── BusyError                20   another process holds the lease (retry helps)
     ├── RemoteError              21   a server answered with something we cannot use
+    ├── MixedFailuresError       22   several things failed, for different reasons
     └── Interrupted             130   the person pressed Ctrl-C
 """
 
@@ -168,6 +169,13 @@ class RemoteError(MlarchiveError):
 
     code = "remote"
     exit_status = 21
+
+
+class MixedFailuresError(MlarchiveError):
+    """Several objects failed, each for its own reason; each reason was printed with its object."""
+
+    code = "mixed-failures"
+    exit_status = 22
 
 
 class Interrupted(MlarchiveError):  # noqa: N818  (a person's wish, not an error)

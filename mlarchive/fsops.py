@@ -19,7 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mlarchive.errors import AccessError, MlarchiveError, NotFoundError, StorageError
+from mlarchive.errors import (
+    AccessError,
+    ConflictError,
+    MlarchiveError,
+    NotFoundError,
+    StorageError,
+)
 
 TEMPORARY_MARK = ".mlarchive-tmp-"
 
@@ -47,6 +53,11 @@ def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
         return AccessError(f"may not {doing} {path}: {reason}", hint="check its permissions")
     if error.errno in _ABSENT:
         return NotFoundError(f"cannot {doing} {path}: {reason}", hint="check the path")
+    if error.errno == errno.EEXIST:
+        return ConflictError(
+            f"cannot {doing} {path}: something has that name already",
+            hint="choose another name, or remove it first",
+        )
     return StorageError(f"cannot {doing} {path}: {reason}")
 
 
@@ -249,17 +260,20 @@ def _temporary_name(name: str) -> str:
     # The stem is cut so that the whole stays within the usual 255 bytes for a name.
     stem = os.fsdecode(os.fsencode(name)[:120].decode("utf-8", "ignore").encode())
     pid = os.getpid()
-    return f".{stem}{TEMPORARY_MARK}{pid}-{_start_time(pid)}-{secrets.token_hex(4)}"
+    return f".{stem}{TEMPORARY_MARK}{pid}-{process_start(pid)}-{secrets.token_hex(4)}"
 
 
 def _is_alive(owner: str) -> bool:
     pid, _, rest = owner.partition("-")
     started = rest.partition("-")[0]
-    return pid.isdigit() and started != "" and _start_time(int(pid)) == started
+    return pid.isdigit() and started != "" and process_start(int(pid)) == started
 
 
-def _start_time(pid: int) -> str:
-    """A process's start time in clock ticks since boot (proc(5), field 22); "" if it is gone."""
+def process_start(pid: int) -> str:
+    """A process's start time in clock ticks since boot (proc(5), field 22); "" if it is gone.
+
+    Together with the process id it names a process for as long as the system is up.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:

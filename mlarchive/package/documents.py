@@ -5,7 +5,7 @@ Each record is split by its fields' parts and joined again by its key. `content_
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from mlarchive.errors import FormatError
 from mlarchive.package import canonical
+from mlarchive.package.entries import check_entries
 from mlarchive.package.fields import PARTS, part_of, record_types, references, rekeyed
-from mlarchive.package.keys import in_part, local_keys
+from mlarchive.package.keys import in_parts, local_keys
 from mlarchive.records import Address, AnyRecord, Loss, Part
 
 FORMATS: Mapping[Part, str] = {
@@ -107,10 +108,13 @@ def localised(meaning: Meaning) -> Meaning:
 
 def encode_documents(meaning: Meaning) -> Documents:
     """The three documents of a meaning whose keys are package-local."""
-    parts = {part: _members(meaning.records, part) for part in PARTS}
+    parts: dict[Part, dict[str, dict[str, Any]]] = {part: {} for part in PARTS}
     for record in meaning.records:
-        parts["content"].setdefault(record.key, {})
-        parts["content"][record.key]["kind"] = record.__struct_config__.tag
+        members = in_parts(record)
+        parts["content"][record.key] = members["content"] | {"kind": record.__struct_config__.tag}
+        for part in PARTS[1:]:
+            if members[part]:
+                parts[part][record.key] = members[part]
     return Documents(
         content=canonical.encode(
             _Content(format=FORMATS["content"], subject=meaning.subject, records=parts["content"])
@@ -134,7 +138,8 @@ def decode_documents(documents: Documents) -> Meaning:
 
     Raises:
         FormatError: E030 not readable, E031 not canonical, E032 a reference or the subject names
-            no record, E033 a kind or format this version does not know.
+            no record, E033 a kind or format this version does not know, E036 to E039 entries that
+            are not well-formed.
     """
     content = _decode(documents.content, _Content, "content")
     state = _decode(documents.state, _State, "state")
@@ -154,16 +159,13 @@ def decode_documents(documents: Documents) -> Meaning:
         packed=evidence.packed,
     )
     _refuse_dangling(meaning)
+    for record in records:
+        check_entries(record)
     again = encode_documents(meaning)
     for part in PARTS:
         if getattr(again, part) != getattr(documents, part):
             raise FormatError("E031", f"the {part} document is not in canonical form")
     return meaning
-
-
-def _members(records: Sequence[AnyRecord], part: Part) -> dict[str, dict[str, Any]]:
-    split = {record.key: in_part(record, part) for record in records}
-    return {key: members for key, members in split.items() if members}
 
 
 def _decode(raw: bytes, kind: type[Any], part: Part) -> Any:  # noqa: ANN401

@@ -53,6 +53,22 @@ def _reference_fields(struct: type[Struct]) -> frozenset[str]:
     )
 
 
+@cache
+def _may_refer(struct: type[Struct]) -> bool:
+    """Whether a Struct, or one within it, has references or a key."""
+    if issubclass(struct, Record) or _reference_fields(struct):
+        return True
+    hints = get_type_hints(struct, include_extras=True)
+    return any(_may_refer(inner) for hint in hints.values() for inner in _structs_in(hint))
+
+
+def _structs_in(hint: Any) -> Iterator[type[Struct]]:  # noqa: ANN401
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        yield hint
+    for item in get_args(hint):
+        yield from _structs_in(item)
+
+
 def references(value: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401
     """Every reference to another record inside a record: (where it stands, the key it names).
 
@@ -60,6 +76,8 @@ def references(value: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa
     list in which order means nothing does not matter.
     """
     if isinstance(value, Struct):
+        if not _may_refer(type(value)):
+            return
         own = _reference_fields(type(value))
         for name in value.__struct_fields__:
             item = getattr(value, name)
@@ -76,6 +94,8 @@ def references(value: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa
 def rekeyed(value: Any, keys: Mapping[str, str]) -> Any:  # noqa: ANN401
     """The same record (or part of one) with every key and reference replaced."""
     if isinstance(value, Struct):
+        if not _may_refer(type(value)):
+            return value
         own = _reference_fields(type(value))
         changes: dict[str, Any] = {}
         for name in value.__struct_fields__:
@@ -90,7 +110,10 @@ def rekeyed(value: Any, keys: Mapping[str, str]) -> Any:  # noqa: ANN401
                 changes[name] = new
         return msgspec.structs.replace(value, **changes) if changes else value
     if isinstance(value, tuple):
-        return tuple(rekeyed(item, keys) for item in value)
+        items = tuple(rekeyed(item, keys) for item in value)
+        return (
+            items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        )
     return value
 
 

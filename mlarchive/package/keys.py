@@ -2,9 +2,12 @@
 
 A source names records by its server's ids. Those must not reach `content_id` or `state_id`, nor
 may the order in which a server happened to answer. So each record gets a key `KIND-N`, numbered
-in the order of a digest of its meaning (clause 6.4 of `spec/mlpkg-1.md`): of its own content,
-refined by what it refers to and by what refers to it until no more records are told apart; among
-records whose content cannot be told apart, the same over state decides.
+in the order of a *colour*: the digest of its own content, refined by what it refers to and by what
+refers to it until no more records are told apart (clause 6.4 of `spec/mlpkg-1.md`).
+
+Records whose content cannot be told apart may change places without changing the content
+document, as long as all that hangs together changes places together. So ties are broken one at a
+time, each followed by refinement, and state says who goes first.
 """
 
 import hashlib
@@ -12,10 +15,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from mlarchive.package import canonical
-from mlarchive.package.fields import part_of, references, rekeyed
+from mlarchive.package.fields import PARTS, part_of, references, rekeyed
 from mlarchive.records import AnyRecord, Part, Record
 
 Digests = dict[str, bytes]
@@ -39,28 +40,78 @@ def local_keys(records: Sequence[AnyRecord]) -> Mapping[str, str]:
             raise ValueError(f"{source}{where} refers to {to!r}, which is not in the snapshot")
     blank = dict.fromkeys(by_key, "*")
     bare = {key: rekeyed(record, blank) for key, record in by_key.items()}
-    content = _refine({key: _own_digest(r, "content") for key, r in bare.items()}, edges)
-    state = _refine({key: content[key] + _own_digest(r, "state") for key, r in bare.items()}, edges)
+    own = {key: _own_digests(record) for key, record in bare.items()}
+    colours = _told_apart(
+        content={key: content for key, (content, _) in own.items()},
+        state={key: state for key, (_, state) in own.items()},
+        edges=edges,
+    )
     members: defaultdict[str, list[str]] = defaultdict(list)
     for key, record in by_key.items():
         members[str(record.__struct_config__.tag)].append(key)
     return {
         key: f"{kind}-{number}"
         for kind, keys in members.items()
-        for number, key in enumerate(sorted(keys, key=lambda k: (content[k], state[k])), start=1)
+        for number, key in enumerate(sorted(keys, key=lambda k: colours[k]), start=1)
     }
 
 
+def in_parts(record: Record) -> Mapping[Part, dict[str, Any]]:
+    """The members of a record by the document they belong to, defaults left out, as builtins."""
+    belongs = part_of(type(record))
+    split: dict[Part, dict[str, Any]] = {part: {} for part in PARTS}
+    for name, value in canonical.members(record).items():
+        if name in belongs:
+            split[belongs[name]][name] = value
+    return split
+
+
 def in_part(record: Record, part: Part) -> dict[str, Any]:
-    """The members of a record that belong to one document, defaults left out, as builtins."""
-    parts = part_of(type(record))
-    members: dict[str, Any] = msgspec.to_builtins(record)
-    return {name: value for name, value in members.items() if parts.get(name) == part}
+    """The members of a record that belong to one document."""
+    return in_parts(record)[part]
 
 
-def _own_digest(record: Record, part: Part) -> bytes:
-    body = {"kind": record.__struct_config__.tag, part: in_part(record, part)}
-    return hashlib.sha256(canonical.encode(body)).digest()
+def _own_digests(record: Record) -> tuple[bytes, bytes]:
+    """Digests of a record's own content and state."""
+    kind, parts = record.__struct_config__.tag, in_parts(record)
+    content, state = (
+        hashlib.sha256(canonical.encode({"kind": kind, part: parts[part]})).digest()
+        for part in PARTS[:2]
+    )
+    return content, state
+
+
+def _told_apart(*, content: Digests, state: Digests, edges: Edges) -> Digests:
+    """A colour for each record that no other has."""
+    colours = _refine(content, edges)
+    around = _neighbourhoods(edges)
+    while tied := _tied(colours):
+        labels = _refine({key: colours[key] + state[key] for key in colours}, edges)
+        tied.sort(key=lambda key: labels[key])
+        # Those with the very same neighbours may change places freely: all are settled at once.
+        twins = [key for key in tied if around[key] == around[tied[0]]]
+        for rank, key in enumerate(twins):
+            colours[key] = hashlib.sha256(colours[key] + rank.to_bytes(8, "big")).digest()
+        colours = _refine(colours, edges)
+    return colours
+
+
+def _tied(colours: Digests) -> list[str]:
+    """The records that share the smallest colour that is shared; empty if none is."""
+    by_colour: defaultdict[bytes, list[str]] = defaultdict(list)
+    for key, colour in colours.items():
+        by_colour[colour].append(key)
+    shared = [colour for colour, keys in by_colour.items() if len(keys) > 1]
+    return by_colour[min(shared)] if shared else []
+
+
+def _neighbourhoods(edges: Edges) -> defaultdict[str, frozenset[tuple[str, str, str]]]:
+    """For each record what it refers to and what refers to it, and where."""
+    around: defaultdict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for source, where, to in edges:
+        around[source].append((">", where, to))
+        around[to].append(("<", where, source))
+    return defaultdict(frozenset, {key: frozenset(edges) for key, edges in around.items()})
 
 
 def _refine(digests: Digests, edges: Edges) -> Digests:
@@ -69,7 +120,7 @@ def _refine(digests: Digests, edges: Edges) -> Digests:
     while told_apart < len(set(digests.values())) < len(digests):
         told_apart = len(set(digests.values()))
         digests = _one_round(digests, edges)
-    return digests
+    return dict(digests)
 
 
 def _one_round(digests: Digests, edges: Edges) -> Digests:

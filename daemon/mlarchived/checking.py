@@ -1,0 +1,104 @@
+"""Whether everything that a configuration names can be reached and used. Changes nothing."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+
+from mlarchive.errors import AccessError, MlarchiveError, StorageError
+from mlarchive.records import Address
+from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.opening import open_registry, open_source, open_target
+from mlarchived.defects import contained
+from mlarchived.mirrors import Place, Setting
+
+
+class Checked(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was found of one thing.
+
+    Attributes:
+        thing: What was tried: `source`, `target`, `registry`, `vault` or `state`.
+        name: Its name or path.
+        where: Its locator; "" for a folder.
+        error: What is wrong; "" if it can be used.
+        hint: What a person can do.
+        code: Of the error.
+        exit_status: Of the error; 0 if there is none.
+    """
+
+    thing: str
+    name: str
+    where: str = ""
+    error: str = ""
+    hint: str = ""
+    code: str = ""
+    exit_status: int = 0
+
+
+def check(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]:
+    """Try everything once: each folder, each source, each target, each registry left over."""
+    yield _tried("state", str(setting.state), "", partial(_refuse_unwritable, setting.state))
+    for vault in dict.fromkeys(job.vault for job in setting.jobs if job.vault):
+        yield _tried("vault", str(vault), "", partial(_refuse_unwritable, vault))
+    yield from _each_place(setting, environment)
+
+
+def _each_place(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]:
+    sources = {str(job.source.locator): job.source for job in setting.jobs}
+    targets = {place.name: place for job in setting.jobs for place in job.targets}
+    used = {place.name for place in (*sources.values(), *targets.values())}
+    for text, place in sources.items():
+        yield _tried("source", place.name, text, partial(_look, place, environment))
+    for name, place in targets.items():
+        yield _tried("target", name, str(place.locator), partial(_ask, place, environment))
+    for name, place in setting.registries.items():
+        if name not in used:
+            yield _tried("registry", name, str(place.locator), partial(_open, place, environment))
+
+
+def _tried(thing: str, name: str, where: str, attempt: Callable[[], None]) -> Checked:
+    try:
+        with contained():
+            attempt()
+    except MlarchiveError as error:
+        return Checked(
+            thing=thing,
+            name=name,
+            where=where,
+            error=error.message,
+            hint=error.hint,
+            code=error.code,
+            exit_status=error.exit_status,
+        )
+    return Checked(thing=thing, name=name, where=where)
+
+
+def _look(place: Place, environment: Mapping[str, str]) -> None:
+    """See the first of the objects that are to be mirrored, if there is one yet."""
+    with open_source(place.locator, origin=place.name, environment=environment) as source:
+        next(iter(source.changes(place.locator.selector)), None)
+
+
+def _ask(place: Place, environment: Mapping[str, str]) -> None:
+    """Ask a target for something that it will not have."""
+    nothing = Address(origin="mlarchived", kind="models", name="mlarchived-check", version="1")
+    with open_target(place.locator, origin=place.name, environment=environment) as target:
+        target.holding(nothing, WritePolicy())
+
+
+def _open(place: Place, environment: Mapping[str, str]) -> None:
+    with open_registry(place.locator, origin=place.name, environment=environment):
+        pass
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder that could not be created or written."""
+    here = folder
+    while not here.exists():
+        here = here.parent
+    if not here.is_dir():
+        raise StorageError(f"{here} is not a folder", hint="name another folder")
+    if not os.access(here, os.W_OK | os.X_OK):
+        raise AccessError(f"may not write in {here}", hint="check its permissions")

@@ -1,0 +1,93 @@
+"""The `mlarchived` command: one module per verb.
+
+The only room that reads the environment, prints, or decides how the process ends.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlarchive import __version__
+from mlarchive.errors import Interrupted, MlarchiveError
+from mlarchived.cli import check, config, once, plan, status
+from mlarchived.cli.screen import Screen
+from mlarchived.defects import unexpected
+
+VERBS = (check, config, plan, once, status)
+"""In the order in which a person meets them."""
+
+_EPILOG = """\
+example:
+  mlarchived check               # is mirror.toml right, does every registry answer?
+  mlarchived plan                # what would be done, and why
+  mlarchived once                # do it
+  mlarchived status              # how do the mirrors stand?
+
+exit status:
+  0  done, or nothing to do      3  done, but something could not be carried
+  2  wrong usage                10  and above: failed; spec/errors.md lists them
+  22 several objects failed, each for its own reason
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and say how it ended."""
+    options = _parser().parse_args(arguments)
+    screen = Screen(as_json=options.json)
+    return _run(options, screen)
+
+
+def _run(options: argparse.Namespace, screen: Screen) -> int:
+    try:
+        exit_status: int = options.run(options, screen, os.environ)
+        return exit_status
+    except MlarchiveError as error:
+        screen.error(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        screen.error(Interrupted("stopped when asked to"))
+        return Interrupted.exit_status
+    except Exception as error:  # noqa: BLE001  (a defect must not end in a traceback either)
+        screen.error(unexpected(error))
+        return MlarchiveError.exit_status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mlarchived",
+        description="Keeps model registries mirrored, through verified .mlpkg packages.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mlarchived {__version__}")
+    _add_common(parser, default_config=Path("mirror.toml"), default_json=False)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for verb in VERBS:
+        sub = verbs.add_parser(
+            verb.NAME,
+            help=verb.SUMMARY,
+            description=verb.DESCRIPTION,
+            epilog=verb.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        # Given after the verb too; without a default, so that one given before it stands.
+        _add_common(sub, default_config=argparse.SUPPRESS, default_json=argparse.SUPPRESS)
+        verb.add_options(sub)
+        sub.set_defaults(run=verb.run)
+    return parser
+
+
+def _add_common(
+    parser: argparse.ArgumentParser, *, default_config: Path | str, default_json: bool | str
+) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=default_config,
+        metavar="FILE",
+        help="the configuration (default: mirror.toml in this folder)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", default=default_json, help="answer programs, not people"
+    )

@@ -1,0 +1,89 @@
+"""`mlarchived plan`: what a round would do now, and why. Changes nothing."""
+
+import argparse
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from mlarchived.cli.ending import exit_status
+from mlarchived.cli.names import destinations, shown
+from mlarchived.cli.screen import Screen, plural
+from mlarchived.configfile import read_config
+from mlarchived.events import Ended, Event
+from mlarchived.ledger import Ledger
+from mlarchived.mirrors import MirrorJob, resolve
+from mlarchived.plan import ObjectPlan, verb_counts
+from mlarchived.stopping import Stopping
+
+NAME = "plan"
+SUMMARY = "say what would be done, and why"
+DESCRIPTION = """\
+Looks at the sources, the targets, the vaults and the ledger, and prints for every object what
+`mlarchived once` would do with it, and why. Changes nothing anywhere."""
+EPILOG = """\
+example:
+  mlarchived plan
+  mlarchived plan --json | jq -r 'select(.verb == "copy") | .object'"""
+
+
+class Planned(Struct, frozen=True, kw_only=True, tag_field="event", tag="planned"):
+    """One step, for a program."""
+
+    mirror: str
+    object: str
+    target: str
+    verb: str
+    reason: str
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what this verb alone understands."""
+    parser.add_argument(
+        "--retry", action="store_true", help="plan as `once --retry` would: nothing stays set aside"
+    )
+
+
+def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
+    """Print the plan of every mirror."""
+    from mlarchived.once import Circumstances, look
+
+    setting = resolve(read_config(options.config))
+    statuses: list[int] = []
+
+    def report(event: Event) -> None:
+        if isinstance(event, Ended):
+            statuses.append(event.exit_status)
+
+    around = Circumstances(
+        state=setting.state,
+        environment=environment,
+        stopping=Stopping(),
+        report=report,
+        retry=options.retry,
+    )
+    with Ledger.look(setting.state) as ledger:
+        for job in setting.jobs:
+            _print(screen, job, look(job, ledger, around))
+    return exit_status(statuses)
+
+
+def _print(screen: Screen, job: MirrorJob, plans: tuple[ObjectPlan, ...]) -> None:
+    screen.say(f"mirror {job.name}: {job.source.locator.text} -> {destinations(job)}")
+    for plan in plans:
+        for step in plan.steps:
+            screen.tell(
+                Planned(
+                    mirror=job.name,
+                    object=str(plan.address),
+                    target=step.target,
+                    verb=step.verb,
+                    reason=step.reason,
+                )
+            )
+            screen.say(f"  {step.verb:<9} {plan.address} -> {shown(step.target)}: {step.reason}")
+    counts = verb_counts(plans)
+    steps = ", ".join(f"{count} {verb}" for verb, count in sorted(counts.items()))
+    work = sum(plan.works for plan in plans)
+    screen.say(
+        f"  {plural(len(plans), 'object')}, {work or 'none'} to work on ({steps or 'empty'})"
+    )

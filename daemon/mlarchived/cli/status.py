@@ -1,0 +1,116 @@
+"""`mlarchived status`: how the mirrors stand, from the ledger alone."""
+
+import argparse
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from mlarchived.cli.names import shown
+from mlarchived.cli.screen import Screen, duration, moment, plural
+from mlarchived.configfile import read_config
+from mlarchived.ledger import Ledger, ObjectTrouble, Standing
+from mlarchived.mirrors import MirrorJob, resolve
+
+NAME = "status"
+SUMMARY = "say how the mirrors stand"
+DESCRIPTION = """\
+Reads the ledger, and nothing else: for every mirror and target the last success, by how many
+objects it is behind, and what went wrong with which object."""
+EPILOG = """\
+example:
+  mlarchived status
+  mlarchived status --json | jq 'select(.event == "standing" and .behind > 0)'"""
+
+
+class StandingLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="standing"):
+    """How a mirror stands at a target, for a program; the attributes are those of `Standing`."""
+
+    mirror: str
+    target: str
+    looked_at: int = 0
+    succeeded_at: int = 0
+    objects: int = 0
+    behind: int = 0
+    trouble: str = ""
+
+
+class TroubleLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="trouble"):
+    """What went wrong with an object, for a program; attributes as of `ObjectTrouble`."""
+
+    mirror: str
+    object: str
+    target: str
+    sentence: str
+    strikes: int
+    at: int
+    set_aside: bool
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: this verb understands the common options alone."""
+    del parser
+
+
+def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
+    """Print how every mirror stands."""
+    del environment
+    setting = resolve(read_config(options.config))
+    with Ledger.look(setting.state) as ledger:
+        for job in setting.jobs:
+            screen.say(f"mirror {job.name}: {job.source.locator.text}")
+            standings = ledger.standings(job.name)
+            for target in job.rules().targets:
+                _print_standing(screen, job.name, target, standings.get(target))
+            for trouble in ledger.troubles(job.name):
+                _print_trouble(screen, job, trouble)
+    return 0
+
+
+def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing | None) -> None:
+    if standing is None:
+        screen.tell(StandingLine(mirror=mirror, target=target))
+        screen.say(f"  {shown(target)}: never looked at; run `mlarchived once`")
+        return
+    screen.tell(
+        StandingLine(
+            mirror=mirror,
+            target=target,
+            looked_at=standing.looked_at,
+            succeeded_at=standing.succeeded_at,
+            objects=standing.objects,
+            behind=standing.behind,
+            trouble=standing.trouble,
+        )
+    )
+    success = _ago(standing.succeeded_at) if standing.succeeded_at else "never"
+    behind = f"behind by {standing.behind} of" if standing.behind else "up to date,"
+    if standing.trouble:
+        behind = f"behind by {standing.behind} or more of" if standing.behind else "unknown,"
+    screen.say(
+        f"  {shown(target)}: {behind} {plural(standing.objects, 'object')}; last success {success}"
+    )
+    if standing.trouble:
+        screen.say(f"    {moment(standing.looked_at)}  {standing.trouble}")
+
+
+def _print_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> None:
+    set_aside = trouble.strikes >= job.set_aside_after
+    screen.tell(
+        TroubleLine(
+            mirror=job.name,
+            object=str(trouble.address),
+            target=trouble.target,
+            sentence=trouble.sentence,
+            strikes=trouble.strikes,
+            at=trouble.at,
+            set_aside=set_aside,
+        )
+    )
+    where = f" -> {shown(trouble.target)}" if trouble.target else " (reading)"
+    aside = " [set aside; try it again with `mlarchived once --retry`]" if set_aside else ""
+    screen.say(f"    {moment(trouble.at)}  {trouble.address}{where}: {trouble.sentence}{aside}")
+
+
+def _ago(milliseconds: int) -> str:
+    return f"{duration(max(0.0, time.time() - milliseconds / 1000))} ago ({moment(milliseconds)})"

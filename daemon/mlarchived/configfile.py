@@ -1,0 +1,145 @@
+"""Read and write `mirror.toml`: every fault names the file, the line and the key.
+
+`strict` finds what is wrong and `toml_lines` where it stands. Knows no registry: whether a
+locator makes sense is asked in `mirrors`.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mlarchive.errors import ConfigError
+from mlarchive.fsops import explaining
+from mlarchived import strict, toml_lines
+from mlarchived.config import Config
+
+
+class ConfigFile(Struct, frozen=True, kw_only=True):
+    """A configuration and where it stands.
+
+    Attributes:
+        path: The file.
+        config: What it says, defaults filled in; relative paths as written.
+        lines: The line of each key.
+    """
+
+    path: Path
+    config: Config
+    lines: Mapping[toml_lines.Path, int]
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths are relative to."""
+        return self.path.absolute().parent
+
+    def wrong(self, place: toml_lines.Path, sentence: str, *, hint: str = "") -> ConfigError:
+        """The error that says what is wrong with the key at a place."""
+        return _wrong(self.path, self.lines, place, sentence, hint)
+
+
+def read_config(path: Path) -> ConfigFile:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: It is absent, not TOML, or has an unknown, missing or wrong key.
+        AccessError: It may not be read.
+    """
+    text = _read_text(path)
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _not_toml(path, error) from error
+    lines = toml_lines.key_lines(text)
+    try:
+        config = strict.decode(data, Config)
+    except strict.Fault as fault:
+        raise _wrong(path, lines, fault.place, fault.sentence, "") from fault
+    return ConfigFile(path=path, config=config, lines=lines)
+
+
+def to_toml(config: Config) -> str:
+    """A configuration as TOML text that `read_config` reads back as the same."""
+    data = msgspec.to_builtins(config)
+    registries = data.pop("registries")
+    mirrors = data.pop("mirror")
+    blocks = [_pairs(data)]
+    blocks += [f"[registries.{_key(name)}]\n{_pairs(body)}" for name, body in registries.items()]
+    blocks += [f"[[mirror]]\n{_pairs(body)}" for body in mirrors]
+    return "\n".join(blocks)
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no configuration file {path}",
+            hint="name yours with --config FILE; `mlarchived check --help` shows an example",
+        )
+    with explaining(path, "read"):
+        raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: the file is not UTF-8 text") from error
+
+
+def _not_toml(path: Path, error: Exception) -> ConfigError:
+    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error))
+    if found:
+        what, line, column = found.groups()
+        return ConfigError(f"{path}, line {line}, column {column}: not valid TOML: {what.lower()}")
+    return ConfigError(f"{path}: not valid TOML: {error}")
+
+
+def _wrong(
+    path: Path,
+    lines: Mapping[toml_lines.Path, int],
+    place: toml_lines.Path,
+    sentence: str,
+    hint: str,
+) -> ConfigError:
+    where = f"{path}, line {toml_lines.line_of(lines, place)}"
+    name = _spelt(place)
+    return ConfigError(
+        f"{where}: {name}: {sentence}" if name else f"{where}: {sentence}", hint=hint
+    )
+
+
+def _spelt(place: toml_lines.Path) -> str:
+    """A place as people write it: `mirror[1].targets[0]`, the first item being 1."""
+    text = ""
+    for part in place:
+        if isinstance(part, int):
+            text += f"[{part + 1}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def _pairs(table: Mapping[str, Any]) -> str:
+    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items())
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _string(name)
+
+
+def _value(value: Any) -> str:  # noqa: ANN401
+    writers: dict[type, Callable[[Any], str]] = {
+        str: _string,
+        int: str,
+        list: lambda items: f"[{', '.join(_value(item) for item in items)}]",
+        tuple: lambda items: f"[{', '.join(_value(item) for item in items)}]",
+    }
+    return writers[type(value)](value)
+
+
+def _string(text: str) -> str:
+    # JSON's escapes are TOML's, but for DEL, which JSON leaves bare.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,321 @@
+"""Carry out a plan: read, pack, write, confirm, and note each in the ledger, object by object.
+
+The laws it keeps: the lease is checked before anything becomes visible; a target is believed only
+when it was asked again after writing; one bad object never stops the others, but a later version
+of a model waits for an earlier one that failed, where numbers are preserved.
+"""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from mlarchive.errors import (
+    Interrupted,
+    MlarchiveError,
+    NotFoundError,
+    RemoteError,
+    SourceChangedError,
+    StorageError,
+)
+from mlarchive.records import Address, Loss
+from mlarchive.registries.base import Holding, Receipt
+from mlarchive.vault import Kept, Vault
+from mlarchived import stores
+from mlarchived.defects import contained
+from mlarchived.events import IDLE, Began, Ended, Outcome, Phase, Report
+from mlarchived.ledger import Delivery, LeaseLostError, Record
+from mlarchived.plan import ObjectPlan, Queue, Step, waits_for
+from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
+from mlarchived.stopping import Stopping
+from mlarchived.views import SPOOL, VAULT, Delivered, Ids, Marks, View
+
+_FATAL = (LeaseLostError, Interrupted)
+"""Errors that end the round, whatever object they meet."""
+
+_OF_THE_SOURCE = (*OUT_OF_REACH, StorageError)
+"""Errors of reading and packing that the next object would meet too."""
+
+
+class Effort(Struct, frozen=True, kw_only=True):
+    """What a step took.
+
+    Attributes:
+        moved: Bytes read into a package, or sent to a target.
+        seconds: How long.
+        losses: What could not be carried.
+    """
+
+    moved: int = 0
+    seconds: float = 0.0
+    losses: tuple[Loss, ...] = ()
+
+
+NONE = Effort()
+
+
+@dataclass(slots=True)
+class Executor:
+    """Carries out the plan of one mirror.
+
+    Attributes:
+        room: Its registries and packages.
+        record: Its pen in the ledger.
+        report: Takes what happens.
+        stopping: Whether to stop between two steps.
+        queue: Which versions wait for an earlier one that failed in this round.
+        packed_at: The time that packages made in this round state, ms since 1970 UTC.
+    """
+
+    room: Room
+    record: Record
+    report: Report
+    stopping: Stopping
+    queue: Queue
+    packed_at: int
+    _unread_in_a_row: int = field(default=0, init=False)
+
+    def carry_out(self, plan: ObjectPlan, view: View) -> None:
+        """Do what is planned for one object. What fails is noted and reported, not raised.
+
+        Raises:
+            LeaseLostError: Another process took over.
+            Interrupted: The process was asked to stop.
+            MlarchiveError: The ledger cannot be written, or nothing can be read any more.
+        """
+        steps = [self._in_turn(plan, view, step) for step in plan.steps]
+        for step in steps:
+            if not step.works:
+                self._note_rest(view, step)
+        working = [step for step in steps if step.works]
+        if not working:
+            return
+        self.stopping.check()
+        with self.room.store.vault(plan.address) as vault:
+            try:
+                with contained():
+                    kept = self._package(vault, plan, view)
+            except _FATAL:
+                raise
+            except MlarchiveError as error:
+                self._note_unread(plan.address, working, error)
+                return
+            self._unread_in_a_row = 0
+            done = [self._delivered(vault, kept, view, step) for step in working]
+        if all(done):
+            self.room.store.served(plan.address)
+
+    def _in_turn(self, plan: ObjectPlan, view: View, step: Step) -> Step:
+        """The step, or waiting where an earlier version failed or the target fell silent."""
+        if not step.works:
+            return step
+        silent = self.room.reach.silent.get(step.target)
+        if silent:
+            return Step(target=step.target, verb="wait", reason=silent.message)
+        blocker = self.queue.blocker(step.target, plan.address)
+        if blocker and not view.holdings.get(step.target):
+            return Step(target=step.target, verb="wait", reason=waits_for(blocker))
+        return step
+
+    def _note_rest(self, view: View, step: Step) -> None:
+        """Report a step that is not taken, and let the ledger learn what the target said."""
+        held = view.holdings.get(step.target)
+        known = view.delivered.get(step.target, Delivered())
+        news = held and (known.ids != _ids(held) or known.trouble)
+        if step.verb == "keep" and view.ref and view.packed and held and news:
+            delivery = Delivery(given=view.packed.ids, held=_ids(held), at=str(held.address))
+            self.record.delivered(view.address, step.target, delivery)
+        self._ended(view.address, step.target, IDLE[step.verb], step.reason)
+
+    # Reading and packing.
+
+    def _package(self, vault: Vault, plan: ObjectPlan, view: View) -> Kept:
+        """The object's package, read from the source only as far as needed."""
+        if plan.reading == "nothing" and view.packed:
+            kept = stores.find(vault, plan.address, view.packed.ids)
+            if kept:
+                return kept
+        began = time.monotonic()
+        target = VAULT if self.room.job.vault else SPOOL
+        self._began(plan.address, target, "reading")
+        there = {kept.package_id for kept in vault.find(address=plan.address)}
+        kept, thin = self._read(vault, plan, view)
+        losses = self._note_packed(vault, kept, view)
+        outcome: Outcome = "relabelled" if thin else "packed"
+        if kept.package_id in there:
+            outcome = "there"
+        self._ended(
+            plan.address,
+            target,
+            outcome,
+            _reason(plan),
+            Effort(
+                moved=0 if outcome == "there" else kept.size,
+                seconds=time.monotonic() - began,
+                losses=losses,
+            ),
+        )
+        return kept
+
+    def _read(self, vault: Vault, plan: ObjectPlan, view: View) -> tuple[Kept, bool]:
+        """Read the object into a package; whether its labels alone were read."""
+        snapshot = self.room.source.read(plan.address)
+        self.record.check()
+        if plan.reading == "labels" and view.packed:
+            # What looked like a change of labels may turn out to be more.
+            with contextlib.suppress(SourceChangedError, NotFoundError):
+                kept = vault.add(
+                    snapshot, reuse_content=view.packed.ids.content, packed_at=self.packed_at
+                )
+                return kept, True
+        return vault.add(snapshot, packed_at=self.packed_at), False
+
+    def _note_packed(self, vault: Vault, kept: Kept, view: View) -> tuple[Loss, ...]:
+        with vault.open_package(kept) as package:
+            losses = package.snapshot().losses
+        if view.ref is None:
+            raise AssertionError("what is gone is not read")
+        marks = Marks(content=view.ref.content_mark, state=view.ref.state_mark)
+        ids = Ids(content=kept.content_id, state=kept.state_id)
+        self.record.packed(view.address, marks, ids, losses)
+        return losses
+
+    def _note_unread(self, address: Address, steps: Sequence[Step], error: MlarchiveError) -> None:
+        self.record.read_failed(address, error)
+        for step in steps:
+            self.queue.hold(step.target, address)
+            self._failed(address, step.target, error)
+        self._unread_in_a_row += isinstance(error, _OF_THE_SOURCE)
+        if self._unread_in_a_row >= PATIENCE:
+            raise error
+
+    # Delivering.
+
+    def _delivered(self, vault: Vault, kept: Kept, view: View, step: Step) -> bool:
+        """Bring a package to a target; whether nothing is left to do there."""
+        if step.target == VAULT:
+            ids = _ids(kept)
+            delivery = Delivery(given=ids, held=ids, at=str(kept.path))
+            self.record.delivered(view.address, VAULT, delivery)
+            return True
+        self.stopping.check()
+        try:
+            with contained():
+                self._write(vault, kept, view, step)
+        except _FATAL:
+            raise
+        except MlarchiveError as error:
+            self._note_undelivered(view.address, step.target, error)
+            return False
+        self.room.reach.answered(step.target)
+        return True
+
+    def _write(self, vault: Vault, kept: Kept, view: View, step: Step) -> None:
+        address = view.address
+        began = time.monotonic()
+        self._began(address, step.target, "writing")
+        target, policy = self.room.targets[step.target], self.room.job.policy
+        with vault.open_package(kept) as package:
+            self.record.check()
+            receipt = target.write(package.snapshot(), policy)
+        held = target.holding(address, policy)
+        if held is None or _ids(held) != Ids(content=receipt.content_id, state=receipt.state_id):
+            self._note_passed_over(address, step.target, kept, receipt)
+            return
+        delivery = Delivery(
+            given=_ids(kept), held=_ids(held), at=str(held.address), losses=receipt.losses
+        )
+        self.record.delivered(address, step.target, delivery)
+        self._ended(
+            address,
+            step.target,
+            _outcome(view.holdings.get(step.target), kept, receipt),
+            step.reason,
+            Effort(
+                moved=receipt.bytes,
+                seconds=time.monotonic() - began,
+                losses=receipt.losses,
+            ),
+        )
+
+    def _note_passed_over(
+        self, address: Address, target: str, kept: Kept, receipt: Receipt
+    ) -> None:
+        """The target does not hold what it was given: by its policy, or against its word.
+
+        Raises:
+            RemoteError: It claims to have taken the object.
+        """
+        skips = [action for action in receipt.actions if action.verb == "skip"]
+        if not skips:
+            raise RemoteError(
+                f"{target} took {address}, but does not hold it now",
+                hint="run the same command again; if it happens again, look at the target's log",
+            )
+        self.record.passed_over(address, target, _ids(kept))
+        self._ended(address, target, "leave", f"passed over: {skips[0].why or skips[0].what}")
+
+    def _note_undelivered(self, address: Address, target: str, error: MlarchiveError) -> None:
+        self.record.delivery_failed(address, target, error)
+        self.queue.hold(target, address)
+        self._failed(address, target, error)
+        if isinstance(error, OUT_OF_REACH):
+            self.room.reach.missed(target, error)
+
+    # Reporting.
+
+    def _began(self, address: Address, target: str, phase: Phase) -> None:
+        self.report(
+            Began(mirror=self.room.job.name, object=str(address), target=target, phase=phase)
+        )
+
+    def _ended(
+        self,
+        address: Address,
+        target: str,
+        outcome: Outcome,
+        reason: str,
+        effort: Effort = NONE,
+    ) -> None:
+        self.report(
+            Ended(
+                mirror=self.room.job.name,
+                object=str(address),
+                target=target,
+                outcome=outcome,
+                reason=reason,
+                bytes=effort.moved,
+                seconds=round(effort.seconds, 3),
+                losses=tuple(f"{loss.record}, {loss.field}: {loss.why}" for loss in effort.losses),
+            )
+        )
+
+    def _failed(self, address: Address, target: str, error: MlarchiveError) -> None:
+        self.report(
+            Ended(
+                mirror=self.room.job.name,
+                object=str(address),
+                target=target,
+                outcome="failed",
+                reason=error.message,
+                hint=error.hint,
+                code=error.code,
+                exit_status=error.exit_status,
+            )
+        )
+
+
+def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:
+    if receipt.idle:
+        return "there"
+    return "relabelled" if before and before.content_id == kept.content_id else "copied"
+
+
+def _reason(plan: ObjectPlan) -> str:
+    return next(step.reason for step in plan.steps if step.works)
+
+
+def _ids(thing: Holding | Kept) -> Ids:
+    return Ids(content=thing.content_id, state=thing.state_id)

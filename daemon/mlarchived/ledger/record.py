@@ -1,0 +1,220 @@
+"""What a holder of the lease writes into the ledger: each call one durable transaction."""
+
+import sqlite3
+import time
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from mlarchive.errors import MlarchiveError
+from mlarchive.records import Address, Loss
+from mlarchive.registries.base import Ref
+from mlarchived.ledger.lease import Lease
+from mlarchived.views import Ids, Marks
+
+_LOOKED = """
+INSERT INTO object (mirror, origin, kind, name, version, seen_content_mark, seen_state_mark)
+VALUES (:mirror, :origin, :kind, :name, :version, :content, :state)
+ON CONFLICT DO UPDATE SET
+    present = 1, seen_content_mark = :content, seen_state_mark = :state
+WHERE present = 0 OR seen_content_mark IS NOT :content OR seen_state_mark IS NOT :state
+RETURNING id
+"""
+_STOOD = """
+INSERT INTO standing (mirror, target, looked_at, succeeded_at, objects, behind, trouble)
+VALUES (:mirror, :target, :now, :succeeded, :objects, :behind, :trouble)
+ON CONFLICT DO UPDATE SET looked_at = :now, objects = :objects, behind = :behind,
+    trouble = :trouble, succeeded_at = coalesce(:succeeded, succeeded_at)
+"""
+_NOT_SEEN = """
+INSERT INTO standing (mirror, target, looked_at, objects, behind, trouble)
+VALUES (:mirror, :target, :now, 0, 0, :trouble)
+ON CONFLICT DO UPDATE SET looked_at = :now, trouble = :trouble
+"""
+_PACKED = """
+UPDATE object SET packed_content_mark = :content_mark, packed_state_mark = :state_mark,
+    content_id = :content, state_id = :state, packed_at = :now, losses = :losses,
+    trouble = NULL, strikes = 0, troubled_at = NULL
+WHERE id = :id
+"""
+_DELIVERED = """
+INSERT INTO delivery (object, target, given_content_id, given_state_id, content_id, state_id,
+    address, delivered_at, losses)
+VALUES (:id, :target, :given_content, :given_state, :content, :state, :address, :now, :losses)
+ON CONFLICT DO UPDATE SET given_content_id = :given_content, given_state_id = :given_state,
+    content_id = :content, state_id = :state, address = :address, delivered_at = :now,
+    losses = :losses, passed_content_id = NULL, passed_state_id = NULL,
+    trouble = NULL, strikes = 0, troubled_at = NULL
+"""
+_PASSED_OVER = """
+INSERT INTO delivery (object, target, passed_content_id, passed_state_id)
+VALUES (:id, :target, :content, :state)
+ON CONFLICT DO UPDATE SET passed_content_id = :content, passed_state_id = :state,
+    trouble = NULL, strikes = 0, troubled_at = NULL
+"""
+_READ_FAILED = """
+UPDATE object SET trouble = :trouble, strikes = strikes + :strike, troubled_at = :now
+WHERE id = :id
+"""
+_DELIVERY_FAILED = """
+INSERT INTO delivery (object, target, trouble, strikes, troubled_at)
+VALUES (:id, :target, :trouble, :strike, :now)
+ON CONFLICT DO UPDATE SET trouble = :trouble, strikes = strikes + :strike, troubled_at = :now
+"""
+_FIND = """
+SELECT id FROM object WHERE mirror = :mirror AND origin = :origin AND kind = :kind
+    AND name = :name AND version = :version
+"""
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """What came of giving an object to a target.
+
+    Attributes:
+        given: What it was given.
+        held: What it says that it holds.
+        at: What it calls the object.
+        losses: What it could not hold.
+    """
+
+    given: Ids
+    held: Ids
+    at: str
+    losses: tuple[Loss, ...] = ()
+
+
+class Record:
+    """The pen of whoever holds the lease on a mirror."""
+
+    def __init__(self, lease: Lease, mirror: str) -> None:
+        self._lease = lease
+        self._mirror = mirror
+
+    def check(self) -> None:
+        """Make sure that the lease still is this process's.
+
+        Raises:
+            LeaseLostError: It is not.
+        """
+        self._lease.check()
+
+    def looked(self, refs: Iterable[Ref]) -> None:
+        """The source was looked at, and shows exactly these objects.
+
+        What looks different from last time gets a new chance: its strikes are forgotten.
+        """
+        with self._lease.writing() as connection:
+            connection.execute("CREATE TEMP TABLE IF NOT EXISTS shown (id INTEGER PRIMARY KEY)")
+            connection.execute("DELETE FROM shown")
+            for ref in refs:
+                self._look(connection, ref)
+            connection.execute(
+                "UPDATE object SET present = 0, trouble = NULL, strikes = 0 WHERE mirror = ?"
+                " AND present = 1 AND id NOT IN (SELECT id FROM shown)",
+                (self._mirror,),
+            )
+
+    def packed(self, address: Address, marks: Marks, ids: Ids, losses: tuple[Loss, ...]) -> None:
+        """An object that looked like this was read, and was this."""
+        self._write(
+            _PACKED,
+            address,
+            content_mark=marks.content,
+            state_mark=marks.state,
+            content=ids.content,
+            state=ids.state,
+            losses=_json(losses),
+        )
+
+    def delivered(self, address: Address, target: str, delivery: Delivery) -> None:
+        """A target was given an object, was asked, and holds it."""
+        self._write(
+            _DELIVERED,
+            address,
+            target=target,
+            given_content=delivery.given.content,
+            given_state=delivery.given.state,
+            content=delivery.held.content,
+            state=delivery.held.state,
+            address=delivery.at,
+            losses=_json(delivery.losses),
+        )
+
+    def passed_over(self, address: Address, target: str, ids: Ids) -> None:
+        """A target's policy passed an object over, because the target holds other content."""
+        self._write(_PASSED_OVER, address, target=target, content=ids.content, state=ids.state)
+
+    def read_failed(self, address: Address, error: MlarchiveError) -> None:
+        """An object could not be read."""
+        strike = int(not error.retryable)
+        self._write(_READ_FAILED, address, trouble=error.message, strike=strike)
+
+    def delivery_failed(self, address: Address, target: str, error: MlarchiveError) -> None:
+        """An object could not be delivered to a target."""
+        strike = int(not error.retryable)
+        self._write(_DELIVERY_FAILED, address, target=target, trouble=error.message, strike=strike)
+
+    def stood(self, target: str, *, objects: int, behind: int, trouble: str = "") -> None:
+        """How the mirror stands at a target.
+
+        Args:
+            target: The target's name.
+            objects: How many objects are wanted there.
+            behind: How many of them are not there as they should be.
+            trouble: Why the target as a whole could not be served; "" if it could.
+        """
+        now = _now()
+        with self._lease.writing() as connection:
+            connection.execute(
+                _STOOD,
+                {
+                    "mirror": self._mirror,
+                    "target": target,
+                    "now": now,
+                    "succeeded": now if behind == 0 and not trouble else None,
+                    "objects": objects,
+                    "behind": behind,
+                    "trouble": trouble or None,
+                },
+            )
+
+    def not_seen(self, target: str, *, trouble: str) -> None:
+        """A round ended before it was known how the mirror stands at a target, and why."""
+        with self._lease.writing() as connection:
+            connection.execute(
+                _NOT_SEEN,
+                {"mirror": self._mirror, "target": target, "now": _now(), "trouble": trouble},
+            )
+
+    def _look(self, connection: sqlite3.Connection, ref: Ref) -> None:
+        key = self._key(ref.address)
+        marks = {"content": ref.content_mark, "state": ref.state_mark}
+        changed = connection.execute(_LOOKED, key | marks).fetchone()
+        number = changed[0] if changed else connection.execute(_FIND, key).fetchone()[0]
+        connection.execute("INSERT OR IGNORE INTO shown VALUES (?)", (number,))
+        if changed:
+            connection.execute("UPDATE object SET strikes = 0 WHERE id = ?", (number,))
+            connection.execute("UPDATE delivery SET strikes = 0 WHERE object = ?", (number,))
+
+    def _write(self, statement: str, of: Address, /, **values: str | int) -> None:
+        with self._lease.writing() as connection:
+            (number,) = connection.execute(_FIND, self._key(of)).fetchone()
+            connection.execute(statement, {"id": number, "now": _now(), **values})
+
+    def _key(self, address: Address) -> dict[str, str]:
+        return {
+            "mirror": self._mirror,
+            "origin": address.origin,
+            "kind": address.kind,
+            "name": address.name,
+            "version": address.version,
+        }
+
+
+def _json(losses: tuple[Loss, ...]) -> str:
+    return msgspec.json.encode(losses).decode()
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

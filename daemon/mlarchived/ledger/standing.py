@@ -1,0 +1,84 @@
+"""How a mirror stands: what `mlarchived status` reads from the ledger."""
+
+import sqlite3
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from mlarchive.records import Address
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How a mirror stood at one target when it was last looked at. Times: ms since 1970 UTC.
+
+    Attributes:
+        looked_at: When that was.
+        succeeded_at: When nothing was outstanding last; 0 if that never was.
+        objects: How many objects are wanted there.
+        behind: How many of them were not there as they should be.
+        trouble: Why the target as a whole could not be served; "" if it could.
+    """
+
+    looked_at: int
+    succeeded_at: int
+    objects: int
+    behind: int
+    trouble: str
+
+
+class ObjectTrouble(Struct, frozen=True, kw_only=True):
+    """What went wrong with one object.
+
+    Attributes:
+        address: At its source.
+        target: Where it could not be delivered; "" if it could not be read.
+        sentence: Why.
+        strikes: How often in a row, where waiting does not mend it; else 0.
+        at: When, in ms since 1970 UTC.
+    """
+
+    address: Address
+    target: str
+    sentence: str
+    strikes: int
+    at: int
+
+
+_TROUBLES = """
+SELECT origin, kind, name, version, '', trouble, strikes, troubled_at
+FROM object WHERE mirror = :mirror AND present AND trouble IS NOT NULL
+UNION ALL
+SELECT o.origin, o.kind, o.name, o.version, d.target, d.trouble, d.strikes, d.troubled_at
+FROM delivery d JOIN object o ON o.id = d.object
+WHERE o.mirror = :mirror AND o.present AND d.trouble IS NOT NULL
+ORDER BY 2, 3, 4, 5
+"""
+
+
+def standings(connection: sqlite3.Connection, mirror: str) -> Mapping[str, Standing]:
+    """How a mirror stood at each target."""
+    rows = connection.execute(
+        "SELECT target, looked_at, coalesce(succeeded_at, 0), objects, behind,"
+        " coalesce(trouble, '') FROM standing WHERE mirror = ?",
+        (mirror,),
+    )
+    return {
+        row[0]: Standing(
+            looked_at=row[1], succeeded_at=row[2], objects=row[3], behind=row[4], trouble=row[5]
+        )
+        for row in rows
+    }
+
+
+def troubles(connection: sqlite3.Connection, mirror: str) -> list[ObjectTrouble]:
+    """What went wrong with objects that the source still shows."""
+    return [
+        ObjectTrouble(
+            address=Address(origin=row[0], kind=row[1], name=row[2], version=row[3]),
+            target=row[4],
+            sentence=row[5],
+            strikes=row[6],
+            at=row[7],
+        )
+        for row in connection.execute(_TROUBLES, {"mirror": mirror})
+    ]

@@ -1,0 +1,65 @@
+"""How a mirror stands at each target, kept up while its round goes on.
+
+An object that is excluded, came from the target, was passed over by policy or is not settled is
+not wanted there (yet), so a training run that never ends does not look like a mirror that fails.
+"""
+
+from collections.abc import Iterable
+
+from mlarchived.events import DONE, Ended, Event, Report
+from mlarchived.ledger import Record
+from mlarchived.mirrors import MirrorJob
+from mlarchived.plan import ObjectPlan
+
+
+class Standings:
+    """How a mirror stands at each target, kept up while its round goes on."""
+
+    def __init__(self, job: MirrorJob, report: Report) -> None:
+        self._pass_on = report
+        self._targets = job.rules().targets
+        self._wanted: dict[str, set[str]] = {}
+        self._behind: dict[str, set[str]] = {}
+        self._silent: dict[str, str] = {}
+
+    def planned(self, plans: Iterable[ObjectPlan]) -> None:
+        """Learn what is to be done."""
+        self._wanted = {name: set() for name in self._targets}
+        self._behind = {name: set() for name in self._targets}
+        for plan in plans:
+            for step in plan.steps:
+                if step.verb not in {"leave", "unsettled"}:
+                    self._wanted[step.target].add(str(plan.address))
+                if step.works or step.verb in {"wait", "set-aside"}:
+                    self._behind[step.target].add(str(plan.address))
+
+    def report(self, event: Event) -> None:
+        """Learn what was done, and pass it on."""
+        if isinstance(event, Ended):
+            self._learn(event)
+        self._pass_on(event)
+
+    def write(self, record: Record, *, trouble: str = "") -> None:
+        """Write it into the ledger.
+
+        Args:
+            record: The pen.
+            trouble: Why the round as a whole came to an early end; "" if it did not.
+        """
+        for target in self._targets:
+            why = self._silent.get(target, trouble)
+            if target in self._wanted:
+                behind = len(self._behind[target])
+                record.stood(target, objects=len(self._wanted[target]), behind=behind, trouble=why)
+            else:
+                record.not_seen(target, trouble=why)
+
+    def _learn(self, event: Ended) -> None:
+        if event.target not in self._behind:
+            return
+        if event.outcome == "failed" and not event.object:
+            self._silent[event.target] = event.reason
+        if event.outcome in DONE or event.outcome == "leave":
+            self._behind[event.target].discard(event.object)
+        if event.outcome == "leave":
+            self._wanted[event.target].discard(event.object)

@@ -1,0 +1,105 @@
+"""What is known of one object: at its source, in the ledger, in the vault and at each target.
+
+The input of `plan`. Plain data; whoever gathers it talks to registries, the ledger and the vault.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from mlarchive.records import Address
+from mlarchive.registries.base import Holding, Ref
+
+VAULT = "vault:"
+"""What the vault is called among the targets; no registry can have a name with a colon."""
+
+SPOOL = "spool:"
+"""What the place is called where packages are kept only until they are delivered."""
+
+
+class Marks(Struct, frozen=True, kw_only=True):
+    """How an object looked from afar (see `Ref`)."""
+
+    content: str
+    state: str
+
+
+class Ids(Struct, frozen=True, kw_only=True):
+    """What an object is and how it is labelled (see `Documents`)."""
+
+    content: str
+    state: str
+
+
+class Packed(Struct, frozen=True, kw_only=True):
+    """When the object was last read and packed: how it looked, and what it was.
+
+    Attributes:
+        marks: How it looked from afar just before it was read.
+        ids: What was read.
+    """
+
+    marks: Marks
+    ids: Ids
+
+
+class Trouble(Struct, frozen=True, kw_only=True):
+    """The last thing that went wrong, until it goes right.
+
+    Attributes:
+        sentence: For a person.
+        strikes: Failures in a row that waiting does not mend.
+    """
+
+    sentence: str
+    strikes: int
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """What the ledger knows of an object at one target.
+
+    Attributes:
+        given: What it was last given; None if it never was.
+        ids: What it said that it held after that. Differs from `given` where it cannot hold all,
+            as a plain folder of files cannot hold labels.
+        passed_over: What the target's policy passed over, because it held other content.
+        trouble: What went wrong since.
+    """
+
+    given: Ids | None = None
+    ids: Ids | None = None
+    passed_over: Ids | None = None
+    trouble: Trouble | None = None
+
+
+Stored: TypeAlias = Literal["nothing", "content", "package"]
+"""Whether the vault holds the package of `Packed.ids`, only its content, or neither."""
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """All that is known of one object.
+
+    Attributes:
+        address: At its source.
+        ref: How the source shows it now; None if it is no longer there.
+        seen: How it looked when it was last looked at; troubles are about that look.
+        packed: From the ledger; None if it was never packed, or the ledger was lost.
+        stored: What the vault has of `packed`.
+        in_vault: Whether the vault has any package of this address.
+        trouble: What went wrong when it was read.
+        delivered: What the ledger knows, by target.
+        holdings: What the targets say themselves, by target; None where one holds nothing.
+        silent: Targets that could not be asked, and why.
+    """
+
+    address: Address
+    ref: Ref | None
+    seen: Marks | None = None
+    packed: Packed | None = None
+    stored: Stored = "nothing"
+    in_vault: bool = False
+    trouble: Trouble | None = None
+    delivered: Mapping[str, Delivered] = {}
+    holdings: Mapping[str, Holding | None] = {}
+    silent: Mapping[str, str] = {}

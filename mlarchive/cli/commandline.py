@@ -1,0 +1,88 @@
+"""The command line's grammar: argparse, with errors as ours, and the arguments verbs share."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mlarchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlarchive.registries.base import WritePolicy
+    from mlarchive.registries.locator import Locator
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `UsageError` instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise UsageError(message, hint=f"see `{self.prog} --help`")
+
+
+class VerbParser(Parser):
+    """A verb's parser, which takes options before, between and after the other words."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401  (as argparse)
+        """Parse as `parse_known_intermixed_args`, which itself comes back here."""
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+
+def locators(texts: Sequence[str]) -> "list[Locator]":
+    """Parse locators.
+
+    Raises:
+        LocatorError: One does not follow the grammar.
+    """
+    from mlarchive.registries.locator import parse
+
+    return [parse(text) for text in texts]
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """How a target is written to."""
+    parser.add_argument(
+        "--versions",
+        choices=("preserve", "next"),
+        default="preserve",
+        help="keep the version's number (default), or take the target's next one",
+    )
+    parser.add_argument(
+        "--conflict",
+        choices=("fail", "skip", "new-version"),
+        default="fail",
+        help="if the name and version are taken by other content: fail (default), leave it, or "
+        "write a new version",
+    )
+    parser.add_argument("--rename", metavar="NAME", default="", help="write under another name")
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Say what would be done."""
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and change nothing"
+    )
+
+
+def policy(arguments: argparse.Namespace) -> "WritePolicy":
+    """What `add_policy` took in."""
+    from mlarchive.registries.base import WritePolicy
+
+    return WritePolicy(
+        versions=arguments.versions, conflict=arguments.conflict, rename=arguments.rename
+    )
+
+
+def tag(text: str) -> tuple[str, str]:
+    """A `KEY=VALUE` argument."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value

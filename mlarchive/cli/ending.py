@@ -1,0 +1,52 @@
+"""How a command over many objects ends: one that fails does not stop the others."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlarchive.cli.console import Console, error_document
+from mlarchive.errors import (
+    AccessError,
+    Interrupted,
+    MlarchiveError,
+    StorageError,
+    UnavailableError,
+)
+
+WITH_LOSSES = 3
+DAMAGE = 4
+
+
+class Ending:
+    """The exit status so far: the first failure's, else 3 with losses, else 0."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self._failed = False
+
+    def take(self, status: int) -> None:
+        """An object is done, with or without losses."""
+        if not self._failed:
+            self.status = max(self.status, status)
+
+    @contextmanager
+    def outlasting(self, name: object, console: Console) -> Iterator[None]:
+        """Report an object's failure and go on, unless the next would fail of the same.
+
+        Args:
+            name: Of the object.
+            console: Where the failure is told.
+
+        Raises:
+            MlarchiveError: What would make all others fail too: a full disk, a silent server.
+        """
+        try:
+            yield
+        except (StorageError, UnavailableError, AccessError, Interrupted):
+            raise
+        except MlarchiveError as error:
+            console.note(f"error: {name}: {error.message}")
+            if error.hint:
+                console.note(f"hint: {error.hint}")
+            console.document({"address": str(name), "error": error_document(error)})
+            if not self._failed:
+                self._failed, self.status = True, error.exit_status

@@ -1,0 +1,327 @@
+"""Use case: a snapshot becomes a package.
+
+Every stream is read once, through the writer; what was measured is filled into the records, the
+documents are derived and the package is closed. `pack_file` gives it its name only when it has
+been read back and verified (law 3). Must not know any registry.
+"""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from mlarchive import __version__, fsops
+from mlarchive.errors import ConflictError, MlarchiveError, SourceChangedError
+from mlarchive.filling import EntryKey, entry_key, filled_records, in_order, measured
+from mlarchive.package import Digest, Package, PackageWriter
+from mlarchive.package.documents import Meaning, encode_documents, localised
+from mlarchive.package.documents import Packed as PackedBy
+from mlarchive.records import AnyRecord, File, Loss
+from mlarchive.snapshot import Entry, Snapshot, Stream, entry_name
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+Progress = Callable[[int], None]
+"""Told the number of bytes that went by since the last time."""
+
+
+class Packed(Struct, frozen=True, kw_only=True):
+    """A package that was made.
+
+    Attributes:
+        path: Where it is; None if it went into a stream.
+        content_id: What the object is.
+        state_id: How it is labelled.
+        package_id: These very bytes.
+        size: Of the package, in bytes.
+        raw_bytes: Of what is in it, unpacked: files and metric columns.
+        losses: What could not be read or carried.
+        thin: Whether it leans on another package for its chunks.
+        fresh: Whether it was made now; else the same thing was there already.
+    """
+
+    path: Path | None
+    content_id: str
+    state_id: str
+    package_id: str
+    size: int
+    raw_bytes: int
+    losses: tuple[Loss, ...] = ()
+    thin: bool = False
+    fresh: bool = True
+
+
+def pack(
+    snapshot: Snapshot,
+    out: BinaryIO,
+    *,
+    packed_at: int,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Packed:
+    """Write a snapshot as a package.
+
+    Args:
+        snapshot: Whose streams are opened one after another.
+        out: Written forward only.
+        packed_at: The time that the package states, ms since 1970 UTC.
+        threads: For encoding; None for one a core. The bytes do not depend on it.
+        progress: Told of the raw bytes read.
+
+    Raises:
+        SourceChangedError: The source claimed something else than it gave.
+        MlarchiveError: As the source's streams raise.
+    """
+    with PackageWriter(out, threads=threads) as writer:
+
+        def add(stream: Stream) -> Digest:
+            with stream.open() as raw:
+                source = _counted(raw, progress) if progress else raw
+                return writer.add(source, _chunker_name(stream.entry))
+
+        return _write(snapshot, writer, add, packed_at)
+
+
+def pack_file(
+    snapshot: Snapshot,
+    path: Path,
+    *,
+    packed_at: int,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Packed:
+    """Pack into a file that appears, verified, under its final name, or not at all.
+
+    Packing the same thing to the same path again changes nothing and says so (`fresh`).
+
+    Raises:
+        ConflictError: The path is taken by something else.
+        MlarchiveError: As `pack`, or as the file system says.
+    """
+    _package_at(path)
+    with fsops.scratch_folder(path.parent) as scratch:
+        made = pack_scratch(
+            snapshot, scratch, packed_at=packed_at, threads=threads, progress=progress
+        )
+        return settle(made, path)
+
+
+def pack_scratch(
+    snapshot: Snapshot,
+    scratch: Path,
+    *,
+    packed_at: int,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Packed:
+    """Pack into a scratch folder and verify the package; it has no final name yet."""
+    path = scratch / "packed.mlpkg"
+    with fsops.atomic_file(path) as file:
+        packed = pack(snapshot, file, packed_at=packed_at, threads=threads, progress=progress)
+        file.flush()
+        file.seek(0)
+        with Package.open(file) as package:
+            # Every byte is read back. That they decode to what was read is the writer's duty,
+            # and asking again would double the time of packing.
+            package.verify(full=False)
+    return msgspec.structs.replace(packed, path=path)
+
+
+def pack_state(snapshot: Snapshot, base: Package, path: Path, *, packed_at: int) -> Packed:
+    """Pack a snapshot whose content is a base package's, without reading any of its streams.
+
+    Each stream is matched to the base's object of the digest that its source states, else to the
+    entry of the same kind of record, native id and name.
+
+    Args:
+        snapshot: As its source gives it now.
+        base: A full package of the same content.
+        path: Where the thin package goes; replaced if it is there.
+        packed_at: The time that the package states, ms since 1970 UTC.
+
+    Raises:
+        SourceChangedError: The content is not the base's; the message names the first
+            difference.
+    """
+    known = _Base(base)
+    with fsops.atomic_file(path) as file, PackageWriter(file) as writer:
+
+        def reuse(stream: Stream) -> Digest:
+            return writer.reuse(known.sha256(snapshot, stream), base)
+
+        packed = _write(snapshot, writer, reuse, packed_at)
+        if packed.content_id != base.content_id:
+            raise SourceChangedError(
+                f"the content of {snapshot.address} is not what the base package holds",
+                hint="pack it in full",
+            )
+    return msgspec.structs.replace(packed, path=path, thin=True)
+
+
+def settle(made: Packed, path: Path) -> Packed:
+    """Give a verified package its final name, unless the same thing has it already.
+
+    Args:
+        made: In a scratch folder on the same file system; left there if it is not needed.
+        path: The final name.
+
+    Raises:
+        ConflictError: Something else has it.
+    """
+    if present := _package_at(path):
+        if (present.content_id, present.state_id) != (made.content_id, made.state_id):
+            raise _taken(path)
+        return msgspec.structs.replace(
+            made, path=path, package_id=present.package_id, size=present.size, fresh=False
+        )
+    assert made.path is not None  # noqa: S101  (a package in a scratch folder has a path)
+    fsops.make_folder(path.parent)
+    with fsops.explaining(path, "write"):
+        fsops.publish(made.path, path, replace=False)
+    return msgspec.structs.replace(made, path=path)
+
+
+def _write(
+    snapshot: Snapshot,
+    writer: PackageWriter,
+    take: Callable[[Stream], Digest],
+    packed_at: int,
+) -> Packed:
+    """Take every stream into the writer, derive the documents, close the package."""
+    raw_bytes = 0
+    entries: list[tuple[Stream, Entry]] = []
+    owners = {record.key: _called(record) for record in snapshot.records}
+    for stream in in_order(snapshot):
+        digest = take(stream)
+        raw_bytes += digest.size
+        entries.append((stream, measured(stream, digest, owners[stream.owner])))
+    meaning = Meaning(
+        address=snapshot.address,
+        subject=snapshot.subject,
+        records=filled_records(snapshot, entries),
+        losses=snapshot.losses,
+        transformations=snapshot.transformations,
+        packed=PackedBy(tool=f"mlarchive {__version__}", time=packed_at),
+    )
+    ids = writer.finish(encode_documents(localised(meaning)))
+    return Packed(
+        path=None,
+        content_id=ids.content_id,
+        state_id=ids.state_id,
+        package_id=ids.package_id,
+        size=ids.size,
+        raw_bytes=raw_bytes,
+        losses=snapshot.losses,
+    )
+
+
+class _Base:
+    """The entries of a base package, found by what a source can say of them."""
+
+    def __init__(self, base: Package) -> None:
+        self._objects = base.objects
+        self._entries: dict[tuple[str, str, EntryKey], Entry | None] = {}
+        for record in base.meaning.records:
+            for entry in (*getattr(record, "files", ()), *getattr(record, "metrics", ())):
+                key = (*_native(record), entry_key(entry))
+                # Two that cannot be told apart match nothing.
+                self._entries[key] = None if key in self._entries else entry
+
+    def sha256(self, snapshot: Snapshot, stream: Stream) -> str:
+        """The base's object for a stream.
+
+        Raises:
+            SourceChangedError: It has none, or one of another size.
+        """
+        stated = stream.entry.sha256
+        if stated in self._objects:
+            return stated
+        record = snapshot.record(stream.owner)
+        entry = self._entries.get((*_native(record), entry_key(stream.entry)))
+        if stated or entry is None or _claimed(stream.entry) not in {-1, _claimed(entry)}:
+            raise SourceChangedError(
+                f"{entry_name(stream.entry)!r} of {_called(record)} is not what the base package "
+                "holds",
+                hint="pack the object in full",
+            )
+        return entry.sha256
+
+
+def _native(record: AnyRecord) -> tuple[str, str]:
+    return str(record.__struct_config__.tag), record.native.id
+
+
+def _claimed(entry: Entry) -> int:
+    return entry.size if isinstance(entry, File) else entry.points
+
+
+def _called(record: AnyRecord) -> str:
+    """What a person calls a record."""
+    name = getattr(record, "name", "") or record.native.id
+    version = getattr(record, "version", "")
+    return " ".join(part for part in (str(record.__struct_config__.tag), name, version) if part)
+
+
+def _chunker_name(entry: Entry) -> str:
+    return entry.path if isinstance(entry, File) else "series.metric"
+
+
+def _package_at(path: Path) -> Packed | None:
+    """The package that has a name already, if any.
+
+    Raises:
+        ConflictError: What has the name is no package.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        with Package.open(path) as package:
+            return Packed(
+                path=path,
+                content_id=package.content_id,
+                state_id=package.state_id,
+                package_id=package.package_id,
+                size=package.size,
+                raw_bytes=0,
+            )
+    except MlarchiveError as error:
+        raise _taken(path) from error
+
+
+def _taken(path: Path) -> ConflictError:
+    return ConflictError(
+        f"{path} exists already and holds something else",
+        hint="choose another name, or remove it first",
+    )
+
+
+def _counted(raw: BinaryIO, progress: Progress) -> BinaryIO:
+    """The same bytes, with word of each read."""
+    return io.BufferedReader(_Counting(raw, progress))
+
+
+class _Counting(io.RawIOBase):
+    def __init__(self, raw: BinaryIO, progress: Progress) -> None:
+        super().__init__()
+        self._raw = raw
+        self._progress = progress
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        into = getattr(self._raw, "readinto", None)
+        if into is None:
+            data = self._raw.read(len(view))
+            view[: len(data)] = data
+            count = len(data)
+        else:
+            count = int(into(view) or 0)
+        self._progress(count)
+        return count

@@ -1,0 +1,191 @@
+"""Whether an index adds up (clause 8): every byte of the file and of its chunks has a place.
+
+Works on the tables alone; no record is read. The checks are vectorised, so that a hostile index
+costs no more than its own length.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlarchive.errors import FormatError
+from mlarchive.package.codec import Codec
+from mlarchive.package.index import NO_BASE
+from mlarchive.package.layout import (
+    ALIGNMENT,
+    DOCUMENT_TYPES,
+    PREAMBLE_SIZE,
+    SKIPPABLE,
+    RecordType,
+    Trailer,
+)
+from mlarchive.package.limits import CHUNK_MAX, Limits
+from mlarchive.package.record import HEADER_SIZE
+from mlarchive.package.tables import Index, Table
+
+_LONGEST = 1 << 62
+_ELEMENTS = (1, 2, 4, 8)
+_COMPRESSED = (Codec.ZSTD, Codec.PLANES, Codec.PLANES_PLAIN)
+
+Mask = NDArray[np.bool_]
+
+
+def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
+    """Refuse an index whose tables do not add up.
+
+    Raises:
+        FormatError: E015 to E022.
+    """
+    absent = index.rows["codec"] == Codec.ABSENT
+    _check_types(index.rows)
+    _check_lengths(index.rows, limits)
+    _check_codecs(index.rows, absent)
+    _check_places(index.rows, absent, trailer)
+    _check_documents(index.rows, trailer)
+    _check_chunks(index.rows, absent)
+    _check_objects(index, limits)
+    _check_extents(index)
+    _check_coverage(index, absent)
+
+
+def _refuse(bad: Mask, code: str, sentence: str) -> None:
+    """Refuse the first item that is marked bad; `{}` in the sentence is its number."""
+    found = np.flatnonzero(bad)
+    if found.size:
+        raise FormatError(code, sentence.format(int(found[0])))
+
+
+def _check_types(rows: Table) -> None:
+    known = np.isin(rows["type"], [t for t in RecordType if t != RecordType.INDEX])
+    _refuse(~known & (rows["type"] < SKIPPABLE), "E017", "record {} is of an unknown type")
+
+
+def _check_lengths(rows: Table, limits: Limits) -> None:
+    chunk = rows["type"] == RecordType.CHUNK
+    document = np.isin(rows["type"], DOCUMENT_TYPES)
+    raw = rows["raw_len"]
+    _refuse(rows["stored_len"] > _LONGEST, "E016", "record {} is longer than any file")
+    _refuse(chunk & (raw > CHUNK_MAX), "E015", "chunk {} is longer than 64 MiB")
+    _refuse(chunk & (raw == 0), "E018", "chunk {} is empty")
+    _refuse(document & (raw > limits.document), "E015", "document {} is longer than allowed")
+
+
+def _check_codecs(rows: Table, absent: Mask) -> None:
+    codec, elem, stored, raw = (rows[name] for name in ("codec", "elem", "stored_len", "raw_len"))
+    chunk = rows["type"] == RecordType.CHUNK
+    planes = np.isin(codec, (Codec.PLANES, Codec.PLANES_PLAIN))
+    packed = np.isin(codec, _COMPRESSED)
+    plain = codec == Codec.STORED
+    document = np.isin(rows["type"], DOCUMENT_TYPES)
+    same = np.all(rows["raw_sha256"] == rows["stored_sha256"], axis=1) & (stored == raw)
+    blank = (stored == 0) & (rows["offset"] == 0) & ~rows["stored_sha256"].any(axis=1)
+    _refuse(~(packed | plain | absent), "E018", "record {} has an unknown codec")
+    _refuse(rows["flags"] != 0, "E018", "record {} has unknown flags")
+    _refuse(rows["base"] != NO_BASE, "E018", "record {} names a base")
+    _refuse(planes & ~np.isin(elem, _ELEMENTS), "E018", "record {} has a wrong element size")
+    _refuse(~planes & (elem != 0), "E018", "record {} has an element size that nothing uses")
+    _refuse(~chunk & (planes | absent), "E018", "record {} has a codec for chunks only")
+    _refuse(packed & ~chunk & ~document, "E018", "record {} must be stored as it is")
+    _refuse(plain & ~same, "E018", "record {} is stored, with two lengths or digests")
+    _refuse(packed & ((stored == 0) | (stored >= raw)), "E018", "record {} has a wrong length")
+    _refuse(absent & ~blank, "E018", "row {} is absent, yet has a place")
+
+
+def _check_places(rows: Table, absent: Mask, trailer: Trailer) -> None:
+    present = int(np.count_nonzero(~absent))
+    _refuse(absent[:present], "E016", "row {} is absent, but present records follow it")
+    stored = rows["stored_len"][:present]
+    sizes = (stored + (HEADER_SIZE + ALIGNMENT - 1)) // ALIGNMENT * ALIGNMENT
+    ends = PREAMBLE_SIZE + np.cumsum(sizes, dtype=np.uint64)
+    starts = np.concatenate((np.array([PREAMBLE_SIZE], np.uint64), ends))
+    _refuse(rows["offset"][:present] != starts[:-1], "E016", "record {} is not in its place")
+    if int(starts[-1]) != trailer.index_offset:
+        raise FormatError("E016", "the records do not end where the index begins")
+
+
+def _check_documents(rows: Table, trailer: Trailer) -> None:
+    if not len(rows) or rows["type"][0] != RecordType.README:
+        raise FormatError("E019", "the first record is not the plain-text one")
+    for kind, named in (
+        (RecordType.README, None),
+        (RecordType.CONTENT, trailer.content_id),
+        (RecordType.STATE, trailer.state_id),
+        (RecordType.EVIDENCE, None),
+    ):
+        found = rows[rows["type"] == kind]
+        if len(found) != 1:
+            raise FormatError("E019", f"there are {len(found)} records of type {kind.name}")
+        if named is not None and found["raw_sha256"][0].tobytes() != named:
+            raise FormatError("E019", f"the {kind.name} record is not the one the trailer names")
+
+
+def _check_chunks(rows: Table, absent: Mask) -> None:
+    digests = _comparable(rows["raw_sha256"])
+    missing = digests[absent]
+    _refuse(missing[1:] <= missing[:-1], "E018", "absent row {} is not in order")
+    chunks = np.sort(digests[rows["type"] == RecordType.CHUNK])
+    _refuse(chunks[1:] == chunks[:-1], "E018", "a chunk has two rows")
+
+
+def _check_objects(index: Index, limits: Limits) -> None:
+    objects, lengths = index.objects, index.extents["length"]
+    digests = _comparable(objects["sha256"])
+    _refuse(digests[1:] <= digests[:-1], "E020", "object {} is not in order")
+    ends = np.cumsum(objects["extents"], dtype=np.uint64)
+    starts = ends - objects["extents"]
+    _refuse(objects["first_extent"] != starts, "E020", "object {} has extents out of order")
+    if (int(ends[-1]) if len(ends) else 0) != len(lengths):
+        raise FormatError("E020", "the objects do not use the table of extents exactly once")
+    before = np.concatenate((np.zeros(1, np.uint64), np.cumsum(lengths, dtype=np.uint64)))
+    sizes = before[ends] - before[starts]
+    _refuse(objects["size"] != sizes, "E020", "object {} has another size than its extents")
+    if int(before[-1]) > limits.unpacked:
+        raise FormatError(
+            "E015",
+            f"the package unpacks to {int(before[-1])} bytes, more than the {limits.unpacked}"
+            " that are allowed here",
+        )
+
+
+def _check_extents(index: Index) -> None:
+    extents, rows = index.extents, index.rows
+    _refuse(extents["row"] >= len(rows), "E021", "extent {} names no row")
+    chunk = rows["type"] == RecordType.CHUNK
+    end = extents["offset"].astype(np.uint64) + extents["length"]
+    _refuse(~chunk[extents["row"]], "E021", "extent {} names a record that is no chunk")
+    _refuse(extents["length"] == 0, "E021", "extent {} is empty")
+    _refuse(end > rows["raw_len"][extents["row"]], "E021", "extent {} ends outside its chunk")
+
+
+def _check_coverage(index: Index, absent: Mask) -> None:
+    """Refuse bytes that no object has: a chunk may not carry what nobody names."""
+    extents, rows = index.extents, index.rows
+    used = np.zeros(len(rows), np.bool_)
+    used[extents["row"]] = True
+    chunk = rows["type"] == RecordType.CHUNK
+    _refuse(chunk & ~used, "E022", "no object has chunk {}")
+    order = np.lexsort((extents["offset"], extents["row"]))
+    row = extents["row"][order]
+    # One line on which each chunk has its own stretch: extents then cover it without gaps.
+    base = np.concatenate((np.zeros(1, np.uint64), np.cumsum(_stretches(rows), dtype=np.uint64)))
+    start = base[row] + extents["offset"][order]
+    reach = np.maximum.accumulate(start + extents["length"][order])
+    first = np.concatenate((np.ones(1, np.bool_), row[1:] != row[:-1]))[: len(row)]
+    last = np.concatenate((first[1:], np.ones(1, np.bool_)))[: len(row)]
+    reached = np.concatenate((np.zeros(1, np.uint64), reach[:-1]))[: len(row)]
+    gap = start > np.where(first, base[row], reached)
+    short = last & (reach < base[row] + rows["raw_len"][row])
+    whole = ~absent[row]
+    _refuse(whole & (gap | short), "E022", "a part of a chunk belongs to no object (extent {})")
+
+
+def _stretches(rows: Table) -> NDArray[np.uint64]:
+    chunk = rows["type"] == RecordType.CHUNK
+    stretches: NDArray[np.uint64] = np.where(chunk, rows["raw_len"], 0).astype(np.uint64)
+    return stretches
+
+
+def _comparable(digests: NDArray[np.uint8]) -> NDArray[Any]:
+    """Digests as items that compare like their bytes."""
+    return np.ascontiguousarray(digests).view("S32").reshape(-1)

@@ -1,0 +1,110 @@
+"""Which codec a chunk gets: a writer's policy, decided on a probe (annex B).
+
+The probe is 64 KiB spread over the chunk. What does not shrink below 98 % is stored.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from mlarchive.package.chunkers.pieces import UNKNOWN, Hint
+from mlarchive.package.codec import Buffer, Codec
+from mlarchive.package.encoding import STORE_ABOVE, Encoded, finished, stored
+from mlarchive.package.frames import Effort, encode_frame
+from mlarchive.package.planes import encode_planes, split
+
+PROBE = 64 << 10
+_PROBE_PARTS = 16
+_TEXT_BELOW = 0.5
+_BETTER = 0.99
+"""A later guess replaces an earlier one only if it leaves this share of what that left."""
+
+_GUESSES = (Hint(2), Hint(4), Hint(8), Hint(4, rotated=False), Hint(8, rotated=False))
+
+
+def encode_chunk(
+    raw: Buffer, digest: bytes, hint: Hint = UNKNOWN, scratch: memoryview | None = None
+) -> Encoded:
+    """Encode a chunk as its probe suggests; the result depends on its arguments alone.
+
+    Args:
+        raw: The chunk.
+        digest: Its SHA-256.
+        hint: What its chunker believes about it.
+        scratch: Memory as long as `raw` that the result may use; None for new memory.
+    """
+    choice = _choose(raw, hint)
+    if choice.codec == Codec.STORED:
+        return stored(raw, digest)
+    if choice.codec == Codec.ZSTD:
+        return finished(raw, digest, choice.codec, [encode_frame(raw, Effort.TEXT)])
+    elem, rotated = choice.hint.elem, choice.hint.rotated
+    parts = encode_planes(raw, elem=elem, rotated=rotated, efforts=choice.efforts, scratch=scratch)
+    return finished(raw, digest, choice.codec, parts, elem=elem)
+
+
+def guess(raw: Buffer) -> Hint:
+    """What the elements of an array of unknown type may be; `UNKNOWN` if it is no array."""
+    return _choose(raw, UNKNOWN).hint if raw else UNKNOWN
+
+
+class _Choice(Struct, frozen=True):
+    """What to do with a chunk.
+
+    Attributes:
+        share: What is left of the probe.
+        codec: How to encode.
+        hint: The elements, for planes.
+        efforts: How to compress each plane.
+    """
+
+    share: float
+    codec: Codec
+    hint: Hint = UNKNOWN
+    efforts: Sequence[Effort | None] = ()
+
+
+def _choose(raw: Buffer, hint: Hint) -> _Choice:
+    probe = _probe(raw)
+    best = _try_planes(probe, hint) if hint.elem else _try_text(probe)
+    if hint.elem and best.share > STORE_ABOVE:
+        best = _try_text(probe)
+    elif not hint.elem and best.share >= _TEXT_BELOW:
+        for elements in _GUESSES:
+            choice = _try_planes(probe, elements)
+            if choice.share < best.share * _BETTER:
+                best = choice
+    return _Choice(1.0, Codec.STORED) if best.share > STORE_ABOVE else best
+
+
+def _try_text(probe: Buffer) -> _Choice:
+    return _Choice(len(encode_frame(probe, Effort.TEXT)) / len(probe), Codec.ZSTD)
+
+
+def _probe(raw: Buffer) -> Buffer:
+    """Up to 64 KiB of a chunk: parts spread evenly, each beginning at a whole element."""
+    if len(raw) <= PROBE:
+        return raw
+    part = PROBE // _PROBE_PARTS
+    step = (len(raw) - part) // (_PROBE_PARTS - 1) & ~7
+    view = np.frombuffer(raw, np.uint8)
+    return b"".join(view[at * step : at * step + part].tobytes() for at in range(_PROBE_PARTS))
+
+
+def _try_planes(probe: Buffer, hint: Hint) -> _Choice:
+    if len(probe) < hint.elem:
+        return _Choice(1.0, Codec.STORED)
+    total = len(probe) % hint.elem
+    efforts: list[Effort | None] = []
+    for plane in split(probe, elem=hint.elem, rotated=hint.rotated):
+        sizes = {e: len(encode_frame(plane.data, e)) for e in (Effort.ENTROPY, Effort.FAST)}
+        effort = min(sizes, key=lambda e: sizes[e])
+        if sizes[effort] > STORE_ABOVE * len(plane):
+            efforts.append(None)
+            total += len(plane)
+        else:
+            efforts.append(effort)
+            total += sizes[effort]
+    codec = Codec.PLANES if hint.rotated else Codec.PLANES_PLAIN
+    return _Choice(total / len(probe), codec, hint, efforts)

@@ -1,0 +1,68 @@
+"""Metric histories as columns, bit-exact (clause 7.3 of `spec/mlpkg-1.md`).
+
+Three little-endian columns one after another, each as long as the series: steps (int64),
+timestamps (int64, ms since 1970 UTC), values (float64). Points are sorted by step, then
+timestamp, then the value's bits taken as uint64, so that one history has one sequence of bytes.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlarchive.errors import FormatError
+from mlarchive.package.entries import POINT
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def encode_columns(steps: Integers, timestamps: Integers, values: Floats) -> bytes:
+    """The canonical columns of a history.
+
+    Args:
+        steps: int64, shape (n,), in any order.
+        timestamps: int64, shape (n,), ms since 1970 UTC.
+        values: float64, shape (n,); NaN payloads and the sign of zero are kept.
+
+    Raises:
+        ValueError: The arrays differ in shape, or are of other types.
+    """
+    wanted = (np.dtype(np.int64), np.dtype(np.int64), np.dtype(np.float64))
+    columns = (steps, timestamps, values)
+    if tuple(column.dtype for column in columns) != wanted:
+        raise ValueError("steps and timestamps are int64, values float64")
+    if any(column.ndim != 1 or len(column) != len(steps) for column in columns):
+        raise ValueError("steps, timestamps and values have one dimension and one length")
+    bits = np.ascontiguousarray(values).view(np.uint64)
+    order = np.lexsort((bits, timestamps, steps))
+    return b"".join(
+        (
+            steps[order].astype("<i8").tobytes(),
+            timestamps[order].astype("<i8").tobytes(),
+            bits[order].astype("<u8").tobytes(),
+        )
+    )
+
+
+def decode_columns(raw: bytes) -> tuple[Integers, Integers, Floats]:
+    """Steps, timestamps and values of canonical columns.
+
+    Returns:
+        int64, int64 and float64 arrays of shape (n,); read-only.
+
+    Raises:
+        FormatError: E041; the columns are not whole, or not in canonical order.
+    """
+    if len(raw) % POINT:
+        raise FormatError("E041", f"a metric series of {len(raw)} bytes has no whole points")
+    count = len(raw) // POINT
+    steps = np.frombuffer(raw, "<i8", count)
+    timestamps = np.frombuffer(raw, "<i8", count, 8 * count)
+    bits = np.frombuffer(raw, "<u8", count, 16 * count)
+    if count and not np.array_equal(np.lexsort((bits, timestamps, steps)), np.arange(count)):
+        raise FormatError("E041", "a metric series is not in canonical order")
+    values = np.frombuffer(raw, "<f8", count, 16 * count)
+    return (
+        steps.astype(np.int64, copy=False),
+        timestamps.astype(np.int64, copy=False),
+        values.astype(np.float64, copy=False),
+    )

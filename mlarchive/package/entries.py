@@ -1,0 +1,90 @@
+"""What hangs on records: files and metric series, and what must hold of them (clauses 6 and 7).
+
+Entries are sorted and unique within their record, paths are allowed and do not collide, and
+documents and index name the same objects with the same sizes.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from mlarchive.errors import FormatError
+from mlarchive.package.paths import check_paths
+from mlarchive.records import AnyRecord, File
+from mlarchive.snapshot import Entry
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+POINT = 24
+"""Bytes that a point of a metric series takes: step, timestamp, value."""
+
+
+def entries_of(record: AnyRecord) -> Iterator[Entry]:
+    """The files and series that hang on a record, in its own order."""
+    for name in ("files", "metrics"):
+        yield from getattr(record, name, ())
+
+
+def size_of(entry: Entry) -> int:
+    """Size of the entry's bytes; -1 where a source claims nothing."""
+    if isinstance(entry, File):
+        return entry.size
+    return entry.points * POINT if entry.points >= 0 else -1
+
+
+def check_entries(record: AnyRecord) -> None:
+    """Refuse entries that are not sorted, not unique, or not well-formed.
+
+    Raises:
+        FormatError: E036 to E039.
+    """
+    entries = tuple(entries_of(record))
+    for entry in entries:
+        if not _DIGEST.fullmatch(entry.sha256):
+            raise FormatError("E039", f"{_name(record, entry)} has the digest {entry.sha256!r}")
+        if size_of(entry) < 0:
+            raise FormatError("E039", f"{_name(record, entry)} has a negative size")
+    files = [entry for entry in entries if isinstance(entry, File)]
+    series = [entry for entry in entries if not isinstance(entry, File)]
+    _refuse_disorder(record, [(file.path.encode(errors="surrogatepass"),) for file in files])
+    _refuse_disorder(record, [(one.key.encode(), one.dataset.encode()) for one in series])
+    check_paths([file.path for file in files])
+
+
+def _refuse_disorder(record: AnyRecord, names: Sequence[tuple[bytes, ...]]) -> None:
+    if any(before >= after for before, after in pairwise(names)):
+        raise FormatError("E038", f"the entries of {record.key} are not sorted, or not unique")
+
+
+def check_objects(records: Iterable[AnyRecord], objects: Mapping[str, int]) -> None:
+    """Refuse documents that name other objects than there are.
+
+    Args:
+        records: What the documents say.
+        objects: Size of each object by its digest in hex.
+
+    Raises:
+        FormatError: E034 or E035.
+    """
+    named: set[str] = set()
+    for record in records:
+        for entry in entries_of(record):
+            size = objects.get(entry.sha256)
+            if size is None:
+                raise FormatError("E034", f"the package has no object for {_name(record, entry)}")
+            if size != size_of(entry):
+                raise FormatError(
+                    "E035",
+                    f"{_name(record, entry)} is said to have {size_of(entry)} bytes,"
+                    f" its object has {size}",
+                )
+            named.add(entry.sha256)
+    strangers = sorted(objects.keys() - named)
+    if strangers:
+        raise FormatError("E034", f"no record has the object {strangers[0]}")
+
+
+def _name(record: AnyRecord, entry: Entry) -> str:
+    if isinstance(entry, File):
+        return f"file {entry.path!r} of {record.key}"
+    return f"metric {entry.key!r} of {record.key}"

@@ -1,0 +1,92 @@
+"""Writing files out of a package: verified, all or nothing, and nowhere but in the chosen folder.
+
+Folders are opened one below the other by descriptor without following links, files are created
+new, so that no link that somebody plants meanwhile is ever followed. What is hashed is what was
+handed to the file. Clause 10.4 of `spec/mlpkg-1.md`.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from mlarchive.errors import FormatError
+from mlarchive.fsops import atomic_folder
+from mlarchive.package.paths import check_paths
+from mlarchive.records import File
+from mlarchive.snapshot import Stream
+
+_STEP = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def extract(
+    streams: Iterable[Stream], folder: Path, *, progress: Callable[[int], None] | None = None
+) -> int:
+    """Write files into a new folder, which appears when all of them are there and checked.
+
+    Args:
+        streams: Files, with paths that do not collide; metric series are passed over.
+        folder: It must not exist, or be empty.
+        progress: Called with the number of bytes written since the last call.
+
+    Returns:
+        How many bytes were written.
+
+    Raises:
+        FormatError: A path is not allowed, or bytes do not have their digest.
+        MlarchiveError: As the system says. Nothing is left behind then.
+    """
+    chosen = [stream for stream in streams if isinstance(stream.entry, File)]
+    check_paths([stream.entry.path for stream in chosen if isinstance(stream.entry, File)])
+    total = 0
+    with atomic_folder(folder) as temporary, _opened(temporary) as root:
+        for stream in chosen:
+            for count in _write(stream, root):
+                total += count
+                if progress is not None:
+                    progress(count)
+    return total
+
+
+def _write(stream: Stream, root: int) -> Iterator[int]:
+    """Write one file; gives the number of bytes, step by step."""
+    if not isinstance(stream.entry, File):
+        return
+    *parents, name = stream.entry.path.split("/")
+    digest = hashlib.sha256()
+    with _folder(root, parents) as parent, stream.open() as source:
+        descriptor = os.open(name, _NEW_FILE, 0o666, dir_fd=parent)
+        with os.fdopen(descriptor, "wb", buffering=0) as target:
+            while data := source.read(_STEP):
+                digest.update(data)
+                view = memoryview(data)
+                while view:
+                    view = view[target.write(view) :]
+                yield len(data)
+    if digest.hexdigest() != stream.entry.sha256:
+        raise FormatError("E029", f"file {stream.entry.path!r} does not have its digest")
+
+
+@contextlib.contextmanager
+def _folder(root: int, parents: list[str]) -> Iterator[int]:
+    """The folder below `root`, made if need be, never through a link."""
+    with contextlib.ExitStack() as stack:
+        here = root
+        for name in parents:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, dir_fd=here)
+            here = os.open(name, _FOLDER, dir_fd=here)
+            stack.callback(os.close, here)
+        yield here
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, _FOLDER)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

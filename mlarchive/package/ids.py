@@ -1,0 +1,31 @@
+"""Names made of digests: of objects and of packages (clauses 3 and 9)."""
+
+from msgspec import Struct
+
+
+class Digest(Struct, frozen=True):
+    """A byte string's size and name.
+
+    Attributes:
+        size: In bytes.
+        sha256: Lower-case hex.
+    """
+
+    size: int
+    sha256: str
+
+
+class PackageIds(Struct, frozen=True):
+    """What names a package.
+
+    Attributes:
+        content_id: What the object is, lower-case hex.
+        state_id: How it is labelled, lower-case hex.
+        package_id: These very bytes, signatures apart, lower-case hex.
+        size: Bytes of the whole package.
+    """
+
+    content_id: str
+    state_id: str
+    package_id: str
+    size: int

@@ -1,0 +1,88 @@
+"""Work on chunks by several threads, results in the order of submission, memory bounded.
+
+A fixed number of *berths* (a buffer each) is all that is ever in flight. Who takes a berth when
+none is free first finishes the oldest work, so the main thread reads, hashes and writes while the
+others encode. Errors surface where the result is taken.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Berth:
+    """Memory that one chunk occupies from reading to writing.
+
+    Attributes:
+        view: For the chunk.
+        scratch: As long, for what it becomes; touched only by who encodes in place.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.view = memoryview(bytearray(size))
+        self.scratch = memoryview(bytearray(size))
+
+
+class Pipeline(Generic[T]):
+    """Berths, threads and a queue; a context manager that leaves no thread behind.
+
+    Args:
+        threads: How many threads work.
+        berth_size: Size of each buffer, in bytes.
+        sink: Called with each result, in order, by the thread that submits.
+    """
+
+    def __init__(self, *, threads: int, berth_size: int, sink: Callable[[T], None]) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mlpkg")
+        self._free: list[Berth] = []
+        self._berths_left = 2 * threads + 1
+        self._berth_size = berth_size
+        self._queue: deque[tuple[Berth, Future[T]]] = deque()
+        self._sink = sink
+
+    def take_berth(self) -> Berth:
+        """A free berth; finishes the oldest work until there is one."""
+        if not self._free and self._berths_left:
+            self._berths_left -= 1
+            return Berth(self._berth_size)
+        while not self._free:
+            self._finish_oldest()
+        return self._free.pop()
+
+    def give_back(self, berth: Berth) -> None:
+        """Return a berth that turned out not to be needed."""
+        self._free.append(berth)
+
+    def submit(self, berth: Berth, work: Callable[[], T]) -> None:
+        """Have a thread do the work; the berth is free again when its result was taken."""
+        self._queue.append((berth, self._pool.submit(work)))
+
+    def drain(self) -> None:
+        """Finish all that was submitted."""
+        while self._queue:
+            self._finish_oldest()
+
+    def _finish_oldest(self) -> None:
+        berth, future = self._queue.popleft()
+        self._sink(future.result())
+        self._free.append(berth)
+
+    def close(self) -> None:
+        """Stop the threads; work that has not begun is dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._queue.clear()
+
+    def __enter__(self) -> "Pipeline[T]":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

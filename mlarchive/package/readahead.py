@@ -1,0 +1,61 @@
+"""Chunks decoded ahead of their use, by several threads, in bounded memory.
+
+Keyed by row; a chunk that several objects share, one after another, is decoded once. Safe to use
+from several threads.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from mlarchive.package.codec import Buffer
+
+
+class ReadAhead:
+    """Loads chunks by number and keeps the last few.
+
+    Args:
+        load: Reads, checks and decodes the chunk of a row.
+        threads: How many chunks are loaded at once.
+    """
+
+    def __init__(self, load: Callable[[int], Buffer], *, threads: int) -> None:
+        self.depth = threads + 1
+        self._load = load
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        self._chunks: OrderedDict[int, Future[Buffer]] = OrderedDict()
+
+    def get(self, row: int, upcoming: Iterable[int] = ()) -> Buffer:
+        """The chunk of a row; those that are likely next are begun.
+
+        Args:
+            row: The row wanted now.
+            upcoming: Up to `depth` rows that will be wanted soon.
+        """
+        with self._lock:
+            future = self._begin(row)
+            for number in upcoming:
+                self._begin(number)
+            while len(self._chunks) > 2 * self.depth:
+                self._chunks.popitem(last=False)
+        return future.result()
+
+    def _begin(self, row: int) -> "Future[Buffer]":
+        future = self._chunks.get(row)
+        if future is None:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="mlpkg-read")
+            future = self._chunks[row] = self._pool.submit(self._load, row)
+        self._chunks.move_to_end(row)
+        return future
+
+    def close(self) -> None:
+        """Stop the threads and forget the chunks."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+                self._pool = None
+            self._chunks.clear()

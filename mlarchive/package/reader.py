@@ -1,0 +1,194 @@
+"""Reading a package (clause 10): trailer, package_id, index, and then only what is asked for.
+
+Opening reads the trailer and the index and checks that they add up. Documents are decoded once,
+when first used. Chunks are checked each time they are read. Nothing that a package says is ever
+executed, and no number in it is trusted before it is compared with a limit.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.documents import Documents, Meaning, decode_documents
+from mlarchive.package.entries import check_objects, entries_of
+from mlarchive.package.ids import Digest
+from mlarchive.package.index import Row
+from mlarchive.package.layout import RecordType
+from mlarchive.package.limits import Limits
+from mlarchive.package.storage import ObjectRow, Storage
+from mlarchive.package.verification import Progress, Verification, verify_storage
+from mlarchive.snapshot import Entry, Snapshot, Stream
+
+NO_LIMITS_BUT_THE_USUAL = Limits()
+
+
+class Package:
+    """An open package; a context manager.
+
+    Attributes:
+        path: The file, if it was opened by path.
+        storage: The storage side, for the modules of this package.
+    """
+
+    def __init__(self, storage: Storage, path: Path | None) -> None:
+        self.path = path
+        self.storage = storage
+
+    @classmethod
+    def open(
+        cls,
+        file: Path | BinaryIO,
+        *,
+        bases: Sequence["Package"] = (),
+        limits: Limits = NO_LIMITS_BUT_THE_USUAL,
+    ) -> Self:
+        """Open a package and check its trailer and index.
+
+        Args:
+            file: A path, or an open seekable file, which stays open when the package is closed.
+            bases: Packages that hold chunks which this one lacks; they stay open as long.
+            limits: What the operator allows.
+
+        Raises:
+            FormatError: A clause is broken.
+            MlarchiveError: The file cannot be read.
+        """
+        source = ByteSource(file)
+        try:
+            storage = Storage(source, bases=[base.storage for base in bases], limits=limits)
+        except BaseException:
+            source.close()
+            raise
+        return cls(storage, file if isinstance(file, Path) else None)
+
+    @property
+    def package_id(self) -> str:
+        """Names these very bytes, signatures apart; lower-case hex."""
+        return self.storage.package_id.hex()
+
+    @property
+    def content_id(self) -> str:
+        """What the object is; lower-case hex."""
+        return self.storage.trailer.content_id.hex()
+
+    @property
+    def state_id(self) -> str:
+        """How it is labelled; lower-case hex."""
+        return self.storage.trailer.state_id.hex()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole package."""
+        return self.storage.trailer.total_length
+
+    @functools.cached_property
+    def documents(self) -> Documents:
+        """The bytes of the three documents.
+
+        Raises:
+            FormatError: E023 to E028.
+        """
+        content, state, evidence = (
+            bytes(self.storage.record(kind))
+            for kind in (RecordType.CONTENT, RecordType.STATE, RecordType.EVIDENCE)
+        )
+        return Documents(content=content, state=state, evidence=evidence)
+
+    @functools.cached_property
+    def meaning(self) -> Meaning:
+        """What the documents say, which agrees with the objects that there are.
+
+        Raises:
+            FormatError: E023 to E039.
+        """
+        meaning = decode_documents(self.documents)
+        check_objects(meaning.records, {name: row.size for name, row in self.objects.items()})
+        return meaning
+
+    @property
+    def objects(self) -> Mapping[str, ObjectRow]:
+        """All objects by digest in lower-case hex."""
+        return self.storage.objects
+
+    def extents(self, sha256: str) -> Iterator[tuple[Row, int, int]]:
+        """What an object is made of: chunk, offset within it, length; in order.
+
+        Raises:
+            KeyError: There is no such object.
+        """
+        for number, offset, length in self.storage.extents(self.objects[sha256].number):
+            yield self.storage.index.row(number), offset, length
+
+    def open_object(self, sha256: str) -> BinaryIO:
+        """An object as a seekable file; each chunk is checked before its bytes are given.
+
+        Raises:
+            KeyError: There is no such object.
+            MissingChunksError: Chunks of it are in a package that was not named as a base.
+        """
+        return self.storage.open(self.objects[sha256].number)
+
+    def missing(self) -> tuple[Digest, ...]:
+        """Absent chunks that no base provides."""
+        return self.storage.missing()
+
+    def snapshot(self) -> Snapshot:
+        """The package as a source's snapshot; the streams are valid while it is open.
+
+        Raises:
+            FormatError: E023 to E039.
+        """
+        meaning = self.meaning
+        return Snapshot(
+            address=meaning.address,
+            subject=meaning.subject,
+            records=meaning.records,
+            streams=tuple(
+                self._stream(record.key, entry)
+                for record in meaning.records
+                for entry in entries_of(record)
+            ),
+            losses=meaning.losses,
+            transformations=meaning.transformations,
+            content_id=self.content_id,
+            state_id=self.state_id,
+        )
+
+    def verify(self, *, full: bool = True, progress: Progress | None = None) -> Verification:
+        """Read every byte of the package and check all that can be checked.
+
+        Args:
+            full: Whether chunks are decoded and objects compared with their digests. Otherwise
+                only stored bytes are compared with theirs, at a third of the cost: that tells
+                whether the file is the one that was written.
+            progress: Called with the number of bytes of objects (stored bytes if not `full`)
+                checked since the last call.
+
+        Raises:
+            FormatError: What is wrong, the first that was found.
+        """
+        verification = verify_storage(self.storage, full=full, progress=progress)
+        # Known by now to be the bytes that were written; decoding compares them with the objects.
+        _ = self.meaning
+        return verification
+
+    def close(self) -> None:
+        """Stop threads and close the file, if it was opened by path."""
+        self.storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _stream(self, owner: str, entry: Entry) -> Stream:
+        return Stream(owner=owner, entry=entry, open=lambda: self.open_object(entry.sha256))

@@ -1,0 +1,69 @@
+"""Records: a header of 96 bytes, the payload, zero padding (clause 4 of `spec/mlpkg-1.md`).
+
+The header repeats the record's row of the index, so that a reader can find records without an
+index, and refuses a package where the two disagree.
+"""
+
+import struct
+import zlib
+
+from msgspec import Struct
+
+from mlarchive.package.layout import padding
+
+HEADER_SIZE = 96
+RECORD_MAGIC = b"\x8dMLR\r\n\x1a\n"
+NO_DIGEST = bytes(32)
+
+_HEADER = struct.Struct("<8sBBBBIQQ32s32s")
+_CRC_AT = 12
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """What a record's header states.
+
+    Attributes:
+        type: What the record holds, a `RecordType`.
+        codec: How the payload is encoded, a `Codec`.
+        elem: Size of an element in bytes for codecs that need it, else 0.
+        flags: Zero; reserved.
+        stored_len: Length of the payload.
+        raw_len: Length of what the payload decodes to.
+        raw_sha256: Digest of what the payload decodes to.
+        base_sha256: Digest of the raw bytes of the chunk it builds on; zeros if none.
+    """
+
+    type: int
+    codec: int
+    elem: int = 0
+    flags: int = 0
+    stored_len: int
+    raw_len: int
+    raw_sha256: bytes
+    base_sha256: bytes = NO_DIGEST
+
+
+def encode_header(header: Header) -> bytes:
+    """The 96 bytes of a header, with its check sum."""
+    raw = bytearray(
+        _HEADER.pack(
+            RECORD_MAGIC,
+            header.type,
+            header.codec,
+            header.elem,
+            header.flags,
+            0,
+            header.stored_len,
+            header.raw_len,
+            header.raw_sha256,
+            header.base_sha256,
+        )
+    )
+    struct.pack_into("<I", raw, _CRC_AT, zlib.crc32(raw))
+    return bytes(raw)
+
+
+def record_size(stored_len: int) -> int:
+    """Bytes that a record takes: header, payload and padding."""
+    size = HEADER_SIZE + stored_len
+    return size + padding(size)

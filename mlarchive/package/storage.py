@@ -1,0 +1,199 @@
+"""The storage side of an open package: rows, chunks and objects, with the packages it builds on.
+
+Knows nothing of documents. Everything it hands out has been checked against its digests.
+"""
+
+import functools
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import BinaryIO
+
+import numpy as np
+from msgspec import Struct
+
+from mlarchive.errors import FormatError, MissingChunksError
+from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.codec import Buffer, Codec
+from mlarchive.package.ids import Digest
+from mlarchive.package.index import Row
+from mlarchive.package.layout import RecordType
+from mlarchive.package.limits import Limits
+from mlarchive.package.objectstream import Extent, ObjectStream
+from mlarchive.package.readahead import ReadAhead
+from mlarchive.package.recordreader import read_record
+from mlarchive.package.tail import read_tail
+
+
+class ObjectRow(Struct, frozen=True):
+    """An object as the index has it.
+
+    Attributes:
+        sha256: Its name, lower-case hex.
+        size: In bytes.
+        stored: Its share of the package's stored bytes.
+        number: Its row in the table of objects.
+    """
+
+    sha256: str
+    size: int
+    stored: int
+    number: int
+
+
+class Storage:
+    """Rows, chunks and objects of one package.
+
+    Args:
+        source: The package's bytes.
+        bases: Packages that hold chunks which this one states as absent.
+        limits: What the operator allows.
+
+    Attributes:
+        source: As given.
+        package_id: Names the package.
+        trailer: Its last bytes, decoded.
+        index: Its tables.
+        threads: How many chunks are read at once.
+        chunks: Chunks by row, checked, read ahead.
+    """
+
+    def __init__(self, source: ByteSource, *, bases: Sequence["Storage"], limits: Limits) -> None:
+        tail = read_tail(source, limits)
+        self.source = source
+        self.package_id = tail.package_id
+        self.trailer = tail.trailer
+        self.index = tail.index
+        self._bases = bases
+        self.threads = len(os.sched_getaffinity(0))
+        self.chunks = ReadAhead(self._load, threads=self.threads)
+
+    @functools.cached_property
+    def objects(self) -> Mapping[str, ObjectRow]:
+        """All objects by digest in hex."""
+        table = self.index.objects
+        digests = table["sha256"].tobytes()
+        shares = self._shares()
+        return MappingProxyType(
+            {
+                (name := digests[32 * number : 32 * number + 32].hex()): ObjectRow(
+                    name, size, share, number
+                )
+                for number, (size, share) in enumerate(
+                    zip(table["size"].tolist(), shares, strict=True)
+                )
+            }
+        )
+
+    def extents(self, number: int) -> list[Extent]:
+        """What an object is made of: (row, offset within the chunk, length), in order."""
+        entry = self.index.objects[number]
+        first = int(entry["first_extent"])
+        extents: list[Extent] = self.index.extents[first : first + int(entry["extents"])].tolist()
+        return extents
+
+    def open(self, number: int) -> BinaryIO:
+        """The object as a buffered, seekable file.
+
+        Raises:
+            MissingChunksError: Chunks of it are absent, and no base has them.
+        """
+        extents = self.extents(number)
+        if self.lacks(row for row, _, _ in extents):
+            raise MissingChunksError(
+                f"{self.source.name} builds on a package that was not given, which holds a part of"
+                f" the object {self.index.objects['sha256'][number].tobytes().hex()}",
+                hint="name the packages that this one builds on",
+            )
+        return io.BufferedReader(ObjectStream(extents, self.chunks), 1 << 16)
+
+    def missing(self) -> tuple[Digest, ...]:
+        """Absent chunks that no base provides."""
+        rows = (self.index.row(number) for number in sorted(self._missing_rows))
+        return tuple(Digest(row.raw_len, row.raw_sha256.hex()) for row in rows)
+
+    def lacks(self, rows: Iterable[int]) -> bool:
+        """Whether any of the rows is an absent chunk that no base provides."""
+        return not self._missing_rows.isdisjoint(rows)
+
+    def rows_after(self, row: int) -> range:
+        """The chunks that follow one in the file, as far as it makes sense to read ahead."""
+        return range(row + 1, min(row + 1 + self.chunks.depth, self._chunks_end))
+
+    def record(self, kind: RecordType) -> Buffer:
+        """What the only record of a type holds.
+
+        Raises:
+            FormatError: E023 to E028.
+        """
+        numbers = np.flatnonzero(self.index.rows["type"] == kind)
+        return read_record(self.source, self.index.row(int(numbers[0])))
+
+    def close(self) -> None:
+        """Stop threads and close the file; bases are left open."""
+        self.chunks.close()
+        self.source.close()
+
+    def _load(self, number: int) -> Buffer:
+        row = self.index.row(number)
+        if row.codec != Codec.ABSENT:
+            return read_record(self.source, row)
+        for base in self._bases:
+            found = base.find_chunk(row)
+            if found is not None:
+                return found
+        raise MissingChunksError(f"the chunk {row.raw_sha256.hex()} is in another package")
+
+    def find_chunk(self, wanted: Row) -> Buffer | None:
+        """The bytes of a chunk that another package states as absent, if they are here."""
+        number = self._chunk_numbers.get(wanted.raw_sha256)
+        if number is None or number in self._missing_rows:
+            return None
+        if self.index.row(number).raw_len != wanted.raw_len:
+            raise FormatError("E040", "a base package holds an absent chunk with another length")
+        return self._load(number)
+
+    def has_chunk(self, digest: bytes) -> bool:
+        """Whether this package, or one that it builds on, holds the chunk."""
+        number = self._chunk_numbers.get(digest)
+        return number is not None and number not in self._missing_rows
+
+    @functools.cached_property
+    def _chunk_numbers(self) -> Mapping[bytes, int]:
+        rows = self.index.rows
+        numbers = np.flatnonzero(rows["type"] == RecordType.CHUNK)
+        digests = rows["raw_sha256"][numbers].tobytes()
+        return {digests[32 * i : 32 * i + 32]: int(n) for i, n in enumerate(numbers)}
+
+    @functools.cached_property
+    def _chunks_end(self) -> int:
+        """The row after the last chunk that is present."""
+        rows = self.index.rows
+        present = (rows["type"] == RecordType.CHUNK) & (rows["codec"] != Codec.ABSENT)
+        numbers = np.flatnonzero(present)
+        return int(numbers[-1]) + 1 if numbers.size else 0
+
+    @functools.cached_property
+    def _missing_rows(self) -> frozenset[int]:
+        absent = np.flatnonzero(self.index.rows["codec"] == Codec.ABSENT)
+        return frozenset(
+            int(number)
+            for number in absent
+            if not any(
+                base.has_chunk(self.index.rows["raw_sha256"][number].tobytes())
+                for base in self._bases
+            )
+        )
+
+    def _shares(self) -> list[int]:
+        """Each object's share of the stored bytes, by the lengths of its extents."""
+        extents, rows, objects = self.index.extents, self.index.rows, self.index.objects
+        per_byte = rows["stored_len"] / np.maximum(rows["raw_len"], 1)
+        stored = per_byte[extents["row"]] * extents["length"]
+        before = np.concatenate((np.zeros(1), np.cumsum(stored)))
+        first = objects["first_extent"]
+        shares: list[int] = (
+            np.rint(before[first + objects["extents"]] - before[first]).astype(np.int64).tolist()
+        )
+        return shares

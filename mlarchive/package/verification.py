@@ -1,0 +1,118 @@
+"""Verifying a whole package: every byte of it is read (clause 10.3)."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from msgspec import Struct
+
+from mlarchive.errors import FormatError
+from mlarchive.package.codec import Codec
+from mlarchive.package.layout import RecordType
+from mlarchive.package.recordreader import read_payload, read_record
+from mlarchive.package.storage import Storage
+from mlarchive.package.tail import check_signature_area
+
+Progress = Callable[[int], None]
+
+
+class Verification(Struct, frozen=True, kw_only=True):
+    """What was checked, all of it good.
+
+    Attributes:
+        package_id: Of the package.
+        size: Bytes of the package.
+        records: Records read.
+        objects: Objects compared with their digests; 0 if not `full`.
+        raw_bytes: Bytes of these.
+        missing: Absent chunks that no base provides; objects that need them were not compared.
+        full: Whether objects were compared, and not stored bytes alone.
+    """
+
+    package_id: str
+    size: int
+    records: int
+    objects: int
+    raw_bytes: int
+    missing: int
+    full: bool
+
+
+def verify_storage(storage: Storage, *, full: bool, progress: Progress | None) -> Verification:
+    """Read every record, and if `full` put together every object.
+
+    Raises:
+        FormatError: What is wrong, the first that was found.
+    """
+    report = progress or _ignore
+    rows = storage.index.rows
+    check_signature_area(storage.source, storage.trailer)
+    for number in np.flatnonzero(rows["type"] != RecordType.CHUNK):
+        read_record(storage.source, storage.index.row(int(number)))
+    objects = raw_bytes = 0
+    if full:
+        for size in _check_objects(storage, report):
+            objects += 1
+            raw_bytes += size
+    else:
+        _check_payloads(storage, report)
+    return Verification(
+        package_id=storage.package_id.hex(),
+        size=storage.trailer.total_length,
+        records=int(np.count_nonzero(rows["codec"] != Codec.ABSENT)),
+        objects=objects,
+        raw_bytes=raw_bytes,
+        missing=len(storage.missing()),
+        full=full,
+    )
+
+
+def _check_objects(storage: Storage, report: Progress) -> Iterator[int]:
+    """Compare every object with its digest; gives their sizes.
+
+    Every chunk belongs to an object, so every chunk is read. Objects are taken in the order of
+    the file, so that a chunk that small objects share is decoded once.
+    """
+    index = storage.index
+    first = np.minimum(index.objects["first_extent"], max(len(index.extents) - 1, 0))
+    order = np.argsort(index.extents["row"][first], kind="stable") if len(index.extents) else first
+    for number in order.tolist() if len(index.extents) else range(len(first)):
+        if _check_object(storage, number, report):
+            yield int(index.objects["size"][number])
+
+
+def _check_object(storage: Storage, number: int, report: Progress) -> bool:
+    extents = storage.extents(number)
+    if storage.lacks(row for row, _, _ in extents):
+        return False
+    digest = hashlib.sha256()
+    for row, offset, length in extents:
+        chunk = storage.chunks.get(row, storage.rows_after(row))
+        digest.update(memoryview(chunk)[offset : offset + length])
+        report(length)
+    if digest.digest() != storage.index.objects["sha256"][number].tobytes():
+        raise FormatError("E029", f"object {number} does not have the digest that names it")
+    return True
+
+
+def _check_payloads(storage: Storage, report: Progress) -> None:
+    """Compare the stored bytes of every chunk with their digest, by all processors."""
+    rows = storage.index.rows
+    present = (rows["type"] == RecordType.CHUNK) & (rows["codec"] != Codec.ABSENT)
+    with ThreadPoolExecutor(storage.threads) as pool:
+        waiting: list[Future[int]] = []
+        for number in np.flatnonzero(present):
+            waiting.append(pool.submit(_check_payload, storage, int(number)))
+            if len(waiting) > 2 * storage.threads:
+                report(waiting.pop(0).result())
+        for future in waiting:
+            report(future.result())
+
+
+def _check_payload(storage: Storage, number: int) -> int:
+    return len(read_payload(storage.source, storage.index.row(number)))
+
+
+def _ignore(count: int) -> None:
+    del count

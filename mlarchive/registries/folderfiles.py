@@ -1,0 +1,197 @@
+"""The files below a plain folder: what there is, what cannot be carried, and reading it honestly.
+
+A listing says of everything below the folder either that it is a file, or why it cannot be
+carried; a file that differs at the end of its reading from what was listed is an error. Must not
+know of records and packages.
+"""
+
+import io
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import Struct
+
+from mlarchive import fsops
+from mlarchive.errors import SourceChangedError
+from mlarchive.package.paths import refusal
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+}
+
+
+class FolderFile(Struct, frozen=True, kw_only=True):
+    """A regular file as it was when it was listed.
+
+    Attributes:
+        path: Relative to the folder, `/`-separated.
+        size: In bytes.
+        mtime_ns: Last change of the bytes, ns since 1970 UTC.
+        inode: Which file it is on its file system.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+class Uncarried(Struct, frozen=True, kw_only=True):
+    """Something below a folder that no package can hold.
+
+    Attributes:
+        path: Relative to the folder, with what is not UTF-8 replaced.
+        why: One sentence.
+    """
+
+    path: str
+    why: str
+
+
+def walk(folder: Path) -> tuple[list[FolderFile], list[Uncarried]]:
+    """All files below a folder, and all that cannot be carried, each sorted by path.
+
+    Raises:
+        MlarchiveError: The folder, or one below it, is not there or may not be read.
+    """
+    files: list[FolderFile] = []
+    uncarried: list[Uncarried] = []
+    for found in _walk(folder, ""):
+        if isinstance(found, FolderFile):
+            files.append(found)
+        else:
+            uncarried.append(found)
+    files, colliding = _without_collisions(sorted(files, key=lambda f: f.path))
+    return files, sorted(uncarried + colliding, key=lambda u: u.path)
+
+
+def open_watched(folder: Path, file: FolderFile) -> BinaryIO:
+    """Open a listed file for one forward read that ends well only if it did not change.
+
+    Raises:
+        SourceChangedError: Now, or at the end of the reading: it is not what was listed.
+        MlarchiveError: It may not be read.
+    """
+    path = folder / file.path
+    with fsops.explaining(path, "read"):
+        # O_NONBLOCK: should a pipe have taken the file's place, opening it must not hang.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    raw = _Watched(io.FileIO(descriptor), path, file)
+    try:
+        raw.check()
+    except BaseException:
+        raw.close()
+        raise
+    return io.BufferedReader(raw)
+
+
+class _Watched(io.RawIOBase):
+    def __init__(self, file: io.FileIO, path: Path, listed: FolderFile) -> None:
+        super().__init__()
+        self._file = file
+        self._path = path
+        self._listed = listed
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        with fsops.explaining(self._path, "read"):
+            count = self._file.readinto(buffer)
+        if not count:
+            self.check()
+        return count or 0
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def check(self) -> None:
+        """Compare with the listing.
+
+        Raises:
+            SourceChangedError: Size, time or identity differ.
+        """
+        now = os.fstat(self._file.fileno())
+        listed = self._listed
+        same = (now.st_size, now.st_mtime_ns, now.st_ino) == (
+            listed.size,
+            listed.mtime_ns,
+            listed.inode,
+        )
+        if not same or not stat.S_ISREG(now.st_mode):
+            raise SourceChangedError(
+                f"{self._path} changed while it was being read",
+                hint="run the same command again when nothing writes to the folder",
+            )
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried]:
+    here = folder / prefix
+    with fsops.explaining(here, "read"), os.scandir(here) as entries:
+        found = list(entries)
+    if not found and prefix:
+        yield Uncarried(
+            path=_shown(prefix), why="it is an empty folder, and only files are carried"
+        )
+    for entry in found:
+        yield from _look(folder, entry, f"{prefix}{entry.name}")
+
+
+def _look(folder: Path, entry: os.DirEntry[str], path: str) -> Iterator[FolderFile | Uncarried]:
+    with fsops.explaining(folder / path, "read"):
+        facts = entry.stat(follow_symlinks=False)
+    if stat.S_ISDIR(facts.st_mode):
+        yield from _walk(folder, f"{path}/")
+        return
+    kind = _KINDS.get(stat.S_IFMT(facts.st_mode), "")
+    why = f"it is {kind}, and only files are carried" if kind else _unfit(path)
+    if why:
+        yield Uncarried(path=_shown(path), why=why)
+    else:
+        yield FolderFile(
+            path=path, size=facts.st_size, mtime_ns=facts.st_mtime_ns, inode=facts.st_ino
+        )
+
+
+def _unfit(path: str) -> str:
+    reason = refusal(path)
+    return f"no package can hold its path, which {reason}" if reason else ""
+
+
+def _without_collisions(files: list[FolderFile]) -> tuple[list[FolderFile], list[Uncarried]]:
+    """Leave out what would be the same path as another where case does not count."""
+    spellings: dict[str, str] = {}
+    fitting: list[FolderFile] = []
+    colliding: list[Uncarried] = []
+    for file in files:
+        parts = file.path.split("/")
+        prefixes = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+        known = [spellings.get(_folded(prefix), prefix) for prefix in prefixes]
+        other = next((k for k, prefix in zip(known, prefixes, strict=True) if k != prefix), "")
+        if other:
+            why = f"on systems that ignore case it would be {other!r}"
+            colliding.append(Uncarried(path=file.path, why=why))
+        else:
+            spellings |= {_folded(prefix): prefix for prefix in prefixes}
+            fitting.append(file)
+    return fitting, colliding
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path.casefold())
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path.rstrip("/")).decode("utf-8", "replace")

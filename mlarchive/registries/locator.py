@@ -1,0 +1,252 @@
+"""Locators: how a person names a registry, or a thing in one: `REGISTRY[#OBJECT]`.
+
+Keeps the grammar of `spec/locators.md`. Parsing opens nothing, looks at no file and no
+environment; `opening` does that. Schemes whose adapters do not exist yet parse too, so that a
+locator is either right or wrong for good.
+"""
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct
+
+from mlarchive.errors import LocatorError
+from mlarchive.registries.base import Selector
+from mlarchive.registries.selecting import format_object, parse_object
+
+PACKAGE_SUFFIX = ".mlpkg"
+
+_FOLDERS = (
+    "dir",
+    "vault",
+    "oci",
+    "bagit",
+    "mlflow-export",
+    "innereye",
+    "neptune-export",
+    "neptune-offline",
+)
+_EXAMPLES = (
+    "write mlflow+http://HOST:PORT, mlflow+sqlite:///FILE, dir:DIR, vault:DIR or FILE.mlpkg, "
+    "and #models/NAME/VERSION for one object in it"
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_CREDENTIALS = re.compile(r"://[^/@]*@")
+_SEGMENT = r"[^/?]+"
+_AZUREML = re.compile(
+    rf"(?P<place>registries/{_SEGMENT}"
+    rf"|subscriptions/{_SEGMENT}/resourcegroups/{_SEGMENT}(?:/providers/[^?]+?)?"
+    rf"/workspaces/{_SEGMENT})"
+    rf"(?:/(?P<kind>models|environments)/(?P<name>{_SEGMENT})/versions/(?P<version>{_SEGMENT}))?/?",
+    re.IGNORECASE,
+)
+
+
+class Locator(Struct, frozen=True, kw_only=True):
+    """A parsed locator.
+
+    Attributes:
+        scheme: `mlflow+http`, `mlflow+https`, `mlflow+sqlite`, `mlflow` (the server that
+            MLFLOW_TRACKING_URI names), `databricks`, `azureml`, `neptune`, one of the folder
+            schemes (`dir`, `vault`, …), `package` for a file, or `name` for a registry that a
+            configuration names.
+        registry: What follows the scheme: a URL for `mlflow+…`, else a path or a name, decoded.
+        selector: Which objects in it.
+        text: As it was written.
+    """
+
+    scheme: str
+    registry: str
+    selector: Selector = Selector()
+    text: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The canonical text of the registry alone: its name where no other is given."""
+        match self.scheme:
+            case "package":
+                return _encode_path(self.registry)
+            case "name" | "databricks":
+                return self.registry
+            case "mlflow":
+                return "mlflow:"
+            case "azureml" | "neptune":
+                return f"{self.scheme}://{self.registry}"
+            case scheme if scheme.startswith("mlflow+"):
+                return f"mlflow+{self.registry}"
+            case scheme:
+                return f"{scheme}:{_encode_path(self.registry)}"
+
+    def __str__(self) -> str:
+        """The canonical text; `parse` gives the same registry and selector back."""
+        inside = format_object(self.selector)
+        return f"{self.origin}#{inside}" if inside else self.origin
+
+
+def parse(text: str) -> Locator:
+    """Read a locator.
+
+    Raises:
+        LocatorError: It does not follow the grammar; the message says where, without repeating
+            a secret that it may hold.
+    """
+    if not text.strip():
+        raise LocatorError("a locator is empty", hint=_EXAMPLES)
+    if any(ord(character) < ord(" ") for character in text):
+        raise LocatorError("a locator holds a control character", hint=_EXAMPLES)
+    before, cut, after = text.partition("#")
+    if _CREDENTIALS.search(before):
+        raise LocatorError(
+            f"the locator {_CREDENTIALS.sub('://…@', before)!r} holds a user name or password",
+            hint="give credentials in the environment, such as MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+        )
+    scheme, registry, given = _parse_registry(before)
+    if given != Selector() and cut:
+        raise LocatorError(
+            f"{text!r} names an object twice, before and after its #", hint="leave one out"
+        )
+    selector = parse_object(after) if cut else given
+    return Locator(scheme=scheme, registry=registry, selector=selector, text=text)
+
+
+Parsed = tuple[str, str, Selector]
+
+
+def _parse_registry(text: str) -> Parsed:
+    match = _SCHEME.match(text)
+    scheme = match[1].lower() if match else ""
+    rest = text[match.end() :] if match else text
+    if scheme in _FOLDERS:
+        return scheme, _decode_path(rest, scheme), Selector()
+    if scheme in _PARSERS:
+        return _PARSERS[scheme](rest)
+    if text.endswith(PACKAGE_SUFFIX):
+        return "package", _decode_path(text, "package"), Selector()
+    if text == "databricks":
+        return "databricks", text, Selector()
+    if _NAME.fullmatch(text):
+        return "name", text, Selector()
+    raise LocatorError(f"{text!r} is not a locator", hint=_advice(text, scheme))
+
+
+def _advice(text: str, scheme: str) -> str:
+    if scheme in {"http", "https", "sqlite"}:
+        return f"for an MLflow server write mlflow+{text}"
+    if not scheme:
+        return f"for a folder of files write dir:{text}, for a vault vault:{text}"
+    return _EXAMPLES
+
+
+def _parse_http(rest: str, scheme: str) -> Parsed:
+    url = f"{scheme}:{rest}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise LocatorError(f"mlflow+{url} is not a web address: {error}") from error
+    if not rest.startswith("//") or not host or re.search(r"\s", url):
+        raise LocatorError(f"mlflow+{url} names no host", hint=f"write mlflow+{scheme}://HOST:PORT")
+    if parts.query or rest.endswith("?"):
+        raise LocatorError(
+            f"the locator mlflow+{urlunsplit(parts._replace(query=''))} goes on with a ?",
+            hint="leave the query out; credentials come from the environment",
+        )
+    shown = f"[{host}]" if ":" in host else host
+    place = shown if port is None else f"{shown}:{port}"
+    return f"mlflow+{scheme}", f"{scheme}://{place}{parts.path.rstrip('/')}", Selector()
+
+
+def _parse_sqlite(rest: str) -> Parsed:
+    if not rest.startswith("///") or rest == "///" or "?" in rest:
+        raise LocatorError(
+            f"mlflow+sqlite:{rest} does not name a database file",
+            hint="write mlflow+sqlite:///mlflow.db, or mlflow+sqlite:////path/to/mlflow.db",
+        )
+    return "mlflow+sqlite", f"sqlite:{rest}", Selector()
+
+
+def _parse_mlflow(rest: str) -> Parsed:
+    if rest:
+        raise LocatorError(
+            f"mlflow:{rest} is not a locator",
+            hint="mlflow: alone means the server of MLFLOW_TRACKING_URI; " + _EXAMPLES,
+        )
+    return "mlflow", "", Selector()
+
+
+def _parse_models(rest: str) -> Parsed:
+    """MLflow's own `models:/NAME/VERSION`, `models:/NAME@ALIAS` and `models:/m-ID`."""
+    name = rest.lstrip("/")
+    if re.fullmatch(r"m-[0-9a-f]{32}", name):
+        return "mlflow", "", Selector(kind="logged-models", name=name, named="id")
+    selector = parse_object(f"models/{name}")
+    if selector.version and not selector.version.isdecimal():
+        raise LocatorError(
+            f"{selector.version!r} in models:{rest} is no version number",
+            hint="stages and `latest` move; name a version, or an alias as models:/NAME@ALIAS",
+        )
+    return "mlflow", "", selector
+
+
+def _parse_runs(rest: str) -> Parsed:
+    """MLflow's own `runs:/ID[/PATH]`."""
+    name, _, path = rest.lstrip("/").partition("/")
+    path = path.rstrip("/")
+    return "mlflow", "", parse_object(f"runs/id:{name}" + (f"//{path}" if path else ""))
+
+
+def _parse_databricks(rest: str) -> Parsed:
+    if not re.fullmatch(r"//[^/?]+", rest):
+        raise LocatorError(f"databricks:{rest} names no profile", hint="write databricks://PROFILE")
+    return "databricks", f"databricks:{rest}", Selector()
+
+
+def _parse_azureml(rest: str) -> Parsed:
+    match = _AZUREML.fullmatch(rest.removeprefix("//")) if rest.startswith("//") else None
+    if match is None:
+        raise LocatorError(
+            f"azureml:{rest} names no workspace and no registry",
+            hint="write azureml://subscriptions/S/resourceGroups/G/workspaces/W "
+            "or azureml://registries/R",
+        )
+    place = re.sub("/resourcegroups/", "/resourceGroups/", match["place"], flags=re.IGNORECASE)
+    if match["kind"] is None:
+        return "azureml", place, Selector()
+    inside = f"{match['kind'].lower()}/{match['name']}/{match['version']}"
+    return "azureml", place, parse_object(inside)
+
+
+def _parse_neptune(rest: str) -> Parsed:
+    if not re.fullmatch(rf"//{_SEGMENT}/{_SEGMENT}", rest):
+        raise LocatorError(
+            f"neptune:{rest} names no project", hint="write neptune://WORKSPACE/PROJECT"
+        )
+    return "neptune", rest.removeprefix("//"), Selector()
+
+
+_PARSERS: dict[str, Callable[[str], Parsed]] = {
+    "mlflow+http": lambda rest: _parse_http(rest, "http"),
+    "mlflow+https": lambda rest: _parse_http(rest, "https"),
+    "mlflow+sqlite": _parse_sqlite,
+    "mlflow": _parse_mlflow,
+    "models": _parse_models,
+    "runs": _parse_runs,
+    "databricks": _parse_databricks,
+    "azureml": _parse_azureml,
+    "neptune": _parse_neptune,
+}
+
+
+def _decode_path(text: str, scheme: str) -> str:
+    """A path as written: `%23` stands for `#`, `%25` for `%`, any other `%` for itself."""
+    path = re.sub("%23|%25", lambda escape: "#" if escape[0] == "%23" else "%", text)
+    if not path or path == PACKAGE_SUFFIX:
+        raise LocatorError(f"no path follows {scheme}:", hint=f"write {scheme}:DIR")
+    return path
+
+
+def _encode_path(path: str) -> str:
+    return path.replace("%", "%25").replace("#", "%23")

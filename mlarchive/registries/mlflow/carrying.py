@@ -1,0 +1,64 @@
+"""Gives a version's own files a home at the target: a logged model that only carries them.
+
+A version whose files lie neither in its run nor in its logged model has no place in MLflow that
+can be written to. The carrier is marked, so that reading it back gives the version's own files
+again (clause 3.6).
+"""
+
+from mlflow.entities import Experiment as MlflowExperiment
+from mlflow.entities import ExperimentTag, LoggedModelStatus, LoggedModelTag
+
+from mlarchive.records import ModelVersion, Run
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.settings import once
+from mlarchive.registries.mlflow.uploading import fill
+from mlarchive.registries.mlflow.work import Work
+from mlarchive.registries.mlflow.writing_model import find_logged_models
+
+_EXPERIMENT = "mlarchive"
+_NAME = "version-files"
+
+
+def plan_carrier(work: Work, record: ModelVersion) -> None:
+    """Plan a home for a version's own files, if it has any."""
+    if record.root is not None:
+        return
+    what = f"files of version {record.version} of {record.name!r}"
+    work.change(what, "place", "a logged model at the target carries them")
+    work.step("create", what, "in a logged model of their own", lambda: _carry(work, record, what))
+
+
+def _carry(work: Work, record: ModelVersion, what: str) -> None:
+    store = work.connection.tracking
+    experiment_id = _experiment(work, record)
+    origin = f"{marks.origin_of(record, work.snapshot)}!files"
+    found = find_logged_models(work, origin, experiment_id)
+    with once():
+        model = (
+            found[0]
+            if found
+            else store.create_logged_model(
+                experiment_id=experiment_id,
+                name=_NAME,
+                source_run_id=work.ids[record.run] if record.run else None,
+                tags=[LoggedModelTag(marks.ORIGIN, origin), LoggedModelTag(marks.CARRIER, "true")],
+            )
+        )
+    folder = artifact_folder(work.connection, model.artifact_location)
+    fill(work, what, folder, work.snapshot.streams_of(record.key), settled=False)
+    store.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    work.ids[f"files of {record.key}"] = model.model_id
+
+
+def _experiment(work: Work, record: ModelVersion) -> str:
+    if record.run:
+        run = work.snapshot.record(record.run)
+        if isinstance(run, Run):
+            return work.ids[run.experiment]
+    store = work.connection.tracking
+    found: MlflowExperiment | None = store.get_experiment_by_name(_EXPERIMENT)
+    if found:
+        return found.experiment_id
+    made: str = store.create_experiment(_EXPERIMENT, tags=[ExperimentTag(marks.CARRIER, "true")])
+    return made

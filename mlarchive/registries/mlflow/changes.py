@@ -1,0 +1,219 @@
+"""How a mirror sees a server from afar: one `Ref` for each object, without reading any bytes.
+
+A run gives no sign when a tag, a metric or a file is added to it later, so the marks are digests
+of what searches return, page by page, and of the artifact listings (clause 6 of
+`spec/mapping-mlflow.md`).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from mlflow.entities import Experiment, LoggedModel, Run
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+from mlarchive.errors import MlarchiveError, UnsupportedError
+from mlarchive.records import Address
+from mlarchive.registries.base import Ref, Selector
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.listing import refuse_other_kinds
+from mlarchive.registries.mlflow.natives import plain
+from mlarchive.registries.mlflow.reading_run import run_name_and_user
+from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
+from mlarchive.registries.mlflow.selecting import (
+    all_experiments,
+    runs_in,
+    selected_models,
+    selected_runs,
+    selected_versions,
+)
+
+_T = TypeVar("_T")
+
+_IDS_A_SEARCH = 100
+_UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
+
+
+def see_changes(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
+    """Every selected model version, or run, newest first; without a kind, model versions.
+
+    Raises:
+        NotFoundError: One thing is named exactly and is not there.
+        UnsupportedError: Objects of that kind are not mirrored.
+    """
+    refuse_other_kinds(connection, selector)
+    if selector.kind == "experiments":
+        raise UnsupportedError(
+            "experiments are not mirrored by themselves",
+            hint="name models or runs; each brings its experiment along",
+        )
+    if selector.kind == "runs":
+        view = _View(connection)
+        for run in selected_runs(connection, selector):
+            view.runs[run.info.run_id] = run
+            yield _run_ref(view, origin, run)
+        return
+    for model in selected_models(connection, selector):
+        versions = selected_versions(connection, model, selector)
+        view = _View(connection)
+        view.look_at(versions)
+        for version in versions:
+            yield _version_ref(view, origin, model, version)
+
+
+class _View:
+    """What searches have returned, by id; looked up once for many versions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.experiments: dict[str, Experiment] = {
+            e.experiment_id: e for e in all_experiments(connection)
+        }
+        self.runs: dict[str, Run] = {}
+        self.logged: dict[str, LoggedModel | None] = {}
+        self._listings: dict[str, list[list[object]]] = {}
+
+    def look_at(self, versions: Sequence[ModelVersion]) -> None:
+        """Fetch the runs behind some versions, a hundred at a time."""
+        wanted = sorted({version.run_id for version in versions if version.run_id})
+        for start in range(0, len(wanted), _IDS_A_SEARCH):
+            ids = ", ".join(f"'{run_id}'" for run_id in wanted[start : start + _IDS_A_SEARCH])
+            where = f"attributes.run_id IN ({ids})"
+            for run in runs_in(self.connection, list(self.experiments), where):
+                self.runs[run.info.run_id] = run
+
+    def logged_model(self, model_id: str) -> LoggedModel | None:
+        """A logged model; None if the server no longer has it."""
+        if model_id not in self.logged:
+            self.logged[model_id] = _unless_failing(
+                lambda: self.connection.tracking.get_logged_model(model_id, allow_deleted=True)
+            )
+        return self.logged[model_id]
+
+    def listing(self, uri: str) -> list[list[object]]:
+        """Paths and sizes below an artifact URI.
+
+        What cannot be listed is marked by its error; reading the object then says it in full.
+        """
+        if uri not in self._listings:
+            try:
+                files = artifact_folder(self.connection, uri).files()
+                self._listings[uri] = sorted([file.path, file.size] for file in files)
+            except MlarchiveError as error:
+                if error.retryable:
+                    raise
+                self._listings[uri] = [["unlisted", error.code]]
+        return self._listings[uri]
+
+
+def _version_ref(view: _View, origin: str, model: RegisteredModel, version: ModelVersion) -> Ref:
+    run = view.runs.get(version.run_id or "")
+    model_id = logged_model_id(version)
+    logged = view.logged_model(model_id) if model_id else None
+    own = "" if run or logged else _own_location(view, version)
+    content = [
+        version.source,
+        version.run_id,
+        _run_content(view, run) if run else None,
+        _logged_content(view, logged) if logged else None,
+        view.listing(own) if own else None,
+    ]
+    state = [
+        version.description,
+        stage_of(version),
+        sorted(version.aliases),
+        marks.state_tags(version.tags),
+        [model.description, marks.state_tags(model.tags)],
+        _run_state(view, run) if run else None,
+        marks.logged_model_tags(logged.tags or {}) if logged else None,
+    ]
+    number = str(version.version)
+    return Ref(
+        address=Address(origin=origin, kind="models", name=version.name, version=number),
+        content_mark=_digest(content),
+        state_mark=_digest(state),
+        settled=_is_settled(version, run, logged),
+        origin=version.tags.get(marks.ORIGIN, ""),
+    )
+
+
+def _run_ref(view: _View, origin: str, run: Run) -> Ref:
+    return Ref(
+        address=Address(origin=origin, kind="runs", name=run.info.run_id),
+        content_mark=_digest(_run_content(view, run)),
+        state_mark=_digest(_run_state(view, run)),
+        settled=run.info.status not in _UNFINISHED_RUN,
+        origin=run.data.tags.get(marks.ORIGIN, ""),
+    )
+
+
+def _is_settled(version: ModelVersion, run: Run | None, logged: LoggedModel | None) -> bool:
+    return (
+        version.status == "READY"
+        and (run is None or run.info.status not in _UNFINISHED_RUN)
+        and (logged is None or str(logged.status) != "PENDING")
+    )
+
+
+def _run_content(view: _View, run: Run) -> list[object]:
+    info = run.info
+    _, user = run_name_and_user(run)
+    latest = [[m.key, repr(m.value), m.timestamp, m.step] for m in run.data._metric_objs]  # noqa: SLF001  (the only place with steps)
+    return [
+        [info.run_id, info.experiment_id, info.status, info.start_time, info.end_time, user],
+        run.data.params,
+        sorted(latest),
+        plain(run.inputs),
+        plain(run.outputs),
+        view.listing(info.artifact_uri),
+    ]
+
+
+def _run_state(view: _View, run: Run) -> list[object]:
+    name, user = run_name_and_user(run)
+    experiment = view.experiments.get(run.info.experiment_id)
+    return [
+        name,
+        run.info.lifecycle_stage,
+        marks.run_tags(run.data.tags, name=name, user=user),
+        [marks.state_tags(experiment.tags), experiment.lifecycle_stage] if experiment else None,
+    ]
+
+
+def _logged_content(view: _View, logged: LoggedModel) -> list[object]:
+    points = [
+        [m.key, repr(m.value), m.timestamp, m.step, m.dataset_name] for m in logged.metrics or []
+    ]
+    return [
+        [logged.model_id, logged.name, logged.model_type, str(logged.status)],
+        dict(logged.params or {}),
+        sorted(points, key=repr),
+        view.listing(logged.artifact_location),
+    ]
+
+
+def _own_location(view: _View, version: ModelVersion) -> str:
+    connection = view.connection
+    location = _unless_failing(
+        lambda: connection.models.get_model_version_download_uri(version.name, version.version)
+    )
+    return location or ""
+
+
+def _unless_failing(look: Callable[[], _T]) -> _T | None:
+    """A look-up whose failure the full read will explain; failures that pass are raised."""
+    try:
+        with speaking("the server"):
+            return look()
+    except MlarchiveError as error:
+        if error.retryable:
+            raise
+        return None
+
+
+def _digest(value: Any) -> str:  # noqa: ANN401  (any JSON value)
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

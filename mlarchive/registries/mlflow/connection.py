@@ -1,0 +1,182 @@
+"""A connection to one MLflow tracking server with its registry, or to its database.
+
+Speaks through mlflow's own stores, which know REST and SQL alike and, unlike `MlflowClient`, take
+a run's start time and user. Knows nothing of records.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from urllib.parse import quote, unquote, urlsplit
+
+import requests
+from mlflow.store.model_registry.abstract_store import AbstractStore as ModelStore
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+from mlflow.version import VERSION
+
+from mlarchive.errors import LocatorError, NotFoundError, UnsupportedError
+from mlarchive.registries.mlflow.failures import from_status, speaking
+from mlarchive.registries.mlflow.settings import default_registry
+
+_FIRST_ANSWER_SECONDS = 5
+
+
+if TYPE_CHECKING:
+    from mlflow.store.tracking.rest_store import RestStore
+
+# The REST and the SQL store have the same methods; their common base declares only some.
+TrackingStore: TypeAlias = "RestStore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What the adapter needs to speak with one registry.
+
+    Attributes:
+        uri: The tracking URI, without credentials.
+        tracking: Runs, experiments and logged models.
+        models: Registered models and their versions.
+        served: Whether a server answers over HTTP; otherwise its database is open directly.
+    """
+
+    uri: str
+    tracking: TrackingStore
+    models: ModelStore
+    served: bool
+
+    def request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        host: str = "",
+        retries: int | None = None,
+        **more: Any,  # noqa: ANN401  (passed on to `requests`)
+    ) -> requests.Response:
+        """One HTTP request with the credentials that mlflow's client knows.
+
+        Args:
+            method: Such as `GET`.
+            endpoint: Path below the host, percent-encoded.
+            host: Another base than the tracking server's.
+            retries: How often to try again; None leaves it to the client's settings.
+            more: Passed on to `requests`.
+
+        Raises:
+            MlarchiveError: The answer is no success.
+        """
+        creds = get_default_host_creds(host or self.uri)
+        response: requests.Response = http_request(
+            creds, endpoint, method, max_retries=retries, **more
+        )
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            with response:
+                raise from_status(response.status_code, response.text, self.uri)
+        return response
+
+    def pages(self, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:  # noqa: ANN401
+        """All items of a paged search of either store, in the server's order."""
+        token: str | None = None
+        while True:
+            page = search(page_token=token, **arguments)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    @contextlib.contextmanager
+    def as_default(self) -> Iterator[None]:
+        """Make this the client's default while the SQL registry looks up a logged model in it."""
+        if self.served:
+            yield
+            return
+        with default_registry(self.uri):
+            yield
+
+
+def connect(uri: str) -> Connection:
+    """Open a server (`http`, `https`) or its database (`sqlite`).
+
+    Raises:
+        LocatorError: The URI holds credentials.
+        UnavailableError: The server does not answer.
+        NotFoundError: The database is not there.
+        UnsupportedError: Another scheme.
+    """
+    parts = urlsplit(uri)
+    if "@" in parts.netloc:
+        raise LocatorError(
+            f"the address of {parts.hostname} holds a user or password",
+            hint="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead",
+        )
+    if parts.scheme in {"http", "https"}:
+        return _connect_server(uri.rstrip("/"))
+    if parts.scheme == "sqlite":
+        return _connect_database(uri)
+    raise UnsupportedError(
+        f"MLflow at {uri} is neither http(s):// nor sqlite:///",
+        hint="start `mlflow server` on that store and name the server",
+    )
+
+
+def _connect_server(uri: str) -> Connection:
+    from mlflow.store.model_registry.rest_store import RestStore as ModelRestStore
+    from mlflow.store.tracking.rest_store import RestStore
+
+    creds = partial(get_default_host_creds, uri)
+    with speaking(uri):
+        # A first look, so that a wrong address is said at once and not after many retries.
+        http_request(creds(), "/version", "GET", max_retries=0, timeout=_FIRST_ANSWER_SECONDS)
+    return Connection(uri=uri, tracking=RestStore(creds), models=ModelRestStore(creds), served=True)
+
+
+def _connect_database(uri: str) -> Connection:
+    path = Path(unquote(uri.removeprefix("sqlite:///")).partition("?")[0])
+    if not path.is_file():
+        raise NotFoundError(
+            f"there is no MLflow database {path}",
+            hint="check the path; a new one is made by `mlflow server --backend-store-uri`",
+        )
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelSqlStore
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    path = path.absolute()
+    _refuse_other_schemas(path)
+    uri = f"sqlite:///{path}"
+    with speaking(uri):
+        return Connection(
+            uri=uri,
+            tracking=cast("TrackingStore", SqlAlchemyStore(uri, str(path.parent / "mlruns"))),
+            models=ModelSqlStore(uri),
+            served=False,
+        )
+
+
+def _refuse_other_schemas(path: Path) -> None:
+    """Refuse a database that mlflow's client would upgrade, or fill with its tables, by opening it.
+
+    Raises:
+        UnsupportedError: It is of another version of MLflow, or not MLflow's at all.
+    """
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+        ) as database:
+            (revision,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (sqlite3.Error, TypeError) as error:
+        raise UnsupportedError(
+            f"{path} is no MLflow database: {error}", hint="check the path"
+        ) from error
+    if revision != _get_latest_schema_revision():
+        raise UnsupportedError(
+            f"the database {path} belongs to another version of MLflow than the {VERSION} here",
+            hint="name its server instead: mlflow+http://HOST:PORT",
+        )

@@ -1,0 +1,123 @@
+"""Turns what mlflow's client raises into errors for people: what, where, what to do.
+
+A stopped or overloaded server is `UnavailableError` (a retry helps), 401 and 403 are
+`AccessError`, what is not there is `NotFoundError`, all else is `RemoteError`.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import requests
+import urllib3.exceptions
+from mlflow.exceptions import MlflowException, RestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from mlarchive import fsops
+from mlarchive.errors import (
+    AccessError,
+    MlarchiveError,
+    NotFoundError,
+    RemoteError,
+    UnavailableError,
+)
+from mlarchive.registries.mlflow.redaction import redacted_text
+
+_NO_ANSWER = "API request to "
+_NO_JSON = "not in a valid JSON format"
+_WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+_DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_LONGEST_WORDS = 300
+
+
+@contextlib.contextmanager
+def speaking(place: str) -> Iterator[None]:
+    """Raise errors of this project for whatever the client raises inside the block.
+
+    Args:
+        place: The registry, as a person knows it.
+    """
+    try:
+        yield
+    except MlarchiveError:
+        raise
+    except (
+        MlflowException,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        SQLAlchemyError,
+        OSError,
+    ) as error:
+        raise explained(error, place) from error
+
+
+def explained(error: Exception, place: str) -> MlarchiveError:
+    """The error that says it."""
+    if isinstance(error, MlflowException):
+        return _from_mlflow(error, place)
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return from_status(error.response.status_code, _first_words(str(error)), place)
+    if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
+        return _unavailable(error, place)
+    if isinstance(error, SQLAlchemyError):
+        words = _first_words(str(getattr(error, "orig", None) or error))
+        return RemoteError(f"the database {place} refuses: {words}")
+    if isinstance(error, OSError):
+        return fsops.explain(error, error.filename or place, "use")
+    return RemoteError(f"{place}: {_first_words(str(error))}")
+
+
+def from_status(status: int, words: str, place: str) -> MlarchiveError:
+    """The error for an HTTP status."""
+    said = f"{place} answers {status}: {words}"
+    if status in _DENIED:
+        return AccessError(
+            said, hint="set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD"
+        )
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFoundError(said)
+    if status in _WAIT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return UnavailableError(said, hint="try again later, or read the server's log")
+    return RemoteError(said)
+
+
+def _from_mlflow(error: MlflowException, place: str) -> MlarchiveError:
+    words = _first_words(str(error.message))
+    if _NO_JSON in words:
+        return RemoteError(
+            f"{place} does not answer as an MLflow server does", hint="check the address"
+        )
+    answered = isinstance(error, RestException)
+    if not answered and words.startswith(_NO_ANSWER):
+        answered = "failed with exception" not in words and "timeout" not in words
+        if not answered:
+            return _unavailable(error, place)
+    status = int(error.get_http_status_code())
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and not answered:
+        return RemoteError(f"{place}: {words}")
+    return from_status(status, words, place)
+
+
+def _unavailable(error: Exception, place: str) -> UnavailableError:
+    reason = "it does not answer"
+    text = str(error)
+    for sign, meaning in (
+        ("Connection refused", "nothing listens there"),
+        ("Name or service not known", "its name is not known"),
+        ("Temporary failure in name resolution", "its name cannot be looked up"),
+        ("too many 5", "it answers with errors only"),
+        ("timed out", "it does not answer in time"),
+        ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted"),
+    ):
+        if sign in text:
+            reason = meaning
+            break
+    return UnavailableError(
+        f"cannot reach {place}: {reason}",
+        hint="check that the server runs and the address is right",
+    )
+
+
+def _first_words(text: str) -> str:
+    line = redacted_text(" ".join(text.split()))
+    return line if len(line) <= _LONGEST_WORDS else f"{line[:_LONGEST_WORDS]}…"

@@ -1,0 +1,260 @@
+"""Where artifacts are: folders to list, read and fill, whatever keeps them.
+
+A server's own artifact proxy is streamed over HTTP, a local folder is opened directly; for
+everything else (S3, Azure, GCS, …) mlflow's own repository fetches one file at a time into a
+private place that is removed when the file is closed. Knows nothing of records.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import quote, urlsplit
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri, validate_path_is_safe
+from msgspec import Struct
+
+from mlarchive import fsops
+from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.transport import Upload, download, temporary
+
+_PROXY = "/mlflow-artifacts/artifacts"
+_BLOCK = 1 << 20
+# A server stores a large file somewhere before it answers.
+_LONGEST_SILENCE_SECONDS = 600
+
+
+class Listed(Struct, frozen=True):
+    """A file in a folder.
+
+    Attributes:
+        path: Below the folder, `/`-separated, as the store spells it.
+        size: In bytes; -1 where the store does not say.
+        problem: Why it cannot be read, in a few words; "" if it can.
+    """
+
+    path: str
+    size: int
+    problem: str = ""
+
+
+class ArtifactFolder(Protocol):
+    """A folder of artifacts."""
+
+    def files(self) -> Iterator[Listed]:
+        """Everything below it, in any order."""
+
+    def open(self, path: str) -> BinaryIO:
+        """One file's bytes, for a forward read.
+
+        Raises:
+            MlarchiveError: It cannot be opened; so can reading raise.
+        """
+
+    def put(self, path: str, source: BinaryIO, size: int) -> None:
+        """Store one file, replacing what has its name.
+
+        Args:
+            path: Below the folder.
+            source: Read to its end.
+            size: In bytes.
+        """
+
+    def refuses(self, path: str) -> str:
+        """Why the folder cannot hold a file of that name, in a few words; "" if it can."""
+
+
+def artifact_folder(connection: Connection, uri: str) -> ArtifactFolder:
+    """The folder that an artifact URI of a server's answer means.
+
+    Raises:
+        NotFoundError: It is a folder on the server's own machine, and not here.
+        UnsupportedError: Only the server can reach it, and its database is open.
+    """
+    if is_local_uri(uri):
+        return _local_folder(connection, uri)
+    if urlsplit(uri).scheme == "mlflow-artifacts":
+        if not connection.served:
+            raise UnsupportedError(
+                f"{connection.uri} is the database of a server that serves the artifacts itself",
+                hint="name the server instead: mlflow+http://HOST:PORT",
+            )
+        uri = MlflowArtifactsRepository.resolve_uri(uri, connection.uri)
+    if uri.startswith(f"{connection.uri}/") and _PROXY in uri:
+        base, _, root = uri.partition(_PROXY)
+        return ProxiedFolder(connection, base, root.strip("/"))
+    with speaking(connection.uri):
+        return RepositoryFolder(
+            get_artifact_repository(uri, connection.uri, connection.uri), connection.uri
+        )
+
+
+def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
+    root = Path(local_file_uri_to_path(uri))
+    # A run that logged nothing has no folder yet; its experiment's folder is there all the same.
+    if connection.served and not any(place.is_dir() for place in (root, *root.parents[:3])):
+        raise NotFoundError(
+            f"{connection.uri} keeps artifacts in {root} on its own machine, which is not here",
+            hint="run this on the server's machine, or start the server with --serve-artifacts",
+        )
+    return LocalFolder(root)
+
+
+class LocalFolder:
+    """A folder of this machine's file system."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def files(self) -> Iterator[Listed]:
+        """Everything below it; symbolic links are named as problems and not followed."""
+        for here, folders, names in os.walk(self._root):
+            for name in sorted([*names, *folders]):
+                path = Path(here, name)
+                relative = path.relative_to(self._root).as_posix()
+                if path.is_symlink():
+                    yield Listed(relative, -1, "it is a symbolic link")
+                elif name in names:
+                    yield Listed(relative, path.stat().st_size)
+
+    def open(self, path: str) -> BinaryIO:
+        """Open the file itself."""
+        with fsops.explaining(self._root / path, "read"):
+            return (self._root / path).open("rb")
+
+    def put(self, path: str, source: BinaryIO, size: int) -> None:  # noqa: ARG002  (a protocol)
+        """Write the file; it appears whole or not at all."""
+        with fsops.atomic_file(self._within(path)) as file:
+            shutil.copyfileobj(source, file, _BLOCK)
+
+    def refuses(self, path: str) -> str:
+        """Only names that lead out of the folder."""
+        parts = PurePosixPath(path).parts
+        return "it leads out of its folder" if ".." in parts or path.startswith("/") else ""
+
+    def _within(self, path: str) -> Path:
+        target = self._root / path
+        if not target.resolve().is_relative_to(self._root.resolve()):
+            raise NotFoundError(f"{target} leads out of {self._root}")
+        return target
+
+
+class ProxiedFolder:
+    """A folder behind a tracking server's artifact proxy."""
+
+    def __init__(self, connection: Connection, base: str, root: str) -> None:
+        self._connection = connection
+        self._root = root
+        # The proxy's prefix stands between the host and `/mlflow-artifacts/…`.
+        self._host = connection.uri
+        self._prefix = base.removeprefix(connection.uri)
+
+    def files(self) -> Iterator[Listed]:
+        """Everything below it, one request for each folder."""
+        waiting = [""]
+        while waiting:
+            here = waiting.pop()
+            for entry in self._entries(here):
+                path = f"{here}/{entry['path']}" if here else str(entry["path"])
+                problem = self.refuses(path)
+                if not entry.get("is_dir"):
+                    yield Listed(path, int(entry.get("file_size", -1)), problem)
+                elif problem:
+                    yield Listed(path, -1, problem)
+                else:
+                    waiting.append(path)
+
+    def open(self, path: str) -> BinaryIO:
+        """Stream the file from the server."""
+        with speaking(self._host):
+            response = self._connection.request(
+                "GET", self._endpoint(path), stream=True, timeout=_LONGEST_SILENCE_SECONDS
+            )
+        return download(response, f"{path} from {self._host}")
+
+    def put(self, path: str, source: BinaryIO, size: int) -> None:
+        """Stream the file to the server."""
+        with speaking(self._host):
+            # A body is read once, so a retry is the caller's.
+            self._connection.request(
+                "PUT",
+                self._endpoint(path),
+                retries=0,
+                timeout=_LONGEST_SILENCE_SECONDS,
+                data=Upload(source, size),
+                extra_headers={"Content-Type": "application/octet-stream"},
+            )
+
+    def refuses(self, path: str) -> str:
+        """The proxy decodes what looks percent-encoded, escapes control characters, bars `#`."""
+        try:
+            same = validate_path_is_safe(f"x/{path}") == f"x/{path}"
+        except (MlflowException, ValueError):
+            same = False
+        return "" if same else "the server's artifact proxy cannot handle its name"
+
+    def _entries(self, folder: str) -> list[dict[str, Any]]:
+        path = f"{self._root}/{folder}" if folder else self._root
+        with speaking(self._host):
+            response = self._connection.request(
+                "GET", f"{self._prefix}{_PROXY}", params={"path": path}
+            )
+            entries: list[dict[str, Any]] = response.json().get("files", [])
+        return entries
+
+    def _endpoint(self, path: str) -> str:
+        return f"{self._prefix}{_PROXY}/{quote(f'{self._root}/{path}', safe='/')}"
+
+
+class RepositoryFolder:
+    """A folder in a store that mlflow's own client reaches."""
+
+    def __init__(self, repository: Any, place: str) -> None:  # noqa: ANN401  (untyped in mlflow)
+        self._repository = repository
+        self._place = place
+
+    def files(self) -> Iterator[Listed]:
+        """Everything below it, one request for each folder."""
+        waiting: list[str | None] = [None]
+        while waiting:
+            with speaking(self._place):
+                entries = self._repository.list_artifacts(waiting.pop())
+            for entry in entries:
+                if entry.is_dir:
+                    waiting.append(entry.path)
+                else:
+                    yield Listed(entry.path, -1 if entry.file_size is None else entry.file_size)
+
+    def open(self, path: str) -> BinaryIO:
+        """Fetch this one file into a private place; closing it removes it."""
+        place = tempfile.mkdtemp(prefix="mlarchive-")
+        try:
+            with speaking(self._place):
+                local = self._repository.download_artifacts(path, place)
+            return temporary(Path(local), lambda: shutil.rmtree(place, ignore_errors=True))
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+
+    def put(self, path: str, source: BinaryIO, size: int) -> None:  # noqa: ARG002  (a protocol)
+        """Send the file by way of a private place, as mlflow's client needs one."""
+        target = PurePosixPath(path)
+        folder = "" if target.parent == PurePosixPath() else str(target.parent)
+        with tempfile.TemporaryDirectory(prefix="mlarchive-") as place:
+            local = Path(place, target.name)
+            with fsops.explaining(local, "write"), local.open("xb") as file:
+                shutil.copyfileobj(source, file, _BLOCK)
+            with speaking(self._place):
+                self._repository.log_artifact(str(local), folder or None)
+
+    def refuses(self, path: str) -> str:
+        """Only names that lead out of the folder."""
+        return "it leads out of its folder" if ".." in PurePosixPath(path).parts else ""

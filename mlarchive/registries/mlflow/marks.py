@@ -1,0 +1,95 @@
+"""The tags by which a registry remembers what was mirrored into it, and tags that are no state.
+
+`mlarchive.origin` is set when an object is created, so that an interrupted write finds what it
+made. The other marks are set when an object is complete and checked, on versions last of all.
+No mark is ever part of content or state (clauses 4 and 5 of `spec/mapping-mlflow.md`).
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_MODEL_VERSIONS,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_USER,
+)
+
+from mlarchive.package import canonical
+from mlarchive.package.fields import references, rekeyed
+from mlarchive.package.keys import in_part
+from mlarchive.records import (
+    Address,
+    AnyRecord,
+    Experiment,
+    LoggedModel,
+    RegisteredModel,
+    Run,
+    Tags,
+)
+from mlarchive.snapshot import Snapshot
+
+PREFIX = "mlarchive."
+ORIGIN = "mlarchive.origin"
+CONTENT_ID = "mlarchive.content_id"
+STATE_ID = "mlarchive.state_id"
+RECORD = "mlarchive.record"
+"""Digest of the content of the one record, on runs and logged models that are complete."""
+PLACEHOLDER = "mlarchive.placeholder"
+"""On a version that only makes the server count on; it is deleted at once, or by the next write."""
+CARRIER = "mlarchive.carrier"
+"""On a logged model that only holds a version's own files, and on the experiment of such."""
+
+_KINDS: Mapping[type[AnyRecord], str] = {
+    Experiment: "experiments",
+    LoggedModel: "logged-models",
+    Run: "runs",
+}
+
+
+def state_tags(tags: Mapping[str, str]) -> Tags:
+    """An object's tags without our marks."""
+    return {name: value for name, value in tags.items() if not name.startswith(PREFIX)}
+
+
+def run_tags(tags: Mapping[str, str], *, name: str, user: str) -> Tags:
+    """A run's tags without those that another field says."""
+    said = {MLFLOW_RUN_NAME: name, MLFLOW_USER: user}
+    return {
+        tag: value
+        for tag, value in state_tags(tags).items()
+        if tag != MLFLOW_PARENT_RUN_ID and said.get(tag) != value
+    }
+
+
+def logged_model_tags(tags: Mapping[str, str]) -> Tags:
+    """A logged model's tags without the server's list of the versions made of it."""
+    return {n: value for n, value in state_tags(tags).items() if n != MLFLOW_MODEL_VERSIONS}
+
+
+def origin_mark(address: Address) -> str:
+    """An address as a tag's value that can stand between quotes in a search."""
+    return str(address).replace("'", "%27").replace('"', "%22")
+
+
+def origin_of(record: AnyRecord, snapshot: Snapshot) -> str:
+    """What a record is called at the registry it comes from, as a tag's value."""
+    source = snapshot.address
+    if record.key == snapshot.subject:
+        return origin_mark(source)
+    if isinstance(record, RegisteredModel):
+        return origin_mark(Address(origin=source.origin, kind="models", name=record.name))
+    kind = _KINDS.get(type(record))
+    if kind is None or not record.native.id:
+        return f"{origin_mark(source)}!{record.key}"
+    return origin_mark(Address(origin=source.origin, kind=kind, name=record.native.id))
+
+
+def record_digest(record: AnyRecord) -> str:
+    """The digest of one record's own content, whatever it refers to."""
+    blank = {key: "*" for _, key in references(record)} | {record.key: "*"}
+    body = {
+        "kind": record.__struct_config__.tag,
+        "content": in_part(rekeyed(record, blank), "content"),
+    }
+    return hashlib.sha256(canonical.encode(body)).hexdigest()

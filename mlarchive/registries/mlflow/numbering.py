@@ -1,0 +1,142 @@
+"""Which number a version gets at the target, and what stands there already (clause 3.5).
+
+A server numbers from the highest it ever gave, deleted ones too, and says that number only when
+it gives one. So a version that keeps its number is created as a placeholder, deleted while the
+number is too low, and becomes the version when it is right.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+from msgspec import Struct
+
+from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.mlflow import marks
+
+MOST_PLACEHOLDERS = 10_000
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a version goes.
+
+    Attributes:
+        how: `held`: it is there; `finish`: an interrupted write left it there; `create`: it is
+            to be made; `skip`: the policy says so.
+        number: Its number; 0 if the server chooses.
+        expected: The number that the server is likely to choose.
+        sweep: Numbers of placeholders that an interrupted write left behind.
+        why: The reason, in a few words.
+    """
+
+    how: Literal["held", "finish", "create", "skip"]
+    number: int
+    expected: int
+    sweep: tuple[int, ...] = ()
+    why: str = ""
+
+
+def place_version(  # noqa: PLR0913  (all that a place depends on)
+    name: str,
+    version: str,
+    present: Sequence[MlflowVersion],
+    *,
+    origin: str,
+    content_id: str,
+    policy: WritePolicy,
+) -> Place:
+    """Find a version's place.
+
+    Args:
+        name: The model's name at the target.
+        version: The number at the source.
+        present: The model's versions at the target.
+        origin: The version's mark.
+        content_id: What is to be written.
+        policy: Of the write.
+
+    Raises:
+        ConflictError: The number is taken, or can no longer be given, and the policy is `fail`.
+        UnsupportedError: The version's name is no number, or one far too high.
+    """
+    keep = policy.versions == "preserve"
+    wanted = _number(name, version) if keep else 0
+    highest = max((int(v.version) for v in present), default=0)
+    mine = [v for v in present if v.tags.get(marks.ORIGIN) == origin]
+    sweep = tuple(
+        sorted(int(v.version) for v in mine if _is_placeholder(v) and int(v.version) != wanted)
+    )
+    # The same content under the wanted number is the same thing, whatever its origin was called.
+    for own in [*mine, *(v for v in present if int(v.version) == wanted)]:
+        if own.tags.get(marks.CONTENT_ID) == content_id:
+            number = int(own.version)
+            return Place(how="held", number=number, expected=number, sweep=sweep)
+    for own in mine:
+        if marks.CONTENT_ID not in own.tags and int(own.version) not in sweep:
+            number = int(own.version)
+            why = "an earlier write was interrupted"
+            return Place(how="finish", number=number, expected=number, sweep=sweep, why=why)
+    trouble = _trouble(name, wanted, present, mine, highest)
+    if not trouble and wanted - highest > MOST_PLACEHOLDERS:
+        raise UnsupportedError(
+            f"version {wanted} of {name!r} is more than {MOST_PLACEHOLDERS} above the target's"
+            f" highest, {highest}",
+            hint="take the next free number instead: --versions next",
+        )
+    if trouble and policy.conflict == "fail":
+        raise ConflictError(
+            trouble, hint="choose --conflict skip or --conflict new-version, or another name"
+        )
+    if trouble and policy.conflict == "skip":
+        return Place(how="skip", number=wanted, expected=wanted, sweep=sweep, why=trouble)
+    number = 0 if trouble else wanted
+    return Place(how="create", number=number, expected=number or highest + 1, sweep=sweep)
+
+
+def too_low(name: str, wanted: int, given: int) -> ConflictError:
+    """The error when a server gives a higher number than wanted."""
+    return ConflictError(
+        f"version {wanted} of {name!r} was given and deleted at the target before; its next one"
+        f" is {given}",
+        hint="take the next free number instead: --versions next",
+    )
+
+
+def _trouble(
+    name: str,
+    wanted: int,
+    present: Sequence[MlflowVersion],
+    mine: Sequence[MlflowVersion],
+    highest: int,
+) -> str:
+    """Why the version cannot simply be made; "" if it can."""
+    changed = [v for v in mine if marks.CONTENT_ID in v.tags]
+    if changed:
+        return (
+            f"version {changed[0].version} of {name!r} at the target came from the same place, and"
+            " its content has changed at the source since"
+        )
+    if not wanted:
+        return ""
+    if any(int(v.version) == wanted for v in present):
+        return f"version {wanted} of {name!r} at the target is something else"
+    if wanted < highest:
+        return (
+            f"version {wanted} of {name!r} cannot be given at the target any more, which is at"
+            f" {highest}"
+        )
+    return ""
+
+
+def _number(name: str, version: str) -> int:
+    if not version.isascii() or not version.isdigit() or int(version) < 1:
+        raise UnsupportedError(
+            f"{version!r} of {name!r} is no number, and MLflow numbers its versions",
+            hint="take the next free number instead: --versions next",
+        )
+    return int(version)
+
+
+def _is_placeholder(version: MlflowVersion) -> bool:
+    return marks.PLACEHOLDER in version.tags

@@ -1,0 +1,87 @@
+"""Reads an MLflow 3 logged model with its metrics and artifacts (clause 2.4)."""
+
+import io
+from collections import defaultdict
+from functools import partial
+
+from mlflow.entities import LoggedModel as MlflowLoggedModel
+from mlflow.entities import Metric
+from mlflow.entities import Run as MlflowRun
+
+from mlarchive.package.columns import encode_columns
+from mlarchive.records import LoggedModel, MetricSeries
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.environments import environments
+from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
+from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.mlflow.metrics import columns_of
+from mlarchive.registries.mlflow.natives import native_logged_model
+from mlarchive.registries.mlflow.reading_run import logged_model_key, run_key
+from mlarchive.snapshot import Stream
+
+
+def read_logged_model(
+    connection: Connection, model: MlflowLoggedModel, run: MlflowRun | None, gathering: Gathering
+) -> tuple[ArtifactFolder, tuple[Listed, ...]]:
+    """Gather a logged model.
+
+    Args:
+        connection: To the server.
+        model: As the server gives it.
+        run: The run that made it, if that is gathered too.
+        gathering: Gets the record and its streams.
+
+    Returns:
+        The model's artifact folder, and what lies in it.
+    """
+    key = logged_model_key(model.model_id)
+    gathering.records.append(
+        LoggedModel(
+            key=key,
+            native=native_logged_model(model, _also(model)),
+            name=model.name,
+            model_type=model.model_type or "",
+            status=str(model.status),
+            params=dict(model.params or {}),
+            tags=marks.logged_model_tags(model.tags or {}),
+            run=run_key(run.info.run_id) if run else "",
+            step=_step(model, run),
+        )
+    )
+    gathering.streams.extend(_series(model, key))
+    folder = artifact_folder(connection, model.artifact_location)
+    listed = gather_files(folder, key, f"logged model {model.model_id}", gathering)
+    gathering.records.extend(environments(folder, listed, key))
+    return folder, listed
+
+
+def points_by_series(model: MlflowLoggedModel) -> dict[tuple[str, str], list[Metric]]:
+    """A model's own points by (key, dataset); a dataset is "name@digest", or "" for none."""
+    series: defaultdict[tuple[str, str], list[Metric]] = defaultdict(list)
+    for point in model.metrics or []:
+        dataset = f"{point.dataset_name}@{point.dataset_digest}" if point.dataset_name else ""
+        series[point.key, dataset].append(point)
+    return dict(sorted(series.items()))
+
+
+def _series(model: MlflowLoggedModel, owner: str) -> list[Stream]:
+    streams = []
+    for (key, dataset), points in points_by_series(model).items():
+        raw = encode_columns(*columns_of(points))
+        entry = MetricSeries(key=key, points=len(points), sha256="", dataset=dataset)
+        streams.append(Stream(owner=owner, entry=entry, open=partial(io.BytesIO, raw)))
+    return streams
+
+
+def _step(model: MlflowLoggedModel, run: MlflowRun | None) -> int:
+    outputs = (run.outputs.model_outputs or []) if run and run.outputs else []
+    return next((o.step for o in outputs if o.model_id == model.model_id), 0)
+
+
+def _also(model: MlflowLoggedModel) -> dict[str, str]:
+    tags = model.tags or {}
+    facts = {name: tags[name] for name in tags if name not in marks.logged_model_tags(tags)}
+    if model.source_run_id:
+        facts["source_run_id"] = model.source_run_id
+    return facts

@@ -1,0 +1,170 @@
+"""Reads a run with its experiment, metric histories, inputs and artifacts (clause 2.2, 2.3)."""
+
+from functools import partial
+
+import msgspec
+from mlflow.entities import DatasetInput as MlflowDatasetInput
+from mlflow.entities import LoggedModelOutput as MlflowModelOutput
+from mlflow.entities import Run as MlflowRun
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
+
+from mlarchive.records import DatasetInput, Experiment, MetricSeries, ModelInput, Run
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.environments import environments
+from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
+from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.mlflow.metrics import open_history
+from mlarchive.registries.mlflow.natives import native_experiment, native_run
+from mlarchive.snapshot import Stream
+
+_COUNTED_TRACES = 100
+
+
+def run_key(run_id: str) -> str:
+    """The key of a run's record."""
+    return f"run/{run_id}"
+
+
+def logged_model_key(model_id: str) -> str:
+    """The key of a logged model's record."""
+    return f"logged-model/{model_id}"
+
+
+def read_run(
+    connection: Connection, run: MlflowRun, carried_models: frozenset[str], gathering: Gathering
+) -> tuple[ArtifactFolder, tuple[Listed, ...]]:
+    """Gather a run, its experiment, histories and artifacts.
+
+    Args:
+        connection: To the server.
+        run: As the server gives it.
+        carried_models: Ids of the logged models that are gathered too.
+        gathering: Gets it all.
+
+    Returns:
+        The run's artifact folder, and what lies in it.
+    """
+    info = run.info
+    key = run_key(info.run_id)
+    name = f"run {info.run_id}"
+    read_experiment(connection, info.experiment_id, gathering)
+    gathering.records.append(_record(run, carried_models))
+    gathering.streams.extend(
+        Stream(
+            owner=key,
+            entry=MetricSeries(key=metric.key, points=-1, sha256=""),
+            open=partial(open_history, connection, info.run_id, metric),
+        )
+        for metric in run.data._metric_objs  # noqa: SLF001  (the only place with steps)
+    )
+    _count_traces(connection, run, gathering)
+    folder = artifact_folder(connection, info.artifact_uri)
+    listed = gather_files(folder, key, name, gathering)
+    gathering.records.extend(environments(folder, listed, key))
+    return folder, listed
+
+
+def read_experiment(connection: Connection, experiment_id: str, gathering: Gathering) -> str:
+    """Gather an experiment once; returns its key."""
+    key = f"experiment/{experiment_id}"
+    if all(record.key != key for record in gathering.records):
+        experiment = connection.tracking.get_experiment(experiment_id)
+        gathering.records.append(
+            Experiment(
+                key=key,
+                native=native_experiment(experiment),
+                name=experiment.name,
+                tags=marks.state_tags(experiment.tags),
+                lifecycle=lifecycle(experiment.lifecycle_stage),
+            )
+        )
+    return key
+
+
+def lifecycle(stage: str | None) -> str:
+    """`active` (the very default, so that it is left out of documents) or `deleted`."""
+    return "active" if stage in {None, "active"} else str(stage)
+
+
+def run_name_and_user(run: MlflowRun) -> tuple[str, str]:
+    """A run's display name, and who ran it."""
+    return run.info.run_name or "", run.info.user_id or run.data.tags.get(MLFLOW_USER, "")
+
+
+def _record(run: MlflowRun, carried_models: frozenset[str]) -> Run:
+    info, tags = run.info, run.data.tags
+    name, user = run_name_and_user(run)
+    return Run(
+        key=run_key(info.run_id),
+        native=native_run(run, _also(run, carried_models)),
+        experiment=f"experiment/{info.experiment_id}",
+        name=name,
+        status=info.status,
+        start=info.start_time or 0,
+        end=info.end_time or 0,
+        user=user,
+        lifecycle=lifecycle(info.lifecycle_stage),
+        params=dict(run.data.params),
+        tags=marks.run_tags(tags, name=name, user=user),
+        inputs=datasets_of(run),
+        model_inputs=tuple(
+            ModelInput(model=logged_model_key(model_id))
+            for model_id in _inputs(run)
+            if model_id in carried_models
+        ),
+    )
+
+
+def _also(run: MlflowRun, carried_models: frozenset[str]) -> dict[str, str]:
+    """Native facts that no field of a run holds: the mirror's marks, what is not carried."""
+    others = [i for i in _inputs(run) if i not in carried_models]
+    outputs = [o.model_id for o in _outputs(run) if o.model_id not in carried_models]
+    facts = {
+        "parent": run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""),
+        "model_inputs": " ".join(others),
+        "outputs": " ".join(outputs),
+        **{name: value for name, value in run.data.tags.items() if name.startswith(marks.PREFIX)},
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _inputs(run: MlflowRun) -> list[str]:
+    return sorted({item.model_id for item in run.inputs.model_inputs or []}) if run.inputs else []
+
+
+def datasets_of(run: MlflowRun) -> tuple[DatasetInput, ...]:
+    """The datasets that went into a run, in one order."""
+    inputs = (run.inputs.dataset_inputs or []) if run.inputs else []
+    return tuple(sorted((_dataset(item) for item in inputs), key=msgspec.json.encode))
+
+
+def _outputs(run: MlflowRun) -> list[MlflowModelOutput]:
+    return list(run.outputs.model_outputs or []) if run.outputs else []
+
+
+def _dataset(item: MlflowDatasetInput) -> DatasetInput:
+    dataset = item.dataset
+    return DatasetInput(
+        name=dataset.name,
+        digest=dataset.digest,
+        source_type=dataset.source_type,
+        source=dataset.source,
+        schema=dataset.schema or "",
+        profile=dataset.profile or "",
+        tags={tag.key: tag.value for tag in item.tags or []},
+    )
+
+
+def _count_traces(connection: Connection, run: MlflowRun, gathering: Gathering) -> None:
+    """List the traces that hang on the run as a loss: they are not carried."""
+    traces, token = connection.tracking.search_traces(
+        locations=[run.info.experiment_id],
+        filter_string=f"attributes.run_id = '{run.info.run_id}'",
+        max_results=_COUNTED_TRACES,
+    )
+    if traces:
+        number = f"{len(traces)} or more" if token else str(len(traces))
+        gathering.lose(
+            f"run {run.info.run_id}", "traces", f"{number} traces stay behind; they have no record"
+        )

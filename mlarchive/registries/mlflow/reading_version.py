@@ -1,0 +1,208 @@
+"""Reads a model version with everything that hangs on it (clause 2.1).
+
+Where a version's files are is told by its source: in a logged model, in a run, or elsewhere; the
+last are the version's own.
+"""
+
+import re
+from typing import NamedTuple
+
+from mlflow.entities import LoggedModel as MlflowLoggedModel
+from mlflow.entities import Run as MlflowRun
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+from mlflow.entities.model_registry import RegisteredModel as MlflowModel
+
+from mlarchive.errors import NotFoundError
+from mlarchive.records import ArtifactRoot, ModelVersion, RegisteredModel
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.environments import environments, flavors, joined
+from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
+from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.mlflow.natives import native_registered_model, native_version
+from mlarchive.registries.mlflow.reading_model import read_logged_model
+from mlarchive.registries.mlflow.reading_run import (
+    logged_model_key,
+    read_experiment,
+    read_run,
+    run_key,
+)
+from mlarchive.registries.mlflow.redaction import without_credentials
+
+_MODEL_SOURCE = re.compile(r"models:/(m-[0-9a-fA-F]+)/*$")
+_MODEL_LOCATION = re.compile(r"/models/(m-[0-9a-fA-F]+)/artifacts(?:/|$)")
+_RUN_SOURCE = re.compile(r"runs:/([0-9a-zA-Z_-]+)(?:/+(.*?))?/*$")
+
+
+class _Carried(NamedTuple):
+    """A record whose files a version's source may lie in."""
+
+    key: str
+    location: str
+    folder: ArtifactFolder
+    listed: tuple[Listed, ...]
+
+
+def version_key(name: str, version: str) -> str:
+    """The key of a version's record."""
+    return f"model-version/{name}/{version}"
+
+
+def read_version(
+    connection: Connection, version: MlflowVersion, model: MlflowModel, gathering: Gathering
+) -> str:
+    """Gather a version; returns the key of its record."""
+    logged = _logged_model(connection, version, gathering)
+    carrier = logged if logged and marks.CARRIER in (logged.tags or {}) else None
+    logged = None if carrier else logged
+    run_id = version.run_id or (logged and logged.source_run_id) or ""
+    run = _run(connection, run_id, version, gathering)
+    carried = _carry(connection, logged, run, gathering)
+    gathering.records.append(_registered_model(model))
+    if carrier:
+        location = carrier.artifact_location
+        place, path = _own_files(connection, location, version, gathering), ""
+    else:
+        place, path = _place(connection, version, carried, gathering)
+    if not any(_below(entry.path, path) for entry in place.listed):
+        gathering.lose(
+            f"models/{version.name}/{version.version}",
+            "files",
+            f"the server lists none under its source {without_credentials(version.source or '')}",
+        )
+    key = version_key(version.name, str(version.version))
+    gathering.records.append(
+        ModelVersion(
+            key=key,
+            native=native_version(version, _also(version)),
+            registered_model=f"registered-model/{model.name}",
+            name=version.name,
+            version=str(version.version),
+            aliases=tuple(sorted(version.aliases)),
+            stage=stage_of(version),
+            description=version.description or "",
+            tags=marks.state_tags(version.tags),
+            flavors=flavors(place.folder, place.listed, path),
+            run=run_key(run.info.run_id) if run else "",
+            logged_model=logged_model_key(logged.model_id) if logged else "",
+            root=None if place.key == key else ArtifactRoot(record=place.key, path=path),
+            status=version.status or "",
+        )
+    )
+    return key
+
+
+def logged_model_id(version: MlflowVersion) -> str:
+    """The id of the logged model that a version's source names; "" if it names none."""
+    source = version.source or ""
+    if match := _MODEL_SOURCE.match(source) or _MODEL_LOCATION.search(source):
+        return match[1]
+    return version.model_id or ""
+
+
+def stage_of(version: MlflowVersion) -> str:
+    """A version's stage; "" for none."""
+    return "" if version.current_stage in {None, "None"} else str(version.current_stage)
+
+
+def _logged_model(
+    connection: Connection, version: MlflowVersion, gathering: Gathering
+) -> MlflowLoggedModel | None:
+    model_id = logged_model_id(version)
+    if not model_id:
+        return None
+    try:
+        with speaking(connection.uri):
+            return connection.tracking.get_logged_model(model_id, allow_deleted=True)
+    except NotFoundError:
+        why = "the server no longer has it; the version's files are read from their place"
+        gathering.lose(f"logged model {model_id}", "all but its files", why)
+        return None
+
+
+def _run(
+    connection: Connection, run_id: str, version: MlflowVersion, gathering: Gathering
+) -> MlflowRun | None:
+    if not run_id:
+        return None
+    try:
+        with speaking(connection.uri):
+            run: MlflowRun = connection.tracking.get_run(run_id)
+            return run
+    except NotFoundError:
+        why = f"the server no longer has the run that made models/{version.name}/{version.version}"
+        gathering.lose(f"run {run_id}", "all of it", why)
+        return None
+
+
+def _carry(
+    connection: Connection,
+    logged: MlflowLoggedModel | None,
+    run: MlflowRun | None,
+    gathering: Gathering,
+) -> list[_Carried]:
+    places = []
+    if run:
+        carried = frozenset({logged.model_id} if logged else ())
+        folder, listed = read_run(connection, run, carried, gathering)
+        places.append(_Carried(run_key(run.info.run_id), run.info.artifact_uri, folder, listed))
+    if logged:
+        if run is None:
+            read_experiment(connection, logged.experiment_id, gathering)
+        maker = run if run and run.info.run_id == logged.source_run_id else None
+        folder, listed = read_logged_model(connection, logged, maker, gathering)
+        key = logged_model_key(logged.model_id)
+        places.append(_Carried(key, logged.artifact_location, folder, listed))
+    return places
+
+
+def _place(
+    connection: Connection, version: MlflowVersion, carried: list[_Carried], gathering: Gathering
+) -> tuple[_Carried, str]:
+    """Where the version's files are: the record that carries them, and the folder in it."""
+    source = version.source or ""
+    by_key = {place.key: place for place in carried}
+    if (match := _MODEL_SOURCE.match(source)) and logged_model_key(match[1]) in by_key:
+        return by_key[logged_model_key(match[1])], ""
+    if (match := _RUN_SOURCE.match(source)) and run_key(match[1]) in by_key:
+        return by_key[run_key(match[1])], match[2] or ""
+    location = connection.models.get_model_version_download_uri(version.name, version.version)
+    for place in carried:
+        top = place.location.rstrip("/")
+        if _below(location, top):
+            return place, location[len(top) :].strip("/")
+    return _own_files(connection, location, version, gathering), ""
+
+
+def _own_files(
+    connection: Connection, location: str, version: MlflowVersion, gathering: Gathering
+) -> _Carried:
+    """Gather the files that hang on the version itself."""
+    key = version_key(version.name, str(version.version))
+    folder = artifact_folder(connection, location)
+    name = f"models/{version.name}/{version.version}"
+    listed = gather_files(folder, key, name, gathering)
+    gathering.records.extend(environments(folder, listed, key))
+    return _Carried(key, location, folder, listed)
+
+
+def _registered_model(model: MlflowModel) -> RegisteredModel:
+    return RegisteredModel(
+        key=f"registered-model/{model.name}",
+        native=native_registered_model(model),
+        name=model.name,
+        description=model.description or "",
+        tags=marks.state_tags(model.tags),
+    )
+
+
+def _also(version: MlflowVersion) -> dict[str, str]:
+    facts = {n: v for n, v in version.tags.items() if n.startswith(marks.PREFIX)}
+    if version.run_link:
+        facts["run_link"] = version.run_link
+    return facts
+
+
+def _below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(joined(folder, ""))

@@ -1,0 +1,103 @@
+"""One MLflow registry as a source and a target: joins reading, listing and writing.
+
+Options come by argument; mlflow's client reads the variables that its users know. Every error
+that leaves here is one of this project's.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from mlarchive.records import Address
+from mlarchive.registries.base import (
+    Holding,
+    Listing,
+    Receipt,
+    Ref,
+    Selector,
+    WritePlan,
+    WritePolicy,
+)
+from mlarchive.registries.mlflow.changes import see_changes
+from mlarchive.registries.mlflow.connection import Connection, connect
+from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.listing import list_objects
+from mlarchive.registries.mlflow.reading import read_object
+from mlarchive.registries.mlflow.settings import patience
+from mlarchive.registries.mlflow.writing import held, plan, write
+from mlarchive.snapshot import Snapshot
+
+
+class MlflowRegistry:
+    """A tracking server with its model registry; a context manager.
+
+    Attributes:
+        origin: The registry's own name, which mirrors remember.
+    """
+
+    def __init__(self, connection: Connection, origin: str, held: contextlib.ExitStack) -> None:
+        self._connection = connection
+        self._held = held
+        self.origin = origin
+
+    @classmethod
+    def open(cls, uri: str, *, origin: str = "") -> Self:
+        """Connect to a registry.
+
+        Args:
+            uri: `http://…`, `https://…` or `sqlite:///…`, without credentials.
+            origin: Its own name; "" for its locator.
+
+        Raises:
+            MlarchiveError: As `connect`.
+        """
+        with contextlib.ExitStack() as opening:
+            opening.enter_context(patience())
+            connection = connect(uri)
+            return cls(connection, origin or f"mlflow+{uri.rstrip('/')}", opening.pop_all())
+
+    def close(self) -> None:
+        """Let go of the connection; streams of snapshots end with it."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def ls(self, selector: Selector) -> Iterator[Listing]:
+        """List model versions, runs or experiments; without a kind, models and experiments."""
+        with speaking(self._connection.uri):
+            yield from list_objects(self._connection, self.origin, selector)
+
+    def changes(self, selector: Selector) -> Iterator[Ref]:
+        """See every selected model version or run from afar, newest first."""
+        with speaking(self._connection.uri):
+            yield from see_changes(self._connection, self.origin, selector)
+
+    def read(self, address: Address) -> Snapshot:
+        """Read a model version or a run with everything that hangs on it."""
+        with speaking(self._connection.uri):
+            return read_object(self._connection, address)
+
+    def holding(self, source: Address, policy: WritePolicy) -> Holding | None:
+        """What this registry remembers of an object; None if it never got it whole."""
+        with speaking(self._connection.uri):
+            return held(self._connection, self.origin, source, policy)
+
+    def plan_write(self, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:
+        """Say what `write` would do now."""
+        with speaking(self._connection.uri):
+            return plan(self._connection, self.origin, snapshot, policy)
+
+    def write(self, snapshot: Snapshot, policy: WritePolicy) -> Receipt:
+        """Make this registry hold the snapshot."""
+        with speaking(self._connection.uri):
+            return write(self._connection, self.origin, snapshot, policy)

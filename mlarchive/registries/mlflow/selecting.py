@@ -1,0 +1,191 @@
+"""Finds what a selector means on a server: models and their versions, runs, experiments.
+
+With an exact name it says so when nothing is there; with a pattern, nothing is an answer too.
+"""
+
+from collections.abc import Iterator
+
+from mlflow.entities import Experiment, Run, ViewType
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+from mlarchive.errors import NotFoundError
+from mlarchive.registries.base import Selector
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.selecting import matches
+
+PAGE = 1000
+
+
+def selected_models(connection: Connection, selector: Selector) -> Iterator[RegisteredModel]:
+    """The registered models meant, without prompts, newest first.
+
+    Raises:
+        NotFoundError: One is named exactly and is not there.
+    """
+    if selector.name and not selector.pattern:
+        yield registered_model(connection, selector.name)
+        return
+    found = connection.pages(
+        connection.models.search_registered_models,
+        filter_string=None,
+        max_results=PAGE,
+        order_by=["last_updated_timestamp DESC"],
+    )
+    yield from (model for model in found if matches(selector, model.name) and not is_prompt(model))
+
+
+def registered_model(connection: Connection, name: str) -> RegisteredModel:
+    """One registered model.
+
+    Raises:
+        NotFoundError: It is not there.
+    """
+    try:
+        with speaking(connection.uri):
+            model: RegisteredModel = connection.models.get_registered_model(name)
+            return model
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"{connection.uri} has no registered model {name!r}",
+            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#models'",
+        ) from error
+
+
+def selected_versions(
+    connection: Connection, model: RegisteredModel, selector: Selector
+) -> list[ModelVersion]:
+    """The versions of a model that are meant, highest number first, with their aliases.
+
+    Raises:
+        NotFoundError: One is named exactly and is not there.
+    """
+    aliases = aliases_of(model)
+    if selector.alias and selector.alias not in aliases and not selector.pattern:
+        raise NotFoundError(
+            f"{model.name!r} at {connection.uri} has no alias {selector.alias!r}",
+            hint=f"it has {', '.join(sorted(aliases)) or 'none'}",
+        )
+    wanted = aliases.get(selector.alias, "none") if selector.alias else selector.version
+    versions = [
+        version
+        for version in versions_of(connection, model.name)
+        if wanted in {"", str(version.version)}
+    ]
+    if selector.version and not versions and not selector.pattern:
+        raise NotFoundError(
+            f"{model.name!r} at {connection.uri} has no version {selector.version}",
+            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#models/{model.name}'",
+        )
+    for version in versions:
+        number = str(version.version)
+        version.aliases = sorted(name for name, of in aliases.items() if of == number)
+    return versions
+
+
+def versions_of(connection: Connection, name: str) -> list[ModelVersion]:
+    """All versions of a model, highest number first, without their aliases."""
+    found = connection.pages(
+        connection.models.search_model_versions,
+        filter_string=f"name = {quoted(name)}",
+        max_results=PAGE,
+        order_by=["version_number DESC"],
+    )
+    return sorted(found, key=lambda version: -int(version.version))
+
+
+def aliases_of(model: RegisteredModel) -> dict[str, str]:
+    """A model's aliases, and the version that each points at."""
+    return {name: str(version) for name, version in dict(model.aliases or {}).items()}
+
+
+def selected_runs(connection: Connection, selector: Selector) -> Iterator[Run]:
+    """The runs meant, by id, or by name if the locator says `name:`, newest first.
+
+    Raises:
+        NotFoundError: One is named exactly and is not there.
+    """
+    if selector.name and not selector.pattern and selector.named != "name":
+        yield run_of(connection, selector.name)
+        return
+    experiments = [e.experiment_id for e in all_experiments(connection)]
+    found = False
+    for run in runs_in(connection, experiments):
+        called = run.info.run_name if selector.named == "name" else run.info.run_id
+        if matches(selector, called or ""):
+            found = True
+            yield run
+    if selector.name and not selector.pattern and not found:
+        raise NotFoundError(f"{connection.uri} has no run named {selector.name!r}")
+
+
+def run_of(connection: Connection, run_id: str) -> Run:
+    """One run.
+
+    Raises:
+        NotFoundError: It is not there.
+    """
+    try:
+        with speaking(connection.uri):
+            run: Run = connection.tracking.get_run(run_id)
+            return run
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"{connection.uri} has no run {run_id}", hint="a run is named by its id, or name:NAME"
+        ) from error
+
+
+def runs_in(connection: Connection, experiments: list[str], where: str = "") -> Iterator[Run]:
+    """The runs of some experiments, deleted ones too.
+
+    Args:
+        connection: To the server.
+        experiments: Their ids.
+        where: A filter in mlflow's own words.
+    """
+    if experiments:
+        yield from connection.pages(
+            connection.tracking.search_runs,
+            experiment_ids=experiments,
+            filter_string=where,
+            run_view_type=ViewType.ALL,
+            max_results=PAGE,
+            order_by=["attributes.start_time DESC"],
+        )
+
+
+def all_experiments(connection: Connection, where: str | None = None) -> list[Experiment]:
+    """Every experiment, deleted ones too."""
+    return list(
+        connection.pages(
+            connection.tracking.search_experiments,
+            view_type=ViewType.ALL,
+            max_results=PAGE,
+            filter_string=where,
+        )
+    )
+
+
+def selected_experiments(connection: Connection, selector: Selector) -> list[Experiment]:
+    """The experiments meant, by name or id.
+
+    Raises:
+        NotFoundError: One is named exactly and is not there.
+    """
+    everything = all_experiments(connection)
+    found = [e for e in everything if selector.named != "id" and matches(selector, e.name)]
+    if not found and selector.named != "name":
+        found = [e for e in everything if matches(selector, e.experiment_id)]
+    if selector.name and not selector.pattern and not found:
+        raise NotFoundError(f"{connection.uri} has no experiment {selector.name!r}")
+    return found
+
+
+def is_prompt(model: RegisteredModel) -> bool:
+    """Whether a registered model is one of mlflow's prompts."""
+    return bool(model._is_prompt())  # noqa: SLF001  (mlflow's one test for it)
+
+
+def quoted(text: str) -> str:
+    """A text between quotes, as mlflow's filters want it."""
+    return f"'{text}'" if "'" not in text else f'"{text}"'

@@ -1,0 +1,107 @@
+"""Fills a folder of the target with a record's files, and reads back every one of them.
+
+What is there already with the same bytes is not sent again, so an interrupted upload goes on
+where it stopped. Nothing that was complete before is ever overwritten with other bytes.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from mlarchive.errors import ConflictError, RemoteError
+from mlarchive.records import File
+from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
+from mlarchive.registries.mlflow.work import Work
+from mlarchive.snapshot import Stream
+
+_BLOCK = 1 << 20
+
+
+def file_streams(streams: Sequence[Stream]) -> list[tuple[File, Stream]]:
+    """Those streams that are files."""
+    return [(s.entry, s) for s in streams if isinstance(s.entry, File)]
+
+
+def list_refused_names(
+    work: Work, what: str, experiment_id: str, streams: Sequence[Stream]
+) -> None:
+    """List the files whose names a new record's folder will not hold, as far as that is known.
+
+    Args:
+        work: Gets the losses.
+        what: What a person calls the record.
+        experiment_id: The target's experiment, below which the folder will be; "" if it is new.
+        streams: The record's.
+    """
+    location = "mlflow-artifacts:/0" if work.connection.served else ""
+    if experiment_id:
+        experiment = work.connection.tracking.get_experiment(experiment_id)
+        location = f"{experiment.artifact_location.rstrip('/')}/0"
+    if location:
+        list_refused(work, what, artifact_folder(work.connection, location), streams)
+
+
+def list_refused(work: Work, what: str, folder: ArtifactFolder, streams: Sequence[Stream]) -> None:
+    """List as losses the files whose names the folder cannot hold."""
+    for file, _ in file_streams(streams):
+        if why := folder.refuses(file.path):
+            work.lose(what, file.path, why)
+
+
+def fill(
+    work: Work, what: str, folder: ArtifactFolder, streams: Sequence[Stream], *, settled: bool
+) -> None:
+    """Send what is missing, then check that all of it is there.
+
+    Args:
+        work: Counts the bytes sent.
+        what: What a person calls the record, for errors.
+        folder: At the target.
+        streams: The record's.
+        settled: Whether the folder was complete before, so that other bytes under a name are a
+            conflict and not the remains of an interrupted write.
+
+    Raises:
+        ConflictError: A settled file has other bytes.
+        RemoteError: A file did not arrive as it was sent.
+    """
+    present = {listed.path: listed.size for listed in folder.files()}
+    list_refused(work, what, folder, streams)
+    wanted = [(file, s) for file, s in file_streams(streams) if not folder.refuses(file.path)]
+    sent = []
+    for file, stream in wanted:
+        if file.path in present:
+            if _holds(folder, file, present):
+                continue
+            if settled:
+                raise ConflictError(
+                    f"{file.path} of {what} at {work.connection.uri} has other bytes",
+                    hint="it changed at the source or at the target after it was written",
+                )
+        with stream.open() as source:
+            folder.put(file.path, source, file.size)
+        work.sent += file.size
+        sent.append(file)
+    _check(work, what, folder, sent)
+
+
+def _check(work: Work, what: str, folder: ArtifactFolder, sent: Sequence[File]) -> None:
+    if not sent:
+        return
+    present = {listed.path: listed.size for listed in folder.files()}
+    for file in sent:
+        if file.path not in present or not _holds(folder, file, present):
+            raise RemoteError(
+                f"{file.path} of {what} did not arrive at {work.connection.uri} as it was sent",
+                hint="run the same command again; it goes on where this one stopped",
+            )
+
+
+def _holds(folder: ArtifactFolder, file: File, present: Mapping[str, int]) -> bool:
+    """Whether the folder gives back a file's very bytes."""
+    if present[file.path] not in {-1, file.size}:
+        return False
+    digest = hashlib.sha256()
+    with folder.open(file.path) as source:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest() == file.sha256

@@ -1,0 +1,146 @@
+"""A write in the making: its steps in order, and what they cannot keep.
+
+Planning looks at the target and adds steps; nothing changes until a step is done. Steps share the
+ids that the target hands out. The plan that a person sees and the write that follows are made of
+the same steps.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from mlarchive.records import AnyRecord, Experiment, File, LoggedModel, Loss, Run, Tags
+from mlarchive.registries.base import Action, Verb, WritePolicy
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.snapshot import Snapshot, Stream, entry_name
+
+
+def _nothing() -> None:
+    """What keeping takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action and how it is done."""
+
+    action: Action
+    do: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Work:
+    """Everything that planning and writing one snapshot share.
+
+    Attributes:
+        connection: To the target.
+        snapshot: What is written.
+        policy: How.
+        steps: In order.
+        losses: What the target cannot hold.
+        transformations: What it holds in another form.
+        known: Ids at the target that a version which is held there names, by the record's key.
+        ids: The target's id of each record that is there, by the record's key.
+        revived: Keys of runs that were deleted there and are restored to be written.
+        sent: Bytes of files sent so far.
+    """
+
+    connection: Connection
+    snapshot: Snapshot
+    policy: WritePolicy
+    steps: list[Step] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    transformations: list[Loss] = field(default_factory=list)
+    known: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    revived: set[str] = field(default_factory=set)
+    sent: int = 0
+
+    def step(self, verb: Verb, what: str, why: str = "", do: Callable[[], None] = _nothing) -> None:
+        """Add a step."""
+        self.steps.append(Step(Action(verb=verb, what=what, why=why), do))
+
+    def lose(self, record: str, what: str, why: str) -> None:
+        """List something that the target cannot hold, once."""
+        loss = Loss(record=record, field=what, why=why)
+        if loss not in self.losses:
+            self.losses.append(loss)
+
+    def change(self, record: str, what: str, why: str) -> None:
+        """List something that the target holds in another form, once."""
+        change = Loss(record=record, field=what, why=why)
+        if change not in self.transformations:
+            self.transformations.append(change)
+
+
+def called(record: AnyRecord) -> str:
+    """What a person calls a record of the snapshot."""
+    if isinstance(record, Run):
+        return f"run {record.name or record.native.id!r}"
+    if isinstance(record, LoggedModel):
+        return f"logged model {record.name!r}"
+    if isinstance(record, Experiment):
+        return f"experiment {record.name!r}"
+    return record.key
+
+
+def list_inner_ids(work: Work, what: str, streams: Sequence[Stream]) -> None:
+    """List the `MLmodel` files, whose bytes stay as they are and so name the source's ids."""
+    for stream in streams:
+        path = entry_name(stream.entry)
+        if isinstance(stream.entry, File) and PurePosixPath(path).name == "MLmodel":
+            work.change(what, path, "the run_id and model_id in it are still the source's")
+
+
+def cut(work: Work, what: str, kind: str, values: Mapping[str, str], limit: int) -> dict[str, str]:
+    """Params or tags as the target can hold them; what is cut is listed as a loss.
+
+    Args:
+        work: Gets the losses.
+        what: The object they belong to.
+        kind: `param` or `tag`.
+        values: By name.
+        limit: In characters.
+    """
+    for name, value in values.items():
+        if len(value) > limit:
+            why = f"MLflow holds {limit} characters, and it has {len(value)}"
+            work.lose(what, f"{kind} {name}", why)
+    return {name: value[:limit] for name, value in values.items()}
+
+
+def plan_tags(  # noqa: PLR0913  (two sides and two ways to change one)
+    work: Work,
+    what: str,
+    wanted: Tags,
+    present: Tags,
+    *,
+    put: Callable[[str, str], None],
+    drop: Callable[[str], None],
+    exact: bool = True,
+) -> None:
+    """Add a step for each tag that differs.
+
+    Args:
+        work: Gets the steps.
+        what: The object they hang on.
+        wanted: As the snapshot has them.
+        present: As the target has them.
+        put: Sets one.
+        drop: Removes one.
+        exact: Whether the object is a mirror of the source's. If it was there before, its own
+            tags stay, and those that contradict are losses.
+    """
+    for name, value in sorted(wanted.items()):
+        if name not in present:
+            work.step("update", f"tag {name!r} of {what}", "new", _with(put, name, value))
+        elif present[name] != value and exact:
+            work.step("update", f"tag {name!r} of {what}", "changed", _with(put, name, value))
+        elif present[name] != value:
+            why = "the target's own object has another value there, which stays"
+            work.lose(what, f"tag {name}", why)
+    for name in sorted(present.keys() - wanted.keys()) if exact else ():
+        work.step("update", f"tag {name!r} of {what}", "removed at the source", _with(drop, name))
+
+
+def _with(do: Callable[..., None], *values: str) -> Callable[[], None]:
+    return lambda: do(*values)

@@ -1,0 +1,97 @@
+"""Writes an experiment: found by where it came from, else by name, else created (clause 3.1)."""
+
+from mlflow.entities import Experiment as MlflowExperiment
+from mlflow.entities import ExperimentTag
+from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
+
+from mlarchive.errors import ConflictError
+from mlarchive.records import Experiment
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.selecting import all_experiments, quoted
+from mlarchive.registries.mlflow.work import Work, called, cut, plan_tags
+
+
+def plan_experiment(work: Work, record: Experiment) -> None:
+    """Plan an experiment's creation or its labels.
+
+    Raises:
+        ConflictError: Somebody else's experiment of that name is deleted at the target.
+    """
+    what = called(record)
+    origin = marks.origin_of(record, work.snapshot)
+    tags = cut(work, what, "tag", record.tags, MAX_EXPERIMENT_TAG_VAL_LENGTH)
+    found = find_experiment(work, record, origin)
+    if found is None:
+        work.change(what, "experiment_id", "the target gives it an id of its own")
+
+        def create() -> None:
+            marked = {marks.ORIGIN: origin, **tags}
+            work.ids[record.key] = work.connection.tracking.create_experiment(
+                record.name, tags=[ExperimentTag(name, value) for name, value in marked.items()]
+            )
+
+        work.step("create", what, "not there yet", create)
+        return
+    work.ids[record.key] = found.experiment_id
+    ours = found.tags.get(marks.ORIGIN) == origin
+    if found.name != record.name:
+        work.change(what, "name", f"the target keeps it as {found.name!r}")
+    _plan_revival(work, record, found, ours=ours)
+    _plan_labels(work, record, found, tags, ours=ours)
+
+
+def plan_experiment_end(work: Work, record: Experiment) -> None:
+    """Plan what comes last: an experiment that is deleted at the source is deleted here too."""
+    if record.lifecycle != "deleted":
+        return
+    found = find_experiment(work, record, marks.origin_of(record, work.snapshot))
+    if found is None or found.lifecycle_stage == "active":
+        work.step(
+            "delete",
+            called(record),
+            "deleted at the source",
+            lambda: work.connection.tracking.delete_experiment(work.ids[record.key]),
+        )
+
+
+def find_experiment(work: Work, record: Experiment, origin: str) -> MlflowExperiment | None:
+    """The experiment at the target, by where it came from, else by name."""
+    where = f"tags.`{marks.ORIGIN}` = {quoted(origin)}"
+    mirrored = all_experiments(work.connection, where)
+    if mirrored:
+        return mirrored[0]
+    return work.connection.tracking.get_experiment_by_name(record.name)  # type: ignore[no-any-return]  # untyped in mlflow
+
+
+def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ours: bool) -> None:
+    if found.lifecycle_stage == "active" or record.lifecycle == "deleted":
+        return
+    if not ours:
+        raise ConflictError(
+            f"the experiment {found.name!r} at {work.connection.uri} is deleted, so no run can be"
+            " written to it",
+            hint="restore it, or purge it with `mlflow gc`",
+        )
+    work.step(
+        "update",
+        called(record),
+        "restored at the source",
+        lambda: work.connection.tracking.restore_experiment(found.experiment_id),
+    )
+
+
+def _plan_labels(
+    work: Work, record: Experiment, found: MlflowExperiment, tags: dict[str, str], *, ours: bool
+) -> None:
+    store = work.connection.tracking
+    plan_tags(
+        work,
+        called(record),
+        tags,
+        marks.state_tags(found.tags),
+        put=lambda name, value: store.set_experiment_tag(
+            found.experiment_id, ExperimentTag(name, value)
+        ),
+        drop=lambda name: store.delete_experiment_tag(found.experiment_id, name),
+        exact=ours,
+    )

@@ -1,0 +1,267 @@
+"""Writes a logged model: files, metrics, status, its place among a run's outputs (clause 3.3)."""
+
+import contextlib
+from collections.abc import Iterator
+
+from mlflow.entities import LoggedModel as MlflowLoggedModel
+from mlflow.entities import (
+    LoggedModelOutput,
+    LoggedModelParameter,
+    LoggedModelStatus,
+    LoggedModelTag,
+    Metric,
+)
+
+from mlarchive.errors import NotFoundError, RemoteError
+from mlarchive.records import Experiment, LoggedModel, MetricSeries
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.metrics import (
+    Columns,
+    as_stored,
+    columns_of,
+    missing,
+    read_columns,
+)
+from mlarchive.registries.mlflow.reading_model import points_by_series
+from mlarchive.registries.mlflow.selecting import quoted, run_of
+from mlarchive.registries.mlflow.settings import once
+from mlarchive.registries.mlflow.uploading import fill, list_refused_names
+from mlarchive.registries.mlflow.work import Work, called, list_inner_ids, plan_tags
+from mlarchive.registries.mlflow.writing_metrics import log_points, points, series_streams
+from mlarchive.snapshot import Stream
+
+_FINAL = {"READY", "FAILED"}
+
+
+def plan_logged_model(work: Work, record: LoggedModel) -> None:
+    """Plan a logged model's creation, what it lacks, or its labels."""
+    what = called(record)
+    origin = marks.origin_of(record, work.snapshot)
+    experiment = work.ids.get(_experiment(work, record))
+    found = _find(work, record, origin, experiment)
+    digest = marks.record_digest(record)
+    whole = [model for model in found if (model.tags or {}).get(marks.RECORD) == digest]
+    if whole:
+        _plan_labels(work, record, whole[0])
+        return
+    streams = work.snapshot.streams_of(record.key)
+    _list_lost_points(work, record)
+    list_inner_ids(work, what, streams)
+    list_refused_names(work, what, experiment or "", streams)
+    settled = [model for model in found if marks.RECORD in (model.tags or {})]
+    begun = [model for model in found if marks.RECORD not in (model.tags or {})]
+    extend = settled if work.policy.conflict != "new-version" else []
+    if extend or begun:
+        why = "it has more at the source now" if extend else "an earlier write was interrupted"
+        work.ids[record.key] = (extend or begun)[0].model_id
+        work.step("update", what, why, lambda: _complete(work, record, settled=bool(extend)))
+        return
+    work.change(what, "model_id", "the target gives it an id of its own; the old one is in a tag")
+    work.change(what, "creation time", "the target states when it was written there")
+
+    def create() -> None:
+        _create(work, record, origin)
+        _complete(work, record, settled=False)
+
+    work.step("create", what, "not there yet", create)
+
+
+def find_logged_models(work: Work, origin: str, experiment: str) -> list[MlflowLoggedModel]:
+    """The logged models of an experiment that came from an origin."""
+    return list(
+        work.connection.pages(
+            work.connection.tracking.search_logged_models,
+            experiment_ids=[experiment],
+            filter_string=f"tags.`{marks.ORIGIN}` = {quoted(origin)}",
+        )
+    )
+
+
+def _find(
+    work: Work, record: LoggedModel, origin: str, experiment: str | None
+) -> list[MlflowLoggedModel]:
+    if known := work.known.get(record.key):
+        with contextlib.suppress(NotFoundError), speaking(work.connection.uri):
+            return [work.connection.tracking.get_logged_model(known)]
+    return find_logged_models(work, origin, experiment) if experiment else []
+
+
+def _experiment(work: Work, record: LoggedModel) -> str:
+    """The key of the experiment that a logged model belongs to: its run's, else the only one."""
+    if record.run:
+        run = work.snapshot.record(record.run)
+        return str(getattr(run, "experiment", ""))
+    return next((r.key for r in work.snapshot.records if isinstance(r, Experiment)), "")
+
+
+def _create(work: Work, record: LoggedModel, origin: str) -> None:
+    tags = {marks.ORIGIN: origin, **record.tags}
+    with once():
+        model = work.connection.tracking.create_logged_model(
+            experiment_id=work.ids[_experiment(work, record)],
+            name=record.name,
+            source_run_id=work.ids[record.run] if record.run else None,
+            tags=[LoggedModelTag(name, value) for name, value in tags.items()],
+            params=[LoggedModelParameter(name, value) for name, value in record.params.items()],
+            model_type=record.model_type or None,
+        )
+    work.ids[record.key] = model.model_id
+
+
+def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
+    """Bring everything a logged model lacks, check it, and mark it whole."""
+    store = work.connection.tracking
+    model_id = work.ids[record.key]
+    model = store.get_logged_model(model_id)
+    held = dict(model.params or {})
+    store.log_logged_model_params(
+        model_id,
+        [LoggedModelParameter(n, v) for n, v in record.params.items() if n not in held],
+    )
+    store.set_logged_model_tags(
+        model_id, [LoggedModelTag(name, value) for name, value in record.tags.items()]
+    )
+    folder = artifact_folder(work.connection, model.artifact_location)
+    fill(work, called(record), folder, work.snapshot.streams_of(record.key), settled=settled)
+    if record.run:
+        with _active(work, work.ids[record.run]):
+            _log_metrics(work, record, model)
+            _link(work, record)
+    if record.status in _FINAL:
+        store.finalize_logged_model(model_id, LoggedModelStatus(record.status))
+    _check(work, record)
+    store.set_logged_model_tags(
+        model_id, [LoggedModelTag(marks.RECORD, marks.record_digest(record))]
+    )
+
+
+@contextlib.contextmanager
+def _active(work: Work, run_id: str) -> Iterator[None]:
+    """Let a deleted run take what belongs to it, for as long as the block lasts."""
+    store = work.connection.tracking
+    deleted = run_of(work.connection, run_id).info.lifecycle_stage == "deleted"
+    if deleted:
+        store.restore_run(run_id)
+    try:
+        yield
+    finally:
+        if deleted:
+            store.delete_run(run_id)
+
+
+def _link(work: Work, record: LoggedModel) -> None:
+    """Make the model one of its run's outputs, once."""
+    run_id, model_id = work.ids[record.run], work.ids[record.key]
+    run = run_of(work.connection, run_id)
+    outputs = (run.outputs.model_outputs or []) if run.outputs else []
+    if all(output.model_id != model_id for output in outputs):
+        with once():
+            work.connection.tracking.log_outputs(run_id, [LoggedModelOutput(model_id, record.step)])
+
+
+def _log_metrics(work: Work, record: LoggedModel, model: MlflowLoggedModel) -> None:
+    """Log the model's points, which are points of its run too, with the model's id."""
+    run_id = work.ids[record.run]
+    present = points_by_series(model)
+
+    def lacking() -> Iterator[Metric]:
+        for series, stream in series_streams(work.snapshot.streams_of(record.key)):
+            wanted = _points_of_run(work, record, series, stream)
+            held = as_stored(columns_of(present.get((series.key, series.dataset), [])))
+            name, _, digest = series.dataset.rpartition("@")
+            for point in points(series.key, missing(wanted, held)):
+                yield Metric(
+                    key=point.key,
+                    value=point.value,
+                    timestamp=point.timestamp,
+                    step=point.step,
+                    model_id=model.model_id,
+                    dataset_name=name or None,
+                    dataset_digest=digest or None,
+                )
+
+    log_points(work.connection, run_id, lacking())
+
+
+def _points_of_run(
+    work: Work, record: LoggedModel, series: MetricSeries, stream: Stream
+) -> Columns:
+    """Those of a model's points that its run has too, as stored."""
+    wanted = as_stored(read_columns(stream.open()))
+    for own, other in series_streams(work.snapshot.streams_of(record.run)):
+        if own.key == series.key:
+            run_points = as_stored(read_columns(other.open()))
+            return missing(wanted, missing(wanted, run_points))
+    return columns_of([])
+
+
+def _list_lost_points(work: Work, record: LoggedModel) -> None:
+    """List the points that other runs logged for the model; MLflow takes points by run only."""
+    for series, stream in series_streams(work.snapshot.streams_of(record.key)):
+        wanted = as_stored(read_columns(stream.open()))
+        kept = _points_of_run(work, record, series, stream) if record.run else columns_of([])
+        lost = len(wanted[0]) - len(kept[0])
+        if lost:
+            why = f"{lost} of {len(wanted[0])} points were logged by runs that are not carried"
+            work.lose(called(record), f"metric {series.key}", why)
+
+
+def _check(work: Work, record: LoggedModel) -> None:
+    """Compare what the target holds with what was wanted.
+
+    Raises:
+        RemoteError: Something is not as it was sent.
+    """
+    model = work.connection.tracking.get_logged_model(work.ids[record.key])
+    status = record.status if record.status in _FINAL else str(model.status)
+    sides = {
+        "params": (record.params, dict(model.params or {})),
+        "status": (status, str(model.status)),
+        "type": (record.model_type, model.model_type or ""),
+    }
+    for field, (wanted, held) in sides.items():
+        if wanted != held:
+            raise RemoteError(
+                f"{field} of {called(record)} at {work.connection.uri} is {held!r}, not"
+                f" {wanted!r} as sent",
+                hint="it was changed there while it was written; run the same command again",
+            )
+    present = points_by_series(model)
+    for series, stream in series_streams(work.snapshot.streams_of(record.key)):
+        sent = _points_of_run(work, record, series, stream) if record.run else columns_of([])
+        held_points = as_stored(columns_of(present.get((series.key, series.dataset), [])))
+        if len(missing(sent, held_points)[0]):
+            raise RemoteError(
+                f"metric {series.key!r} of {called(record)} at {work.connection.uri} lacks points"
+                " that were sent",
+                hint="run the same command again",
+            )
+
+
+def _plan_labels(work: Work, record: LoggedModel, model: MlflowLoggedModel) -> None:
+    store = work.connection.tracking
+    model_id = model.model_id
+    work.ids[record.key] = model_id
+    before = len(work.steps)
+    origin = marks.origin_of(record, work.snapshot)
+    if (model.tags or {}).get(marks.ORIGIN) != origin:
+        work.step(
+            "update",
+            f"origin of {called(record)}",
+            "it has another name now",
+            lambda: store.set_logged_model_tags(model_id, [LoggedModelTag(marks.ORIGIN, origin)]),
+        )
+    plan_tags(
+        work,
+        called(record),
+        record.tags,
+        marks.logged_model_tags(model.tags or {}),
+        put=lambda name, value: store.set_logged_model_tags(
+            model_id, [LoggedModelTag(name, value)]
+        ),
+        drop=lambda name: store.delete_logged_model_tag(model_id, name),
+    )
+    if len(work.steps) == before:
+        work.step("keep", called(record), "same content and labels")

@@ -1,0 +1,326 @@
+"""Writes a run: everything it holds, read back and compared, and only then marked (clause 3.2).
+
+A run that an interrupted write left behind is found by its origin and finished. A run that is
+complete, and has more at the source now, gets what is new; what contradicts it is a conflict.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from mlflow.entities import Dataset, InputTag, LoggedModelInput, Param, RunStatus, RunTag
+from mlflow.entities import DatasetInput as MlflowDatasetInput
+from mlflow.entities import Run as MlflowRun
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
+from mlflow.utils.validation import (
+    MAX_PARAM_VAL_LENGTH,
+    MAX_PARAMS_TAGS_PER_BATCH,
+    MAX_TAG_VAL_LENGTH,
+)
+
+from mlarchive.errors import ConflictError, NotFoundError, RemoteError
+from mlarchive.records import Address, DatasetInput, Run
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.reading_run import datasets_of, run_name_and_user
+from mlarchive.registries.mlflow.selecting import quoted, run_of, runs_in
+from mlarchive.registries.mlflow.settings import once
+from mlarchive.registries.mlflow.uploading import fill, list_refused_names
+from mlarchive.registries.mlflow.work import Work, called, cut, list_inner_ids, plan_tags
+from mlarchive.registries.mlflow.writing_metrics import (
+    check_series,
+    list_changed_points,
+    log_series,
+)
+
+
+def plan_run(work: Work, record: Run) -> None:
+    """Plan a run's creation, what it lacks, or its labels."""
+    what = called(record)
+    origin = marks.origin_of(record, work.snapshot)
+    tags = cut(work, what, "tag", record.tags, MAX_TAG_VAL_LENGTH)
+    cut(work, what, "param", record.params, MAX_PARAM_VAL_LENGTH)
+    found = _find(work, record, origin)
+    digest = marks.record_digest(record)
+    whole = [run for run in found if run.data.tags.get(marks.RECORD) == digest]
+    if whole:
+        _plan_labels(work, record, whole[0], tags)
+        return
+    streams = work.snapshot.streams_of(record.key)
+    list_changed_points(work, what, streams)
+    list_inner_ids(work, what, streams)
+    list_refused_names(work, what, work.ids.get(record.experiment, ""), streams)
+    settled = [run for run in found if marks.RECORD in run.data.tags]
+    begun = [run for run in found if marks.RECORD not in run.data.tags]
+    # What changed at the source becomes a run of its own where the policy makes new versions.
+    extend = settled if work.policy.conflict != "new-version" else []
+    if extend or begun:
+        run = (extend or begun)[0]
+        why = "it has more at the source now" if extend else "an earlier write was interrupted"
+        work.ids[record.key] = run.info.run_id
+        if run.info.lifecycle_stage == "deleted":
+            _plan_revival(work, record, run.info.run_id)
+        work.step("update", what, why, lambda: _complete(work, record, tags, bool(extend)))
+        return
+    work.change(what, "run_id", "the target gives it an id of its own; the old one is in a tag")
+
+    def create() -> None:
+        _create(work, record, origin, tags)
+        _complete(work, record, tags, settled=False)
+
+    work.step("create", what, f"in {called(work.snapshot.record(record.experiment))}", create)
+
+
+def plan_run_end(work: Work, record: Run) -> None:
+    """Plan what comes last: a run that is deleted at the source is deleted here too."""
+    run_id = work.ids.get(record.key)
+    active = (
+        not run_id
+        or record.key in work.revived
+        or run_of(work.connection, run_id).info.lifecycle_stage == "active"
+    )
+    if record.lifecycle == "deleted" and active:
+        work.step(
+            "delete",
+            called(record),
+            "deleted at the source",
+            lambda: work.connection.tracking.delete_run(work.ids[record.key]),
+        )
+
+
+def find_run(connection: Connection, origin: str, experiments: Sequence[str]) -> list[MlflowRun]:
+    """The runs of some experiments that came from an origin, oldest first."""
+    where = f"tags.`{marks.ORIGIN}` = {quoted(origin)}"
+    return list(runs_in(connection, list(experiments), where))[::-1]
+
+
+def _find(work: Work, record: Run, origin: str) -> list[MlflowRun]:
+    if known := work.known.get(record.key):
+        with contextlib.suppress(NotFoundError):
+            return [run_of(work.connection, known)]
+    experiment = work.ids.get(record.experiment)
+    return find_run(work.connection, origin, [experiment]) if experiment else []
+
+
+def _create(work: Work, record: Run, origin: str, tags: dict[str, str]) -> None:
+    marked = {marks.ORIGIN: origin}
+    if record.user and MLFLOW_USER not in tags:
+        marked[MLFLOW_USER] = record.user
+    with once():
+        run = work.connection.tracking.create_run(
+            experiment_id=work.ids[record.experiment],
+            user_id=record.user,
+            start_time=record.start,
+            tags=[RunTag(name, value) for name, value in marked.items()],
+            run_name=record.name,
+        )
+    work.ids[record.key] = run.info.run_id
+    if not record.name:
+        why = f"MLflow needs one and calls it {run.info.run_name!r}"
+        work.change(called(record), "name", why)
+
+
+def _complete(work: Work, record: Run, tags: dict[str, str], settled: bool) -> None:  # noqa: FBT001  (from one caller)
+    """Bring everything a run lacks, check it, and mark it whole."""
+    run_id = work.ids[record.key]
+    what = called(record)
+    streams = work.snapshot.streams_of(record.key)
+    run = run_of(work.connection, run_id)
+    _log_params(work, record, run)
+    _log_tags(work, run_id, tags)
+    fresh = not run.data.metrics
+    log_series(work, run_id, streams, fresh=fresh)
+    _log_inputs(work, record, run)
+    folder = artifact_folder(work.connection, run.info.artifact_uri)
+    fill(work, what, folder, streams, settled=settled)
+    work.connection.tracking.update_run_info(
+        run_id, RunStatus.from_string(record.status), record.end or None, record.name or None
+    )
+    check_series(work, what, run_id, streams)
+    _check(work, record, run_of(work.connection, run_id))
+    parent = _parent(work, record)
+    last = {marks.RECORD: marks.record_digest(record)}
+    _log_tags(work, run_id, last | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
+
+
+def _log_params(work: Work, record: Run, run: MlflowRun) -> None:
+    wanted = {name: value[:MAX_PARAM_VAL_LENGTH] for name, value in record.params.items()}
+    for name, value in run.data.params.items():
+        if name in wanted and wanted[name] != value:
+            raise ConflictError(
+                f"param {name!r} of {called(record)} at {work.connection.uri} is {value!r}, and"
+                " params cannot be changed",
+                hint="it changed at the source or at the target after it was written",
+            )
+    lacking = [Param(n, value) for n, value in wanted.items() if n not in run.data.params]
+    for start in range(0, len(lacking), MAX_PARAMS_TAGS_PER_BATCH):
+        batch = lacking[start : start + MAX_PARAMS_TAGS_PER_BATCH]
+        work.connection.tracking.log_batch(run.info.run_id, metrics=[], params=batch, tags=[])
+
+
+def _log_tags(work: Work, run_id: str, tags: dict[str, str]) -> None:
+    every = [RunTag(name, value) for name, value in tags.items()]
+    for start in range(0, len(every), MAX_PARAMS_TAGS_PER_BATCH):
+        batch = every[start : start + MAX_PARAMS_TAGS_PER_BATCH]
+        work.connection.tracking.log_batch(run_id, metrics=[], params=[], tags=batch)
+
+
+def _log_inputs(work: Work, record: Run, run: MlflowRun) -> None:
+    present = {(item.name, item.digest) for item in datasets_of(run)}
+    lacking = [d for d in record.inputs if (d.name, d.digest) not in present]
+    if lacking:
+        work.connection.tracking.log_inputs(
+            run.info.run_id, datasets=[_dataset(d) for d in lacking]
+        )
+
+
+def plan_model_inputs(work: Work, record: Run) -> None:
+    """Plan the links to the logged models that went into a run, where they are not there yet."""
+    run_id = work.ids.get(record.key)
+    wanted = {work.ids.get(item.model) for item in record.model_inputs}
+    if not run_id or wanted - _model_inputs(run_of(work.connection, run_id)):
+        what = f"model inputs of {called(record)}"
+        work.step("update", what, "new", lambda: _log_model_inputs(work, record))
+
+
+def plan_run_marks(work: Work, record: Run) -> None:
+    """Plan the marks that make a run count as mirrored by itself."""
+    run_id = work.ids.get(record.key)
+    held = run_of(work.connection, run_id).data.tags if run_id else {}
+    wanted = {
+        marks.CONTENT_ID: work.snapshot.content_id,
+        marks.STATE_ID: work.snapshot.state_id,
+    }
+    lacking = {name: value for name, value in wanted.items() if held.get(name) != value}
+    if lacking:
+        work.step(
+            "update",
+            f"what {called(record)} is, as its tags remember it",
+            "checked",
+            lambda: _log_tags(work, work.ids[record.key], lacking),
+        )
+
+
+def _log_model_inputs(work: Work, record: Run) -> None:
+    run = run_of(work.connection, work.ids[record.key])
+    present = _model_inputs(run)
+    wanted = [work.ids[item.model] for item in record.model_inputs]
+    lacking = [LoggedModelInput(model_id) for model_id in wanted if model_id not in present]
+    if lacking:
+        work.connection.tracking.log_inputs(run.info.run_id, models=lacking)
+
+
+def _model_inputs(run: MlflowRun) -> set[str | None]:
+    return {item.model_id for item in run.inputs.model_inputs or []} if run.inputs else set()
+
+
+def _dataset(item: DatasetInput) -> MlflowDatasetInput:
+    dataset = Dataset(
+        item.name,
+        item.digest,
+        item.source_type,
+        item.source,
+        item.schema or None,
+        item.profile or None,
+    )
+    return MlflowDatasetInput(dataset, [InputTag(name, value) for name, value in item.tags.items()])
+
+
+def _check(work: Work, record: Run, run: MlflowRun) -> None:
+    """Compare what the target holds with what was wanted.
+
+    Raises:
+        RemoteError: Something is not as it was sent.
+    """
+    what = called(record)
+    info = run.info
+    params = {name: value[:MAX_PARAM_VAL_LENGTH] for name, value in record.params.items()}
+    sides: dict[str, tuple[Any, Any]] = {
+        "params": (params, dict(run.data.params)),
+        "status": (record.status, info.status),
+        "start": (record.start, info.start_time or 0),
+        "end": (record.end, info.end_time or 0),
+        "user": (record.user, run_name_and_user(run)[1]),
+    }
+    for field, (wanted, held) in sides.items():
+        if wanted != held:
+            raise RemoteError(
+                f"{field} of {what} at {work.connection.uri} is {held!r}, not {wanted!r} as sent",
+                hint="it was changed there while it was written; run the same command again",
+            )
+    held_inputs = {(item.name, item.digest): item for item in datasets_of(run)}
+    for item in record.inputs:
+        if held_inputs.get((item.name, item.digest)) != item:
+            why = "its experiment has another dataset with that name and digest, which MLflow takes"
+            work.lose(what, f"dataset {item.name}", why)
+
+
+def _plan_revival(work: Work, record: Run, run_id: str) -> None:
+    work.revived.add(record.key)
+    work.step(
+        "update",
+        called(record),
+        "restored",
+        lambda: work.connection.tracking.restore_run(run_id),
+    )
+
+
+def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) -> None:
+    what = called(record)
+    run_id = run.info.run_id
+    store = work.connection.tracking
+    work.ids[record.key] = run_id
+    before = len(work.steps)
+    origin = marks.origin_of(record, work.snapshot)
+    if run.data.tags.get(marks.ORIGIN) != origin:
+        work.step(
+            "update",
+            f"origin of {what}",
+            "it has another name now",
+            lambda: _log_tags(work, run_id, {marks.ORIGIN: origin}),
+        )
+    if run.info.lifecycle_stage == "deleted" and record.lifecycle == "active":
+        _plan_revival(work, record, run_id)
+    name, user = run_name_and_user(run)
+    if record.name and record.name != name:
+        work.step(
+            "update",
+            f"name of {what}",
+            f"was {name!r}",
+            lambda: store.update_run_info(
+                run_id, RunStatus.from_string(record.status), None, record.name
+            ),
+        )
+    plan_tags(
+        work,
+        what,
+        tags,
+        marks.run_tags(run.data.tags, name=name, user=user),
+        put=lambda tag, value: store.set_tag(run_id, RunTag(tag, value)),
+        drop=lambda tag: store.delete_tag(run_id, tag),
+    )
+    parent = _parent(work, record)
+    if parent and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != parent:
+        work.step(
+            "update",
+            f"parent of {what}",
+            "it is here too now",
+            lambda: store.set_tag(run_id, RunTag(MLFLOW_PARENT_RUN_ID, parent)),
+        )
+    if len(work.steps) == before:
+        work.step("keep", what, "same content and labels")
+
+
+def _parent(work: Work, record: Run) -> str:
+    """The target's id of the run's parent; "" if there is none, or it was not mirrored."""
+    native = record.native.also.get("parent", "")
+    experiment = work.ids.get(record.experiment)
+    if not native or not experiment:
+        return ""
+    address = Address(origin=work.snapshot.address.origin, kind="runs", name=native)
+    found = find_run(work.connection, marks.origin_mark(address), [experiment])
+    if not found:
+        why = f"its parent {native} is not at the target; its id stays in the package"
+        work.change(called(record), "parent", why)
+    return found[0].info.run_id if found else ""

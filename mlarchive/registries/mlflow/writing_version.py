@@ -1,0 +1,313 @@
+"""Writes a registered model and its version, last of all, when its files are checked (clause 3.4).
+
+The version gets its labels, then its aliases, then the marks that say it is whole.
+"""
+
+import contextlib
+import json
+from functools import partial
+
+from mlflow.entities import LoggedModelTag
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
+from mlflow.entities.model_registry import RegisteredModel as MlflowModel
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
+
+from mlarchive.errors import NotFoundError
+from mlarchive.records import ModelVersion, RegisteredModel
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.carrying import plan_carrier
+from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
+from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
+from mlarchive.registries.mlflow.selecting import (
+    aliases_of,
+    registered_model,
+    run_of,
+    versions_of,
+)
+from mlarchive.registries.mlflow.settings import once
+from mlarchive.registries.mlflow.work import Work, cut, plan_tags
+
+_STAGES = {"", "Staging", "Production", "Archived"}
+
+
+def target_name(work: Work, record: ModelVersion) -> str:
+    """What the model is called at the target."""
+    return work.policy.rename or record.name
+
+
+def model_at_target(work: Work, name: str) -> MlflowModel | None:
+    """The registered model; None if it is not there."""
+    with contextlib.suppress(NotFoundError):
+        return registered_model(work.connection, name)
+    return None
+
+
+def find_place(work: Work, record: ModelVersion) -> Place:
+    """Where the version goes at the target."""
+    name = target_name(work, record)
+    model = model_at_target(work, name)
+    return place_version(
+        name,
+        record.version,
+        versions_of(work.connection, name) if model else [],
+        origin=marks.origin_of(record, work.snapshot),
+        content_id=work.snapshot.content_id,
+        policy=work.policy,
+    )
+
+
+def version_at(work: Work, name: str, place: Place) -> MlflowVersion:
+    """The version at the target that holds a place."""
+    versions = versions_of(work.connection, name)
+    return next(version for version in versions if int(version.version) == place.number)
+
+
+def know_held(work: Work, record: ModelVersion, place: Place) -> None:
+    """Take from a version that is held which run and logged model at the target are meant."""
+    version = version_at(work, target_name(work, record), place)
+    named = {record.run: version.run_id or "", record.logged_model: logged_model_id(version)}
+    work.known.update({key: there for key, there in named.items() if key and there})
+
+
+def plan_sweep(work: Work, record: ModelVersion, place: Place) -> None:
+    """Plan the removal of placeholders that an interrupted write left behind."""
+    name = target_name(work, record)
+    for number in place.sweep:
+        work.step(
+            "delete",
+            f"models/{name}/{number}",
+            "a placeholder of an interrupted write",
+            partial(work.connection.models.delete_model_version, name, str(number)),
+        )
+
+
+def plan_registered_model(work: Work, record: RegisteredModel, name: str) -> None:
+    """Plan a registered model's creation or its labels."""
+    what = f"models/{name}"
+    store = work.connection.models
+    origin = marks.origin_of(record, work.snapshot)
+    tags = cut(work, what, "tag", record.tags, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
+    found = model_at_target(work, name)
+    if found is None:
+        marked = {marks.ORIGIN: origin, **tags}
+        create = partial(
+            store.create_registered_model,
+            name,
+            [RegisteredModelTag(tag, value) for tag, value in marked.items()],
+            record.description,
+        )
+        work.step("create", what, "not there yet", create)
+        return
+    ours = found.tags.get(marks.ORIGIN) == origin
+    held = found.description or ""
+    if held != record.description and (ours or not held):
+        update = partial(store.update_registered_model, name, record.description)
+        work.step("update", f"description of {what}", "changed", update)
+    elif held != record.description:
+        why = "the target's own model has another one, which stays"
+        work.lose(what, "description", why)
+    plan_tags(
+        work,
+        what,
+        tags,
+        marks.state_tags(found.tags),
+        put=lambda tag, value: store.set_registered_model_tag(name, RegisteredModelTag(tag, value)),
+        drop=lambda tag: store.delete_registered_model_tag(name, tag),
+        exact=ours,
+    )
+
+
+def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
+    """Plan a version's creation and labels, and the marks that make it count."""
+    name = target_name(work, record)
+    what = f"models/{name}/{place.expected}"
+    before = len(work.steps)
+    current = None
+    if place.how == "create":
+        plan_carrier(work, record)
+        if str(place.expected) != record.version:
+            work.change(what, "version", f"it is version {record.version} at the source")
+        work.change(what, "creation time", "the target states when it was written there")
+        work.step("create", what, "not there yet", lambda: _create(work, record, place))
+    else:
+        work.ids[record.key] = str(place.number)
+        current = version_at(work, name, place)
+        if place.how == "finish":
+            work.step("update", what, place.why, lambda: _promote(work, record))
+    _plan_labels(work, record, what, current)
+    _plan_aliases(work, record, what, place)
+    _plan_marks(work, record, what, current)
+    if len(work.steps) == before:
+        work.step("keep", what, "same content and labels")
+
+
+def _create(work: Work, record: ModelVersion, place: Place) -> None:
+    """Create the version under its number; what comes out too low is deleted again."""
+    name = target_name(work, record)
+    while True:
+        version = _make(work, record, name)
+        given = int(version.version)
+        if given >= place.number:
+            break
+        work.connection.models.delete_model_version(name, str(given))
+    work.ids[record.key] = str(given)
+    if place.number and given > place.number:
+        work.connection.models.delete_model_version(name, str(given))
+        raise too_low(name, place.number, given)
+    _promote(work, record)
+
+
+def _make(work: Work, record: ModelVersion, name: str) -> MlflowVersion:
+    origin = marks.origin_of(record, work.snapshot)
+    marked = {marks.ORIGIN: origin, marks.PLACEHOLDER: "true"}
+    model_id = _model_id(work, record)
+    with once(), work.connection.as_default():
+        version: MlflowVersion = work.connection.models.create_model_version(
+            name=name,
+            source=_source(work, record, model_id),
+            run_id=work.ids[record.run] if record.run else None,
+            tags=[ModelVersionTag(tag, value) for tag, value in marked.items()],
+            model_id=model_id or None,
+        )
+    return version
+
+
+def _promote(work: Work, record: ModelVersion) -> None:
+    """Make a placeholder the version it stands for."""
+    name, number = target_name(work, record), work.ids[record.key]
+    work.connection.models.delete_model_version_tag(name, number, marks.PLACEHOLDER)
+    model_id = _model_id(work, record)
+    if model_id:
+        _tell_logged_model(work, name, model_id)
+
+
+def _tell_logged_model(work: Work, name: str, model_id: str) -> None:
+    """Let the logged model list the versions that there are, without the placeholders."""
+    model = work.connection.tracking.get_logged_model(model_id)
+    try:
+        listed = json.loads((model.tags or {}).get(MLFLOW_MODEL_VERSIONS, "[]"))
+    except ValueError:
+        listed = []
+    listed = [item for item in listed if isinstance(item, dict) and item.get("name") != name]
+    listed += [
+        {"name": name, "version": int(version.version)}
+        for version in reversed(versions_of(work.connection, name))
+        if version.source == f"models:/{model_id}" and marks.PLACEHOLDER not in version.tags
+    ]
+    tag = LoggedModelTag(MLFLOW_MODEL_VERSIONS, json.dumps(listed))
+    work.connection.tracking.set_logged_model_tags(model_id, [tag])
+
+
+def _model_id(work: Work, record: ModelVersion) -> str:
+    """The target's logged model that the version's files lie in; "" if they lie in a run."""
+    if record.root is None:
+        return work.ids[f"files of {record.key}"]
+    return work.ids[record.root.record] if record.root.record == record.logged_model else ""
+
+
+def _source(work: Work, record: ModelVersion, model_id: str) -> str:
+    root = record.root
+    if model_id and (root is None or not root.path):
+        return f"models:/{model_id}"
+    assert root is not None  # noqa: S101  (a version without a root has a carrier's id)
+    if model_id:
+        location = work.connection.tracking.get_logged_model(model_id).artifact_location
+        return f"{location.rstrip('/')}/{root.path}"
+    if root.path:
+        return f"runs:/{work.ids[root.record]}/{root.path}"
+    return str(run_of(work.connection, work.ids[root.record]).info.artifact_uri)
+
+
+def _plan_labels(
+    work: Work, record: ModelVersion, what: str, current: MlflowVersion | None
+) -> None:
+    name = target_name(work, record)
+    store = work.connection.models
+
+    def number() -> str:
+        return work.ids[record.key]
+
+    tags = cut(work, what, "tag", record.tags, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
+    if record.description != ((current and current.description) or ""):
+        work.step(
+            "update",
+            f"description of {what}",
+            "changed" if current else "new",
+            lambda: store.update_model_version(name, number(), record.description),
+        )
+    plan_tags(
+        work,
+        what,
+        tags,
+        marks.state_tags(current.tags) if current else {},
+        put=lambda tag, value: store.set_model_version_tag(
+            name, number(), ModelVersionTag(tag, value)
+        ),
+        drop=lambda tag: store.delete_model_version_tag(name, number(), tag),
+    )
+    if record.stage not in _STAGES:
+        work.lose(what, "stage", f"MLflow has no stage {record.stage!r}")
+    elif record.stage != (stage_of(current) if current else ""):
+        work.step(
+            "update",
+            f"stage of {what}",
+            f"is {record.stage or 'none'} at the source",
+            lambda: store.transition_model_version_stage(
+                name, number(), record.stage or "None", archive_existing_versions=False
+            ),
+        )
+
+
+def _plan_aliases(work: Work, record: ModelVersion, what: str, place: Place) -> None:
+    name = target_name(work, record)
+    store = work.connection.models
+    model = model_at_target(work, name)
+    held = aliases_of(model) if model else {}
+    number = str(place.number) if place.how != "create" else ""
+    for alias in record.aliases:
+        if held.get(alias) != number or not number:
+            owner = held.get(alias)
+            why = f"moves from version {owner}" if owner else "new"
+            work.step(
+                "update",
+                f"alias {alias!r} of {what}",
+                why,
+                partial(_set_alias, work, record, alias),
+            )
+    gone = {alias for alias, owner in held.items() if number and owner == number}
+    for alias in sorted(gone - set(record.aliases)):
+        work.step(
+            "update",
+            f"alias {alias!r} of {what}",
+            "removed at the source",
+            partial(store.delete_registered_model_alias, name, alias),
+        )
+
+
+def _set_alias(work: Work, record: ModelVersion, alias: str) -> None:
+    name = target_name(work, record)
+    work.connection.models.set_registered_model_alias(name, alias, work.ids[record.key])
+
+
+def _plan_marks(work: Work, record: ModelVersion, what: str, current: MlflowVersion | None) -> None:
+    held = current.tags if current else {}
+    wanted = {
+        marks.ORIGIN: marks.origin_of(record, work.snapshot),
+        marks.CONTENT_ID: work.snapshot.content_id,
+        marks.STATE_ID: work.snapshot.state_id,
+    }
+    if current is None:
+        wanted.pop(marks.ORIGIN)
+    lacking = {name: value for name, value in wanted.items() if held.get(name) != value}
+    if not lacking:
+        return
+
+    def remember() -> None:
+        for tag, value in lacking.items():
+            work.connection.models.set_model_version_tag(
+                target_name(work, record), work.ids[record.key], ModelVersionTag(tag, value)
+            )
+
+    work.step("update", f"what {what} is, as its tags remember it", "checked", remember)

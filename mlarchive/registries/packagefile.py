@@ -1,0 +1,199 @@
+"""`FILE.mlpkg`: one package as a registry that can be read.
+
+It holds the object it is about and, one by one, the records that hang on it: a run of a package
+is an object of its own, with what it refers to. Objects keep the origin that the package states.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from mlarchive.errors import NotFoundError
+from mlarchive.package import Package
+from mlarchive.package.fields import references
+from mlarchive.records import (
+    Address,
+    AnyRecord,
+    Environment,
+    File,
+    ModelVersion,
+    RegisteredModel,
+)
+from mlarchive.registries.base import Listing, Ref, Selector
+from mlarchive.registries.selecting import selects
+from mlarchive.registries.tree import files_of
+from mlarchive.snapshot import Snapshot
+
+_KINDS = {
+    "model-version": "models",
+    "registered-model": "registered-models",
+    "logged-model": "logged-models",
+    "run": "runs",
+    "experiment": "experiments",
+    "environment": "environments",
+    "folder": "folders",
+}
+
+
+class PackageRegistry:
+    """An open package and its records."""
+
+    def __init__(self, package: Package, path: Path) -> None:
+        """Take over an open package; it is closed with the registry."""
+        self.package = package
+        self._path = path
+        self._snapshot = package.snapshot()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a package file.
+
+        Raises:
+            NotFoundError: There is no such file.
+            FormatError: It is no sound package.
+        """
+        return cls(Package.open(path), path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.package.__exit__(kind, error, traceback)
+
+    @property
+    def origin(self) -> str:
+        """Where the package says that it is from."""
+        return self._snapshot.address.origin
+
+    def ls(self, selector: Selector) -> Iterator[Listing]:
+        """The records of the package, its subject first.
+
+        Raises:
+            NotFoundError: The selector names a record that the package has not.
+        """
+        for record in self._selected(selector):
+            yield self._listing(record)
+
+    def changes(self, selector: Selector) -> Iterator[Ref]:
+        """The package's subject; its ids are the marks."""
+        address = self._snapshot.address
+        if selects(selector, address):
+            yield Ref(
+                address=address,
+                content_mark=self.package.content_id,
+                state_mark=self.package.state_id,
+                origin=str(address),
+            )
+
+    def read(self, address: Address) -> Snapshot:
+        """The whole package for its subject, else a record with all that it refers to."""
+        if address == self._snapshot.address:
+            return self._snapshot
+        for record in self._snapshot.records:
+            if self._address(record) == address:
+                return self._part(record, address)
+        raise NotFoundError(f"{self._path} holds no {address}")
+
+    def package_of(self, address: Address) -> Package | None:
+        """The package, if it is about that object."""
+        return self.package if address == self._snapshot.address else None
+
+    def _selected(self, selector: Selector) -> list[AnyRecord]:
+        subject = self._snapshot.subject
+        records = sorted(self._snapshot.records, key=lambda r: (r.key != subject, r.key))
+        # Without a name, what only describes other records would be noise.
+        found = [record for record in records if self._means(selector, record)]
+        if not selector.kind:
+            found = [r for r in found if not isinstance(r, RegisteredModel | Environment)]
+        if not found and selector.name:
+            raise NotFoundError(
+                f"{self._path} holds no {selector.kind}/{selector.name} as named",
+                hint=f"`mlarchive ls {self._path}` lists what it holds",
+            )
+        return found
+
+    def _means(self, selector: Selector, record: AnyRecord) -> bool:
+        if selector.alias and selector.alias not in getattr(record, "aliases", ()):
+            return False
+        address = self._address(record)
+        by_key = msgspec.structs.replace(address, name=record.key)
+        by_id = msgspec.structs.replace(address, name=record.native.id or record.key)
+        match selector.named:
+            case "name":
+                return selects(selector, address)
+            case "id":
+                return selects(selector, by_id) or selects(selector, by_key)
+            case _:
+                return any(selects(selector, a) for a in (address, by_id, by_key))
+
+    def _address(self, record: AnyRecord) -> Address:
+        if record.key == self._snapshot.subject:
+            return self._snapshot.address
+        named = isinstance(record, RegisteredModel | ModelVersion) or not record.native.id
+        name = getattr(record, "name", "") if named else record.native.id
+        return Address(
+            origin=self.origin,
+            kind=_KINDS[str(record.__struct_config__.tag)],
+            name=name or record.key,
+            version=getattr(record, "version", ""),
+        )
+
+    def _listing(self, record: AnyRecord) -> Listing:
+        address = self._address(record)
+        whole = record.key == self._snapshot.subject
+        streams = self._snapshot.streams_of(record.key)
+        files = [stream.entry for stream in streams if isinstance(stream.entry, File)]
+        facts = {"record": record.key, "files": str(len(files)), **_facts(record)}
+        if isinstance(record, ModelVersion) and record.root:
+            files = [leaf.stream.entry for leaf in files_of(self._snapshot, record.key)]  # type: ignore[misc]
+            facts["files"] = str(len(files))
+        return Listing(
+            address=address,
+            title=getattr(record, "name", ""),
+            facts=facts,
+            size=sum(file.size for file in files),
+            content_id=self.package.content_id if whole else "",
+            state_id=self.package.state_id if whole else "",
+        )
+
+    def _part(self, record: AnyRecord, address: Address) -> Snapshot:
+        keys = self._closure(record.key)
+        return Snapshot(
+            address=address,
+            subject=record.key,
+            records=tuple(r for r in self._snapshot.records if r.key in keys),
+            streams=tuple(s for s in self._snapshot.streams if s.owner in keys),
+        )
+
+    def _closure(self, key: str) -> set[str]:
+        """The keys of a record, of what it refers to, and of what describes one of these."""
+        by_key = self._snapshot.by_key
+        keys: set[str] = set()
+        to_see = [key]
+        while to_see:
+            here = to_see.pop()
+            if here not in keys:
+                keys.add(here)
+                to_see.extend(to for _, to in references(by_key[here]))
+        describing = (r for r in by_key.values() if isinstance(r, Environment))
+        return keys | {record.key for record in describing if record.record in keys}
+
+
+def _facts(record: AnyRecord) -> dict[str, str]:
+    """What a person wants to see of a record in one line."""
+    facts = {
+        "aliases": ",".join(getattr(record, "aliases", ())),
+        "stage": getattr(record, "stage", ""),
+        "status": getattr(record, "status", ""),
+        "params": str(len(getattr(record, "params", ())) or ""),
+        "metrics": str(len(getattr(record, "metrics", ())) or ""),
+    }
+    return {name: text for name, text in facts.items() if text}

@@ -1,0 +1,140 @@
+"""A snapshot as a tree of files that a person can read.
+
+A folder's files stand at the top, under their own paths. Of anything else, each record that has
+files or metrics is a folder named by its key, with metric histories as CSV in `metrics/`, and the
+three documents stand beside. Must not know where the tree goes.
+"""
+
+import hashlib
+import io
+import sys
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import quote
+
+from mlarchive.errors import DamageError
+from mlarchive.package.documents import Documents
+from mlarchive.package.paths import refusal
+from mlarchive.records import File, Folder, MetricSeries
+from mlarchive.snapshot import Snapshot, Stream
+
+DOCUMENT_NAMES = ("content.json", "state.json", "evidence.json")
+"""The documents' names, in the order of the fields of `Documents`."""
+
+_LONGEST_NAME = 180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """One file of a tree.
+
+    Attributes:
+        path: Where it stands in the tree.
+        stream: Whose bytes it shows.
+    """
+
+    path: str
+    stream: Stream
+
+    @property
+    def size(self) -> int:
+        """In bytes; for a metric series the bytes of its columns, as its text is not made yet."""
+        entry = self.stream.entry
+        return entry.size if isinstance(entry, File) else max(entry.points, 0) * 24
+
+    def open(self) -> BinaryIO:
+        """The bytes as the tree shows them: a file's own, a metric series as CSV."""
+        if isinstance(self.stream.entry, File):
+            return self.stream.open()
+        with self.stream.open() as columns:
+            return io.BytesIO(csv_of(columns.read()))
+
+    def as_file(self) -> Stream:
+        """The leaf as a stream of a file with its path in the tree, size and digest."""
+        entry = self.stream.entry
+        if isinstance(entry, File):
+            named = File(path=self.path, size=entry.size, sha256=entry.sha256, role=entry.role)
+            return Stream(owner=self.stream.owner, entry=named, open=self.stream.open)
+        with self.open() as text:
+            return file_stream(self.path, text.read())
+
+
+def tree(snapshot: Snapshot) -> Iterator[Leaf]:
+    """The files of a snapshot at their places in its tree, without the documents."""
+    if isinstance(snapshot.record(snapshot.subject), Folder):
+        yield from files_of(snapshot, snapshot.subject)
+        return
+    taken: set[str] = set()
+    for stream in snapshot.streams:
+        if isinstance(stream.entry, File):
+            yield Leaf(path=f"{stream.owner}/files/{stream.entry.path}", stream=stream)
+            continue
+        name = _series_name(stream.entry, plain=True)
+        path = f"{stream.owner}/metrics/{name}"
+        crowded = path.casefold() in taken or len(name) > _LONGEST_NAME
+        if crowded or stream.entry.dataset or refusal(name):
+            path = f"{stream.owner}/metrics/{_series_name(stream.entry, plain=False)}"
+        taken.add(path.casefold())
+        yield Leaf(path=path, stream=stream)
+
+
+def files_of(snapshot: Snapshot, key: str) -> Iterator[Leaf]:
+    """The files that a record has, or that are its own among another record's, at the top."""
+    root = getattr(snapshot.record(key), "root", None)
+    owner, folder = (root.record, root.path) if root else (key, "")
+    prefix = f"{folder}/" if folder else ""
+    for stream in snapshot.streams_of(owner):
+        if isinstance(stream.entry, File) and stream.entry.path.startswith(prefix):
+            yield Leaf(path=stream.entry.path.removeprefix(prefix), stream=stream)
+
+
+def document_streams(documents: Documents) -> Iterator[Stream]:
+    """The three documents as files of the tree."""
+    contents = (documents.content, documents.state, documents.evidence)
+    for name, raw in zip(DOCUMENT_NAMES, contents, strict=True):
+        yield file_stream(name, raw)
+
+
+def file_stream(path: str, raw: bytes) -> Stream:
+    """Bytes at hand as a stream."""
+    entry = File(path=path, size=len(raw), sha256=hashlib.sha256(raw).hexdigest())
+    return Stream(owner="", entry=entry, open=lambda: io.BytesIO(raw))
+
+
+def csv_of(columns: bytes) -> bytes:
+    """A metric series as text: `step,timestamp,value`, one line a point, values to the last bit.
+
+    A NaN with other bits than the usual is written `nan:` and its bits in hex.
+
+    Raises:
+        DamageError: The length is no whole number of points.
+    """
+    if len(columns) % 24:
+        raise DamageError(f"a metric series has {len(columns)} bytes, no whole number of points")
+    third = len(columns) // 3
+    steps, timestamps, bits, values = array("q"), array("q"), array("Q"), array("d")
+    steps.frombytes(columns[:third])
+    timestamps.frombytes(columns[third : 2 * third])
+    bits.frombytes(columns[2 * third :])
+    values.frombytes(columns[2 * third :])
+    if sys.byteorder == "big":
+        for column in (steps, timestamps, bits, values):
+            column.byteswap()
+    lines = ["step,timestamp,value"]
+    for step, timestamp, word, value in zip(steps, timestamps, bits, values, strict=True):
+        odd = value != value and word != _USUAL_NAN  # noqa: PLR0124  (only NaN differs from itself)
+        lines.append(f"{step},{timestamp},{f'nan:{word:016x}' if odd else repr(value)}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+_USUAL_NAN = 0x7FF8000000000000
+
+
+def _series_name(series: MetricSeries, *, plain: bool) -> str:
+    name = quote(series.key, safe=" ()+,=@")
+    if plain:
+        return f"{name}.csv"
+    told_apart = hashlib.sha256(f"{series.key}\0{series.dataset}".encode()).hexdigest()[:8]
+    return f"{name[:_LONGEST_NAME]}~{told_apart}.csv"

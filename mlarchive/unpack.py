@@ -1,0 +1,31 @@
+"""Use case: a package becomes an object of a target."""
+
+from mlarchive.errors import MissingChunksError
+from mlarchive.package import Package
+from mlarchive.registries.base import Receipt, Target, WritePlan, WritePolicy
+
+
+def plan_unpack(package: Package, target: Target, policy: WritePolicy) -> WritePlan:
+    """What `unpack` would do; nothing is changed.
+
+    Raises:
+        MlarchiveError: As the target says.
+    """
+    return target.plan_write(package.snapshot(), policy)
+
+
+def unpack(package: Package, target: Target, policy: WritePolicy) -> Receipt:
+    """Make the target hold what the package holds; repeating it changes nothing.
+
+    Raises:
+        MissingChunksError: The package is thin; found out before anything is written.
+        ConflictError: The target holds something else under that name.
+        MlarchiveError: As the package or the target say.
+    """
+    if missing := package.missing():
+        raise MissingChunksError(
+            f"the package of {package.meaning.address} is thin: {len(missing)} chunks are in "
+            "another package",
+            hint="copy it out of its vault, as `mlarchive copy vault:DIR#KIND/NAME TARGET`",
+        )
+    return target.write(package.snapshot(), policy)
