@@ -78,7 +78,9 @@ def _packaged(snapshot: Snapshot, way: Way) -> Iterator[Package]:
             yield package
         return
     with fsops.scratch_folder(way.scratch) as folder:
-        made = pack_scratch(snapshot, folder, packed_at=way.packed_at, progress=way.progress)
+        made = pack_scratch(
+            snapshot, folder, called=way.scratch, packed_at=way.packed_at, progress=way.progress
+        )
         assert made.path is not None  # noqa: S101  (a package in a scratch folder has a path)
         with Package.open(made.path) as package:
             yield package

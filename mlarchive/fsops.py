@@ -6,15 +6,17 @@ either the old state or the new one under the final name, and at most a temporar
 `TEMPORARY_MARK` in its name, which `remove_stale_temporaries` clears. A failed fsync is never
 retried on the same file: the kernel may have dropped the pages, so the temporary is thrown away.
 
-Temporary names hold the writer's process id and that process's start time, so a sweep never
-takes a living writer's file.
+Temporary names hold the writer's process id, that process's start time and a digest of the host's
+name, so a sweep never takes a living writer's file, be it on another machine that shares the disk.
 """
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +30,8 @@ from mlarchive.errors import (
 )
 
 TEMPORARY_MARK = ".mlarchive-tmp-"
+
+_FOREIGN_SECONDS = 7 * 24 * 3600
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DISK = {*_FULL, errno.EIO, errno.EROFS}
@@ -113,13 +117,16 @@ def sync_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
+def atomic_file(
+    path: Path, *, replace: bool = True, called: Path | None = None
+) -> Iterator[BinaryIO]:
     """Write a file that appears whole and durable under its final name, or not at all.
 
     Args:
         path: The final name. Its folder is created if need be.
         replace: Whether an existing file may be replaced; if not, `FileExistsError` becomes
             an error that names it.
+        called: What errors call the file, where its present name means nothing to a person.
 
     Yields:
         The temporary file, open for unbuffered-size binary writing (and reading back).
@@ -128,17 +135,18 @@ def atomic_file(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
         MlarchiveError: As `explain` maps what the system said. The temporary is gone then.
     """
     make_folder(path.parent)
+    called = called or path
     temporary = path.parent / _temporary_name(path.name)
     try:
-        with explaining(path, "write"):
+        with explaining(called, "write"):
             file = temporary.open("xb+")
         with file:
-            with _explaining_the_disk(path):
+            with _explaining_the_disk(called):
                 yield file
-            with explaining(path, "write"):
+            with explaining(called, "write"):
                 file.flush()
                 os.fsync(file.fileno())
-        with explaining(path, "write"):
+        with explaining(called, "write"):
             publish(temporary, path, replace=replace)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -220,16 +228,20 @@ def remove(path: Path) -> None:
             sync_folder(path.parent)
 
 
-def remove_stale_temporaries(folder: Path) -> list[Path]:
-    """Remove what dead writers left anywhere below a folder; living writers' files stay.
+def remove_stale_temporaries(folder: Path, *, deep: bool = True) -> list[Path]:
+    """Remove what dead writers left in a folder; living writers' files stay.
+
+    Args:
+        folder: Where to look.
+        deep: Whether to look below it too; for a folder that may hold anything, look in it alone.
 
     Returns:
         What was removed.
     """
     removed: list[Path] = []
-    for path in sorted(folder.rglob(f"*{TEMPORARY_MARK}*")):
-        owner = path.name.rpartition(TEMPORARY_MARK)[2]
-        if path.exists() and not _is_alive(owner):
+    pattern = f"*{TEMPORARY_MARK}*"
+    for path in sorted(folder.rglob(pattern) if deep else folder.glob(pattern)):
+        if os.path.lexists(path) and not _is_alive(path):
             remove(path)
             removed.append(path)
     return removed
@@ -248,9 +260,9 @@ def scratch_folder(parent: Path) -> contextlib.AbstractContextManager[Path]:
 def _scratch(parent: Path) -> Iterator[Path]:
     make_folder(parent)
     path = parent / _temporary_name("scratch")
-    with explaining(path, "create"):
-        path.mkdir(mode=0o700)
     try:
+        with explaining(path, "create"):
+            path.mkdir(mode=0o700)
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
@@ -260,13 +272,21 @@ def _temporary_name(name: str) -> str:
     # The stem is cut so that the whole stays within the usual 255 bytes for a name.
     stem = os.fsdecode(os.fsencode(name)[:120].decode("utf-8", "ignore").encode())
     pid = os.getpid()
-    return f".{stem}{TEMPORARY_MARK}{pid}-{process_start(pid)}-{secrets.token_hex(4)}"
+    owner = f"{pid}-{process_start(pid)}-{secrets.token_hex(4)}-{_host()}"
+    return f".{stem}{TEMPORARY_MARK}{owner}"
 
 
-def _is_alive(owner: str) -> bool:
-    pid, _, rest = owner.partition("-")
-    started = rest.partition("-")[0]
+def _is_alive(path: Path) -> bool:
+    owner = path.name.rpartition(TEMPORARY_MARK)[2]
+    pid, started, _, host = [*owner.split("-"), "", "", "", ""][:4]
+    if host not in {"", _host()}:
+        # Another machine's process cannot be asked; a week without a change says enough.
+        return time.time() - path.lstat().st_mtime < _FOREIGN_SECONDS
     return pid.isdigit() and started != "" and process_start(int(pid)) == started
+
+
+def _host() -> str:
+    return hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
 
 
 def process_start(pid: int) -> str:

@@ -104,24 +104,43 @@ def pack_file(
         MlarchiveError: As `pack`, or as the file system says.
     """
     _package_at(path)
+    fsops.remove_stale_temporaries(path.parent, deep=False)
     with fsops.scratch_folder(path.parent) as scratch:
         made = pack_scratch(
-            snapshot, scratch, packed_at=packed_at, threads=threads, progress=progress
+            snapshot,
+            scratch,
+            called=path,
+            packed_at=packed_at,
+            threads=threads,
+            progress=progress,
         )
         return settle(made, path)
 
 
-def pack_scratch(
+def pack_scratch(  # noqa: PLR0913  (those of `pack`, and where)
     snapshot: Snapshot,
     scratch: Path,
     *,
+    called: Path,
     packed_at: int,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Packed:
-    """Pack into a scratch folder and verify the package; it has no final name yet."""
+    """Pack into a scratch folder and verify the package; it has no final name yet.
+
+    Args:
+        snapshot: As `pack`.
+        scratch: Where the package is made.
+        called: Where a person is told that it is written.
+        packed_at: As `pack`.
+        threads: As `pack`.
+        progress: As `pack`.
+
+    Raises:
+        MlarchiveError: As `pack`, or as the file system says.
+    """
     path = scratch / "packed.mlpkg"
-    with fsops.atomic_file(path) as file:
+    with fsops.atomic_file(path, called=called) as file:
         packed = pack(snapshot, file, packed_at=packed_at, threads=threads, progress=progress)
         file.flush()
         file.seek(0)
@@ -132,7 +151,14 @@ def pack_scratch(
     return msgspec.structs.replace(packed, path=path)
 
 
-def pack_state(snapshot: Snapshot, base: Package, path: Path, *, packed_at: int) -> Packed:
+def pack_state(
+    snapshot: Snapshot,
+    base: Package,
+    path: Path,
+    *,
+    packed_at: int,
+    called: Path | None = None,
+) -> Packed:
     """Pack a snapshot whose content is a base package's, without reading any of its streams.
 
     Each stream is matched to the base's object of the digest that its source states, else to the
@@ -143,13 +169,14 @@ def pack_state(snapshot: Snapshot, base: Package, path: Path, *, packed_at: int)
         base: A full package of the same content.
         path: Where the thin package goes; replaced if it is there.
         packed_at: The time that the package states, ms since 1970 UTC.
+        called: Where a person is told that it is written; the path by default.
 
     Raises:
         SourceChangedError: The content is not the base's; the message names the first
             difference.
     """
     known = _Base(base)
-    with fsops.atomic_file(path) as file, PackageWriter(file) as writer:
+    with fsops.atomic_file(path, called=called) as file, PackageWriter(file) as writer:
 
         def reuse(stream: Stream) -> Digest:
             return writer.reuse(known.sha256(snapshot, stream), base)

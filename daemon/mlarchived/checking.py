@@ -15,7 +15,7 @@ from mlarchived.defects import contained
 from mlarchived.mirrors import Place, Setting
 
 
-class Checked(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Checked(Struct, frozen=True, kw_only=True, tag_field="event", tag="checked"):
     """What was found of one thing.
 
     Attributes:

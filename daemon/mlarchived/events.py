@@ -15,9 +15,14 @@ Outcome: TypeAlias = Literal[
     "wait",
     "leave",
     "set-aside",
+    "passed-over",
     "failed",
 ]
-"""How a step ended. `there`: the target turned out to hold it already. The others as in `plan`."""
+"""How a step ended.
+
+`there`: the target turned out to hold it already. `passed-over`: the target holds other content,
+and the policy is to skip. The others as in `plan`.
+"""
 
 IDLE: Mapping[str, Outcome] = {
     verb: verb for verb in ("keep", "unsettled", "wait", "leave", "set-aside")
@@ -49,7 +54,7 @@ class Began(Struct, frozen=True, kw_only=True, tag_field="event", tag="began"):
     phase: Phase
 
 
-class Ended(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event", tag="ended"):
+class Ended(Struct, frozen=True, kw_only=True, tag_field="event", tag="ended"):
     """A step has ended, or was not taken.
 
     Attributes:

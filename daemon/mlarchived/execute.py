@@ -10,8 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from msgspec import Struct
-
 from mlarchive.errors import (
     Interrupted,
     MlarchiveError,
@@ -25,35 +23,19 @@ from mlarchive.registries.base import Holding, Receipt
 from mlarchive.vault import Kept, Vault
 from mlarchived import stores
 from mlarchived.defects import contained
-from mlarchived.events import IDLE, Began, Ended, Outcome, Phase, Report
+from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
 from mlarchived.plan import ObjectPlan, Queue, Step, waits_for
+from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
 from mlarchived.stopping import Stopping
-from mlarchived.views import SPOOL, VAULT, Delivered, Ids, Marks, View
+from mlarchived.views import SPOOL, VAULT, Delivered, Ids, View
 
 _FATAL = (LeaseLostError, Interrupted)
 """Errors that end the round, whatever object they meet."""
 
 _OF_THE_SOURCE = (*OUT_OF_REACH, StorageError)
 """Errors of reading and packing that the next object would meet too."""
-
-
-class Effort(Struct, frozen=True, kw_only=True):
-    """What a step took.
-
-    Attributes:
-        moved: Bytes read into a package, or sent to a target.
-        seconds: How long.
-        losses: What could not be carried.
-    """
-
-    moved: int = 0
-    seconds: float = 0.0
-    losses: tuple[Loss, ...] = ()
-
-
-NONE = Effort()
 
 
 @dataclass(slots=True)
@@ -63,7 +45,7 @@ class Executor:
     Attributes:
         room: Its registries and packages.
         record: Its pen in the ledger.
-        report: Takes what happens.
+        report: Tells what happens.
         stopping: Whether to stop between two steps.
         queue: Which versions wait for an earlier one that failed in this round.
         packed_at: The time that packages made in this round state, ms since 1970 UTC.
@@ -71,7 +53,7 @@ class Executor:
 
     room: Room
     record: Record
-    report: Report
+    report: Reporter
     stopping: Stopping
     queue: Queue
     packed_at: int
@@ -127,7 +109,7 @@ class Executor:
         if step.verb == "keep" and view.ref and view.packed and held and news:
             delivery = Delivery(given=view.packed.ids, held=_ids(held), at=str(held.address))
             self.record.delivered(view.address, step.target, delivery)
-        self._ended(view.address, step.target, IDLE[step.verb], step.reason)
+        self.report.ended(view.address, step.target, IDLE[step.verb], step.reason)
 
     # Reading and packing.
 
@@ -139,14 +121,14 @@ class Executor:
                 return kept
         began = time.monotonic()
         target = VAULT if self.room.job.vault else SPOOL
-        self._began(plan.address, target, "reading")
+        self.report.began(plan.address, target, "reading")
         there = {kept.package_id for kept in vault.find(address=plan.address)}
         kept, thin = self._read(vault, plan, view)
         losses = self._note_packed(vault, kept, view)
         outcome: Outcome = "relabelled" if thin else "packed"
         if kept.package_id in there:
             outcome = "there"
-        self._ended(
+        self.report.ended(
             plan.address,
             target,
             outcome,
@@ -175,18 +157,15 @@ class Executor:
     def _note_packed(self, vault: Vault, kept: Kept, view: View) -> tuple[Loss, ...]:
         with vault.open_package(kept) as package:
             losses = package.snapshot().losses
-        if view.ref is None:
-            raise AssertionError("what is gone is not read")
-        marks = Marks(content=view.ref.content_mark, state=view.ref.state_mark)
-        ids = Ids(content=kept.content_id, state=kept.state_id)
-        self.record.packed(view.address, marks, ids, losses)
+        if view.look:
+            self.record.packed(view.address, view.look, _ids(kept), losses)
         return losses
 
     def _note_unread(self, address: Address, steps: Sequence[Step], error: MlarchiveError) -> None:
         self.record.read_failed(address, error)
         for step in steps:
             self.queue.hold(step.target, address)
-            self._failed(address, step.target, error)
+        self.report.failed(error, str(address))
         self._unread_in_a_row += isinstance(error, _OF_THE_SOURCE)
         if self._unread_in_a_row >= PATIENCE:
             raise error
@@ -215,7 +194,7 @@ class Executor:
     def _write(self, vault: Vault, kept: Kept, view: View, step: Step) -> None:
         address = view.address
         began = time.monotonic()
-        self._began(address, step.target, "writing")
+        self.report.began(address, step.target, "writing")
         target, policy = self.room.targets[step.target], self.room.job.policy
         with vault.open_package(kept) as package:
             self.record.check()
@@ -228,7 +207,7 @@ class Executor:
             given=_ids(kept), held=_ids(held), at=str(held.address), losses=receipt.losses
         )
         self.record.delivered(address, step.target, delivery)
-        self._ended(
+        self.report.ended(
             address,
             step.target,
             _outcome(view.holdings.get(step.target), kept, receipt),
@@ -255,56 +234,14 @@ class Executor:
                 hint="run the same command again; if it happens again, look at the target's log",
             )
         self.record.passed_over(address, target, _ids(kept))
-        self._ended(address, target, "leave", f"passed over: {skips[0].why or skips[0].what}")
+        self.report.ended(address, target, "passed-over", skips[0].why or skips[0].what)
 
     def _note_undelivered(self, address: Address, target: str, error: MlarchiveError) -> None:
         self.record.delivery_failed(address, target, error)
         self.queue.hold(target, address)
-        self._failed(address, target, error)
+        self.report.failed(error, str(address), target)
         if isinstance(error, OUT_OF_REACH):
             self.room.reach.missed(target, error)
-
-    # Reporting.
-
-    def _began(self, address: Address, target: str, phase: Phase) -> None:
-        self.report(
-            Began(mirror=self.room.job.name, object=str(address), target=target, phase=phase)
-        )
-
-    def _ended(
-        self,
-        address: Address,
-        target: str,
-        outcome: Outcome,
-        reason: str,
-        effort: Effort = NONE,
-    ) -> None:
-        self.report(
-            Ended(
-                mirror=self.room.job.name,
-                object=str(address),
-                target=target,
-                outcome=outcome,
-                reason=reason,
-                bytes=effort.moved,
-                seconds=round(effort.seconds, 3),
-                losses=tuple(f"{loss.record}, {loss.field}: {loss.why}" for loss in effort.losses),
-            )
-        )
-
-    def _failed(self, address: Address, target: str, error: MlarchiveError) -> None:
-        self.report(
-            Ended(
-                mirror=self.room.job.name,
-                object=str(address),
-                target=target,
-                outcome="failed",
-                reason=error.message,
-                hint=error.hint,
-                code=error.code,
-                exit_status=error.exit_status,
-            )
-        )
 
 
 def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:

@@ -11,11 +11,12 @@ from mlarchive import fsops
 from mlarchive.errors import MlarchiveError
 from mlarchive.registries.opening import packing_time
 from mlarchived import gather
-from mlarchived.events import Ended, Report
+from mlarchived.events import Report
 from mlarchived.execute import Executor
 from mlarchived.ledger import LeaseLostError, Ledger, Record
 from mlarchived.mirrors import MirrorJob
-from mlarchived.plan import ObjectPlan, Queue, make_plan
+from mlarchived.plan import ObjectPlan, Queue, make_plan, unserved
+from mlarchived.reporting import Reporter
 from mlarchived.room import Room, opened
 from mlarchived.standings import Standings
 from mlarchived.stopping import Stopping
@@ -87,11 +88,12 @@ def _work(
     plans = make_plan(views, room.job.rules(retry=around.retry))
     record.looked(refs)
     standings.planned(plans)
+    room.store.tidy(unserved(plans))
     standings.write(record)
     executor = Executor(
         room=room,
         record=record,
-        report=standings.report,
+        report=Reporter(room.job.name, standings.report),
         stopping=around.stopping,
         queue=Queue(in_order=room.job.policy.versions == "preserve"),
         packed_at=packing_time(around.environment),
@@ -107,18 +109,7 @@ def _work(
 def _report_silence(room: Room, report: Report) -> None:
     """Say which targets as a whole could not be served."""
     for target, error in room.reach.silent.items():
-        report(
-            Ended(
-                mirror=room.job.name,
-                object="",
-                target=target,
-                outcome="failed",
-                reason=error.message,
-                hint=error.hint,
-                code=error.code,
-                exit_status=error.exit_status,
-            )
-        )
+        Reporter(room.job.name, report).failed(error, "", target)
 
 
 def _sweep(job: MirrorJob, state: Path) -> None:

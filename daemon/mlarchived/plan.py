@@ -19,7 +19,7 @@ from msgspec import Struct
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Selector
 from mlarchive.registries.selecting import matches
-from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble, View
+from mlarchived.views import VAULT, Delivered, Ids, Packed, Trouble, View
 
 Verb: TypeAlias = Literal[
     "copy", "relabel", "compare", "keep", "unsettled", "wait", "leave", "set-aside"
@@ -196,7 +196,7 @@ def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
 
 def _spared(view: View, delivered: Delivered, rules: Rules) -> tuple[Verb, str] | None:
     """Work that is not done because it came to nothing before, and nothing has changed since."""
-    if rules.retry or view.seen != _look(view):
+    if rules.retry or view.seen != view.look:
         return None
     for trouble in (view.trouble, delivered.trouble):
         if trouble and trouble.strikes >= rules.set_aside_after:
@@ -254,29 +254,30 @@ def _behind(held: Ids, wanted: Ids, delivered: Delivered) -> tuple[Verb, str]:
 
 def _changed(view: View, packed: Packed) -> tuple[Verb, str] | None:
     """What has changed at the source since it was packed."""
-    look = _look(view)
-    if look is None or look == packed.marks:
+    if view.look is None or view.look == packed.marks:
         return None
-    if look.content == packed.marks.content:
+    if view.look.content == packed.marks.content:
         return "relabel", "labels changed"
     return "copy", "content changed"
-
-
-def _look(view: View) -> Marks | None:
-    if view.ref is None:
-        return None
-    return Marks(content=view.ref.content_mark, state=view.ref.state_mark)
 
 
 def _reading(view: View, steps: Sequence[Step]) -> Reading:
     if not any(step.works for step in steps):
         return "nothing"
-    look = _look(view)
+    look = view.look
     if view.packed is None or look is None or look.content != view.packed.marks.content:
         return "everything"
     if look == view.packed.marks and view.stored == "package":
         return "nothing"
     return "labels" if view.stored in {"content", "package"} else "everything"
+
+
+def unserved(plans: Iterable[ObjectPlan]) -> frozenset[Address]:
+    """The objects that some target is still to get, now or later."""
+    later = {*WORK, "wait", "set-aside"}
+    return frozenset(
+        plan.address for plan in plans if any(step.verb in later for step in plan.steps)
+    )
 
 
 def verb_counts(plans: Iterable[ObjectPlan]) -> Mapping[Verb, int]:

@@ -59,7 +59,7 @@ class Standings:
             return
         if event.outcome == "failed" and not event.object:
             self._silent[event.target] = event.reason
-        if event.outcome in DONE or event.outcome == "leave":
+        if event.outcome in DONE or event.outcome == "passed-over":
             self._behind[event.target].discard(event.object)
-        if event.outcome == "leave":
+        if event.outcome == "passed-over":
             self._wanted[event.target].discard(event.object)

@@ -6,7 +6,7 @@ target has it; then nothing is spared when labels alone change, but no disk fill
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,9 @@ class Store(Protocol):
     def served(self, address: Address) -> None:
         """Every target has the object."""
 
+    def tidy(self, unserved: Collection[Address]) -> None:
+        """Forget what is kept for objects that nobody waits for any more."""
+
 
 class VaultStore:
     """The mirror's vault."""
@@ -45,6 +48,9 @@ class VaultStore:
         return bool(self._vault.find(address=address)), _stored(self._vault, address, ids)
 
     def served(self, address: Address) -> None:
+        """A vault keeps everything."""
+
+    def tidy(self, unserved: Collection[Address]) -> None:
         """A vault keeps everything."""
 
 
@@ -70,6 +76,13 @@ class SpoolStore:
     def served(self, address: Address) -> None:
         """Forget the object's package."""
         fsops.remove(self._place(address))
+
+    def tidy(self, unserved: Collection[Address]) -> None:
+        """As `Store.tidy`."""
+        if self._folder.is_dir():
+            wanted = {self._place(address) for address in unserved}
+            for place in sorted(set(self._folder.iterdir()) - wanted):
+                fsops.remove(place)
 
     def _place(self, address: Address) -> Path:
         # A digest, because a name may be longer than a file's name may be.

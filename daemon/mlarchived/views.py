@@ -103,3 +103,10 @@ class View(Struct, frozen=True, kw_only=True):
     delivered: Mapping[str, Delivered] = {}
     holdings: Mapping[str, Holding | None] = {}
     silent: Mapping[str, str] = {}
+
+    @property
+    def look(self) -> Marks | None:
+        """How the source shows it now; None if it is no longer there."""
+        if self.ref is None:
+            return None
+        return Marks(content=self.ref.content_mark, state=self.ref.state_mark)

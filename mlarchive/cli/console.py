@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mlarchive.cli.documents import complete, error_document
 from mlarchive.cli.wording import printable
 from mlarchive.errors import MlarchiveError
 
 if TYPE_CHECKING:
+    from mlarchive.cli.progress import Bar
     from mlarchive.records import Loss
 
 _MOST_LOSSES = 20
@@ -31,21 +33,24 @@ class Console:
         """
         self.environment = environment
         self.json = json
+        self._bar: Bar | None = None
 
     def say(self, text: str = "") -> None:
         """A line for a person on standard output; nothing with `--json`."""
         if not self.json:
+            self._clear()
             sys.stdout.write(f"{printable(text)}\n")
 
-    def document(self, value: Any) -> None:  # noqa: ANN401  (whatever msgspec can encode)
+    def document(self, value: Any) -> None:  # noqa: ANN401  (as `complete` takes)
         """An object for a program on standard output; nothing without `--json`."""
         if self.json:
             import msgspec
 
-            sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+            sys.stdout.write(msgspec.json.encode(complete(value)).decode() + "\n")
 
     def note(self, text: str) -> None:
         """A line on standard error, for whoever watches."""
+        self._clear()
         sys.stderr.write(f"{printable(text)}\n")
 
     def losses(self, losses: "Sequence[Loss]") -> None:
@@ -91,19 +96,14 @@ class Console:
             return
         from mlarchive.cli.progress import Bar
 
-        bar = Bar(sys.stderr, doing, total)
+        self._bar = Bar(sys.stderr, doing, total)
         try:
-            yield bar.advance
+            yield self._bar.advance
         finally:
-            bar.clear()
+            self._clear()
+            self._bar = None
 
-
-def error_document(error: MlarchiveError) -> dict[str, object]:
-    """An error for a program."""
-    return {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "exit_status": error.exit_status,
-        "retryable": error.retryable,
-    }
+    def _clear(self) -> None:
+        """Take the progress line away before another line is written."""
+        if self._bar is not None:
+            self._bar.clear()

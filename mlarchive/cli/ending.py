@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mlarchive.cli.console import Console, error_document
+from mlarchive.cli.console import Console
+from mlarchive.cli.documents import error_document
 from mlarchive.errors import (
     AccessError,
     Interrupted,

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 console.document({"path": leaf.path, "size": leaf.size})
                 console.say(f"would write {folder / leaf.path} ({wording.size(leaf.size)})")
             return 0
-        _refuse(folder)
+        _make_way(folder)
         with console.progress("extracting", sum(leaf.size for leaf in found)) as progress:
             streams = (leaf.as_file() for leaf in found)
             total = extract(streams, folder, progress=progress)
@@ -71,7 +71,8 @@ def _folder(given: str | None, locator: "Locator") -> Path:
     return Path(Path(locator.registry).stem)
 
 
-def _refuse(folder: Path) -> None:
+def _make_way(folder: Path) -> None:
+    """See that the folder can be made, and sweep what a killed command left beside it."""
     from mlarchive import fsops
     from mlarchive.registries.directory import refuse_working_folder
 
@@ -84,3 +85,4 @@ def _refuse(folder: Path) -> None:
             f"{folder} exists already", hint="name a new folder with -C, or remove this one"
         )
     refuse_working_folder(folder)
+    fsops.remove_stale_temporaries(folder.parent, deep=False)

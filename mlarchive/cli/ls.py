@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import locators
 from mlarchive.cli.console import Console
+from mlarchive.cli.documents import complete
 from mlarchive.cli.objects import opened
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _list_objects(listings: "list[Listing]", console: Console) -> None:
     rows = []
     for listing in listings:
-        console.document({"object": _inside(listing), **_builtins(listing)})
+        console.document({"object": _inside(listing), **complete(listing)})
         facts = "  ".join(f"{name} {text}" for name, text in listing.facts.items())
         rows.append((_inside(listing), wording.size(listing.size), listing.title, facts))
     for line in wording.table(rows, right=frozenset({1})):
@@ -80,10 +81,3 @@ def _list_files(
 def _inside(listing: "Listing") -> str:
     """What names the object after the `#`."""
     return str(listing.address).rpartition("#")[2]
-
-
-def _builtins(listing: "Listing") -> dict[str, object]:
-    import msgspec
-
-    builtins: dict[str, object] = msgspec.to_builtins(listing)
-    return builtins

@@ -71,7 +71,7 @@ def as_ours(error: BaseException) -> MlarchiveError:
         case MlarchiveError():
             return error
         case KeyboardInterrupt():
-            return Interrupted("interrupted; nothing half-written was left")
+            return Interrupted("interrupted", hint="the same command, run again, finishes the job")
         case OSError():
             return _explained(error)
         case _:

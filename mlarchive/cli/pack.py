@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import add_dry_run, locators, tag
 from mlarchive.cli.console import Console
+from mlarchive.cli.documents import complete
 from mlarchive.cli.ending import WITH_LOSSES, Ending
 from mlarchive.cli.objects import addresses, opened
 from mlarchive.errors import UsageError
@@ -187,7 +188,7 @@ def _read(source: "Source", address: "Address", arguments: argparse.Namespace) -
 
 
 def _report(packed: "Packed", address: "Address", console: Console) -> None:
-    console.document({"address": str(address), **_builtins(packed)})
+    console.document({"address": str(address), **complete(packed)})
     if not packed.fresh:
         console.say(f"{packed.path}: nothing to do, it holds this already")
         return
@@ -197,15 +198,6 @@ def _report(packed: "Packed", address: "Address", console: Console) -> None:
     )
     console.say(f"content {packed.content_id}")
     console.say(f"state   {packed.state_id}")
-
-
-def _builtins(packed: "Packed") -> dict[str, object]:
-    import msgspec
-
-    return {name: getattr(packed, name) for name in packed.__struct_fields__} | {
-        "path": str(packed.path),
-        "losses": msgspec.to_builtins(packed.losses),
-    }
 
 
 def _raw_size(snapshot: "Snapshot") -> int:

@@ -1,4 +1,4 @@
-"""Whether an index adds up (clause 8): every byte of the file and of its chunks has a place.
+"""Whether an index adds up (clauses 4, 5 and 9): every byte of file and chunks has a place.
 
 Works on the tables alone; no record is read. The checks are vectorised, so that a hostile index
 costs no more than its own length.

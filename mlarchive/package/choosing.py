@@ -1,4 +1,4 @@
-"""Which codec a chunk gets: a writer's policy, decided on a probe (annex B).
+"""Which codec a chunk gets: a writer's policy, decided on a probe (annex A).
 
 The probe is 64 KiB spread over the chunk. What does not shrink below 98 % is stored.
 """

@@ -1,4 +1,4 @@
-"""What hangs on records: files and metric series, and what must hold of them (clauses 6 and 7).
+"""What hangs on records: files and metric series, and what must hold of them (clauses 7 and 8).
 
 Entries are sorted and unique within their record, paths are allowed and do not collide, and
 documents and index name the same objects with the same sizes.

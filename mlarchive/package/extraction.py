@@ -2,7 +2,7 @@
 
 Folders are opened one below the other by descriptor without following links, files are created
 new, so that no link that somebody plants meanwhile is ever followed. What is hashed is what was
-handed to the file. Clause 10.4 of `spec/mlpkg-1.md`.
+handed to the file. Clause 11.4 of `spec/mlpkg-1.md`.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Names made of digests: of objects and of packages (clauses 3 and 9)."""
+"""Names made of digests: of objects and of packages (clauses 1.2, 6.5 and 10.4)."""
 
 from msgspec import Struct
 

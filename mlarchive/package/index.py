@@ -1,4 +1,4 @@
-"""The storage index: which bytes of the package hold which object (clause 8 of the spec).
+"""The storage index: which bytes of the package hold which object (clause 9 of the spec).
 
 Three tables of fixed-size rows. *Rows* describe the records before the index, in their order, and
 after them the chunks that the package does not carry (absent). *Objects* are byte strings named by

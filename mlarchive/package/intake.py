@@ -1,4 +1,4 @@
-"""One forward read of a source, hashed as it passes (clause 8.5: an object is named by its digest).
+"""One forward read of a source, hashed as it passes (clause 1.2: an object is named by its digest).
 
 Chunkers look ahead by reading and pushing back; each byte is hashed once, when it is first read.
 The source is never sought, so it may be the body of an HTTP answer.

@@ -1,4 +1,4 @@
-"""Preamble, trailer and the numbers of the layout (clauses 2, 3 and 9 of `spec/mlpkg-1.md`).
+"""Preamble, trailer and the numbers of the layout (clauses 3 and 10 of `spec/mlpkg-1.md`).
 
 Turns fixed-size areas into Structs and back, and refuses what does not fit. Reads no files.
 """
@@ -86,7 +86,7 @@ class Trailer(Struct, frozen=True, kw_only=True):
         )[:_COVERED]
 
     def package_id(self, preamble: bytes) -> bytes:
-        """The digest that names the package, signatures apart (clause 9.4)."""
+        """The digest that names the package, signatures apart (clause 10.4)."""
         return hashlib.sha256(PACKAGE_DOMAIN + preamble + self.covered()).digest()
 
 

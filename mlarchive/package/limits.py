@@ -1,12 +1,12 @@
-"""What an operator is willing to spend on a package, whatever its numbers say (clause 10)."""
+"""What an operator is willing to spend on a package, whatever its numbers say (clause 11.2)."""
 
 from msgspec import Struct
 
 CHUNK_MAX = 64 << 20
-"""The format's own limit on the raw length of a chunk, in bytes (clause 4)."""
+"""The format's own limit on the raw length of a chunk, in bytes (clause 4.3)."""
 
 WINDOW_MAX = 8 << 20
-"""The format's own limit on the window of a zstd frame, in bytes (clause 5)."""
+"""The format's own limit on the window of a zstd frame, in bytes (clause 5.2)."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Which paths a file in a package may have (clause 7.4): the same on every system, or none.
+"""Which paths a file in a package may have (clause 8): the same on every system, or none.
 
 Checked when packing and when reading.
 """
@@ -46,9 +46,10 @@ def check_paths(paths: Sequence[str]) -> None:
             raise FormatError("E036", f"the path {path!r} {reason}")
     files: dict[str, str] = {}
     for path in paths:
-        other = files.setdefault(_folded(path), path)
-        if other is not path:
-            raise FormatError("E037", f"the paths {other!r} and {path!r} collide")
+        folded = _folded(path)
+        if folded in files:
+            raise FormatError("E037", f"the paths {files[folded]!r} and {path!r} collide")
+        files[folded] = path
     _refuse_folder_collisions(files)
 
 

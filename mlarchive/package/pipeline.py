@@ -14,6 +14,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+BERTHS_LEAST = 12
+"""Enough that reading and hashing go on while the first thread loads what it encodes with."""
+
+
 class Berth:
     """Memory that one chunk occupies from reading to writing.
 
@@ -39,7 +43,7 @@ class Pipeline(Generic[T]):
     def __init__(self, *, threads: int, berth_size: int, sink: Callable[[T], None]) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mlpkg")
         self._free: list[Berth] = []
-        self._berths_left = 2 * threads + 1
+        self._berths_left = max(BERTHS_LEAST, 2 * threads + 1)
         self._berth_size = berth_size
         self._queue: deque[tuple[Berth, Future[T]]] = deque()
         self._sink = sink

@@ -1,4 +1,4 @@
-"""Reading a package (clause 10): trailer, package_id, index, and then only what is asked for.
+"""Reading a package (clause 11): trailer, package_id, index, and then only what is asked for.
 
 Opening reads the trailer and the index and checks that they add up. Documents are decoded once,
 when first used. Chunks are checked each time they are read. Nothing that a package says is ever

@@ -1,4 +1,4 @@
-"""Reading one record: header, payload and padding against its row (clauses 4, 5 and 10).
+"""Reading one record: header, payload and padding against its row (clauses 4, 5 and 11.1).
 
 The order of checks is the order of trust: header equals row, stored bytes have their digest, only
 then does a decoder see them, bounded by the stated length; then the raw bytes have theirs.

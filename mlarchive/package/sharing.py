@@ -1,4 +1,4 @@
-"""Chunks that many small objects share, grouped by kind (annex B): one frame for similar files."""
+"""Chunks that many small objects share, grouped by kind (annex A): one frame for similar files."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath

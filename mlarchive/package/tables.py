@@ -1,4 +1,4 @@
-"""The index as arrays, for readers (clause 8): compact, and checked without a loop in Python."""
+"""The index as arrays, for readers (clause 9): compact, and checked without a loop in Python."""
 
 from typing import Any
 

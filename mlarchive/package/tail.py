@@ -1,4 +1,4 @@
-"""Opening: trailer, package_id and index, in the order of trust (clauses 3, 8, 9 and 10.1)."""
+"""Opening: trailer, package_id and index, in the order of trust (clauses 3, 9, 10 and 11.1)."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""Verifying a whole package: every byte of it is read (clause 10.3)."""
+"""Verifying a whole package: every byte of it is read (clause 11.3)."""
 
 import hashlib
 from collections.abc import Callable, Iterator

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from mlarchive.package.reader import Package
 
 
+THREADS_MOST = 8
+"""More threads than this wait for the one that reads, hashes whole objects and writes."""
+
+
 class _Object(Struct, frozen=True):
     """An object: its size, and the chunks, offsets and lengths that it is made of."""
 
@@ -52,7 +56,7 @@ class PackageWriter:
 
     Args:
         out: Where the bytes go; only ever written, so that a pipe will do.
-        threads: How many threads encode; None for one per processor that this process may use.
+        threads: How many threads encode; None for one per processor that this process may use, 8 at most.
 
     Attributes:
         stream: The records written so far.
@@ -65,7 +69,7 @@ class PackageWriter:
         self._absent: dict[bytes, int] = {}
         self._shared = SharedChunks()
         self._pipeline = Pipeline[tuple[PendingChunk, Encoded | None]](
-            threads=threads or len(os.sched_getaffinity(0)),
+            threads=threads or min(len(os.sched_getaffinity(0)), THREADS_MOST),
             berth_size=PIECE_MAX,
             sink=self._write_chunk,
         )

@@ -211,6 +211,7 @@ class DirectoryRegistry:
 
     def _create(self, snapshot: Snapshot) -> int:
         refuse_working_folder(self._folder)
+        fsops.remove_stale_temporaries(self._folder.parent, deep=False)
         streams = [leaf.as_file() for leaf in tree(snapshot)]
         if not _is_folder(snapshot):
             streams.extend(document_streams(self._documents(snapshot)))

@@ -96,6 +96,11 @@ def parse(text: str) -> Locator:
         raise LocatorError("a locator is empty", hint=_EXAMPLES)
     if any(ord(character) < ord(" ") for character in text):
         raise LocatorError("a locator holds a control character", hint=_EXAMPLES)
+    if not text.isascii() and text != text.encode(errors="replace").decode():
+        raise LocatorError(
+            f"the locator {text!a} is not UTF-8",
+            hint="change into that folder and write dir:. for it",
+        )
     before, cut, after = text.partition("#")
     if _CREDENTIALS.search(before):
         raise LocatorError(

@@ -5,9 +5,13 @@ each address; earlier ones stay in the folder for whoever names their files.
 """
 
 import contextlib
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
+from weakref import WeakSet
 
 from mlarchive.errors import NotFoundError
 from mlarchive.package import Package
@@ -27,8 +31,21 @@ from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
 
 
+class _HeldPackage:
+    """An open package that is closed when the last stream of its snapshot is gone."""
+
+    def __init__(self, vault: Vault, kept: Kept) -> None:
+        opened = contextlib.ExitStack()
+        self.package = opened.enter_context(vault.open_package(kept))
+        self.close = weakref.finalize(self, opened.close)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """An object of the package."""
+        return self.package.open_object(sha256)
+
+
 class VaultRegistry:
-    """A vault, open; what it reads stays open with it."""
+    """A vault, open; a package that is read stays open as long as its snapshot, or the vault."""
 
     def __init__(self, vault: Vault, *, origin: str, packed_at: int = 0) -> None:
         """Take over an open vault.
@@ -42,6 +59,7 @@ class VaultRegistry:
         self._vault = vault
         self._packed_at = packed_at
         self._opened = contextlib.ExitStack()
+        self._held: WeakSet[_HeldPackage] = WeakSet()
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +71,8 @@ class VaultRegistry:
         traceback: TracebackType | None,
     ) -> None:
         self._opened.close()
+        for held in list(self._held):
+            held.close()
         self._vault.close()
 
     # --- source
@@ -88,7 +108,14 @@ class VaultRegistry:
 
     def read(self, address: Address) -> Snapshot:
         """The object as its latest package has it."""
-        return self.package_of(address).snapshot()
+        held = _HeldPackage(self._vault, self._found(address))
+        self._held.add(held)
+        snapshot = held.package.snapshot()
+        streams = tuple(
+            replace(stream, open=partial(held.open, stream.entry.sha256))
+            for stream in snapshot.streams
+        )
+        return replace(snapshot, streams=streams)
 
     def package_of(self, address: Address) -> Package:
         """The package that counts for an object; open as long as the registry.
@@ -96,10 +123,7 @@ class VaultRegistry:
         Raises:
             NotFoundError: The vault has none.
         """
-        kept = next(iter(self._vault.find(address=address)), None)
-        if kept is None:
-            raise NotFoundError(f"{self.origin} holds no {address}")
-        return self._opened.enter_context(self._vault.open_package(kept))
+        return self._opened.enter_context(self._vault.open_package(self._found(address)))
 
     # --- target
 
@@ -129,6 +153,12 @@ class VaultRegistry:
             actions=(action,),
             bytes=sent,
         )
+
+    def _found(self, address: Address) -> Kept:
+        kept = next(iter(self._vault.find(address=address)), None)
+        if kept is None:
+            raise NotFoundError(f"{self.origin} holds no {address}")
+        return kept
 
     def _action(self, snapshot: Snapshot) -> Action:
         what = str(snapshot.address)

@@ -5,6 +5,7 @@ opening mends. A change of state alone is kept as a thin package beside the one 
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,8 @@ class Vault:
         """Use `Vault.open`."""
         self.folder = folder
         self._catalog = catalog
+        self._retired: list[Catalog] = []
+        self._changing = threading.Lock()
         self._swept = False
 
     @classmethod
@@ -55,7 +58,8 @@ class Vault:
 
     def close(self) -> None:
         """Close the catalog; packages that were opened stay usable."""
-        self._catalog.close()
+        for catalog in (*self._retired, self._catalog):
+            catalog.close()
 
     def add(
         self,
@@ -95,10 +99,21 @@ class Vault:
                 if base is None:
                     raise NotFoundError(f"the vault has no full package of content {reuse_content}")
                 with Package.open(self.folder / base.path) as package:
-                    made = pack_state(snapshot, package, scratch / "thin.mlpkg", packed_at=when)
+                    made = pack_state(
+                        snapshot,
+                        package,
+                        scratch / "thin.mlpkg",
+                        packed_at=when,
+                        called=self.folder,
+                    )
             else:
                 made = pack_scratch(
-                    snapshot, scratch, packed_at=when, threads=threads, progress=progress
+                    snapshot,
+                    scratch,
+                    called=self.folder,
+                    packed_at=when,
+                    threads=threads,
+                    progress=progress,
                 )
             if counting and _same(counting, made):
                 return counting
@@ -156,18 +171,22 @@ class Vault:
         return len(self._catalog.rows())
 
     def _prepare(self) -> None:
-        """Be ready to write: sweep what a crashed writer left, keep the catalog on disk."""
+        """Be ready to write: sweep what a crashed writer left, see what others wrote."""
         fsops.make_folder(self.folder)
         if not self._swept:
             fsops.remove_stale_temporaries(self.folder)
             self._swept = True
-        if not self._catalog.on_disk:
+        if not self._catalog.on_disk and holds_packages(self.folder):
             self._use_disk()
 
     def _use_disk(self) -> None:
-        self._catalog.close()
-        self._catalog = Catalog.on_disk_at(self.folder)
-        heal(self.folder, self._catalog)
+        """Change over to a catalog on disk; other threads may still be asking the old one."""
+        with self._changing:
+            if not self._catalog.on_disk:
+                catalog = Catalog.on_disk_at(self.folder)
+                heal(self.folder, catalog)
+                self._retired.append(self._catalog)
+                self._catalog = catalog
 
     def _full(self, content_id: str) -> Row | None:
         rows = self._catalog.rows(content_id=content_id, damage="")
@@ -195,7 +214,13 @@ class Vault:
         try:
             with Package.open(self.folder / base.path) as package, Package.open(made.path) as full:
                 package.verify(full=True)
-                return pack_state(full.snapshot(), package, scratch / "thin.mlpkg", packed_at=when)
+                return pack_state(
+                    full.snapshot(),
+                    package,
+                    scratch / "thin.mlpkg",
+                    packed_at=when,
+                    called=self.folder,
+                )
         except (DamageError, NotFoundError):
             # The bytes that were just read are the better ones: keep them.
             return made
@@ -212,6 +237,8 @@ class Vault:
             except OSError as error:
                 raise fsops.explain(error, path, "write") from error
             row = look_into(self.folder, place.as_posix())
+            if not self._catalog.on_disk:
+                self._use_disk()
             self._catalog.put([row])
             return self._kept(row)
         raise AssertionError("places never end")  # pragma: no cover

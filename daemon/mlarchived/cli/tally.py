@@ -17,6 +17,9 @@ _WITH_LOSSES = 3
 _ALIKE = 3
 """So many lines that differ in their object alone are printed; the rest are counted."""
 
+_QUIET = {"keep", "leave"}
+"""What is counted only: it was so before, and will be so the next time."""
+
 _INDENT = " " * 16
 _WORDS = {
     "packed": "packed",
@@ -28,6 +31,7 @@ _WORDS = {
     "wait": "waiting",
     "leave": "left alone",
     "set-aside": "set aside",
+    "passed-over": "passed over",
     "failed": "failed",
 }
 
@@ -71,7 +75,7 @@ class Tally:
         self._losses += len(event.losses)
         self._bytes += event.bytes
         self._statuses.append(event.exit_status)
-        if event.outcome != "keep":
+        if event.outcome not in _QUIET:
             self._screen.tell(event)
             self._print(event)
 

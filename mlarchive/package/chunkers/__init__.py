@@ -1,4 +1,4 @@
-"""Where objects are cut into chunks: a writer's policy, never needed for reading (annex B).
+"""Where objects are cut into chunks: a writer's policy, never needed for reading (annex A).
 
 A chunker is a function of an object's bytes alone, so equal objects have equal chunks. It reads
 forward only. What it believes about a file's structure decides cuts and codecs, never content:

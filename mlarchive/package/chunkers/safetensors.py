@@ -5,7 +5,7 @@ names to dtype, shape and begin/end offsets, then the tensors without holes. Ten
 are grouped with their neighbours of the same element size.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,28 +52,26 @@ def cut(intake: Intake, take: TakeBerth) -> Iterator[Piece]:
     prefix = intake.take(8)
     header = intake.take(int.from_bytes(prefix, "little"))
     intake.push_back(prefix + header)
-    plan = _plan(header)
-    if plan:
+    tensors = _tensors(header)
+    if tensors:
         yield from cut_as_planned(intake, take, slices(8 + len(header), UNKNOWN))
-        yield from cut_as_planned(intake, take, plan)
+        yield from cut_as_planned(intake, take, _plan(tensors))
 
 
-def _plan(header: bytes) -> list[tuple[int, Hint]]:
-    """Lengths of the slices, in order; empty where the header makes no sense."""
-    plan: list[tuple[int, Hint]] = []
+def _plan(tensors: Sequence[tuple[int, Hint]]) -> Iterator[tuple[int, Hint]]:
+    """Lengths of the slices, in order; made one by one, for a header may claim any size."""
     group, group_hint = 0, UNKNOWN
-    for size, hint in _tensors(header):
+    for size, hint in tensors:
         alone = size >= GROUPED_BELOW
         if group and (alone or hint != group_hint or group + size > PIECE_MAX):
-            plan.append((group, group_hint))
+            yield group, group_hint
             group = 0
         if alone:
-            plan.extend(slices(size, hint))
+            yield from slices(size, hint)
         else:
             group, group_hint = group + size, hint
     if group:
-        plan.append((group, group_hint))
-    return plan
+        yield group, group_hint
 
 
 def _tensors(header: bytes) -> list[tuple[int, Hint]]:

@@ -189,7 +189,8 @@ class ProxiedFolder:
                 self._endpoint(path),
                 retries=0,
                 timeout=_LONGEST_SILENCE_SECONDS,
-                data=Upload(source, size),
+                # A stream of length 0 would be sent in chunks; no bytes are sent as none.
+                data=Upload(source, size) if size else b"",
                 extra_headers={"Content-Type": "application/octet-stream"},
             )
 

@@ -37,6 +37,8 @@ RECORD = "mlarchive.record"
 """Digest of the content of the one record, on runs and logged models that are complete."""
 PLACEHOLDER = "mlarchive.placeholder"
 """On a version that only makes the server count on; it is deleted at once, or by the next write."""
+HIGHEST = "mlarchive.highest"
+"""On a registered model: the highest number that was seen to be given, though it is deleted."""
 CARRIER = "mlarchive.carrier"
 """On a logged model that only holds a version's own files, and on the experiment of such."""
 

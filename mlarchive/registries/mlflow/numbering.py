@@ -42,6 +42,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     version: str,
     present: Sequence[MlflowVersion],
     *,
+    given: int,
     origin: str,
     content_id: str,
     policy: WritePolicy,
@@ -52,6 +53,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         name: The model's name at the target.
         version: The number at the source.
         present: The model's versions at the target.
+        given: The highest number known to have been given, deleted ones too.
         origin: The version's mark.
         content_id: What is to be written.
         policy: Of the write.
@@ -62,7 +64,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     """
     keep = policy.versions == "preserve"
     wanted = _number(name, version) if keep else 0
-    highest = max((int(v.version) for v in present), default=0)
+    highest = max([given, *(int(v.version) for v in present)])
     mine = [v for v in present if v.tags.get(marks.ORIGIN) == origin]
     sweep = tuple(
         sorted(int(v.version) for v in mine if _is_placeholder(v) and int(v.version) != wanted)
@@ -121,10 +123,10 @@ def _trouble(
         return ""
     if any(int(v.version) == wanted for v in present):
         return f"version {wanted} of {name!r} at the target is something else"
-    if wanted < highest:
+    if wanted <= highest:
         return (
-            f"version {wanted} of {name!r} cannot be given at the target any more, which is at"
-            f" {highest}"
+            f"version {wanted} of {name!r} cannot be given at the target any more, which has"
+            f" given {highest} already"
         )
     return ""
 

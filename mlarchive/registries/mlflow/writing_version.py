@@ -52,10 +52,16 @@ def find_place(work: Work, record: ModelVersion) -> Place:
         name,
         record.version,
         versions_of(work.connection, name) if model else [],
+        given=_highest(model),
         origin=marks.origin_of(record, work.snapshot),
         content_id=work.snapshot.content_id,
         policy=work.policy,
     )
+
+
+def _highest(model: MlflowModel | None) -> int:
+    stated = model.tags.get(marks.HIGHEST, "") if model else ""
+    return int(stated) if stated.isascii() and stated.isdigit() else 0
 
 
 def version_at(work: Work, name: str, place: Place) -> MlflowVersion:
@@ -154,6 +160,9 @@ def _create(work: Work, record: ModelVersion, place: Place) -> None:
         work.connection.models.delete_model_version(name, str(given))
     work.ids[record.key] = str(given)
     if place.number and given > place.number:
+        # So that trying again does not use up a number each time.
+        highest = RegisteredModelTag(marks.HIGHEST, str(given))
+        work.connection.models.set_registered_model_tag(name, highest)
         work.connection.models.delete_model_version(name, str(given))
         raise too_low(name, place.number, given)
     _promote(work, record)

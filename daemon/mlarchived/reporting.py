@@ -1,0 +1,79 @@
+"""Saying what happens to the objects of one mirror, as events."""
+
+from msgspec import Struct
+
+from mlarchive.errors import MlarchiveError
+from mlarchive.records import Address, Loss
+from mlarchived.events import Began, Ended, Outcome, Phase, Report
+
+
+class Effort(Struct, frozen=True, kw_only=True):
+    """What a step took.
+
+    Attributes:
+        moved: Bytes read into a package, or sent to a target.
+        seconds: How long.
+        losses: What could not be carried.
+    """
+
+    moved: int = 0
+    seconds: float = 0.0
+    losses: tuple[Loss, ...] = ()
+
+
+NONE = Effort()
+
+
+class Reporter:
+    """Makes events of what happens in one mirror, and passes them on."""
+
+    def __init__(self, mirror: str, report: Report) -> None:
+        self._mirror = mirror
+        self._report = report
+
+    def began(self, address: Address, target: str, phase: Phase) -> None:
+        """A step that may take long has begun."""
+        self._report(Began(mirror=self._mirror, object=str(address), target=target, phase=phase))
+
+    def ended(
+        self,
+        address: Address,
+        target: str,
+        outcome: Outcome,
+        reason: str,
+        effort: Effort = NONE,
+    ) -> None:
+        """A step has ended, or was not taken."""
+        self._report(
+            Ended(
+                mirror=self._mirror,
+                object=str(address),
+                target=target,
+                outcome=outcome,
+                reason=reason,
+                bytes=effort.moved,
+                seconds=round(effort.seconds, 3),
+                losses=tuple(f"{loss.record}, {loss.field}: {loss.why}" for loss in effort.losses),
+            )
+        )
+
+    def failed(self, error: MlarchiveError, thing: str, target: str = "") -> None:
+        """A step failed.
+
+        Args:
+            error: Why.
+            thing: The object; "" if the failure concerns them all.
+            target: Where it was to go; "" if it could not be read.
+        """
+        self._report(
+            Ended(
+                mirror=self._mirror,
+                object=thing,
+                target=target,
+                outcome="failed",
+                reason=error.message,
+                hint=error.hint,
+                code=error.code,
+                exit_status=error.exit_status,
+            )
+        )

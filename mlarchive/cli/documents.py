@@ -1,0 +1,29 @@
+"""JSON documents for programs: every field of a record is there, whatever its value."""
+
+from pathlib import Path
+from typing import Any
+
+from mlarchive.errors import MlarchiveError
+
+
+def complete(value: Any) -> Any:  # noqa: ANN401  (anything a command may say)
+    """The same as builtins; a Struct gives all its fields, also those it leaves out in packages."""
+    fields = getattr(value, "__struct_fields__", None)
+    if fields is not None:
+        return {name: complete(getattr(value, name)) for name in fields}
+    if isinstance(value, dict):
+        return {name: complete(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [complete(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def error_document(error: MlarchiveError) -> dict[str, object]:
+    """An error for a program."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "exit_status": error.exit_status,
+        "retryable": error.retryable,
+    }

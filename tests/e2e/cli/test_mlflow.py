@@ -1,0 +1,132 @@
+"""The command on real MLflow servers: a version travels from one to another, and back the same."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Done, mlarchive, sentence
+from tests.support.mlflow_seed import Seeded, seed
+from tests.support.mlflow_server import MlflowServer
+
+pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+
+
+@pytest.fixture(scope="module")
+def seeded(source_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Seeded:
+    return seed(source_server.uri, "command line", tmp_path_factory.mktemp("seed"))
+
+
+@pytest.fixture
+def source(source_server: MlflowServer) -> str:
+    return source_server.locator
+
+
+@pytest.fixture
+def target(target_server: MlflowServer) -> str:
+    return target_server.locator
+
+
+def ids(done: Done) -> tuple[str, str]:
+    (document,) = done.documents
+    return document["content_id"], document["state_id"]
+
+
+def test_a_registry_lists_its_versions_in_words_that_name_them(
+    source: str, seeded: Seeded, tmp_path: Path
+) -> None:
+    done = mlarchive("ls", f"{source}#models/command*", "--json", cwd=tmp_path)
+    assert done.status == 0
+    assert sorted(item["object"] for item in done.documents) == [
+        f"models/command%20line/{version}" for version in (1, 2, 3)
+    ]
+    (one,) = mlarchive(
+        "ls", f"{source}#{done.documents[0]['object']}", "--json", cwd=tmp_path
+    ).documents
+    assert one["address"]["name"] == seeded.name
+
+
+def test_a_version_is_packed_shown_and_read_without_its_server(
+    source: str, seeded: Seeded, tmp_path: Path
+) -> None:
+    locator = f"{source}#models/command%20line/1"
+    packed = mlarchive("pack", locator, "-o", "x.mlpkg", cwd=tmp_path)
+    assert packed.status == 0, packed.err
+    assert mlarchive("verify", "x.mlpkg", cwd=tmp_path).status == 0
+    shown = mlarchive("show", "x.mlpkg", "--json", cwd=tmp_path).document
+    records = {record["kind"]: record for record in shown["records"]}
+    assert records["run"]["params"]["größe"] == "ü"
+    accuracy = next(m for m in records["run"]["metrics"] if m["key"] == "accuracy")
+    assert (accuracy["points"], accuracy["step"]) == (40, 39)
+    assert records["run"]["id"] == seeded.run_id
+    inside = mlarchive("cat", "x.mlpkg#models/command%20line/1", "MLmodel", cwd=tmp_path)
+    assert b"python_function" in inside.raw
+    direct = mlarchive("cat", f"{locator}//MLmodel", cwd=tmp_path)
+    assert direct.raw == inside.raw
+
+
+def test_mlflows_own_names_work_with_the_server_of_the_environment(
+    source_server: MlflowServer, seeded: Seeded, tmp_path: Path
+) -> None:
+    env = {"MLFLOW_TRACKING_URI": source_server.uri}
+    version = mlarchive("ls", f"models:/{seeded.name}/1", "--json", cwd=tmp_path, env=env)
+    assert version.document["address"]["origin"] == source_server.locator
+    run = mlarchive("show", f"runs:/{seeded.run_id}", "--json", cwd=tmp_path, env=env)
+    assert run.document["records"][0]["id"] == seeded.run_id
+
+
+def test_packing_a_server_twice_gives_the_same_ids_and_changes_nothing(
+    source: str, seeded: Seeded, tmp_path: Path
+) -> None:
+    words = ("pack", f"{source}#models/{seeded.name}", "-o", "vault", "--json")
+    first = mlarchive(*words, cwd=tmp_path)
+    assert [document["fresh"] for document in first.documents] == [True, True, True], first.err
+    again = mlarchive(*words, cwd=tmp_path)
+    assert [document["fresh"] for document in again.documents] == [False, False, False]
+    assert mlarchive("verify", "vault:vault", cwd=tmp_path).status == 0
+
+
+def test_a_copy_has_the_same_ids_and_doing_it_again_sends_nothing(
+    source: str, target: str, seeded: Seeded, tmp_path: Path
+) -> None:
+    objects = f"{source}#models/{seeded.name}"
+    first = mlarchive("copy", objects, target, "--json", cwd=tmp_path)
+    assert [d["receipt"]["target"]["version"] for d in first.documents] == ["1", "2", "3"], (
+        first.err
+    )
+    again = mlarchive("copy", objects, target, "--json", cwd=tmp_path)
+    assert again.status == first.status
+    for document in again.documents:
+        assert document["receipt"]["bytes"] == 0
+        assert {action["verb"] for action in document["receipt"]["actions"]} <= {"keep"}
+    for version in ("1", "2", "3"):
+        here = mlarchive(
+            "pack", f"{objects}/{version}", "-o", f"a{version}.mlpkg", "--json", cwd=tmp_path
+        )
+        there = mlarchive(
+            "pack",
+            f"{target}#models/{seeded.name}/{version}",
+            "-o",
+            f"b{version}.mlpkg",
+            "--json",
+            cwd=tmp_path,
+        )
+        assert ids(here) == ids(there)
+
+
+def test_a_dry_run_of_unpack_changes_nothing_at_the_server(
+    source: str, target: str, seeded: Seeded, tmp_path: Path
+) -> None:
+    mlarchive("pack", f"{source}#models/{seeded.name}/1", "-o", "x.mlpkg", cwd=tmp_path)
+    words = ("unpack", "x.mlpkg", target, "--rename", "only planned", "--dry-run")
+    done = mlarchive(*words, cwd=tmp_path)
+    assert "would create" in done.out
+    missing = mlarchive("ls", f"{target}#models/only planned", cwd=tmp_path)
+    assert missing.status == 11
+
+
+def test_what_a_server_does_not_have_is_one_sentence(source: str, tmp_path: Path) -> None:
+    for inside in ("models/nothing/1", "models/nothing@best", "runs/0123456789abcdef"):
+        done = mlarchive("pack", f"{source}#{inside}", "-o", "x.mlpkg", cwd=tmp_path)
+        assert done.status == 11
+        assert sentence(done)
+        assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,196 @@
+"""`mlarchive ls`, `show`, `cat`, `extract`: what is in a package, for people and for programs."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support import snapshots
+from tests.support.command import mlarchive, sentence
+
+
+def test_ls_says_what_to_write_after_the_hash(desk: Path) -> None:
+    done = mlarchive("ls", "wine.mlpkg", "--json", cwd=desk)
+    objects = [item["object"] for item in done.documents]
+    assert objects == ["models/wine/3", "experiments/e-a", "logged-models/m-a", "runs/run-a"]
+    for name in objects:
+        (item,) = mlarchive("ls", f"wine.mlpkg#{name}", "--json", cwd=desk).documents
+        assert item["object"] == name
+
+
+def test_ls_lists_every_file_with_the_path_that_cat_takes(desk: Path) -> None:
+    listed = mlarchive("ls", "wine.mlpkg", "--files", "--json", cwd=desk).documents
+    assert len(listed) == len(snapshots.model_version().streams)
+    for item in listed:
+        shown = mlarchive("cat", "wine.mlpkg", item["path"], cwd=desk)
+        assert shown.status == 0
+        if not item["path"].endswith(".csv"):
+            assert len(shown.raw) == item["size"]
+
+
+def test_ls_for_a_person_is_a_table(desk: Path) -> None:
+    done = mlarchive("ls", "wine.mlpkg", cwd=desk)
+    assert done.out.splitlines()[0].split() == [
+        "models/wine/3",
+        "10.3",
+        "kB",
+        "wine",
+        *["record", "model-version-1", "files", "3", "aliases", "champion", "status", "READY"],
+    ]
+
+
+def test_ls_of_an_empty_answer_is_no_failure(desk: Path) -> None:
+    done = mlarchive("ls", "wine.mlpkg#folders", cwd=desk)
+    assert (done.status, done.out, done.err) == (0, "", "nothing there\n")
+
+
+def test_show_tells_a_person_what_matters(desk: Path) -> None:
+    text = " ".join(mlarchive("show", "wine.mlpkg", cwd=desk).out.split())
+    for line in (
+        "models/wine/3",
+        "  from      prod",
+        "  packed    2023-11-14 22:13:20 UTC by mlarchive",
+        "  aliases   champion",
+        "    depth  3",
+        "    rmse                0.5  3 points  last at step 2",
+        "    rmse on iris@1f2e  -0.0   1 point  last at step 0",
+        "  start     2023-11-14 22:13:20 UTC",
+        "model.pkl",
+    ):
+        assert " ".join(line.split()) in text
+
+
+def test_show_gives_a_program_everything(desk: Path) -> None:
+    document = mlarchive("show", "wine.mlpkg", "--json", cwd=desk).document
+    records = {record["kind"]: record for record in document["records"]}
+    assert document["subject"] == "model-version-1"
+    assert records["model-version"]["facts"]["aliases"] == "champion"
+    assert records["run"]["params"] == {"depth": "3"}
+    assert {(m["key"], m.get("dataset", ""), m["value"]) for m in records["run"]["metrics"]} == {
+        ("rmse", "", "0.5"),
+        ("rmse", "iris@1f2e", "-0.0"),
+        ("a/b: odd", "", "nan"),
+    }
+    stored = {f["path"]: f["stored"] for f in records["logged-model"]["files"]}
+    assert 0 < stored["model.pkl"] < 10_240
+    assert document["package"]["missing"] == 0
+
+
+def test_show_works_on_a_folder_and_on_what_a_vault_holds(desk: Path) -> None:
+    assert "weights.bin" in mlarchive("show", "dir:resnet", cwd=desk).out
+    mlarchive("pack", "wine.mlpkg", "-o", "v", cwd=desk)
+    shown = mlarchive("show", "vault:v#models/wine/3", cwd=desk)
+    assert "  content   " in shown.out
+
+
+def test_a_name_cannot_steer_the_terminal(desk: Path) -> None:
+    labels = ("--description", "\x1b[2Jgone", "--tag", "k=\x1b]0;title\x07")
+    mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", *labels, cwd=desk)
+    shown = mlarchive("show", "x.mlpkg", cwd=desk)
+    assert "\x1b" not in shown.out
+    assert "\\x1b[2Jgone" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("locator", "path"),
+    [
+        ("wine.mlpkg", "logged-model-1/files/MLmodel"),
+        ("wine.mlpkg#models/wine/3", "MLmodel"),
+        ("wine.mlpkg#models/wine@champion", "MLmodel"),
+        ("wine.mlpkg#logged-models/m-a", "MLmodel"),
+        ("wine.mlpkg#models/wine/3//MLmodel", ""),
+        ("wine.mlpkg#//logged-model-1/files/MLmodel", ""),
+    ],
+)
+def test_cat_finds_a_file_however_it_is_named(desk: Path, locator: str, path: str) -> None:
+    done = mlarchive("cat", locator, *([path] if path else []), cwd=desk)
+    assert (done.status, done.raw) == (0, snapshots.MODEL_FILES["MLmodel"])
+
+
+def test_cat_of_a_metric_is_csv(desk: Path) -> None:
+    done = mlarchive("cat", "wine.mlpkg", "run-1/metrics/rmse.csv", cwd=desk)
+    assert done.out == "step,timestamp,value\n0,5,0.9\n1,6,0.7\n2,7,0.5\n"
+
+
+def test_cat_of_what_is_not_there_names_the_nearest(desk: Path) -> None:
+    done = mlarchive("cat", "wine.mlpkg#models/wine/3", "MLmodle", cwd=desk)
+    assert done.status == 11
+    assert sentence(done) == "there is no file 'MLmodle' in it"
+    assert "did you mean 'MLmodel'?" in done.err
+
+
+def test_cat_of_a_folder_or_of_nothing_is_wrong_usage(desk: Path) -> None:
+    folder = mlarchive("cat", "wine.mlpkg", "run-1/files", cwd=desk)
+    assert (folder.status, sentence(folder)) == (2, "'run-1/files' is a folder")
+    nothing = mlarchive("cat", "wine.mlpkg", cwd=desk)
+    assert (nothing.status, sentence(nothing)) == (2, "which file?")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_extract_makes_a_folder_named_as_the_package(desk: Path) -> None:
+    done = mlarchive("extract", "wine.mlpkg", cwd=desk)
+    assert done.status == 0
+    found = files(desk / "wine")
+    assert found["logged-model-1/files/MLmodel"] == snapshots.MODEL_FILES["MLmodel"]
+    assert found["run-1/metrics/rmse.csv"].startswith(b"step,timestamp,value\n")
+    assert len(found) == len(snapshots.model_version().streams)
+
+
+def test_extract_of_an_object_gives_its_own_files(desk: Path) -> None:
+    done = mlarchive("extract", "wine.mlpkg#models/wine/3", "-C", "model", "--json", cwd=desk)
+    assert done.document == {
+        "path": "model",
+        "files": 3,
+        "bytes": sum(map(len, snapshots.MODEL_FILES.values())),
+    }
+    assert files(desk / "model") == dict(snapshots.MODEL_FILES)
+
+
+def test_extract_takes_paths_of_files_and_folders(desk: Path) -> None:
+    mlarchive(
+        "extract", "wine.mlpkg", "-C", "some", "run-1/files", "run-1/metrics/rmse.csv", cwd=desk
+    )
+    assert set(files(desk / "some")) == {"run-1/files/plots/roc.svg", "run-1/metrics/rmse.csv"}
+
+
+def test_extract_leaves_what_is_there_alone(desk: Path) -> None:
+    for taken in ("resnet", "wine.mlpkg"):
+        before = files(desk)
+        done = mlarchive("extract", "wine.mlpkg", "-C", taken, cwd=desk)
+        assert (done.status, sentence(done)) == (14, f"{taken} exists already")
+        assert files(desk) == before
+
+
+def test_extract_says_in_a_dry_run_what_it_would_write(desk: Path) -> None:
+    done = mlarchive("extract", "wine.mlpkg", "--dry-run", cwd=desk)
+    assert done.status == 0
+    assert "would write wine/logged-model-1/files/MLmodel" in done.out
+    assert not (desk / "wine").exists()
+
+
+def test_json_is_one_object_a_line_and_nothing_else(desk: Path) -> None:
+    for words in (("ls", "wine.mlpkg"), ("show", "wine.mlpkg"), ("verify", "wine.mlpkg")):
+        done = mlarchive(*words, "--json", cwd=desk)
+        assert done.err == ""
+        assert all(isinstance(json.loads(line), dict) for line in done.out.splitlines())
+
+
+def test_a_thin_package_is_shown_alone_and_its_files_come_from_its_vault(desk: Path) -> None:
+    mlarchive("pack", "dir:resnet", "-o", "v", cwd=desk)
+    mlarchive("pack", "dir:resnet", "-o", "v", "--tag", "a=b", cwd=desk)
+    thin = min((desk / "v").rglob("*.mlpkg"), key=lambda path: path.stat().st_size)
+    os.link(thin, desk / "thin.mlpkg")
+    assert "another package" in mlarchive("show", "thin.mlpkg", cwd=desk).out
+    alone = mlarchive("extract", "thin.mlpkg", cwd=desk)
+    assert alone.status == 17
+    assert not (desk / "thin").exists()
+    assert mlarchive("extract", "vault:v", "-C", "whole", cwd=desk).status == 0
+    assert files(desk / "whole") == files(desk / "resnet")

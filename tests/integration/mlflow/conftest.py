@@ -1,0 +1,29 @@
+"""One registry filled once, and open registries at both servers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mlarchive.registries.mlflow import MlflowRegistry
+from tests.support.mlflow_seed import Seeded, seed
+from tests.support.mlflow_server import MlflowServer
+
+
+@pytest.fixture(scope="session")
+def wine(source_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Seeded:
+    """A model with three versions at the source; tests read it and leave it as it is."""
+    return seed(source_server.uri, "wine", tmp_path_factory.mktemp("wine") / "files")
+
+
+@pytest.fixture
+def lab(source_server: MlflowServer) -> Iterator[MlflowRegistry]:
+    """The source."""
+    with MlflowRegistry.open(source_server.uri, origin="lab") as registry:
+        yield registry
+
+
+@pytest.fixture
+def clinic(target_server: MlflowServer) -> Iterator[MlflowRegistry]:
+    """The target."""
+    with MlflowRegistry.open(target_server.uri, origin="clinic") as registry:
+        yield registry

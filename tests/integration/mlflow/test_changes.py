@@ -1,0 +1,142 @@
+"""Seeing a server from afar: what moves a mark, and what does not."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.registries.base import Ref, Selector
+from mlarchive.registries.mlflow import MlflowRegistry
+from tests.support.mlflow_seed import Seeded
+from tests.support.mlflow_server import MlflowServer
+
+pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+
+
+@pytest.fixture
+def client(source_server: MlflowServer) -> MlflowClient:
+    return MlflowClient(source_server.uri, source_server.uri)
+
+
+def make_version(client: MlflowClient, name: str, folder: Path) -> str:
+    """A finished run with one file, registered as version 1."""
+    run_id: str = client.create_run("0", run_name=name).info.run_id
+    (folder / "weights.txt").write_text("1 2 3")
+    client.log_artifact(run_id, str(folder / "weights.txt"), "model")
+    client.log_metric(run_id, "loss", 0.5, step=1)
+    client.set_terminated(run_id)
+    client.create_registered_model(name)
+    client.create_model_version(name, f"runs:/{run_id}/model", run_id)
+    return run_id
+
+
+def seen(registry: MlflowRegistry, name: str) -> Ref:
+    (ref,) = registry.changes(Selector(kind="models", name=name))
+    return ref
+
+
+def test_versions_are_seen_newest_first_and_settled(lab: MlflowRegistry, wine: Seeded) -> None:
+    refs = list(lab.changes(Selector(kind="models", name=wine.name)))
+
+    assert [ref.address.version for ref in refs] == ["3", "2", "1"]
+    assert all(ref.settled for ref in refs)
+    assert refs == list(lab.changes(Selector(kind="models", name=wine.name)))
+
+
+def test_labels_move_the_state_mark_only(
+    lab: MlflowRegistry, client: MlflowClient, tmp_path: Path
+) -> None:
+    run_id = make_version(client, "relabelled", tmp_path)
+    before = seen(lab, "relabelled")
+    changes = (
+        lambda: client.set_registered_model_alias("relabelled", "best", "1"),
+        lambda: client.set_model_version_tag("relabelled", "1", "a", "b"),
+        lambda: client.update_model_version("relabelled", "1", "words"),
+        lambda: client.set_registered_model_tag("relabelled", "a", "b"),
+        lambda: client.set_tag(run_id, "a", "b"),
+    )
+    for change in changes:
+        change()
+        after = seen(lab, "relabelled")
+        assert after.content_mark == before.content_mark
+        assert after.state_mark != before.state_mark
+        before = after
+
+
+def test_more_content_moves_the_content_mark(
+    lab: MlflowRegistry, client: MlflowClient, tmp_path: Path
+) -> None:
+    run_id = make_version(client, "growing", tmp_path)
+    before = seen(lab, "growing")
+    (tmp_path / "late.txt").write_text("one more thing")
+    changes = (
+        lambda: client.log_metric(run_id, "loss", 0.25, step=2),
+        lambda: client.log_param(run_id, "late", "yes"),
+        lambda: client.log_artifact(run_id, str(tmp_path / "late.txt"), "deep/down"),
+    )
+    for change in changes:
+        change()
+        after = seen(lab, "growing")
+        assert after.content_mark != before.content_mark
+        assert after.state_mark == before.state_mark
+        before = after
+
+
+def test_a_running_run_is_not_settled(
+    lab: MlflowRegistry, client: MlflowClient, tmp_path: Path
+) -> None:
+    run_id = make_version(client, "unfinished", tmp_path)
+    client.update_run(run_id, status="RUNNING")
+
+    assert not seen(lab, "unfinished").settled
+
+
+def test_the_marks_of_a_mirror_move_nothing(
+    lab: MlflowRegistry, client: MlflowClient, tmp_path: Path
+) -> None:
+    make_version(client, "marked", tmp_path)
+    before = seen(lab, "marked")
+    client.set_model_version_tag("marked", "1", "mlarchive.origin", "far#models/marked/1")
+    after = seen(lab, "marked")
+
+    assert (after.content_mark, after.state_mark) == (before.content_mark, before.state_mark)
+    assert after.origin == "far#models/marked/1"
+
+
+def test_patterns_and_aliases_select(lab: MlflowRegistry, wine: Seeded) -> None:
+    by_pattern = lab.changes(Selector(kind="models", name="win?", pattern=True, version="1"))
+    by_alias = lab.changes(Selector(kind="models", name=wine.name, alias="champion"))
+
+    assert [ref.address.version for ref in by_pattern] == ["1"]
+    assert [ref.address.version for ref in by_alias] == ["2"]
+    with pytest.raises(NotFoundError, match="no alias 'nobody'"):
+        list(lab.changes(Selector(kind="models", name=wine.name, alias="nobody")))
+
+
+def test_runs_are_seen_by_id(lab: MlflowRegistry, wine: Seeded) -> None:
+    (ref,) = lab.changes(Selector(kind="runs", name=wine.run_id))
+
+    assert (ref.address.kind, ref.address.name, ref.settled) == ("runs", wine.run_id, True)
+
+
+def test_experiments_are_refused_with_a_hint(lab: MlflowRegistry) -> None:
+    with pytest.raises(UnsupportedError, match="not mirrored by themselves"):
+        list(lab.changes(Selector(kind="experiments")))
+
+
+def test_a_listing_says_aliases_stage_and_run(lab: MlflowRegistry, wine: Seeded) -> None:
+    lines = list(lab.ls(Selector(kind="models", name=wine.name)))
+
+    assert [line.address.version for line in lines] == ["3", "2", "1"]
+    assert lines[1].title == "@champion"
+    assert lines[2].facts["stage"] == "Archived"
+    assert lines[2].facts["run"] == wine.run_id
+
+
+def test_runs_and_experiments_are_listed(lab: MlflowRegistry, wine: Seeded) -> None:
+    (run,) = lab.ls(Selector(kind="runs", name=wine.run_id))
+    (experiment,) = lab.ls(Selector(kind="experiments", name=wine.experiment))
+
+    assert (run.title, run.facts["status"]) == ("training", "FINISHED")
+    assert experiment.address.name == wine.experiment

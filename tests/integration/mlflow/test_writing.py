@@ -1,0 +1,419 @@
+"""Writing to a real server: the same thing arrives, once, and only what changed travels."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import mlflow.sklearn
+import msgspec
+import pytest
+from mlflow import MlflowClient
+
+from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.package import Package
+from mlarchive.records import Address, Run
+from mlarchive.registries.base import Receipt, Selector, WritePolicy
+from mlarchive.registries.mlflow import MlflowRegistry
+from tests.support.mlflow_packages import (
+    by_hand,
+    file_stream,
+    package_of,
+    packed,
+    series_stream,
+    version_address,
+)
+from tests.support.mlflow_seed import Seeded, samples, seed, tracking
+from tests.support.mlflow_server import MlflowServer
+
+pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+
+PRESERVE = WritePolicy()
+NEXT = WritePolicy(versions="next")
+
+
+@pytest.fixture
+def here(source_server: MlflowServer) -> MlflowClient:
+    return MlflowClient(source_server.uri, source_server.uri)
+
+
+@pytest.fixture
+def there(target_server: MlflowServer) -> MlflowClient:
+    return MlflowClient(target_server.uri, target_server.uri)
+
+
+def written(target: MlflowRegistry, package: Package, policy: WritePolicy = PRESERVE) -> Receipt:
+    return target.write(package.snapshot(), policy)
+
+
+def model_package(
+    name: str, version: str = "1", *, text: str = "weights", origin: str = "elsewhere"
+) -> Package:
+    """A small version by hand."""
+    streams = [file_stream("run", "model/weights.txt", text.encode())]
+    snapshot = by_hand(name, version, streams=streams)
+    address = Address(origin=origin, kind="models", name=name, version=version)
+    return packed(replace(snapshot, address=address))
+
+
+def numbers(client: MlflowClient, name: str) -> list[int]:
+    return sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
+
+
+def origins(registry: MlflowRegistry, kind: str = "runs") -> list[str]:
+    return [ref.origin for ref in registry.changes(Selector(kind=kind)) if ref.origin]
+
+
+def test_a_round_trip_over_two_servers_keeps_both_ids(
+    lab: MlflowRegistry, clinic: MlflowRegistry, wine: Seeded
+) -> None:
+    for version in (1, 2, 3):
+        package = package_of(lab, wine.name, version)
+        receipt = written(clinic, package)
+        back = package_of(clinic, wine.name, version)
+
+        assert receipt.target == version_address(clinic, wine.name, version)
+        assert receipt.losses == ()
+        assert (back.content_id, back.state_id) == (package.content_id, package.state_id)
+
+
+def test_a_written_model_loads_and_predicts_the_same(
+    lab: MlflowRegistry,
+    clinic: MlflowRegistry,
+    source_server: MlflowServer,
+    target_server: MlflowServer,
+    wine: Seeded,
+) -> None:
+    for version in (1, 2, 3):
+        written(clinic, package_of(lab, wine.name, version))
+    predictions = []
+    for server in (source_server, target_server):
+        with tracking(server.uri):
+            predictions += [
+                mlflow.sklearn.load_model(f"models:/{wine.name}/{version}").predict(samples())
+                for version in (1, 2, 3)
+            ]
+
+    assert all((a == b).all() for a, b in zip(predictions[:3], predictions[3:], strict=True))
+
+
+def test_a_plan_says_what_the_write_then_does_and_changes_nothing(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    package = model_package("planned")
+    plan = clinic.plan_write(package.snapshot(), PRESERVE)
+
+    assert numbers(there, "planned") == []
+    assert there.get_experiment_by_name("planned by hand") is None
+    receipt = written(clinic, package)
+    assert (receipt.actions, receipt.target) == (plan.actions, plan.target)
+
+
+def test_writing_twice_changes_nothing(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient, tmp_path: Path
+) -> None:
+    seed(str(here.tracking_uri), "twice", tmp_path / "files")
+    package = package_of(lab, "twice", 1)
+    first = written(clinic, package)
+    second = written(clinic, package)
+
+    assert not first.idle
+    assert first.bytes > 0
+    assert second.idle
+    assert second.bytes == 0
+    assert {action.verb for action in second.actions} == {"keep"}
+
+
+def test_the_target_remembers_what_it_holds(clinic: MlflowRegistry) -> None:
+    package = model_package("remembered")
+    source = package.meaning.address
+    before = clinic.holding(source, PRESERVE)
+    written(clinic, package)
+    holding = clinic.holding(source, PRESERVE)
+
+    assert before is None
+    assert holding is not None
+    assert holding.address == version_address(clinic, "remembered", 1)
+    assert (holding.content_id, holding.state_id) == (package.content_id, package.state_id)
+
+
+def test_versions_of_one_run_share_one_run(
+    lab: MlflowRegistry, clinic: MlflowRegistry, there: MlflowClient, wine: Seeded
+) -> None:
+    for version in (1, 2):
+        written(clinic, package_of(lab, wine.name, version))
+    first, second = (there.get_model_version(wine.name, number) for number in ("1", "2"))
+
+    assert first.run_id == second.run_id
+    assert origins(clinic).count(f"lab#runs/{wine.run_id}") == 1
+    outputs = there.get_run(str(first.run_id)).outputs
+    assert outputs is not None
+    assert len(outputs.model_outputs) == 2
+
+
+def test_changed_labels_travel_alone(
+    lab: MlflowRegistry,
+    clinic: MlflowRegistry,
+    here: MlflowClient,
+    there: MlflowClient,
+    tmp_path: Path,
+) -> None:
+    seeded = seed(str(here.tracking_uri), "labelled", tmp_path / "files")
+    for version in (1, 2):
+        written(clinic, package_of(lab, "labelled", version))
+    here.set_registered_model_alias("labelled", "champion", "1")
+    here.delete_registered_model_alias("labelled", "previous")
+    here.set_model_version_tag("labelled", "1", "reviewed", "ja")
+    here.delete_model_version_tag("labelled", "1", "checked")
+    here.update_model_version("labelled", "1", "Now the best.")
+    here.set_tag(seeded.run_id, "purpose", "more tests")
+    here.update_registered_model("labelled", "Says it better.")
+    package = package_of(lab, "labelled", 1)
+    receipt = written(clinic, package)
+    held = there.get_model_version("labelled", "1")
+
+    assert receipt.bytes == 0
+    assert {action.verb for action in receipt.actions} == {"update", "keep"}
+    assert "moves from version 2" in {action.why for action in receipt.actions}
+    assert held.aliases == ["champion"]
+    assert held.description == "Now the best."
+    assert held.tags["reviewed"] == "ja"
+    assert "checked" not in held.tags
+    assert there.get_run(str(held.run_id)).data.tags["purpose"] == "more tests"
+    assert package_of(clinic, "labelled", 1).state_id == package.state_id
+    assert written(clinic, package).idle
+
+
+def test_a_number_is_kept_over_a_gap_without_leaving_placeholders(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    receipt = written(clinic, model_package("gappy", "4"))
+
+    assert receipt.target.version == "4"
+    assert numbers(there, "gappy") == [4]
+
+
+def test_the_next_number_is_taken_where_that_is_the_policy(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    package = model_package("renumbered", "7")
+    receipt = written(clinic, package, NEXT)
+
+    assert receipt.target.version == "1"
+    assert "version" in {change.field for change in receipt.transformations}
+    assert written(clinic, package, NEXT).idle
+    assert numbers(there, "renumbered") == [1]
+
+
+def test_a_number_taken_by_something_else_is_a_conflict(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    written(clinic, model_package("taken", text="the first"))
+    package = model_package("taken", text="another", origin="far away")
+
+    with pytest.raises(ConflictError, match="version 1 of 'taken' at the target is something else"):
+        written(clinic, package)
+    skipped = written(clinic, package, WritePolicy(conflict="skip"))
+    assert [action.verb for action in skipped.actions] == ["skip"]
+    moved = written(clinic, package, WritePolicy(conflict="new-version"))
+    assert moved.target.version == "2"
+    assert numbers(there, "taken") == [1, 2]
+
+
+def test_content_that_changed_at_the_source_is_a_conflict(clinic: MlflowRegistry) -> None:
+    first, second = model_package("changed", text="before"), model_package("changed", text="after")
+    written(clinic, first)
+
+    with pytest.raises(ConflictError, match="its content has changed at the source since"):
+        written(clinic, second)
+    moved = written(clinic, second, WritePolicy(conflict="new-version"))
+    assert moved.target.version == "2"
+    assert [package_of(clinic, "changed", n).content_id for n in (1, 2)] == [
+        first.content_id,
+        second.content_id,
+    ]
+    holding = clinic.holding(second.meaning.address, PRESERVE)
+    assert holding is not None
+    assert holding.content_id == second.content_id
+
+
+def test_the_same_content_under_a_renamed_origin_is_the_same_thing(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    written(clinic, model_package("moved-house"))
+    package = model_package("moved-house", origin="new name")
+    receipt = written(clinic, package)
+
+    assert receipt.bytes == 0
+    assert numbers(there, "moved-house") == [1]
+    assert written(clinic, package).idle
+    assert clinic.holding(package.meaning.address, PRESERVE) is not None
+
+
+def test_a_number_that_was_deleted_at_the_target_cannot_be_given_again(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    written(clinic, model_package("spent"))
+    there.delete_model_version("spent", "1")
+
+    with pytest.raises(ConflictError, match="given and deleted at the target before"):
+        written(clinic, model_package("spent"))
+    for _ in range(2):
+        with pytest.raises(ConflictError, match="has given 2 already"):
+            written(clinic, model_package("spent"))
+    assert numbers(there, "spent") == []
+    assert written(clinic, model_package("spent"), NEXT).target.version == "3"
+
+
+def test_a_version_that_is_no_number_needs_the_next_one(clinic: MlflowRegistry) -> None:
+    with pytest.raises(UnsupportedError, match="MLflow numbers its versions"):
+        written(clinic, model_package("worded", "2024-beta"))
+    assert written(clinic, model_package("worded", "2024-beta"), NEXT).target.version == "1"
+
+
+def test_another_name_is_written_where_the_policy_says_so(clinic: MlflowRegistry) -> None:
+    package = model_package("plain")
+    receipt = written(clinic, package, WritePolicy(rename="fancy"))
+
+    assert receipt.target == version_address(clinic, "fancy", 1)
+    assert package_of(clinic, "fancy", 1).content_id == package.content_id
+
+
+def test_a_versions_own_files_find_a_home_and_come_back(clinic: MlflowRegistry) -> None:
+    streams = [
+        file_stream("version", "weights/ü 1.bin", b"\x00\x01"),
+        file_stream("run", "a", b"b"),
+    ]
+    package = packed(by_hand("homeless", streams=streams, own_files=True))
+    receipt = written(clinic, package)
+    back = package_of(clinic, "homeless", 1)
+
+    assert receipt.losses == ()
+    assert (back.content_id, back.state_id) == (package.content_id, package.state_id)
+    assert written(clinic, package).idle
+
+
+def test_values_that_mlflow_cannot_hold_are_listed_losses(clinic: MlflowRegistry) -> None:
+    streams = [
+        series_stream("run", "loss", [0.5, math.inf, math.nan]),
+        series_stream("run", "fine", [1.0, 2.0]),
+        file_stream("run", "model/weights.txt", b"w"),
+        file_stream("run", "model/a%20b.txt", b"w"),
+    ]
+    snapshot = by_hand("lossy", streams=streams)
+    params = {"short": "1", "long": "x" * 6001}
+    records = (
+        msgspec.structs.replace(record, params=params) if isinstance(record, Run) else record
+        for record in snapshot.records
+    )
+    package = packed(replace(snapshot, records=tuple(records)))
+
+    plan = clinic.plan_write(package.snapshot(), PRESERVE)
+    receipt = written(clinic, package)
+
+    fields = {loss.field for loss in receipt.losses}
+    assert fields == {"metric loss", "param long", "model/a%20b.txt"}
+    assert set(plan.losses) == set(receipt.losses)
+    (held,) = clinic.changes(Selector(kind="models", name="lossy"))
+    assert held.origin == "elsewhere#models/lossy/1"
+
+
+def test_a_run_deleted_at_the_source_is_deleted_at_the_target(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient, tmp_path: Path
+) -> None:
+    seeded = seed(str(here.tracking_uri), "buried", tmp_path / "files")
+    here.delete_run(seeded.run_id)
+    packages = [package_of(lab, "buried", version) for version in (1, 2)]
+    for package in packages:
+        written(clinic, package)
+
+    for version, package in enumerate(packages, start=1):
+        assert package_of(clinic, "buried", version).state_id == package.state_id
+        assert package_of(clinic, "buried", version).content_id == package.content_id
+        assert written(clinic, package).idle
+    here.restore_run(seeded.run_id)
+    written(clinic, package_of(lab, "buried", 1))
+    assert package_of(clinic, "buried", 1).state_id == package_of(lab, "buried", 1).state_id
+
+
+def test_a_run_that_grew_gets_what_is_new(
+    lab: MlflowRegistry,
+    clinic: MlflowRegistry,
+    here: MlflowClient,
+    tmp_path: Path,
+) -> None:
+    seeded = seed(str(here.tracking_uri), "grown", tmp_path / "files")
+    written(clinic, package_of(lab, "grown", 1))
+    here.log_metric(seeded.run_id, "late", 1.5, step=3)
+    here.log_text(seeded.run_id, "an afterthought", "late.txt")
+    package = package_of(lab, "grown", 2)
+    written(clinic, package)
+
+    assert package_of(clinic, "grown", 2).content_id == package.content_id
+    assert origins(clinic).count(f"lab#runs/{seeded.run_id}") == 1
+
+
+def test_what_others_have_at_the_target_stays(clinic: MlflowRegistry, there: MlflowClient) -> None:
+    there.create_registered_model("shared", {"owner": "them"}, "Theirs.")
+    there.create_experiment("shared by hand", tags={"owner": "them"})
+    package = packed(
+        by_hand("shared", description="Ours.", streams=[file_stream("run", "model/w", b"w")])
+    )
+    receipt = written(clinic, package)
+
+    assert there.get_registered_model("shared").description == "Theirs."
+    assert there.get_registered_model("shared").tags == {"owner": "them"}
+    experiment = there.get_experiment_by_name("shared by hand")
+    assert experiment is not None
+    assert experiment.tags == {"owner": "them"}
+    assert [loss.field for loss in receipt.losses] == ["description"]
+
+
+def test_a_run_alone_makes_the_round_trip(
+    lab: MlflowRegistry, clinic: MlflowRegistry, wine: Seeded
+) -> None:
+    source = Address(origin="lab", kind="runs", name=wine.run_id)
+    package = packed(lab.read(source))
+    receipt = written(clinic, package)
+    back = packed(clinic.read(receipt.target))
+    holding = clinic.holding(source, PRESERVE)
+
+    assert (back.content_id, back.state_id) == (package.content_id, package.state_id)
+    assert holding is not None
+    assert (holding.address, holding.content_id) == (receipt.target, package.content_id)
+    assert written(clinic, package).idle
+
+
+def test_a_parent_that_was_mirrored_is_linked(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient, there: MlflowClient
+) -> None:
+    parent = here.create_run("0", run_name="parent").info.run_id
+    child = here.create_run("0", run_name="child", tags={"mlflow.parentRunId": parent}).info.run_id
+    for run_id in (parent, child):
+        here.set_terminated(run_id)
+    parent_there, child_there = (
+        written(
+            clinic, packed(lab.read(Address(origin="lab", kind="runs", name=run_id)))
+        ).target.name
+        for run_id in (parent, child)
+    )
+
+    assert there.get_run(child_there).data.tags["mlflow.parentRunId"] == parent_there
+
+
+def test_a_database_takes_a_version_with_local_artifacts(
+    lab: MlflowRegistry, wine: Seeded, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with tracking(uri):
+        mlflow.create_experiment("makes the tables", artifact_location=tmp_path.as_uri())
+
+    with MlflowRegistry.open(uri) as registry:
+        for version in (1, 3):
+            package = package_of(lab, wine.name, version)
+            written(registry, package)
+            back = package_of(registry, wine.name, version)
+            assert (back.content_id, back.state_id) == (package.content_id, package.state_id)
+            assert written(registry, package).idle
+    with tracking(uri):
+        model = mlflow.sklearn.load_model(f"models:/{wine.name}/1")
+    assert len(model.predict(samples())) == len(samples())

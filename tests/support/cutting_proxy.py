@@ -1,0 +1,92 @@
+"""A loopback HTTP proxy that loses answers: the request takes effect, nobody hears of it."""
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+
+
+@dataclass(slots=True)
+class Cut:
+    """When answers get lost.
+
+    Attributes:
+        at: The number of the first request whose answer is lost, from 1; 0 for none.
+        for_good: Whether all later requests are refused too, as by a server that went down.
+        seen: Requests so far.
+    """
+
+    at: int = 0
+    for_good: bool = False
+    seen: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@contextlib.contextmanager
+def cutting_proxy(upstream: str, cut: Cut) -> Iterator[str]:
+    """Run a proxy in front of a server.
+
+    Args:
+        upstream: The server's URI.
+        cut: What to lose; may be changed while the proxy runs.
+
+    Yields:
+        The proxy's URI.
+    """
+    host = urlsplit(upstream).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            with cut.lock:
+                cut.seen += 1
+                number = cut.seen
+            size = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(size)
+            if cut.for_good and 0 < cut.at < number:
+                self.close_connection = True
+                return
+            status, headers, answer = _forward(host, self, body)
+            if number == cut.at:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            for name, value in headers:
+                if name.lower() not in _HOP:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  (http.server's names)
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _forward(
+    host: str, request: BaseHTTPRequestHandler, body: bytes
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=30)) as connection:
+        headers = {
+            n: v for n, v in request.headers.items() if n.lower() not in {"host", "connection"}
+        }
+        connection.request(request.command, request.path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.getheaders(), answer.read()

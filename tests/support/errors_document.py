@@ -1,0 +1,51 @@
+"""Writes `spec/errors.md` from the tree of errors: `python -m tests.support.errors_document`."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlarchive.errors import MlarchiveError
+
+PATH = Path(__file__).parents[2] / "spec" / "errors.md"
+
+_HEAD = """\
+# Errors
+
+Every error that a person or a program can meet. The code is stable and stands in `--json` output;
+the exit status is the process's. Where a retry can help, the same command may succeed later
+without anybody's help. This page is written by `python -m tests.support.errors_document`.
+
+With `--json` a command that fails prints one object on standard output,
+`{"error": {"code", "message", "hint", "exit_status", "retryable"}}`, and the same sentence on
+standard error. Exit status 0 means done, 3 done with losses, 4 damage or differences found, and
+141 that whoever read the output went away.
+
+| code | exit status | retry helps | meaning |
+|---|---|---|---|
+"""
+
+
+def document() -> str:
+    """The page as it should be."""
+    return _HEAD + "".join(f"{line}\n" for line in _rows())
+
+
+def _rows() -> Iterator[str]:
+    kinds = sorted(_tree(MlarchiveError), key=lambda kind: (kind.exit_status, kind.code))
+    for kind in kinds:
+        retry = "yes" if kind.retryable else "no"
+        meaning = inspect.getdoc(kind) or ""
+        sentence = " ".join(meaning.partition("\n\n")[0].split())
+        if kind is MlarchiveError:
+            sentence = "mlarchive itself failed; a defect."
+        yield f"| `{kind.code}` | {kind.exit_status} | {retry} | {sentence} |"
+
+
+def _tree(kind: type[MlarchiveError]) -> Iterator[type[MlarchiveError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _tree(below)
+
+
+if __name__ == "__main__":
+    PATH.write_text(document(), encoding="utf-8")

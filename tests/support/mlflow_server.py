@@ -1,0 +1,152 @@
+"""Real `mlflow server` processes for tests: SQLite, local artifacts served, a free loopback port.
+
+Starting one takes seconds, so `source_server` and `target_server` live as long as the session;
+each test gives its models names of its own.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+START_SECONDS = 90
+STOP_SECONDS = 10
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MlflowServer:
+    """A running server.
+
+    Attributes:
+        uri: Where it listens, such as `http://127.0.0.1:40123`.
+        folder: What it keeps: `mlflow.db`, `artifacts/`, `server.log`.
+        pid: The process to signal; it leads its own process group.
+    """
+
+    uri: str
+    folder: Path
+    pid: int
+
+    @property
+    def locator(self) -> str:
+        """The server as a locator names it."""
+        return f"mlflow+{self.uri}"
+
+    @property
+    def database(self) -> str:
+        """Its database as a locator's URI; readable while the server runs."""
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on right now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running_server(folder: Path, *options: str) -> Iterator[MlflowServer]:
+    """Start a server that keeps everything in a folder; stop it, and only it, at the end.
+
+    Args:
+        folder: Created if need be; what is there already is served again.
+        options: Further options of `mlflow server`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+        *options,
+    ]
+    with (folder / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **QUIET},
+            cwd=folder,
+            start_new_session=True,
+        )
+    try:
+        uri = f"http://127.0.0.1:{port}"
+        _wait_until_ready(uri, process, folder / "server.log")
+        yield MlflowServer(uri=uri, folder=folder, pid=process.pid)
+    finally:
+        _stop(process)
+
+
+def _wait_until_ready(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"mlflow server ended at once:\n{log.read_text()[-2000:]}")
+        with (
+            contextlib.suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(f"{uri}/health", timeout=2) as answer,  # noqa: S310 (loopback)
+        ):
+            if answer.status == 200:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"mlflow server did not start:\n{log.read_text()[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the server's own process group; it was started in a session of its own."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+            if sign == signal.SIGTERM:
+                continue
+            return
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_mlflow() -> Iterator[None]:
+    """Keep mlflow's client from phoning home and from drawing progress bars."""
+    before = {name: os.environ.get(name) for name in QUIET}
+    os.environ.update(QUIET)
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def source_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A server that tests fill and read from."""
+    with running_server(tmp_path_factory.mktemp("mlflow-source")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def target_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A server that tests write to."""
+    with running_server(tmp_path_factory.mktemp("mlflow-target")) as server:
+        yield server

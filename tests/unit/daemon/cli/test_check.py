@@ -1,0 +1,56 @@
+"""`mlarchived check` names each thing that cannot be used, and only those."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.mirroring import Workbench
+
+WITHOUT_DOWN = ('[registries.down]\nlocator = "mlflow+http://127.0.0.1:9"\n', "")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path)
+    bench.put("ale", "ale 1")
+    return bench
+
+
+def test_what_can_be_used_is_said_to_be_and_nothing_is_created(bench: Workbench) -> None:
+    bench.configure(WITHOUT_DOWN)
+    before = sorted(bench.folder.rglob("*"))
+    answer = bench.run("check")
+    assert answer.status == 0
+    assert "all can be used" in answer.out
+    assert sorted(bench.folder.rglob("*")) == before
+
+
+def test_the_registry_that_does_not_answer_is_named(bench: Workbench) -> None:
+    bench.configure(('targets = ["dr"]', 'targets = ["dr", "down"]'))
+    answer = bench.run("check", "--json")
+    assert answer.status == 12
+    wrong = {event["name"]: event for event in answer.events if event["error"]}
+    assert set(wrong) == {"down"}
+    assert "127.0.0.1:9" in wrong["down"]["error"]
+
+
+def test_a_source_without_the_object_is_named(bench: Workbench) -> None:
+    bench.configure(WITHOUT_DOWN, ("src#folders/*", "src#folders/nothing"))
+    answer = bench.run("check")
+    assert answer.status == 11
+    assert "source   src (" in answer.out
+
+
+def test_a_folder_that_cannot_be_is_named(bench: Workbench) -> None:
+    (bench.folder / "file").write_text("in the way")
+    bench.configure(WITHOUT_DOWN, mirror='vault = "file/vault"\n')
+    answer = bench.run("check")
+    assert answer.status == 15
+    assert f"{bench.folder / 'file'} is not a folder" in answer.out
+
+
+def test_different_faults_have_an_exit_status_of_their_own(bench: Workbench) -> None:
+    bench.configure(
+        ("src#folders/*", "src#folders/nothing"), ('targets = ["dr"]', 'targets = ["down"]')
+    )
+    assert bench.run("check").status == 22

@@ -1,0 +1,45 @@
+"""`mlarchived status` says from the ledger alone how the mirrors stand."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.mirroring import Workbench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path)
+    bench.configure(('targets = ["dr"]', 'targets = ["folder", "dr"]'))
+    for name in ("ale", "beer"):
+        bench.put(name, f"{name} 1")
+    return bench
+
+
+def test_before_the_first_round_there_is_nothing_to_say(bench: Workbench) -> None:
+    answer = bench.run("status")
+    assert answer.status == 0
+    assert answer.out.count("never looked at; run `mlarchived once`") == 2
+    assert not (bench.folder / "state").exists()
+
+
+def test_it_says_by_how_many_objects_a_target_is_behind_and_why(bench: Workbench) -> None:
+    bench.run("once")
+    answer = bench.run("status", "--json")
+    standings = {e["target"]: e for e in answer.events if e["event"] == "standing"}
+    assert (standings["folder"]["behind"], standings["folder"]["succeeded_at"]) == (1, 0)
+    assert (standings["dr"]["behind"], standings["dr"]["objects"]) == (0, 2)
+    assert standings["dr"]["succeeded_at"] > 0
+    (trouble,) = [e for e in answer.events if e["event"] == "trouble"]
+    assert (trouble["object"], trouble["target"]) == ("lab#folders/beer/1", "folder")
+    assert "holds something else" in trouble["sentence"]
+    assert trouble["strikes"] == 1
+
+
+def test_it_asks_nobody(bench: Workbench) -> None:
+    bench.run("once")
+    expected = bench.run("status", "--json").out
+    for folder in ("source", "target", "folder"):
+        shutil.rmtree(bench.folder / folder)
+    assert bench.run("status", "--json").out == expected

@@ -1,0 +1,165 @@
+"""The ledger remembers what was seen, packed and delivered, and what went wrong."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from mlarchive.errors import ConflictError, DamageError, UnavailableError, UnsupportedError
+from mlarchive.records import Address, Loss
+from mlarchive.registries.base import Ref
+from mlarchived.ledger import Delivery, Ledger, Record
+from mlarchived.ledger.ledger import FILE_NAME
+from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble
+
+WINE = Address(origin="prod", kind="models", name="wine/ü%#", version="1")
+BEER = replace(WINE, name="beer")
+REF = Ref(address=WINE, content_mark="c1", state_mark="s1")
+LOOK = Marks(content="c1", state="s1")
+IDS = Ids(content="C1", state="S1")
+GIVEN = Delivery(given=IDS, held=IDS, at="dr#models/wine/1")
+CONFLICT = ConflictError("taken")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "state") as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def record(ledger: Ledger) -> Iterator[Record]:
+    with ledger.record("m") as record:
+        record.looked([REF])
+        yield record
+
+
+def test_an_object_that_was_looked_at_is_known_by_its_marks(ledger: Ledger, record: Record) -> None:
+    assert record is not None
+    (known,) = ledger.known("m").values()
+    assert (known.seen, known.packed, known.trouble) == (LOOK, None, None)
+    assert list(ledger.known("m")) == [WINE]
+
+
+def test_mirrors_know_nothing_of_each_other(ledger: Ledger, record: Record) -> None:
+    record.packed(WINE, LOOK, IDS, ())
+    assert ledger.known("another") == {}
+
+
+def test_what_was_packed_and_delivered_outlives_the_process(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger, ledger.record("m") as record:
+        record.looked([REF])
+        record.packed(WINE, LOOK, IDS, (Loss(record="run", field="x", why="y"),))
+        record.delivered(WINE, "dr", GIVEN)
+    with Ledger.open(tmp_path) as ledger:
+        known = ledger.known("m")[WINE]
+    assert known.packed == Packed(marks=LOOK, ids=IDS)
+    assert known.delivered == {"dr": Delivered(given=IDS, ids=IDS)}
+
+
+def test_a_failure_that_waiting_does_not_mend_is_a_strike(ledger: Ledger, record: Record) -> None:
+    record.delivery_failed(WINE, "dr", CONFLICT)
+    record.delivery_failed(WINE, "dr", CONFLICT)
+    assert ledger.known("m")[WINE].delivered["dr"].trouble == Trouble(sentence="taken", strikes=2)
+
+
+def test_a_failure_that_waiting_mends_is_no_strike(ledger: Ledger, record: Record) -> None:
+    record.read_failed(WINE, UnavailableError("asleep"))
+    assert ledger.known("m")[WINE].trouble == Trouble(sentence="asleep", strikes=0)
+
+
+def test_success_ends_trouble(ledger: Ledger, record: Record) -> None:
+    record.read_failed(WINE, CONFLICT)
+    record.delivery_failed(WINE, "dr", CONFLICT)
+    record.packed(WINE, LOOK, IDS, ())
+    record.delivered(WINE, "dr", GIVEN)
+    known = ledger.known("m")[WINE]
+    assert known.trouble is None
+    assert known.delivered["dr"].trouble is None
+    assert ledger.troubles("m") == []
+
+
+def test_trouble_keeps_what_the_target_already_holds(ledger: Ledger, record: Record) -> None:
+    record.delivered(WINE, VAULT, GIVEN)
+    record.delivery_failed(WINE, VAULT, CONFLICT)
+    assert ledger.known("m")[WINE].delivered[VAULT].ids == IDS
+
+
+def test_a_change_at_the_source_forgets_strikes(ledger: Ledger, record: Record) -> None:
+    record.delivery_failed(WINE, "dr", CONFLICT)
+    record.looked([REF])
+    assert ledger.troubles("m")[0].strikes == 1
+    record.looked([replace(REF, state_mark="s2")])
+    assert ledger.troubles("m")[0].strikes == 0
+
+
+def test_what_is_gone_from_the_source_has_no_trouble_but_is_remembered(
+    ledger: Ledger, record: Record
+) -> None:
+    record.delivery_failed(WINE, "dr", CONFLICT)
+    record.looked([replace(REF, address=BEER)])
+    assert ledger.troubles("m") == []
+    assert set(ledger.known("m")) == {WINE, BEER}
+
+
+def test_what_was_passed_over_is_remembered_until_it_is_delivered(
+    ledger: Ledger, record: Record
+) -> None:
+    record.passed_over(WINE, "dr", IDS)
+    assert ledger.known("m")[WINE].delivered["dr"].passed_over == IDS
+    record.delivered(WINE, "dr", GIVEN)
+    assert ledger.known("m")[WINE].delivered["dr"].passed_over is None
+
+
+def test_a_mirror_that_is_behind_keeps_its_last_success(ledger: Ledger, record: Record) -> None:
+    record.stood("dr", objects=2, behind=0)
+    success = ledger.standings("m")["dr"].succeeded_at
+    assert success > 0
+    record.stood("dr", objects=3, behind=1)
+    standing = ledger.standings("m")["dr"]
+    assert (standing.succeeded_at, standing.objects, standing.behind) == (success, 3, 1)
+
+
+def test_a_target_in_trouble_has_not_succeeded(ledger: Ledger, record: Record) -> None:
+    record.stood("dr", objects=2, behind=0, trouble="no answer")
+    assert ledger.standings("m")["dr"].succeeded_at == 0
+
+
+def test_a_round_that_saw_nothing_changes_no_counts(ledger: Ledger, record: Record) -> None:
+    record.stood("dr", objects=2, behind=1)
+    record.not_seen("dr", trouble="the source is asleep")
+    standing = ledger.standings("m")["dr"]
+    assert (standing.objects, standing.behind) == (2, 1)
+    assert standing.trouble == "the source is asleep"
+
+
+def test_looking_leaves_no_trace(tmp_path: Path) -> None:
+    with Ledger.look(tmp_path / "state") as ledger:
+        assert ledger.known("m") == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_ledger_is_damage_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"not a database at all, " * 100)
+    with pytest.raises(DamageError, match="cannot be used") as caught:
+        Ledger.open(tmp_path)
+    assert "copies none twice" in caught.value.hint
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path):
+        pass
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(UnsupportedError, match="newer mlarchived"):
+        Ledger.open(tmp_path)
+
+
+def test_every_commit_is_on_the_disk_before_it_counts(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path) as ledger:
+        pragmas = ("journal_mode", "synchronous")
+        found = [ledger._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]  # noqa: SLF001  (SQLite's setting of this very connection)
+    assert found == ["wal", 2]

@@ -1,0 +1,118 @@
+"""Names become registries, paths become absolute, contradictions are refused with their line."""
+
+from pathlib import Path
+
+import pytest
+
+from mlarchive.errors import ConfigError
+from mlarchived.configfile import read_config, to_toml
+from mlarchived.mirrors import Setting, resolve
+from mlarchived.views import VAULT
+
+GOOD = """\
+[registries.prod]
+locator = "mlflow+http://127.0.0.1:5000"
+[registries.files]
+locator = "dir:models"
+[registries.base]
+locator = "mlflow+sqlite:///mlflow.db"
+[[mirror]]
+name = "wine"
+source = "prod#models/wine*"
+vault = "vault"
+targets = ["files", "base"]
+"""
+
+
+def resolved(folder: Path, text: str) -> Setting:
+    path = folder / "mirror.toml"
+    path.write_text(text, encoding="utf-8")
+    return resolve(read_config(path))
+
+
+def test_paths_are_relative_to_the_file_and_not_to_the_process(tmp_path: Path) -> None:
+    setting = resolved(tmp_path, GOOD)
+    assert setting.state == tmp_path / "state"
+    assert setting.jobs[0].vault == tmp_path / "vault"
+    files, base = setting.jobs[0].targets
+    assert files.locator.registry == str(tmp_path / "models")
+    assert base.locator.registry == f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_a_source_is_a_name_with_a_selector(tmp_path: Path) -> None:
+    source = resolved(tmp_path, GOOD).jobs[0].source
+    assert source.name == "prod"
+    assert source.locator.registry == "http://127.0.0.1:5000"
+    assert (source.locator.selector.kind, source.locator.selector.name) == ("models", "wine*")
+
+
+def test_a_source_may_be_a_whole_locator_which_then_is_its_origin(tmp_path: Path) -> None:
+    text = GOOD.replace("prod#models/wine*", "mlflow+http://127.0.0.1:7000#models/wine/3")
+    source = resolved(tmp_path, text).jobs[0].source
+    assert source.name == "mlflow+http://127.0.0.1:7000"
+    assert source.locator.selector.version == "3"
+
+
+def test_the_vault_comes_first_because_targets_are_written_from_it(tmp_path: Path) -> None:
+    assert resolved(tmp_path, GOOD).jobs[0].rules().targets == (VAULT, "files", "base")
+
+
+def test_the_effective_configuration_means_the_same(tmp_path: Path) -> None:
+    setting = resolved(tmp_path, GOOD)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    again = resolved(elsewhere, to_toml(setting.config))
+    assert again.config == setting.config
+    assert again.jobs[0].vault == setting.jobs[0].vault
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        (
+            '"prod#models/wine*"',
+            '"pord#models/*"',
+            "line 9: mirror[1].source: no registry is called",
+        ),
+        ('["files",', '["flies",', "line 11: mirror[1].targets[1]: no registry is called 'flies'"),
+        ('"base"]', '"files"]', "line 11: mirror[1].targets[2]: 'files' is named twice"),
+        ('"base"]', '"prod"]', "line 11: mirror[1].targets[2]: a registry cannot be mirrored"),
+        ('"dir:models"', '"models"', "line 4: registries.files.locator: 'models' is a name"),
+        ('"dir:models"', '"dir:"', "line 4: registries.files.locator: "),
+        (
+            '"dir:models"',
+            '"mlflow+http://me:secret@127.0.0.1"',
+            "line 4: registries.files.locator: the locator",
+        ),
+        (
+            '"dir:models"',
+            '"mlflow+http://127.0.0.1:5000/"',
+            "line 4: registries.files.locator: 'prod' is the same registry",
+        ),
+        (
+            '"dir:models"',
+            '"dir:models#folders/x"',
+            "line 4: registries.files.locator: a registry is named without an object",
+        ),
+        ("models/wine*", "models/wine//MLmodel", "line 9: mirror[1].source: a mirror takes whole"),
+        (
+            'vault = "vault"\ntargets = ["files", "base"]',
+            "",
+            "line 7: mirror[1]: the mirror 'wine' goes nowhere",
+        ),
+    ],
+)
+def test_a_contradiction_is_refused_with_its_line(
+    tmp_path: Path, good: str, bad: str, said: str
+) -> None:
+    assert good in GOOD
+    with pytest.raises(ConfigError) as caught:
+        resolved(tmp_path, GOOD.replace(good, bad))
+    assert said in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+def test_two_mirrors_cannot_share_a_name(tmp_path: Path) -> None:
+    mirror = GOOD[GOOD.index("[[mirror]]") :]
+    with pytest.raises(ConfigError, match=r"line 13: mirror\[2\]\.name: another mirror is called"):
+        resolved(tmp_path, GOOD + mirror)

@@ -1,0 +1,282 @@
+"""A round: what is new arrives, what is idle is left alone, what fails is said and kept apart."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlarchive.fsops import TEMPORARY_MARK
+from tests.support.mirroring import Workbench
+
+VAULT = 'vault = "vault"\n'
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path)
+    bench.configure()
+    for name in ("ale", "beer", "cider"):
+        bench.put(name, f"{name} 1")
+    return bench
+
+
+def test_everything_new_arrives_and_equals_its_source(bench: Workbench) -> None:
+    answer = bench.run("once")
+    assert answer.status == 0
+    assert bench.held() == bench.held("source")
+    assert len(bench.held()) == 3
+    assert answer.out.count("copied") == 3 + 1
+
+
+def test_a_second_round_does_nothing_and_says_so(bench: Workbench) -> None:
+    bench.configure(mirror=VAULT)
+    bench.run("once")
+    before = list(bench.files())
+    answer = bench.run("once")
+    assert answer.status == 0
+    assert "nothing to do: 6 up to date" in answer.out
+    assert list(bench.files()) == before
+
+
+def test_what_changed_is_carried_and_nothing_else(bench: Workbench) -> None:
+    bench.run("once")
+    bench.put("beer", "beer 2")
+    answer = bench.run("once")
+    assert "lab#folders/beer/1 -> dr: content changed" in answer.out
+    assert "1 packed, 1 copied, 2 up to date" in answer.out
+    assert bench.held() == bench.held("source")
+
+
+def test_labels_alone_travel_without_bytes(bench: Workbench) -> None:
+    bench.configure(mirror=VAULT)
+    bench.put("big", "x" * 1_000_000)
+    bench.run("once")
+    bench.put("big", "x" * 1_000_000, description="now described")
+    answer = bench.run("once", "--json")
+    ended = [event for event in answer.events if event["event"] == "ended"]
+    assert [event["outcome"] for event in ended] == ["relabelled", "relabelled"]
+    assert sum(event["bytes"] for event in ended) < 50_000
+    assert bench.held() == bench.held("source")
+
+
+def test_a_vault_keeps_every_package_and_a_spool_none(bench: Workbench) -> None:
+    bench.run("once")
+    assert list((bench.folder / "state").rglob("*.mlpkg")) == []
+    bench.configure(mirror=VAULT)
+    bench.run("once")
+    assert bench.held("vault") == bench.held("source")
+
+
+def test_a_spool_keeps_what_was_read_for_a_target_that_failed_and_no_longer(
+    bench: Workbench,
+) -> None:
+    bench.configure(('targets = ["dr"]', 'targets = ["folder"]'))
+    bench.run("once")
+    assert len(list((bench.folder / "state").rglob("*.mlpkg"))) == 2
+    again = bench.run("once", "--json")
+    assert "reading" not in {event.get("phase") for event in again.events}
+    bench.configure(('targets = ["dr"]', 'targets = ["folder"]\nexclude = ["*r"]'))
+    bench.run("once")
+    assert list((bench.folder / "state").rglob("*.mlpkg")) == []
+
+
+def test_a_mirror_may_have_a_vault_alone(bench: Workbench) -> None:
+    bench.configure(('targets = ["dr"]\n', ""), mirror=VAULT)
+    assert bench.run("once").status == 0
+    assert bench.held("vault") == bench.held("source")
+    assert not (bench.folder / "target").exists()
+
+
+def test_a_lost_ledger_costs_a_reading_and_no_writing(bench: Workbench) -> None:
+    bench.configure(mirror=VAULT)
+    bench.run("once")
+    before = list(bench.files())
+    shutil.rmtree(bench.folder / "state")
+    answer = bench.run("once")
+    assert answer.status == 0
+    assert "nothing to do: 6 already there" in answer.out
+    assert list(bench.files()) == before
+    assert "nothing to do: 6 up to date" in bench.run("once").out
+
+
+def test_a_lost_vault_is_filled_again(bench: Workbench) -> None:
+    bench.configure(mirror=VAULT)
+    bench.run("once")
+    shutil.rmtree(bench.folder / "vault")
+    assert "gone from the vault" in bench.run("once").out
+    assert bench.held("vault") == bench.held("source")
+
+
+def test_a_lost_target_is_filled_again_from_the_vault_alone(bench: Workbench) -> None:
+    bench.configure(mirror=VAULT)
+    bench.run("once")
+    shutil.rmtree(bench.folder / "target")
+    answer = bench.run("once", "--json")
+    assert bench.held() == bench.held("source")
+    phases = {event["phase"] for event in answer.events if event["event"] == "began"}
+    assert phases == {"writing"}
+
+
+def test_one_bad_object_does_not_stop_the_others(bench: Workbench) -> None:
+    """A folder holds one object, so the second and third are refused by it."""
+    bench.configure(('targets = ["dr"]', 'targets = ["folder", "dr"]'))
+    answer = bench.run("once")
+    assert answer.status == 14
+    assert answer.out.count("failed ") == 2
+    assert "lab#folders/beer/1 -> folder: " in answer.out
+    assert bench.held() == bench.held("source")
+
+
+def test_what_keeps_failing_is_set_aside_until_it_is_retried(bench: Workbench) -> None:
+    bench.configure(
+        ('targets = ["dr"]', 'targets = ["folder"]\nset_aside_after = 2\nexclude = ["cider"]')
+    )
+    assert [bench.run("once").status for _ in range(2)] == [14, 14]
+    answer = bench.run("once")
+    assert answer.status == 0
+    assert "set aside" in answer.out
+    assert "[set aside; try it again with `mlarchived once --retry`]" in bench.run("status").out
+    assert bench.run("once", "--retry").status == 14
+
+
+def test_what_a_policy_passes_over_is_left_alone_from_then_on(bench: Workbench) -> None:
+    bench.configure(('targets = ["dr"]', 'targets = ["folder"]\nconflict = "skip"'))
+    first, second = bench.run("once"), bench.run("once")
+    assert (first.status, second.status) == (0, 0)
+    assert first.out.count("  passed over ") == 2
+    assert "nothing to do" in second.out
+    assert "up to date, 1 object" in bench.run("status").out
+
+
+def test_what_a_target_cannot_hold_is_named_once_and_seen_in_the_exit_status(
+    bench: Workbench,
+) -> None:
+    bench.configure(
+        ("src#folders/*", "src#folders/dry"), ('targets = ["dr"]', 'targets = ["folder"]')
+    )
+    bench.put("dry", "dry 1", description="a label")
+    answer = bench.run("once")
+    assert answer.status == 3
+    assert "loss: folder dry, description: " in answer.out
+    again = bench.run("once")
+    assert again.status == 0
+    assert "nothing to do: 1 up to date" in again.out
+
+
+def test_a_target_that_does_not_answer_stops_nobody_else(bench: Workbench) -> None:
+    bench.configure(('targets = ["dr"]', 'targets = ["down", "dr"]'))
+    answer = bench.run("once")
+    assert answer.status == 12
+    assert bench.held() == bench.held("source")
+    assert "everything -> down: " in answer.out
+    status = bench.run("status").out
+    assert "dr: up to date, 3 objects" in status
+    assert "down: behind by 3 or more of 3 objects; last success never" in status
+
+
+def test_an_unreachable_target_never_gets_objects_set_aside(bench: Workbench) -> None:
+    bench.configure(('targets = ["dr"]', 'targets = ["down"]\nset_aside_after = 1'))
+    assert [bench.run("once").status for _ in range(2)] == [12, 12]
+    assert "set aside" not in bench.run("status").out
+
+
+def test_a_source_that_is_gone_is_one_sentence_and_harms_nothing(bench: Workbench) -> None:
+    bench.run("once")
+    before = bench.held()
+    shutil.rmtree(bench.folder / "source")
+    answer = bench.run("once")
+    assert answer.status == 11
+    assert answer.err.startswith("error: mirror m: ")
+    assert bench.held() == before
+    status = bench.run("status").out
+    assert "3 objects" in status
+    assert "is not a folder" in status
+
+
+def test_what_is_deleted_at_the_source_is_kept(bench: Workbench) -> None:
+    bench.run("once")
+    gone = next(path for path in (bench.folder / "source").rglob("*.mlpkg") if "beer" in str(path))
+    gone.unlink()
+    assert "nothing to do: 3 up to date" in bench.run("once").out
+    assert "beer/1 -> dr: gone from the source" in bench.run("plan").out
+    assert len(bench.held()) == 3
+
+
+def test_a_damaged_object_at_the_source_is_said_and_the_others_arrive(bench: Workbench) -> None:
+    bad = next(path for path in (bench.folder / "source").rglob("*.mlpkg") if "beer" in str(path))
+    raw = bytearray(bad.read_bytes())
+    where = raw.index(b"beer 1")
+    raw[where] ^= 1
+    bad.write_bytes(raw)
+    answer = bench.run("once")
+    assert answer.status == 4
+    assert answer.out.count("failed        lab#folders/beer/1: ") == 1
+    assert {address.name for address in bench.held()} == {"ale", "cider"}
+
+
+def test_leftovers_of_killed_writers_are_swept(bench: Workbench) -> None:
+    bench.configure(mirror=VAULT)
+    leftovers = [
+        bench.folder / "state" / f".x{TEMPORARY_MARK}999999-1-ab",
+        bench.folder / "vault" / "deep" / f".y{TEMPORARY_MARK}999999-1-cd",
+    ]
+    for leftover in leftovers:
+        leftover.parent.mkdir(parents=True, exist_ok=True)
+        leftover.write_text("half a package")
+    bench.run("once")
+    assert not any(leftover.exists() for leftover in leftovers)
+
+
+def test_a_plan_changes_nothing_and_says_what_once_then_does(bench: Workbench) -> None:
+    bench.configure(mirror=VAULT)
+    before = sorted(bench.folder.rglob("*"))
+    plan = bench.run("plan", "--json")
+    assert sorted(bench.folder.rglob("*")) == before
+    planned = {(event["object"], event["target"]) for event in plan.events}
+    done = {
+        (event["object"], event["target"])
+        for event in bench.run("once", "--json").events
+        if event["event"] == "ended"
+    }
+    assert planned == done
+    assert len(planned) == 6
+
+
+def test_only_the_named_mirror_is_worked_on(bench: Workbench) -> None:
+    second = '[[mirror]]\nname = "n"\nsource = "src#folders/ale"\nvault = "other"\n'
+    bench.configure(mirror=second)
+    assert bench.run("once", "--mirror", "n").status == 0
+    assert len(bench.held("other")) == 1
+    assert bench.held() == {}
+    assert bench.run("once", "--mirror", "nn").status == 2
+
+
+def test_failures_of_different_kinds_have_an_exit_status_of_their_own(bench: Workbench) -> None:
+    bench.configure(('targets = ["dr"]', 'targets = ["down", "folder"]'))
+    answer = bench.run("once")
+    assert answer.status == 22
+    assert {
+        event["exit_status"]
+        for event in bench.run("once", "--json").events
+        if event.get("outcome") == "failed"
+    } == {12, 14}
+
+
+def test_versions_of_a_model_arrive_in_the_order_in_which_people_count(bench: Workbench) -> None:
+    for version in ("10", "9", "11"):
+        bench.put("ale", f"ale {version}", version=version)
+    answer = bench.run("once", "--json")
+    written = [e["object"] for e in answer.events if e.get("phase") == "writing"]
+    ale = [name.rpartition("/")[2] for name in written if "ale" in name]
+    assert ale == ["1", "9", "10", "11"]
+
+
+def test_a_later_version_waits_for_one_that_failed(bench: Workbench) -> None:
+    bench.put("beer", "beer 2", version="2")
+    bad = next(path for path in (bench.folder / "source").rglob("1~*.mlpkg") if "beer" in str(path))
+    raw = bytearray(bad.read_bytes())
+    raw[raw.index(b"beer 1")] ^= 1
+    bad.write_bytes(raw)
+    assert "beer/2 -> dr: version 1 comes first" in bench.run("once").out
+    bench.configure(('targets = ["dr"]', 'targets = ["dr"]\nversions = "next"'))
+    assert "copied        lab#folders/beer/2 -> dr" in bench.run("once").out

@@ -1,0 +1,408 @@
+"""The plan: what is done with an object, and why; with the laws that hold whatever is known."""
+
+import itertools
+from collections.abc import Mapping
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from mlarchive.records import Address
+from mlarchive.registries.base import Holding, Ref
+from mlarchived.plan import WORK, ObjectPlan, Rules, Step, in_turn, make_plan, verb_counts
+from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble, View
+
+WINE = Address(origin="prod", kind="models", name="wine", version="1")
+REF = Ref(address=WINE, content_mark="c1", state_mark="s1")
+LOOK = Marks(content="c1", state="s1")
+IDS = Ids(content="C1", state="S1")
+OLD = Ids(content="C0", state="S0")
+RULES = Rules(targets=(VAULT, "dr"))
+
+
+def held(ids: Ids) -> Holding:
+    return Holding(address=replace(WINE, origin="dr"), content_id=ids.content, state_id=ids.state)
+
+
+NEW = View(address=WINE, ref=REF)
+DONE = View(
+    address=WINE,
+    ref=REF,
+    seen=LOOK,
+    packed=Packed(marks=LOOK, ids=IDS),
+    stored="package",
+    in_vault=True,
+    delivered={VAULT: Delivered(given=IDS, ids=IDS), "dr": Delivered(given=IDS, ids=IDS)},
+    holdings={"dr": held(IDS)},
+)
+
+
+def plan_of(view: View, rules: Rules = RULES) -> ObjectPlan:
+    (plan,) = make_plan([view], rules)
+    return plan
+
+
+def at(view: View, target: str, rules: Rules = RULES) -> tuple[str, str]:
+    (step,) = (step for step in plan_of(view, rules).steps if step.target == target)
+    return step.verb, step.reason
+
+
+def test_what_nobody_knows_is_copied_everywhere() -> None:
+    plan = plan_of(NEW)
+    assert plan.steps == (
+        Step(target=VAULT, verb="copy", reason="new"),
+        Step(target="dr", verb="copy", reason="new"),
+    )
+    assert plan.reading == "everything"
+
+
+def test_what_is_everywhere_is_kept_and_not_read() -> None:
+    plan = plan_of(DONE)
+    assert [(step.verb, step.reason) for step in plan.steps] == [("keep", "up to date")] * 2
+    assert plan.reading == "nothing"
+    assert not plan.works
+
+
+def test_changed_content_is_copied_and_read_whole() -> None:
+    view = replace(DONE, ref=replace(REF, content_mark="c2"))
+    assert at(view, VAULT) == at(view, "dr") == ("copy", "content changed")
+    assert plan_of(view).reading == "everything"
+
+
+def test_changed_labels_are_written_without_reading_bytes() -> None:
+    view = replace(DONE, ref=replace(REF, state_mark="s2"))
+    assert at(view, VAULT) == at(view, "dr") == ("relabel", "labels changed")
+    assert plan_of(view).reading == "labels"
+
+
+def test_changed_labels_need_the_bytes_where_the_vault_lost_them() -> None:
+    view = replace(DONE, ref=replace(REF, state_mark="s2"), stored="nothing")
+    assert plan_of(view).reading == "everything"
+
+
+def test_changed_labels_are_no_matter_of_labels_alone_where_the_target_is_behind() -> None:
+    view = replace(DONE, ref=replace(REF, state_mark="s2"), holdings={"dr": held(OLD)})
+    view = replace(view, delivered={"dr": Delivered(given=OLD, ids=Ids(content="?", state="?"))})
+    assert at(view, "dr") == ("copy", "content changed")
+
+
+def test_a_new_target_is_served_from_the_vault() -> None:
+    plan = plan_of(replace(DONE, holdings={"dr": None}, delivered={}))
+    assert [(step.verb, step.reason) for step in plan.steps] == [
+        ("keep", "up to date"),
+        ("copy", "new"),
+    ]
+    assert plan.reading == "nothing"
+
+
+def test_what_somebody_deleted_at_the_target_is_copied_again() -> None:
+    assert at(replace(DONE, holdings={"dr": None}), "dr") == ("copy", "gone from the target")
+
+
+def test_what_somebody_deleted_in_the_vault_is_read_again() -> None:
+    view = replace(DONE, stored="nothing")
+    assert at(view, VAULT) == ("copy", "gone from the vault")
+    assert plan_of(view).reading == "everything"
+
+
+def test_a_lost_ledger_means_comparing_and_not_copying() -> None:
+    view = View(address=WINE, ref=REF, in_vault=True, holdings={"dr": held(IDS)})
+    assert at(view, VAULT) == ("compare", "in the vault, but the ledger does not know it")
+    assert at(view, "dr") == ("compare", "at the target, but the ledger does not know it")
+
+
+def test_a_target_that_could_not_be_served_last_time_is_served_now() -> None:
+    behind = replace(DONE, holdings={"dr": held(OLD)}, delivered={"dr": Delivered(ids=OLD)})
+    assert at(behind, "dr") == ("copy", "content changed")
+    relabel = Ids(content=IDS.content, state="S0")
+    behind = replace(DONE, holdings={"dr": held(relabel)}, delivered={"dr": Delivered(ids=relabel)})
+    assert at(behind, "dr") == ("relabel", "labels changed")
+
+
+def test_what_others_wrote_at_the_target_is_said_to_be_others() -> None:
+    assert at(replace(DONE, holdings={"dr": held(OLD)}), "dr") == (
+        "copy",
+        "the target has other content",
+    )
+    theirs = held(Ids(content=IDS.content, state="theirs"))
+    assert at(replace(DONE, holdings={"dr": theirs}), "dr") == (
+        "relabel",
+        "the target has other labels",
+    )
+
+
+def test_a_target_that_cannot_hold_all_is_up_to_date_with_what_it_can() -> None:
+    less = Ids(content=IDS.content, state="no labels")
+    view = replace(
+        DONE, holdings={"dr": held(less)}, delivered={"dr": Delivered(given=IDS, ids=less)}
+    )
+    assert at(view, "dr") == ("keep", "up to date")
+
+
+def test_a_run_that_still_logs_is_not_taken() -> None:
+    view = replace(NEW, ref=replace(REF, settled=False))
+    assert at(view, VAULT) == at(view, "dr") == ("unsettled", "not settled: its run still logs")
+    assert plan_of(view).reading == "nothing"
+
+
+def test_what_came_from_a_target_does_not_go_back_there_but_elsewhere() -> None:
+    view = replace(NEW, ref=replace(REF, origin="dr#models/wine/7"))
+    rules = replace(RULES, targets=(VAULT, "dr", "lab"))
+    assert at(view, "dr", rules) == ("leave", "echo: came from this target")
+    assert at(view, VAULT, rules)[0] == at(view, "lab", rules)[0] == "copy"
+
+
+def test_an_origin_that_only_begins_like_the_target_is_no_echo() -> None:
+    assert at(replace(NEW, ref=replace(REF, origin="dr2#models/wine/7")), "dr")[0] == "copy"
+
+
+def test_what_is_gone_from_the_source_is_kept() -> None:
+    assert at(replace(DONE, ref=None), "dr") == (
+        "keep",
+        "gone from the source; deletions are not mirrored",
+    )
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "said"),
+    [
+        (("wine*",), (), ""),
+        (("beer",), (), "excluded: the name matches no pattern of `include`"),
+        (("beer", "w?ne"), (), ""),
+        (("*",), ("w*",), 'excluded by "w*"'),
+        (("wine",), ("beer",), ""),
+        (("[w]ine",), (), "excluded: the name matches no pattern of `include`"),
+    ],
+)
+def test_names_are_included_and_excluded_by_pattern(
+    include: tuple[str, ...], exclude: tuple[str, ...], said: str
+) -> None:
+    rules = replace(RULES, include=include, exclude=exclude)
+    assert at(NEW, "dr", rules) == (("leave", said) if said else ("copy", "new"))
+
+
+def test_a_silent_target_waits_and_the_others_do_not() -> None:
+    view = replace(NEW, silent={"dr": "no answer from dr"})
+    assert at(view, "dr") == ("wait", "no answer from dr")
+    assert at(view, VAULT)[0] == "copy"
+
+
+def in_trouble(strikes: int) -> View:
+    trouble = Delivered(trouble=Trouble(sentence="too big", strikes=strikes))
+    return replace(NEW, seen=LOOK, delivered={"dr": trouble})
+
+
+def test_after_enough_failures_an_object_is_set_aside_for_that_target_alone() -> None:
+    assert at(in_trouble(4), "dr") == ("copy", "new")
+    assert at(in_trouble(5), "dr") == ("set-aside", "set aside after 5 failures: too big")
+    assert at(in_trouble(5), VAULT)[0] == "copy"
+
+
+def test_what_cannot_be_read_is_set_aside_everywhere() -> None:
+    view = replace(NEW, seen=LOOK, trouble=Trouble(sentence="broken", strikes=5))
+    assert {step.verb for step in plan_of(view).steps} == {"set-aside"}
+
+
+def test_a_change_at_the_source_ends_being_set_aside() -> None:
+    view = replace(in_trouble(5), ref=replace(REF, content_mark="c2"))
+    assert at(view, "dr") == ("copy", "new")
+
+
+def test_a_person_can_end_being_set_aside() -> None:
+    assert at(in_trouble(5), "dr", replace(RULES, retry=True)) == ("copy", "new")
+
+
+def test_what_was_passed_over_by_policy_is_left_until_it_changes() -> None:
+    passed = replace(DONE, holdings={"dr": None}, delivered={"dr": Delivered(passed_over=IDS)})
+    assert at(passed, "dr")[0] == "leave"
+    assert at(passed, "dr", replace(RULES, retry=True))[0] == "copy"
+    changed = replace(passed, ref=replace(REF, content_mark="c2"))
+    assert at(changed, "dr")[0] == "copy"
+
+
+def version(number: str, *, settled: bool = True) -> View:
+    address = replace(WINE, version=number)
+    return View(address=address, ref=replace(REF, address=address, settled=settled))
+
+
+def test_versions_are_taken_in_the_order_in_which_people_count() -> None:
+    views = [version(number) for number in ("10", "2", "1", "3")]
+    plans = make_plan(views, RULES)
+    assert [plan.address.version for plan in plans] == ["1", "2", "3", "10"]
+
+
+def test_a_later_version_waits_for_one_that_is_not_settled_where_numbers_are_kept() -> None:
+    views = [version("1"), version("2", settled=False), version("3")]
+    *_, third = make_plan(views, RULES)
+    assert [step.verb for step in third.steps] == ["copy", "wait"]
+    assert "version 2 comes first" in third.steps[1].reason
+    *_, third = make_plan(views, replace(RULES, in_order=False))
+    assert [step.verb for step in third.steps] == ["copy", "copy"]
+
+
+def test_a_version_that_the_target_has_already_waits_for_nobody() -> None:
+    third = version("3")
+    third = replace(third, holdings={"dr": held(OLD)})
+    *_, plan = make_plan([version("2", settled=False), third], RULES)
+    assert plan.steps[1].verb == "compare"
+
+
+def test_another_model_waits_for_nobody() -> None:
+    other = replace(WINE, name="wine2", version="9")
+    views = [version("2", settled=False), View(address=other, ref=replace(REF, address=other))]
+    *_, plan = make_plan(views, RULES)
+    assert [step.verb for step in plan.steps] == ["copy", "copy"]
+
+
+# What may be known of an object, in every combination.
+
+LOOKS = [None, LOOK, Marks(content="c0", state="s1"), Marks(content="c1", state="s0")]
+SOME_IDS = [None, IDS, OLD, Ids(content="C1", state="S0")]
+TROUBLES = [None, Trouble(sentence="no", strikes=1), Trouble(sentence="no", strikes=5)]
+
+
+def optional(ids: Ids | None) -> Holding | None:
+    return held(ids) if ids else None
+
+
+@st.composite
+def views(draw: st.DrawFn) -> View:
+    name = draw(st.sampled_from(["wine", "beer", "port"]))
+    address = replace(WINE, name=name, version=draw(st.sampled_from(["1", "2", "10", ""])))
+    marks = draw(st.sampled_from(LOOKS))
+    ids = draw(st.sampled_from(SOME_IDS))
+    ref = replace(
+        REF,
+        address=address,
+        settled=draw(st.integers(0, 4)) > 0,
+        origin=draw(st.sampled_from(["", "", "dr#models/wine/1", "lab#models/wine/1"])),
+    )
+    return View(
+        address=address,
+        ref=draw(st.sampled_from([ref, ref, ref, None])),
+        seen=draw(st.sampled_from(LOOKS)),
+        packed=Packed(marks=marks, ids=ids) if marks and ids else None,
+        stored=draw(st.sampled_from(["nothing", "content", "package"])),
+        in_vault=draw(st.booleans()),
+        trouble=draw(st.sampled_from(TROUBLES)),
+        delivered=draw(delivered()),
+        holdings={target: optional(draw(st.sampled_from(SOME_IDS))) for target in ("dr", "lab")},
+        silent=draw(st.sampled_from([{}, {}, {"dr": "no answer"}])),
+    )
+
+
+@st.composite
+def delivered(draw: st.DrawFn) -> Mapping[str, Delivered]:
+    return {
+        target: Delivered(
+            given=draw(st.sampled_from(SOME_IDS)),
+            ids=draw(st.sampled_from(SOME_IDS)),
+            passed_over=draw(st.sampled_from(SOME_IDS)),
+            trouble=draw(st.sampled_from(TROUBLES)),
+        )
+        for target in draw(st.sets(st.sampled_from([VAULT, "dr", "lab"])))
+    }
+
+
+def registries() -> st.SearchStrategy[list[View]]:
+    return st.lists(views(), max_size=6, unique_by=lambda view: view.address)
+
+
+def all_rules() -> st.SearchStrategy[Rules]:
+    return st.builds(
+        Rules,
+        targets=st.sampled_from([(VAULT, "dr", "lab"), ("dr",), (VAULT,)]),
+        exclude=st.sampled_from([(), ("beer",)]),
+        in_order=st.booleans(),
+        retry=st.booleans(),
+    )
+
+
+@given(registries(), all_rules())
+def test_every_object_has_one_step_with_a_reason_for_every_target(
+    known: list[View], rules: Rules
+) -> None:
+    plans = make_plan(known, rules)
+    assert {plan.address for plan in plans} == {view.address for view in known}
+    for plan in plans:
+        assert tuple(step.target for step in plan.steps) == rules.targets
+        assert all(step.reason for step in plan.steps)
+    assert sum(verb_counts(plans).values()) == len(known) * len(rules.targets)
+
+
+@given(registries(), all_rules(), st.randoms(use_true_random=False))
+def test_the_order_in_which_a_source_answers_changes_nothing(
+    known: list[View], rules: Rules, random: Random
+) -> None:
+    shuffled = list(known)
+    random.shuffle(shuffled)
+    assert make_plan(shuffled, rules) == make_plan(known, rules)
+
+
+@given(views(), all_rules())
+def test_nothing_is_read_unless_something_is_done(view: View, rules: Rules) -> None:
+    plan = plan_of(view, rules)
+    assert plan.works or plan.reading == "nothing"
+    assert not plan.works or plan.reading != "nothing" or view.stored == "package"
+
+
+@given(views(), all_rules())
+def test_nothing_goes_back_where_it_came_from(view: View, rules: Rules) -> None:
+    origin = view.ref.origin.partition("#")[0] if view.ref else ""
+    assert not any(step.works and step.target == origin for step in plan_of(view, rules).steps)
+
+
+@given(views(), all_rules())
+def test_nothing_is_done_with_what_is_gone_unsettled_or_excluded(view: View, rules: Rules) -> None:
+    idle = view.ref is None or not view.ref.settled or view.address.name in rules.exclude
+    assert not (idle and plan_of(view, rules).works)
+
+
+@given(views(), all_rules())
+def test_bytes_are_spared_only_while_the_content_looks_as_it_was_packed(
+    view: View, rules: Rules
+) -> None:
+    if plan_of(view, rules).reading == "labels":
+        assert view.packed
+        assert view.ref
+        assert view.packed.marks.content == view.ref.content_mark
+        assert view.stored != "nothing"
+
+
+@given(views(), all_rules())
+def test_once_all_work_is_done_there_is_none_left(view: View, rules: Rules) -> None:
+    """Carry the plan out on paper: pack, deliver, confirm; then plan again."""
+    plan = plan_of(view, rules)
+    look = Marks(content=REF.content_mark, state=REF.state_mark)
+    packed = view.packed if plan.reading == "nothing" else Packed(marks=look, ids=IDS)
+    if packed is None:
+        return
+    done = [step.target for step in plan.steps if step.works]
+    after = replace(
+        view,
+        seen=look,
+        packed=packed,
+        stored="package" if plan.works else view.stored,
+        trouble=None if plan.works else view.trouble,
+        delivered={
+            **view.delivered,
+            **dict.fromkeys(done, Delivered(given=packed.ids, ids=packed.ids)),
+        },
+        holdings={
+            **view.holdings,
+            **dict.fromkeys((t for t in done if t != VAULT), held(packed.ids)),
+        },
+    )
+    again = plan_of(after, replace(rules, retry=False))
+    assert all(step.verb not in WORK for step in again.steps if step.target in done)
+
+
+def test_natural_order_is_total_for_odd_versions() -> None:
+    odd = ["1", "01", "2", "10", "1.2", "1.10", "v2", "", "2-rc1", "٣"]
+    addresses = [replace(WINE, version=version) for version in odd]
+    for left, right in itertools.product(addresses, repeat=2):
+        assert (in_turn(left) < in_turn(right)) + (in_turn(right) < in_turn(left)) == (
+            left != right
+        )

@@ -1,0 +1,97 @@
+"""A locator opens the registry it names, or one sentence says why not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlarchive.errors import ConfigError, LocatorError, NotFoundError, UnsupportedError
+from mlarchive.registries.base import Selector
+from mlarchive.registries.locator import parse
+from mlarchive.registries.opening import open_source, open_target, packing_time
+
+
+@pytest.mark.parametrize(
+    "text", ["azureml://registries/R", "neptune://w/p", "oci:x", "databricks", "innereye:x"]
+)
+def test_a_scheme_without_an_adapter_is_refused_in_one_sentence(text: str) -> None:
+    with pytest.raises(UnsupportedError, match="no adapter for"):
+        open_source(parse(text), environment={})
+
+
+def test_a_package_is_no_target() -> None:
+    with pytest.raises(UnsupportedError, match="made whole"):
+        open_target(parse("x.mlpkg"), environment={})
+
+
+def test_a_package_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"none\.mlpkg"):
+        open_source(parse(str(tmp_path / "none.mlpkg")), environment={})
+
+
+def test_a_name_that_no_configuration_gives_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(LocatorError, match="no registry is called 'prod'"):
+        open_source(parse("prod"), environment={})
+    with pytest.raises(LocatorError) as caught:
+        open_source(parse("folder"), environment={})
+    assert "dir:folder" in caught.value.hint
+
+
+def test_models_need_to_know_which_server() -> None:
+    with pytest.raises(ConfigError, match="which MLflow server") as caught:
+        open_source(parse("models:/wine/3"), environment={})
+    assert "#models/wine/3" in caught.value.hint
+
+
+@pytest.mark.parametrize("uri", ["databricks", "file:///x", "./mlruns", "postgresql://h/x"])
+def test_a_tracking_uri_that_cannot_be_opened_is_refused(uri: str) -> None:
+    with pytest.raises(UnsupportedError, match="MLFLOW_TRACKING_URI"):
+        open_source(parse("runs:/ab"), environment={"MLFLOW_TRACKING_URI": uri})
+
+
+def test_a_password_in_the_tracking_uri_is_refused_and_not_repeated() -> None:
+    environment = {"MLFLOW_TRACKING_URI": "http://me:s3cret@127.0.0.1:1"}
+    with pytest.raises(LocatorError) as caught:
+        open_source(parse("runs:/ab"), environment=environment)
+    assert "s3cret" not in caught.value.message
+
+
+def test_a_registry_elsewhere_than_the_tracking_server_is_not_passed_over() -> None:
+    environment = {"MLFLOW_TRACKING_URI": "http://a", "MLFLOW_REGISTRY_URI": "http://b"}
+    with pytest.raises(UnsupportedError, match="another server"):
+        open_source(parse("models:/wine/3"), environment=environment)
+
+
+def test_a_registry_goes_by_the_name_it_is_given(tmp_path: Path) -> None:
+    with open_source(parse(f"dir:{tmp_path}"), origin="prod", environment={}) as source:
+        assert source.origin == "prod"
+        (listing,) = source.ls(Selector())
+    assert listing.address.origin == "prod"
+
+
+def test_packages_state_the_time_of_source_date_epoch() -> None:
+    assert packing_time({"SOURCE_DATE_EPOCH": "1700000000"}) == 1_700_000_000_000
+    assert packing_time({}) > 1_700_000_000_000
+    with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH is 'now'"):
+        packing_time({"SOURCE_DATE_EPOCH": "now"})
+
+
+def test_without_mlflows_client_the_extra_is_named() -> None:
+    """In a process where mlflow cannot be found, as on a machine without it."""
+    program = """
+import importlib.util, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "mlflow" else find(name, *rest)
+from mlarchive.cli import main
+sys.exit(main(["ls", "mlflow+http://127.0.0.1:1"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 16
+    assert "pip install 'mlarchive[mlflow]'" in done.stderr

@@ -1,0 +1,106 @@
+"""A vault is a source and a target like any other registry."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlarchive.errors import NotFoundError
+from mlarchive.pack import pack_file
+from mlarchive.package import Package
+from mlarchive.records import Address
+from mlarchive.registries.base import Selector, WritePolicy
+from mlarchive.registries.selecting import parse_object
+from mlarchive.registries.vaultregistry import VaultRegistry
+from mlarchive.snapshot import Snapshot
+from mlarchive.vault import Vault
+from tests.support import snapshots
+
+POLICY = WritePolicy()
+
+
+def registry(folder: Path) -> VaultRegistry:
+    return VaultRegistry(Vault.open(folder), origin="vault:v", packed_at=9)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Path:
+    with Vault.open(tmp_path / "v") as vault:
+        vault.add(snapshots.model_version(version="9", aliases=()), packed_at=1)
+        vault.add(snapshots.model_version(version="10", files={"a": b"1"}), packed_at=2)
+        vault.add(snapshots.folder({"a": b"1"}), packed_at=3)
+    return tmp_path / "v"
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Iterator[Snapshot]:
+    pack_file(snapshots.model_version(), tmp_path / "x.mlpkg", packed_at=1)
+    with Package.open(tmp_path / "x.mlpkg") as opened:
+        yield opened.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("selector", "count"),
+    [
+        (Selector(), 3),
+        (parse_object("models"), 2),
+        (parse_object("models/wine/9"), 1),
+        (parse_object("models/wine@champion"), 1),
+        (parse_object("models/x*"), 0),
+        (parse_object("runs"), 0),
+    ],
+)
+def test_it_lists_what_is_meant(vault: Path, selector: Selector, count: int) -> None:
+    with registry(vault) as opened:
+        assert len(list(opened.ls(selector))) == count
+        assert len(list(opened.changes(selector))) == count
+
+
+def test_one_object_that_is_named_and_not_there_is_not_found(vault: Path) -> None:
+    with registry(vault) as opened, pytest.raises(NotFoundError, match="models/wine"):
+        list(opened.ls(parse_object("models/wine/7")))
+
+
+def test_a_vault_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with registry(tmp_path / "typo") as opened, pytest.raises(NotFoundError, match="typo"):
+        list(opened.ls(Selector()))
+    assert not (tmp_path / "typo").exists()
+
+
+def test_what_is_read_is_the_latest_state(vault: Path) -> None:
+    address = Address(origin="prod", kind="models", name="wine", version="9")
+    with Vault.open(vault) as opened:
+        opened.add(snapshots.model_version(version="9", description="new"), packed_at=20)
+    with registry(vault) as source:
+        snapshot = source.read(address)
+        subject = snapshot.record(snapshot.subject)
+        assert getattr(subject, "description", None) == "new"
+        assert all(stream.open().read() for stream in snapshot.streams)
+
+
+def test_writing_keeps_ids_and_again_changes_nothing(tmp_path: Path, package: Snapshot) -> None:
+    with registry(tmp_path / "v") as target:
+        assert target.holding(package.address, POLICY) is None
+        plan = target.plan_write(package, POLICY)
+        assert not (tmp_path / "v").exists()
+        receipt = target.write(package, POLICY)
+        assert receipt.actions == plan.actions
+        holding = target.holding(package.address, POLICY)
+        assert holding is not None
+        assert (holding.content_id, holding.state_id) == (package.content_id, package.state_id)
+        assert target.write(package, POLICY).idle
+
+
+def test_a_package_is_closed_when_its_snapshot_is_gone(vault: Path) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    with registry(vault) as source:
+        addresses = [ref.address for ref in source.changes(Selector())]
+        snapshot = source.read(addresses[0])
+        before = descriptors()
+        for _ in range(50):
+            assert source.read(addresses[1]).streams[0].open().read()
+        assert descriptors() <= before + 1
+        assert all(stream.open().read() for stream in snapshot.streams)
+    assert descriptors() < before

@@ -1,0 +1,24 @@
+"""Sweeping takes what dead writers left, and nothing of anybody else."""
+
+import os
+from pathlib import Path
+
+from mlarchive import fsops
+from mlarchive.fsops import TEMPORARY_MARK
+
+
+def test_a_temporary_of_another_machine_stays_for_a_week(tmp_path: Path) -> None:
+    path = tmp_path / f".x{TEMPORARY_MARK}1-1-abcd-0123abcd"
+    path.touch()
+    assert fsops.remove_stale_temporaries(tmp_path) == []
+    os.utime(path, (0, 0))
+    assert fsops.remove_stale_temporaries(tmp_path) == [path]
+
+
+def test_a_shallow_sweep_leaves_what_is_below(tmp_path: Path) -> None:
+    here = tmp_path / f".x{TEMPORARY_MARK}999999999-1-abcd"
+    below = tmp_path / "below" / here.name
+    below.mkdir(parents=True)
+    here.touch()
+    assert fsops.remove_stale_temporaries(tmp_path, deep=False) == [here]
+    assert below.exists()
