@@ -14,6 +14,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import time
@@ -32,11 +33,14 @@ from mlarchive.errors import (
 TEMPORARY_MARK = ".mlarchive-tmp-"
 
 _FOREIGN_SECONDS = 7 * 24 * 3600
+_OURS = re.compile(
+    rf"\..*{re.escape(TEMPORARY_MARK)}\d+-\d*-[0-9a-f]{{8}}(-[0-9a-f]{{8}})?", re.DOTALL
+)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DISK = {*_FULL, errno.EIO, errno.EROFS}
 _DENIED = {errno.EACCES, errno.EPERM}
-_ABSENT = {errno.ENOENT, errno.ENOTDIR}
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
@@ -229,7 +233,7 @@ def remove(path: Path) -> None:
 
 
 def remove_stale_temporaries(folder: Path, *, deep: bool = True) -> list[Path]:
-    """Remove what dead writers left in a folder; living writers' files stay.
+    """Remove what dead writers left in a folder; what is a living writer's, or not ours, stays.
 
     Args:
         folder: Where to look.
@@ -239,11 +243,12 @@ def remove_stale_temporaries(folder: Path, *, deep: bool = True) -> list[Path]:
         What was removed.
     """
     removed: list[Path] = []
-    pattern = f"*{TEMPORARY_MARK}*"
-    for path in sorted(folder.rglob(pattern) if deep else folder.glob(pattern)):
-        if os.path.lexists(path) and not _is_alive(path):
-            remove(path)
-            removed.append(path)
+    for path in _temporaries(folder, deep=deep):
+        # Another sweep may be at work here, and another person's rubbish is not in our way.
+        with contextlib.suppress(FileNotFoundError, NotFoundError, AccessError):
+            if os.path.lexists(path) and not _is_alive(path):
+                remove(path)
+                removed.append(path)
     return removed
 
 
@@ -274,6 +279,13 @@ def _temporary_name(name: str) -> str:
     pid = os.getpid()
     owner = f"{pid}-{process_start(pid)}-{secrets.token_hex(4)}-{_host()}"
     return f".{stem}{TEMPORARY_MARK}{owner}"
+
+
+def _temporaries(folder: Path, *, deep: bool) -> Iterator[Path]:
+    for here, folders, files in os.walk(folder):
+        for name in sorted(name for name in (*folders, *files) if _OURS.fullmatch(name)):
+            yield Path(here, name)
+        folders[:] = [name for name in folders if deep and not _OURS.fullmatch(name)]
 
 
 def _is_alive(path: Path) -> bool:

@@ -204,7 +204,8 @@ class Checked(Struct, frozen=True, kw_only=True):
         state_id: If it could be opened.
         package_id: If it could be opened.
         size: In bytes.
-        missing: Chunks that only other packages have; these were not checked.
+        missing: Chunks that only other packages have; these were not checked. In a vault, which
+            should have them all, they are damage.
         damage: What is wrong, in one sentence.
     """
 
@@ -239,21 +240,30 @@ def verify_vault(vault: Vault, progress: Callable[[int], None] | None = None) ->
     for kept in sorted(vault.find(), key=lambda kept: kept.path):
         try:
             with vault.open_package(kept) as package:
-                yield _verified(kept.path, package, progress)
+                yield _verified(kept.path, package, progress, in_vault=True)
         except DamageError as error:
             yield Checked(path=str(kept.path), ok=False, damage=error.message)
 
 
-def _verified(path: Path, package: Package, progress: Callable[[int], None] | None) -> Checked:
+def _verified(
+    path: Path,
+    package: Package,
+    progress: Callable[[int], None] | None,
+    *,
+    in_vault: bool = False,
+) -> Checked:
     result = package.verify(full=True, progress=progress)
     return Checked(
         path=str(path),
-        ok=True,
+        ok=not (result.missing and in_vault),
         content_id=package.content_id,
         state_id=package.state_id,
         package_id=package.package_id,
         size=package.size,
         missing=result.missing,
+        damage=f"{result.missing} of its chunks are in no package of the vault"
+        if result.missing and in_vault
+        else "",
     )
 
 

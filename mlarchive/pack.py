@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive import __version__, fsops
-from mlarchive.errors import ConflictError, MlarchiveError, SourceChangedError
+from mlarchive.errors import ConflictError, DamageError, SourceChangedError
 from mlarchive.filling import EntryKey, entry_key, filled_records, in_order, measured
 from mlarchive.package import Digest, Package, PackageWriter
 from mlarchive.package.documents import Meaning, encode_documents, localised
@@ -198,11 +198,12 @@ def settle(made: Packed, path: Path) -> Packed:
         path: The final name.
 
     Raises:
-        ConflictError: Something else has it.
+        ConflictError: Something else has it, or the same thing, damaged.
     """
     if present := _package_at(path):
         if (present.content_id, present.state_id) != (made.content_id, made.state_id):
             raise _taken(path)
+        _require_sound(path)
         return msgspec.structs.replace(
             made, path=path, package_id=present.package_id, size=present.size, fresh=False
         )
@@ -316,8 +317,24 @@ def _package_at(path: Path) -> Packed | None:
                 size=package.size,
                 raw_bytes=0,
             )
-    except MlarchiveError as error:
+    except DamageError as error:
         raise _taken(path) from error
+
+
+def _require_sound(path: Path) -> None:
+    """Refuse to call a package present whose bytes are not what was stored.
+
+    Raises:
+        ConflictError: It is damaged.
+    """
+    try:
+        with Package.open(path) as package:
+            package.verify(full=False)
+    except DamageError as error:
+        raise ConflictError(
+            f"{path} exists already and is damaged: {error.message}",
+            hint="move it away, then run the same command again",
+        ) from error
 
 
 def _taken(path: Path) -> ConflictError:

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises `UsageError` instead of leaving the process."""
+    """An argument parser that raises `UsageError` instead of leaving the process.
+
+    Options are written out: what is short today could mean something else tomorrow.
+    """
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401  (as argparse)
+        super().__init__(**{**settings, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""

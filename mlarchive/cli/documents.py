@@ -1,5 +1,6 @@
 """JSON documents for programs: every field of a record is there, whatever its value."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ def complete(value: Any) -> Any:  # noqa: ANN401  (anything a command may say)
         return {name: complete(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [complete(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, str | Path):
+        # A file's name need not be UTF-8, and JSON must.
+        return os.fsencode(value).decode("utf-8", "replace")
+    return value
 
 
 def error_document(error: MlarchiveError) -> dict[str, object]:

@@ -74,6 +74,10 @@ def as_ours(error: BaseException) -> MlarchiveError:
             return Interrupted("interrupted", hint="the same command, run again, finishes the job")
         case OSError():
             return _explained(error)
+        case MemoryError():
+            return StorageError(
+                "the system gives no more memory", hint="see what else needs it, then run it again"
+            )
         case _:
             return _defect(error)
 

@@ -20,11 +20,10 @@ from mlarchive.package.layout import (
     RecordType,
     Trailer,
 )
-from mlarchive.package.limits import CHUNK_MAX, Limits
+from mlarchive.package.limits import CHUNK_MAX, TEXT_MAX, Limits
 from mlarchive.package.record import HEADER_SIZE
 from mlarchive.package.tables import Index, Table
 
-_LONGEST = 1 << 62
 _ELEMENTS = (1, 2, 4, 8)
 _COMPRESSED = (Codec.ZSTD, Codec.PLANES, Codec.PLANES_PLAIN)
 
@@ -39,7 +38,7 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     """
     absent = index.rows["codec"] == Codec.ABSENT
     _check_types(index.rows)
-    _check_lengths(index.rows, limits)
+    _check_lengths(index.rows, trailer, limits)
     _check_codecs(index.rows, absent)
     _check_places(index.rows, absent, trailer)
     _check_documents(index.rows, trailer)
@@ -61,11 +60,13 @@ def _check_types(rows: Table) -> None:
     _refuse(~known & (rows["type"] < SKIPPABLE), "E017", "record {} is of an unknown type")
 
 
-def _check_lengths(rows: Table, limits: Limits) -> None:
+def _check_lengths(rows: Table, trailer: Trailer, limits: Limits) -> None:
     chunk = rows["type"] == RecordType.CHUNK
     document = np.isin(rows["type"], DOCUMENT_TYPES)
     raw = rows["raw_len"]
-    _refuse(rows["stored_len"] > _LONGEST, "E016", "record {} is longer than any file")
+    text = rows["type"] == RecordType.README
+    _refuse(rows["stored_len"] > trailer.index_offset, "E016", "record {} is longer than the file")
+    _refuse(text & (raw > TEXT_MAX), "E015", "the plain-text record {} is longer than 64 KiB")
     _refuse(chunk & (raw > CHUNK_MAX), "E015", "chunk {} is longer than 64 MiB")
     _refuse(chunk & (raw == 0), "E018", "chunk {} is empty")
     _refuse(document & (raw > limits.document), "E015", "document {} is longer than allowed")
@@ -99,6 +100,8 @@ def _check_places(rows: Table, absent: Mask, trailer: Trailer) -> None:
     sizes = (stored + (HEADER_SIZE + ALIGNMENT - 1)) // ALIGNMENT * ALIGNMENT
     ends = PREAMBLE_SIZE + np.cumsum(sizes, dtype=np.uint64)
     starts = np.concatenate((np.array([PREAMBLE_SIZE], np.uint64), ends))
+    # No size exceeds index_offset, so that the first end beyond it shows before a sum can wrap.
+    _refuse(ends > trailer.index_offset, "E016", "record {} reaches into the index")
     _refuse(rows["offset"][:present] != starts[:-1], "E016", "record {} is not in its place")
     if int(starts[-1]) != trailer.index_offset:
         raise FormatError("E016", "the records do not end where the index begins")

@@ -1,8 +1,10 @@
 """Reading a package at any place, from any number of threads: a file by path, or an open one."""
 
+import contextlib
 import io
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -32,6 +34,17 @@ class ByteSource:
             self._file = file
         with explaining(self.name, "read"):
             self.size = self._file.seek(0, io.SEEK_END)
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Let refusals inside the block name the file."""
+        try:
+            yield
+        except FormatError as error:
+            if self.name in error.message:
+                raise
+            detail = error.message.removeprefix(f"{error.refusal}: ")
+            raise FormatError(error.refusal, f"{self.name}: {detail}", hint=error.hint) from error
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Exactly these bytes.

@@ -52,7 +52,7 @@ def settled(value: T) -> T:
         return msgspec.structs.replace(value, **changes) if changes else value
     if isinstance(value, tuple):
         items = tuple(map(settled, value))
-        return value if all(map(_same, items, value)) else items  # type: ignore[return-value]  # a tuple of the same types
+        return value if all(map(_same, items, value)) else items  # type: ignore[return-value]  # as many of the same types
     return value
 
 

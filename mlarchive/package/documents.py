@@ -5,7 +5,8 @@ Each record is split by its fields' parts and joined again by its key. `content_
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -158,6 +159,7 @@ def decode_documents(documents: Documents) -> Meaning:
         transformations=evidence.transformations,
         packed=evidence.packed,
     )
+    _refuse_odd_keys(records)
     _refuse_dangling(meaning)
     for record in records:
         check_entries(record)
@@ -171,7 +173,7 @@ def decode_documents(documents: Documents) -> Meaning:
 def _decode(raw: bytes, kind: type[Any], part: Part) -> Any:  # noqa: ANN401
     try:
         document = msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise FormatError("E030", f"the {part} document cannot be read: {error}") from error
     if document.format != FORMATS[part]:
         raise FormatError(
@@ -210,6 +212,18 @@ def _refuse_strangers(
     for key in records:
         if key not in known:
             raise FormatError("E032", f"the {part} document speaks of {key!r}, which is no record")
+
+
+def _refuse_odd_keys(records: Sequence[AnyRecord]) -> None:
+    """Refuse keys other than `KIND-1` to `KIND-n` for the n records of each kind."""
+    kinds = Counter(str(record.__struct_config__.tag) for record in records)
+    expected = {f"{kind}-{n}" for kind, count in kinds.items() for n in range(1, count + 1)}
+    for record in records:
+        own = record.key.startswith(f"{record.__struct_config__.tag}-")
+        if record.key not in expected or not own:
+            raise FormatError(
+                "E031", f"a {record.__struct_config__.tag} has the key {record.key!r}"
+            )
 
 
 def _refuse_dangling(meaning: Meaning) -> None:

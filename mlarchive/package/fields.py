@@ -62,7 +62,7 @@ def _may_refer(struct: type[Struct]) -> bool:
     return any(_may_refer(inner) for hint in hints.values() for inner in _structs_in(hint))
 
 
-def _structs_in(hint: Any) -> Iterator[type[Struct]]:  # noqa: ANN401
+def _structs_in(hint: object) -> Iterator[type[Struct]]:
     if isinstance(hint, type) and issubclass(hint, Struct):
         yield hint
     for item in get_args(hint):

@@ -5,6 +5,9 @@ from msgspec import Struct
 CHUNK_MAX = 64 << 20
 """The format's own limit on the raw length of a chunk, in bytes (clause 4.3)."""
 
+TEXT_MAX = 64 << 10
+"""The format's own limit on the length of the plain-text record, in bytes (clause 4.3)."""
+
 WINDOW_MAX = 8 << 20
 """The format's own limit on the window of a zstd frame, in bytes (clause 5.2)."""
 

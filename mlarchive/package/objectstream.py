@@ -49,7 +49,7 @@ class ObjectStream(io.RawIOBase):
         self._at = origin + offset
         return self._at
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  (typeshed's name for it is private)
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  (any writable buffer)
         """Read up to the end of the current chunk.
 
         Raises:

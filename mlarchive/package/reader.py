@@ -104,8 +104,10 @@ class Package:
         Raises:
             FormatError: E023 to E039.
         """
-        meaning = decode_documents(self.documents)
-        check_objects(meaning.records, {name: row.size for name, row in self.objects.items()})
+        documents = self.documents
+        with self.storage.source.named():
+            meaning = decode_documents(documents)
+            check_objects(meaning.records, {name: row.size for name, row in self.objects.items()})
         return meaning
 
     @property
@@ -170,7 +172,8 @@ class Package:
         Raises:
             FormatError: What is wrong, the first that was found.
         """
-        verification = verify_storage(self.storage, full=full, progress=progress)
+        with self.storage.source.named():
+            verification = verify_storage(self.storage, full=full, progress=progress)
         # Known by now to be the bytes that were written; decoding compares them with the objects.
         _ = self.meaning
         return verification

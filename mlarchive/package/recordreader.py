@@ -10,7 +10,10 @@ from mlarchive.errors import FormatError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Buffer, Codec, decode
 from mlarchive.package.index import Row
+from mlarchive.package.layout import padding
 from mlarchive.package.record import HEADER_SIZE, Header, encode_header, record_size
+
+_STEP = 1 << 20
 
 
 def read_payload(source: ByteSource, row: Row) -> memoryview:
@@ -21,15 +24,27 @@ def read_payload(source: ByteSource, row: Row) -> memoryview:
     """
     record = memoryview(source.read_at(row.offset, record_size(row.stored_len)))
     end = HEADER_SIZE + row.stored_len
-    where = f"the record at byte {row.offset}"
-    if bytes(record[:HEADER_SIZE]) != encode_header(header_of(row)):
-        raise FormatError("E023", f"{where} has another header than the index says")
-    if any(record[end:]):
-        raise FormatError("E024", f"the padding after {where} is not zero")
+    _check_header(record[:HEADER_SIZE], row)
+    _check_padding(record[end:], row)
     payload = record[HEADER_SIZE:end]
-    if hashlib.sha256(payload).digest() != row.stored_sha256:
-        raise FormatError("E025", f"{where} is damaged: its stored bytes changed")
+    _check_digest(hashlib.sha256(payload).digest(), row)
     return payload
+
+
+def check_stored(source: ByteSource, row: Row) -> None:
+    """Check a record that is not to be understood, whatever its length, in bounded memory.
+
+    Raises:
+        FormatError: E023 to E025.
+    """
+    _check_header(source.read_at(row.offset, HEADER_SIZE), row)
+    digest = hashlib.sha256()
+    begin = row.offset + HEADER_SIZE
+    end = begin + row.stored_len
+    for at in range(begin, end, _STEP):
+        digest.update(source.read_at(at, min(_STEP, end - at)))
+    _check_padding(source.read_at(end, padding(row.stored_len + HEADER_SIZE)), row)
+    _check_digest(digest.digest(), row)
 
 
 def read_record(source: ByteSource, row: Row) -> Buffer:
@@ -42,7 +57,7 @@ def read_record(source: ByteSource, row: Row) -> Buffer:
     raw = decode(payload, codec=row.codec, elem=row.elem, raw_len=row.raw_len)
     # A stored payload is the raw bytes, and the index states the same digest for both.
     if row.codec != Codec.STORED and hashlib.sha256(raw).digest() != row.raw_sha256:
-        raise FormatError("E028", f"the record at byte {row.offset} decodes to other bytes")
+        raise FormatError("E028", f"{_where(row)} decodes to other bytes")
     return raw
 
 
@@ -57,3 +72,22 @@ def header_of(row: Row) -> Header:
         raw_len=row.raw_len,
         raw_sha256=row.raw_sha256,
     )
+
+
+def _check_header(header: Buffer, row: Row) -> None:
+    if bytes(header) != encode_header(header_of(row)):
+        raise FormatError("E023", f"{_where(row)} has another header than the index says")
+
+
+def _check_padding(after: Buffer, row: Row) -> None:
+    if any(after):
+        raise FormatError("E024", f"the padding after {_where(row)} is not zero")
+
+
+def _check_digest(digest: bytes, row: Row) -> None:
+    if digest != row.stored_sha256:
+        raise FormatError("E025", f"{_where(row)} is damaged: its stored bytes changed")
+
+
+def _where(row: Row) -> str:
+    return f"the record at byte {row.offset}"

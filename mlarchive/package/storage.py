@@ -60,7 +60,8 @@ class Storage:
     """
 
     def __init__(self, source: ByteSource, *, bases: Sequence["Storage"], limits: Limits) -> None:
-        tail = read_tail(source, limits)
+        with source.named():
+            tail = read_tail(source, limits)
         self.source = source
         self.package_id = tail.package_id
         self.trailer = tail.trailer
@@ -128,7 +129,8 @@ class Storage:
             FormatError: E023 to E028.
         """
         numbers = np.flatnonzero(self.index.rows["type"] == kind)
-        return read_record(self.source, self.index.row(int(numbers[0])))
+        with self.source.named():
+            return read_record(self.source, self.index.row(int(numbers[0])))
 
     def close(self) -> None:
         """Stop threads and close the file; bases are left open."""
@@ -138,7 +140,8 @@ class Storage:
     def _load(self, number: int) -> Buffer:
         row = self.index.row(number)
         if row.codec != Codec.ABSENT:
-            return read_record(self.source, row)
+            with self.source.named():
+                return read_record(self.source, row)
         for base in self._bases:
             found = base.find_chunk(row)
             if found is not None:

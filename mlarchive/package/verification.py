@@ -10,7 +10,7 @@ from msgspec import Struct
 from mlarchive.errors import FormatError
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
-from mlarchive.package.recordreader import read_payload, read_record
+from mlarchive.package.recordreader import check_stored, read_payload
 from mlarchive.package.storage import Storage
 from mlarchive.package.tail import check_signature_area
 
@@ -49,7 +49,7 @@ def verify_storage(storage: Storage, *, full: bool, progress: Progress | None) -
     rows = storage.index.rows
     check_signature_area(storage.source, storage.trailer)
     for number in np.flatnonzero(rows["type"] != RecordType.CHUNK):
-        read_record(storage.source, storage.index.row(int(number)))
+        check_stored(storage.source, storage.index.row(int(number)))
     objects = raw_bytes = 0
     if full:
         for size in _check_objects(storage, report):

@@ -56,7 +56,8 @@ class PackageWriter:
 
     Args:
         out: Where the bytes go; only ever written, so that a pipe will do.
-        threads: How many threads encode; None for one per processor that this process may use, 8 at most.
+        threads: How many threads encode; None for one per processor that this process
+            may use, 8 at most.
 
     Attributes:
         stream: The records written so far.

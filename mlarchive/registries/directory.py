@@ -205,7 +205,7 @@ class DirectoryRegistry:
         if policy.conflict == "skip":
             return Action(verb="skip", what=str(self._folder), why="it holds something else")
         raise ConflictError(
-            f"{self._folder} holds something else already",
+            f"{self._folder} holds something else already, or the same with files changed",
             hint="name a folder that does not exist yet, or remove this one",
         )
 

@@ -5,6 +5,7 @@ digests say it. Must not change anything.
 """
 
 import hashlib
+import io
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,8 +21,9 @@ from mlarchive.package.documents import (
     localised,
 )
 from mlarchive.records import Address, File, Folder
-from mlarchive.registries.folderfiles import open_watched, walk
-from mlarchive.registries.tree import DOCUMENT_NAMES
+from mlarchive.registries.folderfiles import FolderFile, open_watched, walk
+from mlarchive.registries.tree import DOCUMENT_NAMES, tree
+from mlarchive.snapshot import Snapshot, Stream
 
 _NOWHERE = Address(origin="", kind="folders", name="")
 _BLOCK = 1 << 20
@@ -73,26 +75,58 @@ def _by_documents(folder: Path) -> Held:
     try:
         raw = [(folder / name).read_bytes() for name in DOCUMENT_NAMES]
         documents = Documents(content=raw[0], state=raw[1], evidence=raw[2])
-        source = decode_documents(documents).address
+        meaning = decode_documents(documents)
     except FileNotFoundError:
         return _SOMETHING_ELSE
     except OSError as error:
         raise fsops.explain(error, folder, "read") from error
     except FormatError:
         return _SOMETHING_ELSE
-    return Held(content_id=documents.content_id, state_id=documents.state_id, source=source)
+    if not _has_its_files(folder, meaning):
+        return _SOMETHING_ELSE
+    return Held(
+        content_id=documents.content_id, state_id=documents.state_id, source=meaning.address
+    )
+
+
+def _has_its_files(folder: Path, meaning: Meaning) -> bool:
+    """Whether the tree still has every file that its documents name, byte by byte."""
+    listed = {file.path: file for file in walk(folder)[0]}
+    for leaf in tree(_without_bytes(meaning)):
+        file = listed.get(leaf.path)
+        if file is None:
+            return False
+        entry = leaf.stream.entry
+        # The text of a series is not what its digest is of.
+        if isinstance(entry, File) and _digest(folder, file) != entry.sha256:
+            return False
+    return True
+
+
+def _without_bytes(meaning: Meaning) -> Snapshot:
+    streams = tuple(
+        Stream(owner=record.key, entry=entry, open=io.BytesIO)
+        for record in meaning.records
+        for entry in (*getattr(record, "files", ()), *getattr(record, "metrics", ()))
+    )
+    return Snapshot(
+        address=meaning.address, subject=meaning.subject, records=meaning.records, streams=streams
+    )
+
+
+def _digest(folder: Path, file: FolderFile) -> str:
+    digest = hashlib.sha256()
+    with open_watched(folder, file) as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _by_digests(folder: Path) -> Held:
     files, uncarried = walk(folder)
     if uncarried:
         return _SOMETHING_ELSE
-    entries = []
-    for file in files:
-        digest = hashlib.sha256()
-        with open_watched(folder, file) as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-        entries.append(File(path=file.path, size=file.size, sha256=digest.hexdigest()))
-    documents = plain_documents(tuple(entries))
+    documents = plain_documents(
+        tuple(File(path=file.path, size=file.size, sha256=_digest(folder, file)) for file in files)
+    )
     return Held(content_id=documents.content_id, state_id=documents.state_id)

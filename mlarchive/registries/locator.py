@@ -108,6 +108,8 @@ def parse(text: str) -> Locator:
             hint="give credentials in the environment, such as MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
         )
+    if not before:
+        raise LocatorError(f"no registry stands before the # of {text!r}", hint=_EXAMPLES)
     scheme, registry, given = _parse_registry(before)
     if given != Selector() and cut:
         raise LocatorError(
@@ -134,13 +136,23 @@ def _parse_registry(text: str) -> Parsed:
         return "databricks", text, Selector()
     if _NAME.fullmatch(text):
         return "name", text, Selector()
-    raise LocatorError(f"{text!r} is not a locator", hint=_advice(text, scheme))
+    raise LocatorError(f"{_hushed(text)!r} is not a locator", hint=_advice(text, scheme))
+
+
+def _hushed(text: str) -> str:
+    """A refused text without what may be a secret: what goes before an @, or follows a ?."""
+    address, cut, _ = text.partition("?")
+    before, at, after = address.rpartition("@")
+    if at and ":" in before:
+        scheme = "".join(before.partition("://")[:2]) if "://" in before else ""
+        address = f"{scheme}…@{after}"
+    return f"{address}?…" if cut else address
 
 
 def _advice(text: str, scheme: str) -> str:
     if scheme in {"http", "https", "sqlite"}:
-        return f"for an MLflow server write mlflow+{text}"
-    if not scheme:
+        return f"for an MLflow server write mlflow+{_hushed(text.partition('?')[0])}"
+    if not scheme and text == _hushed(text):
         return f"for a folder of files write dir:{text}, for a vault vault:{text}"
     return _EXAMPLES
 
@@ -151,9 +163,15 @@ def _parse_http(rest: str, scheme: str) -> Parsed:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise LocatorError(f"mlflow+{url} is not a web address: {error}") from error
+        # What is no port may be a password with a character that ends it early.
+        raise LocatorError(
+            f"mlflow+{scheme}:… is not a web address: its host or its port is not one",
+            hint=f"write mlflow+{scheme}://HOST:PORT",
+        ) from error
     if not rest.startswith("//") or not host or re.search(r"\s", url):
-        raise LocatorError(f"mlflow+{url} names no host", hint=f"write mlflow+{scheme}://HOST:PORT")
+        raise LocatorError(
+            f"{_hushed(f'mlflow+{url}')} names no host", hint=f"write mlflow+{scheme}://HOST:PORT"
+        )
     if parts.query or rest.endswith("?"):
         raise LocatorError(
             f"the locator mlflow+{urlunsplit(parts._replace(query=''))} goes on with a ?",
@@ -167,7 +185,7 @@ def _parse_http(rest: str, scheme: str) -> Parsed:
 def _parse_sqlite(rest: str) -> Parsed:
     if not rest.startswith("///") or rest == "///" or "?" in rest:
         raise LocatorError(
-            f"mlflow+sqlite:{rest} does not name a database file",
+            f"{_hushed(f'mlflow+sqlite:{rest}')} does not name a database file",
             hint="write mlflow+sqlite:///mlflow.db, or mlflow+sqlite:////path/to/mlflow.db",
         )
     return "mlflow+sqlite", f"sqlite:{rest}", Selector()
@@ -176,7 +194,7 @@ def _parse_sqlite(rest: str) -> Parsed:
 def _parse_mlflow(rest: str) -> Parsed:
     if rest:
         raise LocatorError(
-            f"mlflow:{rest} is not a locator",
+            f"{_hushed(f'mlflow:{rest}')} is not a locator",
             hint="mlflow: alone means the server of MLFLOW_TRACKING_URI; " + _EXAMPLES,
         )
     return "mlflow", "", Selector()
@@ -205,7 +223,8 @@ def _parse_runs(rest: str) -> Parsed:
 
 def _parse_databricks(rest: str) -> Parsed:
     if not re.fullmatch(r"//[^/?]+", rest):
-        raise LocatorError(f"databricks:{rest} names no profile", hint="write databricks://PROFILE")
+        # It may be a token.
+        raise LocatorError("databricks:… names no profile", hint="write databricks://PROFILE")
     return "databricks", f"databricks:{rest}", Selector()
 
 
@@ -213,7 +232,7 @@ def _parse_azureml(rest: str) -> Parsed:
     match = _AZUREML.fullmatch(rest.removeprefix("//")) if rest.startswith("//") else None
     if match is None:
         raise LocatorError(
-            f"azureml:{rest} names no workspace and no registry",
+            f"{_hushed(f'azureml:{rest}')} names no workspace and no registry",
             hint="write azureml://subscriptions/S/resourceGroups/G/workspaces/W "
             "or azureml://registries/R",
         )
@@ -227,7 +246,8 @@ def _parse_azureml(rest: str) -> Parsed:
 def _parse_neptune(rest: str) -> Parsed:
     if not re.fullmatch(rf"//{_SEGMENT}/{_SEGMENT}", rest):
         raise LocatorError(
-            f"neptune:{rest} names no project", hint="write neptune://WORKSPACE/PROJECT"
+            f"{_hushed(f'neptune:{rest}')} names no project",
+            hint="write neptune://WORKSPACE/PROJECT",
         )
     return "neptune", rest.removeprefix("//"), Selector()
 
@@ -249,6 +269,8 @@ def _decode_path(text: str, scheme: str) -> str:
     """A path as written: `%23` stands for `#`, `%25` for `%`, any other `%` for itself."""
     path = re.sub("%23|%25", lambda escape: "#" if escape[0] == "%23" else "%", text)
     if not path or path == PACKAGE_SUFFIX:
+        if scheme == "package":
+            raise LocatorError(f"{text!r} is no name of a file", hint="write FILE.mlpkg")
         raise LocatorError(f"no path follows {scheme}:", hint=f"write {scheme}:DIR")
     return path
 

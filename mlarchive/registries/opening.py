@@ -42,7 +42,7 @@ def open_registry(locator: Locator, *, origin: str = "", environment: Environ) -
     if opener is None:
         raise UnsupportedError(
             f"{locator.origin} cannot be opened: this version has no adapter for {locator.scheme}",
-            hint="`mlarchive ls --help` lists the registries that it can open",
+            hint="`mlarchive --help` lists the registries that it can open",
         )
     return opener(locator, origin or locator.origin, environment)
 

@@ -1,10 +1,12 @@
 """The catalog of a vault: an SQLite table of what the packages in a folder say of themselves.
 
 It only saves time. It is compared with the folder whenever the vault is opened; where it is lost,
-damaged, of another version, or its folder may not be written, the packages are asked again.
+damaged, of another version, or its folder may not be written, the packages are asked again. Paths
+are kept as bytes, since a folder may hold names that are not UTF-8.
 """
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,11 +20,11 @@ from mlarchive.records import Address
 
 NAME = ".mlarchive-catalog.sqlite"
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_SECONDS = 30.0
 _SCHEMA = """
 CREATE TABLE package (
-    path TEXT PRIMARY KEY,
+    path BLOB PRIMARY KEY,
     bytes INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     origin TEXT NOT NULL,
@@ -108,6 +110,10 @@ class Kept(Struct, frozen=True, kw_only=True):
     base_package_id: str = ""
 
 
+class UnusableCatalogError(StorageError):
+    """The table is damaged, or the disk takes no more of it; the packages are as they were."""
+
+
 _FIELDS = Row.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
 
@@ -129,9 +135,8 @@ class Catalog:
         except sqlite3.OperationalError:
             return cls.in_memory()
         except sqlite3.DatabaseError:
-            # It is no database any more. It holds nothing that the packages do not say.
-            with contextlib.suppress(OSError):
-                path.unlink()
+            # It is no database any more.
+            discard(folder)
             return cls.on_disk_at(folder) if not path.exists() else cls.in_memory()
 
     @classmethod
@@ -151,26 +156,42 @@ class Catalog:
             "ORDER BY packed_at DESC, path DESC",
             tuple(equal.values()),
         )
-        return [
-            msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Row, strict=False)
-            for row in found
-        ]
+        try:
+            return [_row(values) for values in found]
+        except (msgspec.ValidationError, TypeError) as error:
+            raise _unusable(error) from error
 
     def put(self, rows: Sequence[Row]) -> None:
         """Add rows, in place of those of the same path."""
         marks = ", ".join("?" for _ in _FIELDS)
         for row in rows:
-            values = tuple(getattr(row, field) for field in _FIELDS)
+            path, *others = (getattr(row, field) for field in _FIELDS)
+            values = (os.fsencode(path), *others)
             self._run(f"INSERT OR REPLACE INTO package ({_COLUMNS}) VALUES ({marks})", values)  # noqa: S608
 
     def drop(self, paths: Sequence[str]) -> None:
         """Forget files."""
         for path in paths:
-            self._run("DELETE FROM package WHERE path = ?", (path,))
+            self._run("DELETE FROM package WHERE path = ?", (os.fsencode(path),))
 
     def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
         with self._lock, _explaining():
             return self._connection.execute(statement, values).fetchall()
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder's catalog if that can be; it holds nothing that the packages do not say."""
+    for name in (NAME, f"{NAME}-journal"):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+
+
+def _row(values: Sequence[object]) -> Row:
+    fields = dict(zip(_FIELDS, values, strict=True))
+    path = fields.pop("path")
+    if not isinstance(path, bytes):
+        raise TypeError(f"a path is kept as {type(path).__name__}")
+    return msgspec.convert({"path": os.fsdecode(path), **fields}, Row, strict=False)
 
 
 def _connect(name: str) -> sqlite3.Connection:
@@ -208,8 +229,8 @@ def _explaining() -> Iterator[None]:
         raise _unusable(error) from error
 
 
-def _unusable(error: sqlite3.DatabaseError) -> StorageError:
-    return StorageError(
+def _unusable(error: Exception) -> UnusableCatalogError:
+    return UnusableCatalogError(
         f"the vault's catalog cannot be used: {error}",
         hint=f"see that the disk has room; {NAME} may be removed, it is made again",
     )

@@ -15,6 +15,10 @@ from mlarchive.package import Package
 from mlarchive.vault.catalog import Catalog, Row
 from mlarchive.vault.naming import SUFFIX
 
+LATEST = 253_402_300_799_999
+"""The last millisecond of the year 9999. A package that states a later time, or one before 1970,
+would count for ever, or never: it is treated as damaged."""
+
 
 def heal(folder: Path, catalog: Catalog) -> None:
     """Make the catalog say what the folder holds."""
@@ -40,6 +44,8 @@ def look_into(folder: Path, path: str) -> Row:
     try:
         with Package.open(folder / path) as package:
             meaning = package.meaning
+            if not 0 <= meaning.packed.time <= LATEST:
+                return replace(row, damage="the time of packing that it states cannot be right")
             return Row(
                 path=path,
                 bytes=facts.st_size,

@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from mlarchive import fsops
-from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.errors import ConflictError, DamageError, NotFoundError
 from mlarchive.pack import Packed, Progress, pack_scratch, pack_state
 from mlarchive.package import Package
 from mlarchive.records import Address
 from mlarchive.snapshot import Snapshot
-from mlarchive.vault.catalog import Catalog, Kept, Row
-from mlarchive.vault.listing import heal, holds_packages, look_into
+from mlarchive.vault.catalog import Catalog, Kept, Row, UnusableCatalogError, discard
+from mlarchive.vault.listing import LATEST, heal, holds_packages, look_into
 from mlarchive.vault.naming import places
 
 
@@ -72,8 +72,8 @@ class Vault:
     ) -> Kept:
         """Keep a snapshot, and make it the one that counts for its address.
 
-        If the same content in the same state counts already, nothing changes. If the vault has
-        the content under whatever address or state, only a thin package is added.
+        If the same content in the same state counts already and is sound, nothing changes. If the
+        vault has the content under whatever address or state, only a thin package is added.
 
         Args:
             snapshot: What to keep.
@@ -92,7 +92,7 @@ class Vault:
         """
         self._prepare()
         counting = next(iter(self.find(address=snapshot.address)), None)
-        when = max(packed_at, counting.packed_at + 1) if counting else packed_at
+        when = _when(packed_at, counting)
         with fsops.scratch_folder(self.folder) as scratch:
             if reuse_content:
                 base = self._full(reuse_content)
@@ -115,7 +115,7 @@ class Vault:
                     threads=threads,
                     progress=progress,
                 )
-            if counting and _same(counting, made):
+            if counting and _same(counting, made) and self._is_sound(counting):
                 return counting
             made = made if made.thin else self._thinned(made, scratch, when)
             return self._publish(made, snapshot.address)
@@ -183,10 +183,33 @@ class Vault:
         """Change over to a catalog on disk; other threads may still be asking the old one."""
         with self._changing:
             if not self._catalog.on_disk:
-                catalog = Catalog.on_disk_at(self.folder)
-                heal(self.folder, catalog)
+                catalog = self._healed()
                 self._retired.append(self._catalog)
                 self._catalog = catalog
+
+    def _healed(self) -> Catalog:
+        """The catalog on disk, in step with the folder; made anew, or in memory, if need be."""
+        for _ in range(2):
+            catalog = Catalog.on_disk_at(self.folder)
+            try:
+                heal(self.folder, catalog)
+            except UnusableCatalogError:
+                catalog.close()
+                discard(self.folder)
+            else:
+                return catalog
+        catalog = Catalog.in_memory()
+        heal(self.folder, catalog)
+        return catalog
+
+    def _is_sound(self, kept: Kept) -> bool:
+        """Whether a package, and what it leans on, has the bytes that were stored."""
+        try:
+            with self.open_package(kept) as package:
+                package.verify(full=kept.thin)
+                return not package.missing()
+        except (DamageError, NotFoundError):
+            return False
 
     def _full(self, content_id: str) -> Row | None:
         rows = self._catalog.rows(content_id=content_id, damage="")
@@ -239,9 +262,27 @@ class Vault:
             row = look_into(self.folder, place.as_posix())
             if not self._catalog.on_disk:
                 self._use_disk()
-            self._catalog.put([row])
+            # The package is kept, whatever the catalog can take of it.
+            with contextlib.suppress(UnusableCatalogError):
+                self._catalog.put([row])
             return self._kept(row)
         raise AssertionError("places never end")  # pragma: no cover
+
+
+def _when(packed_at: int, counting: Kept | None) -> int:
+    """The time that a package must state to count from now on.
+
+    Raises:
+        ConflictError: The one that counts is from a future that leaves no later time.
+    """
+    if counting is None:
+        return packed_at
+    if counting.packed_at >= LATEST:
+        raise ConflictError(
+            f"{counting.path} states the last time that there is, so nothing can supersede it",
+            hint="see where it is from, and move it out of the vault",
+        )
+    return max(packed_at, counting.packed_at + 1)
 
 
 def _same(kept: Kept, made: Packed) -> bool:

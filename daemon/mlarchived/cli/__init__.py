@@ -25,9 +25,9 @@ example:
   mlarchived status              # how do the mirrors stand?
 
 exit status:
-  0  done, or nothing to do      3  done, but something could not be carried
-  2  wrong usage                10  and above: failed; spec/errors.md lists them
-  22 several objects failed, each for its own reason
+   0  done, or nothing to do     4  what is stored is damaged
+   2  wrong usage               10  and above: failed; spec/errors.md lists them
+   3  done, with losses         22  several objects failed, each for its own reason
 """
 
 

@@ -95,8 +95,9 @@ def _tensors(header: bytes) -> list[tuple[int, Hint]]:
     ]
 
 
-def _offsets(value: Any) -> tuple[int, int]:  # noqa: ANN401
-    begin, end = value
-    if type(begin) is not int or type(end) is not int:
-        raise TypeError("offsets are integers")
-    return begin, end
+def _offsets(value: object) -> tuple[int, int]:
+    match value:
+        case [int(begin), int(end)]:
+            return begin, end
+        case _:
+            raise TypeError("offsets are two integers")

@@ -5,8 +5,7 @@ can be written to. The carrier is marked, so that reading it back gives the vers
 again (clause 3.6).
 """
 
-from mlflow.entities import Experiment as MlflowExperiment
-from mlflow.entities import ExperimentTag, LoggedModelStatus, LoggedModelTag
+from mlflow.entities import LoggedModelStatus, LoggedModelTag
 
 from mlarchive.records import ModelVersion, Run
 from mlarchive.registries.mlflow import marks
@@ -14,9 +13,9 @@ from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill
 from mlarchive.registries.mlflow.work import Work
+from mlarchive.registries.mlflow.writing_experiment import experiment_made
 from mlarchive.registries.mlflow.writing_model import find_logged_models
 
-_EXPERIMENT = "mlarchive"
 _NAME = "version-files"
 
 
@@ -52,13 +51,5 @@ def _carry(work: Work, record: ModelVersion, what: str) -> None:
 
 
 def _experiment(work: Work, record: ModelVersion) -> str:
-    if record.run:
-        run = work.snapshot.record(record.run)
-        if isinstance(run, Run):
-            return work.ids[run.experiment]
-    store = work.connection.tracking
-    found: MlflowExperiment | None = store.get_experiment_by_name(_EXPERIMENT)
-    if found:
-        return found.experiment_id
-    made: str = store.create_experiment(_EXPERIMENT, tags=[ExperimentTag(marks.CARRIER, "true")])
-    return made
+    run = work.snapshot.by_key.get(record.run)
+    return experiment_made(work, run.experiment if isinstance(run, Run) else "")

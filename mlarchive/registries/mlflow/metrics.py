@@ -2,7 +2,7 @@
 
 A history is fetched page by page and checked to be whole: the run's own latest point must be in
 it. SQL stores cannot hold an infinity, a NaN's payload or the same point twice; `as_stored` says
-what they make of a value, so that only real differences count (clause 3 of
+what they make of a value, so that only real differences count (clause 3.8 of
 `spec/mapping-mlflow.md`).
 """
 

@@ -48,8 +48,8 @@ def read_run(
     info = run.info
     key = run_key(info.run_id)
     name = f"run {info.run_id}"
-    read_experiment(connection, info.experiment_id, gathering)
-    gathering.records.append(_record(run, carried_models))
+    experiment = read_experiment(connection, info.experiment_id, gathering)
+    gathering.records.append(_record(run, experiment, carried_models))
     gathering.streams.extend(
         Stream(
             owner=key,
@@ -66,19 +66,22 @@ def read_run(
 
 
 def read_experiment(connection: Connection, experiment_id: str, gathering: Gathering) -> str:
-    """Gather an experiment once; returns its key."""
+    """Gather an experiment once; returns its key, "" if it only holds what belongs to none."""
     key = f"experiment/{experiment_id}"
-    if all(record.key != key for record in gathering.records):
-        experiment = connection.tracking.get_experiment(experiment_id)
-        gathering.records.append(
-            Experiment(
-                key=key,
-                native=native_experiment(experiment),
-                name=experiment.name,
-                tags=marks.state_tags(experiment.tags),
-                lifecycle=lifecycle(experiment.lifecycle_stage),
-            )
+    if any(record.key == key for record in gathering.records):
+        return key
+    experiment = connection.tracking.get_experiment(experiment_id)
+    if marks.CARRIER in experiment.tags:
+        return ""
+    gathering.records.append(
+        Experiment(
+            key=key,
+            native=native_experiment(experiment),
+            name=experiment.name,
+            tags=marks.state_tags(experiment.tags),
+            lifecycle=lifecycle(experiment.lifecycle_stage),
         )
+    )
     return key
 
 
@@ -92,13 +95,13 @@ def run_name_and_user(run: MlflowRun) -> tuple[str, str]:
     return run.info.run_name or "", run.info.user_id or run.data.tags.get(MLFLOW_USER, "")
 
 
-def _record(run: MlflowRun, carried_models: frozenset[str]) -> Run:
+def _record(run: MlflowRun, experiment: str, carried_models: frozenset[str]) -> Run:
     info, tags = run.info, run.data.tags
     name, user = run_name_and_user(run)
     return Run(
         key=run_key(info.run_id),
         native=native_run(run, _also(run, carried_models)),
-        experiment=f"experiment/{info.experiment_id}",
+        experiment=experiment,
         name=name,
         status=info.status,
         start=info.start_time or 0,

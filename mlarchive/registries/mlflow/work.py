@@ -21,10 +21,17 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One action and how it is done."""
+    """One action and how it is done.
+
+    Attributes:
+        action: As a person sees it.
+        do: Does it.
+        once: Whether its requests fail when they are sent again after they took effect.
+    """
 
     action: Action
     do: Callable[[], None]
+    once: bool = False
 
 
 @dataclass(slots=True)
@@ -58,6 +65,10 @@ class Work:
     def step(self, verb: Verb, what: str, why: str = "", do: Callable[[], None] = _nothing) -> None:
         """Add a step."""
         self.steps.append(Step(Action(verb=verb, what=what, why=why), do))
+
+    def step_once(self, verb: Verb, what: str, why: str, do: Callable[[], None]) -> None:
+        """Add a step whose requests fail when they are sent again after they took effect."""
+        self.steps.append(Step(Action(verb=verb, what=what, why=why), do, once=True))
 
     def lose(self, record: str, what: str, why: str) -> None:
         """List something that the target cannot hold, once."""
@@ -139,7 +150,8 @@ def plan_tags(  # noqa: PLR0913  (two sides and two ways to change one)
             why = "the target's own object has another value there, which stays"
             work.lose(what, f"tag {name}", why)
     for name in sorted(present.keys() - wanted.keys()) if exact else ():
-        work.step("update", f"tag {name!r} of {what}", "removed at the source", _with(drop, name))
+        why = "removed at the source"
+        work.step_once("update", f"tag {name!r} of {what}", why, _with(drop, name))
 
 
 def _with(do: Callable[..., None], *values: str) -> Callable[[], None]:

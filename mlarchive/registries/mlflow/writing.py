@@ -4,6 +4,8 @@ The order lets nothing be seen before it is whole: experiment, run, logged model
 version, labels, aliases, marks; deletions that the source has made come last (clause 3).
 """
 
+import contextlib
+
 import msgspec
 
 from mlarchive.errors import UnsupportedError
@@ -20,6 +22,7 @@ from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.selecting import all_experiments, versions_of
+from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work
 from mlarchive.registries.mlflow.writing_experiment import plan_experiment, plan_experiment_end
 from mlarchive.registries.mlflow.writing_model import plan_logged_model
@@ -68,7 +71,8 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     """
     work, target = _planned(connection, origin, snapshot, policy)
     for step in work.steps:
-        step.do()
+        with once() if step.once else contextlib.nullcontext():
+            step.do()
     subject = snapshot.record(snapshot.subject)
     reached = work.ids.get(subject.key, "")
     if reached and isinstance(subject, ModelVersion):

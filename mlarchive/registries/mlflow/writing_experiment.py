@@ -8,7 +8,11 @@ from mlarchive.errors import ConflictError
 from mlarchive.records import Experiment
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted
+from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work, called, cut, plan_tags
+
+_HOME = "mlarchive"
+"""The experiment for what belongs to none."""
 
 
 def plan_experiment(work: Work, record: Experiment) -> None:
@@ -30,7 +34,7 @@ def plan_experiment(work: Work, record: Experiment) -> None:
                 record.name, tags=[ExperimentTag(name, value) for name, value in marked.items()]
             )
 
-        work.step("create", what, "not there yet", create)
+        work.step_once("create", what, "not there yet", create)
         return
     work.ids[record.key] = found.experiment_id
     ours = found.tags.get(marks.ORIGIN) == origin
@@ -46,7 +50,7 @@ def plan_experiment_end(work: Work, record: Experiment) -> None:
         return
     found = find_experiment(work, record, marks.origin_of(record, work.snapshot))
     if found is None or found.lifecycle_stage == "active":
-        work.step(
+        work.step_once(
             "delete",
             called(record),
             "deleted at the source",
@@ -63,6 +67,29 @@ def find_experiment(work: Work, record: Experiment, origin: str) -> MlflowExperi
     return work.connection.tracking.get_experiment_by_name(record.name)  # type: ignore[no-any-return]  # untyped in mlflow
 
 
+def experiment_there(work: Work, key: str) -> str:
+    """The target's id of an experiment, or of the one for what belongs to none; "" if not there.
+
+    Args:
+        work: Knows the ids.
+        key: The experiment's record; "" for what belongs to none.
+    """
+    if key:
+        return work.ids.get(key, "")
+    found = work.connection.tracking.get_experiment_by_name(_HOME)
+    return str(found.experiment_id) if found else ""
+
+
+def experiment_made(work: Work, key: str) -> str:
+    """As `experiment_there`, once the experiments are written; makes the one for strays."""
+    there = experiment_there(work, key)
+    if there or key:
+        return there
+    with once():
+        tags = [ExperimentTag(marks.CARRIER, "true")]
+        return str(work.connection.tracking.create_experiment(_HOME, tags=tags))
+
+
 def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ours: bool) -> None:
     if found.lifecycle_stage == "active" or record.lifecycle == "deleted":
         return
@@ -72,7 +99,7 @@ def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ou
             " written to it",
             hint="restore it, or purge it with `mlflow gc`",
         )
-    work.step(
+    work.step_once(
         "update",
         called(record),
         "restored at the source",

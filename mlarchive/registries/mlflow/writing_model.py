@@ -29,6 +29,7 @@ from mlarchive.registries.mlflow.selecting import quoted, run_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill, list_refused_names
 from mlarchive.registries.mlflow.work import Work, called, list_inner_ids, plan_tags
+from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
 from mlarchive.registries.mlflow.writing_metrics import log_points, points, series_streams
 from mlarchive.snapshot import Stream
 
@@ -39,7 +40,7 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
     """Plan a logged model's creation, what it lacks, or its labels."""
     what = called(record)
     origin = marks.origin_of(record, work.snapshot)
-    experiment = work.ids.get(_experiment(work, record))
+    experiment = experiment_there(work, _experiment(work, record))
     found = _find(work, record, origin, experiment)
     digest = marks.record_digest(record)
     whole = [model for model in found if (model.tags or {}).get(marks.RECORD) == digest]
@@ -49,7 +50,7 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
     streams = work.snapshot.streams_of(record.key)
     _list_lost_points(work, record)
     list_inner_ids(work, what, streams)
-    list_refused_names(work, what, experiment or "", streams)
+    list_refused_names(work, what, experiment, streams)
     settled = [model for model in found if marks.RECORD in (model.tags or {})]
     begun = [model for model in found if marks.RECORD not in (model.tags or {})]
     extend = settled if work.policy.conflict != "new-version" else []
@@ -79,9 +80,7 @@ def find_logged_models(work: Work, origin: str, experiment: str) -> list[MlflowL
     )
 
 
-def _find(
-    work: Work, record: LoggedModel, origin: str, experiment: str | None
-) -> list[MlflowLoggedModel]:
+def _find(work: Work, record: LoggedModel, origin: str, experiment: str) -> list[MlflowLoggedModel]:
     if known := work.known.get(record.key):
         with contextlib.suppress(NotFoundError), speaking(work.connection.uri):
             return [work.connection.tracking.get_logged_model(known)]
@@ -100,7 +99,7 @@ def _create(work: Work, record: LoggedModel, origin: str) -> None:
     tags = {marks.ORIGIN: origin, **record.tags}
     with once():
         model = work.connection.tracking.create_logged_model(
-            experiment_id=work.ids[_experiment(work, record)],
+            experiment_id=experiment_made(work, _experiment(work, record)),
             name=record.name,
             source_run_id=work.ids[record.run] if record.run else None,
             tags=[LoggedModelTag(name, value) for name, value in tags.items()],
@@ -142,12 +141,15 @@ def _active(work: Work, run_id: str) -> Iterator[None]:
     """Let a deleted run take what belongs to it, for as long as the block lasts."""
     store = work.connection.tracking
     deleted = run_of(work.connection, run_id).info.lifecycle_stage == "deleted"
-    if deleted:
+    if not deleted:
+        yield
+        return
+    with once():
         store.restore_run(run_id)
     try:
         yield
     finally:
-        if deleted:
+        with once():
             store.delete_run(run_id)
 
 

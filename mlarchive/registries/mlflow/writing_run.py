@@ -28,6 +28,7 @@ from mlarchive.registries.mlflow.selecting import quoted, run_of, runs_in
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill, list_refused_names
 from mlarchive.registries.mlflow.work import Work, called, cut, list_inner_ids, plan_tags
+from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
 from mlarchive.registries.mlflow.writing_metrics import (
     check_series,
     list_changed_points,
@@ -50,7 +51,7 @@ def plan_run(work: Work, record: Run) -> None:
     streams = work.snapshot.streams_of(record.key)
     list_changed_points(work, what, streams)
     list_inner_ids(work, what, streams)
-    list_refused_names(work, what, work.ids.get(record.experiment, ""), streams)
+    list_refused_names(work, what, experiment_there(work, record.experiment), streams)
     settled = [run for run in found if marks.RECORD in run.data.tags]
     begun = [run for run in found if marks.RECORD not in run.data.tags]
     # What changed at the source becomes a run of its own where the policy makes new versions.
@@ -69,7 +70,8 @@ def plan_run(work: Work, record: Run) -> None:
         _create(work, record, origin, tags)
         _complete(work, record, tags, settled=False)
 
-    work.step("create", what, f"in {called(work.snapshot.record(record.experiment))}", create)
+    experiment = work.snapshot.by_key.get(record.experiment)
+    work.step("create", what, f"in {called(experiment)}" if experiment else "", create)
 
 
 def plan_run_end(work: Work, record: Run) -> None:
@@ -81,7 +83,7 @@ def plan_run_end(work: Work, record: Run) -> None:
         or run_of(work.connection, run_id).info.lifecycle_stage == "active"
     )
     if record.lifecycle == "deleted" and active:
-        work.step(
+        work.step_once(
             "delete",
             called(record),
             "deleted at the source",
@@ -99,7 +101,7 @@ def _find(work: Work, record: Run, origin: str) -> list[MlflowRun]:
     if known := work.known.get(record.key):
         with contextlib.suppress(NotFoundError):
             return [run_of(work.connection, known)]
-    experiment = work.ids.get(record.experiment)
+    experiment = experiment_there(work, record.experiment)
     return find_run(work.connection, origin, [experiment]) if experiment else []
 
 
@@ -109,7 +111,7 @@ def _create(work: Work, record: Run, origin: str, tags: dict[str, str]) -> None:
         marked[MLFLOW_USER] = record.user
     with once():
         run = work.connection.tracking.create_run(
-            experiment_id=work.ids[record.experiment],
+            experiment_id=experiment_made(work, record.experiment),
             user_id=record.user,
             start_time=record.start,
             tags=[RunTag(name, value) for name, value in marked.items()],
@@ -258,7 +260,7 @@ def _check(work: Work, record: Run, run: MlflowRun) -> None:
 
 def _plan_revival(work: Work, record: Run, run_id: str) -> None:
     work.revived.add(record.key)
-    work.step(
+    work.step_once(
         "update",
         called(record),
         "restored",
@@ -315,7 +317,7 @@ def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) 
 def _parent(work: Work, record: Run) -> str:
     """The target's id of the run's parent; "" if there is none, or it was not mirrored."""
     native = record.native.also.get("parent", "")
-    experiment = work.ids.get(record.experiment)
+    experiment = experiment_there(work, record.experiment)
     if not native or not experiment:
         return ""
     address = Address(origin=work.snapshot.address.origin, kind="runs", name=native)

@@ -81,7 +81,7 @@ def plan_sweep(work: Work, record: ModelVersion, place: Place) -> None:
     """Plan the removal of placeholders that an interrupted write left behind."""
     name = target_name(work, record)
     for number in place.sweep:
-        work.step(
+        work.step_once(
             "delete",
             f"models/{name}/{number}",
             "a placeholder of an interrupted write",
@@ -104,7 +104,7 @@ def plan_registered_model(work: Work, record: RegisteredModel, name: str) -> Non
             [RegisteredModelTag(tag, value) for tag, value in marked.items()],
             record.description,
         )
-        work.step("create", what, "not there yet", create)
+        work.step_once("create", what, "not there yet", create)
         return
     ours = found.tags.get(marks.ORIGIN) == origin
     held = found.description or ""
@@ -157,13 +157,15 @@ def _create(work: Work, record: ModelVersion, place: Place) -> None:
         given = int(version.version)
         if given >= place.number:
             break
-        work.connection.models.delete_model_version(name, str(given))
+        with once():
+            work.connection.models.delete_model_version(name, str(given))
     work.ids[record.key] = str(given)
     if place.number and given > place.number:
         # So that trying again does not use up a number each time.
         highest = RegisteredModelTag(marks.HIGHEST, str(given))
         work.connection.models.set_registered_model_tag(name, highest)
-        work.connection.models.delete_model_version(name, str(given))
+        with once():
+            work.connection.models.delete_model_version(name, str(given))
         raise too_low(name, place.number, given)
     _promote(work, record)
 
@@ -287,7 +289,7 @@ def _plan_aliases(work: Work, record: ModelVersion, what: str, place: Place) -> 
             )
     gone = {alias for alias, owner in held.items() if number and owner == number}
     for alias in sorted(gone - set(record.aliases)):
-        work.step(
+        work.step_once(
             "update",
             f"alias {alias!r} of {what}",
             "removed at the source",

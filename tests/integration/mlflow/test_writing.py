@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.package import Package
-from mlarchive.records import Address, Run
+from mlarchive.records import Address, Experiment, Run
 from mlarchive.registries.base import Receipt, Selector, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.mlflow_packages import (
@@ -180,6 +180,35 @@ def test_changed_labels_travel_alone(
     assert "checked" not in held.tags
     assert there.get_run(str(held.run_id)).data.tags["purpose"] == "more tests"
     assert package_of(clinic, "labelled", 1).state_id == package.state_id
+    assert written(clinic, package).idle
+
+
+def test_what_was_relabelled_at_the_target_is_put_right(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    package = model_package("meddled")
+    written(clinic, package)
+    there.set_model_version_tag("meddled", "1", "stray", "tag")
+    there.update_model_version("meddled", "1", "not what the source says")
+    receipt = written(clinic, package)
+
+    assert not receipt.idle
+    assert receipt.bytes == 0
+    assert package_of(clinic, "meddled", 1).state_id == package.state_id
+
+
+def test_a_run_without_an_experiment_finds_a_home(clinic: MlflowRegistry) -> None:
+    snapshot = by_hand("stray", streams=[file_stream("run", "model/w", b"w")])
+    records = (
+        msgspec.structs.replace(record, experiment="") if isinstance(record, Run) else record
+        for record in snapshot.records
+        if not isinstance(record, Experiment)
+    )
+    package = packed(replace(snapshot, records=tuple(records)))
+    receipt = written(clinic, package)
+
+    assert receipt.target == version_address(clinic, "stray", 1)
+    assert package_of(clinic, "stray", 1).content_id == package.content_id
     assert written(clinic, package).idle
 
 

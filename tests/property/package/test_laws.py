@@ -77,10 +77,7 @@ def test_frames_come_back(raw: bytes, effort: Effort) -> None:
 
 @given(raw=raws(least=8), elem=ELEMENTS, rotated=st.booleans(), data=st.data())
 def test_planes_come_back_whatever_is_compressed(
-    raw: bytes,
-    elem: int,
-    rotated: bool,
-    data: st.DataObject,
+    *, raw: bytes, elem: int, rotated: bool, data: st.DataObject
 ) -> None:
     choice = st.sampled_from([None, *Effort])
     efforts = data.draw(st.lists(choice, min_size=elem, max_size=elem))

@@ -143,7 +143,7 @@ MEMBERS = {
 
 
 @pytest.mark.parametrize("behind", [True, False])
-def test_payloads_of_a_torch_file_are_cut_on_their_own(behind: bool) -> None:  # noqa: FBT001
+def test_payloads_of_a_torch_file_are_cut_on_their_own(*, behind: bool) -> None:
     parts = [part for part, _ in cuts(torch_zip("model", MEMBERS, behind=behind))]
     large = MEMBERS["data/0"]
     assert large[: 4 << 20] in parts

@@ -42,7 +42,7 @@ def test_flipped_bytes_of_a_bigger_package_are_noticed(seed: int) -> None:
 
 
 @pytest.mark.parametrize("full", [True, False])
-def test_both_kinds_of_verification_notice_damaged_chunks(full: bool) -> None:  # noqa: FBT001
+def test_both_kinds_of_verification_notice_damaged_chunks(*, full: bool) -> None:
     whole = bytearray(packed(MIXED))
     whole[len(whole) // 2] ^= 1
     with opened(bytes(whole)) as package, pytest.raises(FormatError, match="E025"):

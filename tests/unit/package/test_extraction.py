@@ -53,7 +53,7 @@ def test_bytes_without_their_digest_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", ["../outside", "/tmp/outside", "a/../../outside", "a\0b", ""])  # noqa: S108
+@pytest.mark.parametrize("path", ["../outside", "/outside", "a/../../outside", "a\0b", ""])
 def test_paths_that_lead_out_are_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(FormatError, match="E036"):
         extract([stream(path, b"x")], tmp_path / "out")

@@ -25,7 +25,7 @@ def test_planes_without_rotation_are_the_bytes() -> None:
 @pytest.mark.parametrize("elem", [1, 2, 4, 8])
 @pytest.mark.parametrize("rotated", [True, False])
 @pytest.mark.parametrize("length", [8, 1003, BLOCK - 8, BLOCK, 2 * BLOCK + 11])
-def test_planes_come_back(elem: int, rotated: bool, length: int) -> None:  # noqa: FBT001
+def test_planes_come_back(*, elem: int, rotated: bool, length: int) -> None:
     raw = np.random.default_rng(length).integers(0, 256, length, np.uint8).tobytes()
     efforts = [Effort.FAST] + [None] * (elem - 1)
     payload = b"".join(encode_planes(raw, elem=elem, rotated=rotated, efforts=efforts))

@@ -127,7 +127,7 @@ def test_unknown_names_of_the_module_are_attribute_errors() -> None:
     import mlarchive.package
 
     with pytest.raises(AttributeError, match="Nonsense"):
-        mlarchive.package.Nonsense  # noqa: B018
+        _ = mlarchive.package.Nonsense
     assert set(mlarchive.package.__all__) <= {
         name for name in mlarchive.package.__all__ if getattr(mlarchive.package, name)
     }

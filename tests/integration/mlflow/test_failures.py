@@ -1,0 +1,144 @@
+"""What a person is told when a registry cannot be used: one sentence, at once, no secrets."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from mlarchive.errors import (
+    AccessError,
+    LocatorError,
+    MlarchiveError,
+    NotFoundError,
+    RemoteError,
+    UnavailableError,
+    UnsupportedError,
+)
+from mlarchive.registries.base import Selector
+from mlarchive.registries.mlflow import MlflowRegistry
+from tests.support.mlflow_server import MlflowServer, free_port
+
+pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+
+
+@pytest.fixture
+def answering() -> Iterator[dict[str, object]]:
+    """A web server that gives every request one answer: `status`, `body`; `uri` says where."""
+    answer: dict[str, object] = {"status": 200, "body": b"hello"}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = answer["body"]
+            assert isinstance(body, bytes)
+            self.send_response(int(str(answer["status"])))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815  (http.server's name)
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        answer["uri"] = f"http://127.0.0.1:{server.server_port}"
+        yield answer
+        server.shutdown()
+        thread.join()
+
+
+def complaint(uri: str) -> MlarchiveError:
+    """The error of listing a registry's models."""
+    with pytest.raises(MlarchiveError) as caught, MlflowRegistry.open(uri) as registry:
+        list(registry.ls(Selector(kind="models")))
+    return caught.value
+
+
+def test_a_stopped_server_is_said_within_seconds() -> None:
+    started = time.monotonic()
+    error = complaint(f"http://127.0.0.1:{free_port()}")
+
+    assert isinstance(error, UnavailableError)
+    assert "nothing listens there" in error.message
+    assert error.hint
+    assert time.monotonic() - started < 5
+
+
+def test_missing_credentials_are_an_access_error(answering: dict[str, object]) -> None:
+    answering.update(status=401, body=b"You are not authenticated.")
+    error = complaint(str(answering["uri"]))
+
+    assert isinstance(error, AccessError)
+    assert "MLFLOW_TRACKING_TOKEN" in error.hint
+
+
+def test_another_kind_of_server_is_recognised(answering: dict[str, object]) -> None:
+    answering.update(status=200, body=b"<html>welcome</html>")
+    error = complaint(str(answering["uri"]))
+
+    assert isinstance(error, RemoteError)
+    assert "does not answer as an MLflow server does" in error.message
+
+
+def test_a_server_in_trouble_can_be_tried_again(
+    answering: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    answering.update(status=503, body=b"later")
+    error = complaint(str(answering["uri"]))
+
+    assert isinstance(error, UnavailableError)
+    assert error.retryable
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
+    error = complaint("http://ada:hunter2@127.0.0.1:5000")
+
+    assert isinstance(error, LocatorError)
+    assert "hunter2" not in f"{error.message} {error.hint}"
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "typo.db"
+    error = complaint(f"sqlite:///{path}")
+
+    assert isinstance(error, NotFoundError)
+    assert not path.exists()
+
+
+def test_somebody_elses_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE mine (x)")
+    before = path.read_bytes()
+
+    assert isinstance(complaint(f"sqlite:///{path}"), UnsupportedError)
+    assert path.read_bytes() == before
+
+
+def test_a_database_of_another_version_is_not_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        database.execute("INSERT INTO alembic_version VALUES ('0c779009ac13')")
+        database.commit()
+    before = path.read_bytes()
+    error = complaint(f"sqlite:///{path}")
+
+    assert "another version of MLflow" in error.message
+    assert path.read_bytes() == before
+
+
+def test_a_kind_that_mlflow_lacks_is_refused(source_server: MlflowServer) -> None:
+    with (
+        MlflowRegistry.open(source_server.uri) as registry,
+        pytest.raises(UnsupportedError, match="has no folders"),
+    ):
+        list(registry.ls(Selector(kind="folders")))

@@ -1,0 +1,43 @@
+"""The client's patience is set while a registry is open, and put back after."""
+
+import os
+
+import pytest
+
+from mlarchive.registries.mlflow.settings import default_registry, once, patience
+
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+
+
+@pytest.fixture(autouse=True)
+def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(RETRIES, raising=False)
+
+
+def test_the_last_one_out_restores() -> None:
+    with patience():
+        with patience():
+            assert os.environ[RETRIES] == "2"
+        assert os.environ[RETRIES] == "2"
+    assert RETRIES not in os.environ
+
+
+def test_what_a_person_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RETRIES, "9")
+    with patience():
+        assert os.environ[RETRIES] == "9"
+    assert os.environ[RETRIES] == "9"
+
+
+def test_what_must_happen_once_is_sent_once() -> None:
+    with patience():
+        with once():
+            assert os.environ[RETRIES] == "0"
+        assert os.environ[RETRIES] == "2"
+
+
+def test_a_persons_default_registry_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    with default_registry("sqlite:////tmp/x.db"):
+        assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:////tmp/x.db"
+    assert os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:1"
