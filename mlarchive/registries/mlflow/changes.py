@@ -39,13 +39,19 @@ _UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
 
 
 def see_changes(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
-    """Every selected model version, or run, newest first; without a kind, model versions.
+    """Every selected model version, or run, newest first.
 
     Raises:
         NotFoundError: One thing is named exactly and is not there.
-        UnsupportedError: Objects of that kind are not mirrored.
+        UnsupportedError: Objects of that kind are not mirrored, or no kind is named.
     """
     refuse_other_kinds(connection, selector)
+    if not selector.kind:
+        raise UnsupportedError(
+            f"{connection.uri} as a whole holds more than can be carried (traces, prompts, runs"
+            " without a model)",
+            hint="say what is meant: #models/* for every model version, #runs/* for every run",
+        )
     if selector.kind == "experiments":
         raise UnsupportedError(
             "experiments are not mirrored by themselves",

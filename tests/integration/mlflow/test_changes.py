@@ -140,3 +140,13 @@ def test_runs_and_experiments_are_listed(lab: MlflowRegistry, wine: Seeded) -> N
 
     assert (run.title, run.facts["status"]) == ("training", "FINISHED")
     assert experiment.address.name == wine.experiment
+
+
+def test_a_whole_server_is_refused_because_part_of_it_would_be_left_behind(
+    lab: MlflowRegistry,
+) -> None:
+    with pytest.raises(
+        UnsupportedError, match="as a whole holds more than can be carried"
+    ) as caught:
+        list(lab.changes(Selector()))
+    assert "#models/*" in caught.value.hint

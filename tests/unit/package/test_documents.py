@@ -106,6 +106,8 @@ def test_a_stated_default_is_not_canonical() -> None:
         ("content", b"", "E030"),
         ("content", b"\xff", "E030"),
         ("content", b"[" * 100_000, "E030"),
+        ("state", b'{"format":"\xff"}', "E030"),
+        ("state", b'{"format":"\\ud800"}', "E030"),
         ("content", b"{}", "E030"),
         ("state", b'{"format":"mlpkg-state-1"}', "E030"),
         ("state", b'{"format":"mlpkg-state-2","records":{}}', "E033"),
@@ -156,6 +158,28 @@ def record(document: dict[str, Any]) -> dict[str, Any]:
 )
 def test_content_that_breaks_a_clause(change: Any, code: str) -> None:  # noqa: ANN401
     refused(edited("content", change), code)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["folder-2", "folder-01", "folder-0", "FOLDER-1", "run-1", "../../evil", "", "a\nb", "\x1b[2J"],
+)
+def test_keys_are_numbered_by_kind(key: str) -> None:
+    def rename(document: dict[str, Any]) -> None:
+        document["records"] = {key: record(document)}
+        document["subject"] = key
+
+    whole = encode_documents(folder_meaning([]))
+    content = json.loads(whole.content)
+    rename(content)
+    refused(msgspec.structs.replace(whole, content=canonical.encode(content)), "E031")
+
+
+def test_keys_of_two_kinds_do_not_stand_in_for_each_other() -> None:
+    whole = encode_documents(folder_meaning([]))
+    content = json.loads(whole.content)
+    content["records"] = {"folder-1": {"kind": "run"}, "run-1": {"kind": "folder"}}
+    refused(msgspec.structs.replace(whole, content=canonical.encode(content)), "E031")
 
 
 def test_a_reference_to_no_record_is_refused() -> None:

@@ -241,6 +241,58 @@ def test_an_unknown_type_that_may_be_skipped_is_skipped() -> None:
         assert package.verify().records == 6
 
 
+def with_records_of_a_later_version(count: int, payload: bytes) -> Forgery:
+    out = io.BytesIO()
+    with PackageWriter(out) as writer:
+        for _ in range(count):
+            writer.stream.write_record(SKIPPABLE | 5, stored(payload))
+        writer.finish(encode_documents(folder_meaning([])))
+    return Forgery(out.getvalue())
+
+
+def test_lengths_whose_sum_wraps_around_are_refused() -> None:
+    forged = with_records_of_a_later_version(4, b"")
+    sizes = forged.rows["stored_len"][:5].astype(object)
+    for number in range(1, 5):
+        forged.rows["stored_len"][number] = forged.rows["raw_len"][number] = 2**62
+    at = int(forged.rows["offset"][1])
+    for number in range(2, 5):
+        at = (at + 2**62 + 128) % 2**64
+        forged.rows["offset"][number] = at
+    assert sizes.tolist()[1:] == [0, 0, 0, 0]
+    refused(forged.sealed(), "E016")
+
+
+def test_a_plain_text_that_is_no_text_for_a_person_is_refused() -> None:
+    forged = with_records_of_a_later_version(1, bytes(100_000))
+    for name in ("stored_len", "raw_len"):
+        forged.rows[name][0] = (64 << 10) + 1
+    refused(forged.sealed(), "E015")
+
+
+def test_damage_of_a_record_that_is_skipped_is_noticed() -> None:
+    forged = with_records_of_a_later_version(1, b"of a later version")
+    at = int(forged.rows["offset"][1])
+    for place, code in ((10, "E023"), (HEADER_SIZE + 3, "E025"), (HEADER_SIZE + 25, "E024")):
+        data = bytearray(forged.data)
+        data[at + place] ^= 1
+        refused(bytes(data), code)
+
+
+def test_a_refusal_names_the_file(tmp_path: Path) -> None:
+    data = bytearray(packed(FILES))
+    data[len(data) // 3] ^= 1
+    path = tmp_path / "wine.mlpkg"
+    path.write_bytes(data)
+    for full in (True, False):
+        with Package.open(path) as package, pytest.raises(FormatError) as caught:
+            package.verify(full=full)
+        assert caught.value.message.count(str(path)) == 1
+    path.write_bytes(data[:-1])
+    with pytest.raises(FormatError, match=r"E006: .*wine\.mlpkg"):
+        Package.open(path)
+
+
 def test_header_that_differs_from_its_row(forgery: Forgery) -> None:
     at = int(forgery.rows["offset"][chunk(forgery)])
     forgery.data[at + 10] ^= 2

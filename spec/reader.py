@@ -1,0 +1,877 @@
+"""A second reader of .mlpkg packages, written from mlpkg-1.md and records.md and nothing else.
+
+It shows that the specification suffices, it is what a person reads who wants to know what a clause
+means, and it opens packages where mlarchive is no longer there. It needs Python 3.11 or newer and a
+binding of zstd: `compression.zstd` of Python 3.14, or else the package `zstandard`.
+
+    python reader.py verify FILE                            every check of clause 11.3; prints the ids
+    python reader.py list FILE                              digest, size and name of each entry
+    python reader.py extract FILE FOLDER                    files to FOLDER/RECORD_KEY/PATH
+    python reader.py document FILE content|state|evidence   the document, to the last byte
+
+It exits with 0, with 4 after a refusal (`E0xx: sentence`, clause 13), or with 17 where an absent
+chunk of a thin package is needed. It holds a few chunks in memory, never a whole object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import re
+import shutil
+import struct
+import sys
+import unicodedata
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    import zstandard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Limits that clause 11.2 leaves to the operator, in bytes.
+MAX_INDEX = 256 << 20
+MAX_DOCUMENT = 256 << 20
+MAX_OBJECTS = 1 << 50
+
+MAX_CHUNK = 64 << 20
+MAX_WINDOW = 8 << 20
+STEP = 1 << 20
+CHUNKS_IN_MEMORY = 4
+
+PREAMBLE = struct.Struct("<8sHHII40sI")
+RECORD = struct.Struct("<8sBBBBIQQ32s32s")
+INDEX_HEAD = struct.Struct("<8sIIII40s")
+ROW = struct.Struct("<QQQBBBBI32s32s")
+OBJECT = struct.Struct("<32sQII")
+EXTENT = struct.Struct("<III")
+TRAILER = struct.Struct("<QQ32sQQQQ32s32s32sII8s")
+
+PREAMBLE_MAGIC = bytes.fromhex("894D4C500D0A1A0A")
+RECORD_MAGIC = bytes.fromhex("8D4D4C520D0A1A0A")
+INDEX_MAGIC = bytes.fromhex("8E4D4C490D0A1A0A")
+TRAILER_MAGIC = bytes.fromhex("8A4D4C50454E440A")
+
+MAJOR_VERSION = 1
+SIGNATURE_UNIT = 4096
+BYTES_OF_A_POINT = 24
+NO_BASE = 0xFFFFFFFF
+ZERO_DIGEST = bytes(32)
+
+TEXT, CHUNK, CONTENT, STATE, EVIDENCE, INDEX = 1, 2, 3, 4, 5, 6
+FIRST_SKIPPED_TYPE = 128
+DOCUMENTS = {"content": CONTENT, "state": STATE, "evidence": EVIDENCE}
+
+STORED, ZSTD, ROTATED_PLANES, PLANES, ABSENT = 0, 1, 2, 3, 255
+CODECS = {
+    TEXT: {STORED},
+    CHUNK: {STORED, ZSTD, ROTATED_PLANES, PLANES, ABSENT},
+    CONTENT: {STORED, ZSTD},
+    STATE: {STORED, ZSTD},
+    EVIDENCE: {STORED, ZSTD},
+}
+
+# records.md: the fields of each kind of record in content, state and evidence. `[X]` is an array of
+# X, `{text}` an object of strings; a capital letter begins the name of a part of a record.
+KINDS = {
+    "environment": (
+        "conda:text python:text python_env:text record:reference requirements:text",
+        "",
+        "native:Native",
+    ),
+    "experiment": ("", "lifecycle:text tags:{text}", "name:text native:Native"),
+    "folder": (
+        "files:[File]",
+        "description:text tags:{text}",
+        "name:text native:Native version:text",
+    ),
+    "logged-model": (
+        "files:[File] metrics:[MetricSeries] model_type:text name:text params:{text} "
+        "run:reference status:text step:integer",
+        "tags:{text}",
+        "native:Native",
+    ),
+    "model-version": (
+        "files:[File] flavors:[text] logged_model:reference properties:{text} "
+        "registered_model:reference root:ArtifactRoot run:reference",
+        "aliases:[text] description:text stage:text tags:{text}",
+        "name:text native:Native status:text version:text",
+    ),
+    "registered-model": ("", "description:text tags:{text}", "name:text native:Native"),
+    "run": (
+        "end:integer experiment:reference files:[File] inputs:[DatasetInput] "
+        "metrics:[MetricSeries] model_inputs:[ModelInput] params:{text} parent:reference "
+        "start:integer status:text user:text",
+        "lifecycle:text name:text tags:{text}",
+        "native:Native",
+    ),
+}
+PARTS = {
+    "File": "path:text role:text sha256:text size:integer",
+    "MetricSeries": "dataset:text key:text points:integer sha256:text",
+    "DatasetInput": "digest:text name:text profile:text schema:text source:text source_type:text "
+    "tags:{text}",
+    "ModelInput": "model:reference",
+    "ArtifactRoot": "path:text record:reference",
+    "Native": "also:{text} created:integer id:text location:text updated:integer user:text "
+    "verbatim:text",
+    "Address": "kind:text name:text origin:text version:text",
+    "Loss": "field:text record:text why:text",
+    "Packed": "time:integer tool:text",
+}
+EVIDENCE_FIELDS = "address:Address losses:[Loss] packed:Packed transformations:[text]"
+
+HEXADECIMAL_DIGEST = re.compile("[0-9a-f]{64}")
+FORBIDDEN_CHARACTER = re.compile(
+    "[\x00-\x1f\x7f-\x9f\\\\:\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+DEVICE_NAME = re.compile("(con|prn|aux|nul|conin\\$|conout\\$|(com|lpt)[0-9\xb9\xb2\xb3])", re.I)
+MAX_PATH, MAX_COMPONENT, MAX_COMPONENTS = 4096, 255, 64
+
+
+class RefusalError(Exception):
+    """The package breaks a clause; `code` is that of clause 13."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(f"{code}: {sentence}")
+        self.code = code
+
+
+class AbsentError(Exception):
+    """A chunk is needed that is in another package."""
+
+
+class Row(NamedTuple):
+    """A row of the index, in the order of clause 9.2."""
+
+    offset: int
+    stored_length: int
+    raw_length: int
+    type: int
+    codec: int
+    elem: int
+    flags: int
+    base: int
+    raw_digest: bytes
+    stored_digest: bytes
+
+    @property
+    def end(self) -> int:
+        """Where the record ends, padding included."""
+        return padded(self.offset + RECORD.size + self.stored_length)
+
+    def header(self) -> bytes:
+        """The header that the record must have (4.1, 4.2)."""
+
+        def packed(crc: int) -> bytes:
+            kind = (self.type, self.codec, self.elem, self.flags)
+            lengths = (self.stored_length, self.raw_length)
+            return RECORD.pack(RECORD_MAGIC, *kind, crc, *lengths, self.raw_digest, ZERO_DIGEST)
+
+        return packed(zlib.crc32(packed(0)))
+
+
+class Extent(NamedTuple):
+    """A part of a chunk (9.4)."""
+
+    row: int
+    offset: int
+    length: int
+
+
+class Object(NamedTuple):
+    """A byte string named by its digest (9.3)."""
+
+    sha256: str
+    size: int
+    extents: list[Extent]
+
+
+class Entry(NamedTuple):
+    """A file or a metric series of a record (7.2)."""
+
+    record: str
+    name: str
+    sha256: str
+    size: int
+    is_file: bool
+
+
+def padded(length: int) -> int:
+    """The next multiple of 64."""
+    return -(-length // 64) * 64
+
+
+def require(holds: bool, code: str, sentence: str) -> None:  # noqa: FBT001 - reads as a sentence
+    """Refuse the package unless `holds`."""
+    if not holds:
+        raise RefusalError(code, sentence)
+
+
+# ---------------------------------------------------------------- codecs (clause 5)
+
+
+def unzstd(frame: bytes, raw_length: int) -> bytes:
+    """What one Zstandard frame of clause 5.2 decodes to."""
+    check_frame_header(frame, raw_length)
+    try:
+        if sys.version_info >= (3, 14):
+            decoder = zstd.ZstdDecompressor()
+            raw = decoder.decompress(frame, max_length=raw_length)
+            whole = decoder.eof and not decoder.unused_data
+        else:
+            raw = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+            whole = True
+    except Exception as error:  # each binding has its own class
+        raise RefusalError("E027", f"a zstd frame cannot be decoded ({error})") from error
+    require(whole and len(raw) == raw_length, "E027", "a zstd frame has another length than stated")
+    return raw
+
+
+def check_frame_header(frame: bytes, raw_length: int) -> None:
+    """Refuse a frame that states anything but what clause 5.2 allows (RFC 8878, 3.1.1.1)."""
+    head = frame[:14].ljust(14, b"\0")
+    require(head[:4] == b"\x28\xb5\x2f\xfd", "E026", "a payload is no zstd frame")
+    descriptor = head[4]
+    single_segment = bool(descriptor & 0x20)
+    require(not descriptor & 0x0F, "E026", "a zstd frame has a check sum or a dictionary")
+    size_at = 5 if single_segment else 6
+    size_length = (int(single_segment), 2, 4, 8)[descriptor >> 6]
+    require(size_length > 0, "E026", "a zstd frame does not state its content size")
+    content_size = int.from_bytes(head[size_at : size_at + size_length], "little")
+    if descriptor >> 6 == 1:
+        content_size += 256
+    require(content_size == raw_length, "E026", "a zstd frame states another content size")
+    window = content_size
+    if not single_segment:
+        power = 1 << (10 + (head[5] >> 3))
+        window = power + power // 8 * (head[5] & 7)
+    require(window <= MAX_WINDOW, "E026", "a zstd frame needs a window above 8 MiB")
+
+
+def join_planes(payload: bytes, raw_length: int, elem: int, *, rotated: bool) -> bytes:
+    """The elements whose planes are in `payload` (5.3)."""
+    count, rest = divmod(raw_length, elem)
+    position = 4 * elem
+    require(len(payload) >= position, "E027", "the lengths of planes are cut off")
+    lengths = struct.unpack(f"<{elem}I", payload[:position])
+    adds_up = position + sum(lengths) + rest == len(payload) and max(lengths) <= count
+    require(adds_up, "E027", "the lengths of planes do not add up")
+    planes = []
+    for length in lengths:
+        plane = payload[position : position + length]
+        planes.append(plane if length == count else unzstd(plane, count))
+        position += length
+    if rotated:
+        planes = [rotate_back(plane, planes[(k + 1) % elem]) for k, plane in enumerate(planes)]
+    raw = bytearray(raw_length)
+    for k, plane in enumerate(planes):
+        raw[k : count * elem : elem] = plane
+    raw[count * elem :] = payload[position:]
+    return bytes(raw)
+
+
+def rotate_back(plane: bytes, next_plane: bytes) -> bytes:
+    """One plane with each element rotated right by a bit, which comes from the next plane."""
+    lower = plane.translate(bytes(byte >> 1 for byte in range(256)))
+    highest = next_plane.translate(bytes((byte & 1) << 7 for byte in range(256)))
+    both = int.from_bytes(lower, "little") | int.from_bytes(highest, "little")
+    return both.to_bytes(len(plane), "little")
+
+
+# ---------------------------------------------------------------- container (3, 4, 9, 10)
+
+
+class Package:
+    """An open package whose preamble, trailer, index and documents have been checked."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, 2)
+        self._seen: set[int] = set()
+        self._chunks: dict[int, bytes] = {}
+        preamble = self._read_preamble()
+        self._read_trailer(preamble)
+        self._read_index()
+        self.documents = {name: self._read_document(name) for name in DOCUMENTS}
+        self.entries = read_documents(self.documents)
+        check_entries_and_objects(self.entries, self.objects)
+
+    def _read_at(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        read = self._file.read(length)
+        require(len(read) == length, "E008", "the file became shorter while it was read")
+        return read
+
+    def _read_preamble(self) -> bytes:
+        preamble = self._read_at(0, min(self._size, PREAMBLE.size))
+        magic = preamble[:8]
+        if magic != PREAMBLE_MAGIC:
+            require(magic[1:4] != b"MLP", "E002", "a transfer in text mode changed the package")
+            raise RefusalError("E001", "the file is not an mlpkg package")
+        require(self._size >= PREAMBLE.size + TRAILER.size, "E006", "the package is cut off")
+        _, major, _minor, incompatible, _compatible, reserved, crc = PREAMBLE.unpack(preamble)
+        intact = crc == zlib.crc32(preamble[:60]) and not any(reserved)
+        require(intact, "E005", "the preamble is damaged")
+        require(major == MAJOR_VERSION, "E003", f"major version {major} is not known")
+        require(incompatible == 0, "E004", f"incompatible features {incompatible:#x} not known")
+        return preamble
+
+    def _read_trailer(self, preamble: bytes) -> None:
+        offset = self._size - TRAILER.size
+        trailer = self._read_at(offset, TRAILER.size)
+        fields = TRAILER.unpack(trailer)
+        self._index_offset, self._index_length, self._index_digest = fields[:3]
+        package_length, self._signature_length, parity_offset, parity_length = fields[3:7]
+        content_id, state_id, package_id, crc, reserved, magic = fields[7:]
+        require(magic == TRAILER_MAGIC, "E006", "the file does not end with a trailer")
+        intact = crc == zlib.crc32(trailer[:176]) and reserved == 0
+        require(intact, "E007", "the trailer is damaged")
+        require(package_length == self._size, "E008", f"{package_length} bytes are stated")
+        index_end = padded(self._index_offset + RECORD.size + self._index_length)
+        fit = (
+            self._index_offset % 64 == 0
+            and self._index_offset >= PREAMBLE.size
+            and index_end + self._signature_length == offset
+            and self._signature_length % SIGNATURE_UNIT == 0
+            and parity_offset == parity_length == 0
+        )
+        require(fit, "E009", "the trailer's offsets and lengths do not fit together")
+        covered = b"mlpkg-package-v1\0" + preamble + trailer[:144]
+        equal = hashlib.sha256(covered).digest() == package_id
+        require(equal, "E010", "package_id is not the digest of what it covers")
+        self.content_id, self.state_id = content_id.hex(), state_id.hex()
+        self.package_id = package_id.hex()
+
+    def _read_index(self) -> None:
+        length, digest = self._index_length, self._index_digest
+        require(length <= MAX_INDEX, "E015", f"the index has {length} bytes")
+        row = Row(self._index_offset, length, length, INDEX, STORED, 0, 0, NO_BASE, digest, digest)
+        header = self._read_at(row.offset, RECORD.size)
+        require(header == row.header(), "E012", "the index's header does not fit the trailer")
+        self._check_padding(row)
+        payload = self._read_at(row.offset + RECORD.size, length)
+        require(hashlib.sha256(payload).digest() == digest, "E013", "the index is damaged")
+        require(length >= INDEX_HEAD.size, "E014", "the index has no head")
+        magic, row_count, object_count, extent_count, flags, reserved = INDEX_HEAD.unpack_from(
+            payload
+        )
+        plain = magic == INDEX_MAGIC and flags == 0 and not any(reserved)
+        require(plain, "E014", "the index's head is not one of version 1")
+        objects_at = INDEX_HEAD.size + row_count * ROW.size
+        extents_at = objects_at + object_count * OBJECT.size
+        end = extents_at + extent_count * EXTENT.size
+        require(end == length, "E014", "the index's counts do not fit its length")
+        rows = ROW.iter_unpack(payload[INDEX_HEAD.size : objects_at])
+        self.rows = [Row(*fields) for fields in rows]
+        check_rows(self.rows, self._index_offset)
+        self._document_rows = find_documents(self.rows)
+        named = (self.content_id, self.state_id)
+        found = tuple(self._document_rows[t].raw_digest.hex() for t in (CONTENT, STATE))
+        require(named == found, "E019", "the trailer names other documents")
+        extents = [Extent(*fields) for fields in EXTENT.iter_unpack(payload[extents_at:])]
+        objects = list(OBJECT.iter_unpack(payload[objects_at:extents_at]))
+        self.objects = join_objects(objects, extents)
+        check_extents(self.rows, extents)
+
+    def _read_document(self, name: str) -> bytes:
+        row = self._document_rows[DOCUMENTS[name]]
+        require(row.raw_length <= MAX_DOCUMENT, "E015", f"{name} has {row.raw_length} bytes")
+        return self._read_record(row)
+
+    def _read_record(self, row: Row) -> bytes:
+        """The raw bytes of a document or chunk, checked in the order of clause 11.1."""
+        self._check_header(row)
+        payload = self._read_at(row.offset + RECORD.size, row.stored_length)
+        intact = hashlib.sha256(payload).digest() == row.stored_digest
+        require(intact, "E025", f"the record at byte {row.offset} is damaged")
+        if row.codec == STORED:
+            return payload
+        if row.codec == ZSTD:
+            raw = unzstd(payload, row.raw_length)
+        else:
+            rotated = row.codec == ROTATED_PLANES
+            raw = join_planes(payload, row.raw_length, row.elem, rotated=rotated)
+        equal = hashlib.sha256(raw).digest() == row.raw_digest
+        require(equal, "E028", f"the record at byte {row.offset} decodes to other bytes")
+        return raw
+
+    def _check_header(self, row: Row) -> None:
+        header = self._read_at(row.offset, RECORD.size)
+        require(header == row.header(), "E023", f"the header at byte {row.offset} is not its row's")
+        self._check_padding(row)
+
+    def _check_padding(self, row: Row) -> None:
+        payload_end = row.offset + RECORD.size + row.stored_length
+        padding = self._read_at(payload_end, row.end - payload_end)
+        require(not any(padding), "E024", f"the padding before byte {row.end} is not zero")
+
+    def _check_stored(self, row: Row) -> None:
+        """Check a record that may be of any length, step by step; its codec is 0."""
+        self._check_header(row)
+        digest = hashlib.sha256()
+        for length, offset in steps(row.offset + RECORD.size, row.stored_length):
+            digest.update(self._read_at(offset, length))
+        intact = digest.digest() == row.stored_digest
+        require(intact, "E025", f"the record at byte {row.offset} is damaged")
+
+    def _chunk(self, number: int) -> bytes:
+        """The raw bytes of a chunk; the last few are kept."""
+        if number not in self._chunks:
+            row = self.rows[number]
+            if row.codec == ABSENT:
+                raise AbsentError(f"chunk {row.raw_digest.hex()} is in another package")
+            while len(self._chunks) >= CHUNKS_IN_MEMORY:
+                del self._chunks[next(iter(self._chunks))]
+            self._chunks[number] = self._read_record(row)
+            self._seen.add(number)
+        return self._chunks[number]
+
+    def read(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` to `end` of an object, piece by piece."""
+        position = 0
+        for extent in self.objects[sha256].extents:
+            first = max(start - position, 0)
+            last = min(end - position, extent.length)
+            if first < last:
+                chunk = self._chunk(extent.row)
+                yield chunk[extent.offset + first : extent.offset + last]
+            position += extent.length
+
+    def read_whole(self, sha256: str) -> Iterator[bytes]:
+        """All bytes of an object; refuses at the end if they do not have its digest (11.1)."""
+        digest = hashlib.sha256()
+        for piece in self.read(sha256, 0, self.objects[sha256].size):
+            digest.update(piece)
+            yield piece
+        require(digest.hexdigest() == sha256, "E029", f"object {sha256} has other bytes")
+
+    def absent_chunks(self) -> list[Row]:
+        """The chunks of a thin package that are in another one."""
+        return [row for row in self.rows if row.codec == ABSENT]
+
+    def is_present(self, sha256: str) -> bool:
+        """Whether this package alone has all bytes of the object."""
+        extents = self.objects[sha256].extents
+        return all(self.rows[extent.row].codec != ABSENT for extent in extents)
+
+    def verify(self) -> None:
+        """Check every byte that is here (11.3)."""
+        signatures = self._size - TRAILER.size - self._signature_length
+        for length, offset in steps(signatures, self._signature_length):
+            zero = not any(self._read_at(offset, length))
+            require(zero, "E011", "the signature area is not zero")
+        for row in self.rows:
+            if row.type == TEXT or row.type >= FIRST_SKIPPED_TYPE:
+                self._check_stored(row)
+        present = [o for o in self.objects.values() if self.is_present(o.sha256)]
+        for found in sorted(present, key=lambda o: o.extents[:1]):  # neighbours share chunks
+            for _piece in self.read_whole(found.sha256):
+                pass
+        for number, row in enumerate(self.rows):
+            if row.type == CHUNK and row.codec != ABSENT and number not in self._seen:
+                self._read_record(row)
+        for sha256 in {entry.sha256 for entry in self.entries if not entry.is_file}:
+            if self.is_present(sha256):
+                self._check_series(sha256)
+
+    def _check_series(self, sha256: str) -> None:
+        """Refuse points that are not sorted (7.3)."""
+        size = self.objects[sha256].size
+        require(size % BYTES_OF_A_POINT == 0, "E041", f"series {sha256} has a part of a point")
+        column = size // 3
+        previous: tuple[int, ...] = ()
+        for length, offset in steps(0, column):
+            ranges = [
+                (start + offset, start + offset + length) for start in (0, column, 2 * column)
+            ]
+            steps_, times, values = (b"".join(self.read(sha256, *part)) for part in ranges)
+            count = length // 8
+            columns = (
+                struct.unpack(f"<{count}q", steps_),
+                struct.unpack(f"<{count}q", times),
+                struct.unpack(f"<{count}Q", values),
+            )
+            for point in zip(*columns, strict=True):
+                require(previous <= point, "E041", f"the points of series {sha256} are not sorted")
+                previous = point
+
+
+def steps(offset: int, length: int) -> Iterator[tuple[int, int]]:
+    """Length and offset of the steps, a MiB each, in which a range is read."""
+    for start in range(0, length, STEP):
+        yield min(STEP, length - start), offset + start
+
+
+def check_rows(rows: list[Row], index_offset: int) -> None:
+    """Refuse rows that break clauses 4 or 9.2."""
+    expected = PREAMBLE.size
+    absent_digests: list[bytes] = []
+    chunk_digests: set[bytes] = set()
+    for row in rows:
+        check_row(row)
+        if row.type == CHUNK:
+            require(row.raw_digest not in chunk_digests, "E018", "two chunks have the same digest")
+            chunk_digests.add(row.raw_digest)
+        if row.codec == ABSENT:
+            absent_digests.append(row.raw_digest)
+            continue
+        require(not absent_digests, "E018", "a record follows an absent chunk")
+        require(row.offset == expected, "E016", f"no row is that of the record at byte {expected}")
+        expected = row.end
+    require(expected == index_offset, "E016", "the records do not end where the index begins")
+    require(absent_digests == sorted(absent_digests), "E018", "absent chunks are not sorted")
+
+
+def check_row(row: Row) -> None:
+    """Refuse a row that does not fit together by itself (4.3, 5)."""
+    known = row.type in CODECS or row.type >= FIRST_SKIPPED_TYPE
+    require(row.type != INDEX, "E019", "there is a second index")
+    require(known, "E017", f"the record type {row.type} is not known")
+    require(
+        row.codec in CODECS.get(row.type, {STORED}), "E018", f"codec {row.codec} is not allowed"
+    )
+    require(row.flags == 0 and row.base == NO_BASE, "E018", "a row has flags or a base")
+    in_planes = row.codec in (ROTATED_PLANES, PLANES)
+    elem_fits = row.elem in (1, 2, 4, 8) if in_planes else row.elem == 0
+    require(elem_fits, "E018", f"{row.elem} is no size of elements for codec {row.codec}")
+    if row.codec == STORED:
+        equal = row.stored_length == row.raw_length and row.stored_digest == row.raw_digest
+        require(equal, "E018", "a stored record has two lengths or digests")
+    elif row.codec == ABSENT:
+        nothing = row.offset == row.stored_length == 0 and row.stored_digest == ZERO_DIGEST
+        require(nothing, "E018", "an absent chunk has a place")
+    else:
+        fits = 1 <= row.stored_length < row.raw_length and row.raw_length >= row.elem
+        require(fits, "E018", "a compressed record is not smaller than its raw bytes")
+    if row.type == CHUNK:
+        require(row.raw_length >= 1, "E018", "a chunk is empty")
+        require(row.raw_length <= MAX_CHUNK, "E015", f"a chunk has {row.raw_length} bytes")
+
+
+def find_documents(rows: list[Row]) -> dict[int, Row]:
+    """The rows of the three documents; refuses another order or number of records (2.1, 4.3)."""
+    order = [row.type for row in rows if row.type < FIRST_SKIPPED_TYPE and row.codec != ABSENT]
+    text_first = bool(rows) and rows[0].type == TEXT
+    once = all(order.count(t) == 1 for t in (TEXT, *DOCUMENTS.values()))
+    require(text_first and once, "E019", "there is not exactly one of each document")
+    require(order == sorted(order), "E016", "the records are not in the order of clause 2.1")
+    return {row.type: row for row in rows if row.type in DOCUMENTS.values()}
+
+
+def join_objects(rows: list[tuple[Any, ...]], extents: list[Extent]) -> dict[str, Object]:
+    """The objects by digest (9.3)."""
+    objects: dict[str, Object] = {}
+    used = 0
+    total = 0
+    previous = b""
+    for digest, size, first, count in rows:
+        require(previous < digest, "E020", "the objects are not sorted, or not unique")
+        in_table = first == used and used + count <= len(extents)
+        require(in_table, "E020", "the objects do not use the extents in order")
+        own = extents[first : first + count]
+        adds_up = sum(extent.length for extent in own) == size
+        require(adds_up, "E020", "an object's size is not that of its extents")
+        objects[digest.hex()] = Object(digest.hex(), size, own)
+        previous = digest
+        used += count
+        total += size
+    require(used == len(extents), "E020", "an extent belongs to no object")
+    require(total <= MAX_OBJECTS, "E015", f"the objects have {total} bytes")
+    return objects
+
+
+def check_extents(rows: list[Row], extents: list[Extent]) -> None:
+    """Refuse extents outside of chunks (9.4), and chunks that no object uses whole (4.5)."""
+    covered = {number: 0 for number, row in enumerate(rows) if row.type == CHUNK}
+    unused = set(covered)
+    for extent in sorted(extents):
+        require(extent.row in covered and extent.length > 0, "E021", "an extent is in no chunk")
+        end = extent.offset + extent.length
+        row = rows[extent.row]
+        require(end <= row.raw_length, "E021", "an extent ends after its chunk")
+        gap = extent.offset > covered[extent.row] and row.codec != ABSENT
+        require(not gap, "E022", "a part of a chunk belongs to no object")
+        covered[extent.row] = max(covered[extent.row], end)
+        unused.discard(extent.row)
+    require(not unused, "E022", "a chunk belongs to no object")
+    whole = all(rows[n].codec == ABSENT or end == rows[n].raw_length for n, end in covered.items())
+    require(whole, "E022", "a part of a chunk belongs to no object")
+
+
+# ---------------------------------------------------------------- documents (6, 7, 8)
+
+
+def read_documents(documents: dict[str, bytes]) -> list[Entry]:
+    """The entries of the content document; refuses documents that break clauses 6 to 8."""
+    parsed = {name: parse(document, name) for name, document in documents.items()}
+    kinds: dict[str, str] = {}
+    for key, record in parsed["content"]["records"].items():
+        kind = record.get("kind") if isinstance(record, dict) else None
+        require(kind in KINDS, "E033", f"the kind of record {key!r} is not known")
+        require(re.fullmatch(f"{kind}-[1-9][0-9]*", key) is not None, "E031", f"{key!r} is no key")
+        kinds[key] = str(kind)
+    references: list[str] = []
+    understood = {name: understand(parsed[name], name, kinds, references) for name in DOCUMENTS}
+    for name, document in documents.items():
+        equal = canonical(understood[name]) == document
+        require(equal, "E031", f"the document {name} is not in canonical form")
+    references.append(understood["content"]["subject"])
+    require(set(references) <= set(kinds), "E032", "a reference names no record")
+    return list(entries_of(understood["content"]["records"]))
+
+
+def parse(document: bytes, name: str) -> dict[str, Any]:
+    """The JSON of a document, of which format and records have been checked."""
+    try:
+        parsed = json.loads(document.decode())
+    except (ValueError, RecursionError) as error:
+        raise RefusalError("E030", f"the document {name} cannot be read ({error})") from error
+    require(isinstance(parsed, dict), "E030", f"the document {name} is not an object")
+    known = parsed.get("format") == f"mlpkg-{name}-1"
+    require(known, "E033", f"the format of the document {name} is not known")
+    records = parsed.get("records")
+    require(isinstance(records, dict), "E030", f"the document {name} has no records")
+    return dict(parsed)
+
+
+def understand(
+    parsed: dict[str, Any], name: str, kinds: dict[str, str], references: list[str]
+) -> dict[str, Any]:
+    """What the specification knows of a document, without defaults; gathers references."""
+    number = list(DOCUMENTS).index(name)
+    records = {}
+    for key, members in parsed["records"].items():
+        require(key in kinds, "E032", f"{name} names a record {key!r} that content lacks")
+        require(isinstance(members, dict), "E030", f"record {key} is not an object")
+        elsewhere = fields(" ".join(KINDS[kinds[key]])).keys() - fields(KINDS[kinds[key]][number])
+        misplaced = elsewhere & members.keys()
+        require(not misplaced, "E030", f"{misplaced} of {key} belong in another document")
+        record = understood_members(members, KINDS[kinds[key]][number], references)
+        if name == "content":
+            record["kind"] = kinds[key]
+        if record:
+            records[key] = record
+    result = {"format": parsed["format"], "records": records}
+    if name == "content":
+        result |= understood_members(parsed, "subject:text", references)
+        require("subject" in result, "E032", "there is no subject")
+    if name == "evidence":
+        result |= understood_members(parsed, EVIDENCE_FIELDS, references)
+    return result
+
+
+def fields(description: str) -> dict[str, str]:
+    """The types of fields by name, from a table such as `KINDS`."""
+    return dict(field.split(":") for field in description.split())
+
+
+def understood_members(
+    value: dict[str, Any], description: str, references: list[str]
+) -> dict[str, Any]:
+    """The members of `value` that `description` knows, without those that have their default."""
+    members = {}
+    for name, kind in fields(description).items():
+        if name in value:
+            member = understood_value(value[name], name, kind, references)
+            if member not in ("", 0, [], {}):
+                members[name] = member
+    return members
+
+
+def understood_value(value: object, name: str, kind: str, references: list[str]) -> object:
+    """`value` if it has the type `kind`."""
+    if isinstance(value, str) and kind in ("text", "reference"):
+        if kind == "reference" and value:
+            references.append(value)
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and kind == "integer":
+        return value
+    if isinstance(value, list) and kind.startswith("["):
+        return [understood_value(item, name, kind[1:-1], references) for item in value]
+    if isinstance(value, dict) and kind == "{text}":
+        return {
+            key: understood_value(item, name, "text", references) for key, item in value.items()
+        }
+    if isinstance(value, dict) and kind in PARTS:
+        return understood_members(value, PARTS[kind], references)
+    raise RefusalError("E030", f"the member {name!r} has another type than {kind}")
+
+
+def canonical(value: object) -> bytes:
+    """`value` as canonical JSON (6.1)."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise RefusalError("E030", "a document has half a surrogate pair") from error
+
+
+def entries_of(records: dict[str, Any]) -> Iterator[Entry]:
+    """The files and series of all records; refuses what breaks clauses 7.2 or 8."""
+    for record_key, record in sorted(records.items()):
+        files = record.get("files", [])
+        paths = [file.get("path", "") for file in files]
+        for path in paths:
+            check_path(path)
+        rising = all(a < b for a, b in itertools.pairwise(path.encode() for path in paths))
+        require(rising, "E038", f"the files of {record_key} are not sorted, or not unique")
+        check_collisions(paths)
+        for file in files:
+            yield entry_of(record_key, file["path"], file, file.get("size", 0), is_file=True)
+        series = record.get("metrics", [])
+        names = [(one.get("key", "").encode(), one.get("dataset", "").encode()) for one in series]
+        rising = all(a < b for a, b in itertools.pairwise(names))
+        require(rising, "E038", f"the series of {record_key} are not sorted, or not unique")
+        for one in series:
+            name = json.dumps([one.get("key", ""), one.get("dataset", "")])
+            size = one.get("points", 0) * BYTES_OF_A_POINT
+            yield entry_of(record_key, name, one, size, is_file=False)
+
+
+def entry_of(record: str, name: str, part: dict[str, Any], size: int, *, is_file: bool) -> Entry:
+    """An entry whose digest and size have been checked."""
+    sha256 = part.get("sha256", "")
+    digest = HEXADECIMAL_DIGEST.fullmatch(sha256) is not None
+    require(digest and size >= 0, "E039", f"the digest or size of {name!r} is not one")
+    return Entry(record, name, sha256, size, is_file)
+
+
+def check_path(path: str) -> None:
+    """Refuse a path that clause 8.1 does not allow."""
+    components = path.split("/")
+    allowed = (
+        len(path.encode()) <= MAX_PATH
+        and len(components) <= MAX_COMPONENTS
+        and unicodedata.is_normalized("NFC", path)
+        and not FORBIDDEN_CHARACTER.search(path)
+        and all(
+            component not in ("", ".", "..")
+            and len(component.encode()) <= MAX_COMPONENT
+            and not component.endswith((".", " "))
+            and not DEVICE_NAME.fullmatch(component.split(".")[0].rstrip(" "))
+            for component in components
+        )
+    )
+    require(allowed, "E036", f"the path {path!r} is not allowed")
+
+
+def check_collisions(paths: list[str]) -> None:
+    """Refuse paths that a file system could take for one another (8.2)."""
+    spellings: dict[str, tuple[str, bool]] = {}
+    for path in paths:
+        components = path.split("/")
+        for count in range(1, len(components) + 1):
+            here = ("/".join(components[:count]), count == len(components))
+            folded = unicodedata.normalize("NFC", here[0].casefold())
+            present = spellings.setdefault(folded, here)
+            require(present == here, "E037", f"the paths {present[0]!r} and {path!r} collide")
+
+
+def check_entries_and_objects(entries: list[Entry], objects: dict[str, Object]) -> None:
+    """Refuse documents and an index that do not name the same objects (7.4)."""
+    same = {entry.sha256 for entry in entries} == objects.keys()
+    require(same, "E034", "the documents and the index do not name the same objects")
+    for entry in entries:
+        equal = objects[entry.sha256].size == entry.size
+        require(equal, "E035", f"{entry.name!r} has another size in the index")
+
+
+# ---------------------------------------------------------------- commands
+
+
+def say_what_is_verified(package: Package) -> None:
+    """Verify, then print the three ids, and what is absent."""
+    package.verify()
+    absent = package.absent_chunks()
+    lines = [
+        f"content_id {package.content_id}",
+        f"state_id {package.state_id}",
+        f"package_id {package.package_id}",
+    ]
+    if absent:
+        lines.append(f"thin: {len(absent)} chunks are in another package, and were not verified")
+        lines += [f"absent {row.raw_digest.hex()} {row.raw_length}" for row in absent]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def list_entries(package: Package) -> None:
+    """Print digest, size, whether it is here, and name of each entry."""
+    for entry in package.entries:
+        here = "present" if package.is_present(entry.sha256) else "absent"
+        what = "file" if entry.is_file else "series"
+        line = f"{entry.sha256} {entry.size} {here} {what} {entry.record}/{entry.name}"
+        sys.stdout.write(line + "\n")
+
+
+def extract(package: Package, folder: Path) -> None:
+    """Write all files below `folder`, which must not exist and appears when all is right (11.4)."""
+    files = [entry for entry in package.entries if entry.is_file]
+    absent = [entry for entry in files if not package.is_present(entry.sha256)]
+    if absent:
+        raise AbsentError(f"{len(absent)} files need another package; {absent[0].name!r} is one")
+    partial = folder.with_name(folder.name + ".partial")
+    if folder.exists() or folder.is_symlink():
+        raise FileExistsError(f"{folder} exists already")
+    partial.mkdir()
+    try:
+        for entry in files:
+            target = partial / entry.record / entry.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as out:
+                for piece in package.read_whole(entry.sha256):
+                    out.write(piece)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Do what the command line says."""
+    with arguments.file.open("rb") as file:
+        package = Package(file)
+        if arguments.command == "verify":
+            say_what_is_verified(package)
+        elif arguments.command == "list":
+            list_entries(package)
+        elif arguments.command == "extract":
+            extract(package, arguments.folder)
+        else:
+            sys.stdout.buffer.write(package.documents[arguments.name])
+
+
+def main() -> int:
+    """Run a command; the exit status is in the module's docstring."""
+    parser = argparse.ArgumentParser(description="Read .mlpkg packages by their specification.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("verify", "list", "extract", "document"):
+        command = commands.add_parser(name)
+        command.add_argument("file", type=Path)
+        if name == "extract":
+            command.add_argument("folder", type=Path)
+        if name == "document":
+            command.add_argument("name", choices=list(DOCUMENTS))
+    try:
+        run(parser.parse_args())
+    except RefusalError as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return 4
+    except AbsentError as error:
+        sys.stderr.write(f"{error}\n")
+        return 17
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
