@@ -19,6 +19,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,9 +34,7 @@ from mlarchive.errors import (
 TEMPORARY_MARK = ".mlarchive-tmp-"
 
 _FOREIGN_SECONDS = 7 * 24 * 3600
-_OURS = re.compile(
-    rf"\..*{re.escape(TEMPORARY_MARK)}\d+-\d*-[0-9a-f]{{8}}(-[0-9a-f]{{8}})?", re.DOTALL
-)
+_OURS = re.compile(rf"\..*{re.escape(TEMPORARY_MARK)}\d+-\d*(-[0-9a-f]+){{1,2}}", re.DOTALL)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DISK = {*_FULL, errno.EIO, errno.EROFS}
@@ -66,7 +65,8 @@ def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
             f"cannot {doing} {path}: something has that name already",
             hint="choose another name, or remove it first",
         )
-    return StorageError(f"cannot {doing} {path}: {reason}")
+    hint = "choose another folder" if error.errno == errno.EROFS else "see the system's log"
+    return StorageError(f"cannot {doing} {path}: {reason}", hint=hint)
 
 
 @contextlib.contextmanager
@@ -144,9 +144,9 @@ def atomic_file(
     try:
         with explaining(called, "write"):
             file = temporary.open("xb+")
-        with file:
-            with _explaining_the_disk(called):
-                yield file
+        # Closing writes what is left, and can fail as the block did.
+        with _explaining_the_disk(called), file:
+            yield file
             with explaining(called, "write"):
                 file.flush()
                 os.fsync(file.fileno())
@@ -156,6 +156,19 @@ def atomic_file(
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextlib.contextmanager
+def syncing(file: BinaryIO) -> Iterator[None]:
+    """Let a file that is written go to the disk while the block reads it; wait for both.
+
+    Raises:
+        OSError: As fsync says, if the block did not fail.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="fsync") as thread:
+        synced = thread.submit(os.fsync, file.fileno())
+        yield
+        synced.result()
 
 
 def publish(temporary: Path, path: Path, *, replace: bool = True) -> None:
@@ -266,7 +279,7 @@ def _scratch(parent: Path) -> Iterator[Path]:
     make_folder(parent)
     path = parent / _temporary_name("scratch")
     try:
-        with explaining(path, "create"):
+        with explaining(parent, "write to"):
             path.mkdir(mode=0o700)
         yield path
     finally:
@@ -281,11 +294,16 @@ def _temporary_name(name: str) -> str:
     return f".{stem}{TEMPORARY_MARK}{owner}"
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder has the name of a temporary of ours, alive or dead."""
+    return _OURS.fullmatch(name) is not None
+
+
 def _temporaries(folder: Path, *, deep: bool) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
-        for name in sorted(name for name in (*folders, *files) if _OURS.fullmatch(name)):
+        for name in sorted(name for name in (*folders, *files) if is_temporary(name)):
             yield Path(here, name)
-        folders[:] = [name for name in folders if deep and not _OURS.fullmatch(name)]
+        folders[:] = [name for name in folders if deep and not is_temporary(name)]
 
 
 def _is_alive(path: Path) -> bool:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from mlarchive import __version__, fsops
 from mlarchive.errors import ConflictError, DamageError, SourceChangedError
 from mlarchive.filling import EntryKey, entry_key, filled_records, in_order, measured
-from mlarchive.package import Digest, Package, PackageWriter
+from mlarchive.package import Digest, PackageWriter
 from mlarchive.package.documents import Meaning, encode_documents, localised
 from mlarchive.package.documents import Packed as PackedBy
 from mlarchive.records import AnyRecord, File, Loss
@@ -25,6 +25,8 @@ from mlarchive.snapshot import Entry, Snapshot, Stream, entry_name
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+    from mlarchive.package import Package
 
 Progress = Callable[[int], None]
 """Told the number of bytes that went by since the last time."""
@@ -144,7 +146,10 @@ def pack_scratch(  # noqa: PLR0913  (those of `pack`, and where)
         packed = pack(snapshot, file, packed_at=packed_at, threads=threads, progress=progress)
         file.flush()
         file.seek(0)
-        with Package.open(file) as package:
+        # Reading a package loads numpy; while one is written, threads do that as it is needed.
+        from mlarchive.package import Package
+
+        with fsops.syncing(file), Package.open(file) as package:
             # Every byte is read back. That they decode to what was read is the writer's duty,
             # and asking again would double the time of packing.
             package.verify(full=False)
@@ -153,7 +158,7 @@ def pack_scratch(  # noqa: PLR0913  (those of `pack`, and where)
 
 def pack_state(
     snapshot: Snapshot,
-    base: Package,
+    base: "Package",
     path: Path,
     *,
     packed_at: int,
@@ -251,7 +256,7 @@ def _write(
 class _Base:
     """The entries of a base package, found by what a source can say of them."""
 
-    def __init__(self, base: Package) -> None:
+    def __init__(self, base: "Package") -> None:
         self._objects = base.objects
         self._entries: dict[tuple[str, str, EntryKey], Entry | None] = {}
         for record in base.meaning.records:
@@ -307,6 +312,12 @@ def _package_at(path: Path) -> Packed | None:
     """
     if not os.path.lexists(path):
         return None
+    with fsops.explaining(path, "read"):
+        if not path.is_file():
+            # Opening a pipe would wait for a writer.
+            raise _taken(path)
+    from mlarchive.package import Package
+
     try:
         with Package.open(path) as package:
             return Packed(
@@ -327,6 +338,8 @@ def _require_sound(path: Path) -> None:
     Raises:
         ConflictError: It is damaged.
     """
+    from mlarchive.package import Package
+
     try:
         with Package.open(path) as package:
             package.verify(full=False)

@@ -4,6 +4,7 @@ python spec/generate_records.py            # rewrites spec/records.md
 python spec/generate_records.py --check    # exits 1 where it is stale
 """
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from mlarchive import records
+from mlarchive.package.documents import Packed
 from mlarchive.package.fields import part_of, record_types
 
 HERE = Path(__file__).resolve().parent
@@ -22,9 +24,10 @@ HEAD = """\
 Normative; generated from `mlarchive/records.py` by `spec/generate_records.py`. Each field of each
 record type is in exactly one of the three documents of clause 6 of [mlpkg-1](mlpkg-1.md):
 *content* (what the thing is; `content_id`), *state* (how it is labelled; `state_id`), or
-*evidence* (how we know; no id). A field that has its default value is not encoded. References are
-keys of records of the same package. Times are milliseconds since 1970-01-01T00:00:00Z. No field
-holds a float.
+*evidence* (how we know; no id). A field that has its default value is not encoded; a field whose
+default is given as *always* has none, and must be there. An integer is from -2^63 to 2^63 - 1. A
+reference is the key of a record of the same package, or "" for none. Times are milliseconds since
+1970-01-01T00:00:00Z. No field holds a float, and none is `null`.
 """
 
 
@@ -45,23 +48,24 @@ def render() -> str:
     parts = [HEAD]
     for kind, record_type in sorted(record_types().items()):
         parts.append(f"\n## `{kind}`\n\n{_summary(record_type)}\n\n")
-        parts.append("| field | document | type | meaning |\n|---|---|---|---|\n")
+        parts.append("| field | document | type | default | meaning |\n|---|---|---|---|---|\n")
         meanings = {**_meanings(records.Record), **_meanings(record_type)}
-        types = {field.name: field.type for field in msgspec.inspect.type_info(record_type).fields}
+        fields = {field.name: field for field in msgspec.inspect.type_info(record_type).fields}
         for name, part in sorted(part_of(record_type).items(), key=lambda item: (item[1], item[0])):
-            shape = _shape(types[name])
-            parts.append(f"| `{name}` | {part} | {shape} | {meanings[name]} |\n")
+            shape, default = _shape(fields[name].type), _default(fields[name])
+            parts.append(f"| `{name}` | {part} | {shape} | {default} | {meanings[name]} |\n")
     parts.append("\n# Parts of records\n")
     for struct in (
         *(records.File, records.MetricSeries, records.DatasetInput, records.ModelInput),
-        *(records.ArtifactRoot, records.Native, records.Address, records.Loss),
+        *(records.ArtifactRoot, records.Native, records.Address, records.Loss, Packed),
     ):
         parts.append(f"\n## `{struct.__name__}`\n\n{_summary(struct)}\n\n")
-        parts.append("| field | type | meaning |\n|---|---|---|\n")
+        parts.append("| field | type | default | meaning |\n|---|---|---|---|\n")
         meanings = _meanings(struct)
         for field in sorted(msgspec.inspect.type_info(struct).fields, key=lambda f: f.name):
             meaning = meanings.get(field.name, "The record it names.")
-            parts.append(f"| `{field.name}` | {_shape(field.type)} | {meaning} |\n")
+            shape, default = _shape(field.type), _default(field)
+            parts.append(f"| `{field.name}` | {shape} | {default} | {meaning} |\n")
     return "".join(parts)
 
 
@@ -81,8 +85,18 @@ _SHAPES = (
     (msgspec.inspect.StrType, "string"),
     (msgspec.inspect.IntType, "integer"),
     (msgspec.inspect.DictType, "object of strings"),
-    (msgspec.inspect.LiteralType, "string"),
 )
+
+
+def _default(field: msgspec.inspect.Field) -> str:
+    """What a field holds that is left out, as JSON."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return f"`{json.dumps(field.default_factory())}`"
+    if field.default is msgspec.NODEFAULT:
+        return "*always*"
+    if field.default is None:
+        return "none"
+    return f"`{msgspec.json.encode(field.default).decode()}`"
 
 
 def _shape(kind: msgspec.inspect.Type) -> str:
@@ -95,6 +109,8 @@ def _shape(kind: msgspec.inspect.Type) -> str:
         return f"[{kind.cls.__name__}](#{kind.cls.__name__.lower()})"
     if isinstance(kind, msgspec.inspect.UnionType):
         return " or ".join(_shape(one) for one in kind.types if one != msgspec.inspect.NoneType())
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return " or ".join(f"`{value}`" for value in kind.values)
     for known, name in _SHAPES:
         if isinstance(kind, known):
             return name

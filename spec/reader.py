@@ -4,10 +4,10 @@ It shows that the specification suffices, it is what a person reads who wants to
 means, and it opens packages where mlarchive is no longer there. It needs Python 3.11 or newer and a
 binding of zstd: `compression.zstd` of Python 3.14, or else the package `zstandard`.
 
-    python reader.py verify FILE                            every check of clause 11.3; prints the ids
-    python reader.py list FILE                              digest, size and name of each entry
-    python reader.py extract FILE FOLDER                    files to FOLDER/RECORD_KEY/PATH
-    python reader.py document FILE content|state|evidence   the document, to the last byte
+    python reader.py verify FILE             checks all that clause 11.3 lists; prints the ids
+    python reader.py list FILE               digest, size and name of each file and series
+    python reader.py extract FILE FOLDER     files, to FOLDER/RECORD_KEY/PATH
+    python reader.py document FILE content   the document (or state, or evidence), byte for byte
 
 It exits with 0, with 4 after a refusal (`E0xx: sentence`, clause 13), or with 17 where an absent
 chunk of a thin package is needed. It holds a few chunks in memory, never a whole object.
@@ -25,6 +25,7 @@ import struct
 import sys
 import unicodedata
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -41,6 +42,7 @@ MAX_INDEX = 256 << 20
 MAX_DOCUMENT = 256 << 20
 MAX_OBJECTS = 1 << 50
 
+MAX_TEXT = 64 << 10
 MAX_CHUNK = 64 << 20
 MAX_WINDOW = 8 << 20
 STEP = 1 << 20
@@ -57,6 +59,7 @@ TRAILER = struct.Struct("<QQ32sQQQQ32s32s32sII8s")
 PREAMBLE_MAGIC = bytes.fromhex("894D4C500D0A1A0A")
 RECORD_MAGIC = bytes.fromhex("8D4D4C520D0A1A0A")
 INDEX_MAGIC = bytes.fromhex("8E4D4C490D0A1A0A")
+ZSTD_MAGIC = bytes.fromhex("28B52FFD")
 TRAILER_MAGIC = bytes.fromhex("8A4D4C50454E440A")
 
 MAJOR_VERSION = 1
@@ -78,61 +81,57 @@ CODECS = {
     EVIDENCE: {STORED, ZSTD},
 }
 
-# records.md: the fields of each kind of record in content, state and evidence. `[X]` is an array of
-# X, `{text}` an object of strings; a capital letter begins the name of a part of a record.
-KINDS = {
-    "environment": (
-        "conda:text python:text python_env:text record:reference requirements:text",
-        "",
-        "native:Native",
-    ),
-    "experiment": ("", "lifecycle:text tags:{text}", "name:text native:Native"),
-    "folder": (
-        "files:[File]",
-        "description:text tags:{text}",
-        "name:text native:Native version:text",
-    ),
-    "logged-model": (
-        "files:[File] metrics:[MetricSeries] model_type:text name:text params:{text} "
-        "run:reference status:text step:integer",
-        "tags:{text}",
-        "native:Native",
-    ),
-    "model-version": (
-        "files:[File] flavors:[text] logged_model:reference properties:{text} "
-        "registered_model:reference root:ArtifactRoot run:reference",
-        "aliases:[text] description:text stage:text tags:{text}",
-        "name:text native:Native status:text version:text",
-    ),
-    "registered-model": ("", "description:text tags:{text}", "name:text native:Native"),
-    "run": (
-        "end:integer experiment:reference files:[File] inputs:[DatasetInput] "
-        "metrics:[MetricSeries] model_inputs:[ModelInput] params:{text} parent:reference "
-        "start:integer status:text user:text",
-        "lifecycle:text name:text tags:{text}",
-        "native:Native",
-    ),
-}
-PARTS = {
-    "File": "path:text role:text sha256:text size:integer",
-    "MetricSeries": "dataset:text key:text points:integer sha256:text",
-    "DatasetInput": "digest:text name:text profile:text schema:text source:text source_type:text "
-    "tags:{text}",
-    "ModelInput": "model:reference",
-    "ArtifactRoot": "path:text record:reference",
-    "Native": "also:{text} created:integer id:text location:text updated:integer user:text "
-    "verbatim:text",
-    "Address": "kind:text name:text origin:text version:text",
-    "Loss": "field:text record:text why:text",
-    "Packed": "time:integer tool:text",
-}
-EVIDENCE_FIELDS = "address:Address losses:[Loss] packed:Packed transformations:[text]"
+# records.md: the fields of each kind of record and document, and of parts of records. A field is
+# `name:type=default`; the type is text where none is written, `[X]` is an array of X, `{text}` an
+# object of strings, `a|b` one of two strings; `!` stands at a field that has no default.
+TABLES = """
+environment content         kind! conda python python_env record:reference requirements
+environment evidence        native:Native
+experiment content          kind!
+experiment state            lifecycle=active tags:{text}
+experiment evidence         name native:Native
+folder content              kind! files:[File]
+folder state                description tags:{text}
+folder evidence             name native:Native version
+logged-model content        kind! files:[File] metrics:[MetricSeries] model_type name params:{text}
+logged-model content        run:reference status step:integer
+logged-model state          tags:{text}
+logged-model evidence       native:Native
+model-version content       kind! files:[File] flavors:[text] logged_model:reference
+model-version content       properties:{text} registered_model:reference root:ArtifactRoot
+model-version content       run:reference
+model-version state         aliases:[text] description stage tags:{text}
+model-version evidence      name native:Native status version
+registered-model content    kind!
+registered-model state      description tags:{text}
+registered-model evidence   name native:Native
+run content                 kind! end:integer experiment:reference files:[File]
+run content                 inputs:[DatasetInput] metrics:[MetricSeries] model_inputs:[ModelInput]
+run content                 params:{text} parent:reference start:integer status user
+run state                   lifecycle=active name tags:{text}
+run evidence                native:Native
+part File                   path! role:artifact|environment|notebook|build-context=artifact
+part File                   sha256! size:integer!
+part MetricSeries           dataset key! points:integer! sha256!
+part DatasetInput           digest! name! profile schema source! source_type! tags:{text}
+part ModelInput             model:reference!
+part ArtifactRoot           path record:reference!
+part Native                 also:{text} created:integer id location updated:integer user verbatim
+part Address                kind! name! origin! version
+part Loss                   field! record! why!
+part Packed                 time:integer! tool!
+document content            format! subject:reference!
+document state              format!
+document evidence           format! address:Address! losses:[Loss] packed:Packed!
+document evidence           transformations:[Loss]
+"""
 
 HEXADECIMAL_DIGEST = re.compile("[0-9a-f]{64}")
 FORBIDDEN_CHARACTER = re.compile(
     "[\x00-\x1f\x7f-\x9f\\\\:\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-DEVICE_NAME = re.compile("(con|prn|aux|nul|conin\\$|conout\\$|(com|lpt)[0-9\xb9\xb2\xb3])", re.I)
+DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"}
+DEVICES |= {port + digit for port in ("com", "lpt") for digit in "0123456789\xb9\xb2\xb3"}
 MAX_PATH, MAX_COMPONENT, MAX_COMPONENTS = 4096, 255, 64
 
 
@@ -215,9 +214,6 @@ def require(holds: bool, code: str, sentence: str) -> None:  # noqa: FBT001 - re
         raise RefusalError(code, sentence)
 
 
-# ---------------------------------------------------------------- codecs (clause 5)
-
-
 def unzstd(frame: bytes, raw_length: int) -> bytes:
     """What one Zstandard frame of clause 5.2 decodes to."""
     check_frame_header(frame, raw_length)
@@ -237,12 +233,14 @@ def unzstd(frame: bytes, raw_length: int) -> bytes:
 
 def check_frame_header(frame: bytes, raw_length: int) -> None:
     """Refuse a frame that states anything but what clause 5.2 allows (RFC 8878, 3.1.1.1)."""
-    head = frame[:14].ljust(14, b"\0")
-    require(head[:4] == b"\x28\xb5\x2f\xfd", "E026", "a payload is no zstd frame")
+    head = frame[:18].ljust(18, b"\0")
+    require(head[:4] == ZSTD_MAGIC, "E026", "a payload is no zstd frame")
     descriptor = head[4]
     single_segment = bool(descriptor & 0x20)
-    require(not descriptor & 0x0F, "E026", "a zstd frame has a check sum or a dictionary")
-    size_at = 5 if single_segment else 6
+    require(not descriptor & 0x0C, "E026", "a zstd frame has a check sum")
+    dictionary_at = 5 if single_segment else 6
+    size_at = dictionary_at + (0, 1, 2, 4)[descriptor & 3]
+    require(not any(head[dictionary_at:size_at]), "E026", "a zstd frame needs a dictionary")
     size_length = (int(single_segment), 2, 4, 8)[descriptor >> 6]
     require(size_length > 0, "E026", "a zstd frame does not state its content size")
     content_size = int.from_bytes(head[size_at : size_at + size_length], "little")
@@ -286,9 +284,6 @@ def rotate_back(plane: bytes, next_plane: bytes) -> bytes:
     return both.to_bytes(len(plane), "little")
 
 
-# ---------------------------------------------------------------- container (3, 4, 9, 10)
-
-
 class Package:
     """An open package whose preamble, trailer, index and documents have been checked."""
 
@@ -301,13 +296,13 @@ class Package:
         self._read_trailer(preamble)
         self._read_index()
         self.documents = {name: self._read_document(name) for name in DOCUMENTS}
-        self.entries = read_documents(self.documents)
+        self.entries = Documents(self.documents).entries
         check_entries_and_objects(self.entries, self.objects)
 
     def _read_at(self, offset: int, length: int) -> bytes:
         self._file.seek(offset)
         read = self._file.read(length)
-        require(len(read) == length, "E008", "the file became shorter while it was read")
+        require(len(read) == length, "E006", "the file became shorter while it was read")
         return read
 
     def _read_preamble(self) -> bytes:
@@ -533,7 +528,6 @@ def check_rows(rows: list[Row], index_offset: int) -> None:
 def check_row(row: Row) -> None:
     """Refuse a row that does not fit together by itself (4.3, 5)."""
     known = row.type in CODECS or row.type >= FIRST_SKIPPED_TYPE
-    require(row.type != INDEX, "E019", "there is a second index")
     require(known, "E017", f"the record type {row.type} is not known")
     require(
         row.codec in CODECS.get(row.type, {STORED}), "E018", f"codec {row.codec} is not allowed"
@@ -551,6 +545,8 @@ def check_row(row: Row) -> None:
     else:
         fits = 1 <= row.stored_length < row.raw_length and row.raw_length >= row.elem
         require(fits, "E018", "a compressed record is not smaller than its raw bytes")
+    if row.type == TEXT:
+        require(row.raw_length <= MAX_TEXT, "E015", f"the plain text has {row.raw_length} bytes")
     if row.type == CHUNK:
         require(row.raw_length >= 1, "E018", "a chunk is empty")
         require(row.raw_length <= MAX_CHUNK, "E015", f"a chunk has {row.raw_length} bytes")
@@ -606,103 +602,112 @@ def check_extents(rows: list[Row], extents: list[Extent]) -> None:
     require(whole, "E022", "a part of a chunk belongs to no object")
 
 
-# ---------------------------------------------------------------- documents (6, 7, 8)
+class Field(NamedTuple):
+    """What a table says of a field."""
+
+    type: str
+    default: object
+    always: bool
 
 
-def read_documents(documents: dict[str, bytes]) -> list[Entry]:
-    """The entries of the content document; refuses documents that break clauses 6 to 8."""
-    parsed = {name: parse(document, name) for name, document in documents.items()}
-    kinds: dict[str, str] = {}
-    for key, record in parsed["content"]["records"].items():
-        kind = record.get("kind") if isinstance(record, dict) else None
-        require(kind in KINDS, "E033", f"the kind of record {key!r} is not known")
-        require(re.fullmatch(f"{kind}-[1-9][0-9]*", key) is not None, "E031", f"{key!r} is no key")
-        kinds[key] = str(kind)
-    references: list[str] = []
-    understood = {name: understand(parsed[name], name, kinds, references) for name in DOCUMENTS}
-    for name, document in documents.items():
-        equal = canonical(understood[name]) == document
-        require(equal, "E031", f"the document {name} is not in canonical form")
-    references.append(understood["content"]["subject"])
-    require(set(references) <= set(kinds), "E032", "a reference names no record")
-    return list(entries_of(understood["content"]["records"]))
+def read_tables() -> dict[tuple[str, str], dict[str, Field]]:
+    """The fields by name for each pair of words at the beginning of a line of `TABLES`."""
+    tables: dict[tuple[str, str], dict[str, Field]] = {}
+    for line in TABLES.strip().splitlines():
+        first, second, *described = line.split()
+        fields = tables.setdefault((first, second), {})
+        for field in described:
+            name, _, text = field.rstrip("!").partition("=")
+            name, _, kind = name.partition(":")
+            kind = kind or "text"
+            empty = {"integer": 0, "text": "", "reference": ""}.get(kind, [] if "[" in kind else {})
+            fields[name] = Field(kind, text or empty, field.endswith("!"))
+    return tables
 
 
-def parse(document: bytes, name: str) -> dict[str, Any]:
-    """The JSON of a document, of which format and records have been checked."""
-    try:
-        parsed = json.loads(document.decode())
-    except (ValueError, RecursionError) as error:
-        raise RefusalError("E030", f"the document {name} cannot be read ({error})") from error
-    require(isinstance(parsed, dict), "E030", f"the document {name} is not an object")
-    known = parsed.get("format") == f"mlpkg-{name}-1"
-    require(known, "E033", f"the format of the document {name} is not known")
-    records = parsed.get("records")
-    require(isinstance(records, dict), "E030", f"the document {name} has no records")
-    return dict(parsed)
+FIELDS = read_tables()
+KINDS = {first for first, _ in FIELDS} - {"part", "document"}
 
 
-def understand(
-    parsed: dict[str, Any], name: str, kinds: dict[str, str], references: list[str]
-) -> dict[str, Any]:
-    """What the specification knows of a document, without defaults; gathers references."""
-    number = list(DOCUMENTS).index(name)
-    records = {}
-    for key, members in parsed["records"].items():
-        require(key in kinds, "E032", f"{name} names a record {key!r} that content lacks")
-        require(isinstance(members, dict), "E030", f"record {key} is not an object")
-        elsewhere = fields(" ".join(KINDS[kinds[key]])).keys() - fields(KINDS[kinds[key]][number])
-        misplaced = elsewhere & members.keys()
-        require(not misplaced, "E030", f"{misplaced} of {key} belong in another document")
-        record = understood_members(members, KINDS[kinds[key]][number], references)
-        if name == "content":
-            record["kind"] = kinds[key]
-        if record:
-            records[key] = record
-    result = {"format": parsed["format"], "records": records}
-    if name == "content":
-        result |= understood_members(parsed, "subject:text", references)
-        require("subject" in result, "E032", "there is no subject")
-    if name == "evidence":
-        result |= understood_members(parsed, EVIDENCE_FIELDS, references)
-    return result
+class Documents:
+    """What the three documents say, in their canonical form; refuses what breaks clauses 6 to 8."""
 
+    def __init__(self, documents: dict[str, bytes]) -> None:
+        self._references: set[str] = set()
+        parsed = {name: self._parse(document, name) for name, document in documents.items()}
+        self.kinds = self._read_kinds(parsed["content"]["records"])
+        for name, document in documents.items():
+            understood = self._understand(parsed[name], name)
+            equal = canonical(understood) == document
+            require(equal, "E031", f"the document {name} is not in canonical form")
+            if name == "content":
+                self.entries = list(entries_of(understood["records"]))
+        unknown = self._references - self.kinds.keys()
+        require(not unknown, "E032", f"the references {unknown} name no record")
 
-def fields(description: str) -> dict[str, str]:
-    """The types of fields by name, from a table such as `KINDS`."""
-    return dict(field.split(":") for field in description.split())
+    def _parse(self, document: bytes, name: str) -> dict[str, Any]:
+        try:
+            parsed = json.loads(document.decode())
+        except (ValueError, RecursionError) as error:
+            raise RefusalError("E030", f"the document {name} cannot be read ({error})") from error
+        object_of_records = isinstance(parsed, dict) and isinstance(parsed.get("records"), dict)
+        require(object_of_records, "E030", f"the document {name} has no records")
+        known = parsed.get("format") == f"mlpkg-{name}-1"
+        require(known, "E033", f"the format of the document {name} is not known")
+        return dict(parsed)
 
+    def _read_kinds(self, records: dict[str, Any]) -> dict[str, str]:
+        """The kind of each record by its key (6.4)."""
+        kinds: dict[str, str] = {}
+        for key, record in records.items():
+            kind = record.get("kind") if isinstance(record, dict) else None
+            known = isinstance(kind, str) and kind in KINDS
+            require(known, "E033", f"the kind of the record {key!r} is not known")
+            kinds[key] = str(kind)
+        counts = Counter(kinds.values())
+        allowed = {f"{kind}-{n + 1}": kind for kind in counts for n in range(counts[kind])}
+        require(kinds == allowed, "E031", "the keys of the records are not those of clause 6.4")
+        return kinds
 
-def understood_members(
-    value: dict[str, Any], description: str, references: list[str]
-) -> dict[str, Any]:
-    """The members of `value` that `description` knows, without those that have their default."""
-    members = {}
-    for name, kind in fields(description).items():
-        if name in value:
-            member = understood_value(value[name], name, kind, references)
-            if member not in ("", 0, [], {}):
-                members[name] = member
-    return members
+    def _understand(self, parsed: dict[str, Any], name: str) -> dict[str, Any]:
+        """All that the specification knows of a document, without defaults."""
+        records = {}
+        for key, members in parsed["records"].items():
+            require(key in self.kinds, "E032", f"{name} names {key!r}, which is no record")
+            require(isinstance(members, dict), "E030", f"record {key} is not an object")
+            record = self._members(members, FIELDS.get((self.kinds[key], name), {}))
+            if record:
+                records[key] = record
+        rest = {member: value for member, value in parsed.items() if member != "records"}
+        return self._members(rest, FIELDS["document", name]) | {"records": records}
 
+    def _members(self, value: dict[str, Any], fields: dict[str, Field]) -> dict[str, Any]:
+        members = {}
+        unknown = value.keys() - fields.keys()
+        require(not unknown, "E030", f"the members {unknown} are not known here")
+        for name, field in fields.items():
+            require(name in value or not field.always, "E030", f"a member {name!r} is missing")
+            if name in value:
+                member = self._value(value[name], field.type)
+                if field.always or member != field.default:
+                    members[name] = member
+        return members
 
-def understood_value(value: object, name: str, kind: str, references: list[str]) -> object:
-    """`value` if it has the type `kind`."""
-    if isinstance(value, str) and kind in ("text", "reference"):
-        if kind == "reference" and value:
-            references.append(value)
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and kind == "integer":
-        return value
-    if isinstance(value, list) and kind.startswith("["):
-        return [understood_value(item, name, kind[1:-1], references) for item in value]
-    if isinstance(value, dict) and kind == "{text}":
-        return {
-            key: understood_value(item, name, "text", references) for key, item in value.items()
-        }
-    if isinstance(value, dict) and kind in PARTS:
-        return understood_members(value, PARTS[kind], references)
-    raise RefusalError("E030", f"the member {name!r} has another type than {kind}")
+    def _value(self, value: object, kind: str) -> object:
+        """`value` as it must be written if its type is `kind`."""
+        if isinstance(value, str) and (kind in {"text", "reference"} or value in kind.split("|")):
+            if kind == "reference" and value:
+                self._references.add(value)
+            return value
+        if type(value) is int and kind == "integer" and -(2**63) <= value < 2**63:
+            return value
+        if isinstance(value, list) and kind.startswith("["):
+            return [self._value(item, kind[1:-1]) for item in value]
+        if isinstance(value, dict) and kind == "{text}":
+            return {key: self._value(item, "text") for key, item in value.items()}
+        if isinstance(value, dict) and ("part", kind) in FIELDS:
+            return self._members(value, FIELDS["part", kind])
+        raise RefusalError("E030", f"a value has another type than {kind}")
 
 
 def canonical(value: object) -> bytes:
@@ -716,32 +721,28 @@ def canonical(value: object) -> bytes:
 
 def entries_of(records: dict[str, Any]) -> Iterator[Entry]:
     """The files and series of all records; refuses what breaks clauses 7.2 or 8."""
-    for record_key, record in sorted(records.items()):
-        files = record.get("files", [])
-        paths = [file.get("path", "") for file in files]
+    for key, record in sorted(records.items()):
+        files, series = record.get("files", []), record.get("metrics", [])
+        paths = [file["path"] for file in files]
+        names = [(one["key"], one.get("dataset", "")) for one in series]
+        for own in ([(path,) for path in paths], names):
+            ordered = all(a < b for a, b in itertools.pairwise(own))
+            require(ordered, "E038", f"the entries of {key} are not sorted, or not unique")
         for path in paths:
             check_path(path)
-        rising = all(a < b for a, b in itertools.pairwise(path.encode() for path in paths))
-        require(rising, "E038", f"the files of {record_key} are not sorted, or not unique")
         check_collisions(paths)
         for file in files:
-            yield entry_of(record_key, file["path"], file, file.get("size", 0), is_file=True)
-        series = record.get("metrics", [])
-        names = [(one.get("key", "").encode(), one.get("dataset", "").encode()) for one in series]
-        rising = all(a < b for a, b in itertools.pairwise(names))
-        require(rising, "E038", f"the series of {record_key} are not sorted, or not unique")
-        for one in series:
-            name = json.dumps([one.get("key", ""), one.get("dataset", "")])
-            size = one.get("points", 0) * BYTES_OF_A_POINT
-            yield entry_of(record_key, name, one, size, is_file=False)
+            yield entry_of(key, file["path"], file, file["size"], is_file=True)
+        for name, one in zip(names, series, strict=True):
+            size = one["points"] * BYTES_OF_A_POINT
+            yield entry_of(key, json.dumps(name), one, size, is_file=False)
 
 
 def entry_of(record: str, name: str, part: dict[str, Any], size: int, *, is_file: bool) -> Entry:
     """An entry whose digest and size have been checked."""
-    sha256 = part.get("sha256", "")
-    digest = HEXADECIMAL_DIGEST.fullmatch(sha256) is not None
+    digest = HEXADECIMAL_DIGEST.fullmatch(part["sha256"]) is not None
     require(digest and size >= 0, "E039", f"the digest or size of {name!r} is not one")
-    return Entry(record, name, sha256, size, is_file)
+    return Entry(record, name, part["sha256"], size, is_file)
 
 
 def check_path(path: str) -> None:
@@ -756,7 +757,7 @@ def check_path(path: str) -> None:
             component not in ("", ".", "..")
             and len(component.encode()) <= MAX_COMPONENT
             and not component.endswith((".", " "))
-            and not DEVICE_NAME.fullmatch(component.split(".")[0].rstrip(" "))
+            and component.split(".")[0].rstrip(" ").casefold() not in DEVICES
             for component in components
         )
     )
@@ -782,9 +783,6 @@ def check_entries_and_objects(entries: list[Entry], objects: dict[str, Object]) 
     for entry in entries:
         equal = objects[entry.sha256].size == entry.size
         require(equal, "E035", f"{entry.name!r} has another size in the index")
-
-
-# ---------------------------------------------------------------- commands
 
 
 def say_what_is_verified(package: Package) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import shutil
 
-from mlarchive.cli.console import Console
+from mlarchive.cli.console import Console, writing
 from mlarchive.cli.objects import one_object
 from mlarchive.errors import UsageError
 
@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         found = chosen(leaves(snapshot, alone=bool(locator.selector.name)), [path])
         if len(found) > 1 or found[0].path != path.rstrip("/"):
             raise UsageError(f"{path!r} is a folder", hint=f"it holds {found[0].path}")
-        with found[0].open() as stream:
-            shutil.copyfileobj(stream, console.bytes_out, 1 << 20)
-    console.bytes_out.flush()
+        out = console.bytes_out
+        with found[0].open() as stream, writing():
+            shutil.copyfileobj(stream, out, 1 << 20)
+            out.flush()
     return 0

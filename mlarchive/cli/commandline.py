@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from mlarchive.registries.locator import Locator
 
 
+_PLAIN = "\0"
+"""Marks a word that follows a `--`; no argument of a process can hold it."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError` instead of leaving the process.
 
@@ -35,10 +39,23 @@ class VerbParser(Parser):
         if self._mixing:
             return super().parse_known_args(args, namespace)
         self._mixing = True
+        words = list(args or ())
+        # argparse loses a -- when it takes options anywhere; hidden, what follows is plain.
+        cut = words.index("--") if "--" in words else len(words)
+        words[cut:] = [f"{_PLAIN}{word}" for word in words[cut + 1 :]]
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            taken, rest = self.parse_known_intermixed_args(words, namespace)
         finally:
             self._mixing = False
+        for name, value in vars(taken).items():
+            setattr(taken, name, _unhidden(value))
+        return taken, [_unhidden(word) for word in rest]
+
+
+def _unhidden(value: Any) -> Any:  # noqa: ANN401  (anything that argparse makes)
+    if isinstance(value, str):
+        return value.removeprefix(_PLAIN)
+    return [_unhidden(item) for item in value] if isinstance(value, list) else value
 
 
 def locators(texts: Sequence[str]) -> "list[Locator]":
@@ -84,6 +101,13 @@ def policy(arguments: argparse.Namespace) -> "WritePolicy":
     return WritePolicy(
         versions=arguments.versions, conflict=arguments.conflict, rename=arguments.rename
     )
+
+
+def place(text: str) -> str:
+    """An argument that names a file or folder; an empty one is a variable that was not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("a name is wanted, and it is empty")
+    return text
 
 
 def tag(text: str) -> tuple[str, str]:

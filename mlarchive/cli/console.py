@@ -6,19 +6,52 @@ too.
 """
 
 import contextlib
+import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlarchive.cli.documents import complete, error_document
 from mlarchive.cli.wording import printable
-from mlarchive.errors import MlarchiveError
+from mlarchive.errors import MlarchiveError, UsageError
 
 if TYPE_CHECKING:
     from mlarchive.cli.progress import Bar
     from mlarchive.records import Loss
 
 _MOST_LOSSES = 20
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Explain what standard output cannot take; that its reader went away is no failure of ours."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from mlarchive.fsops import explain
+
+        raise explain(error, "standard output", "write to") from error
+
+
+def open_standard_streams() -> None:
+    """See that there are standard streams, and that they take any text.
+
+    A stream that was closed is opened to nowhere, lest the next file that is opened become it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123  (open to the end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Console:
@@ -39,14 +72,18 @@ class Console:
         """A line for a person on standard output; nothing with `--json`."""
         if not self.json:
             self._clear()
-            sys.stdout.write(f"{printable(text)}\n")
+            with writing():
+                sys.stdout.write(f"{printable(text)}\n")
 
     def document(self, value: Any) -> None:  # noqa: ANN401  (as `complete` takes)
         """An object for a program on standard output; nothing without `--json`."""
         if self.json:
-            import msgspec
+            import json
 
-            sys.stdout.write(msgspec.json.encode(complete(value)).decode() + "\n")
+            # ASCII, so that no terminal's encoding stands in the way.
+            text = json.dumps(complete(value), separators=(",", ":"))
+            with writing():
+                sys.stdout.write(f"{text}\n")
 
     def note(self, text: str) -> None:
         """A line on standard error, for whoever watches."""
@@ -69,16 +106,23 @@ class Console:
 
     @property
     def bytes_out(self) -> BinaryIO:
-        """Standard output for bytes."""
+        """Standard output for bytes; `writing` explains what goes wrong there.
+
+        Raises:
+            UsageError: It was closed before the command began.
+        """
+        if getattr(sys.stdout, "name", "") == os.devnull:
+            raise UsageError("standard output is closed", hint="send it to a file or a pipe")
         return sys.stdout.buffer
 
     def flush(self) -> None:
         """Write what is pending.
 
         Raises:
-            OSError: Standard output takes no more.
+            MlarchiveError: Standard output takes no more.
         """
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
 
     @contextlib.contextmanager
     def progress(self, doing: str, total: int = -1) -> Iterator[Callable[[int], None] | None]:

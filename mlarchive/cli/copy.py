@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlarchive.cli.commandline import add_dry_run, add_policy, locators, policy
+from mlarchive.cli.commandline import add_dry_run, add_policy, locators, place, policy
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.objects import addresses, opened, scratch_home
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="a locator; see mlarchive -h")
     parser.add_argument("target", metavar="TARGET", help="mlflow+http://…, vault:DIR or dir:DIR")
-    parser.add_argument("--keep", metavar="DIR", help="keep the packages in this vault")
+    parser.add_argument("--keep", type=place, metavar="DIR", help="keep the packages in this vault")
     add_policy(parser)
     add_dry_run(parser)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
+from mlarchive.cli.commandline import place
 from mlarchive.cli.console import Console
 from mlarchive.cli.objects import one_object
 from mlarchive.errors import ConflictError, UsageError
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-C",
         "--directory",
+        type=place,
         metavar="DIR",
         help="the new folder; named as the package by default",
     )

@@ -14,8 +14,8 @@ from types import FrameType
 from mlarchive import __version__
 from mlarchive.cli import cat, copy, extract, ls, pack, show, unpack, verify
 from mlarchive.cli.commandline import Parser, VerbParser
-from mlarchive.cli.console import Console
-from mlarchive.errors import Interrupted, MlarchiveError, StorageError
+from mlarchive.cli.console import Console, open_standard_streams
+from mlarchive.errors import ConfigError, Interrupted, MlarchiveError, StorageError
 
 VERBS = (pack, unpack, copy, ls, show, cat, extract, verify)
 
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    open_standard_streams()
     words = sys.argv[1:] if argv is None else list(argv)
     console = Console(environment=os.environ, json="--json" in words)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -52,17 +53,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _hushed()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (a sentence, never a traceback)
+        _end_undisturbed(argv)
         return _failed(console, as_ours(error))
+    finally:
+        _end_undisturbed(argv)
+
+
+def _end_undisturbed(argv: Sequence[str] | None) -> None:
+    """Where this process is ours: there is nothing left to interrupt, only an end to disturb."""
+    if argv is None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _run(words: Sequence[str], console: Console) -> int:
     try:
         arguments = build_parser().parse_args(words)
+        _require_utf8()
         status = int(arguments.run(arguments, console))
     except SystemExit as end:  # argparse's --help and --version
         status = int(end.code or 0)
     console.flush()
     return status
+
+
+def _require_utf8() -> None:
+    """Refuse a locale in which names of files would be read as other names.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() != "utf-8":
+        raise ConfigError(
+            f"the names of files are in {encoding} here, and in packages they are in UTF-8",
+            hint="set LC_ALL to a UTF-8 locale such as C.UTF-8, or set PYTHONUTF8=1",
+        )
 
 
 def as_ours(error: BaseException) -> MlarchiveError:
@@ -120,7 +146,7 @@ def _failed(console: Console, error: MlarchiveError) -> int:
         console.flush()
     except BrokenPipeError:
         return _hushed()
-    except OSError:
+    except (OSError, MlarchiveError):
         # Nobody can be told; the status still says it.
         _hushed()
     return error.exit_status

@@ -1,12 +1,13 @@
 """`mlarchive pack`: objects become packages."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
-from mlarchive.cli.commandline import add_dry_run, locators, tag
-from mlarchive.cli.console import Console
+from mlarchive.cli.commandline import add_dry_run, locators, place, tag
+from mlarchive.cli.console import Console, writing
 from mlarchive.cli.documents import complete
 from mlarchive.cli.ending import WITH_LOSSES, Ending
 from mlarchive.cli.objects import addresses, opened
@@ -42,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         required=True,
+        type=place,
         metavar="OUT",
         help="FILE.mlpkg for one object, a folder (a vault) for any number, - for standard output",
     )
@@ -58,11 +60,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Pack everything that the locators name."""
     sources = locators(arguments.sources)
+    if arguments.output != "-":
+        _refuse_output_within(sources, Path(arguments.output))
     if arguments.dry_run:
         return _plan(sources, arguments, console)
     if arguments.output == "-" or arguments.output.endswith(".mlpkg"):
         return _to_one(sources, arguments, console)
     return _to_vault(sources, arguments, console)
+
+
+def _refuse_output_within(sources: "list[Locator]", output: Path) -> None:
+    """Refuse a place in the folder that is packed: packing again would pack the package too.
+
+    Raises:
+        UsageError: It is there.
+    """
+    place = os.path.realpath(output)
+    for locator in sources:
+        folder = os.path.realpath(locator.registry)
+        if locator.scheme == "dir" and os.path.commonpath((place, folder)) == folder:
+            raise UsageError(
+                f"{output} lies in the folder that is packed, {locator.registry}",
+                hint="name a place outside of it with -o",
+            )
 
 
 def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Console) -> int:
@@ -81,7 +101,10 @@ def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Co
         packed_at = packing_time(console.environment)
         with console.progress("packing", _raw_size(snapshot)) as progress:
             if arguments.output == "-":
-                packed = pack(snapshot, console.bytes_out, packed_at=packed_at, progress=progress)
+                with writing():
+                    packed = pack(
+                        snapshot, console.bytes_out, packed_at=packed_at, progress=progress
+                    )
             else:
                 packed = pack_file(
                     snapshot, Path(arguments.output), packed_at=packed_at, progress=progress

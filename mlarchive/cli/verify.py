@@ -58,10 +58,13 @@ def _verify(locator: "Locator", console: Console) -> int:
         return _tell(checked, console)
     if not path.is_dir():
         raise NotFoundError(f"{path} is not a folder", hint="check the path after vault:")
-    status = 0
+    status, seen = 0, False
     with Vault.open(path) as vault, console.progress("verifying") as progress:
         for checked in verify_vault(vault, progress):
             status = max(status, _tell(checked, console))
+            seen = True
+    if not seen:
+        console.note(f"{locator.origin} holds no packages")
     return status
 
 

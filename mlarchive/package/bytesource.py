@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,11 +28,12 @@ class ByteSource:
         self._own = isinstance(file, Path)
         if isinstance(file, Path):
             self.name = str(file)
-            with explaining(file, "read"):
-                self._file = file.open("rb", buffering=0)
+            self._file = _opened(file)
         else:
             self.name = str(getattr(file, "name", "the package"))
             self._file = file
+        # A real file is read at any place without moving it; others take turns.
+        self._positional = _has_descriptor(self._file)
         with explaining(self.name, "read"):
             self.size = self._file.seek(0, io.SEEK_END)
 
@@ -54,7 +56,8 @@ class ByteSource:
             MlarchiveError: As the system says.
         """
         with explaining(self.name, "read"):
-            data = self._pread(offset, length) if self._own else self._seek_and_read(offset, length)
+            read = self._pread if self._positional else self._seek_and_read
+            data = read(offset, length)
         if len(data) != length:
             raise FormatError("E006", f"{self.name} ends before byte {offset + length}")
         return data
@@ -90,3 +93,29 @@ class ByteSource:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A regular file or a block device; nothing that could make its reader wait for a writer.
+
+    Raises:
+        FormatError: E001; it is something else.
+        MlarchiveError: As the system says.
+    """
+    with explaining(path, "read"):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        os.close(descriptor)
+        raise FormatError("E001", f"{path} is not a file", hint="name an .mlpkg file")
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _has_descriptor(file: BinaryIO) -> bool:
+    if not isinstance(file, io.FileIO | io.BufferedReader | io.BufferedRandom):
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        # A buffer around something that is no file of the system.
+        return False

@@ -1,6 +1,7 @@
 """Which codec a chunk gets: a writer's policy, decided on a probe (annex A).
 
-The probe is 64 KiB spread over the chunk. What does not shrink below 98 % is stored.
+The probe is 64 KiB spread over the chunk, or 32 KiB where the type of its elements is known. What
+does not shrink below 98 % is stored.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from mlarchive.package.frames import Effort, encode_frame
 from mlarchive.package.planes import encode_planes, split
 
 PROBE = 64 << 10
+_HINTED_PROBE = 32 << 10
+"""Enough where the type is known, and only the planes that compress are asked for."""
+
 _PROBE_PARTS = 16
 _TEXT_BELOW = 0.5
 _BETTER = 0.99
@@ -66,7 +70,7 @@ class _Choice(Struct, frozen=True):
 
 
 def _choose(raw: Buffer, hint: Hint) -> _Choice:
-    probe = _probe(raw)
+    probe = _probe(raw, _HINTED_PROBE if hint.elem else PROBE)
     best = _try_planes(probe, hint) if hint.elem else _try_text(probe)
     if hint.elem and best.share > STORE_ABOVE:
         best = _try_text(probe)
@@ -82,11 +86,11 @@ def _try_text(probe: Buffer) -> _Choice:
     return _Choice(len(encode_frame(probe, Effort.TEXT)) / len(probe), Codec.ZSTD)
 
 
-def _probe(raw: Buffer) -> Buffer:
-    """Up to 64 KiB of a chunk: parts spread evenly, each beginning at a whole element."""
-    if len(raw) <= PROBE:
+def _probe(raw: Buffer, length: int) -> Buffer:
+    """So much of a chunk: parts spread evenly, each beginning at a whole element."""
+    if len(raw) <= length:
         return raw
-    part = PROBE // _PROBE_PARTS
+    part = length // _PROBE_PARTS
     step = (len(raw) - part) // (_PROBE_PARTS - 1) & ~7
     view = np.frombuffer(raw, np.uint8)
     return b"".join(view[at * step : at * step + part].tobytes() for at in range(_PROBE_PARTS))

@@ -32,7 +32,7 @@ def read_payload(source: ByteSource, row: Row) -> memoryview:
 
 
 def check_stored(source: ByteSource, row: Row) -> None:
-    """Check a record that is not to be understood, whatever its length, in bounded memory.
+    """Check a record without decoding it, whatever its length, in steps that stay in the cache.
 
     Raises:
         FormatError: E023 to E025.

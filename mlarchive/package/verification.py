@@ -10,7 +10,7 @@ from msgspec import Struct
 from mlarchive.errors import FormatError
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
-from mlarchive.package.recordreader import check_stored, read_payload
+from mlarchive.package.recordreader import check_stored
 from mlarchive.package.storage import Storage
 from mlarchive.package.tail import check_signature_area
 
@@ -111,7 +111,9 @@ def _check_payloads(storage: Storage, report: Progress) -> None:
 
 
 def _check_payload(storage: Storage, number: int) -> int:
-    return len(read_payload(storage.source, storage.index.row(number)))
+    row = storage.index.row(number)
+    check_stored(storage.source, row)
+    return row.stored_len
 
 
 def _ignore(count: int) -> None:

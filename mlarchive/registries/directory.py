@@ -177,7 +177,8 @@ class DirectoryRegistry:
     # --- parts
 
     def _called(self, selector: Selector) -> Address:
-        own = os.fsencode(self._folder.resolve().name).decode("utf-8", "replace")
+        # Unlike `Path.resolve`, this takes links that lead round in a circle.
+        own = os.fsencode(Path(os.path.realpath(self._folder)).name).decode("utf-8", "replace")
         named = "" if selector.pattern else selector.name
         return Address(
             origin=self.origin, kind=KIND, name=named or own or "root", version=selector.version
@@ -210,6 +211,11 @@ class DirectoryRegistry:
         )
 
     def _create(self, snapshot: Snapshot) -> int:
+        if self._folder.is_symlink():
+            raise ConflictError(
+                f"{self._folder} is a symbolic link, which a folder cannot take the place of",
+                hint="name the folder itself, or remove the link",
+            )
         refuse_working_folder(self._folder)
         fsops.remove_stale_temporaries(self._folder.parent, deep=False)
         streams = [leaf.as_file() for leaf in tree(snapshot)]

@@ -62,6 +62,8 @@ class Uncarried(Struct, frozen=True, kw_only=True):
 def walk(folder: Path) -> tuple[list[FolderFile], list[Uncarried]]:
     """All files below a folder, and all that cannot be carried, each sorted by path.
 
+    Temporaries of ours, which a killed command leaves until the next one sweeps, are neither.
+
     Raises:
         MlarchiveError: The folder, or one below it, is not there or may not be read.
     """
@@ -140,7 +142,7 @@ class _Watched(io.RawIOBase):
 def _walk(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried]:
     here = folder / prefix
     with fsops.explaining(here, "read"), os.scandir(here) as entries:
-        found = list(entries)
+        found = [entry for entry in entries if not fsops.is_temporary(entry.name)]
     if not found and prefix:
         yield Uncarried(
             path=_shown(prefix), why="it is an empty folder, and only files are carried"

@@ -22,6 +22,10 @@ from mlarchive.registries.selecting import format_object
 
 Environ = Mapping[str, str]
 AnyRegistry = Source | Target
+
+_EPOCH_DIGITS = 11
+"""Digits of a number of seconds; more would be after the year 5000."""
+
 Opened = AbstractContextManager[AnyRegistry]
 
 
@@ -85,7 +89,7 @@ def packing_time(environment: Environ) -> int:
     epoch = environment.get("SOURCE_DATE_EPOCH", "")
     if not epoch:
         return time.time_ns() // 1_000_000
-    if not epoch.isdecimal() or not epoch.isascii():
+    if not epoch.isdecimal() or not epoch.isascii() or len(epoch) > _EPOCH_DIGITS:
         raise ConfigError(
             f"SOURCE_DATE_EPOCH is {epoch!r}, not a whole number of seconds since 1970",
             hint="unset it, or set it to a number such as 1700000000",

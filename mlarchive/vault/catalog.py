@@ -110,10 +110,6 @@ class Kept(Struct, frozen=True, kw_only=True):
     base_package_id: str = ""
 
 
-class UnusableCatalogError(StorageError):
-    """The table is damaged, or the disk takes no more of it; the packages are as they were."""
-
-
 _FIELDS = Row.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
 
@@ -229,8 +225,8 @@ def _explaining() -> Iterator[None]:
         raise _unusable(error) from error
 
 
-def _unusable(error: Exception) -> UnusableCatalogError:
-    return UnusableCatalogError(
+def _unusable(error: Exception) -> StorageError:
+    return StorageError(
         f"the vault's catalog cannot be used: {error}",
         hint=f"see that the disk has room; {NAME} may be removed, it is made again",
     )

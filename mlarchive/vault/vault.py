@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Self
 
 from mlarchive import fsops
-from mlarchive.errors import ConflictError, DamageError, NotFoundError
+from mlarchive.errors import ConflictError, DamageError, NotFoundError, StorageError
 from mlarchive.pack import Packed, Progress, pack_scratch, pack_state
 from mlarchive.package import Package
 from mlarchive.records import Address
 from mlarchive.snapshot import Snapshot
-from mlarchive.vault.catalog import Catalog, Kept, Row, UnusableCatalogError, discard
+from mlarchive.vault.catalog import Catalog, Kept, Row, discard
 from mlarchive.vault.listing import LATEST, heal, holds_packages, look_into
 from mlarchive.vault.naming import places
 
@@ -193,7 +193,7 @@ class Vault:
             catalog = Catalog.on_disk_at(self.folder)
             try:
                 heal(self.folder, catalog)
-            except UnusableCatalogError:
+            except StorageError:
                 catalog.close()
                 discard(self.folder)
             else:
@@ -263,7 +263,7 @@ class Vault:
             if not self._catalog.on_disk:
                 self._use_disk()
             # The package is kept, whatever the catalog can take of it.
-            with contextlib.suppress(UnusableCatalogError):
+            with contextlib.suppress(StorageError):
                 self._catalog.put([row])
             return self._kept(row)
         raise AssertionError("places never end")  # pragma: no cover

@@ -22,3 +22,11 @@ def test_a_shallow_sweep_leaves_what_is_below(tmp_path: Path) -> None:
     here.touch()
     assert fsops.remove_stale_temporaries(tmp_path, deep=False) == [here]
     assert below.exists()
+
+
+def test_a_persons_file_with_the_mark_in_its_name_stays(tmp_path: Path) -> None:
+    own = [tmp_path / f"x{TEMPORARY_MARK}1-1-abcd", tmp_path / f".x{TEMPORARY_MARK}keep"]
+    for path in own:
+        path.write_bytes(b"mine")
+    assert fsops.remove_stale_temporaries(tmp_path) == []
+    assert all(path.exists() for path in own)

@@ -93,3 +93,15 @@ def test_a_vault_is_verified_with_what_is_superseded(tmp_path: Path) -> None:
             (True, 0),
             (True, 0),
         ]
+
+
+def test_a_thin_package_whose_base_the_vault_lost_is_damage(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        full = vault.add(snapshots.model_version(), packed_at=5)
+        vault.add(snapshots.model_version(aliases=()), packed_at=6)
+        assert all(checked.ok for checked in verify_vault(vault))
+    full.path.unlink()
+    with Vault.open(tmp_path) as vault:
+        (checked,) = verify_vault(vault)
+    assert not checked.ok
+    assert "are in no package of the vault" in checked.damage

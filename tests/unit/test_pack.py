@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 from pathlib import Path
 
 import msgspec
@@ -218,3 +219,21 @@ def test_losses_and_the_address_stand_in_the_package(tmp_path: Path) -> None:
         assert package.snapshot().address == Address(
             origin="prod", kind="models", name="wine", version="3"
         )
+
+
+def test_a_damaged_package_is_not_called_present(tmp_path: Path) -> None:
+    path = tmp_path / "x.mlpkg"
+    pack_file(snapshots.model_version(), path, packed_at=1)
+    with Package.open(path) as package:
+        row = package.storage.index.row(1)
+    data = bytearray(path.read_bytes())
+    data[row.offset + 100] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ConflictError, match="exists already and is damaged: E025"):
+        pack_file(snapshots.model_version(), path, packed_at=1)
+
+
+def test_a_pipe_in_the_packages_place_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.mlpkg")
+    with pytest.raises(ConflictError, match="exists already"):
+        pack_file(snapshots.model_version(), tmp_path / "x.mlpkg", packed_at=1)

@@ -120,7 +120,7 @@ def _version_ref(view: _View, origin: str, model: RegisteredModel, version: Mode
     run = view.runs.get(version.run_id or "")
     model_id = logged_model_id(version)
     logged = view.logged_model(model_id) if model_id else None
-    own = "" if run or logged else _own_location(view, version)
+    own = _own_location(view, version, run, logged)
     content = [
         version.source,
         version.run_id,
@@ -202,12 +202,29 @@ def _logged_content(view: _View, logged: LoggedModel) -> list[object]:
     ]
 
 
-def _own_location(view: _View, version: ModelVersion) -> str:
+def _own_location(
+    view: _View, version: ModelVersion, run: Run | None, logged: LoggedModel | None
+) -> str:
+    """Where a version's files are if neither its run nor its logged model has them; "" if one has.
+
+    The server is asked only where the source does not say it.
+    """
+    source = version.source or ""
+    places = [run.info.artifact_uri] if run else []
+    places += [logged.artifact_location] if logged else []
+    known = [f"runs:/{run.info.run_id}/"] if run else []
+    known += [f"models:/{logged.model_id}/"] if logged else []
+    if _is_below(source, [*known, *places]):
+        return ""
     connection = view.connection
     location = _unless_failing(
         lambda: connection.models.get_model_version_download_uri(version.name, version.version)
     )
-    return location or ""
+    return "" if not location or _is_below(location, places) else location
+
+
+def _is_below(place: str, tops: Sequence[str]) -> bool:
+    return any(f"{place.rstrip('/')}/".startswith(f"{top.rstrip('/')}/") for top in tops)
 
 
 def _unless_failing(look: Callable[[], _T]) -> _T | None:

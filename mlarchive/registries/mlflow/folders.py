@@ -5,6 +5,7 @@ everything else (S3, Azure, GCS, …) mlflow's own repository fetches one file a
 private place that is removed when the file is closed. Knows nothing of records.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -21,13 +22,21 @@ from mlflow.utils.uri import is_local_uri, validate_path_is_safe
 from msgspec import Struct
 
 from mlarchive import fsops
-from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.errors import (
+    MlarchiveError,
+    NotFoundError,
+    RemoteError,
+    UnavailableError,
+    UnsupportedError,
+)
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.redaction import redacted_text, without_credentials
 from mlarchive.registries.mlflow.transport import Upload, download, temporary
 
 _PROXY = "/mlflow-artifacts/artifacts"
 _BLOCK = 1 << 20
+_FAILS_EACH_TIME = "too many 500 error responses"
 # A server stores a large file somewhere before it answers.
 _LONGEST_SILENCE_SECONDS = 600
 
@@ -91,10 +100,34 @@ def artifact_folder(connection: Connection, uri: str) -> ArtifactFolder:
     if uri.startswith(f"{connection.uri}/") and _PROXY in uri:
         base, _, root = uri.partition(_PROXY)
         return ProxiedFolder(connection, base, root.strip("/"))
-    with speaking(connection.uri):
-        return RepositoryFolder(
-            get_artifact_repository(uri, connection.uri, connection.uri), connection.uri
-        )
+    place = without_credentials(uri)
+    with _speaking_for_a_store(place):
+        return RepositoryFolder(get_artifact_repository(uri, connection.uri, connection.uri), place)
+
+
+@contextlib.contextmanager
+def _speaking_for_a_store(place: str) -> Iterator[None]:
+    """Raise errors of this project for whatever a store's own client raises inside the block.
+
+    Raises:
+        UnsupportedError: The client is not installed.
+        RemoteError: It raises an error of its own.
+    """
+    try:
+        with speaking(place):
+            yield
+    except MlarchiveError:
+        raise
+    except ImportError as error:
+        raise UnsupportedError(
+            f"{place} cannot be reached without the Python package {error.name}",
+            hint=f"pip install {str(error.name).partition('.')[0]}",
+        ) from error
+    except Exception as error:  # each store's client has errors of its own
+        raise RemoteError(
+            f"{place} cannot be used: {redacted_text(str(error))}",
+            hint="see that its credentials are set as its own client wants them",
+        ) from error
 
 
 def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
@@ -174,7 +207,7 @@ class ProxiedFolder:
 
     def open(self, path: str) -> BinaryIO:
         """Stream the file from the server."""
-        with speaking(self._host):
+        with self._asking(path):
             response = self._connection.request(
                 "GET", self._endpoint(path), stream=True, timeout=_LONGEST_SILENCE_SECONDS
             )
@@ -204,12 +237,30 @@ class ProxiedFolder:
 
     def _entries(self, folder: str) -> list[dict[str, Any]]:
         path = f"{self._root}/{folder}" if folder else self._root
-        with speaking(self._host):
+        with self._asking(folder):
             response = self._connection.request(
                 "GET", f"{self._prefix}{_PROXY}", params={"path": path}
             )
             entries: list[dict[str, Any]] = response.json().get("files", [])
         return entries
+
+    @contextlib.contextmanager
+    def _asking(self, path: str) -> Iterator[None]:
+        """As `speaking`; a server that fails again and again over one path is up all the same.
+
+        Raises:
+            RemoteError: It answers 500 however often it is asked.
+        """
+        try:
+            with speaking(self._host):
+                yield
+        except UnavailableError as error:
+            if _FAILS_EACH_TIME not in str(error.__cause__):
+                raise
+            raise RemoteError(
+                f"{self._host} answers 500 when asked for {self._root}/{path}".rstrip("/"),
+                hint="read the server's log; it may be a file's name that it cannot say",
+            ) from error
 
     def _endpoint(self, path: str) -> str:
         return f"{self._prefix}{_PROXY}/{quote(f'{self._root}/{path}', safe='/')}"
@@ -226,7 +277,7 @@ class RepositoryFolder:
         """Everything below it, one request for each folder."""
         waiting: list[str | None] = [None]
         while waiting:
-            with speaking(self._place):
+            with _speaking_for_a_store(self._place):
                 entries = self._repository.list_artifacts(waiting.pop())
             for entry in entries:
                 if entry.is_dir:
@@ -238,7 +289,7 @@ class RepositoryFolder:
         """Fetch this one file into a private place; closing it removes it."""
         place = tempfile.mkdtemp(prefix="mlarchive-")
         try:
-            with speaking(self._place):
+            with _speaking_for_a_store(self._place):
                 local = self._repository.download_artifacts(path, place)
             return temporary(Path(local), lambda: shutil.rmtree(place, ignore_errors=True))
         except BaseException:
@@ -253,7 +304,7 @@ class RepositoryFolder:
             local = Path(place, target.name)
             with fsops.explaining(local, "write"), local.open("xb") as file:
                 shutil.copyfileobj(source, file, _BLOCK)
-            with speaking(self._place):
+            with _speaking_for_a_store(self._place):
                 self._repository.log_artifact(str(local), folder or None)
 
     def refuses(self, path: str) -> str:

@@ -88,6 +88,12 @@ def as_stored(columns: Columns, *, zero: bool = True) -> Columns:
     return rows[:, 0], rows[:, 1], np.ascontiguousarray(rows[:, 2]).view(np.float64)
 
 
+def as_stored_for_model(columns: Columns) -> Columns:
+    """What an SQL store makes of a logged model's points: as of a run's, and 0 of a NaN."""
+    steps, timestamps, values = as_stored(columns)
+    return as_stored((steps, timestamps, np.nan_to_num(values, nan=0.0)))
+
+
 def same(one: Columns, other: Columns) -> bool:
     """Whether two histories as stored are the same, bit by bit."""
     return encode_columns(*one) == encode_columns(*other)

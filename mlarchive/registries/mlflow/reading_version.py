@@ -28,7 +28,7 @@ from mlarchive.registries.mlflow.reading_run import (
     read_run,
     run_key,
 )
-from mlarchive.registries.mlflow.redaction import without_credentials
+from mlarchive.registries.mlflow.redaction import redacted_text, without_credentials
 
 _MODEL_SOURCE = re.compile(r"models:/(m-[0-9a-fA-F]+)/*$")
 _MODEL_LOCATION = re.compile(r"/models/(m-[0-9a-fA-F]+)/artifacts(?:/|$)")
@@ -200,7 +200,7 @@ def _registered_model(model: MlflowModel) -> RegisteredModel:
 def _also(version: MlflowVersion) -> dict[str, str]:
     facts = {n: v for n, v in version.tags.items() if n.startswith(marks.PREFIX)}
     if version.run_link:
-        facts["run_link"] = version.run_link
+        facts["run_link"] = redacted_text(version.run_link)
     return facts
 
 

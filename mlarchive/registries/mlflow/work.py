@@ -47,7 +47,10 @@ class Work:
         transformations: What it holds in another form.
         known: Ids at the target that a version which is held there names, by the record's key.
         ids: The target's id of each record that is there, by the record's key.
-        revived: Keys of runs that were deleted there and are restored to be written.
+        revived: Keys of runs and experiments that were deleted there and are restored to be
+            written.
+        asleep: Experiments that are deleted on both sides: how one is restored, and before which
+            step, by the record's key.
         sent: Bytes of files sent so far.
     """
 
@@ -60,6 +63,7 @@ class Work:
     known: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     revived: set[str] = field(default_factory=set)
+    asleep: dict[str, tuple[int, Step]] = field(default_factory=dict)
     sent: int = 0
 
     def step(self, verb: Verb, what: str, why: str = "", do: Callable[[], None] = _nothing) -> None:

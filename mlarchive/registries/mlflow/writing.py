@@ -24,7 +24,11 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.selecting import all_experiments, versions_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work
-from mlarchive.registries.mlflow.writing_experiment import plan_experiment, plan_experiment_end
+from mlarchive.registries.mlflow.writing_experiment import (
+    plan_awakening,
+    plan_experiment,
+    plan_experiment_end,
+)
 from mlarchive.registries.mlflow.writing_model import plan_logged_model
 from mlarchive.registries.mlflow.writing_run import (
     find_run,
@@ -181,6 +185,7 @@ def _plan_runs_and_models(work: Work) -> None:
     for run in runs:
         if run.model_inputs:
             plan_model_inputs(work, run)
+    plan_awakening(work)
 
 
 def _plan_ends(work: Work) -> None:

@@ -6,10 +6,11 @@ from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
 from mlarchive.errors import ConflictError
 from mlarchive.records import Experiment
+from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted
 from mlarchive.registries.mlflow.settings import once
-from mlarchive.registries.mlflow.work import Work, called, cut, plan_tags
+from mlarchive.registries.mlflow.work import Step, Work, called, cut, plan_tags
 
 _HOME = "mlarchive"
 """The experiment for what belongs to none."""
@@ -44,12 +45,23 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     _plan_labels(work, record, found, tags, ours=ours)
 
 
+def plan_awakening(work: Work) -> None:
+    """Restore an experiment that is deleted on both sides where something in it is written.
+
+    MLflow takes nothing for a deleted experiment; `plan_experiment_end` deletes it again.
+    """
+    for key, (position, step) in reversed(work.asleep.items()):
+        if any(later.action.verb not in {"keep", "skip"} for later in work.steps[position:]):
+            work.steps.insert(position, step)
+            work.revived.add(key)
+
+
 def plan_experiment_end(work: Work, record: Experiment) -> None:
     """Plan what comes last: an experiment that is deleted at the source is deleted here too."""
     if record.lifecycle != "deleted":
         return
     found = find_experiment(work, record, marks.origin_of(record, work.snapshot))
-    if found is None or found.lifecycle_stage == "active":
+    if found is None or found.lifecycle_stage == "active" or record.key in work.revived:
         work.step_once(
             "delete",
             called(record),
@@ -91,7 +103,15 @@ def experiment_made(work: Work, key: str) -> str:
 
 
 def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ours: bool) -> None:
-    if found.lifecycle_stage == "active" or record.lifecycle == "deleted":
+    if found.lifecycle_stage == "active":
+        return
+
+    def restore() -> None:
+        work.connection.tracking.restore_experiment(found.experiment_id)
+
+    if record.lifecycle == "deleted":
+        action = Action(verb="update", what=called(record), why="restored, to be written to")
+        work.asleep[record.key] = len(work.steps), Step(action, restore, once=True)
         return
     if not ours:
         raise ConflictError(
@@ -99,12 +119,7 @@ def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ou
             " written to it",
             hint="restore it, or purge it with `mlflow gc`",
         )
-    work.step_once(
-        "update",
-        called(record),
-        "restored at the source",
-        lambda: work.connection.tracking.restore_experiment(found.experiment_id),
-    )
+    work.step_once("update", called(record), "restored at the source", restore)
 
 
 def _plan_labels(

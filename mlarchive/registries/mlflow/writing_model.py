@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+import numpy as np
 from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import (
     LoggedModelOutput,
@@ -20,6 +21,7 @@ from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.metrics import (
     Columns,
     as_stored,
+    as_stored_for_model,
     columns_of,
     missing,
     read_columns,
@@ -168,12 +170,13 @@ def _log_metrics(work: Work, record: LoggedModel, model: MlflowLoggedModel) -> N
     run_id = work.ids[record.run]
     present = points_by_series(model)
 
-    def lacking() -> Iterator[Metric]:
+    def unlogged() -> Iterator[Metric]:
         for series, stream in series_streams(work.snapshot.streams_of(record.key)):
             wanted = _points_of_run(work, record, series, stream)
-            held = as_stored(columns_of(present.get((series.key, series.dataset), [])))
+            held = as_stored_for_model(columns_of(present.get((series.key, series.dataset), [])))
             name, _, digest = series.dataset.rpartition("@")
-            for point in points(series.key, missing(wanted, held)):
+            lacking = _as_logged(work, record, series, missing(wanted, held))
+            for point in points(series.key, lacking):
                 yield Metric(
                     key=point.key,
                     value=point.value,
@@ -184,25 +187,41 @@ def _log_metrics(work: Work, record: LoggedModel, model: MlflowLoggedModel) -> N
                     dataset_digest=digest or None,
                 )
 
-    log_points(work.connection, run_id, lacking())
+    log_points(work.connection, run_id, unlogged())
 
 
 def _points_of_run(
     work: Work, record: LoggedModel, series: MetricSeries, stream: Stream
 ) -> Columns:
-    """Those of a model's points that its run has too, as stored."""
-    wanted = as_stored(read_columns(stream.open()))
-    for own, other in series_streams(work.snapshot.streams_of(record.run)):
+    """Those of a model's points that its run has too, as stored for a model."""
+    wanted = as_stored_for_model(read_columns(stream.open()))
+    run_points = as_stored_for_model(_run_points(work, record, series))
+    return missing(wanted, missing(wanted, run_points))
+
+
+def _as_logged(work: Work, record: LoggedModel, series: MetricSeries, lacking: Columns) -> Columns:
+    """A model's points as its run has them: 0 may stand for a NaN there."""
+    nans = missing(lacking, as_stored(_run_points(work, record, series)))
+    plain = missing(lacking, nans)
+    return (
+        np.concatenate([plain[0], nans[0]]),
+        np.concatenate([plain[1], nans[1]]),
+        np.concatenate([plain[2], np.full(len(nans[2]), np.nan)]),
+    )
+
+
+def _run_points(work: Work, record: LoggedModel, series: MetricSeries) -> Columns:
+    """The points of a model's run under the same key."""
+    for own, stream in series_streams(work.snapshot.streams_of(record.run)):
         if own.key == series.key:
-            run_points = as_stored(read_columns(other.open()))
-            return missing(wanted, missing(wanted, run_points))
+            return read_columns(stream.open())
     return columns_of([])
 
 
 def _list_lost_points(work: Work, record: LoggedModel) -> None:
     """List the points that other runs logged for the model; MLflow takes points by run only."""
     for series, stream in series_streams(work.snapshot.streams_of(record.key)):
-        wanted = as_stored(read_columns(stream.open()))
+        wanted = as_stored_for_model(read_columns(stream.open()))
         kept = _points_of_run(work, record, series, stream) if record.run else columns_of([])
         lost = len(wanted[0]) - len(kept[0])
         if lost:
@@ -233,8 +252,8 @@ def _check(work: Work, record: LoggedModel) -> None:
     present = points_by_series(model)
     for series, stream in series_streams(work.snapshot.streams_of(record.key)):
         sent = _points_of_run(work, record, series, stream) if record.run else columns_of([])
-        held_points = as_stored(columns_of(present.get((series.key, series.dataset), [])))
-        if len(missing(sent, held_points)[0]):
+        there = as_stored_for_model(columns_of(present.get((series.key, series.dataset), [])))
+        if len(missing(sent, there)[0]):
             raise RemoteError(
                 f"metric {series.key!r} of {called(record)} at {work.connection.uri} lacks points"
                 " that were sent",

@@ -20,6 +20,7 @@ from mlflow.utils.validation import (
 
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError
 from mlarchive.records import Address, DatasetInput, Run
+from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.folders import artifact_folder
@@ -27,7 +28,14 @@ from mlarchive.registries.mlflow.reading_run import datasets_of, run_name_and_us
 from mlarchive.registries.mlflow.selecting import quoted, run_of, runs_in
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill, list_refused_names
-from mlarchive.registries.mlflow.work import Work, called, cut, list_inner_ids, plan_tags
+from mlarchive.registries.mlflow.work import (
+    Step,
+    Work,
+    called,
+    cut,
+    list_inner_ids,
+    plan_tags,
+)
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
 from mlarchive.registries.mlflow.writing_metrics import (
     check_series,
@@ -181,7 +189,10 @@ def plan_model_inputs(work: Work, record: Run) -> None:
     """Plan the links to the logged models that went into a run, where they are not there yet."""
     run_id = work.ids.get(record.key)
     wanted = {work.ids.get(item.model) for item in record.model_inputs}
-    if not run_id or wanted - _model_inputs(run_of(work.connection, run_id)):
+    run = run_of(work.connection, run_id) if run_id else None
+    if run is None or wanted - _model_inputs(run):
+        if run and run.info.lifecycle_stage == "deleted" and record.key not in work.revived:
+            _plan_revival(work, record, run.info.run_id)
         what = f"model inputs of {called(record)}"
         work.step("update", what, "new", lambda: _log_model_inputs(work, record))
 
@@ -258,14 +269,12 @@ def _check(work: Work, record: Run, run: MlflowRun) -> None:
             work.lose(what, f"dataset {item.name}", why)
 
 
-def _plan_revival(work: Work, record: Run, run_id: str) -> None:
+def _plan_revival(work: Work, record: Run, run_id: str, position: int | None = None) -> None:
+    """Restore a deleted run, before a step that is planned already or before the next one."""
     work.revived.add(record.key)
-    work.step_once(
-        "update",
-        called(record),
-        "restored",
-        lambda: work.connection.tracking.restore_run(run_id),
-    )
+    action = Action(verb="update", what=called(record), why="restored")
+    step = Step(action, lambda: work.connection.tracking.restore_run(run_id), once=True)
+    work.steps.insert(len(work.steps) if position is None else position, step)
 
 
 def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) -> None:
@@ -312,6 +321,9 @@ def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) 
         )
     if len(work.steps) == before:
         work.step("keep", what, "same content and labels")
+    elif run.info.lifecycle_stage == "deleted" and record.key not in work.revived:
+        # MLflow takes no label of a deleted run; `plan_run_end` deletes it again.
+        _plan_revival(work, record, run_id, before)
 
 
 def _parent(work: Work, record: Run) -> str:

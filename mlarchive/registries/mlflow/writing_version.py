@@ -180,6 +180,7 @@ def _make(work: Work, record: ModelVersion, name: str) -> MlflowVersion:
             source=_source(work, record, model_id),
             run_id=work.ids[record.run] if record.run else None,
             tags=[ModelVersionTag(tag, value) for tag, value in marked.items()],
+            run_link=record.native.also.get("run_link") or None,
             model_id=model_id or None,
         )
     return version

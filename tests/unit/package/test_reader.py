@@ -1,6 +1,7 @@
 """What `Package` promises: random access, lazy documents, a snapshot, light imports."""
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlarchive.errors import MlarchiveError, NotFoundError
+from mlarchive.errors import FormatError, NotFoundError
 from mlarchive.package import Package
 from mlarchive.records import File
 from tests.support.packages import contents, opened, packed
@@ -94,9 +95,30 @@ def test_a_file_that_is_not_there_is_said_to_be() -> None:
         Package.open(Path("/nowhere/x.mlpkg"))
 
 
-def test_a_folder_is_no_package(tmp_path: Path) -> None:
-    with pytest.raises(MlarchiveError):
-        Package.open(tmp_path)
+def test_neither_a_folder_nor_a_pipe_is_a_package(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mlpkg"
+    os.mkfifo(pipe)
+    for path in (tmp_path, pipe):
+        with pytest.raises(FormatError, match="E001"):
+            Package.open(path)
+
+
+def test_a_package_within_a_package_is_read_in_place() -> None:
+    inner = packed(MIXED)
+    with opened(packed({"inner.mlpkg": inner})) as outer:
+        (name,) = outer.objects
+        with Package.open(outer.open_object(name)) as package:
+            assert contents(package) == MIXED
+            assert package.verify(full=False).records > 0
+
+
+def test_an_open_file_of_the_system_is_read_without_moving_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.mlpkg"
+    path.write_bytes(packed(MIXED))
+    with path.open("rb") as file, Package.open(file) as package:
+        file.seek(7)
+        assert contents(package) == MIXED
+        assert file.tell() == 7
 
 
 def test_an_open_file_is_left_open() -> None:

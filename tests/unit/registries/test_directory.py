@@ -267,3 +267,26 @@ def test_the_folder_one_stands_in_is_refused(
     ):
         registry(Path()).write(snapshot, POLICY)
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("change", ["spoil", "remove"])
+def test_a_tree_with_files_changed_is_not_called_the_same(tmp_path: Path, change: str) -> None:
+    with packaged(snapshots.model_version(), tmp_path / "x.mlpkg") as snapshot:
+        target = registry(tmp_path / "out")
+        target.write(snapshot, POLICY)
+        assert target.plan_write(snapshot, POLICY).idle
+        victim = next(path for path in (tmp_path / "out").rglob("MLmodel"))
+        victim.write_bytes(b"other") if change == "spoil" else victim.unlink()
+        with pytest.raises(ConflictError, match="the same with files changed"):
+            target.write(snapshot, POLICY)
+
+
+def test_a_link_is_no_place_for_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    with packaged(snapshots.folder({"a": b"a"}), tmp_path / "x.mlpkg") as snapshot:
+        for name in ("round", "link"):
+            with pytest.raises(ConflictError, match="is a symbolic link"):
+                registry(tmp_path / name).write(snapshot, POLICY)
+    assert list((tmp_path / "empty").iterdir()) == []

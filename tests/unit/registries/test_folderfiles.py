@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from mlarchive.errors import AccessError, NotFoundError, SourceChangedError
+from mlarchive.fsops import TEMPORARY_MARK
 from mlarchive.registries.folderfiles import FolderFile, open_watched, walk
 
 
@@ -145,3 +146,11 @@ def test_a_file_that_a_link_or_a_pipe_replaced_is_refused(tmp_path: Path) -> Non
     assert stat.S_ISFIFO((tmp_path / "a").stat().st_mode)
     with pytest.raises(SourceChangedError):
         open_watched(tmp_path, file)
+
+
+def test_what_a_killed_command_left_is_no_part_of_the_folder(tmp_path: Path) -> None:
+    left = tmp_path / f".x.mlpkg{TEMPORARY_MARK}1-1-0123abcd-0123abcd"
+    left.mkdir()
+    (left / "half").write_bytes(b"half")
+    (tmp_path / f"x{TEMPORARY_MARK}mine").write_bytes(b"mine")
+    assert paths(tmp_path) == ([f"x{TEMPORARY_MARK}mine"], {})

@@ -144,3 +144,34 @@ def test_a_locator_without_its_object_is_the_origin() -> None:
     assert parse("models:/wine/3").origin == "mlflow:"
     assert parse("dir:a%23b#folders/x").origin == "dir:a%23b"
     assert parse("prod#models").origin == "prod"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mlflow+http://u:a/s3cret@h",
+        "mlflow+http://u:s3cret#x@h",
+        "mlflow+http:u:s3cret@h",
+        "mlflow+http://[::1?token=s3cret",
+        "mlflow+sqlite:///x.db?pw=s3cret",
+        "mlflow:?token=s3cret",
+        "neptune://w/p?api_token=s3cret",
+        "azureml://registries/r?sig=s3cret",
+        "databricks:token:s3cret",
+        "https://h/x.mlpkg?sig=s3cret",
+        "u:s3cret@h",
+        "//u:s3cret@h/x",
+    ],
+)
+def test_what_may_be_a_secret_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(LocatorError) as caught:
+        parse(text)
+    assert "s3cret" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["#models/wine", ".mlpkg"])
+def test_the_advice_fits_the_mistake(text: str) -> None:
+    with pytest.raises(LocatorError) as caught:
+        parse(text)
+    assert "dir:," not in caught.value.hint
+    assert "package:" not in caught.value.hint

@@ -95,3 +95,8 @@ sys.exit(main(["ls", "mlflow+http://127.0.0.1:1"]))
     )
     assert done.returncode == 16
     assert "pip install 'mlarchive[mlflow]'" in done.stderr
+
+
+def test_a_time_that_no_clock_shows_is_refused() -> None:
+    with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH"):
+        packing_time({"SOURCE_DATE_EPOCH": "9" * 30})

@@ -2,17 +2,21 @@
 
 import dataclasses
 import io
+import os
+import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
 
-from mlarchive.errors import NotFoundError, SourceChangedError
+from mlarchive.errors import ConflictError, NotFoundError, SourceChangedError
 from mlarchive.fsops import TEMPORARY_MARK
+from mlarchive.pack import pack_file
 from mlarchive.records import Address
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
 from mlarchive.vault.catalog import NAME
+from mlarchive.vault.listing import LATEST
 from tests.support import snapshots
 
 
@@ -260,3 +264,82 @@ def test_several_vaults_of_one_folder_may_be_written_at_once(tmp_path: Path) -> 
         assert second in other.find()
     with Vault.open(tmp_path) as vault:
         assert vault.find() == [second, first]
+
+
+def spoil(path: Path) -> None:
+    """Change a byte in the middle, and nothing that the catalog looks at."""
+    facts = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def test_adding_again_replaces_a_damaged_package(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        first = vault.add(snapshots.folder({"x": os.urandom(200_000)}), packed_at=5)
+        with vault.open_package(first) as package:
+            whole = package.snapshot().streams[0].open().read()
+        spoil(first.path)
+        again = vault.add(snapshots.folder({"x": whole}), packed_at=6)
+        assert again.path != first.path
+        assert contents(vault, again) == [whole]
+
+
+def test_adding_again_replaces_a_thin_package_whose_base_is_gone(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        full = vault.add(snapshots.model_version(), packed_at=5)
+        before = contents(vault, full)
+        vault.add(snapshots.model_version(aliases=("next",)), packed_at=6)
+    full.path.unlink()
+    with Vault.open(tmp_path) as vault:
+        again = vault.add(snapshots.model_version(aliases=("next",)), packed_at=7)
+        assert not again.thin
+        assert contents(vault, again) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE package",
+        "UPDATE package SET bytes = 'x'",
+        "UPDATE package SET packed_at = 9e99",
+        "UPDATE package SET path = 'text'",
+    ],
+)
+def test_a_catalog_that_makes_no_sense_is_made_again(tmp_path: Path, statement: str) -> None:
+    with Vault.open(tmp_path) as vault:
+        kept = vault.add(snapshots.model_version(), packed_at=5)
+    with sqlite3.connect(tmp_path / NAME) as catalog:
+        catalog.execute(statement)
+    catalog.close()
+    with Vault.open(tmp_path) as vault:
+        assert vault.find() == [kept]
+
+
+def test_a_package_whose_name_is_not_utf8_is_listed(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        kept = vault.add(snapshots.model_version(), packed_at=5)
+    odd = tmp_path / os.fsdecode(b"\xff.mlpkg")
+    kept.path.rename(odd)
+    for _ in range(2):
+        with Vault.open(tmp_path) as vault:
+            assert [found.path for found in vault.find()] == [odd]
+
+
+@pytest.mark.parametrize("time", [-1, 2**62, 2**63, 2**200])
+def test_a_package_from_no_possible_time_is_damaged_and_in_nobodys_way(
+    tmp_path: Path, time: int
+) -> None:
+    pack_file(snapshots.model_version(), tmp_path / "x.mlpkg", packed_at=time)
+    with Vault.open(tmp_path) as vault:
+        assert [path.name for path, _ in vault.damaged()] == ["x.mlpkg"]
+        kept = vault.add(snapshots.model_version(), packed_at=5)
+        assert vault.find() == [kept]
+
+
+def test_nothing_can_supersede_the_last_time_that_there_is(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        vault.add(snapshots.model_version(), packed_at=LATEST)
+        with pytest.raises(ConflictError, match="nothing can supersede it"):
+            vault.add(snapshots.model_version(aliases=()), packed_at=5)

@@ -1,0 +1,1 @@
+"""What others read or wrote, and what mlarchive makes of it."""

@@ -1,0 +1,276 @@
+"""The library and a reader that was written from the specification alone agree."""
+
+import ast
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlarchive.package.planes import decode_planes, encode_planes
+from tests.compat.flips import MASKS, boundaries, codes_of_flips
+from tests.compat.plainwriter import CONTENT, EVIDENCE, STATE, TEXT, plain_package
+from tests.compat.readers import (
+    READER,
+    Reading,
+    read_by_library,
+    read_by_second_reader,
+    second_reader,
+)
+from tests.compat.samples import (
+    SMALL,
+    Documents,
+    documents,
+    samples,
+    with_file,
+    with_series,
+)
+
+NAMES = tuple(samples())
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", READER, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    path = tmp_path / "text.mlpkg"
+    path.write_bytes(samples()["text"])
+    return path
+
+
+def test_the_second_reader_uses_nothing_but_the_standard_library_and_zstd() -> None:
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(READER.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported - sys.stdlib_module_names <= {"compression", "zstandard"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_readers_find_the_same_ids_objects_and_bytes(name: str) -> None:
+    reading = read_by_second_reader(samples()[name])
+    assert isinstance(reading, Reading)
+    assert read_by_library(samples()[name]) == reading
+
+
+def test_the_samples_have_every_codec_that_is_written() -> None:
+    reader = second_reader()
+    rows = [row for data in samples().values() for row in reader.Package(io.BytesIO(data)).rows]
+    codecs = {row.codec for row in rows if row.type == reader.CHUNK}
+    assert codecs == reader.CODECS[reader.CHUNK]
+
+
+@pytest.mark.parametrize("elem", [1, 2, 4, 8])
+@pytest.mark.parametrize("rotated", [True, False])
+@pytest.mark.parametrize("rest", [0, 1, 7])
+def test_both_readers_join_planes_alike(elem: int, rotated: bool, rest: int) -> None:  # noqa: FBT001
+    raw = np.random.default_rng(elem).bytes(elem * 999 + rest % elem)
+    payload = b"".join(encode_planes(raw, elem=elem, rotated=rotated, efforts=[None] * elem))
+    assert second_reader().join_planes(payload, len(raw), elem, rotated=rotated) == raw
+    assert decode_planes(payload, elem=elem, raw_len=len(raw), rotated=rotated) == raw
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_changed_byte_is_refused_by_both_readers(name: str) -> None:
+    package = samples()[name]
+    chosen = np.random.default_rng(len(package))
+    places, masks = chosen.integers(len(package), size=1500), chosen.choice(MASKS, size=1500)
+    codes = codes_of_flips(package, zip(places.tolist(), masks.tolist(), strict=True))
+    assert all(first == second != "" for first, second in codes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_package_that_is_cut_off_is_refused_by_both_readers(name: str) -> None:
+    package = samples()[name]
+    for end in boundaries(package):
+        code = read_by_second_reader(package[:end])
+        assert code == ("E001" if end == 0 else "E006")
+        assert read_by_library(package[:end]) == code
+
+
+def test_bytes_after_the_end_are_refused_by_both_readers() -> None:
+    for more in (b"\0", bytes(64), samples()["nothing"]):
+        package = samples()["text"] + more
+        assert read_by_library(package) == read_by_second_reader(package)
+        assert isinstance(read_by_library(package), str)
+
+
+def a_file(path: bytes, digest: bytes = b"0" * 64, size: bytes = b"0") -> bytes:
+    """The member `files` of a record that has one."""
+    return b'"files":[{"path":"%s","sha256":"%s","size":%s}],' % (path, digest, size)
+
+
+CONTENT_DOCUMENT, STATE_DOCUMENT, EVIDENCE_DOCUMENT = documents()
+
+
+def content(old: bytes, new: bytes) -> Documents:
+    """The documents of an empty folder, with a change in content."""
+    assert old in CONTENT_DOCUMENT
+    return documents(content=CONTENT_DOCUMENT.replace(old, new))
+
+
+def state(old: bytes, new: bytes) -> Documents:
+    """The documents of an empty folder, with a change in state."""
+    assert old in STATE_DOCUMENT
+    return documents(state=STATE_DOCUMENT.replace(old, new))
+
+
+def evidence(old: bytes, new: bytes) -> Documents:
+    """The documents of an empty folder, with a change in evidence."""
+    assert old in EVIDENCE_DOCUMENT
+    return documents(evidence=EVIDENCE_DOCUMENT.replace(old, new))
+
+
+ODD_DOCUMENTS = {
+    "not JSON": (state(b"}", b""), "E030"),
+    "not UTF-8": (state(b"-1", b"\xff"), "E030"),
+    "a byte order mark": (state(b'{"format', b'\xef\xbb\xbf{"format'), "E030"),
+    "half a surrogate pair": (evidence(b'"n"', b'"\\ud800"'), "E030"),
+    "deep nesting": (state(b"{}", b"[" * 100_000), "E030"),
+    "an unknown member": (content(b'"subject"', b'"more":1,"subject"'), "E030"),
+    "a member of state": (content(b'"kind"', b'"description":"d","kind"'), "E030"),
+    "a missing member": (evidence(b',"tool":"t"', b""), "E030"),
+    "a fraction": (evidence(b":1,", b":1.5,"), "E030"),
+    "a null": (content(b'}},"sub', b',"root":null}},"sub'), "E030"),
+    "an unknown role": (content(b'"kind"', a_file(b'f","role":"x') + b'"kind"'), "E030"),
+    "white space": (state(b",", b", "), "E031"),
+    "a byte after the end": (state(b"}}", b"}}\n"), "E031"),
+    "a needless escape": (evidence(b'"folders"', b'"folder\\u0073"'), "E031"),
+    "a repeated member": (state(b'"format"', b'"format":"mlpkg-state-1","format"'), "E031"),
+    "a default": (evidence(b'"origin":"o"', b'"origin":"o","version":""'), "E031"),
+    "members out of order": (content(b'"kind"', b'"kind":"folder","files":[],"kind"'), "E031"),
+    "a number beyond the others": (content(b"folder-1", b"folder-2"), "E031"),
+    "a subject that is no record": (content(b':"folder-1"', b':"folder-2"'), "E032"),
+    "state of no record": (state(b"{}", b'{"run-1":{"name":"r"}}'), "E032"),
+    "an unknown kind": (content(b"folder", b"notion"), "E033"),
+    "an unknown format": (state(b"state-1", b"state-2"), "E033"),
+    "an object that is not there": (content(b'"kind"', a_file(b"f") + b'"kind"'), "E034"),
+    "a path out of the folder": (content(b'"kind"', a_file(b"../f") + b'"kind"'), "E036"),
+    "a digest in capitals": (content(b'"kind"', a_file(b"f", b"A" * 64) + b'"kind"'), "E039"),
+    "a negative size": (content(b'"kind"', a_file(b"f", size=b"-1") + b'"kind"'), "E039"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_DOCUMENTS)
+def test_both_readers_refuse_odd_documents_for_the_same_reason(name: str) -> None:
+    odd, code = ODD_DOCUMENTS[name]
+    package = plain_package(odd)
+    assert read_by_second_reader(package) == code
+    assert read_by_library(package) == code
+
+
+def test_both_readers_refuse_numbers_that_do_not_fit_64_bits() -> None:
+    for number, allowed in ((2**63 - 1, True), (-(2**63), True), (2**63, False), (10**400, False)):
+        package = plain_package(evidence(b'"time":1', b'"time":%d' % number))
+        for reading in (read_by_second_reader(package), read_by_library(package)):
+            assert (reading != "E030") == allowed
+
+
+def test_both_readers_refuse_records_in_another_order() -> None:
+    package = plain_package(documents(), order=(TEXT, STATE, CONTENT, EVIDENCE))
+    assert read_by_second_reader(package) == "E016"
+    assert read_by_library(package) == "E016"
+
+
+def test_both_readers_refuse_points_that_are_not_sorted() -> None:
+    for points, code in (
+        ([(0, 0, 1.0), (0, 0, 1.0), (0, 0, -1.0), (1, 0, 0.0)], None),
+        ([(1, 0, 1.0), (0, 0, 1.0)], "E041"),
+        ([(0, 1, 1.0), (0, 0, 1.0)], "E041"),
+        ([(0, 0, -1.0), (0, 0, 1.0)], "E041"),
+    ):
+        package = with_series(*points)
+        for reading in (read_by_second_reader(package), read_by_library(package)):
+            assert (reading if isinstance(reading, str) else None) == code
+
+
+def test_both_readers_find_damage_in_a_file_of_which_a_part_is_elsewhere() -> None:
+    here, elsewhere = b"here " * 99, b"elsewhere " * 99
+    package = with_file([here, elsewhere], absent=[elsewhere])
+    reading = read_by_second_reader(package)
+    assert isinstance(reading, Reading)
+    assert read_by_library(package) == reading
+    assert len(reading.absent) == len(reading.sizes) == 1
+    damaged = package.replace(b"here here", b"here hare", 1)
+    assert read_by_second_reader(damaged) == "E025"
+    assert read_by_library(damaged) == "E025"
+
+
+def test_verify_prints_the_ids(package: Path) -> None:
+    reading = read_by_library(package.read_bytes())
+    assert isinstance(reading, Reading)
+    done = run("verify", package)
+    assert done.returncode == 0
+    names = ("content_id", "state_id", "package_id")
+    expected = [f"{name} {value}" for name, value in zip(names, reading.ids, strict=True)]
+    assert done.stdout.splitlines() == expected
+
+
+def test_a_refusal_is_a_sentence_and_exit_status_4(package: Path) -> None:
+    package.write_bytes(package.read_bytes()[:-1])
+    done = run("verify", package)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("E006: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_list_and_document_say_what_is_there(package: Path) -> None:
+    listed = run("list", package).stdout.splitlines()
+    assert [line.split(maxsplit=4)[1:] for line in listed] == [
+        ["45000", "present", "file", "folder-1/a.txt"],
+        ["4", "present", "file", "folder-1/b/\u00fc.md"],
+    ]
+    content = run("document", package, "content").stdout
+    assert all(line.split()[0] in content for line in listed)
+
+
+def test_extract_writes_the_files_and_replaces_nothing(package: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    assert run("extract", package, folder).returncode == 0
+    written = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    assert written == ["folder-1/a.txt", "folder-1/b/\u00fc.md"]
+    assert (folder / "folder-1/a.txt").read_bytes() == b"one line\n" * 5000
+    (folder / "folder-1/a.txt").write_bytes(b"mine")
+    assert run("extract", package, folder).returncode == 1
+    assert (folder / "folder-1/a.txt").read_bytes() == b"mine"
+
+
+def test_extract_follows_no_link_and_leaves_nothing_of_a_damaged_package(
+    package: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("out", "out.partial"):
+        link = tmp_path / name
+        link.symlink_to(elsewhere)
+        assert run("extract", package, tmp_path / "out").returncode == 1
+        link.unlink()
+    raw = samples()["noise"]
+    package.write_bytes(raw[:300_000] + b"damage" + raw[300_006:])
+    done = run("extract", package, tmp_path / "out")
+    assert done.returncode == 4
+    assert done.stderr.startswith("E025: ")
+    assert {path.name for path in tmp_path.iterdir()} == {"elsewhere", "text.mlpkg"}
+    assert not any(elsewhere.iterdir())
+
+
+def test_a_thin_package_is_verified_as_far_as_it_goes(package: Path, tmp_path: Path) -> None:
+    package.write_bytes(samples()["thin"])
+    done = run("verify", package)
+    assert done.returncode == 0
+    assert "2 chunks are in another package" in done.stdout
+    assert run("extract", package, tmp_path / "out").returncode == 17
+    assert not (tmp_path / "out").exists()
