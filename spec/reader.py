@@ -220,7 +220,7 @@ def unzstd(frame: bytes, raw_length: int) -> bytes:
     try:
         if sys.version_info >= (3, 14):
             decoder = zstd.ZstdDecompressor()
-            raw = decoder.decompress(frame, max_length=raw_length)
+            raw = decoder.decompress(frame, max_length=raw_length + 1)
             whole = decoder.eof and not decoder.unused_data
         else:
             raw = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
@@ -349,15 +349,12 @@ class Package:
         length, digest = self._index_length, self._index_digest
         require(length <= MAX_INDEX, "E015", f"the index has {length} bytes")
         row = Row(self._index_offset, length, length, INDEX, STORED, 0, 0, NO_BASE, digest, digest)
-        header = self._read_at(row.offset, RECORD.size)
-        require(header == row.header(), "E012", "the index's header does not fit the trailer")
-        self._check_padding(row)
+        self._check_header(row, "E012")
         payload = self._read_at(row.offset + RECORD.size, length)
         require(hashlib.sha256(payload).digest() == digest, "E013", "the index is damaged")
         require(length >= INDEX_HEAD.size, "E014", "the index has no head")
-        magic, row_count, object_count, extent_count, flags, reserved = INDEX_HEAD.unpack_from(
-            payload
-        )
+        head = INDEX_HEAD.unpack_from(payload)
+        magic, row_count, object_count, extent_count, flags, reserved = head
         plain = magic == INDEX_MAGIC and flags == 0 and not any(reserved)
         require(plain, "E014", "the index's head is not one of version 1")
         objects_at = INDEX_HEAD.size + row_count * ROW.size
@@ -398,12 +395,10 @@ class Package:
         require(equal, "E028", f"the record at byte {row.offset} decodes to other bytes")
         return raw
 
-    def _check_header(self, row: Row) -> None:
+    def _check_header(self, row: Row, code: str = "E023") -> None:
+        """Compare a record's header with its row, and its padding with zero (4.1, 4.2)."""
         header = self._read_at(row.offset, RECORD.size)
-        require(header == row.header(), "E023", f"the header at byte {row.offset} is not its row's")
-        self._check_padding(row)
-
-    def _check_padding(self, row: Row) -> None:
+        require(header == row.header(), code, f"the header at byte {row.offset} is not its row's")
         payload_end = row.offset + RECORD.size + row.stored_length
         padding = self._read_at(payload_end, row.end - payload_end)
         require(not any(padding), "E024", f"the padding before byte {row.end} is not zero")
@@ -484,16 +479,11 @@ class Package:
         column = size // 3
         previous: tuple[int, ...] = ()
         for length, offset in steps(0, column):
-            ranges = [
-                (start + offset, start + offset + length) for start in (0, column, 2 * column)
-            ]
-            steps_, times, values = (b"".join(self.read(sha256, *part)) for part in ranges)
-            count = length // 8
-            columns = (
-                struct.unpack(f"<{count}q", steps_),
-                struct.unpack(f"<{count}q", times),
-                struct.unpack(f"<{count}Q", values),
-            )
+            columns = []
+            for number, letter in enumerate("qqQ"):
+                start = number * column + offset
+                raw = b"".join(self.read(sha256, start, start + length))
+                columns.append(struct.unpack(f"<{length // 8}{letter}", raw))
             for point in zip(*columns, strict=True):
                 require(previous <= point, "E041", f"the points of series {sha256} are not sorted")
                 previous = point
@@ -529,9 +519,8 @@ def check_row(row: Row) -> None:
     """Refuse a row that does not fit together by itself (4.3, 5)."""
     known = row.type in CODECS or row.type >= FIRST_SKIPPED_TYPE
     require(known, "E017", f"the record type {row.type} is not known")
-    require(
-        row.codec in CODECS.get(row.type, {STORED}), "E018", f"codec {row.codec} is not allowed"
-    )
+    allowed = row.codec in CODECS.get(row.type, {STORED})
+    require(allowed, "E018", f"the codec {row.codec} is not one for type {row.type}")
     require(row.flags == 0 and row.base == NO_BASE, "E018", "a row has flags or a base")
     in_planes = row.codec in (ROTATED_PLANES, PLANES)
     elem_fits = row.elem in (1, 2, 4, 8) if in_planes else row.elem == 0
@@ -695,9 +684,11 @@ class Documents:
 
     def _value(self, value: object, kind: str) -> object:
         """`value` as it must be written if its type is `kind`."""
-        if isinstance(value, str) and (kind in {"text", "reference"} or value in kind.split("|")):
-            if kind == "reference" and value:
-                self._references.add(value)
+        if isinstance(value, str) and kind == "reference" and value:
+            self._references.add(value)
+        if isinstance(value, str) and kind in {"text", "reference"}:
+            return value
+        if "|" in kind and value in kind.split("|"):
             return value
         if type(value) is int and kind == "integer" and -(2**63) <= value < 2**63:
             return value

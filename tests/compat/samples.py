@@ -30,7 +30,9 @@ ODD_TEXT = "".join(map(chr, (*range(33), 34, 92, 47, 127, 133, 0x2028, 0xFEFF, 0
 
 def _safetensors(values: NDArray[Any], dtype: str) -> bytes:
     end = values.nbytes
-    header = f'{{"w":{{"dtype":"{dtype}","shape":[{values.size}],"data_offsets":[0,{end}]}}}}'.encode()
+    header = (
+        f'{{"w":{{"dtype":"{dtype}","shape":[{values.size}],"data_offsets":[0,{end}]}}}}'.encode()
+    )
     return struct.pack("<Q", len(header)) + header + values.tobytes()
 
 
