@@ -16,13 +16,23 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+# The demonstration talks to its own two servers, whatever the environment names.
+for variable in [name for name in os.environ if name.startswith("MLFLOW_")]:
+    del os.environ[variable]
+os.environ |= {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "NO_PROXY": "127.0.0.1",
+    "no_proxy": "127.0.0.1",
+}
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
@@ -57,23 +67,40 @@ class DemoError(Exception):
     """Something differs from what it must be."""
 
 
+@dataclass(frozen=True)
+class Server:
+    """A process that was started as an MLflow server.
+
+    Attributes:
+        port: Where it listens, on the loopback address.
+        process: The leader of its own process group.
+        log: The file with what it says.
+    """
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
 def main() -> int:
     """Run the demonstration; 0 if everything was as it must be."""
     started = time.monotonic()
     try:
         prepare_folder()
         with server("lab") as source, server("clinic") as target:
-            show_the_job(source, target)
+            wait_for(source)
+            wait_for(target)
+            package = show_the_job(source.port, target.port)
     except DemoError as error:
         print(f"\nThe demonstration FAILED: {error}", file=sys.stderr)
         return 1
     say(f"Everything is as it must be ({time.monotonic() - started:.0f} s).")
-    what_next()
+    what_next(package)
     return 0
 
 
-def show_the_job(source: int, target: int) -> None:
-    """Everything between the start and the stop of the two servers."""
+def show_the_job(source: int, target: int) -> str:
+    """Everything between the start and the stop of the two servers; gives a package to look at."""
     say("A small real model is trained and registered twice in the first server, 'lab'")
     run("python", "examples/train_wine.py", environment={"MLFLOW_TRACKING_URI": url(source)})
 
@@ -90,7 +117,7 @@ def show_the_job(source: int, target: int) -> None:
 
     say("What the vault holds now")
     mlarchive("ls", "vault:demo/vault")
-    package = newest_package()
+    package = package_of_version_2()
     mlarchive("ls", package)
     mlarchive("show", package)
     mlarchive("verify", "vault:demo/vault")
@@ -103,10 +130,15 @@ def show_the_job(source: int, target: int) -> None:
     once = daemon("once")
     expect(once, "labels")
     compare(source, target)
+    return package
 
 
-def newest_package() -> str:
-    """The package of the newest version, as a path a user would type."""
+def package_of_version_2() -> str:
+    """The vault's package of version 2, as a path a user would type.
+
+    To be asked before labels change: a change of labels alone adds a thin package beside it, which
+    cannot be extracted without it.
+    """
     packages = sorted((DEMO / "vault").rglob("2~*.mlpkg"))
     if not packages:
         raise DemoError("the vault holds no package of version 2")
@@ -125,23 +157,24 @@ def compare(source: int, target: int) -> None:
     from sklearn.datasets import load_wine
 
     say("The champion is loaded from both servers, and their predictions are compared")
-    predictions = []
+    predictions, champions = [], []
     for port in (source, target):
-        champion = client(port).get_model_version_by_alias(MODEL, "champion")
-        same("the champion's version", champion.version, "2", champion.version == "2")
+        champions.append(client(port).get_model_version_by_alias(MODEL, "champion").version)
         mlflow.set_tracking_uri(url(port))
         mlflow.set_registry_uri(url(port))
         model = mlflow.sklearn.load_model(f"models:/{MODEL}@champion")
         predictions.append(model.predict_proba(load_wine().data))
+    same("the champion is version 2", *champions, champions == ["2", "2"])
     first, second = predictions
-    same("178 predictions", first.sum(), second.sum(), (first == second).all())
+    same(f"predictions for {len(first)} wines", first.sum(), second.sum(), (first == second).all())
     versions = [
         sorted(v.version for v in client(port).search_model_versions(f"name='{MODEL}'"))
         for port in (source, target)
     ]
-    same("versions", *versions, versions[0] == versions[1])
+    same(f"versions {', '.join(versions[0])}", *versions, versions[0] == versions[1])
     histories = [metric_history(port) for port in (source, target)]
-    same("metric points", len(histories[0]), len(histories[1]), histories[0] == histories[1])
+    points = [len(history) for history in histories]
+    same(f"{points[0]} metric points", *points, histories[0] == histories[1])
 
 
 def metric_history(port: int) -> list[tuple[object, ...]]:
@@ -169,7 +202,7 @@ def same(what: str, first: object, second: object, equal: object) -> None:
     """Say that two things are equal, or fail."""
     if not equal:
         raise DemoError(f"{what} differ: {first} at the source, {second} at the target")
-    print(f"  equal: {what}")
+    print(f"  equal in both: {what}")
 
 
 # --- running what a user would run ---------------------------------------------------------------
@@ -191,12 +224,13 @@ def run(command: str, *arguments: str, environment: dict[str, str] | None = None
     Raises:
         DemoError: It did not exit with 0; not even 3, "done, with losses", is right here.
     """
-    shown = " ".join(shlex.quote(word) for word in (command, *arguments))
+    settings = [f"{name}={value}" for name, value in (environment or {}).items()]
+    shown = " ".join([*settings, *(shlex.quote(word) for word in (command, *arguments))])
     print(f"$ {shown}", flush=True)
     finished = subprocess.run(
         [str(BIN / command), *arguments],
         cwd=ROOT,
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **(environment or {})},
+        env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -233,8 +267,8 @@ def prepare_folder() -> None:
 
 
 @contextlib.contextmanager
-def server(name: str) -> Iterator[int]:
-    """Run a real `mlflow server` (SQLite, local artifacts); gives its port, stops it at the end."""
+def server(name: str) -> Iterator[Server]:
+    """Start a real `mlflow server` (SQLite, local artifacts), and stop it at the end."""
     folder = DEMO / "servers" / name
     folder.mkdir(parents=True)
     port = free_port()
@@ -244,42 +278,48 @@ def server(name: str) -> Iterator[int]:
         *("--artifacts-destination", str(folder / "artifacts")),
         *("--workers", "1"),
     ]
+    # Its runner of background jobs is eight more processes, which a registry does not need.
+    jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     say(f"An MLflow server called '{name}' starts on port {port}")
     print(f"$ {' '.join(shlex.quote(word) for word in ('mlflow', *command[1:]))}", flush=True)
-    with (folder / "log.txt").open("wb") as log:
+    log = folder / "log.txt"
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env={**os.environ, **jobs},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
-        wait_for(port, process, folder / "log.txt")
-        yield port
+        yield Server(port, process, log)
     finally:
         stop(process)
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the server answers, for a minute at most."""
-    deadline = time.monotonic() + 60
+def wait_for(started: Server) -> None:
+    """Wait until a server answers, for two minutes at most."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        if started.process.poll() is not None:
             break
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(f"{url(port)}/health", timeout=2),  # noqa: S310  (loopback)
+            urllib.request.urlopen(f"{url(started.port)}/health", timeout=2),  # noqa: S310  (loopback)
         ):
             return
         time.sleep(0.2)
-    raise DemoError(f"the server on port {port} did not start; see {log}")
+    raise DemoError(f"the server on port {started.port} did not start; see {started.log}")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop a server and the workers it started, which share its process group."""
+    """Stop a server, and then what is left of its process group."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10)
-            return
 
 
 def free_port() -> int:
@@ -295,15 +335,15 @@ def url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def what_next() -> None:
+def what_next(package: str) -> None:
     """Where things lie, and what to try."""
     print(
         f"""
 The vault lies in demo/vault; the servers are stopped, the packages need none. Try:
 
   {BIN.relative_to(ROOT)}/mlarchive ls vault:demo/vault
-  {BIN.relative_to(ROOT)}/mlarchive show {newest_package()}
-  {BIN.relative_to(ROOT)}/mlarchive extract {newest_package()} -C demo/out
+  {BIN.relative_to(ROOT)}/mlarchive show {package}
+  {BIN.relative_to(ROOT)}/mlarchive extract {package} -C demo/out
   {BIN.relative_to(ROOT)}/mlarchive verify vault:demo/vault
 """
     )

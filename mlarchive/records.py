@@ -26,6 +26,9 @@ Content = Annotated[T, Meta(extra={"part": "content"})]
 State = Annotated[T, Meta(extra={"part": "state"})]
 Evidence = Annotated[T, Meta(extra={"part": "evidence"})]
 
+Integer: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What 64 bits hold."""
+
 Key: TypeAlias = Annotated[str, Meta(extra={"reference": True})]
 """The key of another record of the same snapshot; "" where there is none."""
 
@@ -47,7 +50,7 @@ class File(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
     """
 
     path: str
-    size: int
+    size: Integer
     sha256: str
     role: Role = "artifact"
 
@@ -70,7 +73,7 @@ class MetricSeries(
     """
 
     key: str
-    points: int
+    points: Integer
     sha256: str
     dataset: str = ""
 
@@ -133,8 +136,8 @@ class Native(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     """
 
     id: str = ""
-    created: int = 0
-    updated: int = 0
+    created: Integer = 0
+    updated: Integer = 0
     user: str = ""
     location: str = ""
     verbatim: str = ""
@@ -231,7 +234,7 @@ class LoggedModel(Record, frozen=True, kw_only=True, tag="logged-model"):
     params: Content[Tags] = {}
     tags: State[Tags] = {}
     run: Content[Key] = ""
-    step: Content[int] = 0
+    step: Content[Integer] = 0
     metrics: Content[tuple[MetricSeries, ...]] = ()
     files: Content[tuple[File, ...]] = ()
 
@@ -259,8 +262,8 @@ class Run(Record, frozen=True, kw_only=True, tag="run"):
     experiment: Content[Key] = ""
     name: State[str] = ""
     status: Content[str] = ""
-    start: Content[int] = 0
-    end: Content[int] = 0
+    start: Content[Integer] = 0
+    end: Content[Integer] = 0
     user: Content[str] = ""
     lifecycle: State[str] = "active"
     params: Content[Tags] = {}

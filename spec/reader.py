@@ -313,10 +313,10 @@ class Package:
             raise RefusalError("E001", "the file is not an mlpkg package")
         require(self._size >= PREAMBLE.size + TRAILER.size, "E006", "the package is cut off")
         _, major, _minor, incompatible, _compatible, reserved, crc = PREAMBLE.unpack(preamble)
-        intact = crc == zlib.crc32(preamble[:60]) and not any(reserved)
-        require(intact, "E005", "the preamble is damaged")
+        require(crc == zlib.crc32(preamble[:60]), "E005", "the preamble is damaged")
         require(major == MAJOR_VERSION, "E003", f"major version {major} is not known")
         require(incompatible == 0, "E004", f"incompatible features {incompatible:#x} not known")
+        require(not any(reserved), "E005", "a reserved byte of the preamble is not zero")
         return preamble
 
     def _read_trailer(self, preamble: bytes) -> None:

@@ -82,7 +82,7 @@ class Executor:
             except _FATAL:
                 raise
             except MlarchiveError as error:
-                self._note_unread(plan.address, working, error)
+                self._note_unread(view, working, error)
                 return
             self._unread_in_a_row = 0
             done = [self._delivered(vault, kept, view, step) for step in working]
@@ -161,11 +161,11 @@ class Executor:
             self.record.packed(view.address, view.look, _ids(kept), losses)
         return losses
 
-    def _note_unread(self, address: Address, steps: Sequence[Step], error: MlarchiveError) -> None:
-        self.record.read_failed(address, error)
+    def _note_unread(self, view: View, steps: Sequence[Step], error: MlarchiveError) -> None:
+        self.record.read_failed(view.address, error)
         for step in steps:
-            self.queue.hold(step.target, address)
-        self.report.failed(error, str(address))
+            self._hold_place(view, step.target)
+        self.report.failed(error, str(view.address))
         self._unread_in_a_row += isinstance(error, _OF_THE_SOURCE)
         if self._unread_in_a_row >= PATIENCE:
             raise error
@@ -186,7 +186,7 @@ class Executor:
         except _FATAL:
             raise
         except MlarchiveError as error:
-            self._note_undelivered(view.address, step.target, error)
+            self._note_undelivered(view, step.target, error)
             return False
         self.room.reach.answered(step.target)
         return True
@@ -236,12 +236,17 @@ class Executor:
         self.record.passed_over(address, target, _ids(kept))
         self.report.ended(address, target, "passed-over", skips[0].why or skips[0].what)
 
-    def _note_undelivered(self, address: Address, target: str, error: MlarchiveError) -> None:
-        self.record.delivery_failed(address, target, error)
-        self.queue.hold(target, address)
-        self.report.failed(error, str(address), target)
+    def _note_undelivered(self, view: View, target: str, error: MlarchiveError) -> None:
+        self.record.delivery_failed(view.address, target, error)
+        self._hold_place(view, target)
+        self.report.failed(error, str(view.address), target)
         if isinstance(error, OUT_OF_REACH):
             self.room.reach.missed(target, error)
+
+    def _hold_place(self, view: View, target: str) -> None:
+        """Let later versions wait for this one, unless it has its number there already."""
+        if not view.holdings.get(target):
+            self.queue.hold(target, view.address)
 
 
 def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:

@@ -187,6 +187,8 @@ def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
         return "keep", "gone from the source; deletions are not mirrored"
     if target != VAULT and view.ref.origin.partition("#")[0] == target:
         return "leave", "echo: came from this target"
+    if target in view.ref.through:
+        return "leave", "echo: came through this target"
     if not view.ref.settled:
         return "unsettled", "not settled: its run still logs"
     if target in view.silent:

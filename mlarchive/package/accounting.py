@@ -42,6 +42,7 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     _check_codecs(index.rows, absent)
     _check_places(index.rows, absent, trailer)
     _check_documents(index.rows, trailer)
+    _check_order(index.rows)
     _check_chunks(index.rows, absent)
     _check_objects(index, limits)
     _check_extents(index)
@@ -121,6 +122,12 @@ def _check_documents(rows: Table, trailer: Trailer) -> None:
             raise FormatError("E019", f"there are {len(found)} records of type {kind.name}")
         if named is not None and found["raw_sha256"][0].tobytes() != named:
             raise FormatError("E019", f"the {kind.name} record is not the one the trailer names")
+
+
+def _check_order(rows: Table) -> None:
+    """Plain text, chunks, content, state, evidence: the numbers of the types are their order."""
+    types = rows["type"][(rows["type"] < SKIPPABLE) & (rows["codec"] != Codec.ABSENT)]
+    _refuse(types[1:] < types[:-1], "E016", "record {} of those that are known is out of order")
 
 
 def _check_chunks(rows: Table, absent: Mask) -> None:

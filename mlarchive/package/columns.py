@@ -5,11 +5,16 @@ timestamps (int64, ms since 1970 UTC), values (float64). Points are sorted by st
 timestamp, then the value's bits taken as uint64, so that one history has one sequence of bytes.
 """
 
+from typing import BinaryIO
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mlarchive.errors import FormatError
 from mlarchive.package.entries import POINT
+
+BLOCK = 1 << 16
+"""Points that are checked at a time."""
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -41,6 +46,27 @@ def encode_columns(steps: Integers, timestamps: Integers, values: Floats) -> byt
             bits[order].astype("<u8").tobytes(),
         )
     )
+
+
+def check_columns(file: BinaryIO, points: int) -> None:
+    """Refuse columns that are not in canonical order, reading a block of points at a time.
+
+    Args:
+        file: The series' object, seekable.
+        points: How many points it has.
+
+    Raises:
+        FormatError: E041.
+    """
+    for start in range(0, points, BLOCK):
+        # One point more than the block, so that the order across its end is seen as well.
+        count = min(BLOCK + 1, points - start)
+        decode_columns(b"".join(_column(file, points, n, start, count) for n in range(3)))
+
+
+def _column(file: BinaryIO, points: int, number: int, start: int, count: int) -> bytes:
+    file.seek(8 * (number * points + start))
+    return file.read(8 * count)
 
 
 def decode_columns(raw: bytes) -> tuple[Integers, Integers, Floats]:

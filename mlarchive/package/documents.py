@@ -17,7 +17,7 @@ from mlarchive.package import canonical
 from mlarchive.package.entries import check_entries
 from mlarchive.package.fields import PARTS, part_of, record_types, references, rekeyed
 from mlarchive.package.keys import in_parts, local_keys
-from mlarchive.records import Address, AnyRecord, Loss, Part
+from mlarchive.records import Address, AnyRecord, Integer, Loss, Part
 
 FORMATS: Mapping[Part, str] = {
     "content": "mlpkg-content-1",
@@ -35,7 +35,7 @@ class Packed(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     """
 
     tool: str
-    time: int
+    time: Integer
 
 
 class Meaning(Struct, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ def localised(meaning: Meaning) -> Meaning:
     Raises:
         ValueError: As `local_keys`.
     """
-    keys = local_keys(meaning.records)
+    keys = local_keys(meaning.records, meaning.subject)
     records = sorted((rekeyed(r, keys) for r in meaning.records), key=lambda record: record.key)
     return msgspec.structs.replace(meaning, subject=keys[meaning.subject], records=tuple(records))
 

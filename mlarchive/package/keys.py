@@ -24,8 +24,13 @@ Edges = Sequence[tuple[str, str, str]]
 """(key of the record that refers, where, key of the record referred to)."""
 
 
-def local_keys(records: Sequence[AnyRecord]) -> Mapping[str, str]:
+def local_keys(records: Sequence[AnyRecord], subject: str) -> Mapping[str, str]:
     """The package-local key for each record's present key.
+
+    Args:
+        records: All of a snapshot.
+        subject: The present key of the one that it is about. It is told apart from the start, for
+            content says which record is the subject.
 
     Raises:
         ValueError: Two records share a key, or a reference names no record.
@@ -40,7 +45,7 @@ def local_keys(records: Sequence[AnyRecord]) -> Mapping[str, str]:
             raise ValueError(f"{source}{where} refers to {to!r}, which is not in the snapshot")
     blank = dict.fromkeys(by_key, "*")
     bare = {key: rekeyed(record, blank) for key, record in by_key.items()}
-    own = {key: _own_digests(record) for key, record in bare.items()}
+    own = {key: _own_digests(record, is_subject=key == subject) for key, record in bare.items()}
     colours = _told_apart(
         content={key: content for key, (content, _) in own.items()},
         state={key: state for key, (_, state) in own.items()},
@@ -71,14 +76,18 @@ def in_part(record: Record, part: Part) -> dict[str, Any]:
     return in_parts(record)[part]
 
 
-def _own_digests(record: Record) -> tuple[bytes, bytes]:
+def _own_digests(record: Record, *, is_subject: bool) -> tuple[bytes, bytes]:
     """Digests of a record's own content and state."""
     kind, parts = record.__struct_config__.tag, in_parts(record)
-    content, state = (
-        hashlib.sha256(canonical.encode({"kind": kind, part: parts[part]})).digest()
-        for part in PARTS[:2]
-    )
-    return content, state
+    content: dict[str, Any] = {"kind": kind, "content": parts["content"]}
+    if is_subject:
+        content["subject"] = True
+    state = {"kind": kind, "state": parts["state"]}
+    return _digest(content), _digest(state)
+
+
+def _digest(value: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(canonical.encode(dict(value))).digest()
 
 
 def _told_apart(*, content: Digests, state: Digests, edges: Edges) -> Digests:

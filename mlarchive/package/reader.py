@@ -5,13 +5,16 @@ when first used. Chunks are checked each time they are read. Nothing that a pack
 executed, and no number in it is trusted before it is compared with a limit.
 """
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from mlarchive.errors import MissingChunksError
 from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.columns import check_columns
 from mlarchive.package.documents import Documents, Meaning, decode_documents
 from mlarchive.package.entries import check_objects, entries_of
 from mlarchive.package.ids import Digest
@@ -20,6 +23,7 @@ from mlarchive.package.layout import RecordType
 from mlarchive.package.limits import Limits
 from mlarchive.package.storage import ObjectRow, Storage
 from mlarchive.package.verification import Progress, Verification, verify_storage
+from mlarchive.records import MetricSeries
 from mlarchive.snapshot import Entry, Snapshot, Stream
 
 NO_LIMITS_BUT_THE_USUAL = Limits()
@@ -175,7 +179,10 @@ class Package:
         with self.storage.source.named():
             verification = verify_storage(self.storage, full=full, progress=progress)
         # Known by now to be the bytes that were written; decoding compares them with the objects.
-        _ = self.meaning
+        meaning = self.meaning
+        if full:
+            with self.storage.source.named():
+                self._check_series(meaning)
         return verification
 
     def close(self) -> None:
@@ -192,6 +199,17 @@ class Package:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _check_series(self, meaning: Meaning) -> None:
+        """Refuse metric series whose points are not in order; those not here whole are passed."""
+        for record in meaning.records:
+            for entry in entries_of(record):
+                if isinstance(entry, MetricSeries):
+                    with (
+                        contextlib.suppress(MissingChunksError),
+                        self.open_object(entry.sha256) as file,
+                    ):
+                        check_columns(file, entry.points)
 
     def _stream(self, owner: str, entry: Entry) -> Stream:
         return Stream(owner=owner, entry=entry, open=lambda: self.open_object(entry.sha256))

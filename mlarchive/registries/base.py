@@ -77,6 +77,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
         state_mark: Over what state is made of.
         settled: Whether the object is complete: a run that still logs is not.
         origin: The address the object was mirrored from, where this registry remembers one.
+        through: The registries it came through before, the first one first, where remembered.
     """
 
     address: Address
@@ -84,6 +85,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state_mark: str
     settled: bool = True
     origin: str = ""
+    through: tuple[str, ...] = ()
 
 
 class WritePolicy(Struct, frozen=True, kw_only=True):

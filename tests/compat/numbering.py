@@ -13,7 +13,7 @@ Records = Mapping[str, dict[str, Any]]
 Colours = dict[str, bytes]
 
 
-def numbered(content: Records, state: Records) -> dict[str, str]:
+def numbered(content: Records, state: Records, subject: str) -> dict[str, str]:
     """The key that each record must have by the one that it has."""
     edges = [
         (key, path, named) for key, record in content.items() for path, named in _references(record)
@@ -22,7 +22,8 @@ def numbered(content: Records, state: Records) -> dict[str, str]:
     for key, record in content.items():
         members = _renamed(record, lambda _: "*")
         kind = members.pop("kind")
-        colours[key] = _digest({"content": members, "kind": kind})
+        own = {"content": members, "kind": kind}
+        colours[key] = _digest(own | {"subject": True} if key == subject else own)
         own_state[key] = _digest({"kind": kind, "state": state.get(key, {})})
     colours = _refined(colours, edges)
     while shared := [colour for colour, n in Counter(colours.values()).items() if n > 1]:

@@ -1,12 +1,15 @@
 """Whoever numbers records by clause 6.4 alone gets the content_id and state_id of mlarchive."""
 
 import json
+import random
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mlarchive.package import Documents, Meaning, Packed, encode_documents, localised
+from mlarchive.package.fields import rekeyed
 from mlarchive.records import Address, ArtifactRoot, ModelInput, ModelVersion, Run
 from tests.compat.numbering import numbered, renamed
 from tests.compat.readers import read_by_library, second_reader
@@ -53,7 +56,11 @@ def numbered_again(content: bytes, state: bytes) -> tuple[bytes, bytes]:
     """Both documents after their records were renamed and numbered by clause 6.4."""
     contents, states = json.loads(content), json.loads(state)
     names = {key: f"x{n}" for n, key in enumerate(sorted(contents["records"], reverse=True))}
-    keys = numbered(renamed(contents["records"], names), renamed(states["records"], names))
+    keys = numbered(
+        renamed(contents["records"], names),
+        renamed(states["records"], names),
+        names[contents["subject"]],
+    )
     both = {key: keys[name] for key, name in names.items()}
     return _renamed_document(contents, both), _renamed_document(states, both)
 
@@ -66,16 +73,25 @@ def _renamed_document(document: dict[str, Any], keys: dict[str, str]) -> bytes:
     return encoded
 
 
-def without_subject(content: bytes) -> dict[str, Any]:
-    return {name: value for name, value in json.loads(content).items() if name != "subject"}
-
-
 @given(meanings())
 def test_records_that_are_alike_are_numbered_as_the_clause_says(meaning: Meaning) -> None:
     documents: Documents = encode_documents(localised(meaning))
-    content, state = numbered_again(documents.content, documents.state)
-    assert without_subject(content) == without_subject(documents.content)
-    assert state == documents.state
+    again = numbered_again(documents.content, documents.state)
+    assert again == (documents.content, documents.state)
+
+
+@given(meanings(), st.randoms())
+def test_neither_names_nor_order_at_the_source_reach_the_ids(
+    meaning: Meaning, chance: random.Random
+) -> None:
+    names = [record.key for record in meaning.records]
+    others = dict(zip(names, chance.sample(range(1000), len(names)), strict=True))
+    keys = {name: f"id {number}" for name, number in others.items()}
+    records = [rekeyed(record, keys) for record in meaning.records]
+    chance.shuffle(records)
+    again = structs.replace(meaning, subject=keys[meaning.subject], records=tuple(records))
+    first, second = (encode_documents(localised(one)) for one in (meaning, again))
+    assert (first.content_id, first.state_id) == (second.content_id, second.state_id)
 
 
 def test_a_model_version_is_numbered_as_the_clause_says() -> None:

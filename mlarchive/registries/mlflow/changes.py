@@ -144,6 +144,7 @@ def _version_ref(view: _View, origin: str, model: RegisteredModel, version: Mode
         state_mark=_digest(state),
         settled=_is_settled(version, run, logged),
         origin=version.tags.get(marks.ORIGIN, ""),
+        through=marks.path_of(version.tags),
     )
 
 
@@ -154,6 +155,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
         state_mark=_digest(_run_state(view, run)),
         settled=run.info.status not in _UNFINISHED_RUN,
         origin=run.data.tags.get(marks.ORIGIN, ""),
+        through=marks.path_of(run.data.tags),
     )
 
 

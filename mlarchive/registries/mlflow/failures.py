@@ -24,6 +24,7 @@ from mlarchive.errors import (
 from mlarchive.registries.mlflow.redaction import redacted_text
 
 _NO_ANSWER = "API request to "
+_PLAIN_404 = "failed with error code 404"
 _NO_JSON = "not in a valid JSON format"
 _WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
@@ -83,11 +84,13 @@ def from_status(status: int, words: str, place: str) -> MlarchiveError:
 
 def _from_mlflow(error: MlflowException, place: str) -> MlarchiveError:
     words = _first_words(str(error.message))
-    if _NO_JSON in words:
+    answered = isinstance(error, RestException)
+    # MLflow names what it lacks; a plain 404 is a wrong address, or a gateway without its server.
+    lost = not answered and words.startswith(_NO_ANSWER) and _PLAIN_404 in words
+    if lost or _NO_JSON in words:
         return RemoteError(
             f"{place} does not answer as an MLflow server does", hint="check the address"
         )
-    answered = isinstance(error, RestException)
     if not answered and words.startswith(_NO_ANSWER):
         answered = "failed with exception" not in words and "timeout" not in words
         if not answered:

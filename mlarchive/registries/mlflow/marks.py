@@ -5,9 +5,11 @@ made. The other marks are set when an object is complete and checked, on version
 No mark is ever part of content or state (clauses 4 and 5 of `spec/mapping-mlflow.md`).
 """
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 
+import msgspec
 from mlflow.utils.mlflow_tags import (
     MLFLOW_MODEL_VERSIONS,
     MLFLOW_PARENT_RUN_ID,
@@ -33,6 +35,8 @@ PREFIX = "mlarchive."
 ORIGIN = "mlarchive.origin"
 CONTENT_ID = "mlarchive.content_id"
 STATE_ID = "mlarchive.state_id"
+PATH = "mlarchive.path"
+"""On what came through several registries: their names, the first one first, as JSON."""
 RECORD = "mlarchive.record"
 """Digest of the content of the one record, on runs and logged models that are complete."""
 PLACEHOLDER = "mlarchive.placeholder"
@@ -85,6 +89,22 @@ def origin_of(record: AnyRecord, snapshot: Snapshot) -> str:
     if kind is None or not record.native.id:
         return f"{origin_mark(source)}!{record.key}"
     return origin_mark(Address(origin=source.origin, kind=kind, name=record.native.id))
+
+
+def path_of(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The registries that an object came through, as its marks tell, the first one first."""
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(tags.get(PATH, ""), type=tuple[str, ...])
+    origin = tags.get(ORIGIN, "").partition("#")[0]
+    return (origin,) if origin else ()
+
+
+def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
+    """The mark of the path that an object has behind it; none if its source is the first one."""
+    before = path_of(record.native.also)
+    if not before:
+        return {}
+    return {PATH: msgspec.json.encode([*before, snapshot.address.origin]).decode()}
 
 
 def record_digest(record: AnyRecord) -> str:

@@ -204,6 +204,7 @@ def plan_run_marks(work: Work, record: Run) -> None:
     wanted = {
         marks.CONTENT_ID: work.snapshot.content_id,
         marks.STATE_ID: work.snapshot.state_id,
+        **marks.path_marks(record, work.snapshot),
     }
     lacking = {name: value for name, value in wanted.items() if held.get(name) != value}
     if lacking:

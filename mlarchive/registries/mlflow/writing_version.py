@@ -309,6 +309,7 @@ def _plan_marks(work: Work, record: ModelVersion, what: str, current: MlflowVers
         marks.ORIGIN: marks.origin_of(record, work.snapshot),
         marks.CONTENT_ID: work.snapshot.content_id,
         marks.STATE_ID: work.snapshot.state_id,
+        **marks.path_marks(record, work.snapshot),
     }
     if current is None:
         wanted.pop(marks.ORIGIN)

@@ -1,11 +1,12 @@
 """Seeing a server from afar: what moves a mark, and what does not."""
 
+import os
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.errors import NotFoundError, RemoteError, UnsupportedError
 from mlarchive.registries.base import Ref, Selector
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.mlflow_seed import Seeded
@@ -150,3 +151,43 @@ def test_a_whole_server_is_refused_because_part_of_it_would_be_left_behind(
     ) as caught:
         list(lab.changes(Selector()))
     assert "#models/*" in caught.value.hint
+
+
+def test_one_folder_that_the_server_cannot_list_hides_no_other_object(
+    lab: MlflowRegistry, client: MlflowClient, source_server: MlflowServer, tmp_path: Path
+) -> None:
+    run_id = make_version(client, "unspeakable 1", tmp_path)
+    make_version(client, "unspeakable 2", tmp_path)
+    (folder,) = source_server.folder.glob(f"artifacts/*/{run_id}/artifacts/model")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).write_text("no Unicode")
+    refs = list(lab.changes(Selector(kind="models", name="unspeakable *", pattern=True)))
+
+    assert len(refs) == 2
+    with pytest.raises(RemoteError, match="answers 500 when asked for"):
+        lab.read(next(ref.address for ref in refs if ref.address.name == "unspeakable 1"))
+
+
+def test_files_in_a_store_whose_client_is_not_installed_hide_no_other_object(
+    lab: MlflowRegistry, client: MlflowClient
+) -> None:
+    client.create_registered_model("far away")
+    client.create_model_version("far away", "sftp://127.0.0.1/models/1")
+
+    with pytest.raises(UnsupportedError) as caught:
+        lab.read(seen(lab, "far away").address)
+    assert caught.value.hint == "pip install pysftp"
+
+
+def test_a_versions_own_files_beside_its_run_move_the_content_mark(tmp_path: Path) -> None:
+    client = MlflowClient(uri := f"sqlite:///{tmp_path / 'mlflow.db'}", uri)
+    run_id = client.create_run(client.create_experiment("e", str(tmp_path / "runs"))).info.run_id
+    client.set_terminated(run_id)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "weights.txt").write_text("1")
+    client.create_registered_model("beside")
+    client.create_model_version("beside", str(tmp_path / "own"), run_id)
+    with MlflowRegistry.open(uri) as registry:
+        before = seen(registry, "beside")
+        (tmp_path / "own" / "weights.txt").write_text("1 2")
+
+        assert seen(registry, "beside").content_mark != before.content_mark

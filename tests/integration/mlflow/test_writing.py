@@ -364,6 +364,117 @@ def test_a_run_deleted_at_the_source_is_deleted_at_the_target(
     assert package_of(clinic, "buried", 1).state_id == package_of(lab, "buried", 1).state_id
 
 
+def test_what_is_deleted_on_both_sides_is_still_written_to(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient, there: MlflowClient
+) -> None:
+    experiment = here.create_experiment("closed")
+    here.create_registered_model("closed")
+    runs = [here.create_run(experiment).info.run_id for _ in range(2)]
+    for run_id in runs:
+        here.log_text(run_id, "1 2 3", "model/weights.txt")
+        here.set_terminated(run_id)
+        here.create_model_version("closed", f"runs:/{run_id}/model", run_id)
+    here.delete_experiment(experiment)
+    for version in (1, 2):
+        written(clinic, package_of(lab, "closed", version))
+    here.restore_experiment(experiment)
+    here.set_tag(runs[0], "seen", "late")
+    here.set_experiment_tag(experiment, "seen", "late")
+    here.delete_experiment(experiment)
+    packages = [package_of(lab, "closed", version) for version in (1, 2)]
+    for package in packages:
+        written(clinic, package)
+
+    for version, package in enumerate(packages, start=1):
+        assert package_of(clinic, "closed", version).content_id == package.content_id
+        assert package_of(clinic, "closed", version).state_id == package.state_id
+        assert written(clinic, package).idle
+    there_too = there.get_experiment_by_name("closed")
+    assert there_too is not None
+    assert there_too.lifecycle_stage == "deleted"
+
+
+def test_a_deleted_run_gets_labels_and_stays_deleted(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient, tmp_path: Path
+) -> None:
+    seeded = seed(str(here.tracking_uri), "put away", tmp_path / "files")
+    here.delete_run(seeded.run_id)
+    written(clinic, package_of(lab, "put away", 1))
+    here.restore_run(seeded.run_id)
+    here.set_tag(seeded.run_id, "seen", "late")
+    here.delete_run(seeded.run_id)
+    package = package_of(lab, "put away", 1)
+    written(clinic, package)
+
+    assert package_of(clinic, "put away", 1).state_id == package.state_id
+    assert written(clinic, package).idle
+
+
+def test_a_versions_link_to_a_run_elsewhere_is_kept(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient, there: MlflowClient
+) -> None:
+    run_id = here.create_run("0").info.run_id
+    here.set_terminated(run_id)
+    here.create_registered_model("linked")
+    link = "https://lab.example/runs/7"
+    here.create_model_version("linked", f"runs:/{run_id}/model", run_id, run_link=link)
+    written(clinic, package_of(lab, "linked", 1))
+
+    assert there.get_model_version("linked", "1").run_link == link
+
+
+def test_a_models_points_arrive_where_its_run_has_nan(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient, there: MlflowClient
+) -> None:
+    """MLflow keeps such a point as NaN for the run and as 0 for the model."""
+    run_id = here.create_run("0").info.run_id
+    model = here.create_logged_model("0", name="diverged", source_run_id=run_id)
+    for step, value in enumerate((0.5, math.nan, 0.0)):
+        here.log_metric(run_id, "loss", value, step=step, model_id=model.model_id)
+    here.finalize_logged_model(model.model_id, "READY")
+    here.set_terminated(run_id)
+    here.create_registered_model("diverged")
+    here.create_model_version(
+        "diverged", f"models:/{model.model_id}", run_id, model_id=model.model_id
+    )
+    package = package_of(lab, "diverged", 1)
+    receipt = written(clinic, package)
+
+    assert receipt.losses == ()
+    assert package_of(clinic, "diverged", 1).content_id == package.content_id
+    arrived = there.get_model_version("diverged", "1")
+    history = there.get_metric_history(str(arrived.run_id), "loss")
+    assert [str(point.value) for point in history] == ["0.5", "nan", "0.0"]
+
+
+def test_an_interrupted_version_with_its_own_files_is_finished_with_the_files_of_now(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    before, now = (
+        packed(by_hand("own", own_files=True, streams=[file_stream("version", "weights", raw)]))
+        for raw in (b"before", b"now!!!")
+    )
+    written(clinic, before)
+    for tag in ("mlarchive.content_id", "mlarchive.state_id"):
+        there.delete_model_version_tag("own", "1", tag)
+    written(clinic, now)
+
+    assert package_of(clinic, "own", 1).content_id == now.content_id
+
+
+def test_what_came_through_several_registries_remembers_them_all(
+    lab: MlflowRegistry, clinic: MlflowRegistry, wine: Seeded
+) -> None:
+    policy = WritePolicy(rename="well travelled", versions="next")
+    written(clinic, package_of(lab, wine.name, 1), policy)
+    (once,) = clinic.changes(Selector(kind="models", name="well travelled"))
+    written(lab, packed(clinic.read(once.address)), policy)
+    (twice,) = lab.changes(Selector(kind="models", name="well travelled"))
+
+    assert once.through == ("lab",)
+    assert twice.through == ("lab", "clinic")
+
+
 def test_a_run_that_grew_gets_what_is_new(
     lab: MlflowRegistry,
     clinic: MlflowRegistry,

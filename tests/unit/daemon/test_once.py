@@ -280,3 +280,18 @@ def test_a_later_version_waits_for_one_that_failed(bench: Workbench) -> None:
     assert "beer/2 -> dr: version 1 comes first" in bench.run("once").out
     bench.configure(('targets = ["dr"]', 'targets = ["dr"]\nversions = "next"'))
     assert "copied        lab#folders/beer/2 -> dr" in bench.run("once").out
+
+
+def test_a_version_that_the_target_has_already_keeps_no_later_one_waiting(
+    bench: Workbench,
+) -> None:
+    bench.run("once")
+    bench.put("beer", "beer 1, once more")
+    bad = max((bench.folder / "source").rglob("1~*.mlpkg"), key=lambda path: path.stat().st_mtime)
+    raw = bytearray(bad.read_bytes())
+    raw[raw.index(b"beer 1, once more")] ^= 1
+    bad.write_bytes(raw)
+    bench.put("beer", "beer 2", version="2")
+    answer = bench.run("once")
+    assert "failed        lab#folders/beer/1" in answer.out
+    assert "copied        lab#folders/beer/2 -> dr" in answer.out
