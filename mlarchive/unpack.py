@@ -17,7 +17,11 @@ def plan_unpack(package: Package, target: Target, policy: WritePolicy) -> WriteP
 def unpack(package: Package, target: Target, policy: WritePolicy) -> Receipt:
     """Make the target hold what the package holds; repeating it changes nothing.
 
+    Every stored byte is compared with its digest before the first is written, for a target may
+    have some of the files already and ask for the others only.
+
     Raises:
+        FormatError: The package is damaged; found out before anything is written.
         MissingChunksError: The package is thin; found out before anything is written.
         ConflictError: The target holds something else under that name.
         MlarchiveError: As the package or the target say.
@@ -28,4 +32,5 @@ def unpack(package: Package, target: Target, policy: WritePolicy) -> Receipt:
             "another package",
             hint="copy it out of its vault, as `mlarchive copy vault:DIR#KIND/NAME TARGET`",
         )
+    package.verify(full=False)
     return target.write(package.snapshot(), policy)

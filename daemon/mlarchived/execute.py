@@ -20,6 +20,7 @@ from mlarchive.errors import (
 )
 from mlarchive.records import Address, Loss
 from mlarchive.registries.base import Holding, Receipt
+from mlarchive.unpack import unpack
 from mlarchive.vault import Kept, Vault
 from mlarchived import stores
 from mlarchived.defects import contained
@@ -198,7 +199,7 @@ class Executor:
         target, policy = self.room.targets[step.target], self.room.job.policy
         with vault.open_package(kept) as package:
             self.record.check()
-            receipt = target.write(package.snapshot(), policy)
+            receipt = unpack(package, target, policy)
         held = target.holding(address, policy)
         if held is None or _ids(held) != Ids(content=receipt.content_id, state=receipt.state_id):
             self._note_passed_over(address, step.target, kept, receipt)

@@ -215,7 +215,8 @@ class ProxiedFolder:
 
     def put(self, path: str, source: BinaryIO, size: int) -> None:
         """Stream the file to the server."""
-        with speaking(self._host):
+        body = Upload(source, size)
+        with body.blaming_the_source(), speaking(self._host):
             # A body is read once, so a retry is the caller's.
             self._connection.request(
                 "PUT",
@@ -223,7 +224,7 @@ class ProxiedFolder:
                 retries=0,
                 timeout=_LONGEST_SILENCE_SECONDS,
                 # A stream of length 0 would be sent in chunks; no bytes are sent as none.
-                data=Upload(source, size) if size else b"",
+                data=body if size else b"",
                 extra_headers={"Content-Type": "application/octet-stream"},
             )
 

@@ -58,6 +58,7 @@ def read_run(
         )
         for metric in run.data._metric_objs  # noqa: SLF001  (the only place with steps)
     )
+    _name_other_models(run, carried_models, gathering)
     _count_traces(connection, run, gathering)
     folder = artifact_folder(connection, info.artifact_uri)
     listed = gather_files(folder, key, name, gathering)
@@ -157,6 +158,20 @@ def _dataset(item: MlflowDatasetInput) -> DatasetInput:
         profile=dataset.profile or "",
         tags={tag.key: tag.value for tag in item.tags or []},
     )
+
+
+def _name_other_models(
+    run: MlflowRun, carried_models: frozenset[str], gathering: Gathering
+) -> None:
+    """List the logged models that a run used or made and that are not carried with it."""
+    sides = {
+        "model inputs": {*_inputs(run)} - carried_models,
+        "outputs": {output.model_id for output in _outputs(run)} - carried_models,
+    }
+    for what, others in sides.items():
+        if others:
+            why = f"logged models that are not part of this object: {', '.join(sorted(others))}"
+            gathering.change(f"run {run.info.run_id}", what, why)
 
 
 def _count_traces(connection: Connection, run: MlflowRun, gathering: Gathering) -> None:

@@ -1,12 +1,14 @@
 """Bodies of HTTP answers and requests as plain binary files, without holding them in memory."""
 
+import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import requests
 
+from mlarchive.errors import MlarchiveError
 from mlarchive.registries.mlflow.failures import speaking
 
 if TYPE_CHECKING:
@@ -50,11 +52,26 @@ class Upload:
 
     def __init__(self, source: BinaryIO, size: int) -> None:
         self._source = source
+        self._error: MlarchiveError | None = None
         self.len = size  # `requests` takes the Content-Length from here
 
     def read(self, size: int = -1) -> bytes:
         """The next block."""
-        return self._source.read(size)
+        try:
+            return self._source.read(size)
+        except MlarchiveError as error:
+            self._error = error
+            raise
+
+    @contextlib.contextmanager
+    def blaming_the_source(self) -> Iterator[None]:
+        """Raise what went wrong in reading, which mlflow's client would call a broken connection."""
+        try:
+            yield
+        except Exception:
+            if self._error:
+                raise self._error from None
+            raise
 
 
 class _Temporary(io.FileIO):

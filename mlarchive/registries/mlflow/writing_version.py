@@ -131,8 +131,9 @@ def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
     what = f"models/{name}/{place.expected}"
     before = len(work.steps)
     current = None
-    if place.how == "create":
+    if place.how in {"create", "finish"}:
         plan_carrier(work, record)
+    if place.how == "create":
         if str(place.expected) != record.version:
             work.change(what, "version", f"it is version {record.version} at the source")
         work.change(what, "creation time", "the target states when it was written there")

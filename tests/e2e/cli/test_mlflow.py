@@ -130,3 +130,26 @@ def test_what_a_server_does_not_have_is_one_sentence(source: str, tmp_path: Path
         assert done.status == 11
         assert sentence(done)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_package_is_refused_before_anything_is_written(
+    source: str, target: str, target_server: MlflowServer, seeded: Seeded, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    packed = mlarchive("pack", f"{source}#models/command%20line/1", "-o", "x.mlpkg", cwd=tmp_path)
+    assert packed.status == 0, packed.err
+    damaged = bytearray((tmp_path / "x.mlpkg").read_bytes())
+    damaged[9000] ^= 1
+    (tmp_path / "damaged.mlpkg").write_bytes(damaged)
+    client = MlflowClient(target_server.uri, target_server.uri)
+
+    def refused(name: str) -> bool:
+        done = mlarchive("unpack", "damaged.mlpkg", target, "--rename", name, cwd=tmp_path)
+        there = client.search_registered_models(f"name = '{name}'")
+        return done.status == 4 and bool(sentence(done)) and not there
+
+    assert refused("never seen there")
+    whole = mlarchive("unpack", "x.mlpkg", target, "--rename", "seen there", cwd=tmp_path)
+    assert whole.status == 0, whole.err
+    assert refused("seen there, damaged")

@@ -221,3 +221,15 @@ def test_a_served_database_gives_the_same_but_for_the_served_files(
         pytest.raises(UnsupportedError, match="serves the artifacts itself"),
     ):
         registry.read(version_address(registry, wine.name, 1))
+
+
+def test_logged_models_of_a_run_that_are_not_carried_are_named(
+    lab: MlflowRegistry, wine: Seeded
+) -> None:
+    changes = lab.read(version_address(lab, wine.name, 1)).transformations
+
+    assert [(change.record, change.field) for change in changes] == [
+        (f"run {wine.run_id}", "outputs")
+    ]
+    assert wine.model_ids[1] in changes[0].why
+    assert wine.model_ids[0] not in changes[0].why

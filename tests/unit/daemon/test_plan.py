@@ -154,6 +154,11 @@ def test_what_came_from_a_target_does_not_go_back_there_but_elsewhere() -> None:
     assert at(view, VAULT, rules)[0] == at(view, "lab", rules)[0] == "copy"
 
 
+def test_what_came_through_a_target_does_not_go_back_there_in_a_ring() -> None:
+    view = replace(NEW, ref=replace(REF, origin="lab#models/wine/7", through=("dr", "lab")))
+    assert at(view, "dr") == ("leave", "echo: came through this target")
+
+
 def test_an_origin_that_only_begins_like_the_target_is_no_echo() -> None:
     assert at(replace(NEW, ref=replace(REF, origin="dr2#models/wine/7")), "dr")[0] == "copy"
 
