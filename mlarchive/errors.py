@@ -23,6 +23,7 @@ is a defect.
     ├── BusyError                20   another process holds the lease (retry helps)
     ├── RemoteError              21   a server answered with something we cannot use
     ├── MixedFailuresError       22   several things failed, for different reasons
+    ├── SetAsideError            23   something is not tried any more until a person says so
     └── Interrupted             130   the person pressed Ctrl-C
 """
 
@@ -176,6 +177,13 @@ class MixedFailuresError(MlarchiveError):
 
     code = "mixed-failures"
     exit_status = 22
+
+
+class SetAsideError(MlarchiveError):
+    """Objects are set aside after too many failures; they are not mirrored until a person asks."""
+
+    code = "set-aside"
+    exit_status = 23
 
 
 class Interrupted(MlarchiveError):  # noqa: N818  (a person's wish, not an error)

@@ -203,7 +203,7 @@ class Checked(Struct, frozen=True, kw_only=True):
         content_id: If it could be opened.
         state_id: If it could be opened.
         package_id: If it could be opened.
-        size: In bytes.
+        size: In bytes; -1 if it could not be opened.
         missing: Chunks that only other packages have; these were not checked. In a vault, which
             should have them all, they are damage.
         damage: What is wrong, in one sentence.
@@ -214,7 +214,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     content_id: str = ""
     state_id: str = ""
     package_id: str = ""
-    size: int = 0
+    size: int = -1
     missing: int = 0
     damage: str = ""
 

@@ -2,6 +2,7 @@
 
 from mlarchive.errors import MissingChunksError
 from mlarchive.package import Package
+from mlarchive.package.storage import WHOLE_IN_ITS_VAULT
 from mlarchive.registries.base import Receipt, Target, WritePlan, WritePolicy
 
 
@@ -30,7 +31,7 @@ def unpack(package: Package, target: Target, policy: WritePolicy) -> Receipt:
         raise MissingChunksError(
             f"the package of {package.meaning.address} is thin: {len(missing)} chunks are in "
             "another package",
-            hint="copy it out of its vault, as `mlarchive copy vault:DIR#KIND/NAME TARGET`",
+            hint=WHOLE_IN_ITS_VAULT,
         )
     package.verify(full=False)
     return target.write(package.snapshot(), policy)

@@ -208,11 +208,14 @@ class Executor:
             given=_ids(kept), held=_ids(held), at=str(held.address), losses=receipt.losses
         )
         self.record.delivered(address, step.target, delivery)
+        outcome = _outcome(view.holdings.get(step.target), kept, receipt)
+        # The plan asks what the target has of the mirror; the target then saw what it has at all.
+        had = step.verb == "copy" and outcome != "copied"
         self.report.ended(
             address,
             step.target,
-            _outcome(view.holdings.get(step.target), kept, receipt),
-            step.reason,
+            outcome,
+            "the target had the content already" if had else step.reason,
             Effort(
                 moved=receipt.bytes,
                 seconds=time.monotonic() - began,
@@ -253,7 +256,10 @@ class Executor:
 def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:
     if receipt.idle:
         return "there"
-    return "relabelled" if before and before.content_id == kept.content_id else "copied"
+    if before:
+        return "relabelled" if before.content_id == kept.content_id else "copied"
+    creates = any(action.verb == "create" for action in receipt.actions)
+    return "copied" if creates or receipt.bytes else "relabelled"
 
 
 def _reason(plan: ObjectPlan) -> str:

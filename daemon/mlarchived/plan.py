@@ -185,10 +185,9 @@ def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
         return "leave", excluded
     if view.ref is None:
         return "keep", "gone from the source; deletions are not mirrored"
-    if target != VAULT and view.ref.origin.partition("#")[0] == target:
-        return "leave", "echo: came from this target"
-    if target in view.ref.through:
-        return "leave", "echo: came through this target"
+    if target in {view.ref.origin.partition("#")[0], *view.ref.through}:
+        whence = "from" if view.ref.origin.partition("#")[0] == target else "through"
+        return "leave", f"echo: came {whence} this target"
     if not view.ref.settled:
         return "unsettled", "not settled: its run still logs"
     if target in view.silent:
@@ -233,7 +232,7 @@ def _at_vault(view: View) -> tuple[Verb, str]:
 
 def _at_target(view: View, holding: Holding | None, delivered: Delivered) -> tuple[Verb, str]:
     if holding is None:
-        return "copy", "gone from the target" if delivered.ids else "new"
+        return "copy", "gone from the target" if delivered.ids else "not mirrored there yet"
     if view.packed is None:
         return "compare", "at the target, but the ledger does not know it"
     held = Ids(content=holding.content_id, state=holding.state_id)

@@ -1,7 +1,7 @@
 """How a mirror stands at each target, kept up while its round goes on.
 
-An object that is excluded, came from the target, was passed over by policy or is not settled is
-not wanted there (yet), so a training run that never ends does not look like a mirror that fails.
+An object that is excluded, came from the target, or was passed over by policy is not wanted there.
+One that is not settled is: the source shows it and the target lacks it, which nobody may overlook.
 """
 
 from collections.abc import Iterable
@@ -28,9 +28,9 @@ class Standings:
         self._behind = {name: set() for name in self._targets}
         for plan in plans:
             for step in plan.steps:
-                if step.verb not in {"leave", "unsettled"}:
+                if step.verb != "leave":
                     self._wanted[step.target].add(str(plan.address))
-                if step.works or step.verb in {"wait", "set-aside"}:
+                if step.works or step.verb in {"unsettled", "wait", "set-aside"}:
                     self._behind[step.target].add(str(plan.address))
 
     def report(self, event: Event) -> None:

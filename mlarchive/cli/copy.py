@@ -73,6 +73,7 @@ def _copy(
             progress=stack.enter_context(console.progress(f"copying {address.name}")),
         )
         if arguments.dry_run:
-            return tell_plan(plan_copy(snapshot, target, policy(arguments), way), console)
+            plan = plan_copy(snapshot, target, policy(arguments), way)
+            return tell_plan(snapshot.address, plan, console)
         copied = copy(snapshot, target, policy(arguments), way)
     return tell_receipt(copied.receipt, console, read_losses=copied.read_losses)

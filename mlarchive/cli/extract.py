@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import place
 from mlarchive.cli.console import Console
+from mlarchive.cli.documents import known
 from mlarchive.cli.objects import one_object
 from mlarchive.errors import ConflictError, UsageError
 
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         found = chosen(leaves(snapshot, alone=bool(locator.selector.name)), paths)
         if arguments.dry_run:
             for leaf in found:
-                console.document({"path": leaf.path, "size": leaf.size})
+                console.document({"path": leaf.path, "size": known(leaf.size)})
                 console.say(f"would write {folder / leaf.path} ({wording.size(leaf.size)})")
             return 0
         _make_way(folder)

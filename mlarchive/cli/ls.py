@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import locators
 from mlarchive.cli.console import Console
-from mlarchive.cli.documents import complete
+from mlarchive.cli.documents import complete, known
 from mlarchive.cli.objects import opened
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def _list_files(
         found = leaves(source.read(listing.address), alone=False)
         rows = []
         for leaf in found:
-            console.document({"object": _inside(listing), "path": leaf.path, "size": leaf.size})
+            size = known(leaf.size)
+            console.document({"object": _inside(listing), "path": leaf.path, "size": size})
             rows.append((wording.size(leaf.size), leaf.path))
         for line in wording.table(rows, right=frozenset({0})):
             console.say(f"  {line}")

@@ -27,6 +27,7 @@ what it works on, as REGISTRY[#OBJECT]:
   mlflow+http://HOST:PORT#models/wine@best  the version that an alias names
   mlflow+sqlite:///mlflow.db#runs/ID        a run, straight from a tracking database
   models:/wine/3, runs:/ID                  the same, at the server of MLFLOW_TRACKING_URI
+  mlflow:, mlflow:#models/wine/3            that server, an object in it
   dir:DIR                                   a folder of files
   vault:DIR                                 a folder of packages
   FILE.mlpkg, FILE.mlpkg#runs/ID            a package, a record in it
@@ -131,7 +132,9 @@ def build_parser() -> Parser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         verb.configure(sub)
-        sub.add_argument("--json", action="store_true", help="print JSON, one object per line")
+        # cat takes it too, to say that it cannot.
+        says = argparse.SUPPRESS if verb is cat else "print JSON, one object per line"
+        sub.add_argument("--json", action="store_true", help=says)
         sub.set_defaults(run=verb.run)
     return parser
 

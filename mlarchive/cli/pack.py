@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import add_dry_run, locators, place, tag
 from mlarchive.cli.console import Console, writing
-from mlarchive.cli.documents import complete
+from mlarchive.cli.documents import complete, known
 from mlarchive.cli.ending import WITH_LOSSES, Ending
 from mlarchive.cli.objects import addresses, opened
 from mlarchive.errors import UsageError
@@ -152,6 +152,7 @@ def _keep(
             "state_id": kept.state_id,
             "package_id": kept.package_id,
             "size": kept.size,
+            "raw_bytes": None,
             "thin": kept.thin,
             "fresh": fresh,
             "losses": snapshot.losses,
@@ -179,7 +180,7 @@ def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Cons
                     {
                         "address": str(snapshot.address),
                         "output": arguments.output,
-                        "raw_bytes": raw,
+                        "raw_bytes": known(raw),
                         "streams": len(snapshot.streams),
                         "losses": snapshot.losses,
                     }

@@ -9,15 +9,20 @@ from mlarchive.cli.ending import WITH_LOSSES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlarchive.records import Loss
+    from mlarchive.records import Address, Loss
     from mlarchive.registries.base import Action, Receipt, WritePlan
 
 
-def tell_plan(plan: "WritePlan", console: Console) -> int:
-    """Say what would be done; returns the exit status that doing it would have."""
-    console.document({"plan": plan})
-    if plan.idle:
-        console.say(f"{plan.target}: nothing to do")
+def tell_plan(source: "Address", plan: "WritePlan", console: Console) -> int:
+    """Say what would be done; returns the exit status that doing it would have.
+
+    Args:
+        source: The object's address at its source.
+        plan: What would be done with it.
+        console: Where it is told.
+    """
+    console.document({"address": str(source), "plan": plan})
+    console.say(f"{source} -> {plan.target}:{' nothing to do' if plan.idle else ''}")
     _tell_actions(plan.actions, "would ", console)
     _tell_rest(plan.losses, plan.transformations, console)
     return WITH_LOSSES if plan.losses else 0

@@ -49,13 +49,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def lines(description: "Description") -> Iterator[str]:
     """The description as text."""
     origin, _, inside = description.address.rpartition("#")
+    width = _width(description)
     yield inside
-    yield f"  from      {origin}"
+    yield _fact("from", origin, width)
     if description.package:
-        yield from _package_lines(description.package)
+        yield from _package_lines(description.package, width)
     for record in description.records:
         yield ""
-        yield from _record_lines(record)
+        yield from _record_lines(record, width)
     if description.transformations:
         yield ""
         yield f"held in another form ({len(description.transformations)}):"
@@ -64,25 +65,37 @@ def lines(description: "Description") -> Iterator[str]:
         yield from _more(len(description.transformations))
 
 
-def _package_lines(package: "PackageView") -> Iterator[str]:
-    yield f"  content   {package.content_id}"
-    yield f"  state     {package.state_id}"
-    yield f"  packed    {wording.moment(package.packed_at)} by {package.packed_by}"
+def _width(description: "Description") -> int:
+    """Of the column of labels, the same for all records."""
+    labels = (name for record in description.records for name in record.facts)
+    return max(map(len, ("content", *labels)))
+
+
+def _fact(label: str, text: str, width: int) -> str:
+    return f"  {label:<{width}}  {text}"
+
+
+def _package_lines(package: "PackageView", width: int) -> Iterator[str]:
+    yield _fact("content", package.content_id, width)
+    yield _fact("state", package.state_id, width)
+    packed = f"{wording.moment(package.packed_at)} by {package.packed_by}"
+    yield _fact("packed", packed, width)
     share = f", {100 * package.size / package.raw_size:.1f} %" if package.raw_size else ""
     size, raw = wording.size(package.size), wording.size(package.raw_size)
-    yield f"  size      {size} (raw {raw}{share})"
+    yield _fact("size", f"{size} (raw {raw}{share})", width)
     if package.missing:
-        yield f"  thin      {wording.count(package.missing, 'chunk')} in another package"
+        thin = f"{wording.count(package.missing, 'chunk')} in another package"
+        yield _fact("thin", thin, width)
 
 
-def _record_lines(record: "RecordView") -> Iterator[str]:
+def _record_lines(record: "RecordView", width: int) -> Iterator[str]:
     title = " ".join(part for part in (record.kind, record.name or record.id) if part)
     yield f"{title}  ({record.key})"
     if record.id and record.name:
-        yield f"  id        {record.id}"
+        yield _fact("id", record.id, width)
     for name, value in record.facts.items():
         shown = wording.moment(value) if name in _TIMES and isinstance(value, int) else value
-        yield f"  {name:<9} {_short(str(shown))}"
+        yield _fact(name, _short(str(shown)), width)
     for heading, pairs in (("params", record.params), ("tags", record.tags)):
         yield from _pairs(heading, pairs)
     if record.metrics:
@@ -92,7 +105,7 @@ def _record_lines(record: "RecordView") -> Iterator[str]:
         yield from _more(len(record.metrics))
     if record.files:
         total = wording.size(sum(file.size for file in record.files))
-        yield f"  files     {wording.count(len(record.files), 'file')}, {total}"
+        yield _fact("files", f"{wording.count(len(record.files), 'file')}, {total}", width)
         rows = [
             (
                 wording.size(file.size),

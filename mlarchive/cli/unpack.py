@@ -52,5 +52,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         open_target(target_locator, environment=console.environment) as target,
     ):
         if arguments.dry_run:
-            return tell_plan(plan_unpack(package, target, policy(arguments)), console)
+            plan = plan_unpack(package, target, policy(arguments))
+            return tell_plan(package.meaning.address, plan, console)
         return tell_receipt(unpack(package, target, policy(arguments)), console)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
+from mlarchive.package.buffers import Buffer
 from mlarchive.package.chunkers.pieces import UNKNOWN, Hint
-from mlarchive.package.codec import Buffer, Codec
+from mlarchive.package.codec import Codec
 from mlarchive.package.encoding import STORE_ABOVE, Encoded, finished, stored
 from mlarchive.package.frames import Effort, encode_frame
 from mlarchive.package.planes import encode_planes, split

@@ -5,11 +5,9 @@ index states, and refuses whatever the clause does not allow.
 """
 
 from enum import IntEnum
-from typing import TypeAlias
 
 from mlarchive.errors import FormatError
-
-Buffer: TypeAlias = bytes | bytearray | memoryview
+from mlarchive.package.buffers import Buffer
 
 
 class Codec(IntEnum):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from mlarchive.package.codec import Buffer, Codec
+from mlarchive.package.buffers import Buffer
+from mlarchive.package.codec import Codec
 from mlarchive.package.frames import Effort, encode_frame
 
 STORE_ABOVE = 0.98

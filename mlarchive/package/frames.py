@@ -11,7 +11,7 @@ from enum import Enum
 import zstandard
 
 from mlarchive.errors import FormatError
-from mlarchive.package.codec import Buffer
+from mlarchive.package.buffers import Buffer
 from mlarchive.package.limits import WINDOW_MAX
 
 FRAME_MAGIC = b"\x28\xb5\x2f\xfd"

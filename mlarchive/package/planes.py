@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlarchive.errors import FormatError
-from mlarchive.package.codec import Buffer
+from mlarchive.package.buffers import Buffer
 from mlarchive.package.frames import Effort, decode_frame, encode_frame
 
 Plane = NDArray[np.uint8]

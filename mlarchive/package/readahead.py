@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from mlarchive.package.codec import Buffer
+from mlarchive.package.buffers import Buffer
 
 
 class ReadAhead:

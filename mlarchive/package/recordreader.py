@@ -7,8 +7,9 @@ then does a decoder see them, bounded by the stated length; then the raw bytes h
 import hashlib
 
 from mlarchive.errors import FormatError
+from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
-from mlarchive.package.codec import Buffer, Codec, decode
+from mlarchive.package.codec import Codec, decode
 from mlarchive.package.index import Row
 from mlarchive.package.layout import padding
 from mlarchive.package.record import HEADER_SIZE, Header, encode_header, record_size

@@ -14,8 +14,9 @@ import numpy as np
 from msgspec import Struct
 
 from mlarchive.errors import FormatError, MissingChunksError
+from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
-from mlarchive.package.codec import Buffer, Codec
+from mlarchive.package.codec import Codec
 from mlarchive.package.ids import Digest
 from mlarchive.package.index import Row
 from mlarchive.package.layout import RecordType
@@ -24,6 +25,12 @@ from mlarchive.package.objectstream import Extent, ObjectStream
 from mlarchive.package.readahead import ReadAhead
 from mlarchive.package.recordreader import read_record
 from mlarchive.package.tail import read_tail
+
+WHOLE_IN_ITS_VAULT = (
+    "it is whole in its vault: `mlarchive extract vault:DIR#KIND/NAME/VERSION -C FOLDER`,"
+    " or `mlarchive copy vault:DIR#KIND/NAME/VERSION TARGET`"
+)
+"""What to do with a package that leaves bytes to another one."""
 
 
 class ObjectRow(Struct, frozen=True):
@@ -103,9 +110,9 @@ class Storage:
         extents = self.extents(number)
         if self.lacks(row for row, _, _ in extents):
             raise MissingChunksError(
-                f"{self.source.name} builds on a package that was not given, which holds a part of"
-                f" the object {self.index.objects['sha256'][number].tobytes().hex()}",
-                hint="name the packages that this one builds on",
+                f"{self.source.name} is thin: a part of the object"
+                f" {self.index.objects['sha256'][number].tobytes().hex()} is in another package",
+                hint=WHOLE_IN_ITS_VAULT,
             )
         return io.BufferedReader(ObjectStream(extents, self.chunks), 1 << 16)
 

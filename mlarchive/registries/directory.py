@@ -143,8 +143,13 @@ class DirectoryRegistry:
             action = Action(verb="create", what=what, why="there is nothing yet")
         elif held.content_id != snapshot.content_id:
             action = self._conflict(policy)
-        elif _is_folder(snapshot) or held.state_id == snapshot.state_id:
+        elif _is_folder(snapshot) or (held.state_id, held.source) == (
+            snapshot.state_id,
+            snapshot.address,
+        ):
             action = Action(verb="keep", what=what, why="it holds the same already")
+        elif held.state_id == snapshot.state_id:
+            action = Action(verb="update", what=what, why="it holds the same from elsewhere")
         else:
             action = Action(verb="update", what=what, why="its labels changed")
         return WritePlan(target=self._at(snapshot.address), actions=(action,), losses=losses)

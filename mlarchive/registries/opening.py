@@ -137,10 +137,11 @@ def _open_mlflow_of_environment(locator: Locator, origin: str, environment: Envi
     """The server of MLFLOW_TRACKING_URI, which goes by its own locator."""
     place = environment.get("MLFLOW_TRACKING_URI", "")
     if not place:
+        meant = format_object(locator.selector)
         raise ConfigError(
             f"{locator.text or locator} does not say which MLflow server is meant",
-            hint="set MLFLOW_TRACKING_URI, or write "
-            f"mlflow+http://HOST:PORT#{format_object(locator.selector)}",
+            hint="set MLFLOW_TRACKING_URI, or write mlflow+http://HOST:PORT"
+            f"{'#' if meant else ''}{meant}",
         )
     registry = environment.get("MLFLOW_REGISTRY_URI", "")
     if registry not in {"", place}:
@@ -168,6 +169,9 @@ _OPENERS: dict[str, Callable[[Locator, str, Environ], Opened]] = {
     "mlflow": _open_mlflow_of_environment,
     "name": lambda locator, _origin, _environment: _refuse_name(locator),
 }
+
+SCHEMES = _OPENERS.keys() - {"name", "package"}
+"""What this version opens, beside packages."""
 
 
 def _refuse_name(locator: Locator) -> Opened:

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from weakref import WeakSet
 
+import msgspec
+
 from mlarchive.errors import NotFoundError
 from mlarchive.package import Package
 from mlarchive.records import Address, ModelVersion
@@ -132,11 +134,12 @@ class VaultRegistry:
         kept = next(iter(self._vault.find(address=source)), None)
         if kept is None:
             return None
-        return Holding(address=kept.address, content_id=kept.content_id, state_id=kept.state_id)
+        at = self._at(kept.address)
+        return Holding(address=at, content_id=kept.content_id, state_id=kept.state_id)
 
     def plan_write(self, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:  # noqa: ARG002
         """Add a package, or nothing: a vault keeps every content and state side by side."""
-        return WritePlan(target=snapshot.address, actions=(self._action(snapshot),))
+        return WritePlan(target=self._at(snapshot.address), actions=(self._action(snapshot),))
 
     def write(self, snapshot: Snapshot, policy: WritePolicy) -> Receipt:
         """Keep the snapshot."""
@@ -147,12 +150,15 @@ class VaultRegistry:
             sent = kept.size
         return Receipt(
             source=snapshot.address,
-            target=snapshot.address,
+            target=self._at(snapshot.address),
             content_id=snapshot.content_id,
             state_id=snapshot.state_id,
             actions=(action,),
             bytes=sent,
         )
+
+    def _at(self, source: Address) -> Address:
+        return msgspec.structs.replace(source, origin=self.origin)
 
     def _found(self, address: Address) -> Kept:
         kept = next(iter(self._vault.find(address=address)), None)
@@ -161,7 +167,7 @@ class VaultRegistry:
         return kept
 
     def _action(self, snapshot: Snapshot) -> Action:
-        what = str(snapshot.address)
+        what = str(self._at(snapshot.address))
         kept = next(iter(self._vault.find(address=snapshot.address)), None)
         if kept is None:
             return Action(verb="create", what=what, why="it is not in the vault")

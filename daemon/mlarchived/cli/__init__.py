@@ -5,10 +5,12 @@ The only room that reads the environment, prints, or decides how the process end
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlarchive import __version__
+from mlarchive.cli.commandline import Parser
 from mlarchive.errors import Interrupted, MlarchiveError
 from mlarchived.cli import check, config, once, plan, status
 from mlarchived.cli.screen import Screen
@@ -33,13 +35,13 @@ exit status:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and say how it ended."""
-    options = _parser().parse_args(arguments)
-    screen = Screen(as_json=options.json)
-    return _run(options, screen)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return _run(words, Screen(as_json="--json" in words))
 
 
-def _run(options: argparse.Namespace, screen: Screen) -> int:
+def _run(words: Sequence[str], screen: Screen) -> int:
     try:
+        options = _parser().parse_args(words)
         exit_status: int = options.run(options, screen, os.environ)
         return exit_status
     except MlarchiveError as error:
@@ -53,8 +55,8 @@ def _run(options: argparse.Namespace, screen: Screen) -> int:
         return MlarchiveError.exit_status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="mlarchived",
         description="Keeps model registries mirrored, through verified .mlpkg packages.",
         epilog=_EPILOG,

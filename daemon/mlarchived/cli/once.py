@@ -26,7 +26,8 @@ example:
   mlarchived once --mirror wine --retry   # also what was set aside after too many failures
 
 exit status: 0 done or nothing to do; 3 done, with losses; 20 another mlarchived is at work on the
-mirror; a failure's own where all failures are alike, else 22; 130 stopped by a signal"""
+mirror; 23 something is set aside, and nothing else failed; a failure's own where all failures are
+alike, else 22; 130 stopped by a signal"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 import msgspec
 
+from mlarchive.cli.documents import error_document
 from mlarchive.errors import MlarchiveError
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -37,15 +38,7 @@ class Screen:
     def error(self, error: MlarchiveError, *, of: str = "") -> None:
         """Say what went wrong, with what, and what to do next."""
         message = f"{of}: {error.message}" if of else error.message
-        self.tell(
-            {
-                "event": "error",
-                "code": error.code,
-                "message": message,
-                "hint": error.hint,
-                "exit_status": error.exit_status,
-            }
-        )
+        self.tell({"event": "error", "error": {**error_document(error), "message": message}})
         _print(f"error: {_one_line(message)}\n", sys.stderr)
         if error.hint:
             _print(f"hint: {_one_line(error.hint)}\n", sys.stderr)

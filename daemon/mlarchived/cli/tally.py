@@ -5,7 +5,7 @@ from collections import Counter
 
 from msgspec import Struct
 
-from mlarchive.errors import Interrupted, MlarchiveError
+from mlarchive.errors import Interrupted, MlarchiveError, SetAsideError
 from mlarchived.cli.ending import exit_status
 from mlarchived.cli.names import shown
 from mlarchived.cli.screen import Screen, duration, plural, size
@@ -75,6 +75,9 @@ class Tally:
         self._losses += len(event.losses)
         self._bytes += event.bytes
         self._statuses.append(event.exit_status)
+        if event.outcome == "set-aside":
+            # The mirror is not true, although nothing was tried and so nothing failed.
+            self._statuses.append(SetAsideError.exit_status)
         if event.outcome not in _QUIET:
             self._screen.tell(event)
             self._print(event)

@@ -121,7 +121,7 @@ def _speaking_for_a_store(place: str) -> Iterator[None]:
     except ImportError as error:
         raise UnsupportedError(
             f"{place} cannot be reached without the Python package {error.name}",
-            hint=f"pip install {str(error.name).partition('.')[0]}",
+            hint="install the client library that MLflow's documentation names for such a store",
         ) from error
     except Exception as error:  # each store's client has errors of its own
         raise RemoteError(

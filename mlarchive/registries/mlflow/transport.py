@@ -65,7 +65,7 @@ class Upload:
 
     @contextlib.contextmanager
     def blaming_the_source(self) -> Iterator[None]:
-        """Raise what went wrong in reading, which mlflow's client would call a broken connection."""
+        """Raise what went wrong in reading, not the broken connection that the client sees."""
         try:
             yield
         except Exception:

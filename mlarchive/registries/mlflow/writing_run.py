@@ -210,8 +210,8 @@ def plan_run_marks(work: Work, record: Run) -> None:
     if lacking:
         work.step(
             "update",
-            f"what {called(record)} is, as its tags remember it",
-            "checked",
+            f"marks of {called(record)}",
+            "content and state ids",
             lambda: _log_tags(work, work.ids[record.key], lacking),
         )
 

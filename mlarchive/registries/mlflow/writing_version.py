@@ -324,4 +324,4 @@ def _plan_marks(work: Work, record: ModelVersion, what: str, current: MlflowVers
                 target_name(work, record), work.ids[record.key], ModelVersionTag(tag, value)
             )
 
-    work.step("update", f"what {what} is, as its tags remember it", "checked", remember)
+    work.step("update", f"marks of {what}", "origin, content and state ids", remember)

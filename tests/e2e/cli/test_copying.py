@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 from mlarchive.fsops import TEMPORARY_MARK
+from mlarchive.pack import pack_file
+from tests.support import snapshots
 from tests.support.command import mlarchive, temporaries
 
 
@@ -26,7 +28,9 @@ def test_unpack_into_a_folder_and_again(desk: Path) -> None:
 def test_a_dry_run_says_what_unpack_would_do(desk: Path) -> None:
     done = mlarchive("unpack", "wine.mlpkg", "dir:out", "--dry-run", cwd=desk)
     assert done.status == 0
-    assert done.out == "  would create out (there is nothing yet)\n"
+    assert done.out == (
+        "prod#models/wine/3 -> dir:out#models/wine/3:\n  would create out (there is nothing yet)\n"
+    )
     assert not (desk / "out").exists()
 
 
@@ -46,7 +50,41 @@ def test_copy_into_a_vault_keeps_ids_and_again_changes_nothing(desk: Path) -> No
     assert listed["state_id"] == first["state_id"] == shown["state_id"]
     assert listed["address"] == {"origin": "prod", "kind": "models", "name": "wine", "version": "3"}
     again = mlarchive("copy", "wine.mlpkg", "vault:v", cwd=desk)
-    assert again.out == "prod#models/wine/3: nothing to do\n"
+    assert again.out == "vault:v#models/wine/3: nothing to do\n"
+
+
+def test_what_was_written_is_named_as_it_is_at_the_target(desk: Path) -> None:
+    done = mlarchive("unpack", "wine.mlpkg", "vault:v", cwd=desk)
+    first, second = done.out.splitlines()
+    assert first.startswith("vault:v#models/wine/3: done, ")
+    assert second == "  create vault:v#models/wine/3 (it is not in the vault)"
+
+
+def test_a_dry_run_of_several_objects_says_which_each_line_is_about(desk: Path) -> None:
+    words = ("copy", "wine.mlpkg", "dir:resnet", "vault:v", "--dry-run")
+    assert mlarchive(*words, cwd=desk).out.splitlines() == [
+        "prod#models/wine/3 -> vault:v#models/wine/3:",
+        "  would create vault:v#models/wine/3 (it is not in the vault)",
+        "dir:resnet#folders/resnet -> vault:v#folders/resnet:",
+        "  would create vault:v#folders/resnet (it is not in the vault)",
+    ]
+    documents = mlarchive(*words, "--json", cwd=desk).documents
+    assert [document["address"] for document in documents] == [
+        "prod#models/wine/3",
+        "dir:resnet#folders/resnet",
+    ]
+
+
+def test_a_folder_that_holds_the_same_from_elsewhere_learns_where_it_is_from_now(
+    desk: Path,
+) -> None:
+    pack_file(snapshots.model_version(origin="lab"), desk / "lab.mlpkg", packed_at=0)
+    mlarchive("unpack", "wine.mlpkg", "dir:out", cwd=desk)
+    moved = mlarchive("unpack", "lab.mlpkg", "dir:out", cwd=desk)
+    assert "update out (it holds the same from elsewhere)" in moved.out
+    assert "0 B sent" in moved.out
+    again = mlarchive("unpack", "lab.mlpkg", "dir:out", cwd=desk)
+    assert "nothing to do" in again.out
 
 
 def test_copy_from_vault_to_folder_and_back_is_the_same_content(desk: Path) -> None:

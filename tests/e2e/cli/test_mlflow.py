@@ -132,8 +132,9 @@ def test_what_a_server_does_not_have_is_one_sentence(source: str, tmp_path: Path
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("seeded")
 def test_a_damaged_package_is_refused_before_anything_is_written(
-    source: str, target: str, target_server: MlflowServer, seeded: Seeded, tmp_path: Path
+    source: str, target: str, target_server: MlflowServer, tmp_path: Path
 ) -> None:
     from mlflow import MlflowClient
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,13 @@ def test_show_tells_a_person_what_matters(desk: Path) -> None:
         "model.pkl",
     ):
         assert " ".join(line.split()) in text
+
+
+def test_show_sets_every_value_in_one_column_however_long_its_label(desk: Path) -> None:
+    text = mlarchive("show", "wine.mlpkg", cwd=desk).out
+    found = re.findall(r"^  ([a-z_]+ +)\S", text, re.MULTILINE)
+    assert "registered_model  " in found
+    assert {len(label) for label in found} == {len("registered_model  ")}
 
 
 def test_show_gives_a_program_everything(desk: Path) -> None:
@@ -191,6 +199,13 @@ def test_a_thin_package_is_shown_alone_and_its_files_come_from_its_vault(desk: P
     assert "another package" in mlarchive("show", "thin.mlpkg", cwd=desk).out
     alone = mlarchive("extract", "thin.mlpkg", cwd=desk)
     assert alone.status == 17
+    assert "`mlarchive extract vault:DIR#KIND/NAME/VERSION -C FOLDER`" in alone.err
     assert not (desk / "thin").exists()
     assert mlarchive("extract", "vault:v", "-C", "whole", cwd=desk).status == 0
     assert files(desk / "whole") == files(desk / "resnet")
+    unpacked = mlarchive("unpack", "thin.mlpkg", "dir:no", cwd=desk)
+    assert (unpacked.status, unpacked.err.splitlines()[1]) == (17, alone.err.splitlines()[1])
+    assert mlarchive("copy", "vault:v#folders/resnet", "dir:copied", cwd=desk).status == 3
+    assert files(desk / "copied") == files(desk / "resnet")
+    mlarchive("pack", "vault:v#folders/resnet", "-o", "full.mlpkg", cwd=desk)
+    assert mlarchive("extract", "full.mlpkg", cwd=desk).status == 0

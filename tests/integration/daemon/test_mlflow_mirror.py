@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.command import mlarchive
 from tests.support.mirroring import Answer, Workbench
 from tests.support.mlflow_seed import Seeded, seed
 from tests.support.mlflow_server import MlflowServer
@@ -94,6 +95,28 @@ def test_a_lost_ledger_and_vault_copy_nothing_to_the_target(
     assert _versions(target_server, model) == before
 
 
+def test_what_was_copied_by_hand_before_is_taken_over_and_not_called_copied(
+    bench: Workbench, source_server: MlflowServer, target_server: MlflowServer, model: Seeded
+) -> None:
+    """By hand the source goes by its locator; the mirror calls it by the name in its file."""
+    by_hand = mlarchive(
+        "copy",
+        f"{source_server.locator}#models/{quote(model.name)}/1",
+        target_server.locator,
+        cwd=bench.folder,
+    )
+    assert by_hand.status == 0, by_hand.err
+    version = f"prod#models/{quote(model.name)}/1"
+    planned = bench.run("plan", "--json").events
+    assert [e["reason"] for e in planned if (e["object"], e["target"]) == (version, "dr")] == [
+        "not mirrored there yet"
+    ]
+    done = ended(bench.run("once", "--json", "--mirror", "there"))
+    (event,) = (e for e in done if (e["object"], e["target"]) == (version, "dr"))
+    assert (event["outcome"], event["bytes"]) == ("relabelled", 0)
+    assert event["reason"] == "the target had the content already"
+
+
 def test_a_version_that_was_deleted_at_the_target_is_noticed(
     bench: Workbench, target_server: MlflowServer, model: Seeded
 ) -> None:
@@ -128,3 +151,30 @@ def _versions(server: MlflowServer, model: Seeded) -> str:
 
     found = MlflowClient(server.uri, server.uri).search_model_versions(f"name = '{model.name}'")
     return json.dumps(sorted(str(dict(version)) for version in found))
+
+
+def test_a_version_whose_run_still_logs_is_counted_as_missing_and_comes_when_it_ends(
+    bench: Workbench, source_server: MlflowServer, model: Seeded
+) -> None:
+    from mlflow import MlflowClient
+
+    source = MlflowClient(source_server.uri, source_server.uri)
+    assert bench.run("once", "--mirror", "there").status == 0
+    run_id = source.create_run("0").info.run_id
+    source.log_text(run_id, "half of it", "model/weights.txt")
+    source.create_model_version(model.name, f"runs:/{run_id}/model", run_id)
+
+    def standing() -> tuple[int, int]:
+        lines = bench.run("status", "--json").events
+        (line,) = (e for e in lines if e["event"] == "standing" and e["target"] == "dr")
+        return line["behind"], line["objects"]
+
+    waiting = bench.run("once", "--mirror", "there")
+    assert waiting.status == 0
+    assert "its run still logs" in waiting.out
+    assert standing() == (1, 4)
+
+    source.log_text(run_id, "all of it", "model/weights.txt")
+    source.set_terminated(run_id)
+    assert bench.run("once", "--mirror", "there").status == 0
+    assert standing() == (0, 4)

@@ -91,9 +91,11 @@ def test_another_kind_of_server_is_recognised(answering: dict[str, object]) -> N
 def test_a_plain_404_does_not_mean_that_an_object_is_gone(answering: dict[str, object]) -> None:
     answering.update(status=404, body=b"default backend - 404")
     address = Address(origin="lab", kind="models", name="wine", version="1")
-    with MlflowRegistry.open(str(answering["uri"])) as registry:
-        with pytest.raises(RemoteError, match="does not answer as an MLflow server does"):
-            registry.read(address)
+    with (
+        MlflowRegistry.open(str(answering["uri"])) as registry,
+        pytest.raises(RemoteError, match="does not answer as an MLflow server does"),
+    ):
+        registry.read(address)
 
 
 def test_a_server_in_trouble_can_be_tried_again(

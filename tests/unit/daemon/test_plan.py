@@ -53,7 +53,7 @@ def test_what_nobody_knows_is_copied_everywhere() -> None:
     plan = plan_of(NEW)
     assert plan.steps == (
         Step(target=VAULT, verb="copy", reason="new"),
-        Step(target="dr", verb="copy", reason="new"),
+        Step(target="dr", verb="copy", reason="not mirrored there yet"),
     )
     assert plan.reading == "everything"
 
@@ -92,7 +92,7 @@ def test_a_new_target_is_served_from_the_vault() -> None:
     plan = plan_of(replace(DONE, holdings={"dr": None}, delivered={}))
     assert [(step.verb, step.reason) for step in plan.steps] == [
         ("keep", "up to date"),
-        ("copy", "new"),
+        ("copy", "not mirrored there yet"),
     ]
     assert plan.reading == "nothing"
 
@@ -185,7 +185,7 @@ def test_names_are_included_and_excluded_by_pattern(
     include: tuple[str, ...], exclude: tuple[str, ...], said: str
 ) -> None:
     rules = replace(RULES, include=include, exclude=exclude)
-    assert at(NEW, "dr", rules) == (("leave", said) if said else ("copy", "new"))
+    assert at(NEW, "dr", rules) == (("leave", said) if said else ("copy", "not mirrored there yet"))
 
 
 def test_a_silent_target_waits_and_the_others_do_not() -> None:
@@ -200,7 +200,7 @@ def in_trouble(strikes: int) -> View:
 
 
 def test_after_enough_failures_an_object_is_set_aside_for_that_target_alone() -> None:
-    assert at(in_trouble(4), "dr") == ("copy", "new")
+    assert at(in_trouble(4), "dr") == ("copy", "not mirrored there yet")
     assert at(in_trouble(5), "dr") == ("set-aside", "set aside after 5 failures: too big")
     assert at(in_trouble(5), VAULT)[0] == "copy"
 
@@ -212,11 +212,11 @@ def test_what_cannot_be_read_is_set_aside_everywhere() -> None:
 
 def test_a_change_at_the_source_ends_being_set_aside() -> None:
     view = replace(in_trouble(5), ref=replace(REF, content_mark="c2"))
-    assert at(view, "dr") == ("copy", "new")
+    assert at(view, "dr") == ("copy", "not mirrored there yet")
 
 
 def test_a_person_can_end_being_set_aside() -> None:
-    assert at(in_trouble(5), "dr", replace(RULES, retry=True)) == ("copy", "new")
+    assert at(in_trouble(5), "dr", replace(RULES, retry=True)) == ("copy", "not mirrored there yet")
 
 
 def test_what_was_passed_over_by_policy_is_left_until_it_changes() -> None:

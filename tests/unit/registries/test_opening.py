@@ -1,5 +1,6 @@
 """A locator opens the registry it names, or one sentence says why not."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,12 @@ import pytest
 from mlarchive.errors import ConfigError, LocatorError, NotFoundError, UnsupportedError
 from mlarchive.registries.base import Selector
 from mlarchive.registries.locator import parse
-from mlarchive.registries.opening import open_source, open_target, packing_time
+from mlarchive.registries.opening import (
+    SCHEMES,
+    open_source,
+    open_target,
+    packing_time,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,24 @@ def test_models_need_to_know_which_server() -> None:
     with pytest.raises(ConfigError, match="which MLflow server") as caught:
         open_source(parse("models:/wine/3"), environment={})
     assert "#models/wine/3" in caught.value.hint
+
+
+def test_a_whole_server_that_nobody_named_has_a_hint_without_an_object() -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_source(parse("mlflow:"), environment={})
+    assert caught.value.hint.endswith(" mlflow+http://HOST:PORT")
+
+
+def test_the_page_of_locators_says_which_schemes_can_be_opened() -> None:
+    page = (Path(__file__).parents[3] / "spec" / "locators.md").read_text()
+    said = page.partition("\nThis version opens ")[2].partition(".\n")[0]
+    assert set(re.findall(r"`([a-z+]+):", said)) == SCHEMES | {"models", "runs"}
+    assert "`FILE.mlpkg`" in said
+
+
+def test_an_absolute_sqlite_path_takes_four_slashes() -> None:
+    assert parse("mlflow+sqlite:////srv/mlflow.db").registry == "sqlite:////srv/mlflow.db"
+    assert parse("mlflow+sqlite:///mlflow.db").registry == "sqlite:///mlflow.db"
 
 
 @pytest.mark.parametrize("uri", ["databricks", "file:///x", "./mlruns", "postgresql://h/x"])

@@ -87,6 +87,8 @@ def test_writing_keeps_ids_and_again_changes_nothing(tmp_path: Path, package: Sn
         assert receipt.actions == plan.actions
         holding = target.holding(package.address, POLICY)
         assert holding is not None
+        assert holding.address == receipt.target == plan.target
+        assert receipt.target.origin == target.origin != package.address.origin
         assert (holding.content_id, holding.state_id) == (package.content_id, package.state_id)
         assert target.write(package, POLICY).idle
 

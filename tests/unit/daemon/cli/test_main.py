@@ -1,5 +1,6 @@
 """The command as a person and a program meet it: help, errors, exit statuses, no tracebacks."""
 
+import json
 import os
 import resource
 import signal
@@ -76,7 +77,9 @@ def test_an_unknown_key_is_named_with_file_line_and_nearest_key(
 def test_a_program_gets_the_error_as_json_too(bench: Workbench) -> None:
     bench.configure(("targets", "target"))
     (event,) = bench.run("once", "--json").events
-    assert (event["event"], event["code"], event["exit_status"]) == ("error", "config", 10)
+    assert event["event"] == "error"
+    assert (event["error"]["code"], event["error"]["exit_status"]) == ("config", 10)
+    assert event["error"]["retryable"] is False
 
 
 def test_common_options_may_stand_before_or_after_the_verb(bench: Workbench) -> None:
@@ -85,11 +88,24 @@ def test_common_options_may_stand_before_or_after_the_verb(bench: Workbench) -> 
     assert bench.run("--json", "status").events == bench.run("status", "--json").events
 
 
-def test_wrong_usage_has_its_own_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["frobnicate"])
-    assert ended.value.code == 2
-    assert "invalid choice" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "says", "see"),
+    [
+        ([], "arguments are required: VERB", "mlarchived"),
+        (["frobnicate"], "invalid choice: 'frobnicate'", "mlarchived"),
+        (["once", "--mirror"], "argument --mirror: expected one argument", "mlarchived once"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_a_hint(
+    words: list[str], says: str, see: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert says in error
+    assert hint == f"hint: see `{see} --help`"
+    assert main([*words, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
 def test_names_from_a_server_cannot_play_tricks_on_a_terminal(bench: Workbench) -> None:

@@ -1,0 +1,5 @@
+"""What bytes may come as."""
+
+from typing import TypeAlias
+
+Buffer: TypeAlias = bytes | bytearray | memoryview

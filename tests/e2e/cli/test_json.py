@@ -1,0 +1,57 @@
+"""What `--json` prints is what `spec/json.md` says, field by field."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mlarchive.cli.main import VERBS
+from tests.support.command import mlarchive
+from tests.support.json_document import differences, shapes
+
+NAMES = {verb.__name__.rpartition(".")[2] for verb in VERBS}
+SEVERAL = ("copy", "wine.mlpkg", "dir:resnet", "vault:v")
+CASES: Sequence[tuple[str, tuple[str, ...]]] = [
+    ("pack", ("pack", "dir:resnet", "-o", "x.mlpkg", "--tag", "a=b")),
+    ("pack", ("pack", "dir:resnet", "wine.mlpkg", "-o", "v")),
+    ("pack --dry-run", ("pack", "dir:resnet", "-o", "x.mlpkg", "--dry-run")),
+    ("unpack", ("unpack", "wine.mlpkg", "dir:out")),
+    ("unpack", SEVERAL),
+    ("unpack --dry-run", ("unpack", "wine.mlpkg", "vault:v", "--dry-run")),
+    ("unpack --dry-run", (*SEVERAL, "--dry-run")),
+    ("ls", ("ls", "wine.mlpkg", "dir:resnet")),
+    ("ls --files", ("ls", "wine.mlpkg", "dir:resnet", "--files")),
+    ("show", ("show", "wine.mlpkg")),
+    ("show", ("show", "dir:resnet")),
+    ("extract", ("extract", "wine.mlpkg")),
+    ("extract --dry-run", ("extract", "wine.mlpkg", "--dry-run")),
+    ("verify", ("verify", "wine.mlpkg", "cut.mlpkg")),
+    ("failed", ("show", "none.mlpkg")),
+    ("failed", ("cat", "wine.mlpkg", "MLmodel")),
+    ("object failed", ("verify", "none.mlpkg")),
+]
+
+
+@pytest.mark.parametrize(("shape", "words"), CASES)
+def test_every_document_is_as_its_page_says(desk: Path, shape: str, words: tuple[str, ...]) -> None:
+    (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:1000])
+    documents = mlarchive(*words, "--json", cwd=desk).documents
+    assert documents
+    assert [line for document in documents for line in differences(document, shape)] == []
+
+
+def test_the_page_has_every_command_and_nothing_else_is_a_command() -> None:
+    tried = {words[0] for _, words in CASES}
+    assert tried == NAMES
+    assert {shape for shape, _ in CASES} <= shapes().keys()
+
+
+def test_what_is_not_known_is_null(desk: Path) -> None:
+    (desk / "cut.mlpkg").write_bytes(b"")
+    checked = mlarchive("verify", "cut.mlpkg", "--json", cwd=desk).document
+    assert checked["size"] is checked["package_id"] is checked["content_id"] is None
+    listed = mlarchive("ls", "dir:resnet", "--json", cwd=desk).document
+    assert listed["content_id"] is listed["state_id"] is None
+    (folder,) = mlarchive("show", "dir:resnet", "--json", cwd=desk).document["records"]
+    assert folder["id"] is None
+    assert {(file["sha256"], file["stored"]) for file in folder["files"]} == {(None, None)}
