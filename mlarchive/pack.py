@@ -150,9 +150,7 @@ def pack_scratch(  # noqa: PLR0913  (those of `pack`, and where)
         from mlarchive.package import Package
 
         with fsops.syncing(file), Package.open(file) as package:
-            # Every byte is read back. That they decode to what was read is the writer's duty,
-            # and asking again would double the time of packing.
-            package.verify(full=False)
+            package.check_places()
     return msgspec.structs.replace(packed, path=path)
 
 

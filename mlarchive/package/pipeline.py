@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-BERTHS_LEAST = 12
+BERTHS_LEAST = 8
 """Enough that reading and hashing go on while the first thread loads what it encodes with."""
 
 

@@ -20,7 +20,7 @@ Plane = NDArray[np.uint8]
 
 Words = NDArray[Any]
 
-BLOCK = 256 << 10
+BLOCK = 512 << 10
 """Bytes per step: its working set stays in a core's cache, and it is long enough that threads do
 not wait for each other's turn at the interpreter."""
 

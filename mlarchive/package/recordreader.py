@@ -32,6 +32,17 @@ def read_payload(source: ByteSource, row: Row) -> memoryview:
     return payload
 
 
+def check_place(source: ByteSource, row: Row) -> None:
+    """Check that a record stands where its row says, without reading its payload.
+
+    Raises:
+        FormatError: E023 or E024.
+    """
+    _check_header(source.read_at(row.offset, HEADER_SIZE), row)
+    end = row.offset + HEADER_SIZE + row.stored_len
+    _check_padding(source.read_at(end, padding(row.stored_len + HEADER_SIZE)), row)
+
+
 def check_stored(source: ByteSource, row: Row) -> None:
     """Check a record without decoding it, whatever its length, in steps that stay in the cache.
 

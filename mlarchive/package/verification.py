@@ -10,7 +10,7 @@ from msgspec import Struct
 from mlarchive.errors import FormatError
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
-from mlarchive.package.recordreader import check_stored
+from mlarchive.package.recordreader import check_place, check_stored
 from mlarchive.package.storage import Storage
 from mlarchive.package.tail import check_signature_area
 
@@ -37,6 +37,17 @@ class Verification(Struct, frozen=True, kw_only=True):
     raw_bytes: int
     missing: int
     full: bool
+
+
+def check_places(storage: Storage) -> None:
+    """Check that every record stands in its place; payloads are not read.
+
+    Raises:
+        FormatError: E023 or E024.
+    """
+    check_signature_area(storage.source, storage.trailer)
+    for number in np.flatnonzero(storage.index.rows["codec"] != Codec.ABSENT):
+        check_place(storage.source, storage.index.row(int(number)))
 
 
 def verify_storage(storage: Storage, *, full: bool, progress: Progress | None) -> Verification:

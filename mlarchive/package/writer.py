@@ -56,8 +56,8 @@ class PackageWriter:
 
     Args:
         out: Where the bytes go; only ever written, so that a pipe will do.
-        threads: How many threads encode; None for one per processor that this process
-            may use, 8 at most.
+        threads: How many threads encode; None for one more than the processors that this process
+            may use, 8 at most: while one waits for its turn at the interpreter, another works.
 
     Attributes:
         stream: The records written so far.
@@ -70,7 +70,7 @@ class PackageWriter:
         self._absent: dict[bytes, int] = {}
         self._shared = SharedChunks()
         self._pipeline = Pipeline[tuple[PendingChunk, Encoded | None]](
-            threads=threads or min(len(os.sched_getaffinity(0)), THREADS_MOST),
+            threads=threads or min(len(os.sched_getaffinity(0)) + 1, THREADS_MOST),
             berth_size=PIECE_MAX,
             sink=self._write_chunk,
         )

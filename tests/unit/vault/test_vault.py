@@ -327,7 +327,7 @@ def test_a_package_whose_name_is_not_utf8_is_listed(tmp_path: Path) -> None:
             assert [found.path for found in vault.find()] == [odd]
 
 
-@pytest.mark.parametrize("time", [-1, 2**62, 2**63, 2**200])
+@pytest.mark.parametrize("time", [-1, 2**62, 2**63 - 1])
 def test_a_package_from_no_possible_time_is_damaged_and_in_nobodys_way(
     tmp_path: Path, time: int
 ) -> None:
