@@ -92,7 +92,10 @@ def references(value: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa
 
 
 def rekeyed(value: Any, keys: Mapping[str, str]) -> Any:  # noqa: ANN401
-    """The same record (or part of one) with every key and reference replaced."""
+    """The same record (or part of one) with every key and reference replaced.
+
+    Lists of references are sorted by the new keys (clause 6.4).
+    """
     if isinstance(value, Struct):
         if not _may_refer(type(value)):
             return value
@@ -110,10 +113,12 @@ def rekeyed(value: Any, keys: Mapping[str, str]) -> Any:  # noqa: ANN401
                 changes[name] = new
         return msgspec.structs.replace(value, **changes) if changes else value
     if isinstance(value, tuple):
-        items = tuple(rekeyed(item, keys) for item in value)
-        return (
-            items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-        )
+        items = [rekeyed(item, keys) for item in value]
+        if items and isinstance(items[0], Struct) and _reference_fields(type(items[0])):
+            # Which record comes first was the source's order; among keys there is one order.
+            items.sort(key=lambda item: [key for _, key in references(item)])
+        same = all(new is old for new, old in zip(items, value, strict=True))
+        return value if same else tuple(items)
     return value
 
 

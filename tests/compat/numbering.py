@@ -105,4 +105,7 @@ def _walk(
         elif ("part", kind[1:-1]) in parts:
             inner = parts["part", kind[1:-1]]
             changed[name] = [_walk(item, inner, f"{here}[]", replace) for item in value]
+            named = [part for part, field in inner.items() if field.type == "reference"]
+            if named:
+                changed[name].sort(key=lambda item: [item[part] for part in named])
     return changed

@@ -4,12 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.mlflow_seed import seed
-from tests.support.mlflow_server import MlflowServer
+from tests.support.mlflow_server import MlflowServer, running_server
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
 
@@ -26,10 +27,18 @@ def commands(block: str) -> str:
     return "\n".join(line.removeprefix("$ ") for line in lines)
 
 
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[MlflowServer, MlflowServer]]:
+    """Servers of its own: the README calls its model plainly `wine`."""
+    with running_server(tmp_path / "5000") as source, running_server(tmp_path / "5001") as target:
+        yield source, target
+
+
 def test_every_example_of_the_readme_runs(
-    source_server: MlflowServer, target_server: MlflowServer, tmp_path: Path
+    servers: tuple[MlflowServer, MlflowServer], tmp_path: Path
 ) -> None:
-    seed(source_server.uri, "wine", tmp_path)
+    source_server, target_server = servers
+    seed(source_server.uri, "wine", tmp_path / "seed")
     folder = tmp_path / "elsewhere"
     folder.mkdir()
 
