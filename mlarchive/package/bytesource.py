@@ -7,14 +7,14 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
+from mlarchive.closing import Closing
 from mlarchive.errors import FormatError
 from mlarchive.fsops import explaining
 
 
-class ByteSource:
+class ByteSource(Closing):
     """The bytes of a package.
 
     Attributes:
@@ -82,17 +82,6 @@ class ByteSource:
         """Close the file if it was opened here."""
         if self._own:
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -8,8 +8,9 @@ others encode. Errors surface where the result is taken.
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Generic, TypeVar
+
+from mlarchive.closing import Closing
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class Berth:
         self.scratch = memoryview(bytearray(size))
 
 
-class Pipeline(Generic[T]):
+class Pipeline(Closing, Generic[T]):
     """Berths, threads and a queue; a context manager that leaves no thread behind.
 
     Args:
@@ -79,14 +80,3 @@ class Pipeline(Generic[T]):
         """Stop the threads; work that has not begun is dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._queue.clear()
-
-    def __enter__(self) -> "Pipeline[T]":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

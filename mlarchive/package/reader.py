@@ -9,9 +9,9 @@ import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
+from mlarchive.closing import Closing
 from mlarchive.errors import MissingChunksError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.columns import check_columns
@@ -34,7 +34,7 @@ from mlarchive.snapshot import Entry, Snapshot, Stream
 NO_LIMITS_BUT_THE_USUAL = Limits()
 
 
-class Package:
+class Package(Closing):
     """An open package; a context manager.
 
     Attributes:
@@ -207,17 +207,6 @@ class Package:
     def close(self) -> None:
         """Stop threads and close the file, if it was opened by path."""
         self.storage.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_series(self, meaning: Meaning) -> None:
         """Refuse metric series whose points are not in order; those not here whole are passed."""

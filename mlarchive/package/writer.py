@@ -7,11 +7,11 @@ nothing of records: which objects there are and what they mean is its caller's b
 
 import hashlib
 import os
-from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
 
+from mlarchive.closing import Closing
 from mlarchive.errors import SourceChangedError
 from mlarchive.package.chunkers import PIECE_MAX, Piece, cut
 from mlarchive.package.codec import Codec
@@ -51,7 +51,7 @@ class _Object(Struct, frozen=True):
     reused: bool = False
 
 
-class PackageWriter:
+class PackageWriter(Closing):
     """Writes one package; a context manager. Leaving it without `finish` only stops its threads.
 
     Args:
@@ -78,15 +78,8 @@ class PackageWriter:
         self.stream.write(self._preamble)
         self.stream.write_record(RecordType.README, stored(README))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Stop the threads."""
         self._pipeline.close()
 
     def add(self, source: BinaryIO, name: str, *, size: int = -1) -> Digest:

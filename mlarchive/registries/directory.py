@@ -12,12 +12,11 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
 from mlarchive import __version__, fsops
+from mlarchive.closing import Closing
 from mlarchive.errors import ConflictError, NotFoundError, UsageError
 from mlarchive.package import extract
 from mlarchive.package.documents import Documents, Meaning, Packed, encode_documents
@@ -42,7 +41,7 @@ KIND = "folders"
 _KEY = "folder"
 
 
-class DirectoryRegistry:
+class DirectoryRegistry(Closing):
     """A folder of files: a source of one object, a target for one object."""
 
     def __init__(
@@ -61,15 +60,7 @@ class DirectoryRegistry:
         self._packed_at = packed_at
         self._address = self._called(selector or Selector())
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Nothing is held open."""
 
     # --- source

@@ -6,11 +6,11 @@ is an object of its own, with what it refers to. Objects keep the origin that th
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
 
+from mlarchive.closing import Closing
 from mlarchive.errors import NotFoundError
 from mlarchive.package import Package
 from mlarchive.package.fields import references
@@ -38,7 +38,7 @@ _KINDS = {
 }
 
 
-class PackageRegistry:
+class PackageRegistry(Closing):
     """An open package and its records."""
 
     def __init__(self, package: Package, path: Path) -> None:
@@ -57,16 +57,9 @@ class PackageRegistry:
         """
         return cls(Package.open(path), path)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.package.__exit__(kind, error, traceback)
+    def close(self) -> None:
+        """Let go of what is held open."""
+        self.package.close()
 
     @property
     def origin(self) -> str:

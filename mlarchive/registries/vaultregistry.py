@@ -9,12 +9,12 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 from weakref import WeakSet
 
 import msgspec
 
+from mlarchive.closing import Closing
 from mlarchive.errors import NotFoundError
 from mlarchive.package import Package
 from mlarchive.records import Address, ModelVersion
@@ -46,7 +46,7 @@ class _HeldPackage:
         return self.package.open_object(sha256)
 
 
-class VaultRegistry:
+class VaultRegistry(Closing):
     """A vault, open; a package that is read stays open as long as its snapshot, or the vault."""
 
     def __init__(self, vault: Vault, *, origin: str, packed_at: int = 0) -> None:
@@ -63,15 +63,8 @@ class VaultRegistry:
         self._opened = contextlib.ExitStack()
         self._held: WeakSet[_HeldPackage] = WeakSet()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of what is held open."""
         self._opened.close()
         for held in list(self._held):
             held.close()

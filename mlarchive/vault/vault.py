@@ -8,10 +8,10 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from mlarchive import fsops
+from mlarchive.closing import Closing
 from mlarchive.errors import ConflictError, DamageError, NotFoundError, StorageError
 from mlarchive.pack import Packed, Progress, pack_scratch, pack_state
 from mlarchive.package import Package
@@ -22,7 +22,7 @@ from mlarchive.vault.listing import LATEST, heal, holds_packages, look_into
 from mlarchive.vault.naming import places
 
 
-class Vault:
+class Vault(Closing):
     """A folder of packages; a context manager, safe to use from several threads."""
 
     def __init__(self, folder: Path, catalog: Catalog) -> None:
@@ -44,17 +44,6 @@ class Vault:
         if holds_packages(folder):
             vault._use_disk()
         return vault
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the catalog; packages that were opened stay usable."""

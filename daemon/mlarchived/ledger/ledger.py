@@ -4,11 +4,11 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from msgspec import Struct
 
+from mlarchive.closing import Closing
 from mlarchive.records import Address
 from mlarchived.ledger import database, lease, standing
 from mlarchived.ledger.record import Record
@@ -26,7 +26,7 @@ class Known(Struct, frozen=True, kw_only=True):
     delivered: Mapping[str, Delivered] = {}
 
 
-class Ledger:
+class Ledger(Closing):
     """One SQLite file in the state folder. A context manager; for one thread."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -55,15 +55,8 @@ class Ledger:
             return cls.open(folder)
         return cls(database.connect_to_nothing(), path)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of what is held open."""
         self._connection.close()
 
     @contextlib.contextmanager

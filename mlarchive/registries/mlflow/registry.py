@@ -6,9 +6,9 @@ that leaves here is one of this project's.
 
 import contextlib
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
+from mlarchive.closing import Closing
 from mlarchive.records import Address
 from mlarchive.registries.base import (
     Holding,
@@ -29,7 +29,7 @@ from mlarchive.registries.mlflow.writing import held, plan, write
 from mlarchive.snapshot import Snapshot
 
 
-class MlflowRegistry:
+class MlflowRegistry(Closing):
     """A tracking server with its model registry; a context manager.
 
     Attributes:
@@ -60,17 +60,6 @@ class MlflowRegistry:
     def close(self) -> None:
         """Let go of the connection; streams of snapshots end with it."""
         self._held.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def ls(self, selector: Selector) -> Iterator[Listing]:
         """List model versions, runs or experiments; without a kind, models and experiments."""
