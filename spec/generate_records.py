@@ -5,18 +5,16 @@ python spec/generate_records.py --check    # exits 1 where it is stale
 """
 
 import json
-import re
 import sys
 from pathlib import Path
 
 import msgspec
+from fieldtypes import fields_of, is_reference, meanings, summary
+from publishing import publish
 
 from mlarchive import records
 from mlarchive.package.documents import Packed
 from mlarchive.package.fields import part_of, record_types
-
-HERE = Path(__file__).resolve().parent
-OUTPUT = HERE / "records.md"
 
 HEAD = """\
 # Records
@@ -33,52 +31,35 @@ reference is the key of a record of the same package, or "" for none. Times are 
 
 def main() -> int:
     """Write or check the table."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        if not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != text:
-            sys.stderr.write(f"{OUTPUT.name} is stale: run python spec/generate_records.py\n")
-            return 1
-        return 0
-    OUTPUT.write_text(text, encoding="utf-8")
-    return 0
+    return publish({"records.md": render()}, Path(__file__).name)
 
 
 def render() -> str:
     """The whole page."""
     parts = [HEAD]
     for kind, record_type in sorted(record_types().items()):
-        parts.append(f"\n## `{kind}`\n\n{_summary(record_type)}\n\n")
+        parts.append(f"\n## `{kind}`\n\n{summary(record_type)}\n\n")
         parts.append("| field | document | type | default | meaning |\n|---|---|---|---|---|\n")
-        meanings = {**_meanings(records.Record), **_meanings(record_type)}
-        fields = {field.name: field for field in msgspec.inspect.type_info(record_type).fields}
+        said, fields = meanings(record_type), fields_of(record_type)
         for name, part in sorted(part_of(record_type).items(), key=lambda item: (item[1], item[0])):
             shape, default = _shape(fields[name].type), _default(fields[name])
-            parts.append(f"| `{name}` | {part} | {shape} | {default} | {meanings[name]} |\n")
+            parts.append(f"| `{name}` | {part} | {shape} | {default} | {_cell(said[name])} |\n")
     parts.append("\n# Parts of records\n")
     for struct in (
         *(records.File, records.MetricSeries, records.DatasetInput, records.ModelInput),
         *(records.ArtifactRoot, records.Native, records.Address, records.Loss, Packed),
     ):
-        parts.append(f"\n## `{struct.__name__}`\n\n{_summary(struct)}\n\n")
+        parts.append(f"\n## `{struct.__name__}`\n\n{summary(struct)}\n\n")
         parts.append("| field | type | default | meaning |\n|---|---|---|---|\n")
-        meanings = _meanings(struct)
-        for field in sorted(msgspec.inspect.type_info(struct).fields, key=lambda f: f.name):
-            meaning = meanings.get(field.name, "The record it names.")
-            shape, default = _shape(field.type), _default(field)
-            parts.append(f"| `{field.name}` | {shape} | {default} | {meaning} |\n")
+        said = meanings(struct)
+        for name, field in sorted(fields_of(struct).items()):
+            meaning = _cell(said.get(name, "The record it names."))
+            parts.append(f"| `{name}` | {_shape(field.type)} | {_default(field)} | {meaning} |\n")
     return "".join(parts)
 
 
-def _summary(struct: type) -> str:
-    text = (struct.__doc__ or "").partition("\n\n    Attributes:")[0]
-    return " ".join(text.split())
-
-
-def _meanings(struct: type) -> dict[str, str]:
-    """Field meanings from the docstring's `Attributes:` section."""
-    section = (struct.__doc__ or "").partition("Attributes:\n")[2]
-    found = re.findall(r"^        (\w+): (.*(?:\n            .*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.split()).replace("|", "\\|") for name, text in found}
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 _SHAPES = (
@@ -101,8 +82,7 @@ def _default(field: msgspec.inspect.Field) -> str:
 
 def _shape(kind: msgspec.inspect.Type) -> str:
     if isinstance(kind, msgspec.inspect.Metadata):
-        reference = (kind.extra or {}).get("reference")
-        return "reference" if reference else _shape(kind.type)
+        return "reference" if is_reference(kind) else _shape(kind.type)
     if isinstance(kind, msgspec.inspect.VarTupleType):
         return f"array of {_shape(kind.item_type)}"
     if isinstance(kind, msgspec.inspect.StructType):
