@@ -1,12 +1,13 @@
-"""Write `records.md`: the table of every record type's fields, from `mlarchive.records`.
+"""Write `records.md` and `records.json`: every record type's fields, from `mlarchive.records`.
 
-python spec/generate_records.py            # rewrites spec/records.md
-python spec/generate_records.py --check    # exits 1 where it is stale
+python spec/generate_records.py            # rewrites spec/records.md and spec/records.json
+python spec/generate_records.py --check    # exits 1 where one is stale
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from fieldtypes import fields_of, is_reference, meanings, summary
@@ -25,13 +26,65 @@ record type is in exactly one of the three documents of clause 6 of [mlpkg-1](ml
 *evidence* (how we know; no id). A field that has its default value is not encoded; a field whose
 default is given as *always* has none, and must be there. An integer is from -2^63 to 2^63 - 1. A
 reference is the key of a record of the same package, or "" for none. Times are milliseconds since
-1970-01-01T00:00:00Z. No field holds a float, and none is `null`.
+1970-01-01T00:00:00Z. No field holds a float, and none is `null`. The same for programs is
+[records.json](records.json), where a field without `default` must be there, and `null` is none.
 """
 
 
+_PARTS_OF_RECORDS = (
+    *(records.File, records.MetricSeries, records.DatasetInput, records.ModelInput),
+    *(records.ArtifactRoot, records.Native, records.Address, records.Loss, Packed),
+)
+
+
 def main() -> int:
-    """Write or check the table."""
-    return publish({"records.md": render()}, Path(__file__).name)
+    """Write or check the tables."""
+    data = json.dumps(as_data(), indent=2, ensure_ascii=False) + "\n"
+    return publish({"records.md": render(), "records.json": data}, Path(__file__).name)
+
+
+def as_data() -> dict[str, Any]:
+    """What the page says, for programs: fields by name, of each kind and of each part."""
+    return {
+        "records": {
+            kind: {
+                name: {"part": part_of(record_type)[name]} | _field(field)
+                for name, field in sorted(fields_of(record_type).items())
+                if name in part_of(record_type)
+            }
+            for kind, record_type in sorted(record_types().items())
+        },
+        "parts": {
+            struct.__name__: {
+                name: _field(field) for name, field in sorted(fields_of(struct).items())
+            }
+            for struct in _PARTS_OF_RECORDS
+        },
+    }
+
+
+def _field(field: msgspec.inspect.Field) -> dict[str, Any]:
+    form = _form(field.type)
+    if field.default_factory is not msgspec.NODEFAULT:
+        return form | {"default": field.default_factory()}
+    if field.default is not msgspec.NODEFAULT:
+        return form | {"default": msgspec.to_builtins(field.default)}
+    return form
+
+
+def _form(kind: msgspec.inspect.Type) -> dict[str, Any]:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return _form(kind.type) | ({"reference": True} if is_reference(kind) else {})
+    if isinstance(kind, msgspec.inspect.UnionType):
+        (only,) = (one for one in kind.types if one != msgspec.inspect.NoneType())
+        return _form(only)
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        return {"type": "array", "items": _form(kind.item_type)}
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return {"type": "string", "values": list(kind.values)}
+    if isinstance(kind, msgspec.inspect.StructType):
+        return {"type": kind.cls.__name__}
+    return {"type": _shape(kind)}
 
 
 def render() -> str:
@@ -45,10 +98,7 @@ def render() -> str:
             shape, default = _shape(fields[name].type), _default(fields[name])
             parts.append(f"| `{name}` | {part} | {shape} | {default} | {_cell(said[name])} |\n")
     parts.append("\n# Parts of records\n")
-    for struct in (
-        *(records.File, records.MetricSeries, records.DatasetInput, records.ModelInput),
-        *(records.ArtifactRoot, records.Native, records.Address, records.Loss, Packed),
-    ):
+    for struct in _PARTS_OF_RECORDS:
         parts.append(f"\n## `{struct.__name__}`\n\n{summary(struct)}\n\n")
         parts.append("| field | type | default | meaning |\n|---|---|---|---|\n")
         said = meanings(struct)
