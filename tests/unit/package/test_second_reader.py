@@ -7,6 +7,7 @@ import hashlib
 import json
 import struct
 
+import pytest
 import zstandard
 
 from mlarchive.package.readme import README
@@ -92,12 +93,14 @@ def read(data: bytes) -> tuple[dict[str, bytes], dict[str, str]]:
     return files, ids
 
 
+@pytest.mark.clause("2.1", "3.1", "4.1", "9.2", "9.3", "9.4", "10.2", "10.4")
 def test_a_reader_written_from_the_specification_reads_every_byte() -> None:
     files, ids = read(packed(MIXED))
     assert files == MIXED
     assert ids["content"] != ids["state"]
 
 
+@pytest.mark.clause("4.3")
 def test_the_package_begins_with_a_text_that_says_how_to_read_it() -> None:
     data = packed({})
     assert data[64 + 96 : 64 + 96 + len(README)] == README
