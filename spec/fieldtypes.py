@@ -12,9 +12,9 @@ def summary(struct: type) -> str:
     return " ".join(text.split())
 
 
-def meanings(struct: type) -> dict[str, str]:
+def meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
     """What each field means, from the docstrings of a Struct and of what it extends."""
-    found = {}
+    found = dict.fromkeys(_lone_reference(struct), "The record it names.")
     for one in reversed(struct.__mro__):
         section = (one.__doc__ or "").partition("Attributes:\n")[2]
         lines = re.findall(r"^        (\w+): (.*(?:\n            .*)*)", section, re.MULTILINE)
@@ -28,6 +28,12 @@ def fields_of(struct: type[msgspec.Struct]) -> dict[str, msgspec.inspect.Field]:
     if not isinstance(kind, msgspec.inspect.StructType):
         raise TypeError(f"{struct} is no Struct")
     return {field.name: field for field in kind.fields}
+
+
+def _lone_reference(struct: type[msgspec.Struct]) -> list[str]:
+    """The field of a Struct that is a reference and nothing else; its docstring says enough."""
+    fields = fields_of(struct)
+    return [name for name in fields if len(fields) == 1 and is_reference(fields[name].type)]
 
 
 def is_reference(kind: msgspec.inspect.Type) -> bool:

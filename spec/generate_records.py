@@ -103,7 +103,7 @@ def render() -> str:
         parts.append("| field | type | default | meaning |\n|---|---|---|---|\n")
         said = meanings(struct)
         for name, field in sorted(fields_of(struct).items()):
-            meaning = _cell(said.get(name, "The record it names."))
+            meaning = _cell(said[name])
             parts.append(f"| `{name}` | {_shape(field.type)} | {_default(field)} | {meaning} |\n")
     return "".join(parts)
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,6 @@ SPEC = Path(__file__).resolve().parents[3] / "spec"
 @cache
 def validator(part: str) -> Any:  # noqa: ANN401  (jsonschema declares no types)
     schema = json.loads((SPEC / f"{part}.schema.json").read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
 
@@ -43,6 +43,24 @@ def test_the_published_schemas_are_current() -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("path", sorted(SPEC.glob("*.schema.json")), ids=lambda path: path.stem)
+def test_every_schema_is_one_and_closed_and_describes_each_key(path: Path) -> None:
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    for definition in schema["$defs"].values():
+        assert definition["additionalProperties"] is False
+        for name, key in definition["properties"].items():
+            assert key.get("description") or (name, *key) == ("kind", "const")
+
+
+def test_the_readmes_configuration_fits_its_schema() -> None:
+    readme = (SPEC.parent / "README.md").read_text(encoding="utf-8")
+    config = tomllib.loads(readme.partition("```toml\n")[2].partition("```")[0])
+    assert [error.message for error in validator("config").iter_errors(config)] == []
+    config["mirror"][0]["targest"] = config["mirror"][0].pop("targets")
+    assert not validator("config").is_valid(config)
 
 
 @pytest.mark.parametrize("name", sorted(samples()))
