@@ -56,32 +56,47 @@ def _refuse_disorder(record: AnyRecord, names: Sequence[tuple[bytes, ...]]) -> N
         raise FormatError("E038", f"the entries of {record.key} are not sorted, or not unique")
 
 
-def check_objects(records: Iterable[AnyRecord], objects: Mapping[str, int]) -> None:
+def named_objects(records: Iterable[AnyRecord]) -> dict[str, int]:
+    """Size of each object by its digest in hex, in the order of the index (clause 9.3).
+
+    Args:
+        records: What the documents say, in the order of their keys.
+
+    Raises:
+        FormatError: E035; two entries state two sizes for one digest.
+    """
+    sizes: dict[str, int] = {}
+    for record in records:
+        for entry in entries_of(record):
+            size = sizes.setdefault(entry.sha256, size_of(entry))
+            if size != size_of(entry):
+                raise FormatError(
+                    "E035",
+                    f"{_name(record, entry)} is said to have {size_of(entry)} bytes, and elsewhere"
+                    f" {size}",
+                )
+    return sizes
+
+
+def check_objects(named: Mapping[str, int], sizes: Sequence[int]) -> None:
     """Refuse documents that name other objects than there are.
 
     Args:
-        records: What the documents say.
-        objects: Size of each object by its digest in hex.
+        named: What the documents say, as `named_objects` gives it.
+        sizes: Of the objects, in the order of the index.
 
     Raises:
         FormatError: E034 or E035.
     """
-    named: set[str] = set()
-    for record in records:
-        for entry in entries_of(record):
-            size = objects.get(entry.sha256)
-            if size is None:
-                raise FormatError("E034", f"the package has no object for {_name(record, entry)}")
-            if size != size_of(entry):
-                raise FormatError(
-                    "E035",
-                    f"{_name(record, entry)} is said to have {size_of(entry)} bytes,"
-                    f" its object has {size}",
-                )
-            named.add(entry.sha256)
-    strangers = sorted(objects.keys() - named)
-    if strangers:
-        raise FormatError("E034", f"no record has the object {strangers[0]}")
+    if len(named) != len(sizes):
+        raise FormatError(
+            "E034", f"the documents name {len(named)} objects, and the package has {len(sizes)}"
+        )
+    for (sha256, size), found in zip(named.items(), sizes, strict=True):
+        if size != found:
+            raise FormatError(
+                "E035", f"the object {sha256} is said to have {size} bytes, and has {found}"
+            )
 
 
 def _name(record: AnyRecord, entry: Entry) -> str:

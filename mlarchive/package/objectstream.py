@@ -5,10 +5,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from mlarchive.package.index import Extent
 from mlarchive.package.readahead import ReadAhead
-
-Extent = tuple[int, int, int]
-"""(row, offset within the chunk, length)."""
 
 
 class ObjectStream(io.RawIOBase):

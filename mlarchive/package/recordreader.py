@@ -5,14 +5,15 @@ then does a decoder see them, bounded by the stated length; then the raw bytes h
 """
 
 import hashlib
+from collections.abc import Callable
 
 from mlarchive.errors import FormatError
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec, decode
-from mlarchive.package.index import Row
+from mlarchive.package.index import Row, header_of
 from mlarchive.package.layout import padding
-from mlarchive.package.record import HEADER_SIZE, Header, encode_header, record_size
+from mlarchive.package.record import HEADER_SIZE, encode_header, record_size
 
 _STEP = 1 << 20
 
@@ -59,31 +60,36 @@ def check_stored(source: ByteSource, row: Row) -> None:
     _check_digest(digest.digest(), row)
 
 
-def read_record(source: ByteSource, row: Row) -> Buffer:
+def read_record(
+    source: ByteSource,
+    row: Row,
+    load_base: Callable[[], Buffer] | None = None,
+) -> Buffer:
     """What a record stands for, checked.
+
+    Args:
+        source: The package's bytes.
+        row: Of the record.
+        load_base: Gives the raw bytes of its base, for a delta.
 
     Raises:
         FormatError: E023 to E028.
     """
     payload = read_payload(source, row)
-    raw = decode(payload, codec=row.codec, elem=row.elem, raw_len=row.raw_len)
+    return decode_checked(payload, row, load_base() if load_base else None)
+
+
+def decode_checked(payload: Buffer, row: Row, base: Buffer | None = None) -> Buffer:
+    """What a payload, known to be the one that was stored, stands for.
+
+    Raises:
+        FormatError: E026 to E028.
+    """
+    raw = decode(payload, codec=row.codec, elem=row.elem, raw_len=row.raw_len, base=base)
     # A stored payload is the raw bytes, and the index states the same digest for both.
     if row.codec != Codec.STORED and hashlib.sha256(raw).digest() != row.raw_sha256:
         raise FormatError("E028", f"{_where(row)} decodes to other bytes")
     return raw
-
-
-def header_of(row: Row) -> Header:
-    """The header that a row's record must have."""
-    return Header(
-        type=row.type,
-        codec=row.codec,
-        elem=row.elem,
-        flags=row.flags,
-        stored_len=row.stored_len,
-        raw_len=row.raw_len,
-        raw_sha256=row.raw_sha256,
-    )
 
 
 def _check_header(header: Buffer, row: Row) -> None:

@@ -29,14 +29,20 @@ UNKNOWN = Hint()
 
 
 class Piece:
-    """A part of an object: the first `length` bytes of a berth."""
+    """A part of an object: the first `length` bytes of a berth.
 
-    __slots__ = ("berth", "hint", "length")
+    Attributes:
+        key: Names what the piece holds among the tensors of a model; equal for another version
+            of the same tensors; empty if it has no such name.
+    """
 
-    def __init__(self, berth: Berth, length: int, hint: Hint = UNKNOWN) -> None:
+    __slots__ = ("berth", "hint", "key", "length")
+
+    def __init__(self, berth: Berth, length: int, hint: Hint = UNKNOWN, key: bytes = b"") -> None:
         self.berth = berth
         self.length = length
         self.hint = hint
+        self.key = key
 
 
 def cut_as_planned(
