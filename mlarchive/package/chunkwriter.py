@@ -168,9 +168,9 @@ class ChunkWriter(Closing):
         return lambda: Base(base.row or 0, row.raw_sha256, self._read_back(row))
 
     def _read_back(self, row: Row) -> Buffer:
-        from mlarchive.package.recordreader import decode_checked
+        from mlarchive.package.recordreader import decode_payload
 
-        return decode_checked(self._stream.read_payload(row), row)
+        return decode_payload(self._stream.read_payload(row), row)
 
 
 def _stated(named: Named) -> CheckpointEntry:

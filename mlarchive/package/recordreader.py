@@ -5,7 +5,6 @@ then does a decoder see them, bounded by the stated length; then the raw bytes h
 """
 
 import hashlib
-from collections.abc import Callable
 
 from mlarchive.errors import FormatError
 from mlarchive.package.buffers import Buffer
@@ -60,36 +59,41 @@ def check_stored(source: ByteSource, row: Row) -> None:
     _check_digest(digest.digest(), row)
 
 
-def read_record(
-    source: ByteSource,
-    row: Row,
-    load_base: Callable[[], Buffer] | None = None,
-) -> Buffer:
-    """What a record stands for, checked.
-
-    Args:
-        source: The package's bytes.
-        row: Of the record.
-        load_base: Gives the raw bytes of its base, for a delta.
+def read_record(source: ByteSource, row: Row) -> Buffer:
+    """What a record stands for that has no base, checked.
 
     Raises:
         FormatError: E023 to E028.
     """
-    payload = read_payload(source, row)
-    return decode_checked(payload, row, load_base() if load_base else None)
+    raw = decode_payload(read_payload(source, row), row)
+    # A stored payload is the raw bytes, and the index states the same digest for both.
+    if row.codec != Codec.STORED:
+        check_raw(raw, row)
+    return raw
 
 
-def decode_checked(payload: Buffer, row: Row, base: Buffer | None = None) -> Buffer:
+def decode_payload(payload: Buffer, row: Row, base: Buffer | None = None) -> Buffer:
     """What a payload, known to be the one that was stored, stands for.
 
+    Args:
+        payload: The stored bytes.
+        row: Of the record.
+        base: The raw bytes of its base, for a delta.
+
     Raises:
-        FormatError: E026 to E028.
+        FormatError: E026, E027.
     """
-    raw = decode(payload, codec=row.codec, elem=row.elem, raw_len=row.raw_len, base=base)
-    # A stored payload is the raw bytes, and the index states the same digest for both.
-    if row.codec != Codec.STORED and hashlib.sha256(raw).digest() != row.raw_sha256:
+    return decode(payload, codec=row.codec, elem=row.elem, raw_len=row.raw_len, base=base)
+
+
+def check_raw(raw: Buffer, row: Row) -> None:
+    """Compare what a record decoded to with its digest.
+
+    Raises:
+        FormatError: E028.
+    """
+    if hashlib.sha256(raw).digest() != row.raw_sha256:
         raise FormatError("E028", f"{_where(row)} decodes to other bytes")
-    return raw
 
 
 def _check_header(header: Buffer, row: Row) -> None:

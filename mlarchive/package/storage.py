@@ -7,7 +7,7 @@ has been checked against its digests.
 import functools
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -23,7 +23,7 @@ from mlarchive.package.layout import RecordType
 from mlarchive.package.limits import Limits
 from mlarchive.package.objectstream import ObjectStream
 from mlarchive.package.readahead import ReadAhead
-from mlarchive.package.recordreader import read_record
+from mlarchive.package.recordreader import check_raw, decode_payload, read_payload, read_record
 from mlarchive.package.tail import read_tail
 
 WHOLE_IN_ITS_VAULT = (
@@ -61,7 +61,9 @@ class Storage:
         self.index = tail.index
         self._bases = bases
         self.threads = len(os.sched_getaffinity(0))
-        self.chunks = ReadAhead(self._load, threads=self.threads)
+        lengths = self.index.rows["raw_len"]
+        self.chunks = ReadAhead(self._load, lengths.item, threads=self.threads)
+        self._stored = ReadAhead(self._load_stored, lengths.item, threads=self.threads)
 
     def extents(self, number: int) -> list[Extent]:
         """What an object is made of: (row, offset within the chunk, length), in order."""
@@ -82,7 +84,7 @@ class Storage:
                 f"{self.source.name} is thin: it leaves this to another package",
                 hint=WHOLE_IN_ITS_VAULT,
             )
-        return io.BufferedReader(ObjectStream(extents, self.chunks), 1 << 16)
+        return io.BufferedReader(ObjectStream(extents, self.chunks, self._stored), 1 << 16)
 
     def missing(self) -> tuple[Digest, ...]:
         """Absent chunks that no base provides."""
@@ -93,11 +95,10 @@ class Storage:
         """Whether any of the rows is a chunk, or builds on one, that is absent everywhere."""
         return bool(self._missing_rows) and not self._unreadable.isdisjoint(rows)
 
-    def rows_after(self, row: int) -> list[int]:
-        """The chunks that follow one in the file, as far as it makes sense to read ahead."""
-        at = int(np.searchsorted(self._present, row, "right"))
-        rows: list[int] = self._present[at : at + self.chunks.depth].tolist()
-        return rows
+    def rows_after(self, row: int) -> Iterator[int]:
+        """The chunks that follow one in the file."""
+        for place in range(int(np.searchsorted(self._present, row, "right")), len(self._present)):
+            yield int(self._present[place])
 
     def record(self, kind: RecordType) -> Buffer:
         """What the only record of a type holds.
@@ -112,18 +113,27 @@ class Storage:
     def close(self) -> None:
         """Stop threads and close the file; bases are left open."""
         self.chunks.close()
+        self._stored.close()
         self.source.close()
 
     def _load(self, number: int) -> Buffer:
+        """A chunk, compared with its raw digest."""
+        raw = self._load_stored(number)
+        row = self.index.row(number)
+        if row.codec not in {Codec.STORED, Codec.ABSENT}:
+            with self.source.named():
+                check_raw(raw, row)
+        return raw
+
+    def _load_stored(self, number: int) -> Buffer:
+        """A chunk whose stored bytes have their digest; where it builds on another, that too."""
         row = self.index.row(number)
         if row.codec != Codec.ABSENT:
-            load_base = None
-            if row.base != NO_BASE:
-                load_base = functools.partial(self._load, row.base)
+            base = self._load(row.base) if row.base != NO_BASE else None
             with self.source.named():
-                return read_record(self.source, row, load_base)
-        for base in self._bases:
-            found = base.find_chunk(row)
+                return decode_payload(read_payload(self.source, row), row, base)
+        for base_package in self._bases:
+            found = base_package.find_chunk(row)
             if found is not None:
                 return found
         raise MissingChunksError(f"the chunk {row.raw_sha256.hex()} is in another package")

@@ -1,6 +1,5 @@
 """Verifying a whole package: every byte of it is read (clause 11.3)."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -10,6 +9,7 @@ from msgspec import Struct
 from mlarchive.errors import FormatError
 from mlarchive.package.checkpoints import decode_checkpoint
 from mlarchive.package.codec import Codec
+from mlarchive.package.hasher import Hasher
 from mlarchive.package.index import Extent
 from mlarchive.package.layout import RecordType
 from mlarchive.package.recordreader import check_place, check_stored, read_record
@@ -139,12 +139,12 @@ def _check_object(storage: Storage, number: int, name: bytes, report: Progress) 
             _check_part(storage, row)
             report(length)
         return False
-    digest = hashlib.sha256()
-    for row, offset, length in extents:
-        chunk = storage.chunks.get(row, storage.rows_after(row))
-        digest.update(memoryview(chunk)[offset : offset + length])
-        report(length)
-    if digest.digest() != name:
+    with Hasher() as digest:
+        for row, offset, length in extents:
+            chunk = storage.chunks.get(row, storage.rows_after(row))
+            digest.update(memoryview(chunk)[offset : offset + length])
+            report(length)
+    if digest.hexdigest() != name.hex():
         raise FormatError("E029", f"the object {name.hex()} has other bytes than its digest says")
     return True
 
