@@ -1,22 +1,21 @@
-"""Write `records.md`: the table of every record type's fields, from `mlarchive.records`.
+"""Write `records.md` and `records.json`: every record type's fields, from `mlarchive.records`.
 
-python spec/generate_records.py            # rewrites spec/records.md
-python spec/generate_records.py --check    # exits 1 where it is stale
+python spec/generate_records.py            # rewrites spec/records.md and spec/records.json
+python spec/generate_records.py --check    # exits 1 where one is stale
 """
 
 import json
-import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from fieldtypes import fields_of, is_reference, meanings, summary
+from publishing import publish
 
 from mlarchive import records
 from mlarchive.package.documents import Packed
 from mlarchive.package.fields import part_of, record_types
-
-HERE = Path(__file__).resolve().parent
-OUTPUT = HERE / "records.md"
 
 HEAD = """\
 # Records
@@ -27,58 +26,90 @@ record type is in exactly one of the three documents of clause 6 of [mlpkg-1](ml
 *evidence* (how we know; no id). A field that has its default value is not encoded; a field whose
 default is given as *always* has none, and must be there. An integer is from -2^63 to 2^63 - 1. A
 reference is the key of a record of the same package, or "" for none. Times are milliseconds since
-1970-01-01T00:00:00Z. No field holds a float, and none is `null`.
+1970-01-01T00:00:00Z. No field holds a float, and none is `null`. The same for programs is
+[records.json](records.json), where a field without `default` must be there, and `null` is none.
 """
 
 
+_PARTS_OF_RECORDS = (
+    *(records.File, records.MetricSeries, records.DatasetInput, records.ModelInput),
+    *(records.ArtifactRoot, records.Native, records.Address, records.Loss, Packed),
+)
+
+
 def main() -> int:
-    """Write or check the table."""
-    text = render()
-    if "--check" in sys.argv[1:]:
-        if not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != text:
-            sys.stderr.write(f"{OUTPUT.name} is stale: run python spec/generate_records.py\n")
-            return 1
-        return 0
-    OUTPUT.write_text(text, encoding="utf-8")
-    return 0
+    """Write or check the tables."""
+    data = json.dumps(as_data(), indent=2, ensure_ascii=False) + "\n"
+    return publish({"records.md": render(), "records.json": data}, Path(__file__).name)
+
+
+def as_data() -> dict[str, Any]:
+    """What the page says, for programs: fields by name, of each kind and of each part."""
+    return {
+        "records": {
+            kind: {
+                name: {"part": part_of(record_type)[name]} | _field(field)
+                for name, field in sorted(fields_of(record_type).items())
+                if name in part_of(record_type)
+            }
+            for kind, record_type in sorted(record_types().items())
+        },
+        "parts": {
+            struct.__name__: {
+                name: _field(field) for name, field in sorted(fields_of(struct).items())
+            }
+            for struct in _PARTS_OF_RECORDS
+        },
+    }
+
+
+def _field(field: msgspec.inspect.Field) -> dict[str, Any]:
+    form = _form(field.type)
+    if field.default_factory is not msgspec.NODEFAULT:
+        return form | {"default": field.default_factory()}
+    if field.default is not msgspec.NODEFAULT:
+        return form | {"default": msgspec.to_builtins(field.default)}
+    return form
+
+
+def _form(kind: msgspec.inspect.Type) -> dict[str, Any]:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return _form(kind.type) | ({"reference": True} if is_reference(kind) else {})
+    if isinstance(kind, msgspec.inspect.UnionType):
+        (only,) = (one for one in kind.types if one != msgspec.inspect.NoneType())
+        return _form(only)
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        return {"type": "array", "items": _form(kind.item_type)}
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return {"type": "string", "values": list(kind.values)}
+    if isinstance(kind, msgspec.inspect.StructType):
+        return {"type": kind.cls.__name__}
+    return {"type": _shape(kind)}
 
 
 def render() -> str:
     """The whole page."""
     parts = [HEAD]
     for kind, record_type in sorted(record_types().items()):
-        parts.append(f"\n## `{kind}`\n\n{_summary(record_type)}\n\n")
+        parts.append(f"\n## `{kind}`\n\n{summary(record_type)}\n\n")
         parts.append("| field | document | type | default | meaning |\n|---|---|---|---|---|\n")
-        meanings = {**_meanings(records.Record), **_meanings(record_type)}
-        fields = {field.name: field for field in msgspec.inspect.type_info(record_type).fields}
+        said, fields = meanings(record_type), fields_of(record_type)
         for name, part in sorted(part_of(record_type).items(), key=lambda item: (item[1], item[0])):
             shape, default = _shape(fields[name].type), _default(fields[name])
-            parts.append(f"| `{name}` | {part} | {shape} | {default} | {meanings[name]} |\n")
+            parts.append(f"| `{name}` | {part} | {shape} | {default} | {_cell(said[name])} |\n")
     parts.append("\n# Parts of records\n")
-    for struct in (
-        *(records.File, records.MetricSeries, records.DatasetInput, records.ModelInput),
-        *(records.ArtifactRoot, records.Native, records.Address, records.Loss, Packed),
-    ):
-        parts.append(f"\n## `{struct.__name__}`\n\n{_summary(struct)}\n\n")
+    for struct in _PARTS_OF_RECORDS:
+        parts.append(f"\n## `{struct.__name__}`\n\n{summary(struct)}\n\n")
         parts.append("| field | type | default | meaning |\n|---|---|---|---|\n")
-        meanings = _meanings(struct)
-        for field in sorted(msgspec.inspect.type_info(struct).fields, key=lambda f: f.name):
-            meaning = meanings.get(field.name, "The record it names.")
-            shape, default = _shape(field.type), _default(field)
-            parts.append(f"| `{field.name}` | {shape} | {default} | {meaning} |\n")
+        said = meanings(struct)
+        for name, field in sorted(fields_of(struct).items()):
+            meaning = _cell(said.get(name, "The record it names."))
+            parts.append(f"| `{name}` | {_shape(field.type)} | {_default(field)} | {meaning} |\n")
     return "".join(parts)
 
 
-def _summary(struct: type) -> str:
-    text = (struct.__doc__ or "").partition("\n\n    Attributes:")[0]
-    return " ".join(text.split())
-
-
-def _meanings(struct: type) -> dict[str, str]:
-    """Field meanings from the docstring's `Attributes:` section."""
-    section = (struct.__doc__ or "").partition("Attributes:\n")[2]
-    found = re.findall(r"^        (\w+): (.*(?:\n            .*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.split()).replace("|", "\\|") for name, text in found}
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 _SHAPES = (
@@ -101,8 +132,7 @@ def _default(field: msgspec.inspect.Field) -> str:
 
 def _shape(kind: msgspec.inspect.Type) -> str:
     if isinstance(kind, msgspec.inspect.Metadata):
-        reference = (kind.extra or {}).get("reference")
-        return "reference" if reference else _shape(kind.type)
+        return "reference" if is_reference(kind) else _shape(kind.type)
     if isinstance(kind, msgspec.inspect.VarTupleType):
         return f"array of {_shape(kind.item_type)}"
     if isinstance(kind, msgspec.inspect.StructType):

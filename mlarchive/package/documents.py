@@ -96,6 +96,10 @@ class _Evidence(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=
     transformations: tuple[Loss, ...] = ()
 
 
+SHAPES: Mapping[Part, type[Struct]] = {"content": _Content, "state": _State, "evidence": _Evidence}
+"""What each document has beside the members of records."""
+
+
 def localised(meaning: Meaning) -> Meaning:
     """The same meaning with package-local keys, records sorted by them.
 
@@ -142,9 +146,7 @@ def decode_documents(documents: Documents) -> Meaning:
             no record, E033 a kind or format this version does not know, E036 to E039 entries that
             are not well-formed.
     """
-    content = _decode(documents.content, _Content, "content")
-    state = _decode(documents.state, _State, "state")
-    evidence = _decode(documents.evidence, _Evidence, "evidence")
+    content, state, evidence = (_decode(getattr(documents, part), part) for part in PARTS)
     _refuse_strangers(content.records, state.records, "state")
     _refuse_strangers(content.records, evidence.records, "evidence")
     records = tuple(
@@ -170,9 +172,9 @@ def decode_documents(documents: Documents) -> Meaning:
     return meaning
 
 
-def _decode(raw: bytes, kind: type[Any], part: Part) -> Any:  # noqa: ANN401
+def _decode(raw: bytes, part: Part) -> Any:  # noqa: ANN401
     try:
-        document = msgspec.json.decode(raw, type=kind)
+        document: Any = msgspec.json.decode(raw, type=SHAPES[part])
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise FormatError("E030", f"the {part} document cannot be read: {error}") from error
     if document.format != FORMATS[part]:

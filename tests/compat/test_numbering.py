@@ -4,6 +4,7 @@ import json
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -74,6 +75,7 @@ def _renamed_document(document: dict[str, Any], keys: dict[str, str]) -> bytes:
 
 
 @given(meanings())
+@pytest.mark.clause("6.4")
 def test_records_that_are_alike_are_numbered_as_the_clause_says(meaning: Meaning) -> None:
     documents: Documents = encode_documents(localised(meaning))
     again = numbered_again(documents.content, documents.state)
@@ -81,6 +83,7 @@ def test_records_that_are_alike_are_numbered_as_the_clause_says(meaning: Meaning
 
 
 @given(meanings(), st.randoms())
+@pytest.mark.clause("6.4", "6.5")
 def test_neither_names_nor_order_at_the_source_reach_the_ids(
     meaning: Meaning, chance: random.Random
 ) -> None:
@@ -94,6 +97,7 @@ def test_neither_names_nor_order_at_the_source_reach_the_ids(
     assert (first.content_id, first.state_id) == (second.content_id, second.state_id)
 
 
+@pytest.mark.clause("6.4")
 def test_a_model_version_is_numbered_as_the_clause_says() -> None:
     reading = read_by_library(samples()["a model version"])
     assert not isinstance(reading, str)

@@ -64,6 +64,7 @@ def test_the_second_reader_uses_nothing_but_the_standard_library_and_zstd() -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.clause("2.1", "3.1", "4.1", "9.1", "9.2", "9.3", "9.4", "10.2")
 def test_both_readers_find_the_same_ids_objects_and_bytes(name: str) -> None:
     reading = read_by_second_reader(samples()[name])
     assert isinstance(reading, Reading)
@@ -80,6 +81,7 @@ def test_the_samples_have_every_codec() -> None:
 @pytest.mark.parametrize("elem", [1, 2, 4, 8])
 @pytest.mark.parametrize("rotated", [True, False])
 @pytest.mark.parametrize("rest", [0, 1, 7])
+@pytest.mark.clause("5.3")
 def test_both_readers_join_planes_alike(elem: int, rotated: bool, rest: int) -> None:  # noqa: FBT001
     raw = np.random.default_rng(elem).bytes(elem * 999 + rest % elem)
     payload = b"".join(encode_planes(raw, elem=elem, rotated=rotated, efforts=[None] * elem))
@@ -88,6 +90,7 @@ def test_both_readers_join_planes_alike(elem: int, rotated: bool, rest: int) -> 
 
 
 @pytest.mark.parametrize("name", SMALL)
+@pytest.mark.clause("2.4", "11.3")
 def test_a_changed_byte_is_refused_by_both_readers(name: str) -> None:
     package = samples()[name]
     chosen = np.random.default_rng(len(package))
@@ -97,6 +100,7 @@ def test_a_changed_byte_is_refused_by_both_readers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.clause("3.2", "10.3")
 def test_a_package_that_is_cut_off_is_refused_by_both_readers(name: str) -> None:
     package = samples()[name]
     for end in boundaries(package):
@@ -105,6 +109,7 @@ def test_a_package_that_is_cut_off_is_refused_by_both_readers(name: str) -> None
         assert read_by_library(package[:end]) == code
 
 
+@pytest.mark.clause("10.3")
 def test_bytes_after_the_end_are_refused_by_both_readers() -> None:
     for more in (b"\0", bytes(64), samples()["nothing"]):
         package = samples()["text"] + more
@@ -170,6 +175,7 @@ ODD_DOCUMENTS = {
 
 
 @pytest.mark.parametrize("name", ODD_DOCUMENTS)
+@pytest.mark.clause("6.1", "6.3", "6.4", "7.1", "7.2", "8.1")
 def test_both_readers_refuse_odd_documents_for_the_same_reason(name: str) -> None:
     odd, code = ODD_DOCUMENTS[name]
     package = plain_package(odd)
@@ -187,6 +193,7 @@ def test_both_readers_refuse_odd_documents_for_the_same_reason(name: str) -> Non
         ({1: 9}, "E001"),
     ],
 )
+@pytest.mark.clause("3.2")
 def test_both_readers_check_the_preamble_in_one_order(changes: dict[int, int], code: str) -> None:
     package = bytearray(samples()["nothing"])
     for at, value in changes.items():
@@ -208,6 +215,7 @@ def code_of(reading: Reading | str) -> str:
 
 
 @both
+@pytest.mark.clause("6.1")
 def test_numbers_that_do_not_fit_64_bits_are_refused(read: Read) -> None:
     for number, code in ((2**63 - 1, ""), (-(2**63), ""), (2**63, "E030"), (10**400, "E030")):
         package = plain_package(evidence(b'"time":1', b'"time":%d' % number))
@@ -215,6 +223,7 @@ def test_numbers_that_do_not_fit_64_bits_are_refused(read: Read) -> None:
 
 
 @both
+@pytest.mark.clause("2.3")
 def test_records_in_another_order_are_refused(read: Read) -> None:
     package = plain_package(documents(), order=(TEXT, STATE, CONTENT, EVIDENCE))
     assert code_of(read(package)) == "E016"
@@ -229,10 +238,12 @@ def test_records_in_another_order_are_refused(read: Read) -> None:
         [(0, 0, -1.0), (0, 0, 1.0)],
     ],
 )
+@pytest.mark.clause("7.3")
 def test_points_that_are_not_sorted_are_refused(read: Read, points: list[Point]) -> None:
     assert code_of(read(with_series(*points))) == "E041"
 
 
+@pytest.mark.clause("7.3")
 def test_points_that_are_sorted_by_their_bits_are_read() -> None:
     package = with_series((0, 0, 1.0), (0, 0, 1.0), (0, 0, -1.0), (1, 0, 0.0))
     reading = read_by_second_reader(package)
@@ -240,6 +251,7 @@ def test_points_that_are_sorted_by_their_bits_are_read() -> None:
     assert read_by_library(package) == reading
 
 
+@pytest.mark.clause("1.4", "5.5", "11.5")
 def test_a_file_of_which_a_part_is_elsewhere_is_absent_for_both_readers() -> None:
     reading = read_by_second_reader(with_file([b"here ", b"elsewhere"], absent=[b"elsewhere"]))
     assert isinstance(reading, Reading)
@@ -249,6 +261,7 @@ def test_a_file_of_which_a_part_is_elsewhere_is_absent_for_both_readers() -> Non
 
 
 @both
+@pytest.mark.clause("11.3")
 def test_damage_is_found_in_a_file_of_which_a_part_is_elsewhere(read: Read) -> None:
     package = with_file([b"what is here", b"elsewhere"], absent=[b"elsewhere"])
     assert code_of(read(package)) == ""
@@ -322,6 +335,7 @@ def test_extract_follows_no_link_and_leaves_nothing_of_a_damaged_package(
     assert not any(elsewhere.iterdir())
 
 
+@pytest.mark.clause("11.3", "11.5")
 def test_a_thin_package_is_verified_as_far_as_it_goes(package: Path, tmp_path: Path) -> None:
     package.write_bytes(samples()["thin"])
     done = run("verify", package)

@@ -42,6 +42,7 @@ def test_sizes_and_digests_are_filled_in_and_entries_are_sorted(tmp_path: Path) 
     ]
 
 
+@pytest.mark.clause("6.4", "6.5")
 def test_ids_depend_neither_on_server_ids_nor_on_names_nor_on_order() -> None:
     one = snapshots.model_version(ids="a", name="wine", version="3", origin="prod")
     other = snapshots.model_version(ids="zz", name="vin", version="12", origin="dr")
@@ -52,6 +53,7 @@ def test_ids_depend_neither_on_server_ids_nor_on_names_nor_on_order() -> None:
     assert first.package_id != second.package_id
 
 
+@pytest.mark.clause("6.5")
 def test_labels_change_the_state_and_files_the_content() -> None:
     plain = pack(snapshots.model_version(), io.BytesIO(), packed_at=1)
     labelled = pack(snapshots.model_version(aliases=("next",)), io.BytesIO(), packed_at=1)

@@ -17,11 +17,13 @@ def bits(*values: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array(values, np.uint64).view(np.float64)
 
 
+@pytest.mark.clause("7.3")
 def test_three_columns_one_after_another() -> None:
     raw = encode_columns(column(1, 0), column(20, 10), np.array([2.5, -0.5]))
     assert raw == struct.pack("<qqqqdd", 0, 1, 10, 20, -0.5, 2.5)
 
 
+@pytest.mark.clause("7.3")
 def test_points_are_sorted_by_step_then_time_then_bits_of_the_value() -> None:
     raw = encode_columns(column(1, 1, 0, 1), column(5, 4, 9, 4), bits(1, 3, 7, 2))
     steps, times, values = decode_columns(raw)
@@ -30,12 +32,14 @@ def test_points_are_sorted_by_step_then_time_then_bits_of_the_value() -> None:
     assert values.view(np.uint64).tolist() == [7, 2, 3, 1]
 
 
+@pytest.mark.clause("7.3")
 def test_payloads_of_nan_infinities_and_the_sign_of_zero_are_kept() -> None:
     odd = (0x7FF8000000000001, 0xFFF8DEADBEEF0000, 0x8000000000000000, 0x7FF0000000000000)
     raw = encode_columns(column(0, 1, 2, 3), column(0, 0, 0, 0), bits(*odd))
     assert tuple(decode_columns(raw)[2].view(np.uint64).tolist()) == odd
 
 
+@pytest.mark.clause("7.3")
 def test_exact_duplicates_are_kept() -> None:
     raw = encode_columns(column(1, 1), column(2, 2), np.array([3.0, 3.0]))
     assert len(decode_columns(raw)[0]) == 2
@@ -67,6 +71,7 @@ def test_other_types_and_shapes_are_refused() -> None:
         struct.pack("<qqqqdd", 1, 1, 10, 10, 2.5, 0.5),
     ],
 )
+@pytest.mark.clause("7.3")
 def test_columns_in_another_order_are_refused(raw: bytes) -> None:
     with pytest.raises(FormatError, match="E041"):
         decode_columns(raw)

@@ -19,6 +19,7 @@ def verify(data: bytes) -> None:
         package.verify()
 
 
+@pytest.mark.clause("2.4", "10.4", "11.3")
 def test_every_single_flipped_byte_of_a_small_package_is_noticed() -> None:
     whole = packed(SMALL)
     verify(whole)
@@ -49,6 +50,7 @@ def test_both_kinds_of_verification_notice_damaged_chunks(*, full: bool) -> None
         package.verify(full=full)
 
 
+@pytest.mark.clause("3.2", "10.3")
 def test_a_package_cut_off_anywhere_is_refused() -> None:
     whole = packed(SMALL)
     for length in range(len(whole)):
@@ -57,6 +59,7 @@ def test_a_package_cut_off_anywhere_is_refused() -> None:
 
 
 @pytest.mark.parametrize("tail", [b"\0", b"x" * 64, b"\r\n"])
+@pytest.mark.clause("10.3")
 def test_bytes_after_the_end_are_refused(tail: bytes) -> None:
     with pytest.raises(FormatError, match="E006"):
         Package.open(io.BytesIO(packed(SMALL) + tail))
@@ -67,12 +70,14 @@ def test_two_packages_one_after_the_other_are_refused() -> None:
         Package.open(io.BytesIO(packed(SMALL) * 2))
 
 
+@pytest.mark.clause("3.2")
 def test_a_transfer_in_text_mode_is_named() -> None:
     damaged = packed(SMALL).replace(b"\r\n", b"\n")
     with pytest.raises(FormatError, match="E002"):
         Package.open(io.BytesIO(damaged))
 
 
+@pytest.mark.clause("11.1")
 def test_reading_one_file_does_not_touch_the_damage_of_another() -> None:
     whole = bytearray(packed({"a.txt": b"fine\n" * 30_000, "z.bin": noise(90_000)}))
     at = bytes(whole).find(noise(90_000))

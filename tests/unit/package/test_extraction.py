@@ -41,6 +41,7 @@ def test_every_byte_comes_back(tmp_path: Path) -> None:
     assert count == sum(seen) == sum(map(len, FILES.values()))
 
 
+@pytest.mark.clause("11.4")
 def test_a_damaged_package_leaves_nothing(tmp_path: Path) -> None:
     forgery = Forgery(packed(FILES))
     data = forgery.data
@@ -50,6 +51,7 @@ def test_a_damaged_package_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.clause("11.1", "11.4")
 def test_bytes_without_their_digest_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="E029"):
         extract([stream("a", b"x", sha256="0" * 64)], tmp_path / "out")
@@ -57,17 +59,20 @@ def test_bytes_without_their_digest_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["../outside", "/outside", "a/../../outside", "a\0b", ""])
+@pytest.mark.clause("8.1", "11.4")
 def test_paths_that_lead_out_are_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(FormatError, match="E036"):
         extract([stream(path, b"x")], tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.clause("8.2")
 def test_paths_that_collide_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="E037"):
         extract([stream("a", b"x"), stream("A", b"y")], tmp_path / "out")
 
 
+@pytest.mark.clause("11.4")
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("keep", encoding="utf-8")
@@ -92,6 +97,7 @@ def empty(path: str) -> File:
 
 
 @pytest.mark.parametrize("name", ["next", "sub"])
+@pytest.mark.clause("11.4")
 def test_links_planted_while_extracting_are_not_followed(tmp_path: Path, name: str) -> None:
     outside = tmp_path / "evil"
     outside.mkdir()
@@ -116,6 +122,7 @@ def test_metric_series_are_passed_over(tmp_path: Path) -> None:
     assert tree(tmp_path / "out") == {"a": b"x"}
 
 
+@pytest.mark.clause("8.3", "11.4")
 def test_files_are_not_executable_whatever_the_package_holds(tmp_path: Path) -> None:
     extract([stream("run.sh", b"#!/bin/sh\n")], tmp_path / "out")
     assert (tmp_path / "out" / "run.sh").stat().st_mode & 0o111 == 0

@@ -19,6 +19,7 @@ def test_frames_come_back_and_are_repeatable(effort: Effort) -> None:
 
 
 @pytest.mark.parametrize("effort", list(Effort))
+@pytest.mark.clause("5.2")
 def test_any_other_decoder_reads_them(effort: Effort) -> None:
     frame = encode_frame(RAW, effort)
     assert zstandard.ZstdDecompressor().decompress(frame) == RAW
@@ -30,21 +31,25 @@ def refused(frame: bytes, length: int, code: str) -> None:
     assert caught.value.refusal == code
 
 
+@pytest.mark.clause("5.2")
 def test_a_frame_that_states_another_length_never_reaches_the_decoder() -> None:
     bomb = zstandard.compress(bytes(50 << 20))
     refused(bomb, 1000, "E026")
 
 
+@pytest.mark.clause("5.2")
 def test_a_frame_without_its_length_is_refused() -> None:
     compressor = zstandard.ZstdCompressor(write_content_size=False)
     refused(compressor.compress(RAW), len(RAW), "E026")
 
 
+@pytest.mark.clause("5.2")
 def test_a_check_sum_is_refused() -> None:
     compressor = zstandard.ZstdCompressor(write_checksum=True)
     refused(compressor.compress(RAW), len(RAW), "E026")
 
 
+@pytest.mark.clause("5.2")
 def test_a_large_window_is_refused() -> None:
     raw = bytes(20 << 20)
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=27)
@@ -52,6 +57,7 @@ def test_a_large_window_is_refused() -> None:
     refused(frame, len(raw), "E026")
 
 
+@pytest.mark.clause("5.2")
 def test_a_dictionary_is_refused() -> None:
     dictionary = zstandard.ZstdCompressionDict(b"dictionary " * 100, dict_type=1)
     full = zstandard.train_dictionary(2000, [b"sample %d " % n * 20 for n in range(500)])
@@ -60,18 +66,21 @@ def test_a_dictionary_is_refused() -> None:
     refused(frame, len(RAW), "E026")
 
 
+@pytest.mark.clause("5.2")
 def test_bytes_after_the_frame_are_refused() -> None:
     frame = encode_frame(RAW, Effort.TEXT)
     refused(frame + b"x", len(RAW), "E027")
     refused(frame + frame, len(RAW), "E027")
 
 
+@pytest.mark.clause("5.2")
 def test_a_skippable_frame_is_refused() -> None:
     frame = struct.pack("<II", 0x184D2A50, 4) + b"skip"
     refused(frame, 4, "E026")
 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 5, 8])
+@pytest.mark.clause("5.2")
 def test_a_frame_that_is_cut_off_is_refused(length: int) -> None:
     with pytest.raises(FormatError, match=r"E02[67]"):
         decode_frame(encode_frame(RAW, Effort.TEXT)[:length], len(RAW))

@@ -22,6 +22,7 @@ from mlarchive.package.paths import check_paths, refusal
         "x" * 255,
     ],
 )
+@pytest.mark.clause("8.1")
 def test_ordinary_paths_are_allowed(path: str) -> None:
     assert refusal(path) == ""
 
@@ -67,6 +68,7 @@ def test_ordinary_paths_are_allowed(path: str) -> None:
         "d/" * 2047 + "xxx",
     ],
 )
+@pytest.mark.clause("8.1")
 def test_dangerous_paths_are_refused(path: str) -> None:
     assert refusal(path) != ""
     with pytest.raises(FormatError, match="E036"):
@@ -87,6 +89,7 @@ def test_dangerous_paths_are_refused(path: str) -> None:
         ["\u0130", "i\u0307"],
     ],
 )
+@pytest.mark.clause("8.2")
 def test_paths_that_are_one_on_some_system_collide(paths: list[str]) -> None:
     with pytest.raises(FormatError, match="E037"):
         check_paths(paths)
@@ -94,6 +97,7 @@ def test_paths_that_are_one_on_some_system_collide(paths: list[str]) -> None:
         check_paths(paths[::-1])
 
 
+@pytest.mark.clause("8.2")
 def test_files_in_one_folder_do_not_collide() -> None:
     paths = ["a/b/c", "a/b/d", "a/e", "ab", "a.b", "b/a"]
     check_paths(paths)

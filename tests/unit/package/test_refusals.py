@@ -71,11 +71,13 @@ def preamble_with(at: int, value: bytes) -> bytes:
     ("at", "value", "code"),
     [(8, b"\x02", "E003"), (12, b"\x01", "E004"), (30, b"\x01", "E005")],
 )
+@pytest.mark.clause("3.1", "3.2")
 def test_preamble(forgery: Forgery, at: int, value: bytes, code: str) -> None:
     forgery.data[:PREAMBLE_SIZE] = preamble_with(at, value)
     refused(forgery.with_trailer(forgery.trailer), code)
 
 
+@pytest.mark.clause("3.2", "12.1")
 def test_a_newer_minor_version_and_compatible_features_are_read(forgery: Forgery) -> None:
     forgery.data[:PREAMBLE_SIZE] = preamble_with(10, b"\x07")
     assert contents(opened(forgery.with_trailer(forgery.trailer))) == FILES
@@ -83,16 +85,19 @@ def test_a_newer_minor_version_and_compatible_features_are_read(forgery: Forgery
     assert contents(opened(forgery.with_trailer(forgery.trailer))) == FILES
 
 
+@pytest.mark.clause("3.2")
 def test_something_else_is_no_package() -> None:
     refused(b"PK\x03\x04" + bytes(500), "E001")
     refused(b"", "E001")
 
 
+@pytest.mark.clause("10.4")
 def test_package_id(forgery: Forgery) -> None:
     tail = encode_trailer(forgery.trailer, b"x" * 32)
     refused(bytes(forgery.data[:-TRAILER_SIZE]) + tail, "E010")
 
 
+@pytest.mark.clause("10.2", "10.3")
 def test_reserved_bytes_of_the_trailer(forgery: Forgery) -> None:
     forgery.data[-12] = 1
     refused(bytes(forgery.data), "E007")
@@ -117,22 +122,26 @@ def test_reserved_bytes_of_the_trailer(forgery: Forgery) -> None:
         ({"index_sha256": b"x" * 32}, "E013"),
     ],
 )
+@pytest.mark.clause("10.2", "10.3")
 def test_trailer(forgery: Forgery, fields: dict[str, object], code: str) -> None:
     trailer = msgspec.structs.replace(forgery.trailer, **fields)
     refused(forgery.with_trailer(trailer), code)
 
 
+@pytest.mark.clause("10.1")
 def test_signature_area(forgery: Forgery) -> None:
     forgery.data[-TRAILER_SIZE - 1] = 1
     refused(bytes(forgery.data), "E011")
 
 
+@pytest.mark.clause("11.1")
 def test_damaged_index(forgery: Forgery) -> None:
     forgery.data[forgery.trailer.index_offset + HEADER_SIZE + 100] ^= 1
     refused(bytes(forgery.data), "E013")
 
 
 @pytest.mark.parametrize("at", [0, 8, 12, 16, 20, 40])
+@pytest.mark.clause("9.1")
 def test_head_of_the_index(forgery: Forgery, at: int) -> None:
     index = bytearray(forgery.index())
     index[at] ^= 1
@@ -228,11 +237,13 @@ def equal_chunks(forgery: Forgery) -> None:
         (other_sizes, "E035"),
     ],
 )
+@pytest.mark.clause("4.3", "4.4", "4.5", "5.1", "5.3", "5.4", "5.5", "9.2", "9.3", "9.4")
 def test_index(forgery: Forgery, change: Change, code: str) -> None:
     change(forgery)
     refused(forgery.sealed(), code)
 
 
+@pytest.mark.clause("4.5")
 def test_a_chunk_that_is_in_no_object(forgery: Forgery) -> None:
     lonely, other = np.flatnonzero(forgery.rows["type"] == RecordType.CHUNK)[:2]
     extent = int(np.flatnonzero(forgery.extents["row"] == lonely)[0])
@@ -243,6 +254,7 @@ def test_a_chunk_that_is_in_no_object(forgery: Forgery) -> None:
     assert "no object has chunk" in refused(forgery.sealed(), "E022").message
 
 
+@pytest.mark.clause("2.3", "4.3", "12.1")
 def test_an_unknown_type_that_may_be_skipped_is_skipped() -> None:
     out = io.BytesIO()
     with PackageWriter(out) as writer:
@@ -265,6 +277,7 @@ def with_records_of_a_later_version(count: int, payload: bytes) -> Forgery:
     return Forgery(out.getvalue())
 
 
+@pytest.mark.clause("9.2")
 def test_lengths_whose_sum_wraps_around_are_refused() -> None:
     forged = with_records_of_a_later_version(4, b"")
     sizes = forged.rows["stored_len"][:5].astype(object)
@@ -274,6 +287,7 @@ def test_lengths_whose_sum_wraps_around_are_refused() -> None:
     refused(forged.sealed(), "E016")
 
 
+@pytest.mark.clause("4.3")
 def test_a_plain_text_that_is_no_text_for_a_person_is_refused() -> None:
     forged = with_records_of_a_later_version(1, bytes(100_000))
     for name in ("stored_len", "raw_len"):
@@ -281,6 +295,7 @@ def test_a_plain_text_that_is_no_text_for_a_person_is_refused() -> None:
     refused(forged.sealed(), "E015")
 
 
+@pytest.mark.clause("2.4", "11.3")
 def test_damage_of_a_record_that_is_skipped_is_noticed() -> None:
     forged = with_records_of_a_later_version(1, b"of a later version")
     at = int(forged.rows["offset"][1])
@@ -304,12 +319,14 @@ def test_a_refusal_names_the_file(tmp_path: Path) -> None:
         Package.open(path)
 
 
+@pytest.mark.clause("4.2")
 def test_header_that_differs_from_its_row(forgery: Forgery) -> None:
     at = int(forgery.rows["offset"][chunk(forgery)])
     forgery.data[at + 10] ^= 2
     refused(bytes(forgery.data), "E023")
 
 
+@pytest.mark.clause("2.4")
 def test_padding(forgery: Forgery) -> None:
     number = chunk(forgery)
     end = int(forgery.rows["offset"][number + 1])
@@ -317,6 +334,7 @@ def test_padding(forgery: Forgery) -> None:
     refused(bytes(forgery.data), "E024")
 
 
+@pytest.mark.clause("11.1")
 def test_damaged_payload(forgery: Forgery) -> None:
     forgery.data[int(forgery.rows["offset"][chunk(forgery)]) + HEADER_SIZE] ^= 1
     refused(bytes(forgery.data), "E025")
@@ -340,17 +358,20 @@ def payload_of(forgery: Forgery) -> bytes:
     return bytes(forgery.data[at : at + int(forgery.rows["stored_len"][number])])
 
 
+@pytest.mark.clause("5.2")
 def test_a_payload_that_is_no_frame(forgery: Forgery) -> None:
     payload = bytearray(payload_of(forgery))
     payload[0] ^= 1
     refused(replace_payload(forgery, bytes(payload)), "E026")
 
 
+@pytest.mark.clause("5.2")
 def test_a_frame_that_does_not_decode(forgery: Forgery) -> None:
     payload = payload_of(forgery)
     refused(replace_payload(forgery, payload[:12] + b"\xff" * (len(payload) - 12)), "E027")
 
 
+@pytest.mark.clause("11.1")
 def test_a_payload_that_decodes_to_other_bytes(forgery: Forgery) -> None:
     number = chunk(forgery)
     digest = forgery.rows["raw_sha256"]
@@ -359,6 +380,7 @@ def test_a_payload_that_decodes_to_other_bytes(forgery: Forgery) -> None:
     refused(forgery.sealed(), "E028")
 
 
+@pytest.mark.clause("11.2")
 def test_the_operator_limits_what_a_package_may_need(forgery: Forgery) -> None:
     data = bytes(forgery.data)
     refused(data, "E015", limits=Limits(index=100))

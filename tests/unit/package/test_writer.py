@@ -56,6 +56,7 @@ def test_the_number_of_threads_changes_no_byte(threads: int) -> None:
     assert packed(MIXED, threads=threads) == packed(MIXED, threads=1)
 
 
+@pytest.mark.clause("2.2")
 def test_a_package_is_written_to_a_pipe() -> None:
     reading, writing = os.pipe()
     received = bytearray()
@@ -72,6 +73,7 @@ def test_a_package_is_written_to_a_pipe() -> None:
     assert bytes(received) == packed(MIXED)
 
 
+@pytest.mark.clause("4.4")
 def test_equal_files_are_stored_once() -> None:
     data = weights(1_000_000)
     once = packed({"a.bin": data})
@@ -88,6 +90,7 @@ def test_an_insertion_leaves_most_chunks_shared() -> None:
     assert size < len(data) * 1.35
 
 
+@pytest.mark.clause("1.2")
 def test_small_files_of_a_kind_share_a_chunk() -> None:
     files = {f"{n:04}.json": b'{"number": %d}' % n for n in range(500)}
     with opened(packed(files)) as package:
@@ -102,6 +105,7 @@ def test_many_kinds_of_small_files_stay_within_memory_and_come_back() -> None:
         assert contents(package) == files
 
 
+@pytest.mark.clause("5.1", "5.2")
 def test_text_is_compressed_and_noise_is_stored() -> None:
     with opened(packed({"t.txt": b"words " * 50_000, "n": noise(1 << 20)})) as p:
         rows = storage_of(p).index.rows
@@ -151,6 +155,7 @@ def test_an_error_of_the_source_stops_the_threads() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mlpkg")]
 
 
+@pytest.mark.clause("7.4")
 def test_documents_must_name_the_objects_that_were_added() -> None:
     with PackageWriter(io.BytesIO()) as writer:
         writer.add(io.BytesIO(b"nobody names me"), "x")
@@ -158,6 +163,7 @@ def test_documents_must_name_the_objects_that_were_added() -> None:
             writer.finish(encode_documents(folder_meaning([])))
 
 
+@pytest.mark.clause("7.4")
 def test_documents_may_not_name_what_was_not_added() -> None:
     file = File(path="a", size=1, sha256="0" * 64)
     with PackageWriter(io.BytesIO()) as writer, pytest.raises(FormatError, match="E034"):
@@ -176,6 +182,7 @@ def thin(base_data: bytes, **fields: Any) -> bytes:  # noqa: ANN401
     return out.getvalue()
 
 
+@pytest.mark.clause("1.4", "5.5", "11.5")
 def test_a_thin_package_is_small_complete_with_its_base_and_says_what_it_lacks() -> None:
     full = packed(MIXED)
     small = thin(full, tags={"stage": "new"})
@@ -193,6 +200,7 @@ def test_a_thin_package_is_small_complete_with_its_base_and_says_what_it_lacks()
         assert package.verify().objects == len(MIXED)
 
 
+@pytest.mark.clause("11.5")
 def test_a_thin_package_can_be_the_base_of_another() -> None:
     full = packed(MIXED)
     first = thin(full, tags={"n": "1"})

@@ -1,4 +1,4 @@
-"""The published table of records is the one the code reads."""
+"""The published tables of records are the one the code reads."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from mlarchive.records import Record
 SPEC = Path(__file__).resolve().parents[3] / "spec"
 
 
-def test_the_published_table_is_current() -> None:
+def test_the_published_tables_are_current() -> None:
     checked = subprocess.run(
         [sys.executable, str(SPEC / "generate_records.py"), "--check"],
         capture_output=True,
