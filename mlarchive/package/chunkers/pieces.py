@@ -28,12 +28,31 @@ class Hint(Struct, frozen=True):
 UNKNOWN = Hint()
 
 
+class Part(Struct, frozen=True):
+    """A piece that is planned.
+
+    Attributes:
+        length: In bytes, 1 to `PIECE_MAX`.
+        hint: What is believed about it.
+        key: As in `Piece`.
+    """
+
+    length: int
+    hint: Hint = UNKNOWN
+    key: bytes = b""
+
+
 class Piece:
     """A part of an object: the first `length` bytes of a berth.
 
     Attributes:
-        key: Names what the piece holds among the tensors of a model; equal for another version
-            of the same tensors; empty if it has no such name.
+        berth: Holds the bytes.
+        length: In bytes.
+        hint: What its chunker believes about it.
+        key: 16 bytes that the same part of the same tensor has in other files of the same
+            architecture (`tensors.key_of`); empty for headers, for what lies between tensors, and
+            for cuts by content. Believed, like hints: keys may repeat, and where a file is cut off
+            equal keys may stand for pieces of other lengths.
     """
 
     __slots__ = ("berth", "hint", "key", "length")
@@ -45,18 +64,16 @@ class Piece:
         self.key = key
 
 
-def cut_as_planned(
-    intake: Intake, take: TakeBerth, plan: Iterable[tuple[int, Hint]]
-) -> Iterator[Piece]:
-    """Cut pieces of the planned lengths (at most `PIECE_MAX`), fewer if the source ends early."""
-    for length, hint in plan:
+def cut_as_planned(intake: Intake, take: TakeBerth, plan: Iterable[Part]) -> Iterator[Piece]:
+    """Cut the planned pieces, fewer if the source ends early."""
+    for part in plan:
         if intake.at_end():
             return
         berth = take()
-        yield Piece(berth, intake.fill(berth.view[:length]), hint)
+        yield Piece(berth, intake.fill(berth.view[: part.length]), part.hint, part.key)
 
 
-def slices(length: int, hint: Hint) -> Iterator[tuple[int, Hint]]:
-    """The plan for a stretch of any length: whole pieces and a last shorter one."""
+def slices(length: int, hint: Hint = UNKNOWN) -> Iterator[Part]:
+    """The plan for a stretch without a name: whole pieces and a last shorter one."""
     for start in range(0, length, PIECE_MAX):
-        yield min(PIECE_MAX, length - start), hint
+        yield Part(min(PIECE_MAX, length - start), hint)
