@@ -44,6 +44,7 @@ def stated(data: bytes) -> list[tuple[int, CheckpointEntry]]:
     return found
 
 
+@pytest.mark.clause("4.6")
 def test_everything_is_stated_before_its_last_chunk_or_right_after() -> None:
     data = packed(FILES)
     entries = stated(data)
@@ -124,6 +125,7 @@ def test_a_true_checkpoint_is_accepted() -> None:
         b"{}",
     ],
 )
+@pytest.mark.clause("4.6", "11.3")
 def test_a_checkpoint_that_tells_another_story_is_refused(raw: bytes) -> None:
     with pytest.raises(FormatError, match="E042"), opened(with_checkpoint(raw)) as package:
         package.verify()
@@ -147,6 +149,7 @@ def with_signatures(area: bytes) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.clause("10.1", "12.3")
 def test_signatures_that_nobody_checks_are_read_past_and_said() -> None:
     with opened(with_signatures(framed(b'{"of":"a later version"}'))) as package:
         package.verify()
@@ -168,6 +171,7 @@ def test_signatures_that_nobody_checks_are_read_past_and_said() -> None:
         bytes.fromhex("8B4D4C530D0A1A0A") + struct.pack("<II", 2**32 - 1, 0),
     ],
 )
+@pytest.mark.clause("10.1")
 def test_what_is_no_frame_of_signatures_is_refused(area: bytes) -> None:
     with opened(with_signatures(area)) as package:
         for check in (package.verify, package.warnings):
@@ -189,6 +193,7 @@ def with_parity(length: int, stated: Callable[[int], int]) -> bytes:
     return forgery.with_trailer(trailer)
 
 
+@pytest.mark.clause("10.5", "12.3")
 def test_a_parity_section_is_read_past_and_said() -> None:
     with opened(with_parity(640, lambda end: end)) as package:
         package.verify()
@@ -197,6 +202,7 @@ def test_a_parity_section_is_read_past_and_said() -> None:
 
 
 @pytest.mark.parametrize("shift", [64, -64, 1])
+@pytest.mark.clause("10.3")
 def test_a_parity_section_elsewhere_is_refused(shift: int) -> None:
     with pytest.raises(FormatError, match="E009"):
         opened(with_parity(640, lambda end: end + shift))
@@ -209,6 +215,7 @@ def test_a_parity_section_elsewhere_is_refused(shift: int) -> None:
         (b"age-encryption.org/v1\n", "E001", "encrypted"),
     ],
 )
+@pytest.mark.clause("2.5")
 def test_what_a_package_may_be_wrapped_in_is_named(head: bytes, code: str, words: str) -> None:
     with pytest.raises(FormatError, match=words) as caught:
         opened(head + bytes(500))

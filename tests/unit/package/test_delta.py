@@ -53,6 +53,7 @@ def test_a_delta_gives_back_every_bit(elem: int, effort: Effort | None) -> None:
         (8, 0, 2**63, 2**64 - 1),
     ],
 )
+@pytest.mark.clause("5.4")
 def test_differences_are_folded_as_the_clause_says(
     elem: int, value: int, base: int, folded: int
 ) -> None:
@@ -110,6 +111,7 @@ def _named_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlarchive.package.writer.cut", cut)
 
 
+@pytest.mark.clause("5.4")
 def test_versions_of_a_tensor_in_one_package(tmp_path: Path) -> None:
     path = tmp_path / "family.mlpkg"
     files = write_family(path, threads=2)
@@ -123,6 +125,7 @@ def test_versions_of_a_tensor_in_one_package(tmp_path: Path) -> None:
         assert chunks["base"].tolist() == [NO_BASE, first, first]
 
 
+@pytest.mark.clause("2.2")
 def test_threads_do_not_change_which_base_there_is(tmp_path: Path) -> None:
     for threads in (1, 2, 5):
         write_family(tmp_path / f"{threads}.mlpkg", threads=threads, generations=12)
@@ -151,6 +154,7 @@ def family(tmp_path: Path) -> Forgery:
 
 
 @pytest.mark.parametrize("base", [0, 2**32 - 2, NO_BASE, "itself", "a delta", "a checkpoint"])
+@pytest.mark.clause("5.4")
 def test_a_base_that_is_none_is_refused(family: Forgery, base: int | str) -> None:
     first, second, third = np.flatnonzero(family.rows["type"] == RecordType.CHUNK).tolist()
     number = {"itself": third, "a delta": second, "a checkpoint": first - 1}.get(str(base), base)
@@ -182,6 +186,7 @@ def test_a_delta_to_other_bytes_is_noticed(family: Forgery) -> None:
         package.verify()
 
 
+@pytest.mark.clause("5.4", "11.5", "4.5")
 def test_a_thin_package_of_deltas_names_the_base_that_it_lacks(tmp_path: Path) -> None:
     path = tmp_path / "family.mlpkg"
     files = write_family(path, threads=2)

@@ -134,6 +134,35 @@ def test_signature_area(forgery: Forgery) -> None:
     refused(bytes(forgery.data), "E011")
 
 
+@pytest.mark.clause("9.1", "10.3", "11.1")
+@pytest.mark.parametrize(
+    ("at", "value", "code"),
+    [
+        (0, b"x", "E012"),
+        (8, b"\2", "E012"),
+        (9, b"\2", "E012"),
+        (10, b"\2", "E012"),
+        (12, b"1234", "E012"),
+        (16, bytes(8), "E012"),
+        (24, (2**63).to_bytes(8, "little"), "E015"),
+        (24, bytes(8), "E012"),
+        (32, bytes(32), "E028"),
+        (64, b"\1", "E012"),
+    ],
+)
+def test_header_of_the_index(forgery: Forgery, at: int, value: bytes, code: str) -> None:
+    """The header of a compressed index, changed at a place and given a fitting check sum."""
+    forgery.sealed(codec=Codec.ZSTD)
+    begin = forgery.trailer.index_offset
+    header = forgery.data[begin : begin + HEADER_SIZE]
+    header[at : at + len(value)] = value
+    if at != 12:
+        header[12:16] = bytes(4)
+        header[12:16] = zlib.crc32(header).to_bytes(4, "little")
+    forgery.data[begin : begin + HEADER_SIZE] = header
+    refused(forgery.with_trailer(forgery.trailer), code)
+
+
 @pytest.mark.clause("11.1")
 def test_damaged_index(forgery: Forgery) -> None:
     forgery.data[forgery.trailer.index_offset + HEADER_SIZE + 100] ^= 1
