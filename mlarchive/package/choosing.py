@@ -60,7 +60,8 @@ def encode_chunk(
     if choice.codec == Codec.STORED:
         return stored(raw, digest)
     if choice.codec == Codec.ZSTD:
-        return finished(raw, digest, choice.codec, [encode_frame(raw, Effort.TEXT)])
+        effort = Effort.SMALL if hint.many else Effort.TEXT
+        return finished(raw, digest, choice.codec, [encode_frame(raw, effort)])
     elem, rotated = choice.hint.elem, choice.hint.rotated
     parts = encode_planes(raw, elem=elem, rotated=rotated, efforts=choice.efforts, scratch=scratch)
     return finished(raw, digest, choice.codec, parts, elem=elem)

@@ -18,13 +18,16 @@ from mlarchive.package.checkpoints import (
     Kind,
     encode_checkpoints,
 )
-from mlarchive.package.chunkers import PIECE_MAX, Piece
+from mlarchive.package.chunkers import PIECE_MAX, Hint, Piece
 from mlarchive.package.codec import Codec
 from mlarchive.package.encoding import Base, Encoded, encode_text
 from mlarchive.package.index import Extent, Row
 from mlarchive.package.layout import RecordType
 from mlarchive.package.pipeline import Pipeline
 from mlarchive.package.recordstream import RecordStream
+
+MANY_BELOW = 4 << 10
+"""Bytes: a chunk whose objects are smaller on average is compressed with more effort."""
 
 
 class PendingChunk:
@@ -117,11 +120,12 @@ class ChunkWriter(Closing):
 
         self._pipeline.submit(piece.berth, work)
 
-    def submit_bytes(self, chunk: PendingChunk, data: bytearray) -> None:
-        """Have bytes, `PIECE_MAX` at most, encoded and written as a chunk."""
+    def submit_shared(self, chunk: PendingChunk, data: bytearray) -> None:
+        """Have a chunk that small objects share, `PIECE_MAX` at most, encoded and written."""
         berth = self.take_berth()
         berth.view[: len(data)] = data
-        self.submit(chunk, Piece(berth, len(data)))
+        many = len(chunk.completes) * MANY_BELOW > len(data)
+        self.submit(chunk, Piece(berth, len(data), Hint(many=many)))
 
     def finish(self) -> None:
         """Write all that was submitted, and state what no chunk came behind."""

@@ -151,7 +151,7 @@ class PackageWriter(Closing):
             FormatError: The documents break a clause, or name other objects.
         """
         for chunk, data in self._shared.take_all():
-            self._chunks.submit_bytes(chunk, data)
+            self._chunks.submit_shared(chunk, data)
         self._chunks.finish()
         objects = self._in_order(decode_documents(documents))
         for kind, raw in (
@@ -182,7 +182,7 @@ class PackageWriter(Closing):
             known = _Object(len(data), extents)
         self._remember(digest, known, called)
         for chunk, content in self._shared.take_closed():
-            self._chunks.submit_bytes(chunk, content)
+            self._chunks.submit_shared(chunk, content)
 
     def _remember(self, digest: bytes, entry: _Object, called: "_Called") -> None:
         known = self._objects.get(digest)
