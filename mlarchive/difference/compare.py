@@ -1,6 +1,6 @@
 """Two objects, compared: the use case that the modules beside this one serve."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mlarchive.difference.fields import evidence_changes, field_changes
 from mlarchive.difference.files import file_changes
@@ -8,8 +8,8 @@ from mlarchive.difference.histories import series_changes
 from mlarchive.difference.model import Difference, RecordChange, Side, Sign
 from mlarchive.difference.pairing import Pair, kind_of, pairs
 from mlarchive.package.fields import rekeyed
-from mlarchive.records import AnyRecord, File, MetricSeries
-from mlarchive.snapshot import Snapshot
+from mlarchive.records import MetricSeries
+from mlarchive.snapshot import Snapshot, Stream
 
 Progress = Callable[[int], None]
 
@@ -26,10 +26,11 @@ def compare(before: Snapshot, after: Snapshot, progress: Progress | None = None)
         FormatError: What was read is damaged.
     """
     paired = pairs(before, after)
+    old, new = _entries(before), _entries(after)
     changed = [
         change
         for pair, same in zip(paired, _under_one_name(paired), strict=True)
-        if (change := _record_change(same, pair, before, after, progress))
+        if (change := _record_change(same, pair, old, new, progress))
     ]
     content, state = before.content_id == after.content_id, before.state_id == after.state_id
     return Difference(
@@ -63,12 +64,13 @@ def _under_one_name(paired: Sequence[Pair]) -> list[Pair]:
 
 
 def _record_change(
-    same: Pair, pair: Pair, before: Snapshot, after: Snapshot, progress: Progress | None
+    same: Pair, pair: Pair, before: "_Entries", after: "_Entries", progress: Progress | None
 ) -> RecordChange | None:
     one, other = pair
     record = other or one
     assert record is not None  # noqa: S101  (a pair has a record)
-    old, new = _Entries(before, one), _Entries(after, other)
+    old = before[one.key] if one else _NOTHING
+    new = after[other.key] if other else _NOTHING
     sign: Sign = "+" if one is None else "-" if other is None else "~"
     change = RecordChange(
         sign=sign,
@@ -84,15 +86,28 @@ def _record_change(
     return None if is_same else change
 
 
-class _Entries:
-    """What hangs on a record; nothing on none."""
+class _Attached:
+    """What hangs on a record."""
 
-    def __init__(self, snapshot: Snapshot, record: AnyRecord | None) -> None:
-        streams = snapshot.streams_of(record.key) if record is not None else ()
-        self.files = {s.entry.path: s for s in streams if isinstance(s.entry, File)}
-        self.series = {
-            (s.entry.key, s.entry.dataset): s for s in streams if isinstance(s.entry, MetricSeries)
-        }
+    def __init__(self) -> None:
+        self.files: dict[str, Stream] = {}
+        self.series: dict[tuple[str, str], Stream] = {}
+
+
+_Entries = Mapping[str, _Attached]
+_NOTHING = _Attached()
+
+
+def _entries(snapshot: Snapshot) -> _Entries:
+    """What hangs on each record, by its key."""
+    attached = {record.key: _Attached() for record in snapshot.records}
+    for stream in snapshot.streams:
+        if isinstance(stream.entry, MetricSeries):
+            named = (stream.entry.key, stream.entry.dataset)
+            attached[stream.owner].series[named] = stream
+        else:
+            attached[stream.owner].files[stream.entry.path] = stream
+    return attached
 
 
 def _evidence(before: Snapshot, after: Snapshot, paired: Sequence[Pair]) -> Iterator[str]:

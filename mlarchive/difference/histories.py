@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from msgspec.structs import replace
+
 from mlarchive.difference.model import SeriesChange
 from mlarchive.difference.points import compare_points
 from mlarchive.errors import MissingChunksError
 from mlarchive.metrics.series import blocks
+from mlarchive.package.columns import check_columns
 from mlarchive.package.entries import POINT
 from mlarchive.records import MetricSeries
 from mlarchive.snapshot import Stream
@@ -51,21 +54,19 @@ def _changed(one: Stream, other: Stream, progress: Callable[[int], None] | None)
         dataset=after.dataset,
         points_before=before.points,
         points_after=after.points,
-        note="points not compared: they are in another package",
     )
     try:
         with one.open() as old, other.open() as new:
+            # Reading side by side needs the order that a package promises.
+            check_columns(old, before.points)
+            check_columns(new, after.points)
             counted = compare_points(blocks(old), blocks(new))
     except MissingChunksError:
-        return change
+        return replace(change, note="points not compared: they are in another package")
     if progress:
         progress((before.points + after.points) * POINT)
-    return SeriesChange(
-        sign="~",
-        key=after.key,
-        dataset=after.dataset,
-        points_before=before.points,
-        points_after=after.points,
+    return replace(
+        change,
         added=counted.added,
         removed=counted.removed,
         changed=counted.changed,

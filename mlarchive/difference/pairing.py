@@ -33,7 +33,8 @@ def pairs(before: Snapshot, after: Snapshot) -> list[Pair]:
         after: The second, likewise.
     """
     if before.content_id == after.content_id:
-        found: list[Pair] = [(record, after.by_key[record.key]) for record in before.records]
+        by_key = after.by_key
+        found: list[Pair] = [(record, by_key[record.key]) for record in before.records]
         return sorted(found, key=_place)
     found = []
     for kind in {kind_of(record) for record in (*before.records, *after.records)}:
@@ -64,16 +65,19 @@ def _called(record: AnyRecord) -> tuple[str, str] | None:
     return (name, getattr(record, "version", "")) if name else None
 
 
-def _matched(left: list[AnyRecord], right: list[AnyRecord], mark: Mark) -> list[Pair]:
+def _matched(
+    left: list[AnyRecord], right: list[AnyRecord], mark: Mark
+) -> list[tuple[AnyRecord, AnyRecord]]:
     """Take the records out of both lists that have a mark which only one of each side has."""
     ours, theirs = _by_mark(left, mark), _by_mark(right, mark)
-    matched: list[Pair] = []
-    for sign in ours.keys() & theirs.keys():
-        if len(ours[sign]) == len(theirs[sign]) == 1:
-            (one,), (other,) = ours[sign], theirs[sign]
-            left.remove(one)
-            right.remove(other)
-            matched.append((one, other))
+    matched = [
+        (ours[sign][0], theirs[sign][0])
+        for sign in ours.keys() & theirs.keys()
+        if len(ours[sign]) == len(theirs[sign]) == 1
+    ]
+    taken = {id(record) for pair in matched for record in pair}
+    for side in (left, right):
+        side[:] = [record for record in side if id(record) not in taken]
     return matched
 
 

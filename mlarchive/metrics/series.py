@@ -69,7 +69,6 @@ def series_of(
     Raises:
         NotFoundError: One of them names nothing; the hint has the nearest.
     """
-    # Where nothing says whether a record has metrics, it is still one that may be asked for.
     may_have = [record for record in snapshot.records if hasattr(record, "metrics")]
     owners = {record.key: record for record in may_have}
     for run in runs:
@@ -135,6 +134,6 @@ def _unknown(thing: str, name: str, known: Iterable[str]) -> NotFoundError:
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3) or names[:3]
     if not near:
-        return NotFoundError(f"no {thing} is called {name!r}", hint="there is none with metrics")
+        return NotFoundError(f"no {thing} is called {name!r}", hint=f"it has no {thing} at all")
     said = "did you mean " + " or ".join(map(repr, near)) + "?"
     return NotFoundError(f"no {thing} is called {name!r}", hint=said)

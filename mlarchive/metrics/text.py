@@ -79,5 +79,6 @@ def _lines(named: str, steps: "Integers", timestamps: "Integers", values: "Float
 
 def _quoted(fields: Iterable[str]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(fields)
-    return text.getvalue()
+    # The writer quotes only the line ends that it is told of.
+    csv.writer(text, lineterminator="\r\n").writerow(fields)
+    return text.getvalue().removesuffix("\r\n")
