@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from mlarchive.errors import FormatError
 from mlarchive.package.paths import check_paths
-from mlarchive.records import AnyRecord, File
+from mlarchive.records import AnyRecord, File, MetricSeries
 from mlarchive.snapshot import Entry
 
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -38,22 +38,31 @@ def check_entries(record: AnyRecord) -> None:
     Raises:
         FormatError: E036 to E039.
     """
-    entries = tuple(entries_of(record))
+    check_well_formed(
+        record.key, tuple(getattr(record, "files", ())), tuple(getattr(record, "metrics", ()))
+    )
+
+
+def check_well_formed(key: str, files: Sequence[File], series: Sequence[MetricSeries]) -> None:
+    """The same for the entries of the record of a key.
+
+    Raises:
+        FormatError: E036 to E039.
+    """
+    entries: tuple[Entry, ...] = (*files, *series)
     for entry in entries:
         if not _DIGEST.fullmatch(entry.sha256):
-            raise FormatError("E039", f"{_name(record, entry)} has the digest {entry.sha256!r}")
+            raise FormatError("E039", f"{_name(key, entry)} has the digest {entry.sha256!r}")
         if size_of(entry) < 0:
-            raise FormatError("E039", f"{_name(record, entry)} has a negative size")
-    files = [entry for entry in entries if isinstance(entry, File)]
-    series = [entry for entry in entries if not isinstance(entry, File)]
-    _refuse_disorder(record, [(file.path.encode(errors="surrogatepass"),) for file in files])
-    _refuse_disorder(record, [(one.key.encode(), one.dataset.encode()) for one in series])
+            raise FormatError("E039", f"{_name(key, entry)} has a negative size")
+    _refuse_disorder(key, [(file.path.encode(errors="surrogatepass"),) for file in files])
+    _refuse_disorder(key, [(one.key.encode(), one.dataset.encode()) for one in series])
     check_paths([file.path for file in files])
 
 
-def _refuse_disorder(record: AnyRecord, names: Sequence[tuple[bytes, ...]]) -> None:
+def _refuse_disorder(key: str, names: Sequence[tuple[bytes, ...]]) -> None:
     if any(before >= after for before, after in pairwise(names)):
-        raise FormatError("E038", f"the entries of {record.key} are not sorted, or not unique")
+        raise FormatError("E038", f"the entries of {key} are not sorted, or not unique")
 
 
 def named_objects(records: Iterable[AnyRecord]) -> dict[str, int]:
@@ -72,8 +81,8 @@ def named_objects(records: Iterable[AnyRecord]) -> dict[str, int]:
             if size != size_of(entry):
                 raise FormatError(
                     "E035",
-                    f"{_name(record, entry)} is said to have {size_of(entry)} bytes, and elsewhere"
-                    f" {size}",
+                    f"{_name(record.key, entry)} is said to have {size_of(entry)} bytes, and"
+                    f" elsewhere {size}",
                 )
     return sizes
 
@@ -99,7 +108,7 @@ def check_objects(named: Mapping[str, int], sizes: Sequence[int]) -> None:
             )
 
 
-def _name(record: AnyRecord, entry: Entry) -> str:
+def _name(key: str, entry: Entry) -> str:
     if isinstance(entry, File):
-        return f"file {entry.path!r} of {record.key}"
-    return f"metric {entry.key!r} of {record.key}"
+        return f"file {entry.path!r} of {key}"
+    return f"metric {entry.key!r} of {key}"
