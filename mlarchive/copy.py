@@ -55,7 +55,7 @@ def copy(snapshot: Snapshot, target: Target, policy: WritePolicy, way: Way) -> C
     Raises:
         MlarchiveError: As packing or the target say.
     """
-    with _packaged(snapshot, way) as package:
+    with packaged(snapshot, way) as package:
         receipt = unpack(package, target, policy)
     return Copied(receipt=receipt, read_losses=snapshot.losses)
 
@@ -66,12 +66,17 @@ def plan_copy(snapshot: Snapshot, target: Target, policy: WritePolicy, way: Way)
     Raises:
         MlarchiveError: As packing or the target say.
     """
-    with _packaged(snapshot, way) as package:
+    with packaged(snapshot, way) as package:
         return plan_unpack(package, target, policy)
 
 
 @contextlib.contextmanager
-def _packaged(snapshot: Snapshot, way: Way) -> Iterator[Package]:
+def packaged(snapshot: Snapshot, way: Way) -> Iterator[Package]:
+    """A verified package of what a source read, open within the block.
+
+    Raises:
+        MlarchiveError: As packing says.
+    """
     if way.keep is not None:
         kept = way.keep.add(snapshot, packed_at=way.packed_at, progress=way.progress)
         with way.keep.open_package(kept) as package:

@@ -16,7 +16,7 @@ is a defect.
     ├── AccessError              13   credentials missing, wrong or expired
     ├── ConflictError            14   the target holds other content under that name
     ├── StorageError             15   the disk is full or refuses (retry may help)
-    ├── MissingExtraError        16   a registry's client library is not installed
+    ├── MissingExtraError        16   a library that an extra brings is not installed
     ├── MissingChunksError       17   a thin package without the packages it builds on
     ├── SourceChangedError       18   a file changed while it was read (retry helps)
     ├── UnsupportedError         19   the registry cannot do what was asked
@@ -129,7 +129,7 @@ class StorageError(MlarchiveError):
 
 
 class MissingExtraError(MlarchiveError):
-    """A registry needs a client library that is not installed."""
+    """A registry or a kind of file needs a library that is not installed."""
 
     code = "missing-extra"
     exit_status = 16

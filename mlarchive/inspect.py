@@ -2,13 +2,14 @@
 
 import difflib
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from msgspec import Struct
 
 from mlarchive.errors import DamageError, MissingChunksError, NotFoundError
+from mlarchive.footprint import Footprint, footprint
 from mlarchive.package import Package
 from mlarchive.records import AnyRecord, ArtifactRoot, DatasetInput, File, Loss, MetricSeries
 from mlarchive.registries.tree import Leaf, files_of, tree
@@ -47,6 +48,7 @@ class FileView(Struct, frozen=True, kw_only=True):
         sha256: "" where it is not known yet.
         role: Why it is there.
         stored: Bytes that it takes in the package; -1 outside of one.
+        codecs: Bytes of it that each codec holds, the most first; see `Footprint`.
     """
 
     path: str
@@ -54,6 +56,7 @@ class FileView(Struct, frozen=True, kw_only=True):
     sha256: str = ""
     role: str = "artifact"
     stored: int = -1
+    codecs: Mapping[str, int] = {}
 
 
 class RecordView(Struct, frozen=True, kw_only=True):
@@ -94,6 +97,10 @@ class PackageView(Struct, frozen=True, kw_only=True):
         packed_by: Tool and version.
         packed_at: ms since 1970 UTC.
         missing: Chunks that only other packages have.
+        saved_by_sharing: Bytes that it need not hold, as they occur more than once in it.
+        saved_by_codecs: Bytes that it need not hold, as chunks are encoded.
+        elsewhere: Bytes that it leaves to other packages.
+        signatures: Who signed it; version 1.0 of the format has no signatures yet.
     """
 
     content_id: str
@@ -104,6 +111,10 @@ class PackageView(Struct, frozen=True, kw_only=True):
     packed_by: str
     packed_at: int
     missing: int = 0
+    saved_by_sharing: int = 0
+    saved_by_codecs: int = 0
+    elsewhere: int = 0
+    signatures: tuple[str, ...] = ()
 
 
 class Description(Struct, frozen=True, kw_only=True):
@@ -137,18 +148,24 @@ def describe(snapshot: Snapshot, package: Package | None = None) -> Description:
         MlarchiveError: As the streams say.
     """
     records = sorted(snapshot.records, key=lambda r: (r.key != snapshot.subject, r.key))
+    held = footprint(package) if package else None
     return Description(
         address=str(snapshot.address),
         subject=snapshot.subject,
-        records=tuple(_view(record, snapshot, package) for record in records),
-        package=package_view(package) if package else None,
+        records=tuple(_view(record, snapshot, package, held) for record in records),
+        package=package_view(package, held) if package and held else None,
         losses=snapshot.losses,
         transformations=snapshot.transformations,
     )
 
 
-def package_view(package: Package) -> PackageView:
-    """Say what a package is as a file."""
+def package_view(package: Package, held: Footprint) -> PackageView:
+    """Say what a package is as a file.
+
+    Args:
+        package: Open.
+        held: How it holds its objects.
+    """
     packed = package.meaning.packed
     return PackageView(
         content_id=package.content_id,
@@ -159,6 +176,9 @@ def package_view(package: Package) -> PackageView:
         packed_by=packed.tool,
         packed_at=packed.time,
         missing=len(package.missing()),
+        saved_by_sharing=held.by_sharing,
+        saved_by_codecs=held.by_codecs,
+        elsewhere=held.elsewhere,
     )
 
 
@@ -267,7 +287,9 @@ def _verified(
     )
 
 
-def _view(record: AnyRecord, snapshot: Snapshot, package: Package | None) -> RecordView:
+def _view(
+    record: AnyRecord, snapshot: Snapshot, package: Package | None, held: Footprint | None
+) -> RecordView:
     streams = snapshot.streams_of(record.key)
     return RecordView(
         kind=str(record.__struct_config__.tag),
@@ -283,7 +305,7 @@ def _view(record: AnyRecord, snapshot: Snapshot, package: Package | None) -> Rec
             if isinstance(stream.entry, MetricSeries)
         ),
         files=tuple(
-            _file_view(stream.entry, package)
+            _file_view(stream.entry, package, held)
             for stream in streams
             if isinstance(stream.entry, File)
         ),
@@ -341,7 +363,7 @@ def _last_point(columns: BinaryIO, points: int) -> tuple[int, int | None, str]:
     return points, struct.unpack("<q", step)[0], repr(struct.unpack("<d", value)[0])
 
 
-def _file_view(file: File, package: Package | None) -> FileView:
+def _file_view(file: File, package: Package | None, held: Footprint | None) -> FileView:
     row = package.objects.get(file.sha256) if package else None
     return FileView(
         path=file.path,
@@ -349,4 +371,5 @@ def _file_view(file: File, package: Package | None) -> FileView:
         sha256=file.sha256,
         role=file.role,
         stored=row.stored if row else -1,
+        codecs=held.codecs.get(file.sha256, {}) if held else {},
     )

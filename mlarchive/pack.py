@@ -18,6 +18,7 @@ from mlarchive import __version__, fsops
 from mlarchive.errors import ConflictError, DamageError, SourceChangedError
 from mlarchive.filling import EntryKey, entry_key, filled_records, in_order, measured
 from mlarchive.package import Digest, PackageWriter
+from mlarchive.package.checkpoints import checkpoint_name
 from mlarchive.package.documents import Meaning, encode_documents, localised
 from mlarchive.package.documents import Packed as PackedBy
 from mlarchive.records import AnyRecord, File, Loss
@@ -79,12 +80,14 @@ def pack(
         SourceChangedError: The source claimed something else than it gave.
         MlarchiveError: As the source's streams raise.
     """
+    owners = {record.key: _called(record) for record in snapshot.records}
     with PackageWriter(out, threads=threads) as writer:
 
         def add(stream: Stream) -> Digest:
+            kind, name = checkpoint_name(stream.entry)
             with stream.open() as raw:
                 source = _counted(raw, progress) if progress else raw
-                return writer.add(source, _chunker_name(stream.entry))
+                return writer.add(source, name, kind=kind, owner=owners[stream.owner])
 
         return _write(snapshot, writer, add, packed_at)
 
@@ -296,10 +299,6 @@ def _called(record: AnyRecord) -> str:
     name = getattr(record, "name", "") or record.native.id
     version = getattr(record, "version", "")
     return " ".join(part for part in (str(record.__struct_config__.tag), name, version) if part)
-
-
-def _chunker_name(entry: Entry) -> str:
-    return entry.path if isinstance(entry, File) else "series.metric"
 
 
 def _package_at(path: Path) -> Packed | None:

@@ -4,21 +4,24 @@ It shows that the specification suffices, it is what a person reads who wants to
 means, and it opens packages where mlarchive is no longer there. It needs Python 3.11 or newer and a
 binding of zstd: `compression.zstd` of Python 3.14, or else the package `zstandard`.
 
-    python reader.py verify FILE             checks all that clause 11.3 lists; prints the ids
-    python reader.py list FILE               digest, size and name of each file and series
+    python reader.py verify FILE             checks all that clause 11.3 lists; says what is in it
     python reader.py extract FILE FOLDER     files, to FOLDER/RECORD_KEY/PATH
     python reader.py document FILE content   the document (or state, or evidence), byte for byte
 
-It exits with 0, with 4 after a refusal (`E0xx: sentence`, clause 13), or with 17 where an absent
-chunk of a thin package is needed. It holds a few chunks in memory, never a whole object.
+`--base OTHER`, which may be repeated, names a package with chunks that FILE leaves to it. `verify`
+prints one JSON object; warnings (12.3) go to stderr. The exit status is 0, 4 after a refusal
+(`E0xx: sentence`, clause 13), or 17 where an absent chunk is needed. In memory are a few chunks,
+and one metric series.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import itertools
 import json
+import operator
 import re
 import shutil
 import struct
@@ -35,98 +38,75 @@ else:
     import zstandard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-# Limits that clause 11.2 leaves to the operator, in bytes.
-MAX_INDEX = 256 << 20
-MAX_DOCUMENT = 256 << 20
+# Limits that clause 11.2 leaves to the operator, in bytes; then those of the format.
+MAX_INDEX = MAX_DOCUMENT = 256 << 20
 MAX_OBJECTS = 1 << 50
-
-MAX_TEXT = 64 << 10
-MAX_CHUNK = 64 << 20
-MAX_WINDOW = 8 << 20
+MAX_TEXT, MAX_CHUNK, MAX_WINDOW = 64 << 10, 64 << 20, 8 << 20
 STEP = 1 << 20
 CHUNKS_IN_MEMORY = 4
+DAMAGED = ("E023", "E025")
 
 PREAMBLE = struct.Struct("<8sHHII40sI")
 RECORD = struct.Struct("<8sBBBBIQQ32s32s")
 INDEX_HEAD = struct.Struct("<8sIIII40s")
-ROW = struct.Struct("<QQQBBBBI32s32s")
-OBJECT = struct.Struct("<32sQII")
-EXTENT = struct.Struct("<III")
+SIGNATURES = struct.Struct("<8sII")
 TRAILER = struct.Struct("<QQ32sQQQQ32s32s32sII8s")
+ROW_COLUMNS = ("Q", "Q", "I", "B", "B", "B", "B", "32s", "32s")
+ROW_SIZE, OBJECT_SIZE, EXTENT_SIZE = 88, 4, 12
 
 PREAMBLE_MAGIC = bytes.fromhex("894D4C500D0A1A0A")
+VOLUME_MAGIC = bytes.fromhex("8C4D4C560D0A1A0A")
 RECORD_MAGIC = bytes.fromhex("8D4D4C520D0A1A0A")
 INDEX_MAGIC = bytes.fromhex("8E4D4C490D0A1A0A")
-ZSTD_MAGIC = bytes.fromhex("28B52FFD")
+SIGNATURE_MAGIC = bytes.fromhex("8B4D4C530D0A1A0A")
 TRAILER_MAGIC = bytes.fromhex("8A4D4C50454E440A")
+ZSTD_MAGIC = bytes.fromhex("28B52FFD")
 
-MAJOR_VERSION = 1
-SIGNATURE_UNIT = 4096
-BYTES_OF_A_POINT = 24
-NO_BASE = 0xFFFFFFFF
-ZERO_DIGEST = bytes(32)
+SIGNATURE_UNIT, BYTES_OF_A_POINT = 4096, 24
+NO_BASE, NO_DIGEST = 0xFFFFFFFF, bytes(32)
 
-TEXT, CHUNK, CONTENT, STATE, EVIDENCE, INDEX = 1, 2, 3, 4, 5, 6
+TEXT, CHUNK, CONTENT, STATE, EVIDENCE, INDEX, CHECKPOINT = 1, 2, 3, 4, 5, 6, 128
 FIRST_SKIPPED_TYPE = 128
 DOCUMENTS = {"content": CONTENT, "state": STATE, "evidence": EVIDENCE}
 
-STORED, ZSTD, ROTATED_PLANES, PLANES, ABSENT = 0, 1, 2, 3, 255
-CODECS = {
-    TEXT: {STORED},
-    CHUNK: {STORED, ZSTD, ROTATED_PLANES, PLANES, ABSENT},
-    CONTENT: {STORED, ZSTD},
-    STATE: {STORED, ZSTD},
-    EVIDENCE: {STORED, ZSTD},
-}
+STORED, ZSTD, ROTATED_PLANES, PLANES, DELTA, ABSENT = 0, 1, 2, 3, 4, 255
+CODECS = {kind: {STORED, ZSTD} for kind in (CONTENT, STATE, EVIDENCE, CHECKPOINT)}
+CODECS |= {TEXT: {STORED}, CHUNK: {STORED, ZSTD, ROTATED_PLANES, PLANES, DELTA, ABSENT}}
 
-# records.md: the fields of each kind of record and document, and of parts of records. A field is
-# `name:type=default`; the type is text where none is written, `[X]` is an array of X, `{text}` an
-# object of strings, `a|b` one of two strings; `!` stands at a field that has no default.
+# The fields of kinds of records and of documents, in content / state / evidence, and of parts of
+# records (in capitals), as records.md and 4.6 list them: `name:type=default`. The type is text if
+# none is written, `[X]` an array of X, `{text}` an object of strings, `a|b` one of two strings; `!`
+# stands at a field that has no default.
 TABLES = """
-environment content         kind! conda python python_env record:reference requirements
-environment evidence        native:Native
-experiment content          kind!
-experiment state            lifecycle=active tags:{text}
-experiment evidence         name native:Native
-folder content              kind! files:[File]
-folder state                description tags:{text}
-folder evidence             name native:Native version
-logged-model content        kind! files:[File] metrics:[MetricSeries] model_type name params:{text}
-logged-model content        run:reference status step:integer
-logged-model state          tags:{text}
-logged-model evidence       native:Native
-model-version content       kind! files:[File] flavors:[text] logged_model:reference
-model-version content       properties:{text} registered_model:reference root:ArtifactRoot
-model-version content       run:reference
-model-version state         aliases:[text] description stage tags:{text}
-model-version evidence      name native:Native status version
-registered-model content    kind!
-registered-model state      description tags:{text}
-registered-model evidence   name native:Native
-run content                 kind! end:integer experiment:reference files:[File]
-run content                 inputs:[DatasetInput] metrics:[MetricSeries] model_inputs:[ModelInput]
-run content                 params:{text} parent:reference start:integer status user
-run state                   lifecycle=active name tags:{text}
-run evidence                native:Native
-part File                   path! role:artifact|environment|notebook|build-context=artifact
-part File                   sha256! size:integer!
-part MetricSeries           dataset key! points:integer! sha256!
-part DatasetInput           digest! name! profile schema source! source_type! tags:{text}
-part ModelInput             model:reference!
-part ArtifactRoot           path record:reference!
-part Native                 also:{text} created:integer id location updated:integer user verbatim
-part Address                kind! name! origin! version
-part Loss                   field! record! why!
-part Packed                 time:integer! tool!
-document content            format! subject:reference!
-document state              format!
-document evidence           format! address:Address! losses:[Loss] packed:Packed!
-document evidence           transformations:[Loss]
+environment kind! conda python python_env record:reference requirements / / native:Native
+experiment kind! / lifecycle=active tags:{text} / name native:Native
+folder kind! files:[File] / description tags:{text} / name native:Native version
+logged-model kind! files:[File] metrics:[MetricSeries] model_type name params:{text} run:reference
+    status step:integer / tags:{text} / native:Native
+model-version kind! files:[File] flavors:[text] logged_model:reference properties:{text}
+    registered_model:reference root:ArtifactRoot run:reference
+    / aliases:[text] description stage tags:{text} / name native:Native status version
+registered-model kind! / description tags:{text} / name native:Native
+run kind! end:integer experiment:reference files:[File] inputs:[DatasetInput] metrics:[MetricSeries]
+    model_inputs:[ModelInput] params:{text} parent:reference start:integer status user
+    / lifecycle=active name tags:{text} / native:Native
+document format! subject:reference! / format!
+    / format! address:Address! losses:[Loss] packed:Packed! transformations:[Loss]
+File path! role:artifact|environment|notebook|build-context=artifact sha256! size:integer!
+MetricSeries dataset key! points:integer! sha256!
+DatasetInput digest! name! profile schema source! source_type! tags:{text}
+ModelInput model:reference!
+ArtifactRoot path record:reference!
+Native also:{text} created:integer id location updated:integer user verbatim
+Address kind! name! origin! version
+Loss field! record! why!
+Packed time:integer! tool!
+Checkpoint entries:[CheckpointEntry]! format!
+CheckpointEntry extents:[[integer]]! kind:file|metric=file name! owner!
 """
 
-HEXADECIMAL_DIGEST = re.compile("[0-9a-f]{64}")
 FORBIDDEN_CHARACTER = re.compile(
     "[\x00-\x1f\x7f-\x9f\\\\:\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -148,18 +128,19 @@ class AbsentError(Exception):
 
 
 class Row(NamedTuple):
-    """A row of the index, in the order of clause 9.2."""
+    """A row of the index, its columns in the order of clause 9.1, and what follows from others."""
 
-    offset: int
     stored_length: int
     raw_length: int
+    base: int
     type: int
     codec: int
     elem: int
     flags: int
-    base: int
     raw_digest: bytes
     stored_digest: bytes
+    offset: int = 0
+    base_digest: bytes = NO_DIGEST
 
     @property
     def end(self) -> int:
@@ -168,13 +149,9 @@ class Row(NamedTuple):
 
     def header(self) -> bytes:
         """The header that the record must have (4.1, 4.2)."""
-
-        def packed(crc: int) -> bytes:
-            kind = (self.type, self.codec, self.elem, self.flags)
-            lengths = (self.stored_length, self.raw_length)
-            return RECORD.pack(RECORD_MAGIC, *kind, crc, *lengths, self.raw_digest, ZERO_DIGEST)
-
-        return packed(zlib.crc32(packed(0)))
+        first = (RECORD_MAGIC, self.type, self.codec, self.elem, self.flags)
+        last = (self.stored_length, self.raw_length, self.raw_digest, self.base_digest)
+        return RECORD.pack(*first, zlib.crc32(RECORD.pack(*first, 0, *last)), *last)
 
 
 class Extent(NamedTuple):
@@ -194,13 +171,22 @@ class Object(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A file or a metric series of a record (7.2)."""
+    """A file or a metric series of a record (7.2); `name` is its path or key."""
 
     record: str
+    kind: str
     name: str
+    dataset: str
     sha256: str
     size: int
-    is_file: bool
+
+
+class Field(NamedTuple):
+    """What a table says of a field."""
+
+    type: str
+    default: object
+    always: bool
 
 
 def padded(length: int) -> int:
@@ -216,7 +202,7 @@ def require(holds: bool, code: str, sentence: str) -> None:  # noqa: FBT001 - re
 
 def unzstd(frame: bytes, raw_length: int) -> bytes:
     """What one Zstandard frame of clause 5.2 decodes to."""
-    check_frame_header(frame, raw_length)
+    check_frame_header(frame[:18].ljust(18, b"\0"), raw_length)
     try:
         if sys.version_info >= (3, 14):
             decoder = zstd.ZstdDecompressor()
@@ -231,11 +217,10 @@ def unzstd(frame: bytes, raw_length: int) -> bytes:
     return raw
 
 
-def check_frame_header(frame: bytes, raw_length: int) -> None:
+def check_frame_header(head: bytes, raw_length: int) -> None:
     """Refuse a frame that states anything but what clause 5.2 allows (RFC 8878, 3.1.1.1)."""
-    head = frame[:18].ljust(18, b"\0")
     require(head[:4] == ZSTD_MAGIC, "E026", "a payload is no zstd frame")
-    descriptor = head[4]
+    descriptor, window_descriptor = head[4], head[5]
     single_segment = bool(descriptor & 0x20)
     require(not descriptor & 0x0C, "E026", "a zstd frame has a check sum")
     dictionary_at = 5 if single_segment else 6
@@ -244,13 +229,10 @@ def check_frame_header(frame: bytes, raw_length: int) -> None:
     size_length = (int(single_segment), 2, 4, 8)[descriptor >> 6]
     require(size_length > 0, "E026", "a zstd frame does not state its content size")
     content_size = int.from_bytes(head[size_at : size_at + size_length], "little")
-    if descriptor >> 6 == 1:
-        content_size += 256
+    content_size += 256 if size_length == 2 else 0  # noqa: PLR2004 - as RFC 8878 has it
     require(content_size == raw_length, "E026", "a zstd frame states another content size")
-    window = content_size
-    if not single_segment:
-        power = 1 << (10 + (head[5] >> 3))
-        window = power + power // 8 * (head[5] & 7)
+    power = 1 << (10 + (window_descriptor >> 3))
+    window = content_size if single_segment else power + power // 8 * (window_descriptor & 7)
     require(window <= MAX_WINDOW, "E026", "a zstd frame needs a window above 8 MiB")
 
 
@@ -284,20 +266,41 @@ def rotate_back(plane: bytes, next_plane: bytes) -> bytes:
     return both.to_bytes(len(plane), "little")
 
 
+def add_differences(folded: bytes, base: bytes, elem: int) -> bytes:
+    """The elements of which `folded` states the differences to those of `base` (5.4)."""
+    letter, most = {1: "B", 2: "H", 4: "I", 8: "Q"}[elem], (1 << 8 * elem) - 1
+    end = len(folded) // elem * elem
+    raw = bytearray()
+    for at in range(0, end, STEP):
+        form = f"<{(min(at + STEP, end) - at) // elem}{letter}"
+        pairs = zip(
+            struct.unpack_from(form, folded, at), struct.unpack_from(form, base, at), strict=True
+        )
+        raw += struct.pack(form, *(((f >> 1 ^ -(f & 1)) + other) & most for f, other in pairs))
+    return bytes(raw) + folded[end:]
+
+
 class Package:
     """An open package whose preamble, trailer, index and documents have been checked."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, bases: Sequence[Package] = ()) -> None:
+        self._file, self._bases = file, bases
         self._size = file.seek(0, 2)
-        self._seen: set[int] = set()
         self._chunks: dict[int, bytes] = {}
-        preamble = self._read_preamble()
-        self._read_trailer(preamble)
-        self._read_index()
+        self._seen: set[int] = set()
+        self.warnings: list[str] = []
+        self._read_trailer(self._read_preamble())
+        sizes, extents = self._read_index()
         self.documents = {name: self._read_document(name) for name in DOCUMENTS}
         self.entries = Documents(self.documents).entries
-        check_entries_and_objects(self.entries, self.objects)
+        names = list(dict.fromkeys(entry.sha256 for entry in self.entries))
+        require(len(names) == len(sizes), "E034", f"{len(sizes)} objects, {len(names)} are named")
+        objects = map(Object, names, sizes, extents)
+        self.objects = {found.sha256: found for found in objects}
+        for entry in self.entries:
+            equal = self.objects[entry.sha256].size == entry.size
+            require(equal, "E035", f"{entry.name!r} has another size in the index")
+        self._check_signatures()
 
     def _read_at(self, offset: int, length: int) -> bytes:
         self._file.seek(offset)
@@ -308,82 +311,126 @@ class Package:
     def _read_preamble(self) -> bytes:
         preamble = self._read_at(0, min(self._size, PREAMBLE.size))
         magic = preamble[:8]
+        require(magic != VOLUME_MAGIC, "E043", "the file is a volume, a part of a package")
         if magic != PREAMBLE_MAGIC:
             require(magic[1:4] != b"MLP", "E002", "a transfer in text mode changed the package")
             raise RefusalError("E001", "the file is not an mlpkg package")
         require(self._size >= PREAMBLE.size + TRAILER.size, "E006", "the package is cut off")
-        _, major, _minor, incompatible, _compatible, reserved, crc = PREAMBLE.unpack(preamble)
+        _, major, minor, incompatible, compatible, reserved, crc = PREAMBLE.unpack(preamble)
         require(crc == zlib.crc32(preamble[:60]), "E005", "the preamble is damaged")
-        require(major == MAJOR_VERSION, "E003", f"major version {major} is not known")
+        require(major == 1, "E003", f"major version {major} is not known")
         require(incompatible == 0, "E004", f"incompatible features {incompatible:#x} not known")
         require(not any(reserved), "E005", "a reserved byte of the preamble is not zero")
+        self._warn(minor > 0, "W001", f"minor version {minor} is newer than 0")
+        self._warn(compatible > 0, "W002", f"compatible features {compatible:#x} are not known")
         return preamble
 
+    def _warn(self, holds: bool, code: str, sentence: str) -> None:  # noqa: FBT001
+        self.warnings += [f"{code}: {sentence}"] * holds
+
     def _read_trailer(self, preamble: bytes) -> None:
-        offset = self._size - TRAILER.size
-        trailer = self._read_at(offset, TRAILER.size)
-        fields = TRAILER.unpack(trailer)
-        self._index_offset, self._index_length, self._index_digest = fields[:3]
-        package_length, self._signature_length, parity_offset, parity_length = fields[3:7]
-        content_id, state_id, package_id, crc, reserved, magic = fields[7:]
+        trailer = self._read_at(self._size - TRAILER.size, TRAILER.size)
+        self._index_offset, self._index_length, self._index_digest, *fields = TRAILER.unpack(
+            trailer
+        )
+        package_length, signatures, parity_offset, parity_length, *fields = fields
+        content_id, state_id, package_id, crc, reserved, magic = fields
         require(magic == TRAILER_MAGIC, "E006", "the file does not end with a trailer")
         intact = crc == zlib.crc32(trailer[:176]) and reserved == 0
         require(intact, "E007", "the trailer is damaged")
         require(package_length == self._size, "E008", f"{package_length} bytes are stated")
         index_end = padded(self._index_offset + RECORD.size + self._index_length)
+        self._signatures_at = self._size - TRAILER.size - signatures
         fit = (
-            self._index_offset % 64 == 0
-            and self._index_offset >= PREAMBLE.size
-            and index_end + self._signature_length == offset
-            and self._signature_length % SIGNATURE_UNIT == 0
-            and parity_offset == parity_length == 0
+            self._index_offset % 64 == parity_length % 64 == signatures % SIGNATURE_UNIT == 0
+            and parity_offset == (index_end if parity_length else 0)
+            and index_end + parity_length == self._signatures_at
         )
         require(fit, "E009", "the trailer's offsets and lengths do not fit together")
         covered = b"mlpkg-package-v1\0" + preamble + trailer[:144]
         equal = hashlib.sha256(covered).digest() == package_id
         require(equal, "E010", "package_id is not the digest of what it covers")
+        self._warn(parity_length > 0, "W004", "there is a parity section, which is not used")
         self.content_id, self.state_id = content_id.hex(), state_id.hex()
         self.package_id = package_id.hex()
 
-    def _read_index(self) -> None:
-        length, digest = self._index_length, self._index_digest
-        require(length <= MAX_INDEX, "E015", f"the index has {length} bytes")
-        row = Row(self._index_offset, length, length, INDEX, STORED, 0, 0, NO_BASE, digest, digest)
-        self._check_header(row, "E012")
-        payload = self._read_at(row.offset + RECORD.size, length)
-        require(hashlib.sha256(payload).digest() == digest, "E013", "the index is damaged")
-        require(length >= INDEX_HEAD.size, "E014", "the index has no head")
-        head = INDEX_HEAD.unpack_from(payload)
-        magic, row_count, object_count, extent_count, flags, reserved = head
-        plain = magic == INDEX_MAGIC and flags == 0 and not any(reserved)
-        require(plain, "E014", "the index's head is not one of version 1")
-        objects_at = INDEX_HEAD.size + row_count * ROW.size
-        extents_at = objects_at + object_count * OBJECT.size
-        end = extents_at + extent_count * EXTENT.size
-        require(end == length, "E014", "the index's counts do not fit its length")
-        rows = ROW.iter_unpack(payload[INDEX_HEAD.size : objects_at])
-        self.rows = [Row(*fields) for fields in rows]
-        check_rows(self.rows, self._index_offset)
-        self._document_rows = find_documents(self.rows)
+    def _read_index(self) -> tuple[list[int], list[list[Extent]]]:
+        """Check all of clause 9; gives the sizes and the extents of the objects."""
+        offset, length, digest = self._index_offset, self._index_length, self._index_digest
+        header = RECORD.unpack(self._read_at(offset, RECORD.size))
+        codec, raw_length, raw_digest = header[2], header[7], header[8]
+        stated = (length, raw_length, NO_BASE, INDEX, codec, 0, 0, raw_digest, digest)
+        plain = codec == STORED and (raw_length, raw_digest) == (length, digest)
+        fits = plain or (codec == ZSTD and 1 <= length < raw_length)
+        require(fits, "E012", "the index record's header does not fit the trailer")
+        require(max(length, raw_length) <= MAX_INDEX, "E015", f"the index has {raw_length} bytes")
+        index = self._read_record(Row(*stated, offset), codes=("E012", "E013"))
+        require(len(index) >= INDEX_HEAD.size, "E014", "the index has no head")
+        magic, *counts, flags, reserved = INDEX_HEAD.unpack_from(index)
+        known = magic == INDEX_MAGIC and flags == 0 and not any(reserved)
+        require(known, "E014", "the index's head is not one of version 1")
+        end = INDEX_HEAD.size + sum(map(operator.mul, counts, (ROW_SIZE, OBJECT_SIZE, EXTENT_SIZE)))
+        require(end == len(index), "E014", "the index's counts do not fit its length")
+        rows, at = columns(index, INDEX_HEAD.size, counts[0], ROW_COLUMNS)
+        objects, at = columns(index, at, counts[1], "I")
+        extents, _ = columns(index, at, counts[2], "III")
+        self.rows = place_rows([Row(*row) for row in rows], offset)
+        self._documents = find_documents(self.rows)
         named = (self.content_id, self.state_id)
-        found = tuple(self._document_rows[t].raw_digest.hex() for t in (CONTENT, STATE))
+        found = tuple(self._documents[kind].raw_digest.hex() for kind in (CONTENT, STATE))
         require(named == found, "E019", "the trailer names other documents")
-        extents = [Extent(*fields) for fields in EXTENT.iter_unpack(payload[extents_at:])]
-        objects = list(OBJECT.iter_unpack(payload[objects_at:extents_at]))
-        self.objects = join_objects(objects, extents)
-        check_extents(self.rows, extents)
+        skipped = sum(
+            row.type >= FIRST_SKIPPED_TYPE and row.type not in CODECS for row in self.rows
+        )
+        self._warn(skipped > 0, "W005", f"{skipped} records of unknown types were skipped")
+        self._numbers = {row.raw_digest: n for n, row in enumerate(self.rows) if row.type == CHUNK}
+        check_extents(self.rows, [Extent(*extent) for extent in extents])
+        return share_extents([count for (count,) in objects], [Extent(*e) for e in extents])
 
     def _read_document(self, name: str) -> bytes:
-        row = self._document_rows[DOCUMENTS[name]]
+        row = self._documents[DOCUMENTS[name]]
         require(row.raw_length <= MAX_DOCUMENT, "E015", f"{name} has {row.raw_length} bytes")
         return self._read_record(row)
 
-    def _read_record(self, row: Row) -> bytes:
-        """The raw bytes of a document or chunk, checked in the order of clause 11.1."""
-        self._check_header(row)
-        payload = self._read_at(row.offset + RECORD.size, row.stored_length)
-        intact = hashlib.sha256(payload).digest() == row.stored_digest
-        require(intact, "E025", f"the record at byte {row.offset} is damaged")
+    def _check_signatures(self) -> None:
+        """Check that the signature area is zero or has a frame (10.1)."""
+        position, end = self._signatures_at, self._size - TRAILER.size
+        head = self._read_at(position, min(SIGNATURES.size, end - position))
+        if head[:8] == SIGNATURE_MAGIC:
+            _, length, crc = SIGNATURES.unpack(head)
+            position += SIGNATURES.size
+            require(position + length <= end, "E011", "the signatures are longer than their area")
+            intact = zlib.crc32(self._read_at(position, length)) == crc
+            require(intact, "E011", "the signatures are damaged")
+            position += length
+            self._warn(True, "W003", "there are signatures, which are not checked")  # noqa: FBT003
+        for at in range(position, end, STEP):
+            zero = not any(self._read_at(at, min(STEP, end - at)))
+            require(zero, "E011", "the signature area is neither zero nor a frame")
+
+    def _payload(self, row: Row, header_code: str, digest_code: str) -> Iterator[bytes]:
+        """The stored bytes of a record, piece by piece; right if it does not refuse at the end."""
+        header = self._read_at(row.offset, RECORD.size)
+        right = header == row.header()
+        require(right, header_code, f"the header at byte {row.offset} is not its row's")
+        end = row.offset + RECORD.size + row.stored_length
+        padding = self._read_at(end, row.end - end)
+        require(not any(padding), "E024", f"the padding before byte {row.end} is not zero")
+        digest = hashlib.sha256()
+        for at in range(end - row.stored_length, end, STEP):
+            piece = self._read_at(at, min(STEP, end - at))
+            digest.update(piece)
+            yield piece
+        intact = digest.digest() == row.stored_digest
+        require(intact, digest_code, f"the record at byte {row.offset} is damaged")
+
+    def _check_stored(self, row: Row) -> None:
+        for _piece in self._payload(row, *DAMAGED):
+            pass
+
+    def _read_record(self, row: Row, base: bytes = b"", codes: tuple[str, str] = DAMAGED) -> bytes:
+        """The raw bytes of a record, checked in the order of clause 11.1."""
+        payload = b"".join(self._payload(row, *codes))
         if row.codec == STORED:
             return payload
         if row.codec == ZSTD:
@@ -391,154 +438,155 @@ class Package:
         else:
             rotated = row.codec == ROTATED_PLANES
             raw = join_planes(payload, row.raw_length, row.elem, rotated=rotated)
+        if row.codec == DELTA:
+            raw = add_differences(raw, base, row.elem)
         equal = hashlib.sha256(raw).digest() == row.raw_digest
         require(equal, "E028", f"the record at byte {row.offset} decodes to other bytes")
         return raw
 
-    def _check_header(self, row: Row, code: str = "E023") -> None:
-        """Compare a record's header with its row, and its padding with zero (4.1, 4.2)."""
-        header = self._read_at(row.offset, RECORD.size)
-        require(header == row.header(), code, f"the header at byte {row.offset} is not its row's")
-        payload_end = row.offset + RECORD.size + row.stored_length
-        padding = self._read_at(payload_end, row.end - payload_end)
-        require(not any(padding), "E024", f"the padding before byte {row.end} is not zero")
-
-    def _check_stored(self, row: Row) -> None:
-        """Check a record that may be of any length, step by step; its codec is 0."""
-        self._check_header(row)
-        digest = hashlib.sha256()
-        for length, offset in steps(row.offset + RECORD.size, row.stored_length):
-            digest.update(self._read_at(offset, length))
-        intact = digest.digest() == row.stored_digest
-        require(intact, "E025", f"the record at byte {row.offset} is damaged")
-
     def _chunk(self, number: int) -> bytes:
-        """The raw bytes of a chunk; the last few are kept."""
+        """The raw bytes of a chunk, from a base package if it is absent; the last few are kept."""
         if number not in self._chunks:
             row = self.rows[number]
             if row.codec == ABSENT:
-                raise AbsentError(f"chunk {row.raw_digest.hex()} is in another package")
+                raw = self._from_bases(row)
+            else:
+                raw = self._read_record(row, self._chunk(row.base) if row.codec == DELTA else b"")
             while len(self._chunks) >= CHUNKS_IN_MEMORY:
                 del self._chunks[next(iter(self._chunks))]
-            self._chunks[number] = self._read_record(row)
+            self._chunks[number] = raw
             self._seen.add(number)
         return self._chunks[number]
 
-    def read(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start` to `end` of an object, piece by piece."""
-        position = 0
-        for extent in self.objects[sha256].extents:
-            first = max(start - position, 0)
-            last = min(end - position, extent.length)
-            if first < last:
-                chunk = self._chunk(extent.row)
-                yield chunk[extent.offset + first : extent.offset + last]
-            position += extent.length
+    def _from_bases(self, row: Row) -> bytes:
+        for base in self._bases:
+            number = base._numbers.get(row.raw_digest, -1)  # noqa: SLF001 - of the same class
+            if number >= 0 and base.has(number):
+                equal = base.rows[number].raw_length == row.raw_length
+                require(equal, "E040", "a base package has an absent chunk with another length")
+                return base._chunk(number)  # noqa: SLF001 - of the same class
+        raise AbsentError(f"chunk {row.raw_digest.hex()} is in another package")
 
-    def read_whole(self, sha256: str) -> Iterator[bytes]:
+    def has(self, number: int) -> bool:
+        """Whether the raw bytes of a chunk are here or in a base package, its base's too."""
+        row = self.rows[number]
+        if row.codec != ABSENT:
+            return row.codec != DELTA or self.has(row.base)
+        found = ((base, base._numbers.get(row.raw_digest, -1)) for base in self._bases)  # noqa: SLF001
+        return any(number >= 0 and base.has(number) for base, number in found)
+
+    def missing(self) -> list[Row]:
+        """The chunks that are neither here nor in a base package (11.5)."""
+        rows = enumerate(self.rows)
+        return [row for number, row in rows if row.codec == ABSENT and not self.has(number)]
+
+    def is_whole(self, sha256: str) -> bool:
+        """Whether no chunk is missing that the object needs."""
+        return all(self.has(extent.row) for extent in self.objects[sha256].extents)
+
+    def read(self, sha256: str) -> Iterator[bytes]:
         """All bytes of an object; refuses at the end if they do not have its digest (11.1)."""
         digest = hashlib.sha256()
-        for piece in self.read(sha256, 0, self.objects[sha256].size):
+        for number, offset, length in self.objects[sha256].extents:
+            piece = self._chunk(number)[offset : offset + length]
             digest.update(piece)
             yield piece
         require(digest.hexdigest() == sha256, "E029", f"object {sha256} has other bytes")
 
-    def absent_chunks(self) -> list[Row]:
-        """The chunks of a thin package that are in another one."""
-        return [row for row in self.rows if row.codec == ABSENT]
-
-    def is_present(self, sha256: str) -> bool:
-        """Whether this package alone has all bytes of the object."""
-        extents = self.objects[sha256].extents
-        return all(self.rows[extent.row].codec != ABSENT for extent in extents)
-
     def verify(self) -> None:
         """Check every byte that is here (11.3)."""
-        signatures = self._size - TRAILER.size - self._signature_length
-        for length, offset in steps(signatures, self._signature_length):
-            zero = not any(self._read_at(offset, length))
-            require(zero, "E011", "the signature area is not zero")
         for row in self.rows:
             if row.type == TEXT or row.type >= FIRST_SKIPPED_TYPE:
                 self._check_stored(row)
-        present = [o for o in self.objects.values() if self.is_present(o.sha256)]
-        for found in sorted(present, key=lambda o: o.extents[:1]):  # neighbours share chunks
-            for _piece in self.read_whole(found.sha256):
-                pass
+        series = {entry.sha256 for entry in self.entries if entry.kind == "metric"}
+        whole = [found for found in self.objects.values() if self.is_whole(found.sha256)]
+        for found in sorted(whole, key=lambda o: o.extents[:1]):  # neighbours share chunks
+            pieces = [piece for piece in self.read(found.sha256) if found.sha256 in series]
+            check_points(b"".join(pieces))
         for number, row in enumerate(self.rows):
             if row.type == CHUNK and row.codec != ABSENT and number not in self._seen:
-                self._read_record(row)
-        for sha256 in {entry.sha256 for entry in self.entries if not entry.is_file}:
-            if self.is_present(sha256):
-                self._check_series(sha256)
+                if self.has(number):
+                    self._chunk(number)
+                else:
+                    self._check_stored(row)
+        known = {(e.kind, e.name, *self.objects[e.sha256].extents) for e in self.entries}
+        for row in self.rows:
+            if row.type == CHECKPOINT:
+                check_checkpoint(self._read_record(row), known)
 
-    def _check_series(self, sha256: str) -> None:
-        """Refuse points that are not sorted (7.3)."""
-        size = self.objects[sha256].size
-        require(size % BYTES_OF_A_POINT == 0, "E041", f"series {sha256} has a part of a point")
-        column = size // 3
-        previous: tuple[int, ...] = ()
-        for length, offset in steps(0, column):
-            columns = []
-            for number, letter in enumerate("qqQ"):
-                start = number * column + offset
-                raw = b"".join(self.read(sha256, start, start + length))
-                columns.append(struct.unpack(f"<{length // 8}{letter}", raw))
-            for point in zip(*columns, strict=True):
-                require(previous <= point, "E041", f"the points of series {sha256} are not sorted")
-                previous = point
+    def report(self) -> dict[str, Any]:
+        """What was found, for `verify`."""
+        names = ("content_id", "state_id", "package_id")
+        entries = [e._asdict() | {"whole": self.is_whole(e.sha256)} for e in self.entries]
+        missing = [{"sha256": r.raw_digest.hex(), "size": r.raw_length} for r in self.missing()]
+        documents = {k: hashlib.sha256(d).hexdigest() for k, d in self.documents.items()}
+        found = {"documents": documents, "entries": entries, "missing": missing}
+        warnings = [warning[:4] for warning in self.warnings]
+        return {name: getattr(self, name) for name in names} | found | {"warnings": warnings}
 
 
-def steps(offset: int, length: int) -> Iterator[tuple[int, int]]:
-    """Length and offset of the steps, a MiB each, in which a range is read."""
-    for start in range(0, length, STEP):
-        yield min(STEP, length - start), offset + start
+def columns(
+    index: bytes, at: int, count: int, kinds: Sequence[str]
+) -> tuple[list[tuple[Any, ...]], int]:
+    """The lines of a table that is written column by column, and where it ends (9.1)."""
+    table = []
+    for kind in kinds:
+        end = at + count * struct.calcsize(f"<{kind}")
+        table.append([value for (value,) in struct.iter_unpack(f"<{kind}", index[at:end])])
+        at = end
+    return list(zip(*table, strict=True)), at
 
 
-def check_rows(rows: list[Row], index_offset: int) -> None:
-    """Refuse rows that break clauses 4 or 9.2."""
-    expected = PREAMBLE.size
-    absent_digests: list[bytes] = []
-    chunk_digests: set[bytes] = set()
-    for row in rows:
+def place_rows(rows: list[Row], index_offset: int) -> list[Row]:
+    """Rows with what follows from others; refuses those that break clauses 4, 5.4 or 9.2."""
+    placed: list[Row] = []
+    position, absent = PREAMBLE.size, b""
+    chunks = Counter(row.raw_digest for row in rows if row.type == CHUNK)
+    require(max(chunks.values(), default=1) == 1, "E018", "two chunks have the same digest")
+    for number, row in enumerate(rows):
         check_row(row)
-        if row.type == CHUNK:
-            require(row.raw_digest not in chunk_digests, "E018", "two chunks have the same digest")
-            chunk_digests.add(row.raw_digest)
         if row.codec == ABSENT:
-            absent_digests.append(row.raw_digest)
+            require(absent < row.raw_digest, "E018", "absent chunks are not sorted")
+            absent = row.raw_digest
+            placed.append(row)
             continue
-        require(not absent_digests, "E018", "a record follows an absent chunk")
-        require(row.offset == expected, "E016", f"no row is that of the record at byte {expected}")
-        expected = row.end
-    require(expected == index_offset, "E016", "the records do not end where the index begins")
-    require(absent_digests == sorted(absent_digests), "E018", "absent chunks are not sorted")
+        require(not absent, "E018", "a record follows an absent chunk")
+        placed.append(row._replace(offset=position))
+        position = placed[-1].end
+        if row.codec == DELTA:
+            base = rows[row.base] if row.base < len(rows) else row
+            before = base.codec == ABSENT or row.base < number
+            alike = base.type == CHUNK and base.raw_length == row.raw_length
+            fits = before and alike and base.codec != DELTA
+            require(fits, "E018", f"row {number} has a base that cannot be one")
+            placed[-1] = placed[-1]._replace(base_digest=base.raw_digest)
+    require(position == index_offset, "E016", "the records do not end where the index begins")
+    return placed
 
 
 def check_row(row: Row) -> None:
     """Refuse a row that does not fit together by itself (4.3, 5)."""
     known = row.type in CODECS or row.type >= FIRST_SKIPPED_TYPE
     require(known, "E017", f"the record type {row.type} is not known")
-    allowed = row.codec in CODECS.get(row.type, {STORED})
-    require(allowed, "E018", f"the codec {row.codec} is not one for type {row.type}")
-    require(row.flags == 0 and row.base == NO_BASE, "E018", "a row has flags or a base")
-    in_planes = row.codec in (ROTATED_PLANES, PLANES)
+    allowed = row.codec in CODECS.get(row.type, {STORED}) and row.flags == 0
+    require(allowed, "E018", f"codec {row.codec}, flags {row.flags} are not for type {row.type}")
+    in_planes = row.codec in (ROTATED_PLANES, PLANES, DELTA)
     elem_fits = row.elem in (1, 2, 4, 8) if in_planes else row.elem == 0
     require(elem_fits, "E018", f"{row.elem} is no size of elements for codec {row.codec}")
+    based = (row.codec == DELTA) == (row.base != NO_BASE)
+    require(based, "E018", f"codec {row.codec} has a base, or codec 4 has none")
+    lengths = (row.stored_length, row.raw_length)
     if row.codec == STORED:
-        equal = row.stored_length == row.raw_length and row.stored_digest == row.raw_digest
-        require(equal, "E018", "a stored record has two lengths or digests")
+        fits = lengths[0] == lengths[1] and row.stored_digest == row.raw_digest
     elif row.codec == ABSENT:
-        nothing = row.offset == row.stored_length == 0 and row.stored_digest == ZERO_DIGEST
-        require(nothing, "E018", "an absent chunk has a place")
+        fits = lengths[0] == 0 and row.stored_digest == NO_DIGEST
     else:
-        fits = 1 <= row.stored_length < row.raw_length and row.raw_length >= row.elem
-        require(fits, "E018", "a compressed record is not smaller than its raw bytes")
-    if row.type == TEXT:
-        require(row.raw_length <= MAX_TEXT, "E015", f"the plain text has {row.raw_length} bytes")
-    if row.type == CHUNK:
-        require(row.raw_length >= 1, "E018", "a chunk is empty")
-        require(row.raw_length <= MAX_CHUNK, "E015", f"a chunk has {row.raw_length} bytes")
+        fits = 1 <= lengths[0] < lengths[1]
+    require(fits, "E018", f"codec {row.codec} has the lengths {lengths}, or another digest")
+    most = {TEXT: MAX_TEXT, CHUNK: MAX_CHUNK, CHECKPOINT: MAX_CHUNK}.get(row.type)
+    require(most is None or row.raw_length <= most, "E015", f"a record has {lengths[1]} bytes")
+    filled = row.raw_length >= 1 or row.type not in (CHUNK, CHECKPOINT)
+    require(filled, "E018", "a chunk or a checkpoint is empty")
 
 
 def find_documents(rows: list[Row]) -> dict[int, Row]:
@@ -551,88 +599,138 @@ def find_documents(rows: list[Row]) -> dict[int, Row]:
     return {row.type: row for row in rows if row.type in DOCUMENTS.values()}
 
 
-def join_objects(rows: list[tuple[Any, ...]], extents: list[Extent]) -> dict[str, Object]:
-    """The objects by digest (9.3)."""
-    objects: dict[str, Object] = {}
-    used = 0
-    total = 0
-    previous = b""
-    for digest, size, first, count in rows:
-        require(previous < digest, "E020", "the objects are not sorted, or not unique")
-        in_table = first == used and used + count <= len(extents)
-        require(in_table, "E020", "the objects do not use the extents in order")
-        own = extents[first : first + count]
-        adds_up = sum(extent.length for extent in own) == size
-        require(adds_up, "E020", "an object's size is not that of its extents")
-        objects[digest.hex()] = Object(digest.hex(), size, own)
-        previous = digest
-        used += count
-        total += size
-    require(used == len(extents), "E020", "an extent belongs to no object")
-    require(total <= MAX_OBJECTS, "E015", f"the objects have {total} bytes")
-    return objects
+def share_extents(counts: list[int], extents: list[Extent]) -> tuple[list[int], list[list[Extent]]]:
+    """Sizes and extents of the objects, which use the table in its order (9.3)."""
+    require(sum(counts) == len(extents), "E020", "the objects do not use each extent once")
+    table = iter(extents)
+    own = [list(itertools.islice(table, count)) for count in counts]
+    sizes = [sum(extent.length for extent in parts) for parts in own]
+    require(sum(sizes) <= MAX_OBJECTS, "E015", f"the objects have {sum(sizes)} bytes")
+    return sizes, own
 
 
 def check_extents(rows: list[Row], extents: list[Extent]) -> None:
     """Refuse extents outside of chunks (9.4), and chunks that no object uses whole (4.5)."""
     covered = {number: 0 for number, row in enumerate(rows) if row.type == CHUNK}
-    unused = set(covered)
-    for extent in sorted(extents):
-        require(extent.row in covered and extent.length > 0, "E021", "an extent is in no chunk")
-        end = extent.offset + extent.length
-        row = rows[extent.row]
+    bases = {row.base for row in rows if row.codec == DELTA and rows[row.base].codec == ABSENT}
+    unused = covered.keys() - bases
+    for number, offset, length in sorted(extents):
+        require(number in covered and length > 0, "E021", "an extent is in no chunk")
+        row, end = rows[number], offset + length
         require(end <= row.raw_length, "E021", "an extent ends after its chunk")
-        gap = extent.offset > covered[extent.row] and row.codec != ABSENT
+        gap = offset > covered[number] and row.codec != ABSENT
         require(not gap, "E022", "a part of a chunk belongs to no object")
-        covered[extent.row] = max(covered[extent.row], end)
-        unused.discard(extent.row)
+        covered[number] = max(covered[number], end)
+        unused.discard(number)
     require(not unused, "E022", "a chunk belongs to no object")
     whole = all(rows[n].codec == ABSENT or end == rows[n].raw_length for n, end in covered.items())
     require(whole, "E022", "a part of a chunk belongs to no object")
 
 
-class Field(NamedTuple):
-    """What a table says of a field."""
+def check_points(series: bytes) -> None:
+    """Refuse points that are not sorted (7.3)."""
+    count = len(series) // BYTES_OF_A_POINT
+    cells = struct.unpack(f"<{count}q{count}q{count}Q", series)
+    points = zip(*(cells[at : at + count] for at in (0, count, 2 * count)), strict=True)
+    ordered = all(a <= b for a, b in itertools.pairwise(points))
+    require(ordered, "E041", "the points of a metric series are not sorted")
 
-    type: str
-    default: object
-    always: bool
+
+def check_checkpoint(raw: bytes, known: set[tuple[Any, ...]]) -> None:
+    """Refuse a checkpoint that says what documents and index do not (4.6)."""
+    try:
+        stated: Any = read_value(json.loads(raw.decode()), "Checkpoint", set())
+        right = canonical(stated) == raw and stated["format"] == "mlpkg-checkpoint-1"
+    except (ValueError, RecursionError, RefusalError) as error:
+        raise RefusalError("E042", f"a checkpoint cannot be read ({error})") from error
+    require(right, "E042", "a checkpoint is not in canonical form")
+    for entry in stated["entries"]:
+        extents = map(tuple, entry["extents"])
+        there = (entry.get("kind", "file"), entry["name"], *extents) in known
+        require(there, "E042", f"a checkpoint names {entry['name']!r}, which is not there so")
 
 
 def read_tables() -> dict[tuple[str, str], dict[str, Field]]:
-    """The fields by name for each pair of words at the beginning of a line of `TABLES`."""
+    """The fields by name of `TABLES`: of (kind, document), ("document", name), ("part", name)."""
     tables: dict[tuple[str, str], dict[str, Field]] = {}
-    for line in TABLES.strip().splitlines():
-        first, second, *described = line.split()
-        fields = tables.setdefault((first, second), {})
-        for field in described:
-            name, _, text = field.rstrip("!").partition("=")
-            name, _, kind = name.partition(":")
-            kind = kind or "text"
-            empty = {"integer": 0, "text": "", "reference": ""}.get(kind, [] if "[" in kind else {})
-            fields[name] = Field(kind, text or empty, field.endswith("!"))
+    for line in TABLES.replace("\n    ", " ").strip().splitlines():
+        name, _, described = line.partition(" ")
+        for document, words in zip(DOCUMENTS, described.split("/"), strict=False):
+            key = ("part", name) if name[0].isupper() else (name, document)
+            tables[key] = dict(map(read_field, words.split()))
     return tables
+
+
+def read_field(described: str) -> tuple[str, Field]:
+    """Name and description of a field of `TABLES`."""
+    name, _, text = described.rstrip("!").partition("=")
+    name, _, kind = name.partition(":")
+    empty = {"": "", "integer": 0, "reference": ""}.get(kind, [] if "[" in kind else {})
+    return name, Field(kind or "text", text or empty, described.endswith("!"))
 
 
 FIELDS = read_tables()
 KINDS = {first for first, _ in FIELDS} - {"part", "document"}
 
 
+def read_members(
+    value: dict[str, Any], fields: dict[str, Field], references: set[str]
+) -> dict[str, Any]:
+    """The members of an object as they must be written, without defaults (6.1)."""
+    unknown = value.keys() - fields.keys()
+    require(not unknown, "E030", f"the members {unknown} are not known here")
+    members = {}
+    for name, field in fields.items():
+        require(name in value or not field.always, "E030", f"a member {name!r} is missing")
+        if name in value:
+            member = read_value(value[name], field.type, references)
+            if field.always or member != field.default:
+                members[name] = member
+    return members
+
+
+def read_value(value: object, kind: str, references: set[str]) -> object:
+    """`value` as it must be written if its type is `kind`; adds to the references."""
+    if isinstance(value, str) and kind == "reference" and value:
+        references.add(value)
+    if isinstance(value, str) and kind in {"text", "reference"}:
+        return value
+    if "|" in kind and value in kind.split("|"):
+        return value
+    if type(value) is int and kind == "integer" and -(2**63) <= value < 2**63:
+        return value
+    if isinstance(value, list) and kind.startswith("["):
+        return [read_value(item, kind[1:-1], references) for item in value]
+    if isinstance(value, dict) and kind == "{text}":
+        return {key: read_value(item, "text", references) for key, item in value.items()}
+    if isinstance(value, dict) and ("part", kind) in FIELDS:
+        return read_members(value, FIELDS["part", kind], references)
+    raise RefusalError("E030", f"a value has another type than {kind}")
+
+
+def canonical(value: object) -> bytes:
+    """`value` as canonical JSON (6.1)."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise RefusalError("E030", "a document has half a surrogate pair") from error
+
+
 class Documents:
-    """What the three documents say, in their canonical form; refuses what breaks clauses 6 to 8."""
+    """What the three documents say; refuses what breaks clauses 6 to 8."""
 
     def __init__(self, documents: dict[str, bytes]) -> None:
         self._references: set[str] = set()
         parsed = {name: self._parse(document, name) for name, document in documents.items()}
         self.kinds = self._read_kinds(parsed["content"]["records"])
+        understood = {name: self._understand(parsed[name], name) for name in documents}
         for name, document in documents.items():
-            understood = self._understand(parsed[name], name)
-            equal = canonical(understood) == document
+            equal = canonical(understood[name]) == document
             require(equal, "E031", f"the document {name} is not in canonical form")
-            if name == "content":
-                self.entries = list(entries_of(understood["records"]))
         unknown = self._references - self.kinds.keys()
         require(not unknown, "E032", f"the references {unknown} name no record")
+        self.entries = list(entries_of(understood["content"]["records"]))
 
     def _parse(self, document: bytes, name: str) -> dict[str, Any]:
         try:
@@ -661,79 +759,35 @@ class Documents:
     def _understand(self, parsed: dict[str, Any], name: str) -> dict[str, Any]:
         """All that the specification knows of a document, without defaults."""
         records = {}
-        for key, members in parsed["records"].items():
+        for key, members in parsed.pop("records").items():
             require(key in self.kinds, "E032", f"{name} names {key!r}, which is no record")
             require(isinstance(members, dict), "E030", f"record {key} is not an object")
-            record = self._members(members, FIELDS.get((self.kinds[key], name), {}))
-            if record:
-                records[key] = record
-        rest = {member: value for member, value in parsed.items() if member != "records"}
-        return self._members(rest, FIELDS["document", name]) | {"records": records}
-
-    def _members(self, value: dict[str, Any], fields: dict[str, Field]) -> dict[str, Any]:
-        members = {}
-        unknown = value.keys() - fields.keys()
-        require(not unknown, "E030", f"the members {unknown} are not known here")
-        for name, field in fields.items():
-            require(name in value or not field.always, "E030", f"a member {name!r} is missing")
-            if name in value:
-                member = self._value(value[name], field.type)
-                if field.always or member != field.default:
-                    members[name] = member
-        return members
-
-    def _value(self, value: object, kind: str) -> object:
-        """`value` as it must be written if its type is `kind`."""
-        if isinstance(value, str) and kind == "reference" and value:
-            self._references.add(value)
-        if isinstance(value, str) and kind in {"text", "reference"}:
-            return value
-        if "|" in kind and value in kind.split("|"):
-            return value
-        if type(value) is int and kind == "integer" and -(2**63) <= value < 2**63:
-            return value
-        if isinstance(value, list) and kind.startswith("["):
-            return [self._value(item, kind[1:-1]) for item in value]
-        if isinstance(value, dict) and kind == "{text}":
-            return {key: self._value(item, "text") for key, item in value.items()}
-        if isinstance(value, dict) and ("part", kind) in FIELDS:
-            return self._members(value, FIELDS["part", kind])
-        raise RefusalError("E030", f"a value has another type than {kind}")
-
-
-def canonical(value: object) -> bytes:
-    """`value` as canonical JSON (6.1)."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise RefusalError("E030", "a document has half a surrogate pair") from error
+            fields = FIELDS[self.kinds[key], name]
+            record = read_members(members, fields, self._references)
+            records |= {key: record} if record else {}
+        head = read_members(parsed, FIELDS["document", name], self._references)
+        return head | {"records": records}
 
 
 def entries_of(records: dict[str, Any]) -> Iterator[Entry]:
-    """The files and series of all records; refuses what breaks clauses 7.2 or 8."""
-    for key, record in sorted(records.items()):
-        files, series = record.get("files", []), record.get("metrics", [])
+    """The files and series of all records in their order; refuses what breaks clauses 7.2 or 8."""
+    for record, members in sorted(records.items()):
+        files, series = members.get("files", []), members.get("metrics", [])
         paths = [file["path"] for file in files]
         names = [(one["key"], one.get("dataset", "")) for one in series]
-        for own in ([(path,) for path in paths], names):
-            ordered = all(a < b for a, b in itertools.pairwise(own))
-            require(ordered, "E038", f"the entries of {key} are not sorted, or not unique")
+        ordered = all(a < b for own in (paths, names) for a, b in itertools.pairwise(own))
+        require(ordered, "E038", f"the entries of {record} are not sorted, or not unique")
         for path in paths:
             check_path(path)
         check_collisions(paths)
-        for file in files:
-            yield entry_of(key, file["path"], file, file["size"], is_file=True)
-        for name, one in zip(names, series, strict=True):
+        found = [Entry(record, "file", f["path"], "", f["sha256"], f["size"]) for f in files]
+        for (key, dataset), one in zip(names, series, strict=True):
             size = one["points"] * BYTES_OF_A_POINT
-            yield entry_of(key, json.dumps(name), one, size, is_file=False)
-
-
-def entry_of(record: str, name: str, part: dict[str, Any], size: int, *, is_file: bool) -> Entry:
-    """An entry whose digest and size have been checked."""
-    digest = HEXADECIMAL_DIGEST.fullmatch(part["sha256"]) is not None
-    require(digest and size >= 0, "E039", f"the digest or size of {name!r} is not one")
-    return Entry(record, name, part["sha256"], size, is_file)
+            found.append(Entry(record, "metric", key, dataset, one["sha256"], size))
+        for entry in found:
+            right = re.fullmatch("[0-9a-f]{64}", entry.sha256) is not None and entry.size >= 0
+            require(right, "E039", f"the digest or size of {entry.name!r} is not one")
+        yield from found
 
 
 def check_path(path: str) -> None:
@@ -767,43 +821,10 @@ def check_collisions(paths: list[str]) -> None:
             require(present == here, "E037", f"the paths {present[0]!r} and {path!r} collide")
 
 
-def check_entries_and_objects(entries: list[Entry], objects: dict[str, Object]) -> None:
-    """Refuse documents and an index that do not name the same objects (7.4)."""
-    same = {entry.sha256 for entry in entries} == objects.keys()
-    require(same, "E034", "the documents and the index do not name the same objects")
-    for entry in entries:
-        equal = objects[entry.sha256].size == entry.size
-        require(equal, "E035", f"{entry.name!r} has another size in the index")
-
-
-def say_what_is_verified(package: Package) -> None:
-    """Verify, then print the three ids, and what is absent."""
-    package.verify()
-    absent = package.absent_chunks()
-    lines = [
-        f"content_id {package.content_id}",
-        f"state_id {package.state_id}",
-        f"package_id {package.package_id}",
-    ]
-    if absent:
-        lines.append(f"thin: {len(absent)} chunks are in another package, and were not verified")
-        lines += [f"absent {row.raw_digest.hex()} {row.raw_length}" for row in absent]
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-def list_entries(package: Package) -> None:
-    """Print digest, size, whether it is here, and name of each entry."""
-    for entry in package.entries:
-        here = "present" if package.is_present(entry.sha256) else "absent"
-        what = "file" if entry.is_file else "series"
-        line = f"{entry.sha256} {entry.size} {here} {what} {entry.record}/{entry.name}"
-        sys.stdout.write(line + "\n")
-
-
 def extract(package: Package, folder: Path) -> None:
     """Write all files below `folder`, which must not exist and appears when all is right (11.4)."""
-    files = [entry for entry in package.entries if entry.is_file]
-    absent = [entry for entry in files if not package.is_present(entry.sha256)]
+    files = [entry for entry in package.entries if entry.kind == "file"]
+    absent = [entry for entry in files if not package.is_whole(entry.sha256)]
     if absent:
         raise AbsentError(f"{len(absent)} files need another package; {absent[0].name!r} is one")
     partial = folder.with_name(folder.name + ".partial")
@@ -815,8 +836,7 @@ def extract(package: Package, folder: Path) -> None:
             target = partial / entry.record / entry.name
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as out:
-                for piece in package.read_whole(entry.sha256):
-                    out.write(piece)
+                out.writelines(package.read(entry.sha256))
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial)
@@ -825,40 +845,37 @@ def extract(package: Package, folder: Path) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Do what the command line says."""
-    with arguments.file.open("rb") as file:
-        package = Package(file)
+    with contextlib.ExitStack() as files:
+        bases: list[Package] = []
+        for path in [*arguments.base, arguments.file]:
+            bases.append(Package(files.enter_context(path.open("rb")), tuple(bases)))
+        package = bases[-1]
+        for warning in package.warnings:
+            sys.stderr.write(f"{warning}\n")
         if arguments.command == "verify":
-            say_what_is_verified(package)
-        elif arguments.command == "list":
-            list_entries(package)
+            package.verify()
+            sys.stdout.write(json.dumps(package.report(), indent=1) + "\n")
         elif arguments.command == "extract":
-            extract(package, arguments.folder)
+            extract(package, Path(arguments.target))
         else:
-            sys.stdout.buffer.write(package.documents[arguments.name])
+            sys.stdout.buffer.write(package.documents[arguments.target])
 
 
 def main() -> int:
     """Run a command; the exit status is in the module's docstring."""
     parser = argparse.ArgumentParser(description="Read .mlpkg packages by their specification.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("verify", "list", "extract", "document"):
+    for name, choices in (("verify", ()), ("extract", None), ("document", tuple(DOCUMENTS))):
         command = commands.add_parser(name)
         command.add_argument("file", type=Path)
-        if name == "extract":
-            command.add_argument("folder", type=Path)
-        if name == "document":
-            command.add_argument("name", choices=list(DOCUMENTS))
+        command.add_argument("--base", type=Path, action="append", default=[])
+        if choices != ():
+            command.add_argument("target", choices=choices)
     try:
         run(parser.parse_args())
-    except RefusalError as refusal:
-        sys.stderr.write(f"{refusal}\n")
-        return 4
-    except AbsentError as error:
+    except (RefusalError, AbsentError, OSError) as error:
         sys.stderr.write(f"{error}\n")
-        return 17
-    except OSError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+        return {RefusalError: 4, AbsentError: 17}.get(type(error), 1)
     return 0
 
 

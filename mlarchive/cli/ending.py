@@ -15,6 +15,7 @@ from mlarchive.errors import (
 
 WITH_LOSSES = 3
 DAMAGE = 4
+DIFFERENT = 5
 
 
 class Ending:

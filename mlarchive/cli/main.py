@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from types import FrameType
 
 from mlarchive import __version__
-from mlarchive.cli import cat, copy, extract, ls, pack, show, unpack, verify
+from mlarchive.cli import cat, copy, diff, extract, ls, metrics, pack, show, unpack, verify
 from mlarchive.cli.commandline import Parser, VerbParser
 from mlarchive.cli.console import Console, open_standard_streams
 from mlarchive.errors import ConfigError, Interrupted, MlarchiveError, StorageError
 
-VERBS = (pack, unpack, copy, ls, show, cat, extract, verify)
+VERBS = (pack, unpack, copy, ls, show, metrics, cat, extract, diff, verify)
 
 _BROKEN_PIPE = 128 + signal.SIGPIPE
 
@@ -32,7 +32,8 @@ what it works on, as REGISTRY[#OBJECT]:
   vault:DIR                                 a folder of packages
   FILE.mlpkg, FILE.mlpkg#runs/ID            a package, a record in it
 
-exit status: 0 done, 2 wrong usage, 3 done with losses, 4 damage found, 10 and up failed
+exit status: 0 done, 2 wrong usage, 3 done with losses, 4 damage found, 5 not equal (diff), 10 and
+up failed
 """
 
 

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from mlarchive.package.extraction import extract
     from mlarchive.package.ids import Digest, PackageIds
     from mlarchive.package.limits import Limits
-    from mlarchive.package.reader import Package
-    from mlarchive.package.storage import ObjectRow
+    from mlarchive.package.reader import ObjectRow, Package
     from mlarchive.package.verification import Verification
     from mlarchive.package.writer import PackageWriter
 
@@ -46,7 +45,7 @@ _HOMES = {
     "Documents": "documents",
     "Limits": "limits",
     "Meaning": "documents",
-    "ObjectRow": "storage",
+    "ObjectRow": "reader",
     "Package": "reader",
     "PackageIds": "ids",
     "PackageWriter": "writer",

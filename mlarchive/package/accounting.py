@@ -12,20 +12,14 @@ from numpy.typing import NDArray
 from mlarchive.errors import FormatError
 from mlarchive.package.codec import Codec
 from mlarchive.package.index import NO_BASE
-from mlarchive.package.layout import (
-    ALIGNMENT,
-    DOCUMENT_TYPES,
-    PREAMBLE_SIZE,
-    SKIPPABLE,
-    RecordType,
-    Trailer,
-)
+from mlarchive.package.layout import DOCUMENT_TYPES, SKIPPABLE, RecordType, Trailer
 from mlarchive.package.limits import CHUNK_MAX, TEXT_MAX, Limits
-from mlarchive.package.record import HEADER_SIZE
+from mlarchive.package.record import record_size
 from mlarchive.package.tables import Index, Table
 
 _ELEMENTS = (1, 2, 4, 8)
-_COMPRESSED = (Codec.ZSTD, Codec.PLANES, Codec.PLANES_PLAIN)
+_PLANES = (Codec.PLANES, Codec.PLANES_PLAIN, Codec.DELTA)
+_COMPRESSED = (Codec.ZSTD, *_PLANES)
 
 Mask = NDArray[np.bool_]
 
@@ -44,6 +38,7 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     _check_documents(index.rows, trailer)
     _check_order(index.rows)
     _check_chunks(index.rows, absent)
+    _check_bases(index.rows, absent)
     _check_objects(index, limits)
     _check_extents(index)
     _check_coverage(index, absent)
@@ -63,48 +58,49 @@ def _check_types(rows: Table) -> None:
 
 def _check_lengths(rows: Table, trailer: Trailer, limits: Limits) -> None:
     chunk = rows["type"] == RecordType.CHUNK
+    checkpoint = rows["type"] == RecordType.CHECKPOINT
     document = np.isin(rows["type"], DOCUMENT_TYPES)
     raw = rows["raw_len"]
     text = rows["type"] == RecordType.README
     _refuse(rows["stored_len"] > trailer.index_offset, "E016", "record {} is longer than the file")
     _refuse(text & (raw > TEXT_MAX), "E015", "the plain-text record {} is longer than 64 KiB")
-    _refuse(chunk & (raw > CHUNK_MAX), "E015", "chunk {} is longer than 64 MiB")
-    _refuse(chunk & (raw == 0), "E018", "chunk {} is empty")
+    bounded = chunk | checkpoint
+    _refuse(bounded & (raw > CHUNK_MAX), "E015", "chunk or checkpoint {} is longer than 64 MiB")
+    _refuse(bounded & (raw == 0), "E018", "chunk or checkpoint {} is empty")
     _refuse(document & (raw > limits.document), "E015", "document {} is longer than allowed")
 
 
 def _check_codecs(rows: Table, absent: Mask) -> None:
     codec, elem, stored, raw = (rows[name] for name in ("codec", "elem", "stored_len", "raw_len"))
     chunk = rows["type"] == RecordType.CHUNK
-    planes = np.isin(codec, (Codec.PLANES, Codec.PLANES_PLAIN))
+    planes = np.isin(codec, _PLANES)
     packed = np.isin(codec, _COMPRESSED)
     plain = codec == Codec.STORED
-    document = np.isin(rows["type"], DOCUMENT_TYPES)
+    text = np.isin(rows["type"], (*DOCUMENT_TYPES, RecordType.CHECKPOINT))
     same = np.all(rows["raw_sha256"] == rows["stored_sha256"], axis=1) & (stored == raw)
-    blank = (stored == 0) & (rows["offset"] == 0) & ~rows["stored_sha256"].any(axis=1)
+    blank = (stored == 0) & ~rows["stored_sha256"].any(axis=1)
     _refuse(~(packed | plain | absent), "E018", "record {} has an unknown codec")
     _refuse(rows["flags"] != 0, "E018", "record {} has unknown flags")
-    _refuse(rows["base"] != NO_BASE, "E018", "record {} names a base")
+    based = rows["base"] != NO_BASE
+    _refuse(based != (codec == Codec.DELTA), "E018", "record {} names a base, or should")
     _refuse(planes & ~np.isin(elem, _ELEMENTS), "E018", "record {} has a wrong element size")
     _refuse(~planes & (elem != 0), "E018", "record {} has an element size that nothing uses")
     _refuse(~chunk & (planes | absent), "E018", "record {} has a codec for chunks only")
-    _refuse(packed & ~chunk & ~document, "E018", "record {} must be stored as it is")
+    _refuse(packed & ~chunk & ~text, "E018", "record {} must be stored as it is")
     _refuse(plain & ~same, "E018", "record {} is stored, with two lengths or digests")
     _refuse(packed & ((stored == 0) | (stored >= raw)), "E018", "record {} has a wrong length")
-    _refuse(absent & ~blank, "E018", "row {} is absent, yet has a place")
+    _refuse(absent & ~blank, "E018", "row {} is absent, yet has bytes")
 
 
 def _check_places(rows: Table, absent: Mask, trailer: Trailer) -> None:
     present = int(np.count_nonzero(~absent))
     _refuse(absent[:present], "E016", "row {} is absent, but present records follow it")
-    stored = rows["stored_len"][:present]
-    sizes = (stored + (HEADER_SIZE + ALIGNMENT - 1)) // ALIGNMENT * ALIGNMENT
-    ends = PREAMBLE_SIZE + np.cumsum(sizes, dtype=np.uint64)
-    starts = np.concatenate((np.array([PREAMBLE_SIZE], np.uint64), ends))
-    # No size exceeds index_offset, so that the first end beyond it shows before a sum can wrap.
-    _refuse(ends > trailer.index_offset, "E016", "record {} reaches into the index")
-    _refuse(rows["offset"][:present] != starts[:-1], "E016", "record {} is not in its place")
-    if int(starts[-1]) != trailer.index_offset:
+    offsets = rows["offset"][:present]
+    # No record is longer than what is before the index, so that the first that begins behind it
+    # shows before a sum can wrap.
+    _refuse(offsets > trailer.index_offset, "E016", "record {} reaches into the index")
+    end = int(offsets[-1]) + record_size(int(rows["stored_len"][present - 1])) if present else 0
+    if end != trailer.index_offset:
         raise FormatError("E016", "the records do not end where the index begins")
 
 
@@ -138,22 +134,27 @@ def _check_chunks(rows: Table, absent: Mask) -> None:
     _refuse(chunks[1:] == chunks[:-1], "E018", "a chunk has two rows")
 
 
+def _check_bases(rows: Table, absent: Mask) -> None:
+    numbers = np.flatnonzero(rows["codec"] == Codec.DELTA)
+    bases = rows["base"][numbers]
+    beyond = bases >= len(rows)
+    _refuse(beyond, "E018", "delta {} has a base that is no row")
+    base = rows[bases]
+    before = absent[bases] | (bases < numbers)
+    fit = (base["raw_len"] == rows["raw_len"][numbers]) & (base["codec"] != Codec.DELTA)
+    chunk = (base["type"] == RecordType.CHUNK) & (rows["type"][numbers] == RecordType.CHUNK)
+    _refuse(~(before & fit & chunk), "E018", "delta {} has a base that is not one")
+
+
 def _check_objects(index: Index, limits: Limits) -> None:
-    objects, lengths = index.objects, index.extents["length"]
-    digests = _comparable(objects["sha256"])
-    _refuse(digests[1:] <= digests[:-1], "E020", "object {} is not in order")
-    ends = np.cumsum(objects["extents"], dtype=np.uint64)
-    starts = ends - objects["extents"]
-    _refuse(objects["first_extent"] != starts, "E020", "object {} has extents out of order")
-    if (int(ends[-1]) if len(ends) else 0) != len(lengths):
+    ends = np.cumsum(index.objects["extents"], dtype=np.uint64)
+    if (int(ends[-1]) if len(ends) else 0) != len(index.extents):
         raise FormatError("E020", "the objects do not use the table of extents exactly once")
-    before = np.concatenate((np.zeros(1, np.uint64), np.cumsum(lengths, dtype=np.uint64)))
-    sizes = before[ends] - before[starts]
-    _refuse(objects["size"] != sizes, "E020", "object {} has another size than its extents")
-    if int(before[-1]) > limits.unpacked:
+    total = int(np.sum(index.extents["length"], dtype=np.uint64))
+    if total > limits.unpacked:
         raise FormatError(
             "E015",
-            f"the package unpacks to {int(before[-1])} bytes, more than the {limits.unpacked}"
+            f"the package unpacks to {total} bytes, more than the {limits.unpacked}"
             " that are allowed here",
         )
 
@@ -173,6 +174,8 @@ def _check_coverage(index: Index, absent: Mask) -> None:
     extents, rows = index.extents, index.rows
     used = np.zeros(len(rows), np.bool_)
     used[extents["row"]] = True
+    bases = rows["base"][rows["codec"] == Codec.DELTA]
+    used[bases[absent[bases]]] = True
     chunk = rows["type"] == RecordType.CHUNK
     _refuse(chunk & ~used, "E022", "no object has chunk {}")
     order = np.lexsort((extents["offset"], extents["row"]))

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.chunkers.pieces import UNKNOWN, Hint
 from mlarchive.package.codec import Codec
-from mlarchive.package.encoding import STORE_ABOVE, Encoded, finished, stored
+from mlarchive.package.delta import encode_delta, fold
+from mlarchive.package.encoding import STORE_ABOVE, Base, Encoded, finished, stored
 from mlarchive.package.frames import Effort, encode_frame
 from mlarchive.package.planes import encode_planes, split
 
@@ -25,11 +27,18 @@ _TEXT_BELOW = 0.5
 _BETTER = 0.99
 """A later guess replaces an earlier one only if it leaves this share of what that left."""
 
+_CLOSER = 0.95
+"""A delta, which makes its reader decode two chunks, must leave this share of what is left else."""
+
 _GUESSES = (Hint(2), Hint(4), Hint(8), Hint(4, rotated=False), Hint(8, rotated=False))
 
 
 def encode_chunk(
-    raw: Buffer, digest: bytes, hint: Hint = UNKNOWN, scratch: memoryview | None = None
+    raw: Buffer,
+    digest: bytes,
+    hint: Hint = UNKNOWN,
+    scratch: memoryview | None = None,
+    base: Base | None = None,
 ) -> Encoded:
     """Encode a chunk as its probe suggests; the result depends on its arguments alone.
 
@@ -38,12 +47,21 @@ def encode_chunk(
         digest: Its SHA-256.
         hint: What its chunker believes about it.
         scratch: Memory as long as `raw` that the result may use; None for new memory.
+        base: A chunk as long that it may resemble.
     """
     choice = _choose(raw, hint)
+    if base is not None:
+        delta = _try_delta(raw, base.raw, choice.hint.elem or hint.elem or 1)
+        if delta.share < choice.share * _CLOSER:
+            parts = encode_delta(raw, base.raw, elem=delta.hint.elem, efforts=delta.efforts)
+            encoded = finished(raw, digest, Codec.DELTA, parts, elem=delta.hint.elem)
+            if encoded.codec == Codec.DELTA:
+                return replace(encoded, base=base.row, base_sha256=base.sha256)
     if choice.codec == Codec.STORED:
         return stored(raw, digest)
     if choice.codec == Codec.ZSTD:
-        return finished(raw, digest, choice.codec, [encode_frame(raw, Effort.TEXT)])
+        effort = Effort.SMALL if hint.many else Effort.TEXT
+        return finished(raw, digest, choice.codec, [encode_frame(raw, effort)])
     elem, rotated = choice.hint.elem, choice.hint.rotated
     parts = encode_planes(raw, elem=elem, rotated=rotated, efforts=choice.efforts, scratch=scratch)
     return finished(raw, digest, choice.codec, parts, elem=elem)
@@ -81,6 +99,12 @@ def _choose(raw: Buffer, hint: Hint) -> _Choice:
             if choice.share < best.share * _BETTER:
                 best = choice
     return _Choice(1.0, Codec.STORED) if best.share > STORE_ABOVE else best
+
+
+def _try_delta(raw: Buffer, base: Buffer, elem: int) -> _Choice:
+    """What is left of a probe of the differences to a base."""
+    folded = fold(_probe(raw, _HINTED_PROBE), _probe(base, _HINTED_PROBE), elem=elem)
+    return _try_planes(folded, Hint(elem, rotated=False))
 
 
 def _try_text(probe: Buffer) -> _Choice:

@@ -15,17 +15,20 @@ class Codec(IntEnum):
 
     `PLANES` rotates each little-endian element left by one bit (the sign goes to the end), then
     stores byte 0 of all elements, byte 1 of all elements, and so on. `PLANES_PLAIN` does not
-    rotate. Numbers 4 and 5 are reserved for differences to a base chunk.
+    rotate. `DELTA` stores planes of the differences to a base chunk. Number 5 is reserved.
     """
 
     STORED = 0
     ZSTD = 1
     PLANES = 2
     PLANES_PLAIN = 3
+    DELTA = 4
     ABSENT = 255
 
 
-def decode(payload: Buffer, *, codec: int, elem: int, raw_len: int) -> Buffer:
+def decode(
+    payload: Buffer, *, codec: int, elem: int, raw_len: int, base: Buffer | None = None
+) -> Buffer:
     """What a payload stands for.
 
     Args:
@@ -33,6 +36,7 @@ def decode(payload: Buffer, *, codec: int, elem: int, raw_len: int) -> Buffer:
         codec: Its `Codec`; not `ABSENT`.
         elem: Its element size in bytes, for planes.
         raw_len: The length to expect.
+        base: The raw bytes that a delta builds on, as long as its own.
 
     Raises:
         FormatError: E026 or E027.
@@ -43,6 +47,12 @@ def decode(payload: Buffer, *, codec: int, elem: int, raw_len: int) -> Buffer:
         from mlarchive.package.frames import decode_frame
 
         raw = decode_frame(payload, raw_len)
+    elif codec == Codec.DELTA:
+        from mlarchive.package.delta import decode_delta
+
+        if base is None:
+            raise ValueError("a delta needs its base")
+        raw = decode_delta(payload, base, elem=elem)
     else:
         from mlarchive.package.planes import decode_planes
 

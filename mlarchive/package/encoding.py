@@ -8,6 +8,8 @@ from msgspec import Struct
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.codec import Codec
 from mlarchive.package.frames import Effort, encode_frame
+from mlarchive.package.index import NO_BASE
+from mlarchive.package.record import NO_DIGEST
 
 STORE_ABOVE = 0.98
 """What does not shrink below this share is stored as it is."""
@@ -25,6 +27,8 @@ class Encoded(Struct, frozen=True, kw_only=True):
             own buffer.
         stored_len: Length of the payload.
         stored_sha256: Digest of the payload.
+        base: The row of the chunk that it is a delta to.
+        base_sha256: Digest of that one's raw bytes.
     """
 
     raw_len: int
@@ -34,6 +38,22 @@ class Encoded(Struct, frozen=True, kw_only=True):
     parts: Sequence[Buffer]
     stored_len: int
     stored_sha256: bytes
+    base: int = NO_BASE
+    base_sha256: bytes = NO_DIGEST
+
+
+class Base(Struct, frozen=True):
+    """A chunk that another may be a delta to.
+
+    Attributes:
+        row: Its row.
+        sha256: Digest of its raw bytes.
+        raw: These.
+    """
+
+    row: int
+    sha256: bytes
+    raw: Buffer
 
 
 def encode_text(raw: Buffer) -> Encoded:

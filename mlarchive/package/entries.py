@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from mlarchive.errors import FormatError
 from mlarchive.package.paths import check_paths
-from mlarchive.records import AnyRecord, File
+from mlarchive.records import AnyRecord, File, MetricSeries
 from mlarchive.snapshot import Entry
 
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -38,53 +38,77 @@ def check_entries(record: AnyRecord) -> None:
     Raises:
         FormatError: E036 to E039.
     """
-    entries = tuple(entries_of(record))
+    check_well_formed(
+        record.key, tuple(getattr(record, "files", ())), tuple(getattr(record, "metrics", ()))
+    )
+
+
+def check_well_formed(key: str, files: Sequence[File], series: Sequence[MetricSeries]) -> None:
+    """The same for the entries of the record of a key.
+
+    Raises:
+        FormatError: E036 to E039.
+    """
+    entries: tuple[Entry, ...] = (*files, *series)
     for entry in entries:
         if not _DIGEST.fullmatch(entry.sha256):
-            raise FormatError("E039", f"{_name(record, entry)} has the digest {entry.sha256!r}")
+            raise FormatError("E039", f"{_name(key, entry)} has the digest {entry.sha256!r}")
         if size_of(entry) < 0:
-            raise FormatError("E039", f"{_name(record, entry)} has a negative size")
-    files = [entry for entry in entries if isinstance(entry, File)]
-    series = [entry for entry in entries if not isinstance(entry, File)]
-    _refuse_disorder(record, [(file.path.encode(errors="surrogatepass"),) for file in files])
-    _refuse_disorder(record, [(one.key.encode(), one.dataset.encode()) for one in series])
+            raise FormatError("E039", f"{_name(key, entry)} has a negative size")
+    _refuse_disorder(key, [(file.path.encode(errors="surrogatepass"),) for file in files])
+    _refuse_disorder(key, [(one.key.encode(), one.dataset.encode()) for one in series])
     check_paths([file.path for file in files])
 
 
-def _refuse_disorder(record: AnyRecord, names: Sequence[tuple[bytes, ...]]) -> None:
+def _refuse_disorder(key: str, names: Sequence[tuple[bytes, ...]]) -> None:
     if any(before >= after for before, after in pairwise(names)):
-        raise FormatError("E038", f"the entries of {record.key} are not sorted, or not unique")
+        raise FormatError("E038", f"the entries of {key} are not sorted, or not unique")
 
 
-def check_objects(records: Iterable[AnyRecord], objects: Mapping[str, int]) -> None:
+def named_objects(records: Iterable[AnyRecord]) -> dict[str, int]:
+    """Size of each object by its digest in hex, in the order of the index (clause 9.3).
+
+    Args:
+        records: What the documents say, in the order of their keys.
+
+    Raises:
+        FormatError: E035; two entries state two sizes for one digest.
+    """
+    sizes: dict[str, int] = {}
+    for record in records:
+        for entry in entries_of(record):
+            size = sizes.setdefault(entry.sha256, size_of(entry))
+            if size != size_of(entry):
+                raise FormatError(
+                    "E035",
+                    f"{_name(record.key, entry)} is said to have {size_of(entry)} bytes, and"
+                    f" elsewhere {size}",
+                )
+    return sizes
+
+
+def check_objects(named: Mapping[str, int], sizes: Sequence[int]) -> None:
     """Refuse documents that name other objects than there are.
 
     Args:
-        records: What the documents say.
-        objects: Size of each object by its digest in hex.
+        named: What the documents say, as `named_objects` gives it.
+        sizes: Of the objects, in the order of the index.
 
     Raises:
         FormatError: E034 or E035.
     """
-    named: set[str] = set()
-    for record in records:
-        for entry in entries_of(record):
-            size = objects.get(entry.sha256)
-            if size is None:
-                raise FormatError("E034", f"the package has no object for {_name(record, entry)}")
-            if size != size_of(entry):
-                raise FormatError(
-                    "E035",
-                    f"{_name(record, entry)} is said to have {size_of(entry)} bytes,"
-                    f" its object has {size}",
-                )
-            named.add(entry.sha256)
-    strangers = sorted(objects.keys() - named)
-    if strangers:
-        raise FormatError("E034", f"no record has the object {strangers[0]}")
+    if len(named) != len(sizes):
+        raise FormatError(
+            "E034", f"the documents name {len(named)} objects, and the package has {len(sizes)}"
+        )
+    for (sha256, size), found in zip(named.items(), sizes, strict=True):
+        if size != found:
+            raise FormatError(
+                "E035", f"the object {sha256} is said to have {size} bytes, and has {found}"
+            )
 
 
-def _name(record: AnyRecord, entry: Entry) -> str:
+def _name(key: str, entry: Entry) -> str:
     if isinstance(entry, File):
-        return f"file {entry.path!r} of {record.key}"
-    return f"metric {entry.key!r} of {record.key}"
+        return f"file {entry.path!r} of {key}"
+    return f"metric {entry.key!r} of {key}"

@@ -6,18 +6,18 @@ handed to the file. Clause 11.4 of `spec/mlpkg-1.md`.
 """
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mlarchive.errors import FormatError
 from mlarchive.fsops import atomic_folder
+from mlarchive.package.hasher import Hasher
+from mlarchive.package.objectstream import parts_of
 from mlarchive.package.paths import check_paths
 from mlarchive.records import File
 from mlarchive.snapshot import Stream
 
-_STEP = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -56,11 +56,10 @@ def _write(stream: Stream, root: int) -> Iterator[int]:
     if not isinstance(stream.entry, File):
         return
     *parents, name = stream.entry.path.split("/")
-    digest = hashlib.sha256()
-    with _folder(root, parents) as parent, stream.open() as source:
+    with _folder(root, parents) as parent, stream.open() as source, Hasher() as digest:
         descriptor = os.open(name, _NEW_FILE, 0o666, dir_fd=parent)
         with os.fdopen(descriptor, "wb", buffering=0) as target:
-            while data := source.read(_STEP):
+            for data in parts_of(source):
                 digest.update(data)
                 view = memoryview(data)
                 while view:

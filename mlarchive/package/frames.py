@@ -22,13 +22,17 @@ class Effort(Enum):
 
     `ENTROPY` starves the match finder, so that blocks are Huffman-coded literals: on exponent
     bytes of floats it reaches what level 19 does, at several hundred times its speed, where
-    levels 1 to 9 are worse. `FAST` is level 1 and `TEXT` level 3.
+    levels 1 to 9 are worse. `FAST` is level 1 and `TEXT` level 3. `SMALL` is level 6: for very
+    many small files, where what is kept about each counts as much as its bytes.
     """
 
     ENTROPY = "entropy"
     FAST = "fast"
     TEXT = "text"
+    SMALL = "small"
 
+
+_LEVELS = {Effort.FAST: 1, Effort.TEXT: 3, Effort.SMALL: 6}
 
 _made = threading.local()
 
@@ -54,8 +58,7 @@ def _parameters(effort: Effort) -> zstandard.ZstdCompressionParameters:
             target_length=0,
             window_log=18,
         )
-    level = 1 if effort is Effort.FAST else 3
-    return zstandard.ZstdCompressionParameters.from_level(level)
+    return zstandard.ZstdCompressionParameters.from_level(_LEVELS[effort])
 
 
 def decode_frame(frame: Buffer, raw_len: int) -> bytes:

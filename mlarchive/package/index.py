@@ -1,31 +1,35 @@
 """The storage index: which bytes of the package hold which object (clause 9 of the spec).
 
-Three tables of fixed-size rows. *Rows* describe the records before the index, in their order, and
-after them the chunks that the package does not carry (absent). *Objects* are byte strings named by
-their SHA-256. *Extents* are the parts of chunks that objects are made of.
+Three tables, written column by column. *Rows* describe the records before the index, in their
+order, and after them the chunks that the package does not carry (absent). *Objects* are byte
+strings, in the order in which the content document names them. *Extents* are the parts of chunks
+that objects are made of.
 
 This is the writer's side, without numpy; `tables.py` is the reader's.
 """
 
 import struct
-from collections.abc import Sequence
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
+
+from mlarchive.package.record import NO_DIGEST, Header
 
 INDEX_MAGIC = b"\x8eMLI\r\n\x1a\n"
 NO_BASE = 0xFFFFFFFF
 HEADER = struct.Struct("<8sIIII40s")
-
-_ROW = struct.Struct("<QQQBBBBI32s32s")
-_OBJECT = struct.Struct("<32sQII")
-_EXTENT = struct.Struct("<III")
+SMALL = ("type", "codec", "elem", "flags")
+"""Columns of one byte a row, in their order."""
 
 
 class Row(Struct, frozen=True, kw_only=True):
     """One row of the first table, as a writer makes it and a reader hands it out.
 
     Attributes:
-        offset: Where the record's header begins; 0 if absent.
+        offset: Where the record's header begins, which follows from the rows before; of no meaning
+            if absent.
         stored_len: Length of its payload; 0 if absent.
         raw_len: Length of what it decodes to.
         type: A `RecordType`.
@@ -35,6 +39,7 @@ class Row(Struct, frozen=True, kw_only=True):
         base: The row it builds on, or `NO_BASE`.
         raw_sha256: Digest of what it decodes to.
         stored_sha256: Digest of its payload; zeros if absent.
+        base_sha256: Digest of what its base decodes to, which the header states; zeros if none.
     """
 
     offset: int
@@ -47,43 +52,52 @@ class Row(Struct, frozen=True, kw_only=True):
     base: int = NO_BASE
     raw_sha256: bytes
     stored_sha256: bytes
+    base_sha256: bytes = NO_DIGEST
 
 
-class ObjectEntry(Struct, frozen=True, kw_only=True):
-    """An object as a writer states it: digest, size, and (row, offset, length) of its extents."""
+def header_of(row: Row) -> Header:
+    """The header that a row's record must have."""
+    return Header(
+        type=row.type,
+        codec=row.codec,
+        elem=row.elem,
+        flags=row.flags,
+        stored_len=row.stored_len,
+        raw_len=row.raw_len,
+        raw_sha256=row.raw_sha256,
+        base_sha256=row.base_sha256,
+    )
 
-    sha256: bytes
-    size: int
-    extents: tuple[tuple[int, int, int], ...]
+
+Extent = tuple[int, int, int]
+"""(row, offset within the raw bytes of the chunk, length)."""
 
 
-def encode_index(rows: Sequence[Row], objects: Sequence[ObjectEntry]) -> bytes:
+def encode_index(rows: Sequence[Row], objects: Sequence[Sequence[Extent]]) -> bytes:
     """The bytes of an index.
 
     Args:
         rows: Records in file order, then absent chunks by digest.
-        objects: In the order of their digests.
+        objects: The extents of each, in the order of the content document.
     """
-    parts = [HEADER.pack(INDEX_MAGIC, len(rows), len(objects), 0, 0, bytes(40))]
-    parts.extend(
-        _ROW.pack(
-            row.offset,
-            row.stored_len,
-            row.raw_len,
-            row.type,
-            row.codec,
-            row.elem,
-            row.flags,
-            row.base,
-            row.raw_sha256,
-            row.stored_sha256,
+    extents = [extent for entry in objects for extent in entry]
+    return b"".join(
+        (
+            HEADER.pack(INDEX_MAGIC, len(rows), len(objects), len(extents), 0, bytes(40)),
+            _column("Q", (row.stored_len for row in rows)),
+            _column("Q", (row.raw_len for row in rows)),
+            _column("I", (row.base for row in rows)),
+            *(bytes(getattr(row, name) for row in rows) for name in SMALL),
+            *(row.raw_sha256 for row in rows),
+            *(row.stored_sha256 for row in rows),
+            _column("I", map(len, objects)),
+            *(_column("I", (extent[place] for extent in extents)) for place in range(3)),
         )
-        for row in rows
     )
-    count = 0
-    for entry in objects:
-        parts.append(_OBJECT.pack(entry.sha256, entry.size, count, len(entry.extents)))
-        count += len(entry.extents)
-    parts[0] = HEADER.pack(INDEX_MAGIC, len(rows), len(objects), count, 0, bytes(40))
-    parts.extend(_EXTENT.pack(*extent) for entry in objects for extent in entry.extents)
-    return b"".join(parts)
+
+
+def _column(code: str, values: Iterable[int]) -> bytes:
+    column = array(code, values)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tobytes()

@@ -14,6 +14,8 @@ from mlarchive.errors import FormatError
 
 MAGIC = b"\x89MLP\r\n\x1a\n"
 END_MAGIC = b"\x8aMLPEND\n"
+VOLUME_MAGIC = b"\x8cMLV\r\n\x1a\n"
+AGE_MAGIC = b"age-encryption.org/"
 MAJOR = 1
 MINOR = 0
 ALIGNMENT = 64
@@ -30,7 +32,10 @@ _NEWER = "a newer version of mlarchive may read it"
 
 
 class RecordType(IntEnum):
-    """What a record holds. Types from `SKIPPABLE` on may be skipped by who does not know them."""
+    """What a record holds. Types from `SKIPPABLE` on may be skipped by who does not know them.
+
+    Up to `INDEX`, the numbers are the order in the file.
+    """
 
     README = 1
     CHUNK = 2
@@ -38,6 +43,7 @@ class RecordType(IntEnum):
     STATE = 4
     EVIDENCE = 5
     INDEX = 6
+    CHECKPOINT = 128
 
 
 SKIPPABLE = 0x80
@@ -50,12 +56,12 @@ class Trailer(Struct, frozen=True, kw_only=True):
 
     Attributes:
         index_offset: Where the index record's header begins.
-        index_length: Length of the index (the record's payload).
-        index_sha256: Digest of the index.
+        index_length: Stored length of the index record.
+        index_sha256: Digest of its payload.
         total_length: Length of the whole package.
         signature_length: Length of the signature area, which ends where the trailer begins.
-        parity_offset: Zero; reserved.
-        parity_length: Zero; reserved.
+        parity_offset: Where the parity section begins, behind the index; 0 for none.
+        parity_length: Its length.
         content_id: Digest of the content document.
         state_id: Digest of the state document.
     """
@@ -166,13 +172,20 @@ def _check_places(trailer: Trailer, size: int) -> None:
             f"the file has {size} bytes, its trailer states {trailer.total_length}",
             hint="transfer it again",
         )
-    if trailer.parity_offset or trailer.parity_length:
-        raise FormatError("E009", "the trailer names a parity section", hint=_NEWER)
-    if trailer.signature_length % SIGNATURE_UNIT or trailer.index_offset % ALIGNMENT:
+    aligned = trailer.index_offset, trailer.parity_offset, trailer.parity_length
+    if trailer.signature_length % SIGNATURE_UNIT or any(number % ALIGNMENT for number in aligned):
         raise FormatError("E009", "the trailer's offsets are not aligned")
+    if (trailer.parity_offset == 0) != (trailer.parity_length == 0):
+        raise FormatError("E009", "the trailer names half a parity section")
 
 
 def _not_a_package(raw: bytes) -> FormatError:
+    if raw[: len(VOLUME_MAGIC)] == VOLUME_MAGIC:
+        return FormatError("E043", "the file is a volume, a part of a package", hint=_NEWER)
+    if raw.startswith(AGE_MAGIC):
+        return FormatError(
+            "E001", "the file is encrypted with age", hint="decrypt it with `age --decrypt` first"
+        )
     if raw[1:4] == MAGIC[1:4]:
         return FormatError(
             "E002", "the file was damaged by a transfer in text mode", hint="transfer it as binary"

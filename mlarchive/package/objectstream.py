@@ -2,13 +2,15 @@
 
 import io
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, BinaryIO
 
+from mlarchive.package.buffers import Buffer
+from mlarchive.package.index import Extent
 from mlarchive.package.readahead import ReadAhead
 
-Extent = tuple[int, int, int]
-"""(row, offset within the chunk, length)."""
+_STEP = 1 << 20
 
 
 class ObjectStream(io.RawIOBase):
@@ -17,12 +19,14 @@ class ObjectStream(io.RawIOBase):
     Args:
         extents: In order.
         chunks: Gives the chunk of a row, checked.
+        stored: Gives the chunk of a row, its stored bytes checked; for `parts`.
     """
 
-    def __init__(self, extents: Sequence[Extent], chunks: ReadAhead) -> None:
+    def __init__(self, extents: Sequence[Extent], chunks: ReadAhead, stored: ReadAhead) -> None:
         super().__init__()
         self._extents = extents
         self._chunks = chunks
+        self._stored = stored
         self._starts = [0]
         for _, _, length in extents:
             self._starts.append(self._starts[-1] + length)
@@ -61,7 +65,9 @@ class ObjectStream(io.RawIOBase):
             return 0
         number = bisect_right(self._starts, self._at) - 1
         row, offset, length = self._extents[number]
-        chunk = self._chunks.get(row, self._upcoming(number))
+        # Who has just sought may want no more than this chunk.
+        upcoming = self._rows_after(number) if self._at == self._expected else ()
+        chunk = self._chunks.get(row, upcoming)
         begin = offset + self._at - self._starts[number]
         part = memoryview(chunk)[begin : min(offset + length, begin + len(target))]
         target[: len(part)] = part
@@ -69,8 +75,30 @@ class ObjectStream(io.RawIOBase):
         self._expected = self._at
         return len(part)
 
-    def _upcoming(self, number: int) -> list[int]:
-        # Who has just sought may want no more than this chunk.
-        if self._at != self._expected:
-            return []
-        return [row for row, _, _ in self._extents[number + 1 : number + 1 + self._chunks.depth]]
+    def parts(self) -> Iterator[memoryview]:
+        """All bytes, without a copy, for who compares the digest of the object (clause 11.1).
+
+        Raises:
+            FormatError: A chunk is damaged.
+            MissingChunksError: The package, and its bases, lack a chunk.
+        """
+        for number, (row, offset, length) in enumerate(self._extents):
+            chunk = self._stored.get(row, self._rows_after(number))
+            yield memoryview(chunk)[offset : offset + length]
+
+    def _rows_after(self, number: int) -> Iterator[int]:
+        return (row for row, _, _ in islice(self._extents, number + 1, None))
+
+
+def parts_of(file: BinaryIO) -> Iterator[Buffer]:
+    """The bytes of a file to its end, of an object's without a copy.
+
+    What comes from an object is not yet compared with the raw digests of its chunks: who reads it
+    so compares the object's own.
+    """
+    raw = getattr(file, "raw", None)
+    if isinstance(raw, ObjectStream):
+        yield from raw.parts()
+    else:
+        while data := file.read(_STEP):
+            yield data

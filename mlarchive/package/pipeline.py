@@ -68,7 +68,11 @@ class Pipeline(Closing, Generic[T]):
 
     def drain(self) -> None:
         """Finish all that was submitted."""
-        while self._queue:
+        self.drain_until(lambda: False)
+
+    def drain_until(self, done: Callable[[], bool]) -> None:
+        """Finish the oldest work, until a condition holds or nothing is left."""
+        while self._queue and not done():
             self._finish_oldest()
 
     def _finish_oldest(self) -> None:

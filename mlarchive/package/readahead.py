@@ -11,36 +11,49 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from mlarchive.package.buffers import Buffer
 
+BUDGET = 48 << 20
+"""Bytes of decoded chunks that are kept or on their way, or a single chunk if it is longer."""
+
 
 class ReadAhead:
     """Loads chunks by number and keeps the last few.
 
     Args:
         load: Reads, checks and decodes the chunk of a row.
+        length: Says how long that will be.
         threads: How many chunks are loaded at once.
     """
 
-    def __init__(self, load: Callable[[int], Buffer], *, threads: int) -> None:
-        self.depth = threads + 1
+    def __init__(
+        self, load: Callable[[int], Buffer], length: Callable[[int], int], *, threads: int
+    ) -> None:
         self._load = load
+        self._length = length
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._chunks: OrderedDict[int, Future[Buffer]] = OrderedDict()
+        self._held = 0
 
     def get(self, row: int, upcoming: Iterable[int] = ()) -> Buffer:
         """The chunk of a row; those that are likely next are begun.
 
         Args:
             row: The row wanted now.
-            upcoming: Up to `depth` rows that will be wanted soon.
+            upcoming: Rows that will be wanted soon, the next one first; as many are begun as
+                the budget allows.
         """
         with self._lock:
             future = self._begin(row)
+            wanted = self._length(row)
             for number in upcoming:
+                wanted += self._length(number)
+                if wanted > BUDGET:
+                    break
                 self._begin(number)
-            while len(self._chunks) > 2 * self.depth:
-                self._chunks.popitem(last=False)
+            while self._held > BUDGET and len(self._chunks) > 1:
+                oldest, _ = self._chunks.popitem(last=False)
+                self._held -= self._length(oldest)
         return future.result()
 
     def _begin(self, row: int) -> "Future[Buffer]":
@@ -49,6 +62,7 @@ class ReadAhead:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="mlpkg-read")
             future = self._chunks[row] = self._pool.submit(self._load, row)
+            self._held += self._length(row)
         self._chunks.move_to_end(row)
         return future
 
@@ -59,3 +73,4 @@ class ReadAhead:
                 self._pool.shutdown(wait=True, cancel_futures=True)
                 self._pool = None
             self._chunks.clear()
+            self._held = 0

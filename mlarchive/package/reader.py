@@ -7,31 +7,55 @@ executed, and no number in it is trusted before it is compared with a limit.
 
 import contextlib
 import functools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, Self
+
+from msgspec import Struct
 
 from mlarchive.closing import Closing
 from mlarchive.errors import MissingChunksError
 from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.checkpoints import checkpoint_name
 from mlarchive.package.columns import check_columns
 from mlarchive.package.documents import Documents, Meaning, decode_documents
-from mlarchive.package.entries import check_objects, entries_of
+from mlarchive.package.entries import check_objects, entries_of, named_objects
 from mlarchive.package.ids import Digest
-from mlarchive.package.index import Row
+from mlarchive.package.index import Extent, Row
 from mlarchive.package.layout import RecordType
 from mlarchive.package.limits import Limits
-from mlarchive.package.storage import ObjectRow, Storage
+from mlarchive.package.storage import Storage
 from mlarchive.package.verification import (
     Progress,
     Verification,
+    check_checkpoints,
     check_places,
-    verify_storage,
+    check_records,
+    verify_chunks,
 )
+from mlarchive.package.warnings import warnings_of
 from mlarchive.records import MetricSeries
 from mlarchive.snapshot import Entry, Snapshot, Stream
 
 NO_LIMITS_BUT_THE_USUAL = Limits()
+
+
+class ObjectRow(Struct, frozen=True):
+    """An object of a package.
+
+    Attributes:
+        sha256: Its name, lower-case hex.
+        size: In bytes.
+        stored: Its share of the package's stored bytes.
+        number: Its place among the objects.
+    """
+
+    sha256: str
+    size: int
+    stored: int
+    number: int
 
 
 class Package(Closing):
@@ -116,13 +140,28 @@ class Package(Closing):
         documents = self.documents
         with self.storage.source.named():
             meaning = decode_documents(documents)
-            check_objects(meaning.records, {name: row.size for name, row in self.objects.items()})
+            check_objects(
+                named_objects(meaning.records), self.storage.index.objects["size"].tolist()
+            )
         return meaning
 
-    @property
+    @functools.cached_property
     def objects(self) -> Mapping[str, ObjectRow]:
-        """All objects by digest in lower-case hex."""
-        return self.storage.objects
+        """All objects by digest in lower-case hex.
+
+        Raises:
+            FormatError: As `meaning`, which names them.
+        """
+        named = named_objects(self.meaning.records)
+        shares = self.storage.shares()
+        return MappingProxyType(
+            {
+                sha256: ObjectRow(sha256, size, share, number)
+                for number, ((sha256, size), share) in enumerate(
+                    zip(named.items(), shares, strict=True)
+                )
+            }
+        )
 
     def extents(self, sha256: str) -> Iterator[tuple[Row, int, int]]:
         """What an object is made of: chunk, offset within it, length; in order.
@@ -196,21 +235,39 @@ class Package(Closing):
             FormatError: What is wrong, the first that was found.
         """
         with self.storage.source.named():
-            verification = verify_storage(self.storage, full=full, progress=progress)
-        # Known by now to be the bytes that were written; decoding compares them with the objects.
-        meaning = self.meaning
-        if full:
-            with self.storage.source.named():
-                self._check_series(meaning)
+            check_records(self.storage)
+        # Known by now to be the bytes that were written.
+        names = [bytes.fromhex(sha256) for sha256 in self.objects]
+        with self.storage.source.named():
+            verification = verify_chunks(
+                self.storage, names, full=full, progress=progress or _ignore
+            )
+            if full:
+                self._check_series()
+                check_checkpoints(self.storage, self._extents_by_name())
         return verification
+
+    def warnings(self) -> tuple[str, ...]:
+        """What does not keep from reading, and should be known (clause 12.3)."""
+        with self.storage.source.named():
+            return tuple(warnings_of(self.storage))
 
     def close(self) -> None:
         """Stop threads and close the file, if it was opened by path."""
         self.storage.close()
 
-    def _check_series(self, meaning: Meaning) -> None:
+    def _extents_by_name(self) -> Mapping[tuple[str, str], list[list[Extent]]]:
+        """What the files and series of a kind and name are made of."""
+        found: dict[tuple[str, str], list[list[Extent]]] = defaultdict(list)
+        for record in self.meaning.records:
+            for entry in entries_of(record):
+                number = self.objects[entry.sha256].number
+                found[checkpoint_name(entry)].append(self.storage.extents(number))
+        return found
+
+    def _check_series(self) -> None:
         """Refuse metric series whose points are not in order; those not here whole are passed."""
-        for record in meaning.records:
+        for record in self.meaning.records:
             for entry in entries_of(record):
                 if isinstance(entry, MetricSeries):
                     with (
@@ -221,3 +278,7 @@ class Package(Closing):
 
     def _stream(self, owner: str, entry: Entry) -> Stream:
         return Stream(owner=owner, entry=entry, open=lambda: self.open_object(entry.sha256))
+
+
+def _ignore(count: int) -> None:
+    del count

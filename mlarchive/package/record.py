@@ -63,6 +63,28 @@ def encode_header(header: Header) -> bytes:
     return bytes(raw)
 
 
+def decode_header(raw: bytes) -> Header | None:
+    """What 96 bytes say if they are a header whose check sum fits."""
+    if raw[: len(RECORD_MAGIC)] != RECORD_MAGIC or len(raw) != HEADER_SIZE:
+        return None
+    _, kind, codec, elem, flags, crc, *rest = _HEADER.unpack(raw)
+    plain = bytearray(raw)
+    struct.pack_into("<I", plain, _CRC_AT, 0)
+    if zlib.crc32(plain) != crc:
+        return None
+    stored_len, raw_len, raw_sha256, base_sha256 = rest
+    return Header(
+        type=kind,
+        codec=codec,
+        elem=elem,
+        flags=flags,
+        stored_len=stored_len,
+        raw_len=raw_len,
+        raw_sha256=raw_sha256,
+        base_sha256=base_sha256,
+    )
+
+
 def record_size(stored_len: int) -> int:
     """Bytes that a record takes: header, payload and padding."""
     size = HEADER_SIZE + stored_len

@@ -10,9 +10,9 @@ from mlarchive.errors import FormatError
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec, decode
-from mlarchive.package.index import Row
+from mlarchive.package.index import Row, header_of
 from mlarchive.package.layout import padding
-from mlarchive.package.record import HEADER_SIZE, Header, encode_header, record_size
+from mlarchive.package.record import HEADER_SIZE, encode_header, record_size
 
 _STEP = 1 << 20
 
@@ -60,30 +60,40 @@ def check_stored(source: ByteSource, row: Row) -> None:
 
 
 def read_record(source: ByteSource, row: Row) -> Buffer:
-    """What a record stands for, checked.
+    """What a record stands for that has no base, checked.
 
     Raises:
         FormatError: E023 to E028.
     """
-    payload = read_payload(source, row)
-    raw = decode(payload, codec=row.codec, elem=row.elem, raw_len=row.raw_len)
+    raw = decode_payload(read_payload(source, row), row)
     # A stored payload is the raw bytes, and the index states the same digest for both.
-    if row.codec != Codec.STORED and hashlib.sha256(raw).digest() != row.raw_sha256:
-        raise FormatError("E028", f"{_where(row)} decodes to other bytes")
+    if row.codec != Codec.STORED:
+        check_raw(raw, row)
     return raw
 
 
-def header_of(row: Row) -> Header:
-    """The header that a row's record must have."""
-    return Header(
-        type=row.type,
-        codec=row.codec,
-        elem=row.elem,
-        flags=row.flags,
-        stored_len=row.stored_len,
-        raw_len=row.raw_len,
-        raw_sha256=row.raw_sha256,
-    )
+def decode_payload(payload: Buffer, row: Row, base: Buffer | None = None) -> Buffer:
+    """What a payload, known to be the one that was stored, stands for.
+
+    Args:
+        payload: The stored bytes.
+        row: Of the record.
+        base: The raw bytes of its base, for a delta.
+
+    Raises:
+        FormatError: E026, E027.
+    """
+    return decode(payload, codec=row.codec, elem=row.elem, raw_len=row.raw_len, base=base)
+
+
+def check_raw(raw: Buffer, row: Row) -> None:
+    """Compare what a record decoded to with its digest.
+
+    Raises:
+        FormatError: E028.
+    """
+    if hashlib.sha256(raw).digest() != row.raw_sha256:
+        raise FormatError("E028", f"{_where(row)} decodes to other bytes")
 
 
 def _check_header(header: Buffer, row: Row) -> None:

@@ -1,11 +1,13 @@
 """Records written one after another, and the rows that describe them (clauses 2 and 4)."""
 
+import os
+import stat
 from typing import BinaryIO
 
 from mlarchive.package.encoding import Encoded
-from mlarchive.package.index import Row
+from mlarchive.package.index import Row, header_of
 from mlarchive.package.layout import padding
-from mlarchive.package.record import Header, encode_header
+from mlarchive.package.record import HEADER_SIZE, encode_header
 
 
 class RecordStream:
@@ -14,12 +16,14 @@ class RecordStream:
     Attributes:
         position: Bytes written so far.
         rows: One for each record, in order.
+        readable: Whether what was written can be read back.
     """
 
     def __init__(self, out: BinaryIO) -> None:
         self.position = 0
         self.rows: list[Row] = []
         self._out = out
+        self.readable = _is_readable(out)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write bytes that are no record."""
@@ -39,20 +43,34 @@ class RecordStream:
             type=kind,
             codec=encoded.codec,
             elem=encoded.elem,
+            base=encoded.base,
             raw_sha256=encoded.raw_sha256,
             stored_sha256=encoded.stored_sha256,
+            base_sha256=encoded.base_sha256,
         )
-        header = Header(
-            type=kind,
-            codec=row.codec,
-            elem=row.elem,
-            stored_len=row.stored_len,
-            raw_len=row.raw_len,
-            raw_sha256=row.raw_sha256,
-        )
-        self.write(encode_header(header))
+        self.write(encode_header(header_of(row)))
         for part in encoded.parts:
             self.write(part)
         self.write(bytes(padding(self.position)))
         self.rows.append(row)
         return len(self.rows) - 1
+
+    def flush(self) -> None:
+        """Let what was written be read back."""
+        self._out.flush()
+
+    def read_payload(self, row: Row) -> bytes:
+        """The stored bytes of a record that was written and flushed; safe from any thread.
+
+        Raises:
+            OSError: As the system says.
+        """
+        return os.pread(self._out.fileno(), row.stored_len, row.offset + HEADER_SIZE)
+
+
+def _is_readable(out: BinaryIO) -> bool:
+    """Whether an output is a real file, at its beginning, that is open for reading too."""
+    try:
+        return out.readable() and stat.S_ISREG(os.fstat(out.fileno()).st_mode) and not out.tell()
+    except (OSError, ValueError):
+        return False

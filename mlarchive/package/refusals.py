@@ -19,7 +19,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "E008": "the length of the file is not the one its trailer states",
         "E009": "the trailer's offsets and lengths do not fit together",
         "E010": "package_id is not the digest of what it covers",
-        "E011": "the signature area is not zero",
+        "E011": "the signature area is neither zero nor a frame of signatures",
         "E012": "the index record's header does not fit the trailer",
         "E013": "the index does not have the digest that the trailer states",
         "E014": "the index's counts do not fit its length",
@@ -28,9 +28,9 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "E017": "a record's type is not known and may not be skipped",
         "E018": "a row's codec, element size, flags, lengths or base do not fit together",
         "E019": "there is not exactly one of each document, or one is not what the trailer names",
-        "E020": "the table of objects is not in order, or does not fit the table of extents",
+        "E020": "the objects do not use the table of extents exactly once",
         "E021": "an extent lies outside its chunk, or names a record that is no chunk",
-        "E022": "a chunk, or a part of one, belongs to no object",
+        "E022": "a chunk, or a part of one, belongs to no object and is no base",
         "E023": "a record's header does not equal its row in the index",
         "E024": "the padding after a record is not zero",
         "E025": "a record's stored bytes do not have the digest that the index states",
@@ -42,7 +42,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "E031": "a document is not in canonical form",
         "E032": "a reference, or the subject, names no record",
         "E033": "a document's format or a record's kind is not known",
-        "E034": "the documents name an object that the index lacks, or the reverse",
+        "E034": "the documents name more objects, or fewer, than the index has",
         "E035": "the documents state another size for an object than the index",
         "E036": "a file's path is not allowed",
         "E037": "two files' paths collide",
@@ -50,6 +50,8 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "E039": "a digest is not 64 lower-case hexadecimal digits, or a size is negative",
         "E040": "a base package holds an absent chunk with another length",
         "E041": "a metric series does not have whole points in canonical order",
+        "E042": "a checkpoint is not canonical, or says what index and documents do not",
+        "E043": "the file is a volume, a part of a package",
     }
 )
 """General sentence by code."""

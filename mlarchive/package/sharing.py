@@ -1,7 +1,8 @@
 """Chunks that many small objects share, grouped by kind (annex A): one frame for similar files."""
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+
+from mlarchive.package.chunkwriter import PendingChunk, PendingExtent
 
 SMALL = 64 << 10
 """Objects below this size, in bytes, share chunks."""
@@ -15,15 +16,6 @@ PENDING_MAX = 16 << 20
 _SUFFIX_MAX = 16
 
 
-class PendingChunk:
-    """A chunk on its way into the package; its digest is known when a thread has seen it."""
-
-    __slots__ = ("digest",)
-
-    def __init__(self, digest: bytes = b"") -> None:
-        self.digest = digest
-
-
 class _Group:
     def __init__(self) -> None:
         self.chunk = PendingChunk()
@@ -31,16 +23,16 @@ class _Group:
 
 
 class SharedChunks:
-    """Groups of small objects that are not yet written, by the suffix of their names."""
+    """Groups of small objects that are not yet written, by what is likely to be alike in them."""
 
     def __init__(self) -> None:
         self._open: dict[str, _Group] = {}
         self._closed: list[_Group] = []
         self._pending = 0
 
-    def add(self, name: str, data: bytes) -> tuple[PendingChunk, int]:
-        """Put a small object into its group; returns the chunk and its offset there."""
-        suffix = PurePosixPath(name).suffix[:_SUFFIX_MAX]
+    def add(self, suffix: str, data: bytes) -> PendingExtent:
+        """Put a small object into its group; returns its place there."""
+        suffix = suffix[:_SUFFIX_MAX]
         group = self._open.setdefault(suffix, _Group())
         if group.data and len(group.data) + len(data) > SHARED_MAX:
             self._close(suffix)
@@ -50,7 +42,7 @@ class SharedChunks:
         self._pending += len(data)
         if self._pending > PENDING_MAX:
             self._close(max(self._open, key=lambda key: len(self._open[key].data)))
-        return group.chunk, offset
+        return PendingExtent(group.chunk, offset, len(data))
 
     def take_closed(self) -> Iterator[tuple[PendingChunk, bytearray]]:
         """Groups that are complete, each once."""

@@ -1,29 +1,29 @@
 """The storage side of an open package: rows, chunks and objects, with the packages it builds on.
 
-Knows nothing of documents. Everything it hands out has been checked against its digests.
+Knows nothing of documents: objects have numbers here, and no names. Every chunk that it hands out
+has been checked against its digests.
 """
 
 import functools
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
-from msgspec import Struct
+from numpy.typing import NDArray
 
 from mlarchive.errors import FormatError, MissingChunksError
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec
 from mlarchive.package.ids import Digest
-from mlarchive.package.index import Row
+from mlarchive.package.index import NO_BASE, Extent, Row
 from mlarchive.package.layout import RecordType
 from mlarchive.package.limits import Limits
-from mlarchive.package.objectstream import Extent, ObjectStream
+from mlarchive.package.objectstream import ObjectStream
 from mlarchive.package.readahead import ReadAhead
-from mlarchive.package.recordreader import read_record
+from mlarchive.package.recordreader import check_raw, decode_payload, read_payload, read_record
 from mlarchive.package.tail import read_tail
 
 WHOLE_IN_ITS_VAULT = (
@@ -31,22 +31,6 @@ WHOLE_IN_ITS_VAULT = (
     " or `mlarchive copy vault:DIR#KIND/NAME/VERSION TARGET`"
 )
 """What to do with a package that leaves bytes to another one."""
-
-
-class ObjectRow(Struct, frozen=True):
-    """An object as the index has it.
-
-    Attributes:
-        sha256: Its name, lower-case hex.
-        size: In bytes.
-        stored: Its share of the package's stored bytes.
-        number: Its row in the table of objects.
-    """
-
-    sha256: str
-    size: int
-    stored: int
-    number: int
 
 
 class Storage:
@@ -59,6 +43,7 @@ class Storage:
 
     Attributes:
         source: As given.
+        preamble: Its first bytes.
         package_id: Names the package.
         trailer: Its last bytes, decoded.
         index: Its tables.
@@ -70,29 +55,15 @@ class Storage:
         with source.named():
             tail = read_tail(source, limits)
         self.source = source
+        self.preamble = tail.preamble
         self.package_id = tail.package_id
         self.trailer = tail.trailer
         self.index = tail.index
         self._bases = bases
         self.threads = len(os.sched_getaffinity(0))
-        self.chunks = ReadAhead(self._load, threads=self.threads)
-
-    @functools.cached_property
-    def objects(self) -> Mapping[str, ObjectRow]:
-        """All objects by digest in hex."""
-        table = self.index.objects
-        digests = table["sha256"].tobytes()
-        shares = self._shares()
-        return MappingProxyType(
-            {
-                (name := digests[32 * number : 32 * number + 32].hex()): ObjectRow(
-                    name, size, share, number
-                )
-                for number, (size, share) in enumerate(
-                    zip(table["size"].tolist(), shares, strict=True)
-                )
-            }
-        )
+        lengths = self.index.rows["raw_len"]
+        self.chunks = ReadAhead(self._load, lengths.item, threads=self.threads)
+        self._stored = ReadAhead(self._load_stored, lengths.item, threads=self.threads)
 
     def extents(self, number: int) -> list[Extent]:
         """What an object is made of: (row, offset within the chunk, length), in order."""
@@ -110,11 +81,10 @@ class Storage:
         extents = self.extents(number)
         if self.lacks(row for row, _, _ in extents):
             raise MissingChunksError(
-                f"{self.source.name} is thin: a part of the object"
-                f" {self.index.objects['sha256'][number].tobytes().hex()} is in another package",
+                f"{self.source.name} is thin: it leaves this to another package",
                 hint=WHOLE_IN_ITS_VAULT,
             )
-        return io.BufferedReader(ObjectStream(extents, self.chunks), 1 << 16)
+        return io.BufferedReader(ObjectStream(extents, self.chunks, self._stored), 1 << 16)
 
     def missing(self) -> tuple[Digest, ...]:
         """Absent chunks that no base provides."""
@@ -122,12 +92,13 @@ class Storage:
         return tuple(Digest(row.raw_len, row.raw_sha256.hex()) for row in rows)
 
     def lacks(self, rows: Iterable[int]) -> bool:
-        """Whether any of the rows is an absent chunk that no base provides."""
-        return not self._missing_rows.isdisjoint(rows)
+        """Whether any of the rows is a chunk, or builds on one, that is absent everywhere."""
+        return bool(self._missing_rows) and not self._unreadable.isdisjoint(rows)
 
-    def rows_after(self, row: int) -> range:
-        """The chunks that follow one in the file, as far as it makes sense to read ahead."""
-        return range(row + 1, min(row + 1 + self.chunks.depth, self._chunks_end))
+    def rows_after(self, row: int) -> Iterator[int]:
+        """The chunks that follow one in the file."""
+        for place in range(int(np.searchsorted(self._present, row, "right")), len(self._present)):
+            yield int(self._present[place])
 
     def record(self, kind: RecordType) -> Buffer:
         """What the only record of a type holds.
@@ -142,15 +113,27 @@ class Storage:
     def close(self) -> None:
         """Stop threads and close the file; bases are left open."""
         self.chunks.close()
+        self._stored.close()
         self.source.close()
 
     def _load(self, number: int) -> Buffer:
+        """A chunk, compared with its raw digest."""
+        raw = self._load_stored(number)
+        row = self.index.row(number)
+        if row.codec not in {Codec.STORED, Codec.ABSENT}:
+            with self.source.named():
+                check_raw(raw, row)
+        return raw
+
+    def _load_stored(self, number: int) -> Buffer:
+        """A chunk whose stored bytes have their digest; where it builds on another, that too."""
         row = self.index.row(number)
         if row.codec != Codec.ABSENT:
+            base = self._load(row.base) if row.base != NO_BASE else None
             with self.source.named():
-                return read_record(self.source, row)
-        for base in self._bases:
-            found = base.find_chunk(row)
+                return decode_payload(read_payload(self.source, row), row, base)
+        for base_package in self._bases:
+            found = base_package.find_chunk(row)
             if found is not None:
                 return found
         raise MissingChunksError(f"the chunk {row.raw_sha256.hex()} is in another package")
@@ -158,7 +141,7 @@ class Storage:
     def find_chunk(self, wanted: Row) -> Buffer | None:
         """The bytes of a chunk that another package states as absent, if they are here."""
         number = self._chunk_numbers.get(wanted.raw_sha256)
-        if number is None or number in self._missing_rows:
+        if number is None or self.lacks((number,)):
             return None
         if self.index.row(number).raw_len != wanted.raw_len:
             raise FormatError("E040", "a base package holds an absent chunk with another length")
@@ -167,7 +150,7 @@ class Storage:
     def has_chunk(self, digest: bytes) -> bool:
         """Whether this package, or one that it builds on, holds the chunk."""
         number = self._chunk_numbers.get(digest)
-        return number is not None and number not in self._missing_rows
+        return number is not None and not self.lacks((number,))
 
     @functools.cached_property
     def _chunk_numbers(self) -> Mapping[bytes, int]:
@@ -177,12 +160,10 @@ class Storage:
         return {digests[32 * i : 32 * i + 32]: int(n) for i, n in enumerate(numbers)}
 
     @functools.cached_property
-    def _chunks_end(self) -> int:
-        """The row after the last chunk that is present."""
+    def _present(self) -> NDArray[np.intp]:
+        """The rows of chunks that are present."""
         rows = self.index.rows
-        present = (rows["type"] == RecordType.CHUNK) & (rows["codec"] != Codec.ABSENT)
-        numbers = np.flatnonzero(present)
-        return int(numbers[-1]) + 1 if numbers.size else 0
+        return np.flatnonzero((rows["type"] == RecordType.CHUNK) & (rows["codec"] != Codec.ABSENT))
 
     @functools.cached_property
     def _missing_rows(self) -> frozenset[int]:
@@ -196,7 +177,14 @@ class Storage:
             )
         )
 
-    def _shares(self) -> list[int]:
+    @functools.cached_property
+    def _unreadable(self) -> frozenset[int]:
+        """Rows of missing chunks, and of the deltas to them."""
+        missing = np.fromiter(self._missing_rows, np.uint32, len(self._missing_rows))
+        deltas = np.flatnonzero(np.isin(self.index.rows["base"], missing))
+        return self._missing_rows | frozenset(map(int, deltas))
+
+    def shares(self) -> list[int]:
         """Each object's share of the stored bytes, by the lengths of its extents."""
         extents, rows, objects = self.index.extents, self.index.rows, self.index.objects
         per_byte = rows["stored_len"] / np.maximum(rows["raw_len"], 1)

@@ -6,7 +6,7 @@ from mlarchive.errors import FormatError
 from mlarchive.package.accounting import check_index
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec
-from mlarchive.package.index import Row
+from mlarchive.package.index import Row, header_of
 from mlarchive.package.layout import (
     PREAMBLE_SIZE,
     TRAILER_SIZE,
@@ -16,22 +16,22 @@ from mlarchive.package.layout import (
     decode_trailer,
 )
 from mlarchive.package.limits import Limits
-from mlarchive.package.record import record_size
-from mlarchive.package.recordreader import read_payload
+from mlarchive.package.record import HEADER_SIZE, decode_header, record_size
+from mlarchive.package.recordreader import read_record
 from mlarchive.package.tables import Index, decode_index
-
-_BLANK_STEP = 1 << 20
 
 
 class Tail(Struct, frozen=True, kw_only=True):
     """What a package says about its own storage, checked.
 
     Attributes:
+        preamble: The first 64 bytes.
         package_id: Names these bytes.
         trailer: The last 192 bytes.
         index: The three tables; they add up.
     """
 
+    preamble: bytes
     package_id: bytes
     trailer: Trailer
     index: Index
@@ -41,7 +41,7 @@ def read_tail(source: ByteSource, limits: Limits) -> Tail:
     """Read and check preamble, trailer and index.
 
     Raises:
-        FormatError: E001 to E024.
+        FormatError: E001 to E028, E043.
     """
     preamble = source.read_at(0, min(PREAMBLE_SIZE, source.size))
     check_preamble(preamble)
@@ -53,46 +53,71 @@ def read_tail(source: ByteSource, limits: Limits) -> Tail:
         raise FormatError("E010", "package_id does not fit the trailer")
     index = _read_index(source, trailer, limits)
     check_index(index, trailer, limits)
-    return Tail(package_id=package_id, trailer=trailer, index=index)
+    return Tail(preamble=preamble, package_id=package_id, trailer=trailer, index=index)
 
 
-def check_signature_area(source: ByteSource, trailer: Trailer) -> None:
-    """Refuse anything but zeros where signatures will stand.
+def check_index_place(trailer: Trailer, limits: Limits) -> None:
+    """Refuse a trailer whose parts do not lie side by side, or an index that is too long.
 
     Raises:
-        FormatError: E011.
+        FormatError: E009, E015.
     """
-    end = trailer.total_length - TRAILER_SIZE
-    for at in range(end - trailer.signature_length, end, _BLANK_STEP):
-        if any(source.read_at(at, min(_BLANK_STEP, end - at))):
-            raise FormatError("E011", "the signature area is not zero")
-
-
-def _read_index(source: ByteSource, trailer: Trailer, limits: Limits) -> Index:
     if trailer.index_length > limits.index:
         raise FormatError("E015", f"the index has {trailer.index_length} bytes")
-    end = trailer.index_offset + record_size(trailer.index_length)
-    if end + trailer.signature_length + TRAILER_SIZE != trailer.total_length:
-        raise FormatError("E009", "index, signature area and trailer do not fit together")
+    index_end = trailer.index_offset + record_size(trailer.index_length)
+    end = index_end + trailer.parity_length + trailer.signature_length + TRAILER_SIZE
+    if end != trailer.total_length or trailer.parity_offset not in {0, index_end}:
+        raise FormatError("E009", "index, parity, signature area and trailer do not fit together")
+
+
+def index_row(header: bytes, trailer: Trailer, limits: Limits) -> Row:
+    """What trailer and header say of the index record.
+
+    Args:
+        header: The 96 bytes at the trailer's `index_offset`.
+        trailer: States stored length and digest.
+        limits: What the operator allows.
+
+    Raises:
+        FormatError: E012, E015.
+    """
+    stated = decode_header(header)
+    if stated is None:
+        raise _not_the_index()
     row = Row(
         offset=trailer.index_offset,
         stored_len=trailer.index_length,
-        raw_len=trailer.index_length,
+        raw_len=stated.raw_len,
         type=RecordType.INDEX,
-        codec=Codec.STORED,
-        raw_sha256=trailer.index_sha256,
+        codec=stated.codec,
+        raw_sha256=stated.raw_sha256,
         stored_sha256=trailer.index_sha256,
     )
+    if stated.codec == Codec.STORED:
+        fits = (row.raw_len, row.raw_sha256) == (row.stored_len, row.stored_sha256)
+    else:
+        fits = stated.codec == Codec.ZSTD and row.stored_len < row.raw_len
+    if not fits or stated != header_of(row):
+        raise _not_the_index()
+    if row.raw_len > limits.index:
+        raise FormatError("E015", f"the index has {row.raw_len} bytes")
+    return row
+
+
+def _read_index(source: ByteSource, trailer: Trailer, limits: Limits) -> Index:
+    check_index_place(trailer, limits)
+    header = source.read_at(trailer.index_offset, HEADER_SIZE)
+    row = index_row(header, trailer, limits)
     try:
-        payload = read_payload(source, row)
+        raw = read_record(source, row)
     except FormatError as error:
-        raise _as_index_error(error) from error
-    return decode_index(bytes(payload))
+        if error.refusal == "E025":
+            raise FormatError(
+                "E013", "the index is damaged: it does not have its digest"
+            ) from error
+        raise
+    return decode_index(bytes(raw))
 
 
-def _as_index_error(error: FormatError) -> FormatError:
-    if error.refusal == "E023":
-        return FormatError("E012", "the index record's header does not fit the trailer")
-    if error.refusal == "E025":
-        return FormatError("E013", "the index is damaged: it does not have its digest")
-    return error
+def _not_the_index() -> FormatError:
+    return FormatError("E012", "the index record's header does not fit the trailer")

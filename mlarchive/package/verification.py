@@ -1,18 +1,20 @@
 """Verifying a whole package: every byte of it is read (clause 11.3)."""
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from msgspec import Struct
 
 from mlarchive.errors import FormatError
+from mlarchive.package.checkpoints import decode_checkpoint
 from mlarchive.package.codec import Codec
+from mlarchive.package.hasher import Hasher
+from mlarchive.package.index import Extent
 from mlarchive.package.layout import RecordType
-from mlarchive.package.recordreader import check_place, check_stored
+from mlarchive.package.recordreader import check_place, check_stored, read_record
+from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.storage import Storage
-from mlarchive.package.tail import check_signature_area
 
 Progress = Callable[[int], None]
 
@@ -45,29 +47,44 @@ def check_places(storage: Storage) -> None:
     Raises:
         FormatError: E023 or E024.
     """
-    check_signature_area(storage.source, storage.trailer)
+    has_signatures(storage.source, storage.trailer)
     for number in np.flatnonzero(storage.index.rows["codec"] != Codec.ABSENT):
         check_place(storage.source, storage.index.row(int(number)))
 
 
-def verify_storage(storage: Storage, *, full: bool, progress: Progress | None) -> Verification:
-    """Read every record, and if `full` put together every object.
+def check_records(storage: Storage) -> None:
+    """Check the signature area, and the stored bytes of every record that is no chunk.
+
+    Raises:
+        FormatError: E011, E023 to E025.
+    """
+    has_signatures(storage.source, storage.trailer)
+    for number in np.flatnonzero(storage.index.rows["type"] != RecordType.CHUNK):
+        check_stored(storage.source, storage.index.row(int(number)))
+
+
+def verify_chunks(
+    storage: Storage, names: Sequence[bytes], *, full: bool, progress: Progress
+) -> Verification:
+    """Read every chunk, and if `full` put together every object.
+
+    Args:
+        storage: Of the package.
+        names: The digest of each object.
+        full: Whether chunks are decoded and objects compared with their digests.
+        progress: As `Package.verify`.
 
     Raises:
         FormatError: What is wrong, the first that was found.
     """
-    report = progress or _ignore
     rows = storage.index.rows
-    check_signature_area(storage.source, storage.trailer)
-    for number in np.flatnonzero(rows["type"] != RecordType.CHUNK):
-        check_stored(storage.source, storage.index.row(int(number)))
     objects = raw_bytes = 0
     if full:
-        for size in _check_objects(storage, report):
+        for size in _check_objects(storage, names, progress):
             objects += 1
             raw_bytes += size
     else:
-        _check_payloads(storage, report)
+        _check_payloads(storage, progress)
     return Verification(
         package_id=storage.package_id.hex(),
         size=storage.trailer.total_length,
@@ -79,37 +96,66 @@ def verify_storage(storage: Storage, *, full: bool, progress: Progress | None) -
     )
 
 
-def _check_objects(storage: Storage, report: Progress) -> Iterator[int]:
+def check_checkpoints(
+    storage: Storage, known: Mapping[tuple[str, str], Sequence[Sequence[Extent]]]
+) -> None:
+    """Refuse checkpoints that say what index and documents do not.
+
+    Args:
+        storage: Of the package.
+        known: The extents of the files and series of each kind and name.
+
+    Raises:
+        FormatError: E023 to E028, E042.
+    """
+    for number in np.flatnonzero(storage.index.rows["type"] == RecordType.CHECKPOINT):
+        raw = read_record(storage.source, storage.index.row(int(number)))
+        for entry in decode_checkpoint(bytes(raw)):
+            if list(entry.extents) not in known.get((entry.kind, entry.name), ()):
+                raise FormatError(
+                    "E042", f"a checkpoint states a {entry.kind} {entry.name!r} that is not there"
+                )
+
+
+def _check_objects(storage: Storage, names: Sequence[bytes], report: Progress) -> Iterator[int]:
     """Compare every object with its digest; gives their sizes.
 
-    Every chunk belongs to an object, so every chunk is read. Objects are taken in the order of
-    the file, so that a chunk that small objects share is decoded once.
+    Every chunk that is no base alone belongs to an object, so every chunk is read. Objects are
+    taken in the order of the file, so that a chunk that small objects share is decoded once.
     """
     index = storage.index
     first = np.minimum(index.objects["first_extent"], max(len(index.extents) - 1, 0))
     order = np.argsort(index.extents["row"][first], kind="stable") if len(index.extents) else first
     for number in order.tolist() if len(index.extents) else range(len(first)):
-        if _check_object(storage, number, report):
+        if _check_object(storage, number, names[number], report):
             yield int(index.objects["size"][number])
 
 
-def _check_object(storage: Storage, number: int, report: Progress) -> bool:
+def _check_object(storage: Storage, number: int, name: bytes, report: Progress) -> bool:
     extents = storage.extents(number)
     if storage.lacks(row for row, _, _ in extents):
         # The object cannot be put together, but what is here of it can be checked.
         for row, _, length in extents:
-            if not storage.lacks((row,)):
-                storage.chunks.get(row)
-                report(length)
+            _check_part(storage, row)
+            report(length)
         return False
-    digest = hashlib.sha256()
-    for row, offset, length in extents:
-        chunk = storage.chunks.get(row, storage.rows_after(row))
-        digest.update(memoryview(chunk)[offset : offset + length])
-        report(length)
-    if digest.digest() != storage.index.objects["sha256"][number].tobytes():
-        raise FormatError("E029", f"object {number} does not have the digest that names it")
+    with Hasher() as digest:
+        for row, offset, length in extents:
+            chunk = storage.chunks.get(row, storage.rows_after(row))
+            digest.update(memoryview(chunk)[offset : offset + length])
+            report(length)
+    if digest.hexdigest() != name.hex():
+        raise FormatError("E029", f"the object {name.hex()} has other bytes than its digest says")
     return True
+
+
+def _check_part(storage: Storage, number: int) -> None:
+    """Check what can be checked of a chunk: of a delta without its base the stored bytes."""
+    row = storage.index.row(number)
+    if not storage.lacks((number,)):
+        storage.chunks.get(number)
+    elif row.codec != Codec.ABSENT:
+        check_stored(storage.source, row)
 
 
 def _check_payloads(storage: Storage, report: Progress) -> None:
@@ -130,7 +176,3 @@ def _check_payload(storage: Storage, number: int) -> int:
     row = storage.index.row(number)
     check_stored(storage.source, row)
     return row.stored_len
-
-
-def _ignore(count: int) -> None:
-    del count

@@ -5,21 +5,24 @@ depend on the objects, their order and the versions of the libraries, not on the
 nothing of records: which objects there are and what they mean is its caller's business.
 """
 
-import hashlib
 import os
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
 
 from mlarchive.closing import Closing
-from mlarchive.errors import SourceChangedError
-from mlarchive.package.chunkers import PIECE_MAX, Piece, cut
+from mlarchive.errors import FormatError, SourceChangedError
+from mlarchive.package.checkpoints import Kind
+from mlarchive.package.chunkers import Piece, cut
+from mlarchive.package.chunkwriter import ChunkWriter, Named, PendingChunk, PendingExtent
 from mlarchive.package.codec import Codec
-from mlarchive.package.documents import Documents, decode_documents
-from mlarchive.package.encoding import Encoded, encode_text, stored
-from mlarchive.package.entries import check_objects
+from mlarchive.package.documents import Documents, Meaning, decode_documents
+from mlarchive.package.encoding import encode_text, stored
+from mlarchive.package.entries import check_objects, named_objects
 from mlarchive.package.ids import Digest, PackageIds
-from mlarchive.package.index import ObjectEntry, Row, encode_index
+from mlarchive.package.index import Row, encode_index
 from mlarchive.package.intake import Intake
 from mlarchive.package.layout import (
     SIGNATURE_UNIT,
@@ -29,11 +32,10 @@ from mlarchive.package.layout import (
     encode_preamble,
     encode_trailer,
 )
-from mlarchive.package.pipeline import Pipeline
 from mlarchive.package.readme import README
 from mlarchive.package.record import NO_DIGEST
 from mlarchive.package.recordstream import RecordStream
-from mlarchive.package.sharing import SMALL, PendingChunk, SharedChunks
+from mlarchive.package.sharing import SMALL, SharedChunks
 
 if TYPE_CHECKING:
     from mlarchive.package.reader import Package
@@ -44,10 +46,10 @@ THREADS_MOST = 8
 
 
 class _Object(Struct, frozen=True):
-    """An object: its size, and the chunks, offsets and lengths that it is made of."""
+    """An object: its size, and what it is made of."""
 
     size: int
-    extents: tuple[tuple[PendingChunk, int, int], ...]
+    extents: tuple[PendingExtent, ...] = ()
     reused: bool = False
 
 
@@ -55,7 +57,8 @@ class PackageWriter(Closing):
     """Writes one package; a context manager. Leaving it without `finish` only stops its threads.
 
     Args:
-        out: Where the bytes go; only ever written, so that a pipe will do.
+        out: Where the bytes go; written forward only, so that a pipe will do. From a file that
+            can be read too, chunks are read back for those that resemble them.
         threads: How many threads encode; None for one more than the processors that this process
             may use, 8 at most: while one waits for its turn at the interpreter, another works.
 
@@ -66,13 +69,11 @@ class PackageWriter(Closing):
     def __init__(self, out: BinaryIO, *, threads: int | None = None) -> None:
         self.stream = RecordStream(out)
         self._objects: dict[bytes, _Object] = {}
-        self._present: dict[bytes, int] = {}
         self._absent: dict[bytes, int] = {}
         self._shared = SharedChunks()
-        self._pipeline = Pipeline[tuple[PendingChunk, Encoded | None]](
+        self._chunks = ChunkWriter(
+            self.stream,
             threads=threads or min(len(os.sched_getaffinity(0)) + 1, THREADS_MOST),
-            berth_size=PIECE_MAX,
-            sink=self._write_chunk,
         )
         self._preamble = encode_preamble()
         self.stream.write(self._preamble)
@@ -80,14 +81,25 @@ class PackageWriter(Closing):
 
     def close(self) -> None:
         """Stop the threads."""
-        self._pipeline.close()
+        self._chunks.close()
 
-    def add(self, source: BinaryIO, name: str, *, size: int = -1) -> Digest:
+    def add(
+        self,
+        source: BinaryIO,
+        name: str,
+        *,
+        kind: Kind = "file",
+        owner: str = "",
+        size: int = -1,
+    ) -> Digest:
         """Add an object: read a source to its end.
 
         Args:
             source: Read forward, once; not closed.
-            name: The path of the file. Small objects with the same suffix share chunks.
+            name: The path of the file, or the key of the metric series. Small files with the
+                same suffix share chunks.
+            kind: Which of the two it is.
+            owner: What a person calls the record that it hangs on, for who has to salvage it.
             size: What the source claims to hold, in bytes; -1 for no claim.
 
         Raises:
@@ -96,20 +108,18 @@ class PackageWriter(Closing):
         """
         intake = Intake(source)
         head = intake.take(SMALL)
+        called = _Called(kind, name, owner)
         if len(head) < SMALL:
-            digest = intake.sha256()
-            self._add_small(head, digest, name)
+            self._add_small(head, intake.sha256(), called)
         else:
             intake.push_back(head)
-            extents = self._add_pieces(intake)
-            digest = intake.sha256()
-            self._remember(digest, _Object(intake.size, extents))
+            self._add_pieces(intake, called)
         if size not in {-1, intake.size}:
             raise SourceChangedError(
                 f"{name} was to have {size} bytes, but {intake.size} were read",
                 hint="run the same command again when it is no longer being written",
             )
-        return Digest(intake.size, digest.hex())
+        return Digest(intake.size, intake.sha256().hex())
 
     def reuse(self, sha256: str, base: "Package") -> Digest:
         """Add an object without its bytes: its chunks are stated as *absent*, as a base has them.
@@ -127,7 +137,7 @@ class PackageWriter(Closing):
             extents = []
             for chunk, offset, length in base.extents(sha256):
                 self._absent[chunk.raw_sha256] = chunk.raw_len
-                extents.append((PendingChunk(chunk.raw_sha256), offset, length))
+                extents.append(PendingExtent(PendingChunk(chunk.raw_sha256), offset, length))
             self._objects[digest] = _Object(row.size, tuple(extents), reused=True)
         return Digest(row.size, sha256)
 
@@ -141,104 +151,92 @@ class PackageWriter(Closing):
             FormatError: The documents break a clause, or name other objects.
         """
         for chunk, data in self._shared.take_all():
-            self._submit_shared(chunk, data)
-        self._pipeline.drain()
-        self._pipeline.close()
-        sizes = {digest.hex(): entry.size for digest, entry in self._objects.items()}
-        check_objects(decode_documents(documents).records, sizes)
+            self._chunks.submit_shared(chunk, data)
+        self._chunks.finish()
+        objects = self._in_order(decode_documents(documents))
         for kind, raw in (
             (RecordType.CONTENT, documents.content),
             (RecordType.STATE, documents.state),
             (RecordType.EVIDENCE, documents.evidence),
         ):
             self.stream.write_record(kind, encode_text(raw))
-        return self._write_tail(documents, self._index())
+        return self._write_tail(documents, self._index(objects))
 
-    def _add_pieces(self, intake: Intake) -> tuple[tuple[PendingChunk, int, int], ...]:
-        extents = []
-        for piece in cut(intake, self._pipeline.take_berth):
-            chunk = PendingChunk()
-            self._submit(chunk, piece)
-            extents.append((chunk, 0, piece.length))
-        return tuple(extents)
+    def _add_pieces(self, intake: Intake, called: "_Called") -> None:
+        """Cut, encode and write; the last piece waits until the digest of the whole is known."""
+        extents: list[PendingExtent] = []
+        last: Piece | None = None
+        for piece in cut(intake, self._chunks.take_berth):
+            if last is not None:
+                self._chunks.submit(extents[-1].chunk, last)
+            extents.append(PendingExtent(PendingChunk(), 0, piece.length))
+            last = piece
+        self._remember(intake.sha256(), _Object(intake.size, tuple(extents)), called)
+        if last is not None:
+            self._chunks.submit(extents[-1].chunk, last)
 
-    def _add_small(self, data: bytes, digest: bytes, name: str) -> None:
-        known = self._objects.get(digest)
-        if known is not None and not known.reused:
-            return
-        extents: tuple[tuple[PendingChunk, int, int], ...] = ()
-        if data:
-            chunk, offset = self._shared.add(name, data)
-            extents = ((chunk, offset, len(data)),)
-        self._remember(digest, _Object(len(data), extents))
-        for full, content in self._shared.take_closed():
-            self._submit_shared(full, content)
-
-    def _remember(self, digest: bytes, entry: _Object) -> None:
+    def _add_small(self, data: bytes, digest: bytes, called: "_Called") -> None:
         known = self._objects.get(digest)
         if known is None or known.reused:
-            self._objects[digest] = entry
+            extents = (self._shared.add(called.suffix, data),) if data else ()
+            known = _Object(len(data), extents)
+        self._remember(digest, known, called)
+        for chunk, content in self._shared.take_closed():
+            self._chunks.submit_shared(chunk, content)
 
-    def _submit_shared(self, chunk: PendingChunk, data: bytearray) -> None:
-        berth = self._pipeline.take_berth()
-        berth.view[: len(data)] = data
-        self._submit(chunk, Piece(berth, len(data)))
+    def _remember(self, digest: bytes, entry: _Object, called: "_Called") -> None:
+        known = self._objects.get(digest)
+        if known is None or known.reused:
+            self._objects[digest] = known = entry
+        self._chunks.announce(
+            Named(kind=called.kind, name=called.name, owner=called.owner, extents=known.extents)
+        )
 
-    def _submit(self, chunk: PendingChunk, piece: Piece) -> None:
-        raw = piece.berth.view[: piece.length]
-        scratch = piece.berth.scratch[: piece.length]
+    def _in_order(self, meaning: Meaning) -> list[_Object]:
+        """The objects as the documents name them.
 
-        def work() -> tuple[PendingChunk, Encoded | None]:
-            chunk.digest = hashlib.sha256(raw).digest()
-            # A chunk that is written already needs no second encoding; one that another thread
-            # is about to write is encoded again, and dropped when its turn comes.
-            if chunk.digest in self._present:
-                return chunk, None
-            # Loads numpy, while the main thread reads on.
-            from mlarchive.package.choosing import encode_chunk
+        Raises:
+            FormatError: E034 or E035.
+        """
+        named = named_objects(meaning.records)
+        digests = [bytes.fromhex(sha256) for sha256 in named]
+        for digest in digests:
+            if digest not in self._objects:
+                raise FormatError("E034", f"the package has no object {digest.hex()}")
+        strangers = sorted(self._objects.keys() - set(digests))
+        if strangers:
+            raise FormatError("E034", f"no record has the object {strangers[0].hex()}")
+        objects = [self._objects[digest] for digest in digests]
+        check_objects(named, [entry.size for entry in objects])
+        return objects
 
-            return chunk, encode_chunk(raw, chunk.digest, piece.hint, scratch)
-
-        self._pipeline.submit(piece.berth, work)
-
-    def _write_chunk(self, result: tuple[PendingChunk, Encoded | None]) -> None:
-        chunk, encoded = result
-        if encoded is not None and chunk.digest not in self._present:
-            number = self.stream.write_record(RecordType.CHUNK, encoded)
-            self._present[chunk.digest] = number
-
-    def _index(self) -> bytes:
-        objects = sorted(self._objects.items())
-        needed = {chunk.digest for _, entry in objects for chunk, _, _ in entry.extents}
+    def _index(self, objects: Sequence[_Object]) -> bytes:
+        needed = {extent.chunk.digest for entry in objects for extent in entry.extents}
         rows = list(self.stream.rows)
-        numbers = dict(self._present)
+        numbers = dict(self._chunks.present)
         for digest in sorted(needed - numbers.keys()):
             numbers[digest] = len(rows)
             rows.append(_absent(digest, self._absent[digest]))
         return encode_index(
             rows,
             [
-                ObjectEntry(
-                    sha256=digest,
-                    size=entry.size,
-                    extents=tuple(
-                        (numbers[chunk.digest], offset, length)
-                        for chunk, offset, length in entry.extents
-                    ),
-                )
-                for digest, entry in objects
+                [
+                    (numbers[extent.chunk.digest], extent.offset, extent.length)
+                    for extent in entry.extents
+                ]
+                for entry in objects
             ],
         )
 
     def _write_tail(self, documents: Documents, index: bytes) -> PackageIds:
         offset = self.stream.position
-        encoded = stored(index)
+        encoded = encode_text(index)
         self.stream.write_record(RecordType.INDEX, encoded)
         self.stream.write(bytes(SIGNATURE_UNIT))
         trailer = Trailer(
             index_offset=offset,
-            index_length=len(index),
-            index_sha256=encoded.raw_sha256,
+            index_length=encoded.stored_len,
+            index_sha256=encoded.stored_sha256,
             total_length=self.stream.position + TRAILER_SIZE,
             signature_length=SIGNATURE_UNIT,
             content_id=bytes.fromhex(documents.content_id),
@@ -252,6 +250,19 @@ class PackageWriter(Closing):
             package_id=package_id.hex(),
             size=self.stream.position,
         )
+
+
+class _Called(Struct, frozen=True):
+    """How a checkpoint names an object."""
+
+    kind: Kind
+    name: str
+    owner: str
+
+    @property
+    def suffix(self) -> str:
+        """What files that are likely to be alike have in common."""
+        return PurePosixPath(self.name).suffix if self.kind == "file" else "/metric"
 
 
 def _absent(digest: bytes, raw_len: int) -> Row:

@@ -1,4 +1,4 @@
-"""Change every byte of two small packages in every way that counts, and ask both readers.
+"""Change every byte of small packages in every way that counts, and ask both readers.
 
 python -m tests.compat.every_flip          # every byte, all bits of it: under a minute
 python -m tests.compat.every_flip --bits   # and each bit alone: about four minutes

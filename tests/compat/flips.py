@@ -40,5 +40,5 @@ def codes_of_flips(package: bytes, flips: Iterable[tuple[int, int]]) -> Codes:
 def boundaries(package: bytes) -> list[int]:
     """Where the parts of a package end: preamble, records, index, signature area."""
     opened = second_reader().Package(io.BytesIO(package))
-    ends = [row.end for row in opened.rows if row.offset]
-    return [0, 64, *ends, len(package) - 192 - 4096, len(package) - 192]
+    ends = {row.end for row in opened.rows if row.end}
+    return sorted({0, 64, *ends, len(package) - 192 - 4096, len(package) - 192})

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from mlarchive.errors import FormatError
+from mlarchive.errors import FormatError, MissingChunksError
 from mlarchive.package import Package
 
 READER = Path(__file__).resolve().parents[2] / "spec" / "reader.py"
@@ -22,6 +22,7 @@ class Reading(NamedTuple):
         sizes: Size of every object by its digest.
         objects: The bytes of every object that is there whole.
         absent: Digests of the chunks that are not.
+        warnings: Their codes.
     """
 
     ids: tuple[str, str, str]
@@ -29,6 +30,7 @@ class Reading(NamedTuple):
     sizes: dict[str, int]
     objects: dict[str, bytes]
     absent: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def second_reader() -> ModuleType:
@@ -51,17 +53,14 @@ def read_by_library(data: bytes) -> Reading | str:
             package.verify()
             documents = package.documents
             missing = {chunk.sha256 for chunk in package.missing()}
-            whole = [
-                sha256
-                for sha256 in package.objects
-                if missing.isdisjoint(row.raw_sha256.hex() for row, *_ in package.extents(sha256))
-            ]
+            whole = {sha256: _all_of(package, sha256) for sha256 in package.objects}
             return Reading(
                 ids=(package.content_id, package.state_id, package.package_id),
                 documents=(documents.content, documents.state, documents.evidence),
                 sizes={sha256: row.size for sha256, row in package.objects.items()},
-                objects={sha256: _all_of(package, sha256) for sha256 in whole},
+                objects={sha256: data for sha256, data in whole.items() if data is not None},
                 absent=tuple(sorted(missing)),
+                warnings=tuple(warning[:4] for warning in package.warnings()),
             )
     except FormatError as error:
         return error.refusal
@@ -78,16 +77,20 @@ def read_by_second_reader(data: bytes) -> Reading | str:
             documents=tuple(package.documents[name] for name in reader.DOCUMENTS),
             sizes={sha256: found.size for sha256, found in package.objects.items()},
             objects={
-                sha256: b"".join(package.read_whole(sha256))
+                sha256: b"".join(package.read(sha256))
                 for sha256 in package.objects
-                if package.is_present(sha256)
+                if package.is_whole(sha256)
             },
-            absent=tuple(sorted(row.raw_digest.hex() for row in package.absent_chunks())),
+            absent=tuple(sorted(row.raw_digest.hex() for row in package.missing())),
+            warnings=tuple(warning[:4] for warning in package.warnings),
         )
     except reader.RefusalError as refusal:
         return str(refusal.code)
 
 
-def _all_of(package: Package, sha256: str) -> bytes:
-    with package.open_object(sha256) as stream:
-        return stream.read()
+def _all_of(package: Package, sha256: str) -> bytes | None:
+    try:
+        with package.open_object(sha256) as stream:
+            return stream.read()
+    except MissingChunksError:
+        return None

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -15,14 +16,26 @@ from mlarchive.package import PackageWriter, encode_documents
 from mlarchive.package.encoding import stored
 from mlarchive.records import File
 from mlarchive.snapshot import Snapshot
-from tests.compat.plainwriter import CONTENT, EVIDENCE, STATE, TEXT, digest, plain_package
+from tests.compat.plainwriter import (
+    ABSENT,
+    CHECKPOINT,
+    CHUNK,
+    CONTENT,
+    EVIDENCE,
+    STATE,
+    TEXT,
+    Documents,
+    Record,
+    checkpoint,
+    delta,
+    digest,
+    plain_package,
+    recipe,
+)
 from tests.support.packages import folder_meaning, opened, packed, write_package
 from tests.support.snapshots import file, folder, model_version, series
 
-Documents = tuple[bytes, bytes, bytes]
-"""Content, state and evidence."""
-
-SMALL = ("text", "thin")
+SMALL = ("text", "thin", "a delta", "a thin delta", "signatures")
 """Samples that are changed byte by byte."""
 
 ODD_TEXT = "".join(map(chr, (*range(33), 34, 92, 47, 127, 133, 0x2028, 0xFEFF, 0xFFFF, 0x1F600)))
@@ -74,6 +87,17 @@ def _many_points() -> bytes:
     return _of_snapshot(dataclasses.replace(snapshot, streams=more))
 
 
+def signed(text: bytes) -> bytes:
+    """A signature area (10.1)."""
+    head = bytes.fromhex("8B4D4C530D0A1A0A") + struct.pack("<II", len(text), zlib.crc32(text))
+    return (head + text).ljust(4096, b"\0")
+
+
+def _with_tail(**changes: Any) -> bytes:  # noqa: ANN401
+    made = recipe(documents())
+    return dataclasses.replace(made, **changes).build()
+
+
 @cache
 def samples() -> Mapping[str, bytes]:
     """Packages by what is in them."""
@@ -98,8 +122,14 @@ def samples() -> Mapping[str, bytes]:
         "thin": _thin(),
         "a later version": _of_a_later_version(),
         "records in between": plain_package(
-            documents(), order=(TEXT, 128, CONTENT, 255, STATE, 128, EVIDENCE, 200)
+            documents(), order=(TEXT, CHECKPOINT, CONTENT, 255, STATE, 129, EVIDENCE, 200)
         ),
+        **{f"a delta of {elem} bytes": with_delta(elem, elem - 1) for elem in (1, 2, 4)},
+        "a delta": with_delta(8, 7),
+        "a thin delta": with_delta(2, 1, thin=True),
+        "signatures": _with_tail(signatures=signed(b"not yet defined")),
+        "parity": _with_tail(parity=b"parity" * 32),
+        "a newer minor version": _with_tail(preamble={"minor": 3, "compatible": 8}),
     }
 
 
@@ -115,16 +145,52 @@ def documents(**changes: bytes) -> Documents:
     return plain["content"], plain["state"], plain["evidence"]
 
 
+def with_files(files: Mapping[str, bytes]) -> Documents:
+    """The documents of a folder with these files."""
+    entries = ",".join(
+        f'{{"path":"{path}","sha256":"{digest(raw).hex()}","size":{len(raw)}}}'
+        for path, raw in sorted(files.items())
+    )
+    return documents(
+        content=f'{{"format":"mlpkg-content-1","records":{{"folder-1":{{"files":[{entries}],'
+        f'"kind":"folder"}}}},"subject":"folder-1"}}'.encode()
+    )
+
+
 def with_file(parts: Sequence[bytes], *, absent: Sequence[bytes] = ()) -> bytes:
     """A folder with one file that is made of chunks, of which some are absent."""
-    raw = b"".join(parts)
-    content = (
-        b'{"format":"mlpkg-content-1","records":{"folder-1":{"files":[{"path":"f","sha256":"%s",'
-        b'"size":%d}],"kind":"folder"}},"subject":"folder-1"}'
-        % (digest(raw).hex().encode(), len(raw))
-    )
     extents = [(part, 0, len(part)) for part in parts]
-    return plain_package(documents(content=content), [extents], absent=absent)
+    return plain_package(with_files({"f": b"".join(parts)}), [extents], absent=absent)
+
+
+def two_versions(elem: int, rest: int = 0) -> tuple[bytes, bytes]:
+    """Numbers, and others that are near to them, some of them less or beyond the range's end."""
+    random = np.random.default_rng(elem)
+    one = np.frombuffer(random.bytes(elem * 500), f"<u{elem}").copy()
+    one[:4] = (0, 0, 2 ** (8 * elem) - 1, 2 ** (8 * elem - 1))
+    other = one.copy()
+    other[:4] = (2 ** (8 * elem) - 1, 1, 0, 2 ** (8 * elem - 1) - 1)
+    other[50:80] += np.arange(30, dtype=f"u{elem}")
+    return one.tobytes() + b"r" * rest, other.tobytes() + b"s" * rest
+
+
+def with_delta(elem: int, rest: int = 0, *, thin: bool = False) -> bytes:
+    """Two files, the second of which is a delta to the first, or to an absent chunk."""
+    base, raw = two_versions(elem, rest)
+    files = {"f": raw} if thin else {"e": base, "f": raw}
+    made = recipe(
+        with_files(files),
+        [[(chunk, 0, len(chunk))] for chunk in files.values()],
+        order=(TEXT, CHECKPOINT, CHUNK, CONTENT, STATE, EVIDENCE),
+    )
+    chunks = {record.raw: n for n, record in enumerate(made.records) if record.kind == CHUNK}
+    if thin:
+        chunks[base] = len(made.records)
+        made.records.append(Record(CHUNK, base, ABSENT))
+    stated = {"extents": [[chunks[raw], 0, len(raw)]], "name": "f", "owner": "n"}
+    made.records[1] = checkpoint(stated)
+    made.records[chunks[raw]] = delta(raw, base, elem, chunks[base])
+    return made.build()
 
 
 def with_series(*points: tuple[int, int, float]) -> bytes:

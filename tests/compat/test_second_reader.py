@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import subprocess
 import sys
 import zlib
@@ -13,7 +14,7 @@ import pytest
 
 from mlarchive.package.planes import decode_planes, encode_planes
 from tests.compat.flips import MASKS, boundaries, codes_of_flips
-from tests.compat.plainwriter import CONTENT, EVIDENCE, STATE, TEXT, plain_package
+from tests.compat.plainwriter import CONTENT, EVIDENCE, STATE, TEXT, Documents, plain_package
 from tests.compat.readers import (
     READER,
     Reading,
@@ -23,9 +24,9 @@ from tests.compat.readers import (
 )
 from tests.compat.samples import (
     SMALL,
-    Documents,
     documents,
     samples,
+    two_versions,
     with_file,
     with_series,
 )
@@ -70,7 +71,7 @@ def test_both_readers_find_the_same_ids_objects_and_bytes(name: str) -> None:
     assert read_by_library(samples()[name]) == reading
 
 
-def test_the_samples_have_every_codec_that_is_written() -> None:
+def test_the_samples_have_every_codec() -> None:
     reader = second_reader()
     rows = [row for data in samples().values() for row in reader.Package(io.BytesIO(data)).rows]
     codecs = {row.codec for row in rows if row.type == reader.CHUNK}
@@ -267,14 +268,26 @@ def test_damage_is_found_in_a_file_of_which_a_part_is_elsewhere(read: Read) -> N
     assert code_of(read(package.replace(b"what is here", b"what is hare"))) == "E025"
 
 
-def test_verify_prints_the_ids(package: Path) -> None:
+def test_verify_says_what_is_in_a_package(package: Path) -> None:
     reading = read_by_library(package.read_bytes())
     assert isinstance(reading, Reading)
     done = run("verify", package)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["content_id"], found["state_id"], found["package_id"]) == reading.ids
+    assert {entry["sha256"]: entry["size"] for entry in found["entries"]} == reading.sizes
+    named = [(entry["record"], entry["kind"], entry["name"]) for entry in found["entries"]]
+    assert named == [("folder-1", "file", "a.txt"), ("folder-1", "file", "b/\u00fc.md")]
+    assert all(entry["whole"] for entry in found["entries"])
+    assert found["missing"] == found["warnings"] == []
+
+
+def test_warnings_are_said_and_do_not_keep_from_reading(package: Path) -> None:
+    package.write_bytes(samples()["a newer minor version"])
+    done = run("verify", package)
     assert done.returncode == 0
-    names = ("content_id", "state_id", "package_id")
-    expected = [f"{name} {value}" for name, value in zip(names, reading.ids, strict=True)]
-    assert done.stdout.splitlines() == expected
+    assert [line[:6] for line in done.stderr.splitlines()] == ["W001: ", "W002: "]
+    assert json.loads(done.stdout)["warnings"] == ["W001", "W002"]
 
 
 def test_a_refusal_is_a_sentence_and_exit_status_4(package: Path) -> None:
@@ -285,14 +298,11 @@ def test_a_refusal_is_a_sentence_and_exit_status_4(package: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_list_and_document_say_what_is_there(package: Path) -> None:
-    listed = run("list", package).stdout.splitlines()
-    assert [line.split(maxsplit=4)[1:] for line in listed] == [
-        ["45000", "present", "file", "folder-1/a.txt"],
-        ["4", "present", "file", "folder-1/b/\u00fc.md"],
-    ]
-    content = run("document", package, "content").stdout
-    assert all(line.split()[0] in content for line in listed)
+def test_document_gives_a_document_byte_for_byte(package: Path) -> None:
+    reading = read_by_library(package.read_bytes())
+    assert isinstance(reading, Reading)
+    given = tuple(run("document", package, name).stdout for name in second_reader().DOCUMENTS)
+    assert tuple(document.encode() for document in given) == reading.documents
 
 
 def test_extract_writes_the_files_and_replaces_nothing(package: Path, tmp_path: Path) -> None:
@@ -330,6 +340,17 @@ def test_a_thin_package_is_verified_as_far_as_it_goes(package: Path, tmp_path: P
     package.write_bytes(samples()["thin"])
     done = run("verify", package)
     assert done.returncode == 0
-    assert "2 chunks are in another package" in done.stdout
+    assert len(json.loads(done.stdout)["missing"]) == 2
     assert run("extract", package, tmp_path / "out").returncode == 17
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_thin_package_leaves_out_is_taken_from_a_base(package: Path, tmp_path: Path) -> None:
+    package.write_bytes(samples()["a thin delta"])
+    base = tmp_path / "base.mlpkg"
+    one, other = two_versions(2, 1)
+    base.write_bytes(with_file([one]))
+    assert run("extract", package, tmp_path / "out").returncode == 17
+    assert run("extract", package, tmp_path / "out", "--base", base).returncode == 0
+    assert (tmp_path / "out/folder-1/f").read_bytes() == other
+    assert json.loads(run("verify", package, "--base", base).stdout)["missing"] == []

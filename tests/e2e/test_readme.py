@@ -50,7 +50,7 @@ def test_every_example_of_the_readme_runs(
     (mirror,) = blocks("toml")
     (folder / "mirror.toml").write_text(with_real_servers(mirror))
     examples = blocks("console")
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         ran = subprocess.run(
             ["bash", "-euxo", "pipefail", "-c", with_real_servers(commands(example))],

@@ -18,7 +18,8 @@ without anybody's help. This page is written by `python -m tests.support.errors_
 With `--json` a command that fails prints one object on standard output,
 `{"error": {"code", "message", "hint", "exit_status", "retryable"}}`, and the same sentence on
 standard error; `mlarchived` adds `"event": "error"` to it (`json.md`). Exit status 0 means done, 3
-done with losses, 4 damage or differences found, and 141 that whoever read the output went away.
+done with losses, 4 damage found, 5 that `mlarchive diff` found two objects unequal, and 141 that
+whoever read the output went away.
 
 | code | exit status | retry helps | meaning |
 |---|---|---|---|

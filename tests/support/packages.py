@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from mlarchive.package import (
@@ -16,7 +17,9 @@ from mlarchive.package import (
     encode_documents,
     localised,
 )
-from mlarchive.package.index import HEADER, INDEX_MAGIC
+from mlarchive.package.codec import Codec, decode
+from mlarchive.package.frames import Effort, encode_frame
+from mlarchive.package.index import HEADER, INDEX_MAGIC, header_of
 from mlarchive.package.layout import (
     PREAMBLE_SIZE,
     TRAILER_SIZE,
@@ -24,11 +27,11 @@ from mlarchive.package.layout import (
     Trailer,
     decode_trailer,
     encode_trailer,
+    padding,
 )
-from mlarchive.package.record import HEADER_SIZE, Header, encode_header
-from mlarchive.package.recordreader import header_of
+from mlarchive.package.record import HEADER_SIZE, Header, decode_header, encode_header
 from mlarchive.package.storage import Storage
-from mlarchive.package.tables import Index, decode_index
+from mlarchive.package.tables import ROW_COLUMNS, Index, decode_index
 from mlarchive.records import Address, File, Folder
 
 
@@ -95,19 +98,24 @@ class Forgery:
     Attributes:
         data: The package's bytes; records may be changed in place.
         trailer: Its trailer, to be replaced.
-        rows: Copy of the table of rows, to be changed in place.
-        objects: Copy of the table of objects.
-        extents: Copy of the table of extents.
+        rows: The table of rows, to be changed in place; offsets follow from the lengths.
+        objects: The table of objects, of which only the numbers of extents are written.
+        extents: The table of extents.
     """
 
     def __init__(self, data: bytes) -> None:
         self.data = bytearray(data)
         self.trailer, _ = decode_trailer(data[-TRAILER_SIZE:], size=len(data))
-        at = self.trailer.index_offset + HEADER_SIZE
-        index = decode_index(data[at : at + self.trailer.index_length])
-        self.rows = index.rows.copy()
-        self.objects = index.objects.copy()
-        self.extents = index.extents.copy()
+        at = self.trailer.index_offset
+        header = decode_header(data[at : at + HEADER_SIZE])
+        assert header is not None
+        stored = data[at + HEADER_SIZE :][: header.stored_len]
+        index = decode_index(
+            bytes(decode(stored, codec=header.codec, elem=0, raw_len=header.raw_len))
+        )
+        self.rows = index.rows
+        self.objects = index.objects
+        self.extents = index.extents
 
     def number(self, kind: RecordType) -> int:
         """The first row of a type."""
@@ -119,25 +127,28 @@ class Forgery:
         row = index.row(number)
         self.data[row.offset : row.offset + HEADER_SIZE] = encode_header(header_of(row))
 
-    def sealed(self, *, index: bytes | None = None) -> bytes:
+    def sealed(self, *, index: bytes | None = None, codec: Codec = Codec.STORED) -> bytes:
         """The forged package: index, trailer and package_id fit what was changed."""
-        if index is None:
-            index = self.index()
-        at = self.trailer.index_offset
-        digest = hashlib.sha256(index).digest()
+        raw = self.index() if index is None else index
+        stored = raw if codec == Codec.STORED else encode_frame(raw, Effort.TEXT)
         header = Header(
             type=RecordType.INDEX,
-            codec=0,
-            stored_len=len(index),
-            raw_len=len(index),
-            raw_sha256=digest,
+            codec=codec,
+            stored_len=len(stored),
+            raw_len=len(raw),
+            raw_sha256=hashlib.sha256(raw).digest(),
         )
-        self.data[at : at + HEADER_SIZE] = encode_header(header)
-        self.data[at + HEADER_SIZE : at + HEADER_SIZE + len(index)] = index
-        fields: dict[str, Any] = {
-            name: getattr(self.trailer, name) for name in Trailer.__struct_fields__
-        }
-        return self.with_trailer(Trailer(**fields | {"index_sha256": digest}))
+        record = encode_header(header) + stored + bytes(padding(HEADER_SIZE + len(stored)))
+        end = len(self.data) - TRAILER_SIZE
+        signatures = self.data[end - self.trailer.signature_length : end]
+        self.data[self.trailer.index_offset : end] = record + signatures
+        self.trailer = msgspec.structs.replace(
+            self.trailer,
+            index_length=len(stored),
+            index_sha256=hashlib.sha256(stored).digest(),
+            total_length=len(self.data),
+        )
+        return self.with_trailer(self.trailer)
 
     def with_trailer(self, trailer: Trailer) -> bytes:
         """The package with another trailer, its package_id fitting."""
@@ -147,8 +158,13 @@ class Forgery:
     def index(self) -> bytes:
         """The bytes of the changed index."""
         counts = (len(self.rows), len(self.objects), len(self.extents))
+        columns = [
+            *(self.rows[name] for name, _ in ROW_COLUMNS),
+            self.objects["extents"],
+            *(self.extents[name] for name in ("row", "offset", "length")),
+        ]
         head = HEADER.pack(INDEX_MAGIC, *counts, 0, bytes(40))
-        return head + self.rows.tobytes() + self.objects.tobytes() + self.extents.tobytes()
+        return head + b"".join(column.tobytes() for column in columns)
 
 
 def storage_of(package: Package) -> Storage:

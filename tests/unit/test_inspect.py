@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlarchive.errors import NotFoundError
+from mlarchive.footprint import footprint
 from mlarchive.inspect import chosen, describe, leaves, package_view, verify_file, verify_vault
 from mlarchive.pack import pack_file, pack_state
 from mlarchive.package import Package
@@ -55,7 +56,7 @@ def test_a_thin_package_is_described_with_what_it_lacks(tmp_path: Path) -> None:
     with Package.open(tmp_path / "full.mlpkg") as full:
         thin = snapshots.model_version(aliases=())
         pack_state(thin, full, tmp_path / "thin.mlpkg", packed_at=2)
-        assert package_view(full).missing == 0
+        assert package_view(full, footprint(full)).missing == 0
     with Package.open(tmp_path / "thin.mlpkg") as package:
         description = describe(package.snapshot(), package)
     assert description.package is not None

@@ -19,38 +19,63 @@ class Hint(Struct, frozen=True):
     Attributes:
         elem: Element size in bytes, 0 if unknown.
         rotated: Whether elements are floats, whose sign bit is better moved to the end.
+        many: Whether it is made of very many small objects.
     """
 
     elem: int = 0
     rotated: bool = True
+    many: bool = False
 
 
 UNKNOWN = Hint()
 
 
+class Part(Struct, frozen=True):
+    """A piece that is planned.
+
+    Attributes:
+        length: In bytes, 1 to `PIECE_MAX`.
+        hint: What is believed about it.
+        key: As in `Piece`.
+    """
+
+    length: int
+    hint: Hint = UNKNOWN
+    key: bytes = b""
+
+
 class Piece:
-    """A part of an object: the first `length` bytes of a berth."""
+    """A part of an object: the first `length` bytes of a berth.
 
-    __slots__ = ("berth", "hint", "length")
+    Attributes:
+        berth: Holds the bytes.
+        length: In bytes.
+        hint: What its chunker believes about it.
+        key: 16 bytes that the same part of the same tensor has in other files of the same
+            architecture (`tensors.key_of`); empty for headers, for what lies between tensors, and
+            for cuts by content. Believed, like hints: keys may repeat, and where a file is cut off
+            equal keys may stand for pieces of other lengths.
+    """
 
-    def __init__(self, berth: Berth, length: int, hint: Hint = UNKNOWN) -> None:
+    __slots__ = ("berth", "hint", "key", "length")
+
+    def __init__(self, berth: Berth, length: int, hint: Hint = UNKNOWN, key: bytes = b"") -> None:
         self.berth = berth
         self.length = length
         self.hint = hint
+        self.key = key
 
 
-def cut_as_planned(
-    intake: Intake, take: TakeBerth, plan: Iterable[tuple[int, Hint]]
-) -> Iterator[Piece]:
-    """Cut pieces of the planned lengths (at most `PIECE_MAX`), fewer if the source ends early."""
-    for length, hint in plan:
+def cut_as_planned(intake: Intake, take: TakeBerth, plan: Iterable[Part]) -> Iterator[Piece]:
+    """Cut the planned pieces, fewer if the source ends early."""
+    for part in plan:
         if intake.at_end():
             return
         berth = take()
-        yield Piece(berth, intake.fill(berth.view[:length]), hint)
+        yield Piece(berth, intake.fill(berth.view[: part.length]), part.hint, part.key)
 
 
-def slices(length: int, hint: Hint) -> Iterator[tuple[int, Hint]]:
-    """The plan for a stretch of any length: whole pieces and a last shorter one."""
+def slices(length: int, hint: Hint = UNKNOWN) -> Iterator[Part]:
+    """The plan for a stretch without a name: whole pieces and a last shorter one."""
     for start in range(0, length, PIECE_MAX):
-        yield min(PIECE_MAX, length - start), hint
+        yield Part(min(PIECE_MAX, length - start), hint)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlarchive.package.chunkers import safetensors, torchzip
+from mlarchive.package.chunkers import gguf, npy, safetensors, storedzip, zipmembers
 from mlarchive.package.chunkers.pieces import Piece, TakeBerth
 from mlarchive.package.intake import Intake
 
@@ -13,8 +13,12 @@ def cut(intake: Intake, take: TakeBerth) -> Iterator[Piece]:
     intake.push_back(head)
     if safetensors.looks_like(head):
         yield from safetensors.cut(intake, take)
-    elif torchzip.looks_like(head):
-        yield from torchzip.cut(intake, take)
+    elif gguf.looks_like(head):
+        yield from gguf.cut(intake, take)
+    elif zipmembers.looks_like(head):
+        yield from storedzip.cut(intake, take)
+    elif npy.looks_like(head):
+        yield from npy.cut(intake, take)
     if not intake.at_end():
         # Whatever a structured chunker did not expect, or nobody recognised. Loads numpy.
         from mlarchive.package.chunkers import contentdefined

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from mlarchive.cli.main import VERBS
+from mlarchive.pack import pack_file
+from tests.support import snapshots
 from tests.support.command import mlarchive
 from tests.support.json_document import differences, shapes
 
@@ -23,8 +25,13 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
     ("ls --files", ("ls", "wine.mlpkg", "dir:resnet", "--files")),
     ("show", ("show", "wine.mlpkg")),
     ("show", ("show", "dir:resnet")),
+    ("metrics", ("metrics", "wine.mlpkg")),
+    ("metrics --csv", ("metrics", "wine.mlpkg", "--csv", "x.csv")),
+    ("metrics --csv", ("metrics", "wine.mlpkg", "--parquet", "x.parquet", "--dry-run")),
     ("extract", ("extract", "wine.mlpkg")),
     ("extract --dry-run", ("extract", "wine.mlpkg", "--dry-run")),
+    ("diff", ("diff", "wine.mlpkg", "other.mlpkg")),
+    ("diff", ("diff", "wine.mlpkg", "dir:resnet")),
     ("verify", ("verify", "wine.mlpkg", "cut.mlpkg")),
     ("failed", ("show", "none.mlpkg")),
     ("failed", ("cat", "wine.mlpkg", "MLmodel")),
@@ -35,6 +42,8 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("shape", "words"), CASES)
 def test_every_document_is_as_its_page_says(desk: Path, shape: str, words: tuple[str, ...]) -> None:
     (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:1000])
+    changed = snapshots.model_version(files={"w.safetensors": b"x"}, version="4", aliases=())
+    pack_file(changed, desk / "other.mlpkg", packed_at=1)
     documents = mlarchive(*words, "--json", cwd=desk).documents
     assert documents
     assert [line for document in documents for line in differences(document, shape)] == []

@@ -154,3 +154,24 @@ def test_a_damaged_package_is_refused_before_anything_is_written(
     whole = mlarchive("unpack", "x.mlpkg", target, "--rename", "seen there", cwd=tmp_path)
     assert whole.status == 0, whole.err
     assert refused("seen there, damaged")
+
+
+def test_a_live_version_is_compared_with_its_package_and_has_the_same_points(
+    source: str, seeded: Seeded, tmp_path: Path
+) -> None:
+    locator = f"{source}#models/{seeded.name}/1"
+    packed = mlarchive("pack", locator, "-o", "x.mlpkg", cwd=tmp_path)
+    assert packed.status == 0, packed.err
+    same = mlarchive("diff", locator, "x.mlpkg", "--json", cwd=tmp_path)
+    assert same.status == 0, same.out
+    assert same.document["evidence"] == []
+    other = mlarchive("diff", f"{source}#models/{seeded.name}/2", "x.mlpkg", cwd=tmp_path)
+    assert other.status == 5
+    live, kept = (
+        mlarchive("metrics", text, "--run", seeded.run_id, "--json", cwd=tmp_path).documents
+        for text in (locator, "x.mlpkg")
+    )
+    assert len(live) > 1
+    # Keys within a snapshot are the server's ids, and package-local ones in a package.
+    by_key = [{(d["key"], d["dataset"]): d | {"record": ""} for d in side} for side in (live, kept)]
+    assert by_key[0] == by_key[1]

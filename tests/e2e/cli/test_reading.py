@@ -5,10 +5,14 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mlarchive.pack import pack_file
+from mlarchive.records import Loss
 from tests.support import snapshots
 from tests.support.command import mlarchive, sentence
+from tests.support.safetensors import safetensors
 
 
 def test_ls_says_what_to_write_after_the_hash(desk: Path) -> None:
@@ -64,9 +68,63 @@ def test_show_tells_a_person_what_matters(desk: Path) -> None:
 
 def test_show_sets_every_value_in_one_column_however_long_its_label(desk: Path) -> None:
     text = mlarchive("show", "wine.mlpkg", cwd=desk).out
-    found = re.findall(r"^  ([a-z_]+ +)\S", text, re.MULTILINE)
-    assert "registered_model  " in found
-    assert {len(label) for label in found} == {len("registered_model  ")}
+    head, _, records = text.partition("\n\n")
+    for part, longest in ((head, "signatures  "), (records, "registered_model  ")):
+        found = re.findall(r"^  ([a-z_]+ +)\S", part, re.MULTILINE)
+        assert longest in found
+        assert {len(label) for label in found} == {len(longest)}
+
+
+def test_show_begins_with_metrics_and_says_what_was_saved_signed_and_lost(desk: Path) -> None:
+    head = mlarchive("show", "wine.mlpkg", cwd=desk).out.partition("\n\n")[0].splitlines()
+    assert head[2:5] == [
+        "  metrics     a/b: odd           nan",
+        "              rmse               0.5",
+        "              rmse on iris@1f2e  -0.0",
+    ]
+    assert "  signatures  none" in head
+    assert "  losses      none" in head
+    (saved,) = (line for line in head if line.startswith("  saved "))
+    assert re.fullmatch(r"  saved       \d+\.\d kB by codecs, 0 B by sharing", saved)
+    (codecs,) = (line for line in head if line.startswith("  codecs "))
+    assert re.fullmatch(r"  codecs      zstd 9\d %, stored \d %", codecs)
+
+
+def test_show_counts_what_is_shared_and_names_the_codec_of_each_file(tmp_path: Path) -> None:
+    weights = safetensors({"a": ("BF16", (40_000,), bf16(40_000))})
+    files = {"one.safetensors": weights, "two.safetensors": weights, "empty": b""}
+    pack_file(snapshots.folder(files), tmp_path / "w.mlpkg", packed_at=1)
+    text = mlarchive("show", "w.mlpkg", cwd=tmp_path).out
+    assert "by codecs, 80.1 kB by sharing" in text
+    assert len(re.findall(r"planes/2 99 %  (one|two)\.safetensors", text)) == 2
+    document = mlarchive("show", "w.mlpkg", "--json", cwd=tmp_path).document
+    assert document["package"]["saved_by_sharing"] == len(weights)
+    by_path = {file["path"]: file["codecs"] for file in document["records"][0]["files"]}
+    assert by_path["one.safetensors"]["planes/2"] == 80_000
+    assert sum(by_path["one.safetensors"].values()) == len(weights)
+    assert by_path["empty"] == {}
+
+
+def bf16(count: int) -> bytes:
+    """Weights as they are: a narrow range of exponents, random mantissas."""
+    numbers = np.random.default_rng(1).normal(size=count).astype("<f4")
+    return (numbers.view("<u4") >> 16).astype("<u2").tobytes()
+
+
+def test_show_lists_losses_at_the_end(desk: Path) -> None:
+    lossy = snapshots.model_version(losses=(Loss(record="run x", field="traces", why="Too odd."),))
+    pack_file(lossy, desk / "lossy.mlpkg", packed_at=1)
+    lines = mlarchive("show", "lossy.mlpkg", cwd=desk).out.splitlines()
+    assert "  losses      1, at the end" in lines
+    assert lines[-2:] == ["losses (1):", "  run x: traces: Too odd."]
+
+
+def test_show_fits_80_columns_however_long_the_values_are(desk: Path) -> None:
+    labels = ("--description", "d" * 300, "--tag", f"{'k' * 90}={'v' * 300}")
+    mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", *labels, cwd=desk)
+    for name in ("x.mlpkg", "wine.mlpkg"):
+        lines = mlarchive("show", name, cwd=desk).out.splitlines()
+        assert [line for line in lines if len(line) > 80] == []
 
 
 def test_show_gives_a_program_everything(desk: Path) -> None:
@@ -196,7 +254,9 @@ def test_a_thin_package_is_shown_alone_and_its_files_come_from_its_vault(desk: P
     mlarchive("pack", "dir:resnet", "-o", "v", "--tag", "a=b", cwd=desk)
     thin = min((desk / "v").rglob("*.mlpkg"), key=lambda path: path.stat().st_size)
     os.link(thin, desk / "thin.mlpkg")
-    assert "another package" in mlarchive("show", "thin.mlpkg", cwd=desk).out
+    shown = mlarchive("show", "thin.mlpkg", cwd=desk).out
+    assert re.search(r"thin        \d chunks? in another package, 512\.0 kB", shown)
+    assert "absent 100 %" in shown
     alone = mlarchive("extract", "thin.mlpkg", cwd=desk)
     assert alone.status == 17
     assert "`mlarchive extract vault:DIR#KIND/NAME/VERSION -C FOLDER`" in alone.err

@@ -16,7 +16,7 @@ from mlarchive.package import (
     encode_documents,
     localised,
 )
-from mlarchive.package.entries import check_objects, size_of
+from mlarchive.package.entries import check_objects, named_objects, size_of
 from mlarchive.package.keys import in_part
 from mlarchive.records import (
     Address,
@@ -273,15 +273,29 @@ def test_which_of_two_equal_models_is_labelled_never_changes_the_content() -> No
 
 
 @pytest.mark.parametrize(
-    ("objects", "code"),
-    [({}, "E034"), ({DIGEST: 1, "b" * 64: 1}, "E034"), ({DIGEST: 2}, "E035")],
+    ("sizes", "code"), [([], "E034"), ([1, 1], "E034"), ([2], "E035"), ([0], "E035")]
 )
 @pytest.mark.clause("7.4")
-def test_objects_and_entries_must_agree(objects: dict[str, int], code: str) -> None:
-    records = folder_meaning([File(path="a", size=1, sha256=DIGEST)]).records
-    check_objects(records, {DIGEST: 1})
+def test_objects_and_entries_must_agree(sizes: list[int], code: str) -> None:
+    named = named_objects(folder_meaning([File(path="a", size=1, sha256=DIGEST)]).records)
+    check_objects(named, [1])
     with pytest.raises(FormatError, match=code):
-        check_objects(records, objects)
+        check_objects(named, sizes)
+
+
+@pytest.mark.clause("9.3")
+def test_objects_are_in_the_order_in_which_the_documents_name_them() -> None:
+    files = [File(path=path, size=1, sha256=path * 64) for path in "cab"]
+    again = File(path="d", size=1, sha256="b" * 64)
+    assert list(named_objects(folder_meaning([*files, again]).records)) == [
+        path * 64 for path in "abc"
+    ]
+
+
+def test_one_object_has_one_size() -> None:
+    files = [File(path="a", size=1, sha256=DIGEST), File(path="b", size=2, sha256=DIGEST)]
+    with pytest.raises(FormatError, match="E035"):
+        named_objects(folder_meaning(files).records)
 
 
 @pytest.mark.clause("7.4")

@@ -10,9 +10,11 @@ import pytest
 
 from mlarchive.errors import FormatError, MlarchiveError
 from mlarchive.package import extract
+from mlarchive.package.layout import RecordType
+from mlarchive.package.record import HEADER_SIZE
 from mlarchive.records import File, MetricSeries
 from mlarchive.snapshot import Stream
-from tests.support.packages import opened, packed
+from tests.support.packages import Forgery, opened, packed
 
 FILES = {"a.txt": b"hello", "deep/er/b.bin": bytes(range(256)) * 5000, "deep/empty": b""}
 
@@ -41,8 +43,9 @@ def test_every_byte_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.clause("11.4")
 def test_a_damaged_package_leaves_nothing(tmp_path: Path) -> None:
-    data = bytearray(packed(FILES))
-    data[3000] ^= 1
+    forgery = Forgery(packed(FILES))
+    data = forgery.data
+    data[int(forgery.rows["offset"][forgery.number(RecordType.CHUNK)]) + HEADER_SIZE] ^= 1
     with opened(bytes(data)) as package, pytest.raises(FormatError):
         extract(package.snapshot().streams, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

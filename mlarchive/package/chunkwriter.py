@@ -1,0 +1,187 @@
+"""Chunks on their way into a package: encoded by threads, written in order, each only once.
+
+Before the chunk that completes a file comes a checkpoint that names it (clause 4.6). A piece that
+bears the same tensors as an earlier chunk is tried as a delta to it (clause 5.4); to know that
+chunk's bytes it is read back, where the output can be read.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from mlarchive.closing import Closing
+from mlarchive.package.buffers import Buffer
+from mlarchive.package.checkpoints import (
+    ENTRIES_MOST,
+    CheckpointEntry,
+    Kind,
+    encode_checkpoints,
+)
+from mlarchive.package.chunkers import PIECE_MAX, Hint, Piece
+from mlarchive.package.codec import Codec
+from mlarchive.package.encoding import Base, Encoded, encode_text
+from mlarchive.package.index import Extent, Row
+from mlarchive.package.layout import RecordType
+from mlarchive.package.pipeline import Pipeline
+from mlarchive.package.recordstream import RecordStream
+
+MANY_BELOW = 4 << 10
+"""Bytes: a chunk whose objects are smaller on average is compressed with more effort."""
+
+
+class PendingChunk:
+    """A chunk on its way into the package.
+
+    Attributes:
+        digest: Of its raw bytes; known when a thread has seen it.
+        row: Its row; None until it is written, or found to be written already.
+        completes: What is whole when it is written.
+    """
+
+    __slots__ = ("completes", "digest", "row")
+
+    def __init__(self, digest: bytes = b"") -> None:
+        self.digest = digest
+        self.row: int | None = None
+        self.completes: list[Named] = []
+
+
+class PendingExtent(Struct, frozen=True):
+    """A part of a chunk that may not be written yet."""
+
+    chunk: PendingChunk
+    offset: int
+    length: int
+
+
+class Named(Struct, frozen=True, kw_only=True):
+    """A file or series with what it is made of.
+
+    Attributes:
+        kind: `file` or `metric`.
+        name: Path of the file or key of the series.
+        owner: What a person calls the record that it hangs on.
+        extents: In order.
+    """
+
+    kind: Kind
+    name: str
+    owner: str
+    extents: Sequence[PendingExtent]
+
+
+class ChunkWriter(Closing):
+    """Encodes and writes chunks, and the checkpoints before them.
+
+    Args:
+        stream: Where records go.
+        threads: How many threads encode.
+
+    Attributes:
+        present: The row of each chunk that is written, by digest.
+    """
+
+    def __init__(self, stream: RecordStream, *, threads: int) -> None:
+        self.present: dict[bytes, int] = {}
+        self._stream = stream
+        self._ready: list[Named] = []
+        self._by_key: dict[bytes, PendingChunk] = {}
+        self._pipeline = Pipeline[tuple[PendingChunk, Encoded | None]](
+            threads=threads, berth_size=PIECE_MAX, sink=self._write
+        )
+        self.take_berth = self._pipeline.take_berth
+
+    def announce(self, named: Named) -> None:
+        """State something in the checkpoint before its last chunk, or in the next one."""
+        last = named.extents[-1].chunk if named.extents else None
+        if last is None or last.row is not None:
+            self._ready.append(named)
+        else:
+            last.completes.append(named)
+
+    def submit(self, chunk: PendingChunk, piece: Piece) -> None:
+        """Have a piece encoded and written as a chunk."""
+        raw = piece.berth.view[: piece.length]
+        scratch = piece.berth.scratch[: piece.length]
+        load_base = self._base_for(chunk, piece)
+
+        def work() -> tuple[PendingChunk, Encoded | None]:
+            chunk.digest = hashlib.sha256(raw).digest()
+            # A chunk that is written already needs no second encoding; one that another thread
+            # is about to write is encoded again, and dropped when its turn comes.
+            if chunk.digest in self.present:
+                return chunk, None
+            # Loads numpy, while the main thread reads on.
+            from mlarchive.package.choosing import encode_chunk
+
+            base = load_base() if load_base else None
+            return chunk, encode_chunk(raw, chunk.digest, piece.hint, scratch, base)
+
+        self._pipeline.submit(piece.berth, work)
+
+    def submit_shared(self, chunk: PendingChunk, data: bytearray) -> None:
+        """Have a chunk that small objects share, `PIECE_MAX` at most, encoded and written."""
+        berth = self.take_berth()
+        berth.view[: len(data)] = data
+        many = len(chunk.completes) * MANY_BELOW > len(data)
+        self.submit(chunk, Piece(berth, len(data), Hint(many=many)))
+
+    def finish(self) -> None:
+        """Write all that was submitted, and state what no chunk came behind."""
+        self._pipeline.drain()
+        self._pipeline.close()
+        self._write_checkpoints(self._ready)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._pipeline.close()
+
+    def _write(self, result: tuple[PendingChunk, Encoded | None]) -> None:
+        chunk, encoded = result
+        chunk.row = self.present.get(chunk.digest)
+        if chunk.row is not None or encoded is None:
+            self._ready += chunk.completes
+            return
+        entries = [*self._ready, *chunk.completes]
+        self._ready.clear()
+        checkpoints = -(-len(entries) // ENTRIES_MOST)
+        chunk.row = self.present[chunk.digest] = len(self._stream.rows) + checkpoints
+        self._write_checkpoints(entries)
+        self._stream.write_record(RecordType.CHUNK, encoded)
+
+    def _write_checkpoints(self, entries: Sequence[Named]) -> None:
+        stated = [_stated(entry) for entry in entries]
+        for raw in encode_checkpoints(stated):
+            self._stream.write_record(RecordType.CHECKPOINT, encode_text(raw))
+
+    def _base_for(self, chunk: PendingChunk, piece: Piece) -> Callable[[], Base] | None:
+        """How to get the base that a piece may be a delta to; the first chunk of its key."""
+        if not piece.key or not self._stream.readable:
+            return None
+        base = self._by_key.setdefault(piece.key, chunk)
+        if base is chunk:
+            return None
+        # Which base there is must not depend on how far the threads have come.
+        self._pipeline.drain_until(lambda: base.row is not None)
+        assert base.row is not None  # noqa: S101  (what was submitted before is written)
+        row = self._stream.rows[base.row]
+        if row.codec == Codec.DELTA or row.raw_len != piece.length:
+            return None
+        self._stream.flush()
+        return lambda: Base(base.row or 0, row.raw_sha256, self._read_back(row))
+
+    def _read_back(self, row: Row) -> Buffer:
+        from mlarchive.package.recordreader import decode_payload
+
+        return decode_payload(self._stream.read_payload(row), row)
+
+
+def _stated(named: Named) -> CheckpointEntry:
+    extents: list[Extent] = []
+    for extent in named.extents:
+        assert extent.chunk.row is not None  # noqa: S101  (the last one is being written)
+        extents.append((extent.chunk.row, extent.offset, extent.length))
+    return CheckpointEntry(
+        kind=named.kind, name=named.name, owner=named.owner, extents=tuple(extents)
+    )

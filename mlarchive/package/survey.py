@@ -1,0 +1,390 @@
+"""What can be found in one file that may be damaged (clause 11.7): records, index, checkpoints.
+
+The index is looked for where the trailer says, and among the records; if it is whole it says what
+stands where, so that even a record whose header is damaged is read. Else records have the numbers
+that follow from the plain-text record; behind damage these are not certain.
+"""
+
+import contextlib
+import functools
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import zstandard
+from msgspec.structs import replace
+
+from mlarchive.errors import FormatError
+from mlarchive.package.accounting import check_index
+from mlarchive.package.checkpoints import CheckpointEntry, decode_checkpoint
+from mlarchive.package.codec import Codec
+from mlarchive.package.frames import decode_frame
+from mlarchive.package.index import INDEX_MAGIC, Row, header_of
+from mlarchive.package.layout import (
+    PREAMBLE_SIZE,
+    TRAILER_SIZE,
+    RecordType,
+    Trailer,
+    check_preamble,
+    decode_trailer,
+    padding,
+)
+from mlarchive.package.limits import Limits
+from mlarchive.package.record import HEADER_SIZE, record_size
+from mlarchive.package.recordpool import Place, RecordPool, raw_of
+from mlarchive.package.recordreader import check_stored
+from mlarchive.package.scanning import UNKNOWN, Damage, Found, Scan
+from mlarchive.package.signaturearea import has_signatures
+from mlarchive.package.tables import Index, decode_index
+
+Progress = Callable[[int], None]
+
+_LENGTH_AT = 48
+_CANDIDATES = 3
+"""How many index records are tried; a package has one."""
+
+_PER_THREAD = 2
+
+
+class Survey:
+    """One file, read whole, and what is whole in it put into a pool.
+
+    Args:
+        pool: Has the file among its sources.
+        number: Of the source.
+        limits: What the operator allows.
+        progress: Called with the number of bytes read since the last call.
+
+    Attributes:
+        source: The file.
+        found: Its records, as far as their headers can be read.
+        damage: What is wrong with the file, in its order.
+        trailer: Its last bytes, if they are whole.
+        index: Its tables, if they are whole.
+        unread: Deltas that are as they were stored, and whose base is nowhere, by raw digest.
+    """
+
+    def __init__(
+        self, pool: RecordPool, number: int, limits: Limits, progress: Progress | None = None
+    ) -> None:
+        self.source = pool.sources[number]
+        self._pool = pool
+        self._number = number
+        self._limits = limits
+        self._progress = progress
+        self.unread: dict[bytes, Row] = {}
+        self._bad: dict[int, str] = {}
+        self._waiting: list[Place] = []
+        self._ends: list[Damage] = []
+        self._check_preamble()
+        self.trailer = self._read_trailer()
+        scan = Scan(self.source, limits, self._is_whole)
+        self.found = scan.found
+        self._gaps = scan.damage
+        self._refuse_too_much()
+        self._take(self._place(found) for found in self.found if not found.failed)
+        for found in self.found:
+            if found.failed:
+                self._bad[found.offset] = self._why_failed(found)
+        self.index = self._find_index()
+        if self.index is not None:
+            self._take(self._places_by_index(self.index))
+
+    def settle(self) -> None:
+        """Take the deltas whose bases have become known; to be called when all files were read."""
+        waiting, self._waiting = self._waiting, []
+        self._take(iter(waiting))
+        rows = {row.offset: row for row in _rows(self.index)} if self.index is not None else {}
+        for place in self._waiting:
+            with contextlib.suppress(FormatError):
+                if row := rows.get(place.offset):
+                    check_stored(self.source, row)
+                    self.unread[row.raw_sha256] = row
+                    self._bad.pop(place.offset, None)
+
+    @property
+    def damage(self) -> list[Damage]:
+        """What is wrong with the file, in its order."""
+        records = {found.offset: found for found in self.found}
+        bad = [
+            Damage(offset=at, length=self._reach(records[at]), why=why)
+            for at, why in self._bad.items()
+            if at in records
+        ]
+        gaps = [self._explained(gap) for gap in self._gaps]
+        return sorted([*self._ends, *gaps, *bad], key=lambda damage: damage.offset)
+
+    @functools.cached_property
+    def checkpoints(self) -> list[tuple[int, tuple[CheckpointEntry, ...]]]:
+        """What the whole checkpoints state, each with the place of its record."""
+        read: list[tuple[int, tuple[CheckpointEntry, ...]]] = []
+        spent = 0
+        for found in self.found:
+            header = found.header
+            if header.type != RecordType.CHECKPOINT or header.raw_sha256 not in self._pool:
+                continue
+            spent += header.raw_len
+            if spent > self._limits.document:
+                raise FormatError("E015", f"{self.source.name} has too many checkpoints")
+            with contextlib.suppress(FormatError):
+                raw = bytes(self._pool.raw(header.raw_sha256))
+                read.append((found.offset, decode_checkpoint(raw)))
+        return read
+
+    def lengths(self) -> Mapping[bytes, int]:
+        """Raw length of every chunk that index or headers state, whole or not."""
+        known = {
+            found.header.raw_sha256: found.header.raw_len
+            for found in self.found
+            if found.header.type == RecordType.CHUNK
+        }
+        if self.index is not None:
+            for row in _rows(self.index):
+                if row.type == RecordType.CHUNK:
+                    known[row.raw_sha256] = row.raw_len
+        return known
+
+    def rows(self) -> Mapping[int, bytes]:
+        """The digest of each row whose number is certain."""
+        if self.index is not None:
+            return {n: row.raw_sha256 for n, row in enumerate(_rows(self.index))}
+        return {f.number: f.header.raw_sha256 for f in self.found if f.number != UNKNOWN}
+
+    def guessed_rows(self) -> Mapping[int, bytes]:
+        """The same, and behind damage the numbers that checkpoints suggest.
+
+        A checkpoint usually stands before the last chunk of what it states. A guess proves itself
+        when what is put together by it has its digest.
+        """
+        rows = dict(self.rows())
+        if self.index is not None:
+            return rows
+        stated = dict(self.checkpoints)
+        for run in self._uncertain_runs():
+            start = _first_number(run, stated)
+            for number, found in enumerate(run, start) if start is not None else ():
+                rows.setdefault(number, found.header.raw_sha256)
+        return rows
+
+    def _uncertain_runs(self) -> Iterable[list[Found]]:
+        runs: dict[int, list[Found]] = {}
+        for found in self.found:
+            if found.number == UNKNOWN:
+                runs.setdefault(found.run, []).append(found)
+        return runs.values()
+
+    def _refuse_too_much(self) -> None:
+        total = sum(found.header.raw_len for found in self.found)
+        if total > self._limits.unpacked:
+            raise FormatError(
+                "E015", f"{self.source.name} holds {total} bytes, more than are allowed here"
+            )
+
+    def _check_preamble(self) -> None:
+        raw = self.source.read_at(0, min(PREAMBLE_SIZE, self.source.size))
+        try:
+            check_preamble(raw)
+        except FormatError as error:
+            self._blame(0, len(raw), error.message)
+
+    def _read_trailer(self) -> Trailer | None:
+        """The trailer, also where the file has not the length that it states."""
+        size = self.source.size
+        length = min(TRAILER_SIZE, size)
+        raw = self.source.read_at(size - length, length)
+        if length < TRAILER_SIZE:
+            self._blame(size, 0, "E006: the file is cut off")
+            return None
+        stated = int.from_bytes(raw[_LENGTH_AT : _LENGTH_AT + 8], "little")
+        try:
+            trailer, package_id = decode_trailer(raw, size=stated)
+        except FormatError as error:
+            self._blame(size - length, length, error.message)
+            return None
+        preamble = self.source.read_at(0, PREAMBLE_SIZE)
+        if stated != size:
+            self._blame(size, 0, f"E008: the file has {size} bytes instead of {stated}")
+        elif trailer.package_id(preamble) != package_id:
+            self._blame(size - length, length, "E010: package_id does not fit the trailer")
+        else:
+            self._check_signatures(trailer)
+        return trailer
+
+    def _check_signatures(self, trailer: Trailer) -> None:
+        begin = trailer.total_length - TRAILER_SIZE - trailer.signature_length
+        if begin < PREAMBLE_SIZE:
+            self._blame(begin + trailer.signature_length, TRAILER_SIZE, "E009: it does not fit")
+            return
+        try:
+            has_signatures(self.source, trailer)
+        except FormatError as error:
+            self._blame(begin, trailer.signature_length, error.message)
+
+    def _place(self, found: Found) -> Place:
+        return Place(self._number, found.offset, found.header)
+
+    def _is_whole(self, found: Found, base: Found | None) -> bool:
+        try:
+            raw = None
+            if found.header.codec == Codec.DELTA:
+                if base is None or base.header.raw_len != found.header.raw_len:
+                    return False
+                raw = raw_of(self.source, self._place(base), None)
+                raw_of(self.source, self._place(found), raw)
+            else:
+                self._pool.check(self._place(found))
+        except FormatError:
+            return False
+        return True
+
+    def _take(self, places: Iterator[Place]) -> None:
+        """Put what is whole into the pool; deltas whose base is not there wait."""
+        plain = []
+        for place in places:
+            if place.header.codec == Codec.DELTA and place.header.base_sha256 not in self._pool:
+                self._waiting.append(place)
+                self._bad.setdefault(place.offset, "the chunk that it builds on is not whole")
+            elif place.header.codec == Codec.DELTA:
+                self._check(place)
+            else:
+                plain.append(place)
+        _each(plain, self._check, self._pool.threads)
+        if any(place.header.base_sha256 in self._pool for place in self._waiting):
+            waiting, self._waiting = self._waiting, []
+            ready = [place for place in waiting if place.header.base_sha256 in self._pool]
+            self._waiting = [p for p in waiting if p.header.base_sha256 not in self._pool]
+            _each(ready, self._check, self._pool.threads)
+
+    def _check(self, place: Place) -> None:
+        try:
+            self._pool.check(place)
+        except FormatError as error:
+            self._bad[place.offset] = error.message
+        else:
+            self._bad.pop(place.offset, None)
+            self._pool.add(place)
+            self._check_padding(place)
+        if self._progress is not None:
+            self._progress(place.header.stored_len)
+
+    def _check_padding(self, place: Place) -> None:
+        end = place.offset + HEADER_SIZE + place.header.stored_len
+        rest = min(padding(end), max(self.source.size - end, 0))
+        if any(self.source.read_at(end, rest)):
+            self._blame(end, rest, "E024: the padding after a record is not zero")
+
+    def _find_index(self) -> Index | None:
+        for raw in self._index_candidates():
+            with contextlib.suppress(FormatError):
+                index = decode_index(raw)
+                check_index(index, _trailer_for(index), self._limits)
+                return index
+        return None
+
+    def _index_candidates(self) -> Iterator[bytes]:
+        with contextlib.suppress(FormatError):
+            if self.trailer is not None and self.trailer.index_length <= self._limits.index:
+                yield self._index_by_trailer(self.trailer)
+        whole = [
+            found.header.raw_sha256
+            for found in self.found
+            if found.header.type == RecordType.INDEX and found.header.raw_sha256 in self._pool
+        ]
+        for digest in whole[: -_CANDIDATES - 1 : -1]:
+            yield bytes(self._pool.raw(digest))
+
+    def _index_by_trailer(self, trailer: Trailer) -> bytes:
+        """The index at its place, whatever its header has become."""
+        begin = trailer.index_offset + HEADER_SIZE
+        payload = self.source.read_at(begin, trailer.index_length)
+        if hashlib.sha256(payload).digest() != trailer.index_sha256:
+            raise FormatError("E013", "the index is damaged")
+        if payload.startswith(INDEX_MAGIC):
+            return payload
+        try:
+            length = zstandard.get_frame_parameters(payload).content_size
+        except zstandard.ZstdError as error:
+            raise FormatError("E026", "the index is no zstd frame") from error
+        return decode_frame(payload, min(length, self._limits.index))
+
+    def _places_by_index(self, index: Index) -> Iterator[Place]:
+        """What the index says where the record has no readable header, or another one."""
+        size = self.source.size
+        for row in _rows(index):
+            if row.codec == Codec.ABSENT or row.raw_sha256 in self._pool:
+                continue
+            if row.offset + HEADER_SIZE + row.stored_len <= size:
+                yield Place(self._number, row.offset, header_of(row))
+
+    def _explained(self, gap: Damage) -> Damage:
+        """A gap that is nothing but the damaged header of a record that the index knows."""
+        if self.index is not None:
+            numbers = np.flatnonzero(self.index.rows["offset"] == gap.offset)
+            for number in numbers:
+                row = self.index.row(int(number))
+                if gap.length == record_size(row.stored_len) and row.raw_sha256 in self._pool:
+                    return replace(gap, why="E023: the header of a record; what it holds is whole")
+        return gap
+
+    def _why_failed(self, found: Found) -> str:
+        if found.offset + HEADER_SIZE + found.header.stored_len > self.source.size:
+            return "E006: the file is cut off within a record"
+        return "the record is not what its header says"
+
+    def _reach(self, found: Found) -> int:
+        return min(record_size(found.header.stored_len), self.source.size - found.offset)
+
+    def _blame(self, offset: int, length: int, why: str) -> None:
+        self._ends.append(Damage(offset=offset, length=length, why=why))
+
+
+def _rows(index: Index) -> Iterator[Row]:
+    return (index.row(number) for number in range(len(index.rows)))
+
+
+def _trailer_for(index: Index) -> Trailer:
+    """A trailer that fits an index, for a file that may have lost its own."""
+    present = np.flatnonzero(index.rows["codec"] != Codec.ABSENT)
+    end = PREAMBLE_SIZE
+    if present.size:
+        last = index.row(int(present[-1]))
+        end = last.offset + record_size(last.stored_len)
+    ids = {}
+    for kind in (RecordType.CONTENT, RecordType.STATE):
+        numbers = np.flatnonzero(index.rows["type"] == kind)
+        ids[kind] = index.row(int(numbers[0])).raw_sha256 if numbers.size else b""
+    return Trailer(
+        index_offset=end,
+        index_length=0,
+        index_sha256=b"",
+        total_length=0,
+        signature_length=0,
+        content_id=ids[RecordType.CONTENT],
+        state_id=ids[RecordType.STATE],
+    )
+
+
+def _first_number(
+    run: list[Found], stated: Mapping[int, tuple[CheckpointEntry, ...]]
+) -> int | None:
+    """The number of the first record of a run, if its first telling checkpoint is right."""
+    for at, found in enumerate(run):
+        rows = [row for entry in stated.get(found.offset, ()) for row, _, _ in entry.extents]
+        behind = [n for n in range(at, len(run)) if run[n].header.type == RecordType.CHUNK][:1]
+        if rows and behind and max(rows) >= behind[0]:
+            return max(rows) - behind[0]
+    return None
+
+
+def _each(places: list[Place], check: Callable[[Place], None], threads: int) -> None:
+    """Check places by several threads, a few at a time."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="mlpkg-salvage") as pool:
+        waiting: deque[Future[None]] = deque()
+        for place in places:
+            waiting.append(pool.submit(check, place))
+            if len(waiting) > _PER_THREAD * threads:
+                waiting.popleft().result()
+        for future in waiting:
+            future.result()

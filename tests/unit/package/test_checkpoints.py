@@ -1,0 +1,237 @@
+"""Checkpoints (clause 4.6), and what else may stand in a package that 1.0 does not need."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from mlarchive.errors import FormatError
+from mlarchive.package import PackageWriter, encode_documents
+from mlarchive.package.checkpoints import (
+    ENTRIES_MOST,
+    CheckpointEntry,
+    decode_checkpoint,
+    encode_checkpoints,
+)
+from mlarchive.package.encoding import encode_text, stored
+from mlarchive.package.layout import TRAILER_SIZE, RecordType
+from mlarchive.records import File
+from tests.support.packages import Forgery, contents, folder_meaning, opened, packed
+
+NOISE = np.random.default_rng(3).bytes(6_000_000)
+FILES = {
+    "a.txt": b"small",
+    "big.bin": NOISE,
+    "b.txt": b"small too",
+    "empty": b"",
+    "the same.bin": NOISE,
+    "also a.txt": b"small",
+}
+
+
+def stated(data: bytes) -> list[tuple[int, CheckpointEntry]]:
+    """The entries of a package, each with the number of its checkpoint's row."""
+    found = []
+    with opened(data) as package:
+        rows = package.storage.index.rows
+        for number in np.flatnonzero(rows["type"] == RecordType.CHECKPOINT).tolist():
+            raw = bytes(package.storage.chunks.get(number))
+            found += [(number, entry) for entry in decode_checkpoint(raw)]
+    return found
+
+
+@pytest.mark.clause("4.6")
+def test_everything_is_stated_before_its_last_chunk_or_right_after() -> None:
+    data = packed(FILES)
+    entries = stated(data)
+    assert sorted(entry.name for _, entry in entries) == sorted(FILES)
+    with opened(data) as package:
+        rows = package.storage.index.rows
+        for number, entry in entries:
+            chunks = [row for row, _, _ in entry.extents]
+            assert all(rows["type"][row] == RecordType.CHUNK for row in chunks)
+            assert max(chunks, default=0) <= number + 1
+        assert {number + 1 for number, e in entries if e.name == "big.bin"} == {
+            max(row for row, _, _ in e.extents) for _, e in entries if e.name == "big.bin"
+        }
+
+
+def test_checkpoints_say_whose_a_file_is() -> None:
+    out = io.BytesIO()
+    with PackageWriter(out) as writer:
+        digest = writer.add(io.BytesIO(b"x"), "a", owner="run wine")
+        file = File(path="a", size=digest.size, sha256=digest.sha256)
+        writer.finish(encode_documents(folder_meaning([file])))
+    ((_, entry),) = stated(out.getvalue())
+    assert (entry.kind, entry.name, entry.owner) == ("file", "a", "run wine")
+
+
+def test_many_entries_make_several_checkpoints() -> None:
+    entries = [
+        CheckpointEntry(extents=((1, n, 1),), name=f"{n}", owner="o")
+        for n in range(ENTRIES_MOST + 1)
+    ]
+    parts = [decode_checkpoint(raw) for raw in encode_checkpoints(entries)]
+    assert [len(part) for part in parts] == [ENTRIES_MOST, 1]
+    assert [entry for part in parts for entry in part] == entries
+
+
+def with_checkpoint(raw: bytes) -> bytes:
+    """A package of one file with another checkpoint."""
+    out = io.BytesIO()
+    with PackageWriter(out) as writer:
+        digest = writer.add(io.BytesIO(b"x" * 100), "a")
+        writer.stream.write_record(RecordType.CHECKPOINT, encode_text(raw))
+        file = File(path="a", size=digest.size, sha256=digest.sha256)
+        writer.finish(encode_documents(folder_meaning([file])))
+    return out.getvalue()
+
+
+def entry(extents: str = "[[3,0,100]]", name: str = "a", more: str = "") -> bytes:
+    return (
+        f'{{"entries":[{{"extents":{extents}{more},"name":"{name}","owner":""}}],'
+        '"format":"mlpkg-checkpoint-1"}'
+    ).encode()
+
+
+def test_a_true_checkpoint_is_accepted() -> None:
+    with opened(with_checkpoint(entry())) as package:
+        assert package.verify().objects == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        entry(name="b"),
+        entry("[[3,1,99]]"),
+        entry("[[3,0,50],[3,50,50]]"),
+        entry("[]"),
+        entry("[[2,0,100]]"),
+        entry("[[-1,0,100]]"),
+        entry("[[3,0]]"),
+        entry(more=',"kind":"metric"'),
+        entry(more=',"kind":"file"'),
+        entry(more=',"kind":"other"'),
+        entry(more=',"more":1'),
+        entry() + b" ",
+        entry().replace(b"checkpoint-1", b"checkpoint-2"),
+        entry().replace(b"entries", b"Entries"),
+        b"[" * 5000,
+        b"\xff",
+        b"{}",
+    ],
+)
+@pytest.mark.clause("4.6", "11.3")
+def test_a_checkpoint_that_tells_another_story_is_refused(raw: bytes) -> None:
+    with pytest.raises(FormatError, match="E042"), opened(with_checkpoint(raw)) as package:
+        package.verify()
+
+
+def test_a_checkpoint_is_not_asked_where_the_index_is_read() -> None:
+    with opened(with_checkpoint(b"{}")) as package:
+        assert contents(package) == {"a": b"x" * 100}
+
+
+def framed(text: bytes) -> bytes:
+    return (
+        bytes.fromhex("8B4D4C530D0A1A0A") + struct.pack("<II", len(text), zlib.crc32(text)) + text
+    )
+
+
+def with_signatures(area: bytes) -> bytes:
+    data = bytearray(packed({"a": b"x"}))
+    at = len(data) - TRAILER_SIZE - 4096
+    data[at : at + len(area)] = area
+    return bytes(data)
+
+
+@pytest.mark.clause("10.1", "12.3")
+def test_signatures_that_nobody_checks_are_read_past_and_said() -> None:
+    with opened(with_signatures(framed(b'{"of":"a later version"}'))) as package:
+        package.verify()
+        assert [warning[:4] for warning in package.warnings()] == ["W003"]
+    with opened(packed({"a": b"x"})) as package:
+        assert package.warnings() == ()
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        b"\1",
+        bytes(4095) + b"\1",
+        framed(b"text")[:-1],
+        framed(b"text")[:-1] + b"T",
+        framed(b"text") + b"\1",
+        framed(b"text") + bytes(2000) + b"\1",
+        bytes.fromhex("8B4D4C530D0A1A0A") + struct.pack("<II", 5000, 0),
+        bytes.fromhex("8B4D4C530D0A1A0A") + struct.pack("<II", 2**32 - 1, 0),
+    ],
+)
+@pytest.mark.clause("10.1")
+def test_what_is_no_frame_of_signatures_is_refused(area: bytes) -> None:
+    with opened(with_signatures(area)) as package:
+        for check in (package.verify, package.warnings):
+            with pytest.raises(FormatError, match="E011"):
+                check()
+
+
+def with_parity(length: int, stated: Callable[[int], int]) -> bytes:
+    forgery = Forgery(packed({"a": b"x"}))
+    forgery.sealed()
+    end = len(forgery.data) - TRAILER_SIZE - 4096
+    forgery.data[end:end] = b"p" * length
+    trailer = replace(
+        forgery.trailer,
+        parity_offset=stated(end),
+        parity_length=length,
+        total_length=len(forgery.data),
+    )
+    return forgery.with_trailer(trailer)
+
+
+@pytest.mark.clause("10.5", "12.3")
+def test_a_parity_section_is_read_past_and_said() -> None:
+    with opened(with_parity(640, lambda end: end)) as package:
+        package.verify()
+        assert contents(package) == {"a": b"x"}
+        assert [warning[:4] for warning in package.warnings()] == ["W004"]
+
+
+@pytest.mark.parametrize("shift", [64, -64, 1])
+@pytest.mark.clause("10.3")
+def test_a_parity_section_elsewhere_is_refused(shift: int) -> None:
+    with pytest.raises(FormatError, match="E009"):
+        opened(with_parity(640, lambda end: end + shift))
+
+
+@pytest.mark.parametrize(
+    ("head", "code", "words"),
+    [
+        (bytes.fromhex("8C4D4C560D0A1A0A"), "E043", "volume"),
+        (b"age-encryption.org/v1\n", "E001", "encrypted"),
+    ],
+)
+@pytest.mark.clause("2.5")
+def test_what_a_package_may_be_wrapped_in_is_named(head: bytes, code: str, words: str) -> None:
+    with pytest.raises(FormatError, match=words) as caught:
+        opened(head + bytes(500))
+    assert caught.value.refusal == code
+
+
+def test_a_huge_record_of_a_later_version_is_not_loaded_beside_chunks() -> None:
+    out = io.BytesIO()
+    with PackageWriter(out) as writer:
+        writer.stream.write_record(200, stored(bytes(100)))
+        digest = writer.add(io.BytesIO(NOISE[:5_000_000]), "a")
+        file = File(path="a", size=digest.size, sha256=digest.sha256)
+        writer.finish(encode_documents(folder_meaning([file])))
+    with opened(out.getvalue()) as package:
+        rows = package.storage.index.rows
+        for number in range(len(rows)):
+            assert all(
+                rows["type"][row] == RecordType.CHUNK for row in package.storage.rows_after(number)
+            )

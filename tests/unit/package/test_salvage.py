@@ -1,0 +1,297 @@
+"""Salvage returns every whole file of a damaged package, no other, and never wrong bytes."""
+
+import hashlib
+import io
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from mlarchive.errors import FormatError
+from mlarchive.package import Limits, Package
+from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.checkpoints import decode_checkpoint
+from mlarchive.package.codec import Codec
+from mlarchive.package.entries import entries_of
+from mlarchive.package.layout import RecordType
+from mlarchive.package.record import Header, decode_header, encode_header, record_size
+from mlarchive.package.recordreader import read_record
+from mlarchive.package.salvage import Item, Salvage
+from mlarchive.records import File
+from tests.compat.flips import flipped
+from tests.compat.samples import samples
+from tests.support.packages import Forgery, opened, packed
+from tests.unit.package.test_writer import MIXED, noise
+
+SAMPLES = sorted(set(samples()) - {"records in between"})
+SEED = 20_261_120
+
+Files = dict[tuple[str, str, str], bytes]
+
+
+def salvaged(data: bytes, *others: bytes, limits: Limits | None = None) -> Salvage:
+    return Salvage(
+        ByteSource(io.BytesIO(data)),
+        [ByteSource(io.BytesIO(other)) for other in others],
+        limits=limits or Limits(),
+    )
+
+
+def whole(salvage: Salvage) -> set[tuple[str, str, str, bytes]]:
+    """Owner, kind, name and bytes of all that is whole."""
+    return {
+        (item.owner, item.kind, item.name, salvage.open(item).read())
+        for item in salvage.items
+        if item.status == "whole"
+    }
+
+
+def named_by_content(package: Package) -> set[tuple[str, str, str, bytes]]:
+    """The same of a whole package."""
+    found = set()
+    for record in package.meaning.records:
+        for entry in entries_of(record):
+            kind, name = ("file", entry.path) if isinstance(entry, File) else ("metric", entry.key)
+            if not package.storage.lacks(
+                row for row, _, _ in package.storage.extents(package.objects[entry.sha256].number)
+            ):
+                with package.open_object(entry.sha256) as file:
+                    found.add((record.key, kind, name, file.read()))
+    return found
+
+
+def ends(package: Package) -> list[int]:
+    """Where each record ends."""
+    rows = [package.storage.index.row(n) for n in range(len(package.storage.index.rows))]
+    return [r.offset + record_size(r.stored_len) for r in rows if r.codec != Codec.ABSENT]
+
+
+class Original:
+    """What should be found in the front of a package."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        with opened(data) as package:
+            storage = package.storage
+            self.ends = ends(package)
+            self._content_end = self._payload_end(package, RecordType.CONTENT)
+            self._named = named_by_content(package)
+            self._stated: list[tuple[int, tuple[str, str, str, bytes]]] = []
+            types = storage.index.rows["type"]
+            for number in (types == RecordType.CHECKPOINT).nonzero()[0]:
+                row = storage.index.row(int(number))
+                for entry in decode_checkpoint(bytes(read_record(storage.source, row))):
+                    parts = [
+                        bytes(storage.chunks.get(chunk))[at : at + length]
+                        for chunk, at, length in entry.extents
+                    ]
+                    needed = [row, *(storage.index.row(chunk) for chunk, _, _ in entry.extents)]
+                    # The padding of a record may be gone.
+                    end = max(96 + one.offset + one.stored_len for one in needed)
+                    self._stated.append(
+                        (end, (entry.owner, entry.kind, entry.name, b"".join(parts)))
+                    )
+
+    def before(self, cut: int) -> set[tuple[str, str, str, bytes]]:
+        """What is whole in front of a cut."""
+        if cut >= self._content_end:
+            return self._named
+        return {stated for end, stated in self._stated if end <= cut}
+
+    @staticmethod
+    def _payload_end(package: Package, kind: RecordType) -> int:
+        (number,) = (package.storage.index.rows["type"] == kind).nonzero()[0]
+        row = package.storage.index.row(int(number))
+        return row.offset + 96 + row.stored_len
+
+
+def cuts(original: Original, seed: int) -> Iterator[int]:
+    yield from original.ends
+    yield from (end - 1 for end in original.ends)
+    rng = random.Random(seed)  # noqa: S311  (no secret)
+    yield from (rng.randrange(len(original.data)) for _ in range(20))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_package_cut_off_anywhere_gives_every_file_in_front_of_the_cut(name: str) -> None:
+    original = Original(samples()[name])
+    for cut in cuts(original, SEED):
+        with salvaged(original.data[:cut]) as salvage:
+            assert whole(salvage) == original.before(cut), f"cut at {cut}"
+            assert salvage.damage
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sound_package_is_all_there(name: str) -> None:
+    with opened(samples()[name]) as package, salvaged(samples()[name]) as salvage:
+        assert whole(salvage) == named_by_content(package)
+        assert salvage.damage == []
+        assert salvage.unnamed == 0
+        assert {item.status for item in salvage.items} <= {"whole", "elsewhere"}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_changed_byte_never_gives_wrong_bytes_and_is_always_named(name: str) -> None:
+    data = samples()[name]
+    with opened(data) as package:
+        right = named_by_content(package)
+    rng = random.Random(SEED)  # noqa: S311  (no secret)
+    for _ in range(40):
+        at, mask = rng.randrange(len(data)), rng.randrange(1, 256)
+        with salvaged(flipped(data, at, mask)) as salvage:
+            assert salvage.damage, f"byte {at} ^ {mask}"
+            found = whole(salvage)
+            if salvage.content is not None:
+                assert found <= right, f"byte {at} ^ {mask}"
+            else:
+                # Named by checkpoints: owners are called otherwise, bytes are not.
+                assert {one[1:] for one in found} <= {one[1:] for one in right}
+
+
+def records(data: bytes) -> list[tuple[int, Header]]:
+    """Every record of a whole package."""
+    found, at = [], 64
+    while (header := decode_header(data[at : at + 96])) is not None:
+        found.append((at, header))
+        at += record_size(header.stored_len)
+    return found
+
+
+def destroyed(data: bytes, *places: tuple[int, int]) -> bytes:
+    """The package with stretches (place, length) overwritten."""
+    broken = bytearray(data)
+    for at, length in places:
+        broken[at : at + length] = b"\xa5" * length
+    return bytes(broken)
+
+
+def test_a_header_that_is_gone_loses_nothing_while_the_index_is_whole() -> None:
+    data = packed(MIXED)
+    for at, _ in records(data):
+        with salvaged(destroyed(data, (at, 96))) as salvage, opened(data) as package:
+            assert whole(salvage) == named_by_content(package), f"record at {at}"
+            assert salvage.damage
+
+
+def test_without_index_a_lost_header_behind_which_checkpoints_tell_loses_its_chunk_alone() -> None:
+    data = packed(MIXED)
+    (index,) = [at for at, header in records(data) if header.type == RecordType.INDEX]
+    chunks = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    with opened(data) as package:
+        right = named_by_content(package)
+    for at in chunks[:3]:
+        broken = destroyed(data, (at, 96), (index, len(data) - index))
+        with salvaged(broken) as salvage:
+            found = whole(salvage)
+            assert found < right
+            assert len(right - found) < len(right)
+            lost = [item for item in salvage.items if item.status == "lost"]
+            assert all(item.why for item in lost)
+
+
+def test_bytes_that_were_cut_out_of_the_middle_cost_what_they_belonged_to() -> None:
+    data = packed({"a.bin": noise(90_000), "b.bin": noise(70_000)[::-1], "c.txt": b"c" * 300})
+    chunks = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    broken = data[: chunks[0] + 128] + data[chunks[0] + 128 + 64 * 10 :]
+    with salvaged(broken) as salvage:
+        assert {name for _, _, name, _ in whole(salvage)} == {"b.bin", "c.txt"}
+
+
+def test_another_copy_gives_what_this_one_lost() -> None:
+    data = packed(MIXED)
+    chunks = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    first = destroyed(data, (chunks[0] + 100, 8))
+    second = destroyed(data, (chunks[-1] + 100, 8), (len(data) - 100, 100))
+    with opened(data) as package:
+        right = named_by_content(package)
+    for one, other in ((first, second), (second, first)):
+        with salvaged(one) as alone, salvaged(one, other) as both:
+            assert whole(alone) < right
+            assert whole(both) == right
+
+
+def test_a_checkpoint_that_lies_gives_nothing_while_content_is_whole() -> None:
+    data = packed({"a.bin": noise(90_000), "b.bin": noise(90_000)[::-1]})
+    forgery = Forgery(data)
+    number = forgery.number(RecordType.CHECKPOINT)
+    row = forgery.rows[number]
+    at, stored = int(row["offset"]), int(row["stored_len"])
+    header = decode_header(data[at : at + 96])
+    assert header is not None
+    assert header.codec == Codec.STORED or stored
+    with opened(data) as package:
+        raw = bytes(read_record(package.storage.source, package.storage.index.row(number)))
+    lie = raw.replace(b'"a.bin"', b'"b.bin"')
+    new = Header(
+        type=RecordType.CHECKPOINT,
+        codec=Codec.STORED,
+        stored_len=len(lie),
+        raw_len=len(lie),
+        raw_sha256=hashlib.sha256(lie).digest(),
+    )
+    record = encode_header(new) + lie
+    record += bytes(-len(record) % 64)
+    broken = data[:at] + record + data[at + record_size(stored) :]
+    tail = next(at for at, header in records(broken) if header.type == RecordType.INDEX)
+    with opened(data) as package, salvaged(broken[:tail]) as salvage:
+        assert whole(salvage) <= named_by_content(package)
+
+
+def nested_headers(count: int, claim: int) -> bytes:
+    """Headers that all claim to reach far, one inside the other."""
+    header = Header(
+        type=RecordType.CHUNK,
+        codec=Codec.STORED,
+        stored_len=claim,
+        raw_len=claim,
+        raw_sha256=bytes(31) + b"\1",
+    )
+    return encode_header(header).ljust(128, b"\0") * count
+
+
+def test_headers_inside_each_other_cost_no_more_than_a_few_times_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = packed({})[:64] + nested_headers(20_000, 1_000_000) + bytes(2_000_000)
+    read = 0
+    plain = ByteSource.read_at
+
+    def counted(self: ByteSource, offset: int, length: int) -> bytes:
+        nonlocal read
+        read += length
+        return plain(self, offset, length)
+
+    monkeypatch.setattr(ByteSource, "read_at", counted)
+    monkeypatch.setattr("mlarchive.package.scanning._VAIN_LEAST", 0)
+    with salvaged(data) as salvage:
+        assert whole(salvage) == set()
+    assert read < 12 * len(data)
+
+
+def test_what_unpacks_to_more_than_the_operator_allows_is_refused() -> None:
+    data = packed({"zeros": bytes(3_000_000)})
+    with pytest.raises(FormatError, match="E015"):
+        salvaged(data, limits=Limits(unpacked=1_000_000))
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"no package" * 500, bytes(100_000)])
+def test_what_is_no_package_has_nothing(data: bytes) -> None:
+    with salvaged(data) as salvage:
+        assert salvage.items == ()
+        assert salvage.records == 0
+        assert salvage.damage
+
+
+def lost(salvage: Salvage) -> Sequence[Item]:
+    return [item for item in salvage.items if item.status != "whole"]
+
+
+def test_of_a_file_that_is_lost_it_is_said_how_much_is_missing() -> None:
+    data = packed({"a.bin": noise(3_000_000), "b.txt": b"b" * 100})
+    chunks = [(at, h) for at, h in records(data) if h.type == RecordType.CHUNK]
+    at, header = max(chunks, key=lambda chunk: chunk[1].raw_len)
+    with salvaged(destroyed(data, (at + 200, 4))) as salvage:
+        (item,) = lost(salvage)
+        assert (item.name, item.missing) == ("a.bin", header.raw_len)
+        (damage,) = salvage.damage
+        assert (damage.offset, damage.length) == (at, record_size(header.stored_len))
