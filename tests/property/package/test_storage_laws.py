@@ -49,7 +49,8 @@ def stored_in_pieces(package: Package, files: dict[str, bytes], size: int) -> by
     """The same documents, with objects cut everywhere else and no codec."""
     said = package.documents
     documents = (said.content, said.state, said.evidence)
-    return plain_package(documents, [pieces(raw, size) for raw in files.values()])
+    objects = dict.fromkeys(files[path] for path in sorted(files))
+    return plain_package(documents, [pieces(raw, size) for raw in objects])
 
 
 def thin(base: Package) -> bytes:

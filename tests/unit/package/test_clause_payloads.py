@@ -1,24 +1,13 @@
 """Clauses 5.2, 5.3 and 11.1: payloads that break one, in packages that are sound otherwise."""
 
-import io
 import struct
 
 import pytest
 import zstandard
 
-from mlarchive.package.encoding import Encoded, stored
-from mlarchive.package.index import ObjectEntry, encode_index
-from mlarchive.package.layout import (
-    TRAILER_SIZE,
-    RecordType,
-    Trailer,
-    encode_preamble,
-    encode_trailer,
-)
-from mlarchive.package.recordstream import RecordStream
-from tests.compat.plainwriter import digest
+from tests.compat.plainwriter import CHUNK, Record, recipe
 from tests.compat.readers import read_by_library, read_by_second_reader
-from tests.compat.samples import documents
+from tests.compat.samples import with_files
 
 RAW = b"a text that repeats, " * 400 + b"and its end"
 ELEM = 4
@@ -27,47 +16,10 @@ MEBIBYTE = 1 << 20
 
 def package(raw: bytes, payload: bytes, *, codec: int, elem: int = 0) -> bytes:
     """A folder with one file of one chunk, which has this payload."""
-    content = (
-        b'{"format":"mlpkg-content-1","records":{"folder-1":{"files":[{"path":"f","sha256":"%s",'
-        b'"size":%d}],"kind":"folder"}},"subject":"folder-1"}'
-        % (digest(raw).hex().encode(), len(raw))
-    )
-    chunk = Encoded(
-        raw_len=len(raw),
-        raw_sha256=digest(raw),
-        codec=codec,  # type: ignore[arg-type]  # a codec that there is not, too
-        elem=elem,
-        parts=(payload,),
-        stored_len=len(payload),
-        stored_sha256=digest(payload),
-    )
-    said = documents(content=content)
-    out = io.BytesIO()
-    stream = RecordStream(out)
-    stream.write(encode_preamble())
-    stream.write_record(RecordType.README, stored(b"text"))
-    number = stream.write_record(RecordType.CHUNK, chunk)
-    for kind, one in zip(
-        (RecordType.CONTENT, RecordType.STATE, RecordType.EVIDENCE), said, strict=True
-    ):
-        stream.write_record(kind, stored(one))
-    extents = ((number, 0, len(raw)),)
-    index = encode_index(
-        stream.rows, [ObjectEntry(sha256=digest(raw), size=len(raw), extents=extents)]
-    )
-    offset = stream.position
-    stream.write_record(RecordType.INDEX, stored(index))
-    trailer = Trailer(
-        index_offset=offset,
-        index_length=len(index),
-        index_sha256=digest(index),
-        total_length=stream.position + TRAILER_SIZE,
-        signature_length=0,
-        content_id=digest(said[0]),
-        state_id=digest(said[1]),
-    )
-    stream.write(encode_trailer(trailer, trailer.package_id(encode_preamble())))
-    return out.getvalue()
+    made = recipe(with_files({"f": raw}), [[(raw, 0, len(raw))]])
+    (number,) = (n for n, record in enumerate(made.records) if record.kind == CHUNK)
+    made.records[number] = Record(CHUNK, raw, codec, payload, elem)
+    return made.build()
 
 
 def codes(data: bytes) -> tuple[str, str]:
