@@ -54,7 +54,7 @@ class RecordPool(Closing):
     def __init__(self, sources: Sequence[ByteSource]) -> None:
         self.sources = sources
         self.threads = len(os.sched_getaffinity(0))
-        self.chunks = ReadAhead(self._load, threads=self.threads)
+        self.chunks = ReadAhead(self._load, self._length, threads=self.threads)
         self._lock = threading.Lock()
         self._places: list[Place] = []
         self._numbers: dict[bytes, int] = {}
@@ -122,7 +122,10 @@ class RecordPool(Closing):
             KeyError: One is not.
         """
         extents = [(self._numbers[digest], offset, length) for digest, offset, length in parts]
-        return ObjectStream(extents, self.chunks)
+        return ObjectStream(extents, self.chunks, self.chunks)
+
+    def _length(self, number: int) -> int:
+        return self._places[number].header.raw_len
 
     def close(self) -> None:
         """Stop the threads."""

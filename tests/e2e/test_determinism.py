@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.command import environment, mlarchive
 from tests.support.packing_apart import PACKED_AT
-from tests.unit.package.test_chunkers import MEMBERS, safetensors, torch_zip
+from tests.support.tensorfiles import safetensors, torch_zip
+from tests.unit.package.test_chunkers_zip import MEMBERS
 
 ROOT = Path(__file__).parents[2]
 EPOCH = {"SOURCE_DATE_EPOCH": str(PACKED_AT // 1000)}

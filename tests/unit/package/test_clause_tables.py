@@ -7,9 +7,9 @@ import pytest
 
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
-from tests.compat.plainwriter import digest, plain_package
+from tests.compat.plainwriter import Documents, digest, plain_package
 from tests.compat.readers import read_by_library, read_by_second_reader
-from tests.compat.samples import Documents, documents
+from tests.compat.samples import documents
 from tests.support.packages import Forgery
 
 HERE, ALSO_HERE = b"what is here", b"also here"
