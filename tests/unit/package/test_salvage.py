@@ -113,6 +113,7 @@ def cuts(original: Original, seed: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.clause("11.7", "4.6")
 def test_a_package_cut_off_anywhere_gives_every_file_in_front_of_the_cut(name: str) -> None:
     original = Original(samples()[name])
     for cut in cuts(original, SEED):
@@ -131,6 +132,7 @@ def test_a_sound_package_is_all_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.clause("11.7")
 def test_a_changed_byte_never_gives_wrong_bytes_and_is_always_named(name: str) -> None:
     data = samples()[name]
     with opened(data) as package:
