@@ -7,9 +7,9 @@ import pytest
 
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
-from tests.compat.plainwriter import Documents, digest, plain_package
+from tests.compat.plainwriter import NO_BASE, Documents, digest, plain_package
 from tests.compat.readers import read_by_library, read_by_second_reader
-from tests.compat.samples import documents
+from tests.compat.samples import documents, with_delta
 from tests.support.packages import Forgery
 
 HERE, ALSO_HERE = b"what is here", b"also here"
@@ -146,6 +146,39 @@ def test_what_is_not_changed_is_read_by_both(forgery: Forgery) -> None:
 def test_a_table_that_breaks_a_clause(forgery: Forgery, change: Change, refusal: str) -> None:
     change(forgery)
     assert codes(forgery.sealed()) == (refusal, refusal)
+
+
+@pytest.mark.clause("5.4")
+@pytest.mark.parametrize("thin", [False, True])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("base", 0),
+        ("base", 99),
+        ("base", NO_BASE),
+        ("base", "itself"),
+        ("elem", 0),
+        ("elem", 3),
+        ("raw_len", 1),
+    ],
+)
+def test_a_delta_has_a_base_of_its_own_length(name: str, value: object, *, thin: bool) -> None:
+    forgery = Forgery(with_delta(4, thin=thin))
+    (delta,) = np.flatnonzero(forgery.rows["codec"] == Codec.DELTA)
+    forgery.rows[name][delta] = delta if value == "itself" else value
+    assert codes(forgery.sealed()) == ("E018", "E018")
+
+
+@pytest.mark.clause("5.4")
+def test_what_is_no_delta_has_no_base_and_a_delta_is_none() -> None:
+    forgery = Forgery(with_delta(4))
+    (delta,) = np.flatnonzero(forgery.rows["codec"] == Codec.DELTA)
+    forgery.rows["codec"][delta] = Codec.PLANES
+    assert codes(forgery.sealed()) == ("E018", "E018")
+    (base,) = forgery.rows["base"][[delta]]
+    for column, value in (("codec", Codec.DELTA), ("elem", 4), ("base", base)):
+        forgery.rows[column][[base, delta]] = value
+    assert codes(forgery.sealed()) == ("E018", "E018")
 
 
 @pytest.mark.clause("7.4")
