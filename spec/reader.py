@@ -8,10 +8,9 @@ binding of zstd: `compression.zstd` of Python 3.14, or else the package `zstanda
     python reader.py extract FILE FOLDER     files, to FOLDER/RECORD_KEY/PATH
     python reader.py document FILE content   the document (or state, or evidence), byte for byte
 
-`--base OTHER`, which may be repeated, names a package with chunks that FILE leaves to it. `verify`
-prints one JSON object; warnings (12.3) go to stderr. The exit status is 0, 4 after a refusal
-(`E0xx: sentence`, clause 13), or 17 where an absent chunk is needed. In memory are a few chunks,
-and one metric series.
+Packages with chunks that FILE leaves to them may follow. `verify` prints one JSON object; warnings
+(12.3) go to stderr. The exit status is 0, 4 after a refusal (`E0xx: sentence`, clause 13), or 17
+where an absent chunk is needed. In memory are a few chunks, and one metric series.
 """
 
 from __future__ import annotations
@@ -521,7 +520,7 @@ class Package:
         missing = [{"sha256": r.raw_digest.hex(), "size": r.raw_length} for r in self.missing()]
         documents = {k: hashlib.sha256(d).hexdigest() for k, d in self.documents.items()}
         found = {"documents": documents, "entries": entries, "missing": missing}
-        warnings = [warning[:4] for warning in self.warnings]
+        warnings = sorted(warning[:4] for warning in self.warnings)
         return {name: getattr(self, name) for name in names} | found | {"warnings": warnings}
 
 
@@ -728,6 +727,7 @@ class Documents:
         for name, document in documents.items():
             equal = canonical(understood[name]) == document
             require(equal, "E031", f"the document {name} is not in canonical form")
+        self._references.add(understood["content"]["subject"])
         unknown = self._references - self.kinds.keys()
         require(not unknown, "E032", f"the references {unknown} name no record")
         self.entries = list(entries_of(understood["content"]["records"]))
@@ -843,40 +843,39 @@ def extract(package: Package, folder: Path) -> None:
         raise
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Do what the command line says."""
-    with contextlib.ExitStack() as files:
-        bases: list[Package] = []
-        for path in [*arguments.base, arguments.file]:
-            bases.append(Package(files.enter_context(path.open("rb")), tuple(bases)))
-        package = bases[-1]
-        for warning in package.warnings:
-            sys.stderr.write(f"{warning}\n")
-        if arguments.command == "verify":
-            package.verify()
-            sys.stdout.write(json.dumps(package.report(), indent=1) + "\n")
-        elif arguments.command == "extract":
-            extract(package, Path(arguments.target))
-        else:
-            sys.stdout.buffer.write(package.documents[arguments.target])
-
-
 def main() -> int:
     """Run a command; the exit status is in the module's docstring."""
     parser = argparse.ArgumentParser(description="Read .mlpkg packages by their specification.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, choices in (("verify", ()), ("extract", None), ("document", tuple(DOCUMENTS))):
-        command = commands.add_parser(name)
-        command.add_argument("file", type=Path)
-        command.add_argument("--base", type=Path, action="append", default=[])
-        if choices != ():
-            command.add_argument("target", choices=choices)
+    parser.add_argument("command", choices=("verify", "extract", "document"))
+    parser.add_argument("file", type=Path)
+    parser.add_argument("more", nargs="*", help="FOLDER of extract, NAME of document; OTHER ...")
+    given = parser.parse_args()
+    target = "" if given.command == "verify" else given.more.pop(0) if given.more else None
+    if target is None or (given.command == "document" and target not in DOCUMENTS):
+        parser.error("extract needs a FOLDER, document one of content, state, evidence")
     try:
-        run(parser.parse_args())
+        with contextlib.ExitStack() as files:
+            opened: list[Package] = []
+            for path in [*map(Path, given.more), given.file]:
+                opened.append(Package(files.enter_context(path.open("rb")), tuple(opened)))
+            answer(opened[-1], given.command, target)
     except (RefusalError, AbsentError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return {RefusalError: 4, AbsentError: 17}.get(type(error), 1)
     return 0
+
+
+def answer(package: Package, command: str, target: str) -> None:
+    """Do what the command line says."""
+    for warning in package.warnings:
+        sys.stderr.write(f"{warning}\n")
+    if command == "verify":
+        package.verify()
+        sys.stdout.write(json.dumps(package.report(), indent=1) + "\n")
+    elif command == "extract":
+        extract(package, Path(target))
+    else:
+        sys.stdout.buffer.write(package.documents[target])
 
 
 if __name__ == "__main__":

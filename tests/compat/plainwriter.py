@@ -267,11 +267,17 @@ def checkpoint(*entries: Changes) -> Record:
     return Record(CHECKPOINT, canonical({"entries": entries, "format": "mlpkg-checkpoint-1"}))
 
 
-def frame(raw: bytes) -> bytes:
+def frame(raw: bytes, head: bytes | None = None) -> bytes:
     """One Zstandard frame (RFC 8878, 3.1.1), made by hand: runs, and all else as it is.
 
     What libzstd makes of bytes changes with its version; this does not.
+
+    Args:
+        raw: What it decodes to.
+        head: Other bytes between magic and blocks than a descriptor and the content size.
     """
+    if head is None:
+        head = b"\xa0" + struct.pack("<I", len(raw))
     runs = [(value, len(list(same))) for value, same in itertools.groupby(raw)]
     blocks: list[tuple[int, int, bytes]] = []
     for long, group in itertools.groupby(runs, key=lambda run: run[1] > SHORT_RUN):
@@ -280,7 +286,7 @@ def frame(raw: bytes) -> bytes:
         else:
             plain = b"".join(bytes([value]) * length for value, length in group)
             blocks.append((0, len(plain), plain))
-    out = bytes.fromhex("28B52FFD A0") + struct.pack("<I", len(raw))
+    out = bytes.fromhex("28B52FFD") + head
     for number, (kind, length, content) in enumerate(blocks):
         last = number == len(blocks) - 1
         out += (last | kind << 1 | length << 3).to_bytes(3, "little") + content

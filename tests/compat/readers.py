@@ -60,7 +60,7 @@ def read_by_library(data: bytes) -> Reading | str:
                 sizes={sha256: row.size for sha256, row in package.objects.items()},
                 objects={sha256: data for sha256, data in whole.items() if data is not None},
                 absent=tuple(sorted(missing)),
-                warnings=tuple(warning[:4] for warning in package.warnings()),
+                warnings=tuple(sorted(warning[:4] for warning in package.warnings())),
             )
     except FormatError as error:
         return error.refusal
@@ -82,7 +82,7 @@ def read_by_second_reader(data: bytes) -> Reading | str:
                 if package.is_whole(sha256)
             },
             absent=tuple(sorted(row.raw_digest.hex() for row in package.missing())),
-            warnings=tuple(warning[:4] for warning in package.warnings),
+            warnings=tuple(sorted(warning[:4] for warning in package.warnings)),
         )
     except reader.RefusalError as refusal:
         return str(refusal.code)

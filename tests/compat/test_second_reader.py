@@ -351,6 +351,6 @@ def test_what_a_thin_package_leaves_out_is_taken_from_a_base(package: Path, tmp_
     one, other = two_versions(2, 1)
     base.write_bytes(with_file([one]))
     assert run("extract", package, tmp_path / "out").returncode == 17
-    assert run("extract", package, tmp_path / "out", "--base", base).returncode == 0
+    assert run("extract", package, tmp_path / "out", base).returncode == 0
     assert (tmp_path / "out/folder-1/f").read_bytes() == other
-    assert json.loads(run("verify", package, "--base", base).stdout)["missing"] == []
+    assert json.loads(run("verify", package, base).stdout)["missing"] == []

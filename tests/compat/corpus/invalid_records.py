@@ -1,0 +1,272 @@
+"""Packages whose index adds up, and whose records or objects are not what it says."""
+
+import itertools
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from tests.compat.corpus.changing import (
+    Cases,
+    Change,
+    changed,
+    editing,
+    in_planes,
+    in_zstd,
+    inserting,
+    one_file,
+    two_files,
+)
+from tests.compat.corpus.parts import (
+    POINTS,
+    as_planes,
+    as_zstd,
+    entry,
+    find,
+    folder,
+    of_checkpoints,
+    of_delta,
+    of_files,
+    place,
+    run,
+    series,
+    small,
+    whole,
+)
+from tests.compat.corpus.valid import RUNS
+from tests.compat.plainwriter import (
+    CHECKPOINT,
+    CHUNK,
+    CONTENT,
+    EVIDENCE,
+    PLANES,
+    STATE,
+    TEXT,
+    ZSTD,
+    Recipe,
+    Record,
+    canonical,
+    digest,
+    frame,
+    recipe,
+)
+
+
+def broken_records() -> Cases:
+    """All of them."""
+    for group in (_records, _frames, _decoded, _checkpoints, _objects):
+        yield from group()
+
+
+def _records() -> Cases:
+    """Headers, padding and payloads that are not what the index says."""
+    for name, values in {
+        "magic": {"magic": bytes(8)},
+        "type": {"kind": 129},
+        "codec": {"codec": ZSTD},
+        "elem": {"elem": 1},
+        "flags": {"flags": 1},
+        "crc": {"crc": 0},
+        "stored-length": {"stored": 8},
+        "raw-length": {"raw": 8},
+        "raw-digest": {"raw_digest": bytes(32)},
+        "base": {"base_digest": digest(b"another")},
+    }.items():
+        yield f"header-of-a-chunk-{name}", "E023", changed(one_file, editing(CHUNK, header=values))
+    for name, kind in {"text": TEXT, "content": CONTENT, "evidence": EVIDENCE}.items():
+        yield f"header-of-{name}", "E023", changed(one_file, editing(kind, header={"flags": 1}))
+    header = {"base_digest": bytes(32)}
+    yield "header-of-a-delta-base", "E023", changed(of_delta, editing(CHUNK, 1, header=header))
+    thin = changed(lambda: of_delta(thin=True), editing(CHUNK, header=header))
+    yield "header-of-a-thin-delta-base", "E023", thin
+    for name, kind in {
+        "text": TEXT,
+        "chunk": CHUNK,
+        "state": STATE,
+        "checkpoint": CHECKPOINT,
+    }.items():
+        record = find(of_checkpoints(), kind)
+        room = -(96 + len(record.raw)) % 64
+        change = editing(kind, padding=bytes(room - 1) + b"\1")
+        yield f"padding-after-{name}", "E024", changed(of_checkpoints, change)
+    for name, kind in {
+        "text": TEXT,
+        "chunk": CHUNK,
+        "content": CONTENT,
+        "checkpoint": CHECKPOINT,
+    }.items():
+        yield f"payload-of-{name}", "E025", _with_damage(of_checkpoints(), kind)
+    yield "payload-of-zstd", "E025", _with_damage(in_zstd(), CHUNK)
+    yield "payload-of-planes", "E025", _with_damage(in_planes(), CHUNK)
+    yield "payload-of-a-delta", "E025", _with_damage(of_delta(), CHUNK, 1)
+    yield "payload-of-a-thin-delta", "E025", _with_damage(of_delta(thin=True), CHUNK)
+    thin_file = of_files({"f": [b"what is here", b"elsewhere"]}, absent=[b"elsewhere"])
+    yield "payload-of-a-part-of-a-thin-file", "E025", _with_damage(thin_file, CHUNK)
+    skipped = one_file()
+    skipped.records.insert(3, Record(200, b"to be skipped"))
+    yield "payload-of-a-skipped-record", "E025", _with_damage(skipped, 200)
+
+
+def _with_damage(made: Recipe, kind: int, nth: int = 0) -> bytes:
+    """The package with a byte of a payload changed."""
+    package, payload = bytearray(made.build()), find(made, kind, nth).stored
+    at = package.index(payload) + len(payload) // 2
+    package[at] ^= 1
+    return bytes(package)
+
+
+def _frames() -> Cases:
+    size, other = struct.pack("<I", len(RUNS)), struct.pack("<I", len(RUNS) - 1)
+    for name, head in {
+        "with-a-check-sum": b"\xa4" + size,
+        "with-a-reserved-bit": b"\xa8" + size,
+        "with-a-dictionary": b"\xa1\x07" + size,
+        "with-a-dictionary-of-4-bytes": b"\xa3\0\0\0\1" + size,
+        "without-a-content-size": b"\x00\x58",
+        "with-another-content-size": b"\xa0" + other,
+        "with-a-window-above-8-mib": b"\x80\x69" + size,
+        "with-a-window-of-2-gib": b"\x80\xa8" + size,
+    }.items():
+        payload = frame(RUNS, head)
+        if "sum" in name:
+            payload += bytes(4)
+        yield f"frame-{name}", "E026", changed(in_zstd, editing(CHUNK, payload=payload))
+    for name, payload in {
+        "that-may-be-skipped": bytes.fromhex("502A4D18") + struct.pack("<I", 3) + b"abc",
+        "of-another-kind": b"\x1f\x8b" + frame(RUNS)[2:],
+    }.items():
+        yield f"frame-{name}", "E026", changed(in_zstd, editing(CHUNK, payload=payload))
+    document = changed(in_zstd, editing(STATE, codec=ZSTD, payload=b"no frame"))
+    yield "frame-of-a-document", "E026", document
+    blocks = frame(RUNS)
+    for name, payload in {
+        "a-byte-after-it": blocks + b"\0",
+        "a-frame-after-it": blocks + blocks,
+        "a-skippable-frame-after-it": blocks + bytes.fromhex("502A4D1800000000"),
+        "cut-off": blocks[:-1],
+        "without-blocks": blocks[:9],
+        "of-less-than-it-states": frame(RUNS[:-1], b"\xa0" + size),
+        "of-more-than-it-states": frame(RUNS + b"\3", b"\xa0" + size),
+        "of-a-reserved-block": blocks[:9] + b"\x07\0\0",
+    }.items():
+        yield f"frame-{name}", "E027", changed(in_zstd, editing(CHUNK, payload=payload))
+
+
+def _decoded() -> Cases:
+    good = find(in_planes(), CHUNK).stored
+    lengths = struct.unpack("<4I", good[:16])
+    for name, payload in {
+        "table-cut-off": good[:15],
+        "a-byte-less": good[:-1],
+        "a-byte-more": good + b"\0",
+        "plane-longer-than-n": struct.pack("<4I", 61, *lengths[1:]) + b"\0" + good[16:],
+        "lengths-that-overflow": struct.pack("<4I", 2**32 - 1, 61, 0, 0) + bytes(60),
+    }.items():
+        yield f"planes-{name}", "E027", changed(in_planes, editing(CHUNK, payload=payload))
+    planes = good[16:76]
+    empty = struct.pack("<4I", 60, 0, 0, 0) + planes
+    yield "planes-of-no-length", "E026", changed(in_planes, editing(CHUNK, payload=empty))
+    tiny = as_planes(Record(CHUNK, b"1234567"), PLANES, 8)
+    tiny.payload = b"123456"
+    made = of_files({"f": [b"1234567"]})
+    made.records[1] = tiny
+    yield "planes-of-less-than-an-element", "E027", made.build()
+    mixed = struct.pack("<4I", 60, *(len(FEW),) * 3) + planes + FEW * 3
+    change = editing(CHUNK, payload=mixed)
+    yield "planes-with-a-frame-of-another-length", "E026", changed(in_planes, change)
+    delta = find(of_delta(), CHUNK, 1).stored
+    for name, start, nth, payload in (
+        ("zstd", in_zstd, 0, frame(RUNS.replace(b"zeros", b"zeroz"))),
+        ("planes", in_planes, 0, good[:16] + bytes([good[16] ^ 1]) + good[17:]),
+        ("a-delta", of_delta, 1, delta[:-1] + bytes([delta[-1] ^ 1])),
+    ):
+        change = editing(CHUNK, nth, payload=payload)
+        yield f"raw-digest-of-{name}", "E028", changed(start, change)
+    evidence = Record(
+        EVIDENCE, find(one_file(), EVIDENCE).raw.replace(b'"n"', b'"%s"' % (b"n" * 99))
+    )
+    as_zstd(evidence)
+    evidence.changes = {"raw_digest": digest(b"another")}
+    made = one_file()
+    made.records[place(made, EVIDENCE)] = evidence
+    yield "raw-digest-of-a-document", "E028", made.build()
+
+
+FEW = frame(bytes(59))
+"""A frame that decodes to one byte less than a plane of 60."""
+
+
+def _objects() -> Cases:
+    made = two_files()
+    made.objects = [made.objects[1], made.objects[0]]
+    yield "objects-exchanged", "E029", made.build()
+    made = of_files({"f": [b"first", b"other"]})
+    made.objects = [list(reversed(made.objects[0]))]
+    yield "extents-exchanged", "E029", made.build()
+    made = of_files({"f": [b"abc"], "g": [b"a"]})
+    made.objects = [[(1, 0, 1), (1, 0, 1), (1, 2, 1)], [(2, 0, 1)]]
+    made.objects = [made.objects[0], [(1, 1, 1)]]
+    del made.records[2]
+    yield "extents-of-other-places", "E029", made.build()
+    yield "file-that-the-index-lacks", "E034", changed(one_file, _rename(entry("b", b"more")))
+    made = two_files()
+    made.records[place(made, CONTENT)].raw = folder(entry("a", b"first"))[0]
+    yield "object-that-nobody-names", "E034", made.build()
+    first, second = (0, 0, 1.5), (1, 0, 0.5)
+    for name, code, points in (
+        ("steps", "E041", (second, first)),
+        ("times", "E041", ((0, 1, 1.5), (0, 0, 1.5))),
+        ("values", "E041", ((0, 0, -1.0), (0, 0, 1.0))),
+        ("zeros", "E041", ((0, 0, -0.0), (0, 0, 0.0))),
+    ):
+        raw = struct.pack("<2q2q2d", *itertools.chain(*zip(*points, strict=True)))
+        made = small(recipe(run(series("m", raw)), [whole(raw)]))
+        yield f"points-not-sorted-by-{name}", code, made.build()
+    made = of_files({"a": [b"first"]})
+    made.records[place(made, CONTENT)].raw = folder(entry("a", b"first") | {"size": 6})[0]
+    yield "another-size", "E035", made.build()
+    one = series("m", POINTS) | {"points": 3}
+    yield "another-number-of-points", "E035", small(recipe(run(one), [whole(POINTS)])).build()
+    two = folder(entry("a", b"first"), entry("b", b"first") | {"size": 6})
+    yield "two-sizes-of-an-object", "E035", small(recipe(two, [whole(b"first")])).build()
+
+
+def _rename(more: Mapping[str, Any]) -> Change:
+    def change(made: Recipe) -> None:
+        find(made, CONTENT).raw = folder(entry("a.txt", b"one file\n"), dict(more))[0]
+
+    return change
+
+
+def _checkpoints() -> Cases:
+    stated = {"extents": [[1, 0, 9]], "name": "a.txt", "owner": "n"}
+    top = "mlpkg-checkpoint-1"
+
+    def of(*entries: Any, **more: Any) -> bytes:  # noqa: ANN401
+        return canonical({"entries": entries, "format": top, **more})
+
+    plain = of(stated)
+    for name, raw in {
+        "not-json": b"{",
+        "not-utf-8": plain.replace(b'"n"', b'"\xff"'),
+        "half-a-surrogate-pair": plain.replace(b'"n"', b'"\\ud800"'),
+        "not-an-object": b"[]",
+        "white-space": plain + b"\n",
+        "another-format": plain.replace(b"checkpoint-1", b"checkpoint-2"),
+        "a-member-more": of(stated, more=1),
+        "without-format": canonical({"entries": [stated]}),
+        "an-entry-that-is-none": of(1),
+        "a-member-of-an-entry-more": of({**stated, "size": 9}),
+        "without-owner": of({"extents": [[1, 0, 9]], "name": "a.txt"}),
+        "a-stated-default": of({**stated, "kind": "file"}),
+        "an-unknown-kind": of({**stated, "kind": "folder"}),
+        "a-file-said-to-be-a-series": of({**stated, "kind": "metric"}),
+        "a-file-that-is-not-there": of({**stated, "name": "b.txt"}),
+        "another-row": of({**stated, "extents": [[0, 0, 9]]}),
+        "another-length": of({**stated, "extents": [[1, 0, 8]]}),
+        "an-extent-more": of({**stated, "extents": [[1, 0, 9], [1, 0, 1]]}),
+        "no-extents": of({**stated, "extents": []}),
+        "an-extent-of-two-numbers": of({**stated, "extents": [[1, 0]]}),
+        "a-fraction": plain.replace(b",0,", b",0.0,"),
+        "one-of-two-entries": of(stated, {**stated, "name": "b.txt"}),
+    }.items():
+        yield f"checkpoint-{name}", "E042", changed(one_file, inserting(2, Record(CHECKPOINT, raw)))
