@@ -199,7 +199,7 @@ def _join(key: str, *parts: dict[str, Any]) -> AnyRecord:
     allowed = part_of(record_type)
     for part, members in zip(PARTS, parts, strict=True):
         for name in members:
-            if name != "kind" and allowed.get(name) != part:
+            if allowed.get(name) != part and (name, part) != ("kind", "content"):
                 raise FormatError("E030", f"record {key!r} has {name!r} in its {part}")
     members = {"key": key, **content, **state, **evidence}
     try:

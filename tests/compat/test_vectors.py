@@ -36,7 +36,7 @@ from tests.compat.corpus.__main__ import VECTORS, corpus, present
 from tests.compat.corpus.primitive import PIECE_MAX, PIECE_MIN, stream_of
 from tests.compat.readers import READER, second_reader
 
-KNOWN: set[str] = {"invalid/e030-kind-in-state"}
+KNOWN: set[str] = set()
 """Where the library has another answer than the specification."""
 
 
