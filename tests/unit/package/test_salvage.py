@@ -81,6 +81,8 @@ class Original:
             for number in (types == RecordType.CHECKPOINT).nonzero()[0]:
                 row = storage.index.row(int(number))
                 for entry in decode_checkpoint(bytes(read_record(storage.source, row))):
+                    if storage.lacks(chunk for chunk, _, _ in entry.extents):
+                        continue
                     parts = [
                         bytes(storage.chunks.get(chunk))[at : at + length]
                         for chunk, at, length in entry.extents
