@@ -8,8 +8,10 @@ handed to the file. Clause 11.4 of `spec/mlpkg-1.md`.
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
+from mlarchive.closing import Closing
 from mlarchive.errors import FormatError
 from mlarchive.fsops import atomic_folder
 from mlarchive.package.hasher import Hasher
@@ -42,22 +44,22 @@ def extract(
     chosen = [stream for stream in streams if isinstance(stream.entry, File)]
     check_paths([stream.entry.path for stream in chosen if isinstance(stream.entry, File)])
     total = 0
-    with atomic_folder(folder) as temporary, _opened(temporary) as root:
+    with atomic_folder(folder) as temporary, _Folders(temporary) as folders:
         for stream in chosen:
-            for count in _write(stream, root):
+            for count in _write(stream, folders):
                 total += count
                 if progress is not None:
                     progress(count)
     return total
 
 
-def _write(stream: Stream, root: int) -> Iterator[int]:
+def _write(stream: Stream, folders: "_Folders") -> Iterator[int]:
     """Write one file; gives the number of bytes, step by step."""
     if not isinstance(stream.entry, File):
         return
     *parents, name = stream.entry.path.split("/")
-    with _folder(root, parents) as parent, stream.open() as source, Hasher() as digest:
-        descriptor = os.open(name, _NEW_FILE, 0o666, dir_fd=parent)
+    with stream.open() as source, Hasher() as digest:
+        descriptor = os.open(name, _NEW_FILE, 0o666, dir_fd=folders.enter(parents))
         with os.fdopen(descriptor, "wb", buffering=0) as target:
             for data in parts_of(source):
                 digest.update(data)
@@ -69,23 +71,36 @@ def _write(stream: Stream, root: int) -> Iterator[int]:
         raise FormatError("E029", f"file {stream.entry.path!r} does not have its digest")
 
 
-@contextlib.contextmanager
-def _folder(root: int, parents: list[str]) -> Iterator[int]:
-    """The folder below `root`, made if need be, never through a link."""
-    with contextlib.ExitStack() as stack:
-        here = root
-        for name in parents:
+class _Folders(Closing):
+    """The folder that was written to last, and those above it, held open by descriptor.
+
+    Each is opened below the one before it, never through a link; files that come in the order of
+    their paths open each folder once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._names: list[str] = []
+        self._descriptors = [os.open(root, _FOLDER)]
+
+    def enter(self, names: list[str]) -> int:
+        """The folder of these names below the root, made if need be."""
+        pairs = zip(self._names, names, strict=False)
+        shared = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+        self._leave(shared)
+        for name in names[shared:]:
+            here = self._descriptors[-1]
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, dir_fd=here)
-            here = os.open(name, _FOLDER, dir_fd=here)
-            stack.callback(os.close, here)
-        yield here
+            self._descriptors.append(os.open(name, _FOLDER, dir_fd=here))
+            self._names.append(name)
+        return self._descriptors[-1]
 
+    def close(self) -> None:
+        """Close all of them."""
+        self._leave(0)
+        os.close(self._descriptors.pop())
 
-@contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, _FOLDER)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    def _leave(self, depth: int) -> None:
+        while len(self._names) > depth:
+            self._names.pop()
+            os.close(self._descriptors.pop())

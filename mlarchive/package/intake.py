@@ -49,6 +49,14 @@ class Intake:
 
     def take(self, count: int) -> bytes:
         """The next bytes, fewer only at the end of the source."""
+        if not self._ahead:
+            # Most sources give a small object whole, without a buffer of ours.
+            data = self._source.read(count)
+            self._hash.update(data)
+            self.size += len(data)
+            if len(data) == count or not data:
+                return data
+            self._ahead = memoryview(data)
         buffer = bytearray(count)
         return bytes(memoryview(buffer)[: self.fill(memoryview(buffer))])
 

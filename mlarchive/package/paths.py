@@ -26,11 +26,21 @@ _DEVICES = frozenset(
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\\\\:\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_SHORT = 255
+_PLAIN = re.compile(
+    r"(?:(?!(?:con|prn|aux|nul|conin\$|conout\$|com[0-9]|lpt[0-9]) *(?:\.|/|\Z))"
+    r"(?:[!-.0-9;-\[\]-~ ]*[!-\-0-9;-\[\]-~])(?:/|\Z))+(?<!/)",
+    re.IGNORECASE,
+)
+"""Most paths: ASCII, and nothing in them that a longer look could object to."""
+
 
 def refusal(path: str) -> str:
     """Why a path is not allowed, as the end of a sentence; "" if it is."""
-    return _whole_refusal(path) or next(
-        (reason for part in path.split("/") if (reason := _component_refusal(part))), ""
+    if path.isascii() and len(path) <= _SHORT and _PLAIN.fullmatch(path):
+        return "" if path.count("/") < DEPTH_MAX else whole_refusal(path)
+    return whole_refusal(path) or next(
+        (reason for part in path.split("/") if (reason := component_refusal(part))), ""
     )
 
 
@@ -53,7 +63,8 @@ def check_paths(paths: Sequence[str]) -> None:
     _refuse_folder_collisions(files)
 
 
-def _whole_refusal(path: str) -> str:
+def whole_refusal(path: str) -> str:
+    """Why a path as a whole is not allowed; "" if it is."""
     if _SURROGATE.search(path):
         return "is not valid Unicode"
     if path.startswith("/"):
@@ -69,24 +80,29 @@ def _whole_refusal(path: str) -> str:
 
 def _refuse_folder_collisions(files: Mapping[str, str]) -> None:
     spellings: dict[str, str] = {}
+    known: set[str] = {""}
     for path in files.values():
-        parts = path.split("/")
-        for depth in range(1, len(parts)):
-            folder = "/".join(parts[:depth])
+        folder = path.rpartition("/")[0]
+        while folder not in known:
+            known.add(folder)
             folded = _folded(folder)
             if folded in files:
                 other = files[folded]
                 raise FormatError("E037", f"{other!r} is a file, and a folder of {path!r}")
             if (other := spellings.setdefault(folded, folder)) != folder:
                 raise FormatError("E037", f"the folders {other!r} and {folder!r} collide")
+            folder = folder.rpartition("/")[0]
 
 
 def _folded(path: str) -> str:
     """What a system that ignores case makes of a path."""
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", path.casefold())
 
 
-def _component_refusal(part: str) -> str:
+def component_refusal(part: str) -> str:
+    """Why a component of a path is not allowed; "" if it is."""
     if part in {"", ".", ".."}:
         return f"has the component {part!r}"
     if len(part.encode()) > COMPONENT_MAX:

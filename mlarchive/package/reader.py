@@ -178,6 +178,7 @@ class Package(Closing):
         Raises:
             KeyError: There is no such object.
             MissingChunksError: Chunks of it are in a package that was not named as a base.
+            FormatError: It is small, so that its chunk is read now, and that is damaged.
         """
         return self.storage.open(self.objects[sha256].number)
 

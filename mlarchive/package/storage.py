@@ -26,6 +26,9 @@ from mlarchive.package.readahead import ReadAhead
 from mlarchive.package.recordreader import check_raw, decode_payload, read_payload, read_record
 from mlarchive.package.tail import read_tail
 
+_AT_ONCE = 64 << 10
+"""Bytes: a shorter object that is in one chunk is taken from there at once."""
+
 WHOLE_IN_ITS_VAULT = (
     "it is whole in its vault: `mlarchive extract vault:DIR#KIND/NAME/VERSION -C FOLDER`,"
     " or `mlarchive copy vault:DIR#KIND/NAME/VERSION TARGET`"
@@ -67,9 +70,8 @@ class Storage:
 
     def extents(self, number: int) -> list[Extent]:
         """What an object is made of: (row, offset within the chunk, length), in order."""
-        entry = self.index.objects[number]
-        first = int(entry["first_extent"])
-        extents: list[Extent] = self.index.extents[first : first + int(entry["extents"])].tolist()
+        first, count = self._places[number]
+        extents: list[Extent] = self.index.extents[first : first + count].tolist()
         return extents
 
     def open(self, number: int) -> BinaryIO:
@@ -84,6 +86,9 @@ class Storage:
                 f"{self.source.name} is thin: it leaves this to another package",
                 hint=WHOLE_IN_ITS_VAULT,
             )
+        if len(extents) == 1 and extents[0][2] <= _AT_ONCE:
+            row, offset, length = extents[0]
+            return io.BytesIO(memoryview(self.chunks.get(row))[offset : offset + length])
         return io.BufferedReader(ObjectStream(extents, self.chunks, self._stored), 1 << 16)
 
     def missing(self) -> tuple[Digest, ...]:
@@ -158,6 +163,12 @@ class Storage:
         numbers = np.flatnonzero(rows["type"] == RecordType.CHUNK)
         digests = rows["raw_sha256"][numbers].tobytes()
         return {digests[32 * i : 32 * i + 32]: int(n) for i, n in enumerate(numbers)}
+
+    @functools.cached_property
+    def _places(self) -> list[tuple[int, int]]:
+        """First extent and number of extents of each object."""
+        places: list[tuple[int, int]] = self.index.objects[["first_extent", "extents"]].tolist()
+        return places
 
     @functools.cached_property
     def _present(self) -> NDArray[np.intp]:

@@ -5,6 +5,7 @@ carried; a file that differs at the end of its reading from what was listed is a
 know of records and packages.
 """
 
+import contextlib
 import io
 import os
 import stat
@@ -16,11 +17,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from msgspec import Struct
 
 from mlarchive import fsops
-from mlarchive.errors import SourceChangedError
-from mlarchive.package.paths import refusal
+from mlarchive.errors import FormatError, SourceChangedError
+from mlarchive.package.paths import check_paths, refusal
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+_AT_ONCE = 64 << 10
+"""Smaller files are read in one go, in bytes."""
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -85,10 +89,14 @@ def open_watched(folder: Path, file: FolderFile) -> BinaryIO:
         SourceChangedError: Now, or at the end of the reading: it is not what was listed.
         MlarchiveError: It may not be read.
     """
-    path = folder / file.path
-    with fsops.explaining(path, "read"):
+    path = f"{folder}/{file.path}"
+    try:
         # O_NONBLOCK: should a pipe have taken the file's place, opening it must not hang.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise fsops.explain(error, path, "read") from error
+    if file.size < _AT_ONCE:
+        return _read_at_once(descriptor, path, file)
     raw = _Watched(io.FileIO(descriptor), path, file)
     try:
         raw.check()
@@ -98,8 +106,44 @@ def open_watched(folder: Path, file: FolderFile) -> BinaryIO:
     return io.BufferedReader(raw)
 
 
+def _read_at_once(descriptor: int, path: str, listed: FolderFile) -> BinaryIO:
+    """A small file, read whole and then compared with its listing."""
+    data = b""
+    try:
+        _require_unchanged(os.fstat(descriptor), path, listed)
+        while more := os.read(descriptor, listed.size + 1 - len(data)):
+            data += more
+        _require_unchanged(os.fstat(descriptor), path, listed)
+    except OSError as error:
+        raise fsops.explain(error, path, "read") from error
+    finally:
+        os.close(descriptor)
+    if len(data) != listed.size:
+        raise _changed(path)
+    return io.BytesIO(data)
+
+
+def _require_unchanged(now: os.stat_result, path: str, listed: FolderFile) -> None:
+    """Compare a file with its listing.
+
+    Raises:
+        SourceChangedError: Size, time or identity differ, or it is no file any more.
+    """
+    facts = (now.st_size, now.st_mtime_ns, now.st_ino)
+    same = facts == (listed.size, listed.mtime_ns, listed.inode)
+    if not same or not stat.S_ISREG(now.st_mode):
+        raise _changed(path)
+
+
+def _changed(path: str) -> SourceChangedError:
+    return SourceChangedError(
+        f"{path} changed while it was being read",
+        hint="run the same command again when nothing writes to the folder",
+    )
+
+
 class _Watched(io.RawIOBase):
-    def __init__(self, file: io.FileIO, path: Path, listed: FolderFile) -> None:
+    def __init__(self, file: io.FileIO, path: str, listed: FolderFile) -> None:
         super().__init__()
         self._file = file
         self._path = path
@@ -125,23 +169,12 @@ class _Watched(io.RawIOBase):
         Raises:
             SourceChangedError: Size, time or identity differ.
         """
-        now = os.fstat(self._file.fileno())
-        listed = self._listed
-        same = (now.st_size, now.st_mtime_ns, now.st_ino) == (
-            listed.size,
-            listed.mtime_ns,
-            listed.inode,
-        )
-        if not same or not stat.S_ISREG(now.st_mode):
-            raise SourceChangedError(
-                f"{self._path} changed while it was being read",
-                hint="run the same command again when nothing writes to the folder",
-            )
+        _require_unchanged(os.fstat(self._file.fileno()), self._path, self._listed)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried]:
-    here = folder / prefix
-    with fsops.explaining(here, "read"), os.scandir(here) as entries:
+    here = f"{folder}/{prefix}"
+    with fsops.explaining(here.rstrip("/") or "/", "read"), os.scandir(here) as entries:
         found = [entry for entry in entries if not fsops.is_temporary(entry.name)]
     if not found and prefix:
         yield Uncarried(
@@ -152,8 +185,10 @@ def _walk(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried]:
 
 
 def _look(folder: Path, entry: os.DirEntry[str], path: str) -> Iterator[FolderFile | Uncarried]:
-    with fsops.explaining(folder / path, "read"):
+    try:
         facts = entry.stat(follow_symlinks=False)
+    except OSError as error:
+        raise fsops.explain(error, folder / path, "read") from error
     if stat.S_ISDIR(facts.st_mode):
         yield from _walk(folder, f"{path}/")
         return
@@ -174,6 +209,9 @@ def _unfit(path: str) -> str:
 
 def _without_collisions(files: list[FolderFile]) -> tuple[list[FolderFile], list[Uncarried]]:
     """Leave out what would be the same path as another where case does not count."""
+    with contextlib.suppress(FormatError):
+        check_paths([file.path for file in files])
+        return files, []
     spellings: dict[str, str] = {}
     fitting: list[FolderFile] = []
     colliding: list[Uncarried] = []

@@ -74,7 +74,7 @@ def test_an_absent_chunk_is_not_taken_from_a_base_that_has_it_with_another_lengt
     forgery.objects["size"] += 1
     with opened(with_file([raw])) as base, opened(forgery.sealed(), bases=[base]) as package:
         assert package.missing() == ()
-        with package.open_object(name(raw)) as stream, pytest.raises(FormatError) as caught:
+        with pytest.raises(FormatError) as caught, package.open_object(name(raw)) as stream:
             stream.read(1)
     assert caught.value.refusal == "E040"
 
