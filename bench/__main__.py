@@ -15,7 +15,7 @@ import msgspec
 
 from bench import codecs, starting
 from bench.bars import judge
-from bench.cases import LONG, Case, cases
+from bench.cases import LONG, USUAL_FILES, USUAL_MIB, Case, cases
 from bench.process import FailedError
 from bench.report import report
 from bench.results import Results, machine
@@ -31,6 +31,8 @@ def main() -> None:
     """Measure, print, judge."""
     chosen = _arguments()
     selected = _cases(chosen)
+    # Some of the commands run elsewhere.
+    chosen.folder = chosen.folder.resolve()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     results = Results(
         machine=machine(),
@@ -46,6 +48,8 @@ def main() -> None:
     except FailedError as error:
         raise SystemExit(f"error: {error}") from error
     results.bars = judge(results)
+    if (chosen.mib, chosen.files) != (USUAL_MIB, USUAL_FILES):
+        results.note(f"the bars are meant for {USUAL_MIB} MiB and {USUAL_FILES} files")
     text = report(results)
     print(f"\n{text}")
     if chosen.json:
@@ -97,10 +101,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--mib",
         type=_count,
-        default=1024,
+        default=USUAL_MIB,
         help="size of the bf16 model, the others have a quarter of it (default: 1024)",
     )
-    parser.add_argument("--files", type=_count, default=100_000, help="how many small files")
+    parser.add_argument("--files", type=_count, default=USUAL_FILES, help="how many small files")
     parser.add_argument("--rounds", type=_count, default=5, help="of each measure (default: 5)")
     parser.add_argument("--json", type=Path, help="write the results to FILE, and FILE.md beside")
     parser.add_argument(

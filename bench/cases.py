@@ -2,6 +2,13 @@
 
 from msgspec import Struct
 
+USUAL_MIB = 1024
+USUAL_FILES = 100_000
+"""The sizes that the bars are meant for."""
+
+EMPTY_HANDED = 75
+"""Exit status of a maker of data that is not to be had."""
+
 
 class Case(Struct, frozen=True, kw_only=True):
     """A kind of data.

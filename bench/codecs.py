@@ -4,12 +4,12 @@ zipnn lives in an environment of its own in the work folder; without an index th
 without a compiler for it, it is left out.
 """
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 from bench.cases import Case
+from bench.process import json_of
 from bench.results import Results, Row
 from bench.rounds import made
 
@@ -27,8 +27,7 @@ def measure(case: Case, work: Path, rounds: int, results: Results) -> None:
         results.note(f"zipnn is left out: {why}")
     sides = [("mlarchive", sys.executable)] + [("zipnn", python)] * (not why)
     for side, interpreter in sides * rounds:
-        command = [interpreter, "-m", f"bench.codec_of_{side}", str(model)]
-        found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        found = json_of(f"bench.codec_of_{side}", str(model), python=interpreter)
         for what in ("compress", "decompress"):
             _row(results, case, what, side, model).seconds.append(found[what])
         _row(results, case, "compress", side, model).size = found["size"]

@@ -5,12 +5,14 @@ its parent had when it was started. So data is made, and limits are measured, in
 own, and this module and those that use it load no numpy.
 """
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -76,6 +78,19 @@ def step(*pipelines: tuple[Command, ...], folder: Path | None = None) -> Step:
 def mlarchive(*arguments: str) -> Step:
     """A step that is one command of ours."""
     return step(((*MLARCHIVE, *arguments),))
+
+
+def json_of(module: str, *arguments: str, python: str = sys.executable) -> Any:  # noqa: ANN401
+    """What a module of ours, run in a process of its own, prints as JSON.
+
+    Raises:
+        FailedError: It did not end well.
+    """
+    command = [python, "-m", module, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise FailedError(f"{' '.join(command)} ended with {done.returncode}")
+    return json.loads(done.stdout)
 
 
 def _run(pipeline: Sequence[Command], step: Step) -> tuple[float, int]:

@@ -34,7 +34,7 @@ def report(results: Results) -> str:
         "The sides take turns; data is in memory; each step ends with a sync of what it wrote.",
         "",
         *_table([("bar", "found", "verdict"), *_bars(results)]),
-        *(f"\nLeft out: {note}" for note in results.notes),
+        *(f"\nNote: {note}." for note in results.notes),
     ]
     return "\n".join(lines) + "\n"
 

@@ -4,17 +4,15 @@ Outputs of many files stay until the case is done: ext4 does not use inodes that
 last seconds, and whoever comes after the removal of many files pays for the search, tenfold.
 """
 
-import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from bench.cases import Case
-from bench.data.making import EMPTY_HANDED
+from bench.cases import EMPTY_HANDED, Case
 from bench.peers import OURS, SIDES, Side, extracting, size, writing
-from bench.process import measured, mlarchive, step
+from bench.process import json_of, measured, mlarchive, step
 from bench.results import Results, Row
 
 MANY = 10_000
@@ -67,7 +65,8 @@ class _Measuring:
 
     def round(self, number: int) -> None:
         """Write, extract and verify once, in turns."""
-        self._limits()
+        for name, rate in json_of("bench.limits", str(self._work)).items():
+            self._results.limits.setdefault(name, []).append(rate)
         sides = [side for side in self._sides if side.often or number == 0]
         for side in sides:
             self._write(side, number)
@@ -98,9 +97,8 @@ class _Measuring:
     def _places(self) -> None:
         """Read 1 MiB at many places of the package, in a running process."""
         package = self._packed(OURS, 0)
-        command = [sys.executable, "-m", "bench.reading", str(package), str(self._data)]
-        reader = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-        self._row("read 1 MiB", OURS).seconds.extend(json.loads(reader.stdout))
+        places = json_of("bench.reading", str(package), str(self._data))
+        self._row("read 1 MiB", OURS).seconds.extend(places)
 
     def _write(self, side: Side, number: int) -> None:
         # Both sides find the data in memory.
@@ -137,12 +135,6 @@ class _Measuring:
         below = out / "all" if side is OURS else out / self._data.name
         if subprocess.run(["diff", "-rq", str(self._data), str(below)], check=False).returncode:
             raise SystemExit(f"error: {side.name} did not give back what it was given")
-
-    def _limits(self) -> None:
-        command = [sys.executable, "-m", "bench.limits", str(self._work)]
-        found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-        for name, rate in found.items():
-            self._results.limits.setdefault(name, []).append(rate)
 
     def _say(self, number: int, sides: list[Side]) -> None:
         texts = []

@@ -6,9 +6,8 @@ python -m bench.data.making KIND FOLDER SIZE
 import sys
 from pathlib import Path
 
+from bench.cases import EMPTY_HANDED
 from bench.data import descendants, mixed, smallfiles, torchfile, weights, wheels
-
-EMPTY_HANDED = 75
 
 
 def main() -> None:
