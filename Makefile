@@ -43,8 +43,8 @@ types: $(READY) ## Check types (strict, code and tests)
 imports: $(READY) ## Check that arrows point one way
 	$(BIN)/lint-imports
 
-bench: $(READY) ## Measure packing against tar and zstd
-	$(BIN)/python bench/pack.py
+bench: $(READY) ## Measure against tar|zstd, zip, borg and zipnn (BENCH='--only bf16 --mib 256')
+	@$(BIN)/python -m bench $(BENCH)
 
 clean: ## Remove what was built or made by the demo
 	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

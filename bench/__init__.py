@@ -1,0 +1,1 @@
+"""Measurements of the format against other tools, each pair in one run (`python -m bench`)."""
