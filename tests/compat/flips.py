@@ -1,6 +1,7 @@
 """Packages with one byte changed, or cut off, and what the two readers make of them."""
 
 import io
+import struct
 from collections import Counter
 from collections.abc import Iterable
 
@@ -35,6 +36,12 @@ def codes_of_flips(package: bytes, flips: Iterable[tuple[int, int]]) -> Codes:
         first, second = (reading if isinstance(reading, str) else "" for reading in found)
         codes[first, second] += 1
     return codes
+
+
+def places(package: bytes) -> list[int]:
+    """The bytes that a reader checks: all but those of the parity section."""
+    start, length = struct.unpack_from("<QQ", package, len(package) - 192 + 64)
+    return [at for at in range(len(package)) if not start <= at < start + length]
 
 
 def boundaries(package: bytes) -> list[int]:

@@ -3,12 +3,14 @@
 import importlib.util
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from mlarchive.errors import FormatError, MissingChunksError
 from mlarchive.package import Package
+from mlarchive.testing import Found
 
 READER = Path(__file__).resolve().parents[2] / "spec" / "reader.py"
 
@@ -86,6 +88,19 @@ def read_by_second_reader(data: bytes) -> Reading | str:
         )
     except reader.RefusalError as refusal:
         return str(refusal.code)
+
+
+def read_with_second_reader(path: Path, bases: Sequence[Path]) -> Found | str:
+    """The second reader as `mlarchive.testing` asks readers."""
+    reader = second_reader()
+    try:
+        opened = [reader.Package(io.BytesIO(base.read_bytes())) for base in bases]
+        package = reader.Package(io.BytesIO(path.read_bytes()), opened)
+        package.verify()
+        found: Found = package.report()
+    except reader.RefusalError as refusal:
+        return str(refusal.code)
+    return found
 
 
 def _all_of(package: Package, sha256: str) -> bytes | None:

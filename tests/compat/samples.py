@@ -16,6 +16,7 @@ from mlarchive.package import PackageWriter, encode_documents
 from mlarchive.package.encoding import stored
 from mlarchive.records import File
 from mlarchive.snapshot import Snapshot
+from tests.compat.corpus.valid import cases
 from tests.compat.plainwriter import (
     ABSENT,
     CHECKPOINT,
@@ -96,6 +97,11 @@ def signed(text: bytes) -> bytes:
 def _with_tail(**changes: Any) -> bytes:  # noqa: ANN401
     made = recipe(documents())
     return dataclasses.replace(made, **changes).build()
+
+
+def vectors() -> Mapping[str, bytes]:
+    """The valid packages of the corpus that need no others."""
+    return {f"valid/{name}": case.made.build() for name, case in cases().items() if not case.bases}
 
 
 @cache

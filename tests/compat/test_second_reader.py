@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlarchive.package.planes import decode_planes, encode_planes
-from tests.compat.flips import MASKS, boundaries, codes_of_flips
+from tests.compat.flips import MASKS, boundaries, codes_of_flips, places
 from tests.compat.plainwriter import CONTENT, EVIDENCE, STATE, TEXT, Documents, plain_package
 from tests.compat.readers import (
     READER,
@@ -27,6 +27,7 @@ from tests.compat.samples import (
     documents,
     samples,
     two_versions,
+    vectors,
     with_file,
     with_series,
 )
@@ -94,9 +95,26 @@ def test_both_readers_join_planes_alike(elem: int, rotated: bool, rest: int) -> 
 def test_a_changed_byte_is_refused_by_both_readers(name: str) -> None:
     package = samples()[name]
     chosen = np.random.default_rng(len(package))
-    places, masks = chosen.integers(len(package), size=1500), chosen.choice(MASKS, size=1500)
-    codes = codes_of_flips(package, zip(places.tolist(), masks.tolist(), strict=True))
+    flips = zip(
+        chosen.integers(len(package), size=500), chosen.choice(MASKS, size=500), strict=True
+    )
+    codes = codes_of_flips(package, ((int(at), int(mask)) for at, mask in flips))
     assert all(first == second != "" for first, second in codes)
+
+
+@pytest.mark.parametrize("name", vectors())
+def test_a_changed_byte_of_a_vector_is_refused_by_both_readers(name: str) -> None:
+    package = vectors()[name]
+    chosen = np.random.default_rng(len(package)).choice(places(package), size=60)
+    codes = codes_of_flips(package, ((at, 255) for at in chosen.tolist()))
+    assert all(first == second != "" for first, second in codes)
+
+
+def test_parity_is_no_part_of_what_readers_check() -> None:
+    package = vectors()["valid/parity"]
+    at = package.index(b"parity")
+    assert at not in places(package)
+    assert codes_of_flips(package, [(at, 255)]) == {("", ""): 1}
 
 
 @pytest.mark.parametrize("name", NAMES)

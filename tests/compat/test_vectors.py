@@ -1,12 +1,10 @@
 """The conformance corpus `spec/vectors`, against the library and the second reader."""
 
 import hashlib
-import io
 import json
 import shlex
 import sys
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from mlarchive.package.refusals import REFUSALS
 from mlarchive.package.tables import decode_index
 from mlarchive.records import AnyRecord
 from mlarchive.testing import (
-    Found,
     Reader,
     main,
     read_with_command,
@@ -34,7 +31,7 @@ from mlarchive.testing import (
 )
 from tests.compat.corpus.__main__ import VECTORS, corpus, present
 from tests.compat.corpus.primitive import PIECE_MAX, PIECE_MIN, stream_of
-from tests.compat.readers import READER, second_reader
+from tests.compat.readers import READER, read_with_second_reader, second_reader
 
 KNOWN: set[str] = set()
 """Where the library has another answer than the specification."""
@@ -42,18 +39,6 @@ KNOWN: set[str] = set()
 
 def primitive(name: str) -> Any:  # noqa: ANN401
     return json.loads((VECTORS / "primitive" / f"{name}.json").read_bytes())
-
-
-def read_with_second_reader(path: Path, bases: Sequence[Path]) -> Found | str:
-    reader = second_reader()
-    try:
-        opened = [reader.Package(io.BytesIO(base.read_bytes())) for base in bases]
-        package = reader.Package(io.BytesIO(path.read_bytes()), opened)
-        package.verify()
-        found: Found = package.report()
-    except reader.RefusalError as refusal:
-        return str(refusal.code)
-    return found
 
 
 def test_the_corpus_is_what_its_script_makes() -> None:

@@ -11,6 +11,9 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tests.compat.corpus.parts import Members, of_delta, of_files
 from tests.compat.corpus.valid import PROSE, PROSE_FRAME, RUNS
 from tests.compat.numbering import numbered
@@ -209,18 +212,24 @@ def stream_of(name: str, length: int) -> bytes:
 
 def _pieces(data: bytes, stride: int) -> list[int]:
     """Lengths of the pieces, by the formula of annex A.1."""
-    most = stride * 2**64 // EXPECTED
+    places = _places(data, stride)
     pieces, start = [], 0
     while start < len(data):
         end = min(start + PIECE_MAX, len(data))
-        first = start + PIECE_MIN + stride
-        pieces.append(
-            next((at for at in range(first, end, stride) if _is_cut(data, at, most)), end) - start
-        )
+        following = places[(places > start + PIECE_MIN) & (places < end)]
+        pieces.append((int(following[0]) if len(following) else end) - start)
         start += pieces[-1]
     return pieces
 
 
-def _is_cut(data: bytes, at: int, most: int) -> bool:
-    word = int.from_bytes(data[at - 8 : at], "little")
-    return (word ^ 0x9E3779B97F4A7C15) * 0xD6E8FEB86659FD93 % 2**64 < most
+def _places(data: bytes, stride: int) -> NDArray[np.uint64]:
+    """Where the hash of the 8 bytes before a place is small."""
+    found = []
+    for phase in range(8):
+        words = np.frombuffer(data, "<u8", (len(data) - phase) // 8, phase)
+        hashed = (words ^ np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD6E8FEB86659FD93)
+        (numbers,) = np.nonzero(hashed < np.uint64(stride * 2**64 // EXPECTED))
+        found.append(8 * numbers.astype(np.uint64) + np.uint64(phase + 8))
+    places: NDArray[np.uint64] = np.sort(np.concatenate(found))
+    whole: NDArray[np.uint64] = places[places % stride == 0]
+    return whole
