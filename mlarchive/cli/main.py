@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from types import FrameType
 
 from mlarchive import __version__
-from mlarchive.cli import cat, copy, extract, ls, pack, show, unpack, verify
+from mlarchive.cli import cat, copy, extract, ls, pack, repair, show, unpack, verify
 from mlarchive.cli.commandline import Parser, VerbParser
 from mlarchive.cli.console import Console, open_standard_streams
 from mlarchive.errors import ConfigError, Interrupted, MlarchiveError, StorageError
 
-VERBS = (pack, unpack, copy, ls, show, cat, extract, verify)
+VERBS = (pack, unpack, copy, ls, show, cat, extract, verify, repair)
 
 _BROKEN_PIPE = 128 + signal.SIGPIPE
 

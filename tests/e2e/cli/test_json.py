@@ -26,6 +26,9 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
     ("extract", ("extract", "wine.mlpkg")),
     ("extract --dry-run", ("extract", "wine.mlpkg", "--dry-run")),
     ("verify", ("verify", "wine.mlpkg", "cut.mlpkg")),
+    ("repair", ("repair", "wine.mlpkg")),
+    ("repair", ("repair", "cut.mlpkg")),
+    ("repair", ("repair", "cut.mlpkg", "-C", "saved")),
     ("failed", ("show", "none.mlpkg")),
     ("failed", ("cat", "wine.mlpkg", "MLmodel")),
     ("object failed", ("verify", "none.mlpkg")),
@@ -34,7 +37,7 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("shape", "words"), CASES)
 def test_every_document_is_as_its_page_says(desk: Path, shape: str, words: tuple[str, ...]) -> None:
-    (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:1000])
+    (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:4000])
     documents = mlarchive(*words, "--json", cwd=desk).documents
     assert documents
     assert [line for document in documents for line in differences(document, shape)] == []
