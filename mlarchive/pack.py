@@ -18,7 +18,7 @@ from mlarchive import __version__, fsops
 from mlarchive.errors import ConflictError, DamageError, SourceChangedError
 from mlarchive.filling import EntryKey, entry_key, filled_records, in_order, measured
 from mlarchive.package import Digest, PackageWriter
-from mlarchive.package.checkpoints import checkpoint_name
+from mlarchive.package.checkpoints import checkpoint_name, owner_name
 from mlarchive.package.documents import Meaning, encode_documents, localised
 from mlarchive.package.documents import Packed as PackedBy
 from mlarchive.records import AnyRecord, File, Loss
@@ -80,7 +80,7 @@ def pack(
         SourceChangedError: The source claimed something else than it gave.
         MlarchiveError: As the source's streams raise.
     """
-    owners = {record.key: _called(record) for record in snapshot.records}
+    owners = {record.key: owner_name(record) for record in snapshot.records}
     with PackageWriter(out, threads=threads) as writer:
 
         def add(stream: Stream) -> Digest:
@@ -229,7 +229,7 @@ def _write(
     """Take every stream into the writer, derive the documents, close the package."""
     raw_bytes = 0
     entries: list[tuple[Stream, Entry]] = []
-    owners = {record.key: _called(record) for record in snapshot.records}
+    owners = {record.key: owner_name(record) for record in snapshot.records}
     for stream in in_order(snapshot):
         digest = take(stream)
         raw_bytes += digest.size
@@ -279,8 +279,8 @@ class _Base:
         entry = self._entries.get((*_native(record), entry_key(stream.entry)))
         if stated or entry is None or _claimed(stream.entry) not in {-1, _claimed(entry)}:
             raise SourceChangedError(
-                f"{entry_name(stream.entry)!r} of {_called(record)} is not what the base package "
-                "holds",
+                f"{entry_name(stream.entry)!r} of {owner_name(record)} is not what the base "
+                "package holds",
                 hint="pack the object in full",
             )
         return entry.sha256
@@ -292,13 +292,6 @@ def _native(record: AnyRecord) -> tuple[str, str]:
 
 def _claimed(entry: Entry) -> int:
     return entry.size if isinstance(entry, File) else entry.points
-
-
-def _called(record: AnyRecord) -> str:
-    """What a person calls a record."""
-    name = getattr(record, "name", "") or record.native.id
-    version = getattr(record, "version", "")
-    return " ".join(part for part in (str(record.__struct_config__.tag), name, version) if part)
 
 
 def _package_at(path: Path) -> Packed | None:

@@ -12,12 +12,24 @@ from collections.abc import Sequence
 from types import FrameType
 
 from mlarchive import __version__
-from mlarchive.cli import cat, copy, diff, extract, ls, metrics, pack, show, unpack, verify
+from mlarchive.cli import (
+    cat,
+    copy,
+    diff,
+    extract,
+    ls,
+    metrics,
+    pack,
+    repair,
+    show,
+    unpack,
+    verify,
+)
 from mlarchive.cli.commandline import Parser, VerbParser
 from mlarchive.cli.console import Console, open_standard_streams
 from mlarchive.errors import ConfigError, Interrupted, MlarchiveError, StorageError
 
-VERBS = (pack, unpack, copy, ls, show, metrics, cat, extract, diff, verify)
+VERBS = (pack, unpack, copy, ls, show, metrics, cat, extract, diff, verify, repair)
 
 _BROKEN_PIPE = 128 + signal.SIGPIPE
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from mlarchive.errors import FormatError
 from mlarchive.package import canonical
 from mlarchive.package.index import Extent
-from mlarchive.records import File
+from mlarchive.records import AnyRecord, File
 from mlarchive.snapshot import Entry
 
 FORMAT = "mlpkg-checkpoint-1"
@@ -55,8 +55,19 @@ def checkpoint_name(entry: Entry) -> tuple[Kind, str]:
 def encode_checkpoints(entries: Sequence[CheckpointEntry]) -> Iterator[bytes]:
     """The raw bytes of the checkpoints that state some entries, as many as it takes."""
     for at in range(0, len(entries), ENTRIES_MOST):
-        part = tuple(entries[at : at + ENTRIES_MOST])
-        yield canonical.encode(_Checkpoint(entries=part, format=FORMAT))
+        yield encode_checkpoint(entries[at : at + ENTRIES_MOST])
+
+
+def encode_checkpoint(entries: Sequence[CheckpointEntry]) -> bytes:
+    """The raw bytes of one checkpoint, for `ENTRIES_MOST` entries at most."""
+    return canonical.encode(_Checkpoint(entries=tuple(entries), format=FORMAT))
+
+
+def owner_name(record: AnyRecord) -> str:
+    """What a person calls a record."""
+    name = getattr(record, "name", "") or record.native.id
+    version = getattr(record, "version", "")
+    return " ".join(part for part in (str(record.__struct_config__.tag), name, version) if part)
 
 
 def decode_checkpoint(raw: bytes) -> tuple[CheckpointEntry, ...]:

@@ -56,10 +56,10 @@ def check_paths(paths: Sequence[str]) -> None:
             raise FormatError("E036", f"the path {path!r} {reason}")
     files: dict[str, str] = {}
     for path in paths:
-        folded = _folded(path)
-        if folded in files:
-            raise FormatError("E037", f"the paths {files[folded]!r} and {path!r} collide")
-        files[folded] = path
+        key = folded(path)
+        if key in files:
+            raise FormatError("E037", f"the paths {files[key]!r} and {path!r} collide")
+        files[key] = path
     _refuse_folder_collisions(files)
 
 
@@ -85,16 +85,16 @@ def _refuse_folder_collisions(files: Mapping[str, str]) -> None:
         folder = path.rpartition("/")[0]
         while folder not in known:
             known.add(folder)
-            folded = _folded(folder)
-            if folded in files:
-                other = files[folded]
+            key = folded(folder)
+            if key in files:
+                other = files[key]
                 raise FormatError("E037", f"{other!r} is a file, and a folder of {path!r}")
-            if (other := spellings.setdefault(folded, folder)) != folder:
+            if (other := spellings.setdefault(key, folder)) != folder:
                 raise FormatError("E037", f"the folders {other!r} and {folder!r} collide")
             folder = folder.rpartition("/")[0]
 
 
-def _folded(path: str) -> str:
+def folded(path: str) -> str:
     """What a system that ignores case makes of a path."""
     if path.isascii():
         return path.lower()

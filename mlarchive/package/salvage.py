@@ -111,7 +111,7 @@ class Salvage(Closing):
             self.content, self.state, self.evidence = self._documents()
             self.meaning = self._meaning()
             self.entries = self._content_entries()
-            self.items = tuple(self._items())
+            self.items = _settled(tuple(self._items()))
         except BaseException:
             self.pool.close()
             raise
@@ -324,6 +324,19 @@ class Salvage(Closing):
         return msgspec.structs.replace(
             item, parts=parts, sha256=self._digest(parts), status="whole", missing=0, why=""
         )
+
+
+def _settled(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The same, what was found whole under one name being whole under all."""
+    whole = {(item.sha256, item.size): item.parts for item in items if item.status == "whole"}
+    return tuple(
+        msgspec.structs.replace(
+            item, parts=whole[item.sha256, item.size], status="whole", missing=0, why=""
+        )
+        if item.status != "whole" and (item.sha256, item.size) in whole and item.sha256
+        else item
+        for item in items
+    )
 
 
 def _item_of(entry: ContentEntry, **fields: Any) -> Item:  # noqa: ANN401  (those of Item)

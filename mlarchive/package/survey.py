@@ -63,6 +63,7 @@ class Survey:
         damage: What is wrong with the file, in its order.
         trailer: Its last bytes, if they are whole.
         index: Its tables, if they are whole.
+        signatures_are_sound: Whether the signature area is where the trailer says, as it should be.
         unread: Deltas that are as they were stored, and whose base is nowhere, by raw digest.
     """
 
@@ -75,6 +76,7 @@ class Survey:
         self._limits = limits
         self._progress = progress
         self.unread: dict[bytes, Row] = {}
+        self.signatures_are_sound = False
         self._bad: dict[int, str] = {}
         self._waiting: list[Place] = []
         self._ends: list[Damage] = []
@@ -221,6 +223,8 @@ class Survey:
             has_signatures(self.source, trailer)
         except FormatError as error:
             self._blame(begin, trailer.signature_length, error.message)
+        else:
+            self.signatures_are_sound = True
 
     def _place(self, found: Found) -> Place:
         return Place(self._number, found.offset, found.header)

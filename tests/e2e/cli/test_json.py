@@ -33,6 +33,9 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
     ("diff", ("diff", "wine.mlpkg", "other.mlpkg")),
     ("diff", ("diff", "wine.mlpkg", "dir:resnet")),
     ("verify", ("verify", "wine.mlpkg", "cut.mlpkg")),
+    ("repair", ("repair", "wine.mlpkg")),
+    ("repair", ("repair", "cut.mlpkg")),
+    ("repair", ("repair", "cut.mlpkg", "-C", "saved")),
     ("failed", ("show", "none.mlpkg")),
     ("failed", ("cat", "wine.mlpkg", "MLmodel")),
     ("object failed", ("verify", "none.mlpkg")),
@@ -41,7 +44,7 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("shape", "words"), CASES)
 def test_every_document_is_as_its_page_says(desk: Path, shape: str, words: tuple[str, ...]) -> None:
-    (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:1000])
+    (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:4000])
     changed = snapshots.model_version(files={"w.safetensors": b"x"}, version="4", aliases=())
     pack_file(changed, desk / "other.mlpkg", packed_at=1)
     documents = mlarchive(*words, "--json", cwd=desk).documents

@@ -1,0 +1,113 @@
+"""`mlarchive repair`: what is left of a damaged package, and saving it."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlarchive.cli import wording
+from mlarchive.cli.commandline import place
+from mlarchive.cli.console import Console
+from mlarchive.cli.ending import WITH_LOSSES
+from mlarchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlarchive.repair import Repair
+
+SUMMARY = "say what is left of a damaged package, and save it"
+DESCRIPTION = """\
+Look through a package that is damaged or cut off and say which files are whole. The package itself
+is never written to. With -o it is written again, with the same content_id and state_id: whole, or,
+where chunks are lost, thin, so that another copy can complete it later. With -C the files that are
+whole are written into a new folder. Nothing is given out that has not its digest.
+"""
+EXAMPLES = """\
+examples:
+  mlarchive repair wine-3.mlpkg                                what is whole, what is lost
+  mlarchive repair wine-3.mlpkg -o wine-3-new.mlpkg --from /mnt/copy/wine-3.mlpkg
+  mlarchive repair wine-3.mlpkg -C saved
+
+exit status: 0 nothing is lost, 3 done, with losses, 4 nothing could be saved that way
+"""
+
+_MOST = 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("package", type=place, metavar="PACKAGE", help="FILE.mlpkg")
+    parser.add_argument(
+        "-o", "--output", type=place, metavar="FILE.mlpkg", help="write the package again"
+    )
+    parser.add_argument(
+        "-C", "--directory", type=place, metavar="DIR", help="write whole files into a new folder"
+    )
+    parser.add_argument(
+        "--from",
+        dest="others",
+        type=place,
+        action="append",
+        default=[],
+        metavar="OTHER",
+        help="another copy, damaged or not, or a package with the same chunks; repeatable",
+    )
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Look through one package, and save what can be saved."""
+    from msgspec.structs import replace
+
+    from mlarchive.repair import refuse_taken, report, salvaging, write_files, write_package
+
+    if arguments.output and arguments.directory:
+        raise UsageError("-o and -C are two different things", hint="choose one of them")
+    output = Path(arguments.output or arguments.directory or "")
+    if arguments.output or arguments.directory:
+        refuse_taken(output)
+    path = Path(arguments.package)
+    others = [Path(name) for name in arguments.others]
+    with (
+        console.progress(f"reading {path.name}") as progress,
+        salvaging(path, others, progress=progress) as salvage,
+    ):
+        found = report(salvage)
+        if arguments.output:
+            package_id, missing = write_package(salvage, output)
+            found = replace(
+                found, output=str(output), package_id=package_id, missing_chunks=missing
+            )
+        elif arguments.directory:
+            write_files(salvage, output)
+            found = replace(found, output=str(output))
+    console.document(found)
+    _tell(found, console)
+    console.losses(found.losses)
+    return WITH_LOSSES if found.losses else 0
+
+
+def _tell(found: "Repair", console: Console) -> None:
+    state = "damaged" if found.damage else "sound"
+    console.say(f"{found.path}: {state}, {wording.size(found.size)}")
+    for part in found.damage[:_MOST]:
+        where = f"byte {part.offset}, {wording.size(part.length)}"
+        console.say(f"  damaged  {where}: {part.why}")
+    if len(found.damage) > _MOST:
+        console.say(f"  … and {len(found.damage) - _MOST} more (--json lists all)")
+    for status in ("whole", "lost", "elsewhere"):
+        files = [file for file in found.files if file.status == status]
+        if files:
+            size = wording.size(sum(max(file.size, 0) for file in files))
+            what = wording.count(len(files), "file or metric series")
+            if len(files) != 1:
+                what = f"{len(files)} files and metric series"
+            note = ", in another package" if status == "elsewhere" else ""
+            console.say(f"  {status}  {what}, {size}{note}")
+    if found.unnamed:
+        chunks = wording.count(found.unnamed, "whole chunk")
+        console.say(f"  unnamed  {chunks} of which nobody knows what they belong to")
+    if "content" not in found.documents:
+        console.say("  the content document is lost: names are from checkpoints, and bytes are")
+        console.say("  known by the digests of their chunks alone")
+    if found.output:
+        missing = wording.count(found.missing_chunks, "chunk")
+        thin = f": thin, {missing} missing" if found.missing_chunks else ""
+        console.say(f"wrote {found.output}{thin}")

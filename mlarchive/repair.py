@@ -1,0 +1,276 @@
+"""Use case: a damaged package is looked through, written again, or its whole files are saved.
+
+The package itself is never written to. What is written appears when all of it was checked.
+"""
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from mlarchive import fsops
+from mlarchive.errors import ConflictError, DamageError
+from mlarchive.package import Limits
+from mlarchive.records import File, Loss
+from mlarchive.snapshot import Stream
+
+if TYPE_CHECKING:
+    from mlarchive.package.salvage import Salvage
+
+Progress = Callable[[int], None]
+
+DOCUMENTS = ("content", "state", "evidence")
+NOTHING_SAVED = "look for another copy of it"
+
+
+class DamagedPart(Struct, frozen=True, kw_only=True):
+    """A part of the file that is not as it was written.
+
+    Attributes:
+        offset: Where it begins.
+        length: In bytes; 0 if something is missing at that place.
+        why: What is wrong with it.
+    """
+
+    offset: int
+    length: int
+    why: str
+
+
+class SalvagedFile(Struct, frozen=True, kw_only=True):
+    """A file or metric series of the package.
+
+    Attributes:
+        owner: Key of its record, or, if content is lost, what a person calls it.
+        kind: `file` or `metric`.
+        name: Path of the file or key of the series.
+        dataset: Of a series, what it was measured on.
+        size: In bytes; -1 if nobody knows.
+        sha256: "" if nobody knows.
+        status: `whole`; `lost`; or `elsewhere`, if this package never had all of it.
+        missing: Bytes that are missing; -1 if nobody knows.
+        why: Why it is not whole.
+    """
+
+    owner: str
+    kind: str
+    name: str
+    dataset: str
+    size: int
+    sha256: str
+    status: Literal["whole", "lost", "elsewhere"]
+    missing: int
+    why: str
+
+
+class Repair(Struct, frozen=True, kw_only=True):
+    """What was found, and what was written.
+
+    Attributes:
+        path: The damaged package.
+        size: Of it, in bytes.
+        content_id: "" if nobody knows.
+        state_id: "" if nobody knows.
+        documents: Those of content, state and evidence that are whole.
+        index: Whether the index is whole.
+        records: How many records are whole.
+        unnamed: Whole chunks that belong to nothing that is known.
+        damage: What is wrong with the file, in its order.
+        files: Every file and series that is known of.
+        output: What was written; "" for nothing.
+        package_id: Of the package that was written; "" for none.
+        missing_chunks: Chunks that it states and does not hold.
+    """
+
+    path: str
+    size: int
+    content_id: str
+    state_id: str
+    documents: tuple[str, ...]
+    index: bool
+    records: int
+    unnamed: int
+    damage: tuple[DamagedPart, ...]
+    files: tuple[SalvagedFile, ...]
+    output: str = ""
+    package_id: str = ""
+    missing_chunks: int = 0
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What could not be saved, a line each."""
+        documents = [
+            Loss(record="package", field=f"{name} document", why="it is damaged or missing")
+            for name in DOCUMENTS
+            if name not in self.documents
+        ]
+        files = [
+            Loss(record=file.owner, field=file.name, why=file.why)
+            for file in self.files
+            if file.status == "lost"
+        ]
+        return (*documents, *files)
+
+
+@contextlib.contextmanager
+def salvaging(
+    path: Path,
+    others: Sequence[Path] = (),
+    *,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> "Iterator[Salvage]":
+    """Look through a package.
+
+    Args:
+        path: The package.
+        others: Other copies, or packages with the same chunks; they may be damaged too.
+        limits: What the operator allows.
+        progress: Called with the number of bytes read since the last call.
+
+    Raises:
+        DamageError: Nothing of a package is in it, or it asks for more than is allowed.
+        MlarchiveError: A file cannot be read.
+    """
+    from mlarchive.package.bytesource import ByteSource
+    from mlarchive.package.salvage import Salvage
+
+    with contextlib.ExitStack() as stack:
+        sources = [stack.enter_context(ByteSource(name)) for name in (path, *others)]
+        salvage = stack.enter_context(
+            Salvage(sources[0], sources[1:], limits=limits or Limits(), progress=progress)
+        )
+        documents = any(getattr(salvage, name) is not None for name in DOCUMENTS)
+        whole = any(item.status == "whole" for item in salvage.items)
+        if not (documents or whole or salvage.unnamed):
+            raise DamageError(
+                f"{path} holds nothing that can be saved: {salvage.damage[0].why}",
+                hint=NOTHING_SAVED,
+            )
+        yield salvage
+
+
+def report(salvage: "Salvage") -> Repair:
+    """What is whole, and what is not."""
+    survey = salvage.survey
+    trailer = survey.trailer
+    return Repair(
+        path=survey.source.name,
+        size=survey.source.size,
+        content_id=_id(salvage.content, trailer.content_id if trailer else b""),
+        state_id=_id(salvage.state, trailer.state_id if trailer else b""),
+        documents=tuple(name for name in DOCUMENTS if getattr(salvage, name) is not None),
+        index=survey.index is not None,
+        records=salvage.records,
+        unnamed=salvage.unnamed,
+        damage=tuple(
+            DamagedPart(offset=part.offset, length=part.length, why=part.why)
+            for part in salvage.damage
+        ),
+        files=tuple(
+            SalvagedFile(
+                owner=item.owner,
+                kind=item.kind,
+                name=item.name,
+                dataset=item.dataset,
+                size=item.size,
+                sha256=item.sha256,
+                status=item.status,
+                missing=item.missing,
+                why=item.why,
+            )
+            for item in salvage.items
+        ),
+    )
+
+
+def write_package(salvage: "Salvage", path: Path) -> tuple[str, int]:
+    """Write the package again, with the same content_id and state_id.
+
+    Args:
+        salvage: What was found.
+        path: The new package; nothing may have that name.
+
+    Returns:
+        Its package_id, and how many chunks it states and does not hold.
+
+    Raises:
+        DamageError: Too little is left for that.
+        MlarchiveError: As the system says. Nothing is left behind then.
+    """
+    from mlarchive.package import Package
+    from mlarchive.package.rebuilding import rebuild
+
+    refuse_taken(path)
+    fsops.remove_stale_temporaries(path.parent, deep=False)
+    with fsops.atomic_file(path, replace=False) as file:
+        rebuilt = rebuild(salvage, file)
+        file.flush()
+        with fsops.syncing(file), Package.open(file, limits=salvage.limits) as package:
+            package.verify()
+    return rebuilt.ids.package_id, rebuilt.missing
+
+
+def write_files(salvage: "Salvage", folder: Path) -> int:
+    """Write the whole files, series and documents into a new folder.
+
+    Each file stands below the folder of its record under its own path, each metric series beside
+    them as `KEY.metric`, its columns as they are; the documents stand at the top.
+
+    Returns:
+        How many files and series were written.
+
+    Raises:
+        DamageError: Nothing is whole.
+        MlarchiveError: As the system says. Nothing is left behind then.
+    """
+    from mlarchive.package import extract
+
+    whole = [item for item in salvage.items if item.status == "whole"]
+    documents = [
+        (f"{name}.json", raw) for name in DOCUMENTS if (raw := getattr(salvage, name)) is not None
+    ]
+    if not whole and not documents:
+        raise DamageError(f"no file of {salvage.survey.source.name} is whole", hint=NOTHING_SAVED)
+    refuse_taken(folder)
+    fsops.remove_stale_temporaries(folder.parent, deep=False)
+    extract(_streams(salvage, documents), folder)
+    return len(whole)
+
+
+def refuse_taken(path: Path) -> None:
+    """Refuse an output that is there already.
+
+    Raises:
+        ConflictError: It is.
+    """
+    with fsops.explaining(path, "read"):
+        taken = path.is_symlink() or path.exists()
+    if taken:
+        raise ConflictError(f"{path} exists already", hint="name a new one, or remove it")
+
+
+def _streams(salvage: "Salvage", documents: Sequence[tuple[str, bytes]]) -> Iterator[Stream]:
+    from mlarchive.package.placing import Places
+
+    places = Places(name for name, _ in documents)
+    for name, raw in documents:
+        entry = File(path=name, size=len(raw), sha256=hashlib.sha256(raw).hexdigest())
+        yield Stream(owner="", entry=entry, open=partial(io.BytesIO, raw))
+    for item in salvage.items:
+        if item.status == "whole":
+            if item.kind == "file":
+                place = places.of_file(item.owner, item.name)
+            else:
+                place = places.of_series(item.owner, item.name, item.dataset)
+            entry = File(path=place, size=item.size, sha256=item.sha256)
+            yield Stream(owner=item.owner, entry=entry, open=partial(salvage.open, item))
+
+
+def _id(document: bytes | None, stated: bytes) -> str:
+    return hashlib.sha256(document).hexdigest() if document is not None else stated.hex()

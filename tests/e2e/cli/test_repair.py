@@ -1,0 +1,139 @@
+"""`mlarchive repair`: says what is whole, saves it, and never touches the damaged file."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command import mlarchive, sentence
+from tests.support.snapshots import MODEL_FILES
+
+
+def flip(path: Path, at: int, new: Path) -> Path:
+    """A copy with a byte changed."""
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 255
+    new.write_bytes(raw)
+    return new
+
+
+@pytest.fixture
+def resnet(desk: Path) -> Path:
+    """A folder's package."""
+    mlarchive("pack", "dir:resnet", "-o", "resnet.mlpkg", cwd=desk)
+    return desk / "resnet.mlpkg"
+
+
+@pytest.fixture
+def bad(desk: Path, resnet: Path) -> Path:
+    """A package with a damaged chunk; what is in it of `weights.bin` is lost."""
+    raw = resnet.read_bytes()
+    at = raw.find(bytes.fromhex("8d4d4c520d0a1a0a02"))
+    return flip(resnet, at + 100, desk / "bad.mlpkg")
+
+
+def ids(path: str, desk: Path) -> tuple[str, str]:
+    found = mlarchive("verify", path, "--json", cwd=desk).document
+    return found["content_id"], found["state_id"]
+
+
+def states(document: Any) -> dict[str, str]:  # noqa: ANN401  (any JSON)
+    return {file["name"]: file["status"] for file in document["files"]}
+
+
+def test_of_a_sound_package_nothing_is_lost(desk: Path) -> None:
+    done = mlarchive("repair", "wine.mlpkg", cwd=desk)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("wine.mlpkg: sound")
+    document = mlarchive("repair", "wine.mlpkg", "--json", cwd=desk).document
+    assert set(states(document).values()) == {"whole"}
+    assert document["damage"] == []
+
+
+def test_a_report_names_every_loss_and_writes_nothing(desk: Path, bad: Path) -> None:
+    before = sorted(desk.rglob("*"))
+    raw = bad.read_bytes()
+    done = mlarchive("repair", "bad.mlpkg", cwd=desk)
+    assert done.status == 3
+    assert "damaged  byte " in done.out
+    assert "loss: folder-1: sub/weights.bin: 1 of its chunks are damaged or missing" in done.err
+    assert sorted(desk.rglob("*")) == before
+    assert bad.read_bytes() == raw
+
+
+def test_whole_files_are_saved_and_the_rest_is_a_loss(desk: Path, bad: Path) -> None:
+    done = mlarchive("repair", bad, "-C", "saved", cwd=desk)
+    assert done.status == 3
+    saved = {p.relative_to(desk / "saved").as_posix(): p for p in (desk / "saved").rglob("*.*")}
+    assert set(saved) == {
+        "content.json",
+        "state.json",
+        "evidence.json",
+        "folder-1/config.json",
+    }
+    assert (desk / "saved/folder-1/empty").read_bytes() == b""
+    assert saved["folder-1/config.json"].read_bytes() == b'{"layers": 50}\n'
+
+
+def test_what_is_cut_off_before_its_documents_is_named_by_checkpoints(desk: Path) -> None:
+    raw = (desk / "wine.mlpkg").read_bytes()
+    content = raw.find(bytes.fromhex("8d4d4c520d0a1a0a03"))
+    (desk / "cut.mlpkg").write_bytes(raw[:content])
+    done = mlarchive("repair", "cut.mlpkg", "-C", "saved", cwd=desk)
+    assert done.status == 3
+    assert "the content document is lost" in done.out
+    for name, data in MODEL_FILES.items():
+        assert (desk / "saved/logged-model model" / name).read_bytes() == data
+    series = sorted((desk / "saved/run training").glob("*.metric"))
+    assert sorted(one.stat().st_size for one in series) == [24, 24, 72]
+
+
+def test_a_package_with_a_lost_chunk_becomes_thin_and_another_copy_completes_it(
+    desk: Path, resnet: Path, bad: Path
+) -> None:
+    done = mlarchive("repair", bad, "-o", "thin.mlpkg", "--json", cwd=desk)
+    assert done.status == 3
+    assert done.document["missing_chunks"] == 1
+    assert ids("thin.mlpkg", desk) == ids("resnet.mlpkg", desk)
+    full = mlarchive("repair", "thin.mlpkg", "-o", "full.mlpkg", "--from", resnet, cwd=desk)
+    assert (full.status, full.err) == (0, "")
+    assert ids("full.mlpkg", desk) == ids("resnet.mlpkg", desk)
+    assert mlarchive("verify", "full.mlpkg", "--json", cwd=desk).document["missing"] == 0
+
+
+def test_damage_that_costs_nothing_is_mended_byte_for_byte(desk: Path) -> None:
+    whole = (desk / "wine.mlpkg").read_bytes()
+    for at in (10, 64, len(whole) - 100, len(whole) - 300):
+        flip(desk / "wine.mlpkg", at, desk / "bad.mlpkg")
+        (desk / "new.mlpkg").unlink(missing_ok=True)
+        done = mlarchive("repair", "bad.mlpkg", "-o", "new.mlpkg", cwd=desk)
+        assert done.status == 0, done.err
+        assert "damaged" in done.out
+        assert (desk / "new.mlpkg").read_bytes() == whole
+
+
+def test_what_no_package_can_be_made_of_is_refused_with_the_way_out(desk: Path) -> None:
+    raw = (desk / "wine.mlpkg").read_bytes()
+    (desk / "cut.mlpkg").write_bytes(raw[: len(raw) // 3])
+    done = mlarchive("repair", "cut.mlpkg", "-o", "new.mlpkg", cwd=desk)
+    assert done.status == 4
+    assert "content and state and evidence document cannot be read" in sentence(done)
+    assert "-C FOLDER" in done.err
+    assert not (desk / "new.mlpkg").exists()
+
+
+@pytest.mark.parametrize("raw", [b"", b"no package" * 1000, bytes(70_000)])
+def test_where_nothing_can_be_saved_the_status_is_4(desk: Path, raw: bytes) -> None:
+    (desk / "nothing.mlpkg").write_bytes(raw)
+    done = mlarchive("repair", "nothing.mlpkg", "-C", "saved", cwd=desk)
+    assert done.status == 4
+    assert "nothing that can be saved" in sentence(done)
+    assert not (desk / "saved").exists()
+
+
+def test_what_is_there_already_is_never_replaced(desk: Path) -> None:
+    for words in (("-o", "wine.mlpkg"), ("-C", "resnet")):
+        done = mlarchive("repair", "wine.mlpkg", *words, cwd=desk)
+        assert done.status == 14
+    assert mlarchive("repair", "wine.mlpkg", "-o", "a", "-C", "b", cwd=desk).status == 2
+    assert mlarchive("repair", "none.mlpkg", cwd=desk).status == 11

@@ -1,0 +1,144 @@
+"""A damaged package is written again: byte for byte where nothing is lost, else thin."""
+
+import io
+import random
+
+import pytest
+
+from mlarchive.errors import DamageError
+from mlarchive.package.layout import RecordType
+from mlarchive.package.rebuilding import Rebuilt, rebuild
+from tests.compat.flips import flipped
+from tests.compat.samples import samples
+from tests.support.packages import opened, packed
+from tests.unit.package.test_salvage import (
+    SAMPLES,
+    SEED,
+    destroyed,
+    named_by_content,
+    records,
+    salvaged,
+    whole,
+)
+from tests.unit.package.test_writer import MIXED, noise
+
+
+def rebuilt(data: bytes, *others: bytes) -> tuple[bytes, Rebuilt]:
+    """A package written again, and verified."""
+    out = io.BytesIO()
+    with salvaged(data, *others) as salvage:
+        done = rebuild(salvage, out)
+    with opened(out.getvalue()) as package:
+        package.verify()
+        assert len(package.missing()) == done.missing
+        assert package.package_id == done.ids.package_id
+    return out.getvalue(), done
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"thin"}))
+def test_what_is_not_lost_is_written_byte_for_byte_as_it_was(name: str) -> None:
+    data = samples()[name]
+    again, done = rebuilt(data)
+    assert again == data
+    assert done.missing == 0
+
+
+def test_a_thin_package_stays_thin() -> None:
+    data = samples()["thin"]
+    again, done = rebuilt(data)
+    assert again == data
+    assert done.missing > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["odd text", "a model version", "a model version with many points"]
+)
+def test_headers_padding_checkpoints_index_and_trailer_are_made_anew(name: str) -> None:
+    data = samples()[name]
+    for at, header in records(data):
+        assert rebuilt(destroyed(data, (at, 96)))[0] == data, f"header at {at}"
+        if header.type in {RecordType.README, RecordType.CHECKPOINT, RecordType.INDEX}:
+            broken = destroyed(data, (at + 96, header.stored_len))
+            assert rebuilt(broken)[0] == data, f"payload at {at}"
+    for cut in (len(data) - 1, len(data) - 192, len(data) - 4000):
+        assert rebuilt(data[:cut])[0] == data
+    assert rebuilt(destroyed(data, (0, 64)))[0] == data
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_changed_byte_gives_the_same_ids_or_a_refusal(name: str) -> None:
+    data = samples()[name]
+    with opened(data) as package:
+        ids = package.content_id, package.state_id
+        right = named_by_content(package)
+    rng = random.Random(SEED)  # noqa: S311  (no secret)
+    for _ in range(15):
+        broken = flipped(data, rng.randrange(len(data)), rng.randrange(1, 256))
+        with salvaged(broken) as salvage:
+            documents = salvage.meaning is not None
+        if documents:
+            again, done = rebuilt(broken)
+            assert (done.ids.content_id, done.ids.state_id) == ids
+            with opened(again) as package:
+                assert done.missing or named_by_content(package) == right
+        else:
+            with pytest.raises(DamageError, match="document"):
+                rebuilt(broken)
+
+
+def test_a_damaged_chunk_is_stated_absent_and_another_copy_completes_it() -> None:
+    data = packed(MIXED)
+    chunks = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    broken = destroyed(data, (chunks[2] + 100, 4))
+    thin, done = rebuilt(broken)
+    assert done.missing == 1
+    with opened(data) as full, opened(thin, bases=[full]) as package:
+        assert package.verify().missing == 0
+        assert named_by_content(package) == named_by_content(full)
+    again, done = rebuilt(broken, data)
+    assert again == data
+    assert rebuilt(thin, data)[1].missing == 0
+
+
+def test_of_what_was_written_thin_as_much_can_be_salvaged_as_before() -> None:
+    data = packed(MIXED)
+    chunks = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    broken = destroyed(data, (chunks[0] + 100, 4))
+    thin, _ = rebuilt(broken)
+    (index,) = [at for at, header in records(thin) if header.type == RecordType.INDEX]
+    with salvaged(broken) as before, salvaged(thin[:index]) as after:
+        assert whole(after) == whole(before)
+
+
+def test_without_index_and_with_every_chunk_it_is_made_as_it_was() -> None:
+    data = packed(MIXED)
+    (index,) = [at for at, header in records(data) if header.type == RecordType.INDEX]
+    assert rebuilt(data[:index])[0] == data
+
+
+def test_without_index_a_chunk_that_is_lost_is_stated_absent_by_its_header() -> None:
+    data = packed({"a.bin": noise(3_000_000), "b.txt": b"b" * 100})
+    (index,) = [at for at, header in records(data) if header.type == RecordType.INDEX]
+    chunks = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    thin, done = rebuilt(destroyed(data, (chunks[0] + 200, 4))[:index])
+    assert done.missing == 1
+    assert rebuilt(thin, data)[1].missing == 0
+
+
+def test_two_copies_damaged_in_different_places_make_one_that_is_whole() -> None:
+    data = packed(MIXED)
+    chunks = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    documents = [at for at, header in records(data) if header.type == RecordType.CONTENT]
+    first = destroyed(data, (chunks[0] + 100, 4), (documents[0] + 96, 8))
+    second = destroyed(data, (chunks[1] + 100, 4), (len(data) - 200, 200))
+    assert rebuilt(first, second)[0] == data
+    assert rebuilt(second, first)[0] == data
+
+
+@pytest.mark.parametrize("kind", [RecordType.CONTENT, RecordType.STATE, RecordType.EVIDENCE])
+def test_without_a_document_no_package_is_made(kind: RecordType) -> None:
+    data = packed(MIXED)
+    (at,) = [at for at, header in records(data) if header.type == kind]
+    with pytest.raises(DamageError, match=kind.name.lower()) as caught:
+        rebuilt(destroyed(data, (at + 100, 4)))
+    assert "-C" in caught.value.hint
