@@ -7,7 +7,7 @@ nothing of records: which objects there are and what they mean is its caller's b
 
 import os
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
@@ -262,7 +262,7 @@ class _Called(Struct, frozen=True):
     @property
     def suffix(self) -> str:
         """What files that are likely to be alike have in common."""
-        return PurePosixPath(self.name).suffix if self.kind == "file" else "/metric"
+        return splitext(self.name)[1] if self.kind == "file" else "/metric"
 
 
 def _absent(digest: bytes, raw_len: int) -> Row:

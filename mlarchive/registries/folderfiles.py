@@ -73,11 +73,15 @@ def walk(folder: Path) -> tuple[list[FolderFile], list[Uncarried]]:
     """
     files: list[FolderFile] = []
     uncarried: list[Uncarried] = []
-    for found in _walk(folder, ""):
-        if isinstance(found, FolderFile):
-            files.append(found)
-        else:
-            uncarried.append(found)
+    folders = [""]
+    while folders:
+        for found in _look_into(folder, folders.pop()):
+            if isinstance(found, FolderFile):
+                files.append(found)
+            elif isinstance(found, Uncarried):
+                uncarried.append(found)
+            else:
+                folders.append(found)
     files, colliding = _without_collisions(sorted(files, key=lambda f: f.path))
     return files, sorted(uncarried + colliding, key=lambda u: u.path)
 
@@ -172,7 +176,8 @@ class _Watched(io.RawIOBase):
         _require_unchanged(os.fstat(self._file.fileno()), self._path, self._listed)
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried]:
+def _look_into(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried | str]:
+    """What is in one folder: files, what cannot be carried, and the prefixes of folders."""
     here = f"{folder}/{prefix}"
     with fsops.explaining(here.rstrip("/") or "/", "read"), os.scandir(here) as entries:
         found = [entry for entry in entries if not fsops.is_temporary(entry.name)]
@@ -181,25 +186,20 @@ def _walk(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried]:
             path=_shown(prefix), why="it is an empty folder, and only files are carried"
         )
     for entry in found:
-        yield from _look(folder, entry, f"{prefix}{entry.name}")
+        path = prefix + entry.name
+        try:
+            facts = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            raise fsops.explain(error, here + entry.name, "read") from error
+        yield f"{path}/" if stat.S_ISDIR(facts.st_mode) else _found(path, facts)
 
 
-def _look(folder: Path, entry: os.DirEntry[str], path: str) -> Iterator[FolderFile | Uncarried]:
-    try:
-        facts = entry.stat(follow_symlinks=False)
-    except OSError as error:
-        raise fsops.explain(error, folder / path, "read") from error
-    if stat.S_ISDIR(facts.st_mode):
-        yield from _walk(folder, f"{path}/")
-        return
+def _found(path: str, facts: os.stat_result) -> FolderFile | Uncarried:
     kind = _KINDS.get(stat.S_IFMT(facts.st_mode), "")
     why = f"it is {kind}, and only files are carried" if kind else _unfit(path)
     if why:
-        yield Uncarried(path=_shown(path), why=why)
-    else:
-        yield FolderFile(
-            path=path, size=facts.st_size, mtime_ns=facts.st_mtime_ns, inode=facts.st_ino
-        )
+        return Uncarried(path=_shown(path), why=why)
+    return FolderFile(path=path, size=facts.st_size, mtime_ns=facts.st_mtime_ns, inode=facts.st_ino)
 
 
 def _unfit(path: str) -> str:
