@@ -644,7 +644,7 @@ def parse(document: bytes, name: str) -> dict[str, Any]:
         raise RefusalError(f"E030: the document {name} cannot be read ({error})") from error
     of_records = isinstance(parsed, dict) and isinstance(parsed.get("records"), dict)
     require(of_records, f"E030: the document {name} has no records")
-    known = parsed.get("format") == f"mlpkg-{name}-1"
+    known = parsed.get("format", f"mlpkg-{name}-1") == f"mlpkg-{name}-1"
     require(known, f"E033: the format of the document {name} is not known")
     return dict(parsed)
 
