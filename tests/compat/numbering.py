@@ -97,7 +97,7 @@ def _walk(
     parts = second_reader().FIELDS
     changed = dict(members)
     for name, value in members.items():
-        kind, here = fields[name].type, f"{path}.{name}"
+        kind, here = fields[name][0], f"{path}.{name}"
         if kind == "reference":
             changed[name] = replace(here, value)
         elif ("part", kind) in parts:
@@ -105,7 +105,7 @@ def _walk(
         elif ("part", kind[1:-1]) in parts:
             inner = parts["part", kind[1:-1]]
             changed[name] = [_walk(item, inner, f"{here}[]", replace) for item in value]
-            named = [part for part, field in inner.items() if field.type == "reference"]
+            named = [part for part, field in inner.items() if field[0] == "reference"]
             if named:
                 changed[name].sort(key=lambda item: [item[part] for part in named])
     return changed

@@ -77,7 +77,7 @@ def read_by_second_reader(data: bytes) -> Reading | str:
         return Reading(
             ids=(package.content_id, package.state_id, package.package_id),
             documents=tuple(package.documents[name] for name in reader.DOCUMENTS),
-            sizes={sha256: found.size for sha256, found in package.objects.items()},
+            sizes={entry.sha256: entry.size for entry in package.entries},
             objects={
                 sha256: b"".join(package.read(sha256))
                 for sha256 in package.objects
@@ -87,7 +87,7 @@ def read_by_second_reader(data: bytes) -> Reading | str:
             warnings=tuple(sorted(warning[:4] for warning in package.warnings)),
         )
     except reader.RefusalError as refusal:
-        return str(refusal.code)
+        return str(refusal)[:4]
 
 
 def read_with_second_reader(path: Path, bases: Sequence[Path]) -> Found | str:
@@ -99,7 +99,7 @@ def read_with_second_reader(path: Path, bases: Sequence[Path]) -> Found | str:
         package.verify()
         found: Found = package.report()
     except reader.RefusalError as refusal:
-        return str(refusal.code)
+        return str(refusal)[:4]
     return found
 
 

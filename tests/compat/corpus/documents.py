@@ -51,6 +51,7 @@ CHANGES: dict[str, tuple[str, int, bytes, bytes]] = {
     "member-of-evidence-in-state": ("E030", STATE, b"{}", b'{"folder-1":{"name":"n"}}'),
     "kind-in-state": ("E030", STATE, b"{}", b'{"folder-1":{' + KIND + b"}"),
     "missing-member": ("E030", EVIDENCE, b',"tool":"t"', b""),
+    "missing-format": ("E030", STATE, b'"format":"mlpkg-state-1",', b""),
     "missing-subject": ("E030", CONTENT, b',"subject":"folder-1"', b""),
     "missing-records": ("E030", STATE, b',"records":{}', b""),
     "fraction": ("E030", EVIDENCE, b":1,", b":1.5,"),

@@ -367,7 +367,7 @@ def _covers() -> Cases:
     yield (
         "record-longer-than-the-file",
         "E016",
-        changed(one_file, editing(EVIDENCE, changes={"stored": 2**63, "raw": 2**63})),
+        changed(one_file, inserting(5, Record(129, b"", changes={"stored": 2**63, "raw": 2**63}))),
     )
     yield "object-with-an-extent-less", "E020", changed(two_files, setting(counts={1: 0}))
     yield "object-with-an-extent-more", "E020", changed(two_files, setting(counts={1: 2}))
