@@ -49,7 +49,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "E038": "a record's entries are not sorted, or not unique",
         "E039": "a digest is not 64 lower-case hexadecimal digits, or a size is negative",
         "E040": "a base package holds an absent chunk with another length",
-        "E041": "a metric series does not have whole points in canonical order",
+        "E041": "a metric series does not have its points in canonical order",
         "E042": "a checkpoint is not canonical, or says what index and documents do not",
         "E043": "the file is a volume, a part of a package",
     }

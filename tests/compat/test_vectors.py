@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from mlarchive.package import canonical
+from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.chunkers.contentdefined import first_cut
 from mlarchive.package.delta import decode_delta, fold
 from mlarchive.package.frames import decode_frame
@@ -20,9 +22,11 @@ from mlarchive.package.keys import local_keys
 from mlarchive.package.planes import decode_planes, encode_planes
 from mlarchive.package.record import encode_header
 from mlarchive.package.refusals import REFUSALS
+from mlarchive.package.salvage import Salvage
 from mlarchive.package.tables import decode_index
 from mlarchive.records import AnyRecord
 from mlarchive.testing import (
+    Found,
     Reader,
     main,
     read_with_command,
@@ -183,3 +187,22 @@ def test_cuts() -> None:
             pieces.append(min(end + PIECE_MIN - 8 if end else PIECE_MAX, len(data)))
             data = data[pieces[-1] :]
         assert pieces == vector["pieces"]
+
+
+def salvage_with_library(path: Path) -> list[Found]:
+    with closing(ByteSource(path)) as source, Salvage(source) as salvage:
+        whole = [item for item in salvage.items if item.status == "whole"]
+        return [
+            {"kind": one.kind, "name": one.name, "sha256": one.sha256, "size": one.size}
+            for one in whole
+        ]
+
+
+def test_what_a_damaged_package_still_has_is_found() -> None:
+    outcomes = [
+        outcome
+        for outcome in run_corpus(read_with_library, salvager=salvage_with_library)
+        if outcome.vector.startswith("repairable/")
+    ]
+    assert len(outcomes) > 100
+    assert [outcome for outcome in outcomes if not outcome.passed] == []
