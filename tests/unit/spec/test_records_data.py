@@ -51,11 +51,8 @@ def stated(fields: Fields) -> dict[str, tuple[str, object]]:
 
 def known_to_the_second_reader(first: str, second: str) -> dict[str, tuple[str, object]]:
     return {
-        name: (
-            "|".join(sorted(field.type.split("|"))),
-            "always" if field.always else field.default or "",
-        )
-        for name, field in second_reader().FIELDS.get((first, second), {}).items()
+        name: ("|".join(sorted(kind.split("|"))), "always" if always else default or "")
+        for name, (kind, default, always) in second_reader().FIELDS.get((first, second), {}).items()
     }
 
 
