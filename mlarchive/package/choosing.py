@@ -30,6 +30,17 @@ _BETTER = 0.99
 _CLOSER = 0.95
 """A delta, which makes its reader decode two chunks, must leave this share of what is left else."""
 
+_EVEN = 0.3
+"""Bits: places of a word whose entropies differ by less are no parts of numbers."""
+
+_NOISE = 7.9
+"""Bits: bytes of more entropy do not compress."""
+
+_FEW = 8 << 10
+"""Bytes: too few to know entropies from."""
+
+_PLACES = np.arange(8, dtype=np.uint16) << 8
+
 _GUESSES = (Hint(2), Hint(4), Hint(8), Hint(4, rotated=False), Hint(8, rotated=False))
 
 
@@ -69,7 +80,7 @@ def encode_chunk(
 
 def guess(raw: Buffer) -> Hint:
     """What the elements of an array of unknown type may be; `UNKNOWN` if it is no array."""
-    return _choose(raw, UNKNOWN).hint if raw else UNKNOWN
+    return _choose(raw, UNKNOWN).hint if _unevenness(_probe(raw, PROBE))[0] > _EVEN else UNKNOWN
 
 
 class _Choice(Struct, frozen=True):
@@ -89,16 +100,46 @@ class _Choice(Struct, frozen=True):
 
 
 def _choose(raw: Buffer, hint: Hint) -> _Choice:
-    probe = _probe(raw, _HINTED_PROBE if hint.elem else PROBE)
-    best = _try_planes(probe, hint) if hint.elem else _try_text(probe)
-    if hint.elem and best.share > STORE_ABOVE:
-        best = _try_text(probe)
-    elif not hint.elem and best.share >= _TEXT_BELOW:
+    if hint.elem:
+        probe = _probe(raw, _HINTED_PROBE)
+        best = _try_planes(probe, hint)
+        if best.share > STORE_ABOVE:
+            best = _try_text(probe)
+    else:
+        best = _choose_blindly(_probe(raw, PROBE))
+    return _Choice(1.0, Codec.STORED) if best.share > STORE_ABOVE else best
+
+
+def _choose_blindly(probe: Buffer) -> _Choice:
+    spread, least = _unevenness(probe)
+    if spread <= _EVEN and least > _NOISE:
+        return _Choice(1.0, Codec.STORED)
+    best = _try_text(probe)
+    if best.share >= _TEXT_BELOW and spread > _EVEN:
         for elements in _GUESSES:
             choice = _try_planes(probe, elements)
             if choice.share < best.share * _BETTER:
                 best = choice
-    return _Choice(1.0, Codec.STORED) if best.share > STORE_ABOVE else best
+    return best
+
+
+def _unevenness(probe: Buffer) -> tuple[float, float]:
+    """How much the bytes at the eight places of a word differ from each other.
+
+    In an array of numbers some places hold exponents, or zeros, and others noise; in text, and in
+    what is compressed already, all are alike.
+
+    Returns:
+        The difference between the most and the least entropy of a place, and the latter, in bits.
+    """
+    whole = np.frombuffer(probe, np.uint8, min(len(probe) & ~7, _HINTED_PROBE))
+    if len(whole) < _FEW:
+        return 8.0, 0.0
+    places = whole.reshape(-1, 8) + _PLACES
+    counts = np.bincount(places.reshape(-1), minlength=8 << 8).reshape(8, 256)
+    shares = counts / (len(whole) // 8)
+    entropies = -(shares * np.log2(np.maximum(shares, 1e-9))).sum(axis=1)
+    return float(np.ptp(entropies)), float(entropies.min())
 
 
 def _try_delta(raw: Buffer, base: Buffer, elem: int) -> _Choice:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlarchive.closing import Closing
 from mlarchive.package.buffers import Buffer
@@ -26,6 +27,9 @@ from mlarchive.package.layout import RecordType
 from mlarchive.package.pipeline import Pipeline
 from mlarchive.package.recordstream import RecordStream
 
+HELD_MOST = 4 << 20
+"""Bytes of chunks that wait for others to share their checkpoint, until there are more."""
+
 MANY_BELOW = 4 << 10
 """Bytes: a chunk whose objects are smaller on average is compressed with more effort."""
 
@@ -34,7 +38,7 @@ class PendingChunk:
     """A chunk on its way into the package.
 
     Attributes:
-        digest: Of its raw bytes; known when a thread has seen it.
+        digest: Of its raw bytes; known when a thread has seen it, if not before.
         row: Its row; None until it is written, or found to be written already.
         completes: What is whole when it is written.
     """
@@ -86,6 +90,7 @@ class ChunkWriter(Closing):
         self.present: dict[bytes, int] = {}
         self._stream = stream
         self._ready: list[Named] = []
+        self._held: list[Encoded] = []
         self._by_key: dict[bytes, PendingChunk] = {}
         self._pipeline = Pipeline[tuple[PendingChunk, Encoded | None]](
             threads=threads, berth_size=PIECE_MAX, sink=self._write
@@ -107,7 +112,7 @@ class ChunkWriter(Closing):
         load_base = self._base_for(chunk, piece)
 
         def work() -> tuple[PendingChunk, Encoded | None]:
-            chunk.digest = hashlib.sha256(raw).digest()
+            chunk.digest = chunk.digest or hashlib.sha256(raw).digest()
             # A chunk that is written already needs no second encoding; one that another thread
             # is about to write is encoded again, and dropped when its turn comes.
             if chunk.digest in self.present:
@@ -131,7 +136,7 @@ class ChunkWriter(Closing):
         """Write all that was submitted, and state what no chunk came behind."""
         self._pipeline.drain()
         self._pipeline.close()
-        self._write_checkpoints(self._ready)
+        self._release()
 
     def close(self) -> None:
         """Stop the threads."""
@@ -143,17 +148,35 @@ class ChunkWriter(Closing):
         if chunk.row is not None or encoded is None:
             self._ready += chunk.completes
             return
-        entries = [*self._ready, *chunk.completes]
-        self._ready.clear()
-        checkpoints = -(-len(entries) // ENTRIES_MOST)
-        chunk.row = self.present[chunk.digest] = len(self._stream.rows) + checkpoints
-        self._write_checkpoints(entries)
-        self._stream.write_record(RecordType.CHUNK, encoded)
+        if not self._held and not self._ready and not chunk.completes:
+            chunk.row = self._stream.write_record(RecordType.CHUNK, encoded)
+        else:
+            # The checkpoint takes a row of its own before the chunks that are held.
+            chunk.row = len(self._stream.rows) + 1 + len(self._held)
+            self._hold(encoded, chunk.completes)
+        self.present[chunk.digest] = chunk.row
 
-    def _write_checkpoints(self, entries: Sequence[Named]) -> None:
-        stated = [_stated(entry) for entry in entries]
-        for raw in encode_checkpoints(stated):
-            self._stream.write_record(RecordType.CHECKPOINT, encode_text(raw))
+    def _hold(self, encoded: Encoded, completes: Sequence[Named]) -> None:
+        """Keep a chunk until others can share its checkpoint."""
+        # The parts may lie in a buffer that is used again.
+        self._held.append(replace(encoded, parts=[b"".join(encoded.parts)]))
+        self._ready += completes
+        size = sum(held.stored_len for held in self._held)
+        if size >= HELD_MOST or len(self._ready) >= ENTRIES_MOST // 2:
+            self._release()
+
+    def _release(self) -> None:
+        """Write the chunks that are held, behind a checkpoint."""
+        if self._held or self._ready:
+            first, *more = encode_checkpoints([_stated(entry) for entry in self._ready])
+            self._stream.write_record(RecordType.CHECKPOINT, encode_text(first))
+            for encoded in self._held:
+                self._stream.write_record(RecordType.CHUNK, encoded)
+            # Thousands of files in one chunk; the rows of the chunks are fixed by now.
+            for raw in more:
+                self._stream.write_record(RecordType.CHECKPOINT, encode_text(raw))
+            self._ready.clear()
+            self._held.clear()
 
     def _base_for(self, chunk: PendingChunk, piece: Piece) -> Callable[[], Base] | None:
         """How to get the base that a piece may be a delta to; the first chunk of its key."""
@@ -164,17 +187,27 @@ class ChunkWriter(Closing):
             return None
         # Which base there is must not depend on how far the threads have come.
         self._pipeline.drain_until(lambda: base.row is not None)
-        assert base.row is not None  # noqa: S101  (what was submitted before is written)
-        row = self._stream.rows[base.row]
+        number = base.row or 0
+        row, load = self._written(number)
         if row.codec == Codec.DELTA or row.raw_len != piece.length:
             return None
+        return lambda: Base(number, row.raw_sha256, _decoded(load(), row))
+
+    def _written(self, number: int) -> tuple[Row | Encoded, Callable[[], Buffer]]:
+        """A chunk that has a row, and how to get its payload, from any thread."""
+        held = number - len(self._stream.rows) - 1
+        if held >= 0:
+            encoded = self._held[held]
+            return encoded, lambda: encoded.parts[0]
+        row = self._stream.rows[number]
         self._stream.flush()
-        return lambda: Base(base.row or 0, row.raw_sha256, self._read_back(row))
+        return row, lambda: self._stream.read_payload(row)
 
-    def _read_back(self, row: Row) -> Buffer:
-        from mlarchive.package.recordreader import decode_payload
 
-        return decode_payload(self._stream.read_payload(row), row)
+def _decoded(payload: Buffer, row: Row | Encoded) -> Buffer:
+    from mlarchive.package.codec import decode
+
+    return decode(payload, codec=row.codec, elem=row.elem, raw_len=row.raw_len)
 
 
 def _stated(named: Named) -> CheckpointEntry:

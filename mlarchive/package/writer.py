@@ -171,8 +171,11 @@ class PackageWriter(Closing):
                 self._chunks.submit(extents[-1].chunk, last)
             extents.append(PendingExtent(PendingChunk(), 0, piece.length))
             last = piece
-        self._remember(intake.sha256(), _Object(intake.size, tuple(extents)), called)
+        digest = intake.sha256()
+        self._remember(digest, _Object(intake.size, tuple(extents)), called)
         if last is not None:
+            if len(extents) == 1:
+                extents[0].chunk.digest = digest
             self._chunks.submit(extents[-1].chunk, last)
 
     def _add_small(self, data: bytes, digest: bytes, called: "_Called") -> None:

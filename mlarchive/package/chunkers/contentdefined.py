@@ -34,7 +34,8 @@ def cut(intake: Intake, take: TakeBerth) -> Iterator[Piece]:
         view = berth.view[:PIECE_MAX]
         length = intake.fill(view[:PIECE_MIN])
         if hint is None:
-            hint = guess(view[:length])
+            # What is not longer is not cut, so that the size of its elements does not matter.
+            hint = guess(view[:length]) if length == PIECE_MIN else UNKNOWN
         while PIECE_MIN <= length < PIECE_MAX:
             got = intake.fill(view[length : length + _BLOCK])
             if not got:
