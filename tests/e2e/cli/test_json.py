@@ -26,6 +26,7 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
     ("extract", ("extract", "wine.mlpkg")),
     ("extract --dry-run", ("extract", "wine.mlpkg", "--dry-run")),
     ("verify", ("verify", "wine.mlpkg", "cut.mlpkg")),
+    ("verify", ("verify", "wine.mlpkg", "cut.mlpkg", "--quick")),
     ("repair", ("repair", "wine.mlpkg")),
     ("repair", ("repair", "cut.mlpkg")),
     ("repair", ("repair", "cut.mlpkg", "-C", "saved")),
