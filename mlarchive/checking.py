@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from mlarchive.errors import DamageError
 from mlarchive.fsops import explaining
-from mlarchive.package import Limits, Package
+from mlarchive.package import Package
+from mlarchive.package.limits import allowed
 from mlarchive.vault import Vault
 
 Progress = Callable[[int], None]
@@ -82,7 +83,7 @@ def verify_stream(file: BinaryIO, name: str, progress: Progress | None = None) -
     from mlarchive.package.forward import verify_forward
 
     try:
-        found = verify_forward(file, name, Limits(), progress)
+        found = verify_forward(file, name, allowed(), progress)
     except DamageError as error:
         return Checked(path=name, ok=False, how="forward", damage=error.message)
     return Checked(

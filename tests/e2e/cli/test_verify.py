@@ -136,3 +136,14 @@ def test_warnings_are_told_and_do_not_make_damage(desk: Path) -> None:
     assert "warning: later.mlpkg: W005: 1 records of unknown types were skipped" in done.err
     (warning,) = mlarchive("verify", "later.mlpkg", "--json", cwd=desk).document["warnings"]
     assert warning.startswith("W005")
+
+
+def test_the_operator_says_what_a_package_may_unpack_to(desk: Path) -> None:
+    tight = {"MLARCHIVE_MAX_UNPACKED": "1kB"}
+    for words in (("verify",), ("extract", "-C", "new"), ("repair",)):
+        done = mlarchive(words[0], "wine.mlpkg", *words[1:], cwd=desk, env=tight)
+        assert done.status == 4
+        assert "E015" in done.out + done.err
+    done = mlarchive("verify", "wine.mlpkg", cwd=desk, env={"MLARCHIVE_MAX_UNPACKED": "much"})
+    assert done.status == 10
+    assert mlarchive("verify", "wine.mlpkg", cwd=desk, env={"MLARCHIVE_MAX_INDEX": "9"}).status == 4
