@@ -1,20 +1,18 @@
-"""Use cases that only look: what a snapshot or a package holds, one file of it, is it sound."""
+"""Use cases that only look: what a snapshot or a package holds, one file of it."""
 
 import difflib
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from msgspec import Struct
 
-from mlarchive.errors import DamageError, MissingChunksError, NotFoundError
+from mlarchive.errors import MissingChunksError, NotFoundError
 from mlarchive.footprint import Footprint, footprint
 from mlarchive.package import Package
 from mlarchive.records import AnyRecord, ArtifactRoot, DatasetInput, File, Loss, MetricSeries
 from mlarchive.registries.tree import Leaf, files_of, tree
 from mlarchive.snapshot import Snapshot, Stream
-from mlarchive.vault import Vault
 
 _SHOWN_ELSEWHERE = {"key", "native", "name", "params", "tags", "files", "metrics"}
 _POINT = 24
@@ -212,79 +210,6 @@ def chosen(found: Sequence[Leaf], paths: Sequence[str]) -> list[Leaf]:
             )
         wanted |= {leaf.path: leaf for leaf in below}
     return list(wanted.values())
-
-
-class Checked(Struct, frozen=True, kw_only=True):
-    """A package that was verified.
-
-    Attributes:
-        path: The file.
-        ok: Whether all of it is as it was stored.
-        content_id: If it could be opened.
-        state_id: If it could be opened.
-        package_id: If it could be opened.
-        size: In bytes; -1 if it could not be opened.
-        missing: Chunks that only other packages have; these were not checked. In a vault, which
-            should have them all, they are damage.
-        damage: What is wrong, in one sentence.
-    """
-
-    path: str
-    ok: bool
-    content_id: str = ""
-    state_id: str = ""
-    package_id: str = ""
-    size: int = -1
-    missing: int = 0
-    damage: str = ""
-
-
-def verify_file(path: Path, progress: Callable[[int], None] | None = None) -> Checked:
-    """Read a package whole and compare everything with its digests.
-
-    Raises:
-        NotFoundError: There is no such file.
-        MlarchiveError: It may not be read. Damage is an answer, not an error.
-    """
-    try:
-        with Package.open(path) as package:
-            return _verified(path, package, progress)
-    except DamageError as error:
-        return Checked(path=str(path), ok=False, damage=error.message)
-
-
-def verify_vault(vault: Vault, progress: Callable[[int], None] | None = None) -> Iterator[Checked]:
-    """Verify every package of a vault, the superseded ones too."""
-    for path, damage in vault.damaged():
-        yield Checked(path=str(path), ok=False, damage=damage)
-    for kept in sorted(vault.find(), key=lambda kept: kept.path):
-        try:
-            with vault.open_package(kept) as package:
-                yield _verified(kept.path, package, progress, in_vault=True)
-        except DamageError as error:
-            yield Checked(path=str(kept.path), ok=False, damage=error.message)
-
-
-def _verified(
-    path: Path,
-    package: Package,
-    progress: Callable[[int], None] | None,
-    *,
-    in_vault: bool = False,
-) -> Checked:
-    result = package.verify(full=True, progress=progress)
-    return Checked(
-        path=str(path),
-        ok=not (result.missing and in_vault),
-        content_id=package.content_id,
-        state_id=package.state_id,
-        package_id=package.package_id,
-        size=package.size,
-        missing=result.missing,
-        damage=f"{result.missing} of its chunks are in no package of the vault"
-        if result.missing and in_vault
-        else "",
-    )
 
 
 def _view(

@@ -143,7 +143,7 @@ def salvaging(
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(ByteSource(name)) for name in (path, *others)]
         salvage = stack.enter_context(
-            Salvage(sources[0], sources[1:], limits=limits or Limits(), progress=progress)
+            Salvage(sources[0], sources[1:], limits=limits, progress=progress)
         )
         documents = any(getattr(salvage, name) is not None for name in DOCUMENTS)
         whole = any(item.status == "whole" for item in salvage.items)

@@ -8,7 +8,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 
 from mlarchive import __version__
@@ -43,6 +43,9 @@ what it works on, as REGISTRY[#OBJECT]:
   dir:DIR                                   a folder of files
   vault:DIR                                 a folder of packages
   FILE.mlpkg, FILE.mlpkg#runs/ID            a package, a record in it
+
+limits: packages that unpack to more than MLARCHIVE_MAX_UNPACKED (such as 500GB), or whose documents
+or index are longer than MLARCHIVE_MAX_DOCUMENT and MLARCHIVE_MAX_INDEX, are refused
 
 exit status: 0 done, 2 wrong usage, 3 done with losses, 4 damage found, 5 not equal (diff), 10 and
 up failed
@@ -84,11 +87,24 @@ def _run(words: Sequence[str], console: Console) -> int:
     try:
         arguments = build_parser().parse_args(words)
         _require_utf8()
+        allow_what_is_set(os.environ)
         status = int(arguments.run(arguments, console))
     except SystemExit as end:  # argparse's --help and --version
         status = int(end.code or 0)
     console.flush()
     return status
+
+
+def allow_what_is_set(environment: Mapping[str, str]) -> None:
+    """Let packages take what the operator allows in `MLARCHIVE_MAX_*`.
+
+    Raises:
+        ConfigError: One of them is no size.
+    """
+    if any(name.startswith("MLARCHIVE_MAX_") for name in environment):
+        from mlarchive.package.limits import allow, limits_from
+
+        allow(limits_from(environment))
 
 
 def _require_utf8() -> None:

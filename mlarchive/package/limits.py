@@ -1,6 +1,11 @@
 """What an operator is willing to spend on a package, whatever its numbers say (clause 11.2)."""
 
+import re
+from collections.abc import Mapping
+
 from msgspec import Struct
+
+from mlarchive.errors import ConfigError
 
 CHUNK_MAX = 64 << 20
 """The format's own limit on the raw length of a chunk, in bytes (clause 4.3)."""
@@ -24,3 +29,57 @@ class Limits(Struct, frozen=True, kw_only=True):
     index: int = 128 << 20
     document: int = 256 << 20
     unpacked: int = 1 << 46
+
+
+VARIABLES = {
+    "index": "MLARCHIVE_MAX_INDEX",
+    "document": "MLARCHIVE_MAX_DOCUMENT",
+    "unpacked": "MLARCHIVE_MAX_UNPACKED",
+}
+"""The environment's name for each limit."""
+
+_UNITS: Mapping[str, int] = {
+    **{unit: 1000**power for power, unit in enumerate(("B", "kB", "MB", "GB", "TB", "PB"))},
+    **{unit: 1024**power for power, unit in enumerate(("", "KiB", "MiB", "GiB", "TiB", "PiB"))},
+}
+_SIZE = re.compile("([0-9]{1,15}) ?([A-Za-z]*)")
+
+_allowed = Limits()
+
+
+def allowed() -> Limits:
+    """What this process may spend on a package where its caller says nothing else."""
+    return _allowed
+
+
+def allow(limits: Limits) -> None:
+    """Let this process spend so much; a command does this once, when it begins."""
+    global _allowed  # noqa: PLW0603  (the operator's word holds for the whole process)
+    _allowed = limits
+
+
+def limits_from(environment: Mapping[str, str]) -> Limits:
+    """The limits that an environment sets, such as `MLARCHIVE_MAX_UNPACKED=2TB`.
+
+    Args:
+        environment: Sizes in bytes, or with a unit: kB, MB, GB, TB, PB, KiB, MiB, GiB, TiB, PiB.
+
+    Raises:
+        ConfigError: One is no size.
+    """
+    given = {
+        field: _size(name, environment[name])
+        for field, name in VARIABLES.items()
+        if environment.get(name)
+    }
+    return Limits(**given)
+
+
+def _size(name: str, text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    factor = _UNITS.get(match[2]) if match else None
+    if match is None or factor is None or not int(match[1]):
+        raise ConfigError(
+            f"{name} is {text!r}, which is no size", hint="give bytes, or such as 500MB or 2TB"
+        )
+    return int(match[1]) * factor

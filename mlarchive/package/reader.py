@@ -25,7 +25,7 @@ from mlarchive.package.entries import check_objects, entries_of, named_objects
 from mlarchive.package.ids import Digest
 from mlarchive.package.index import Extent, Row
 from mlarchive.package.layout import RecordType
-from mlarchive.package.limits import Limits
+from mlarchive.package.limits import Limits, allowed
 from mlarchive.package.storage import Storage
 from mlarchive.package.verification import (
     Progress,
@@ -38,8 +38,6 @@ from mlarchive.package.verification import (
 from mlarchive.package.warnings import warnings_of
 from mlarchive.records import MetricSeries
 from mlarchive.snapshot import Entry, Snapshot, Stream
-
-NO_LIMITS_BUT_THE_USUAL = Limits()
 
 
 class ObjectRow(Struct, frozen=True):
@@ -76,14 +74,14 @@ class Package(Closing):
         file: Path | BinaryIO,
         *,
         bases: Sequence["Package"] = (),
-        limits: Limits = NO_LIMITS_BUT_THE_USUAL,
+        limits: Limits | None = None,
     ) -> Self:
         """Open a package and check its trailer and index.
 
         Args:
             file: A path, or an open seekable file, which stays open when the package is closed.
             bases: Packages that hold chunks which this one lacks; they stay open as long.
-            limits: What the operator allows.
+            limits: What the operator allows; what this process is allowed if None.
 
         Raises:
             FormatError: A clause is broken.
@@ -91,7 +89,9 @@ class Package(Closing):
         """
         source = ByteSource(file)
         try:
-            storage = Storage(source, bases=[base.storage for base in bases], limits=limits)
+            storage = Storage(
+                source, bases=[base.storage for base in bases], limits=limits or allowed()
+            )
         except BaseException:
             source.close()
             raise

@@ -23,7 +23,7 @@ from mlarchive.package.documents import Documents, Meaning, decode_documents
 from mlarchive.package.entries import named_objects
 from mlarchive.package.layout import RecordType
 from mlarchive.package.layouts import Layouts, Parts, parts_of
-from mlarchive.package.limits import Limits
+from mlarchive.package.limits import Limits, allowed
 from mlarchive.package.naming import ContentEntry, content_entries
 from mlarchive.package.paths import refusal
 from mlarchive.package.recordpool import RecordPool
@@ -35,7 +35,6 @@ Status = Literal["whole", "lost", "elsewhere"]
 _UNKNOWN_LAYOUT = "a chunk of it, or what says which chunks are its own, is gone"
 _OTHER_BYTES = "E029: its bytes have not the digest that content states"
 
-NO_LIMITS_BUT_THE_USUAL = Limits()
 
 _STEP = 1 << 20
 
@@ -74,7 +73,7 @@ class Salvage(Closing):
     Args:
         source: The package.
         others: More copies, or packages that hold the same chunks.
-        limits: What the operator allows.
+        limits: What the operator allows; what this process is allowed if None.
         progress: Called with the number of stored bytes read since the last call.
 
     Attributes:
@@ -94,10 +93,10 @@ class Salvage(Closing):
         source: ByteSource,
         others: Sequence[ByteSource] = (),
         *,
-        limits: Limits = NO_LIMITS_BUT_THE_USUAL,
+        limits: Limits | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.limits = limits
+        self.limits = limits = limits or allowed()
         self.pool = RecordPool([source, *others])
         try:
             self.surveys = [

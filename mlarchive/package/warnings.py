@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlarchive.package.layout import MINOR, SKIPPABLE, RecordType
+from mlarchive.package.layout import MINOR, SKIPPABLE, RecordType, Trailer
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.storage import Storage
+from mlarchive.package.tables import Index
 
 _VERSIONS = struct.Struct("<8xHHII")
 
@@ -18,16 +19,33 @@ def warnings_of(storage: Storage) -> Iterator[str]:
     Raises:
         FormatError: E011.
     """
-    _, minor, _, compatible = _VERSIONS.unpack_from(storage.preamble)
+    signatures = has_signatures(storage.source, storage.trailer)
+    yield from warnings_from(
+        storage.preamble, storage.trailer, storage.index, signatures=signatures
+    )
+
+
+def warnings_from(
+    preamble: bytes, trailer: Trailer, index: Index, *, signatures: bool
+) -> Iterator[str]:
+    """The same of the parts of a package.
+
+    Args:
+        preamble: Its first bytes.
+        trailer: Its last bytes.
+        index: Its tables.
+        signatures: Whether it has any.
+    """
+    _, minor, _, compatible = _VERSIONS.unpack_from(preamble)
     if minor > MINOR:
         yield f"W001: the package has the newer minor version {minor}"
     if compatible:
         yield f"W002: the package has features that are not known here: {compatible:#x}"
-    if has_signatures(storage.source, storage.trailer):
+    if signatures:
         yield "W003: the package has signatures, which were not checked"
-    if storage.trailer.parity_length:
+    if trailer.parity_length:
         yield "W004: the package has a parity section, which was not used"
-    types = storage.index.rows["type"]
+    types = index.rows["type"]
     unknown = np.count_nonzero((types >= SKIPPABLE) & (types != RecordType.CHECKPOINT))
     if unknown:
         yield f"W005: {unknown} records of unknown types were skipped"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.checking import verify_file, verify_vault
 from mlarchive.errors import NotFoundError
 from mlarchive.footprint import footprint
-from mlarchive.inspect import chosen, describe, leaves, package_view, verify_file, verify_vault
+from mlarchive.inspect import chosen, describe, leaves, package_view
 from mlarchive.pack import pack_file, pack_state
 from mlarchive.package import Package
 from mlarchive.vault import Vault

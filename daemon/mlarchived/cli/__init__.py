@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlarchive import __version__
 from mlarchive.cli.commandline import Parser
+from mlarchive.cli.main import allow_what_is_set
 from mlarchive.errors import Interrupted, MlarchiveError
 from mlarchived.cli import check, config, once, plan, status
 from mlarchived.cli.screen import Screen
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str], screen: Screen) -> int:
     try:
         options = _parser().parse_args(words)
+        allow_what_is_set(os.environ)
         exit_status: int = options.run(options, screen, os.environ)
         return exit_status
     except MlarchiveError as error:

@@ -33,6 +33,7 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
     ("diff", ("diff", "wine.mlpkg", "other.mlpkg")),
     ("diff", ("diff", "wine.mlpkg", "dir:resnet")),
     ("verify", ("verify", "wine.mlpkg", "cut.mlpkg")),
+    ("verify", ("verify", "wine.mlpkg", "cut.mlpkg", "--quick")),
     ("repair", ("repair", "wine.mlpkg")),
     ("repair", ("repair", "cut.mlpkg")),
     ("repair", ("repair", "cut.mlpkg", "-C", "saved")),

@@ -6,10 +6,12 @@ import random
 import pytest
 
 from mlarchive.errors import DamageError
+from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
 from mlarchive.package.rebuilding import Rebuilt, rebuild
 from tests.compat.flips import flipped
 from tests.compat.samples import samples
+from tests.support.deltas import package_with_deltas
 from tests.support.packages import opened, packed
 from tests.unit.package.test_salvage import (
     SAMPLES,
@@ -142,3 +144,17 @@ def test_without_a_document_no_package_is_made(kind: RecordType) -> None:
     with pytest.raises(DamageError, match=kind.name.lower()) as caught:
         rebuilt(destroyed(data, (at + 100, 4)))
     assert "-C" in caught.value.hint
+
+
+def test_a_delta_whose_base_is_lost_is_kept_and_whole_again_when_that_comes_back() -> None:
+    data = package_with_deltas()
+    assert rebuilt(data)[0] == data
+    deltas = [header for _, header in records(data) if header.codec == Codec.DELTA]
+    (base,) = [at for at, h in records(data) if h.raw_sha256 == deltas[0].base_sha256]
+    thin, done = rebuilt(destroyed(data, (base + 500, 4)))
+    assert done.missing == 1
+    assert any(header.raw_sha256 == deltas[0].raw_sha256 for _, header in records(thin))
+    again, done = rebuilt(thin, data)
+    assert done.missing == 0
+    with opened(data) as package, opened(again) as other:
+        assert named_by_content(other) == named_by_content(package)

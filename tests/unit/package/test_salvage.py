@@ -20,7 +20,8 @@ from mlarchive.package.salvage import Item, Salvage
 from mlarchive.records import File
 from tests.compat.flips import flipped
 from tests.compat.samples import samples
-from tests.support.packages import Forgery, opened, packed
+from tests.support.deltas import package_with_deltas
+from tests.support.packages import Forgery, contents, opened, packed
 from tests.unit.package.test_writer import MIXED, noise
 
 SAMPLES = sorted(set(samples()) - {"records in between"})
@@ -299,3 +300,26 @@ def test_of_a_file_that_is_lost_it_is_said_how_much_is_missing() -> None:
         assert (item.name, item.missing) == ("a.bin", header.raw_len)
         (damage,) = salvage.damage
         assert (damage.offset, damage.length) == (at, record_size(header.stored_len))
+
+
+def test_a_delta_is_lost_with_its_base_and_found_with_another_copy_of_that() -> None:
+    data = package_with_deltas()
+    original = Original(data)
+    for cut in cuts(original, SEED):
+        with salvaged(data[:cut]) as salvage:
+            assert whole(salvage) == original.before(cut), f"cut at {cut}"
+    deltas = [header for _, header in records(data) if header.codec == Codec.DELTA]
+    (base,) = [at for at, h in records(data) if h.raw_sha256 == deltas[0].base_sha256]
+    broken = destroyed(data, (base + 500, 4))
+    with salvaged(broken) as salvage, opened(data) as package:
+        right = named_by_content(package)
+        assert {name for _, _, name, _ in whole(salvage)} < {name for _, _, name, _ in right}
+        assert len(salvage.damage) == 1
+    with salvaged(broken, packed({"a.bin": sole(data, "a.bin")})) as salvage:
+        assert whole(salvage) == right
+
+
+def sole(data: bytes, name: str) -> bytes:
+    """A file of a package."""
+    with opened(data) as package:
+        return contents(package)[name]
