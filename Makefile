@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check format lint types imports bench clean
+.PHONY: help demo test fuzz check format lint types imports bench clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -23,6 +23,11 @@ demo: $(READY) ## Mirror one real MLflow server into another, step by step
 
 test: $(READY) ## Run all tests
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+SECONDS := 600
+
+fuzz: $(READY) ## Fuzz the reader of packages for ten minutes (make fuzz SECONDS=60)
+	$(BIN)/python -m tests.fuzz.reader --seconds $(SECONDS)
 
 check: format-check lint types imports ## Formatting, linting, types, import contracts
 

@@ -1,0 +1,56 @@
+"""Fuzzes salvage: of any bytes it says what is whole, and what it gives out is what it said."""
+
+import hashlib
+import io
+import random
+
+from mlarchive.errors import FormatError
+from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.salvage import Salvage
+from tests.fuzz.harness import Mutate, Target, main
+from tests.fuzz.mutating import changed_package
+from tests.fuzz.reader import LIMITS, seeds
+
+
+def check(data: bytes) -> str:
+    """Salvage what bytes hold; refused is only what asks for more than is allowed."""
+    outcome = _salvage(data)
+    assert outcome[0] != "E" or outcome == "E015", outcome
+    return outcome
+
+
+def _salvage(data: bytes) -> str:
+    try:
+        with ByteSource(io.BytesIO(data)) as source, Salvage(source, limits=LIMITS) as salvage:
+            for item in salvage.items:
+                if item.status == "whole":
+                    with salvage.open(item) as file:
+                        found = file.read()
+                    assert len(found) == item.size
+                    assert hashlib.sha256(found).hexdigest() == item.sha256
+            assert all(0 <= damage.offset <= len(data) for damage in salvage.damage)
+            known = sum(item.status == "whole" for item in salvage.items)
+            return f"whole:{min(known, 9)}/{min(len(salvage.items), 9)}"
+    except FormatError as error:
+        return error.refusal
+
+
+def damaged(data: bytes, rng: random.Random, mutate: Mutate) -> bytes:
+    """A package that was changed and sealed, then cut off or damaged in some places."""
+    if rng.randrange(2):
+        data = changed_package(data, rng, mutate)
+    damage = bytearray(data)
+    for _ in range(rng.randrange(4)):
+        at = rng.randrange(len(damage) + 1)
+        if rng.randrange(4) == 0:
+            del damage[at:]
+        else:
+            end = min(at + rng.choice((1, 64, 200)), len(damage))
+            damage[at:end] = bytes(end - at)
+    return bytes(damage)
+
+
+TARGET = Target(name="salvage", check=check, seeds=seeds, mutate=damaged)
+
+if __name__ == "__main__":
+    main(TARGET)
