@@ -30,9 +30,6 @@ from mlarchive.package.recordstream import RecordStream
 HELD_MOST = 4 << 20
 """Bytes of chunks that wait for others to share their checkpoint, until there are more."""
 
-MANY_BELOW = 4 << 10
-"""Bytes: a chunk whose objects are smaller on average is compressed with more effort."""
-
 
 class PendingChunk:
     """A chunk on its way into the package.
@@ -129,8 +126,7 @@ class ChunkWriter(Closing):
         """Have a chunk that small objects share, `PIECE_MAX` at most, encoded and written."""
         berth = self.take_berth()
         berth.view[: len(data)] = data
-        many = len(chunk.completes) * MANY_BELOW > len(data)
-        self.submit(chunk, Piece(berth, len(data), Hint(many=many)))
+        self.submit(chunk, Piece(berth, len(data), Hint(many=True)))
 
     def finish(self) -> None:
         """Write all that was submitted, and state what no chunk came behind."""

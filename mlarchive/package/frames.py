@@ -22,8 +22,8 @@ class Effort(Enum):
 
     `ENTROPY` starves the match finder, so that blocks are Huffman-coded literals: on exponent
     bytes of floats it reaches what level 19 does, at several hundred times its speed, where
-    levels 1 to 9 are worse. `FAST` is level 1 and `TEXT` level 3. `SMALL` is level 6: for very
-    many small files, where what is kept about each counts as much as its bytes.
+    levels 1 to 9 are worse. `FAST` is level 1 and `TEXT` level 3. `SMALL` is level 6, for
+    chunks of many small files: what is kept about each file is made up for there.
     """
 
     ENTROPY = "entropy"

@@ -7,7 +7,7 @@ from mlarchive.package.chunkwriter import PendingChunk, PendingExtent
 SMALL = 64 << 10
 """Objects below this size, in bytes, share chunks."""
 
-SHARED_MAX = 1 << 20
+SHARED_MAX = 2 << 20
 """A shared chunk is closed when the next object would make it longer than this."""
 
 PENDING_MAX = 16 << 20

@@ -19,7 +19,7 @@ class Hint(Struct, frozen=True):
     Attributes:
         elem: Element size in bytes, 0 if unknown.
         rotated: Whether elements are floats, whose sign bit is better moved to the end.
-        many: Whether it is made of very many small objects.
+        many: Whether it is made of many small objects.
     """
 
     elem: int = 0
