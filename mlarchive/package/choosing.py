@@ -22,6 +22,9 @@ PROBE = 64 << 10
 _HINTED_PROBE = 32 << 10
 """Enough where the type is known, and only the planes that compress are asked for."""
 
+_PLACES_PROBE = 32 << 10
+"""Enough to tell numbers from text, and both from noise."""
+
 _PROBE_PARTS = 16
 _TEXT_BELOW = 0.5
 _BETTER = 0.99
@@ -80,7 +83,7 @@ def encode_chunk(
 
 def guess(raw: Buffer) -> Hint:
     """What the elements of an array of unknown type may be; `UNKNOWN` if it is no array."""
-    return _choose(raw, UNKNOWN).hint if _unevenness(_probe(raw, PROBE))[0] > _EVEN else UNKNOWN
+    return _choose(raw, UNKNOWN).hint
 
 
 class _Choice(Struct, frozen=True):
@@ -106,16 +109,19 @@ def _choose(raw: Buffer, hint: Hint) -> _Choice:
         if best.share > STORE_ABOVE:
             best = _try_text(probe)
     else:
-        best = _choose_blindly(_probe(raw, PROBE))
+        best = _choose_blindly(raw)
     return _Choice(1.0, Codec.STORED) if best.share > STORE_ABOVE else best
 
 
-def _choose_blindly(probe: Buffer) -> _Choice:
-    spread, least = _unevenness(probe)
-    if spread <= _EVEN and least > _NOISE:
-        return _Choice(1.0, Codec.STORED)
+def _choose_blindly(raw: Buffer) -> _Choice:
+    """What to do with bytes of which nothing is known."""
+    spread, least = _unevenness(_probe(raw, _PLACES_PROBE))
+    if spread <= _EVEN:
+        # No numbers. What turns out not to shrink is stored after all.
+        return _Choice(1.0, Codec.STORED) if least > _NOISE else _Choice(0.0, Codec.ZSTD)
+    probe = _probe(raw, PROBE)
     best = _try_text(probe)
-    if best.share >= _TEXT_BELOW and spread > _EVEN:
+    if best.share >= _TEXT_BELOW:
         for elements in _GUESSES:
             choice = _try_planes(probe, elements)
             if choice.share < best.share * _BETTER:
@@ -132,7 +138,7 @@ def _unevenness(probe: Buffer) -> tuple[float, float]:
     Returns:
         The difference between the most and the least entropy of a place, and the latter, in bits.
     """
-    whole = np.frombuffer(probe, np.uint8, min(len(probe) & ~7, _HINTED_PROBE))
+    whole = np.frombuffer(probe, np.uint8, len(probe) & ~7)
     if len(whole) < _FEW:
         return 8.0, 0.0
     places = whole.reshape(-1, 8) + _PLACES
