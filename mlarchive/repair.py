@@ -103,7 +103,8 @@ class Repair(Struct, frozen=True, kw_only=True):
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What could not be saved, a line each."""
+        """What could not be saved, a line each; in a folder, what was never here is missing too."""
+        into_folder = bool(self.output) and not self.package_id
         documents = [
             Loss(record="package", field=f"{name} document", why="it is damaged or missing")
             for name in DOCUMENTS
@@ -112,7 +113,7 @@ class Repair(Struct, frozen=True, kw_only=True):
         files = [
             Loss(record=file.owner, field=file.name, why=file.why)
             for file in self.files
-            if file.status == "lost"
+            if file.status == "lost" or (into_folder and file.status == "elsewhere")
         ]
         return (*documents, *files)
 
@@ -216,7 +217,7 @@ def write_package(salvage: "Salvage", path: Path) -> tuple[str, int]:
     return rebuilt.ids.package_id, rebuilt.missing
 
 
-def write_files(salvage: "Salvage", folder: Path) -> int:
+def write_files(salvage: "Salvage", folder: Path, progress: Progress | None = None) -> int:
     """Write the whole files, series and documents into a new folder.
 
     Each file stands below the folder of its record under its own path, each metric series beside
@@ -239,7 +240,7 @@ def write_files(salvage: "Salvage", folder: Path) -> int:
         raise DamageError(f"no file of {salvage.survey.source.name} is whole", hint=NOTHING_SAVED)
     refuse_taken(folder)
     fsops.remove_stale_temporaries(folder.parent, deep=False)
-    extract(_streams(salvage, documents), folder)
+    extract(_streams(salvage, documents), folder, progress=progress)
     return len(whole)
 
 

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 found, output=str(output), package_id=package_id, missing_chunks=missing
             )
         elif arguments.directory:
-            write_files(salvage, output)
+            write_files(salvage, output, progress)
             found = replace(found, output=str(output))
     console.document(found)
     _tell(found, console)

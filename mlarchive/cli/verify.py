@@ -109,6 +109,8 @@ def _tell(checked: "Checked", console: Console) -> int:
         console.note(f"warning: {checked.path}: {warning}")
     if not checked.ok:
         console.say(f"DAMAGED  {checked.path}: {checked.damage}")
+        if checked.how != "forward":
+            console.note("hint: `mlarchive repair` says what of it is whole, and saves that")
         return DAMAGE
     absent = wording.count(checked.missing, "chunk")
     thin = f"  thin, {absent} elsewhere not checked" if checked.missing else ""

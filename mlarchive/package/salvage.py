@@ -292,7 +292,7 @@ class Salvage(Closing):
         seen: set[Item] = set()
         for _, entries in self.survey.checkpoints:
             for entry in entries:
-                spent += sum(length for _, _, length in entry.extents)
+                spent += sum(max(length, 0) for _, _, length in entry.extents)
                 if spent > self.limits.unpacked:
                     raise FormatError("E015", "the checkpoints state more than is allowed here")
                 item = self._item_by_checkpoint(entry, rows, lengths)

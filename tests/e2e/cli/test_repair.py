@@ -137,3 +137,16 @@ def test_what_is_there_already_is_never_replaced(desk: Path) -> None:
         assert done.status == 14
     assert mlarchive("repair", "wine.mlpkg", "-o", "a", "-C", "b", cwd=desk).status == 2
     assert mlarchive("repair", "none.mlpkg", cwd=desk).status == 11
+
+
+def test_what_a_thin_package_never_had_is_no_loss_but_missing_from_a_folder(desk: Path) -> None:
+    mlarchive("pack", "dir:resnet", "-o", "v", cwd=desk)
+    mlarchive("pack", "dir:resnet", "-o", "v", "--tag", "a=b", cwd=desk)
+    thin, full = sorted((desk / "v").rglob("*.mlpkg"), key=lambda path: path.stat().st_size)
+    done = mlarchive("repair", thin, "--json", cwd=desk)
+    assert done.status == 0
+    assert set(states(done.document).values()) == {"whole", "elsewhere"}
+    assert mlarchive("repair", thin, "-C", "part", cwd=desk).status == 3
+    assert mlarchive("repair", thin, "-C", "all", "--from", full, cwd=desk).status == 0
+    weights = (desk / "all/folder-1/sub/weights.bin").read_bytes()
+    assert weights == (desk / "resnet/sub/weights.bin").read_bytes()

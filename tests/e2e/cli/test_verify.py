@@ -31,6 +31,7 @@ def test_a_flipped_bit_makes_the_status_4_and_hides_no_other_package(desk: Path)
     assert done.status == 4, f"seed {seed}"
     first, second = done.out.splitlines()
     assert first.startswith("DAMAGED  bad.mlpkg: E0")
+    assert "mlarchive repair" in done.err
     assert second.startswith("ok  wine.mlpkg")
 
 
