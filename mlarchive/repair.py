@@ -20,6 +20,7 @@ from mlarchive.records import File, Loss
 from mlarchive.snapshot import Stream
 
 if TYPE_CHECKING:
+    from mlarchive.package.rebuilding import Rebuilt
     from mlarchive.package.salvage import Salvage
 
 Progress = Callable[[int], None]
@@ -85,6 +86,7 @@ class Repair(Struct, frozen=True, kw_only=True):
         output: What was written; "" for nothing.
         package_id: Of the package that was written; "" for none.
         missing_chunks: Chunks that it states and does not hold.
+        dropped: What it lacks besides, of "signatures" and "parity".
     """
 
     path: str
@@ -100,6 +102,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     output: str = ""
     package_id: str = ""
     missing_chunks: int = 0
+    dropped: tuple[str, ...] = ()
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -115,7 +118,11 @@ class Repair(Struct, frozen=True, kw_only=True):
             for file in self.files
             if file.status == "lost" or (into_folder and file.status == "elsewhere")
         ]
-        return (*documents, *files)
+        dropped = [
+            Loss(record="package", field=name, why="it was made for the package as it was")
+            for name in self.dropped
+        ]
+        return (*documents, *files, *dropped)
 
 
 @contextlib.contextmanager
@@ -190,15 +197,12 @@ def report(salvage: "Salvage") -> Repair:
     )
 
 
-def write_package(salvage: "Salvage", path: Path) -> tuple[str, int]:
+def write_package(salvage: "Salvage", path: Path) -> "Rebuilt":
     """Write the package again, with the same content_id and state_id.
 
     Args:
         salvage: What was found.
         path: The new package; nothing may have that name.
-
-    Returns:
-        Its package_id, and how many chunks it states and does not hold.
 
     Raises:
         DamageError: Too little is left for that.
@@ -214,7 +218,7 @@ def write_package(salvage: "Salvage", path: Path) -> tuple[str, int]:
         file.flush()
         with fsops.syncing(file), Package.open(file, limits=salvage.limits) as package:
             package.verify()
-    return rebuilt.ids.package_id, rebuilt.missing
+    return rebuilt
 
 
 def write_files(salvage: "Salvage", folder: Path, progress: Progress | None = None) -> int:

@@ -71,9 +71,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     ):
         found = report(salvage)
         if arguments.output:
-            package_id, missing = write_package(salvage, output)
+            rebuilt = write_package(salvage, output)
             found = replace(
-                found, output=str(output), package_id=package_id, missing_chunks=missing
+                found,
+                output=str(output),
+                package_id=rebuilt.ids.package_id,
+                missing_chunks=rebuilt.missing,
+                dropped=rebuilt.dropped,
             )
         elif arguments.directory:
             write_files(salvage, output, progress)

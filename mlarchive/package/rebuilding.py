@@ -6,7 +6,7 @@ absent, and can be taken from another copy later.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -37,6 +37,7 @@ from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.restating import Restating
 from mlarchive.package.salvage import Salvage
 from mlarchive.package.scanning import UNKNOWN
+from mlarchive.package.signaturearea import has_signatures
 
 USE_A_FOLDER = "save what is whole with -C FOLDER"
 
@@ -47,10 +48,12 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
     Attributes:
         ids: Its names.
         missing: Chunks that it states and does not hold.
+        dropped: What the damaged one had besides, and fits no other: "signatures", "parity".
     """
 
     ids: PackageIds
     missing: int
+    dropped: tuple[str, ...] = ()
 
 
 class _Slot(Struct, frozen=True):
@@ -125,7 +128,16 @@ class _Rebuilding:
             self._stream.write_record(slot.type, self._encoded(slot, number, unmoved=unmoved))
         rows = [*self._stream.rows, *(self._absent[d] for d in sorted(self._absent))]
         ids = self._write_tail(encode_index(rows, [self._extents(s) for s in self._named]))
-        return Rebuilt(ids=ids, missing=len(self._absent))
+        return Rebuilt(ids=ids, missing=len(self._absent), dropped=tuple(self._dropped(ids)))
+
+    def _dropped(self, ids: PackageIds) -> Iterator[str]:
+        old, source = self._survey.trailer, self._survey.source
+        if old is not None and self._survey.signatures_are_sound:
+            same = old.package_id(self._preamble).hex() == ids.package_id
+            if not same and has_signatures(source, old):
+                yield "signatures"
+        if old is not None and old.parity_length:
+            yield "parity"
 
     @property
     def _preamble(self) -> bytes:
@@ -257,7 +269,7 @@ class _Rebuilding:
 
     def _write_tail(self, index: bytes) -> PackageIds:
         offset = self._stream.position
-        encoded = encode_text(index)
+        encoded = self._as_it_was(hashlib.sha256(index).digest()) or encode_text(index)
         self._stream.write_record(RecordType.INDEX, encoded)
         content, state, _ = (hashlib.sha256(raw).digest() for raw in self._documents)
         trailer = Trailer(

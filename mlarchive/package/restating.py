@@ -66,13 +66,16 @@ class Restating:
         return encode_checkpoint(moved)
 
     def _completed(self, number: int) -> Sequence[CheckpointEntry]:
-        """What no checkpoint states, and the chunk behind a row completes."""
-        at = bisect_right(self._present, number)
-        reach = self._present[at] if at < len(self._present) else number
+        """What no checkpoint states, and the chunks right behind a row complete."""
+        reach = number
+        for row in self._present[bisect_right(self._present, number) :]:
+            if row != reach + 1:
+                break
+            reach = row
         done = [known for known in self._unstated if self._last(known) <= reach][:ENTRIES_MOST]
         taken = set(done)
         self._unstated = [known for known in self._unstated if known not in taken]
-        return [self._entry(known, self._owners[known]) for known in done]
+        return [self._entry(known, self._owners[known]) for known in sorted(done, key=self._last)]
 
     def _last(self, known: _Known) -> int:
         return max((self._numbers[digest] for digest, _, _ in known[2]), default=0)

@@ -37,12 +37,22 @@ def rebuilt(data: bytes, *others: bytes) -> tuple[bytes, Rebuilt]:
     return out.getvalue(), done
 
 
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"thin"}))
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"thin", "a thin delta", "parity"}))
 def test_what_is_not_lost_is_written_byte_for_byte_as_it_was(name: str) -> None:
     data = samples()[name]
     again, done = rebuilt(data)
     assert again == data
     assert done.missing == 0
+
+
+def test_what_does_not_fit_the_new_package_is_said_to_be_dropped() -> None:
+    _, done = rebuilt(samples()["parity"])
+    assert done.dropped == ("parity",)
+    signed = samples()["signatures"]
+    assert rebuilt(signed)[1].dropped == ()
+    # Another package_id: signatures of the old one say nothing about it.
+    without_text = destroyed(signed, (64 + 96, 11))
+    assert rebuilt(without_text)[1].dropped == ("signatures",)
 
 
 def test_a_thin_package_stays_thin() -> None:
