@@ -28,7 +28,6 @@ from mlarchive.package.layout import (
     Trailer,
     check_preamble,
     encode_preamble,
-    encode_trailer,
 )
 from mlarchive.package.readme import README
 from mlarchive.package.record import NO_DIGEST
@@ -38,6 +37,7 @@ from mlarchive.package.restating import Restating
 from mlarchive.package.salvage import Salvage
 from mlarchive.package.scanning import UNKNOWN
 from mlarchive.package.signaturearea import has_signatures
+from mlarchive.package.tailwriter import no_signatures, write_tail
 
 USE_A_FOLDER = "save what is whole with -C FOLDER"
 
@@ -268,27 +268,13 @@ class _Rebuilding:
         return [(self._numbers[digest], at, length) for digest, at, length in self._parts[sha256]]
 
     def _write_tail(self, index: bytes) -> PackageIds:
-        offset = self._stream.position
-        encoded = self._as_it_was(hashlib.sha256(index).digest()) or encode_text(index)
-        self._stream.write_record(RecordType.INDEX, encoded)
-        content, state, _ = (hashlib.sha256(raw).digest() for raw in self._documents)
-        trailer = Trailer(
-            index_offset=offset,
-            index_length=encoded.stored_len,
-            index_sha256=encoded.stored_sha256,
-            total_length=self._stream.position + SIGNATURE_UNIT + TRAILER_SIZE,
-            signature_length=SIGNATURE_UNIT,
-            content_id=content,
-            state_id=state,
-        )
-        self._stream.write(self._signatures(trailer))
-        package_id = trailer.package_id(self._preamble)
-        self._stream.write(encode_trailer(trailer, package_id))
-        return PackageIds(
-            content_id=content.hex(),
-            state_id=state.hex(),
-            package_id=package_id.hex(),
-            size=self._stream.position,
+        content, state, _ = (hashlib.sha256(raw).hexdigest() for raw in self._documents)
+        return write_tail(
+            self._stream,
+            self._as_it_was(hashlib.sha256(index).digest()) or encode_text(index),
+            preamble=self._preamble,
+            ids=(content, state),
+            signatures=self._signatures,
         )
 
     def _signatures(self, trailer: Trailer) -> bytes:
@@ -296,4 +282,4 @@ class _Rebuilding:
         if trailer == self._survey.trailer and self._survey.signatures_are_sound:
             begin = trailer.total_length - TRAILER_SIZE - SIGNATURE_UNIT
             return self._survey.source.read_at(begin, SIGNATURE_UNIT)
-        return bytes(SIGNATURE_UNIT)
+        return no_signatures(trailer)

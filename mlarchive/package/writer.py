@@ -24,18 +24,12 @@ from mlarchive.package.entries import check_objects, named_objects
 from mlarchive.package.ids import Digest, PackageIds
 from mlarchive.package.index import Row, encode_index
 from mlarchive.package.intake import Intake
-from mlarchive.package.layout import (
-    SIGNATURE_UNIT,
-    TRAILER_SIZE,
-    RecordType,
-    Trailer,
-    encode_preamble,
-    encode_trailer,
-)
+from mlarchive.package.layout import RecordType, encode_preamble
 from mlarchive.package.readme import README
 from mlarchive.package.record import NO_DIGEST
 from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.sharing import SMALL, SharedChunks
+from mlarchive.package.tailwriter import write_tail
 
 if TYPE_CHECKING:
     from mlarchive.package.reader import Package
@@ -160,7 +154,12 @@ class PackageWriter(Closing):
             (RecordType.EVIDENCE, documents.evidence),
         ):
             self.stream.write_record(kind, encode_text(raw))
-        return self._write_tail(documents, self._index(objects))
+        return write_tail(
+            self.stream,
+            encode_text(self._index(objects)),
+            preamble=self._preamble,
+            ids=(documents.content_id, documents.state_id),
+        )
 
     def _add_pieces(self, intake: Intake, called: "_Called") -> None:
         """Cut, encode and write; the last piece waits until the digest of the whole is known."""
@@ -229,29 +228,6 @@ class PackageWriter(Closing):
                 ]
                 for entry in objects
             ],
-        )
-
-    def _write_tail(self, documents: Documents, index: bytes) -> PackageIds:
-        offset = self.stream.position
-        encoded = encode_text(index)
-        self.stream.write_record(RecordType.INDEX, encoded)
-        self.stream.write(bytes(SIGNATURE_UNIT))
-        trailer = Trailer(
-            index_offset=offset,
-            index_length=encoded.stored_len,
-            index_sha256=encoded.stored_sha256,
-            total_length=self.stream.position + TRAILER_SIZE,
-            signature_length=SIGNATURE_UNIT,
-            content_id=bytes.fromhex(documents.content_id),
-            state_id=bytes.fromhex(documents.state_id),
-        )
-        package_id = trailer.package_id(self._preamble)
-        self.stream.write(encode_trailer(trailer, package_id))
-        return PackageIds(
-            content_id=documents.content_id,
-            state_id=documents.state_id,
-            package_id=package_id.hex(),
-            size=self.stream.position,
         )
 
 
