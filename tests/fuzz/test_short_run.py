@@ -56,7 +56,7 @@ def fuzz(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     ("target", "runs", "reached"),
     [
         ("reader", 1000, {"whole", "thin", "E029", "E042"}),
-        ("bases", 300, {"thin+whole"}),
+        ("bases", 150, {"thin+whole"}),
         ("chunkers", 500, {"pieces:1", "pieces:3"}),
         ("documents", 1000, {"read", "E030", "E032"}),
         ("locators", 1000, {"refused", "dir", "azureml"}),
