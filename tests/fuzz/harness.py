@@ -26,6 +26,7 @@ import tracemalloc
 import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -173,6 +174,8 @@ def main(target: Target, arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--corpus", type=Path, help="keep inputs that reach something new here")
     parser.add_argument("--findings", type=Path, default=Path(), help="folder for findings")
     given = parser.parse_args(arguments)
+    if not given.inputs and find_spec("atheris") is None:
+        parser.error("atheris is not installed: `pip install atheris`, or name files to feed")
     _take_one_processor()
     signal.signal(signal.SIGPROF, _overspent)
     scratch = Path(tempfile.mkdtemp(prefix="mlarchive-fuzz-"))
