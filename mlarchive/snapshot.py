@@ -24,11 +24,13 @@ class Stream:
             the source claims, -1 where it claims nothing; packing fills in what it measured and
             refuses a claim that does not hold.
         open: Opens the bytes for one forward read; call it as often as needed.
+        place: Who reads many streams does it in the order of these, if order matters to nobody.
     """
 
     owner: str
     entry: Entry
     open: Callable[[], BinaryIO]
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,7 +326,12 @@ class Package:
         require(sum(used) == len(extents), "E020: the objects do not use each extent once")
         check_extents(self.rows, extents)
         table = iter(extents)
-        return [list(itertools.islice(table, count)) for count in used]
+        objects = [list(itertools.islice(table, count)) for count in used]
+        several = [extent for parts in objects if len(parts) > 1 for extent in parts]
+        decoded = sum(self.rows[row].raw_length for row, _, _ in several)
+        given = sum(length for _, _, length in several)
+        require(decoded <= 16 * given + (1 << 30), "E015: small parts of long chunks")
+        return objects
 
     def _check_signatures(self) -> None:
         """Check that the signature area is zero or has a frame (10.1)."""

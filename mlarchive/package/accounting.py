@@ -13,7 +13,7 @@ from mlarchive.errors import FormatError
 from mlarchive.package.codec import Codec
 from mlarchive.package.index import NO_BASE
 from mlarchive.package.layout import DOCUMENT_TYPES, SKIPPABLE, RecordType, Trailer
-from mlarchive.package.limits import CHUNK_MAX, TEXT_MAX, Limits
+from mlarchive.package.limits import CHUNK_MAX, EFFORT_FACTOR, EFFORT_FREE, TEXT_MAX, Limits
 from mlarchive.package.record import record_size
 from mlarchive.package.tables import Index, Table
 
@@ -41,6 +41,7 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     _check_bases(index.rows, absent)
     _check_objects(index, limits)
     _check_extents(index)
+    _check_effort(index)
     _check_coverage(index, absent)
 
 
@@ -68,6 +69,8 @@ def _check_lengths(rows: Table, trailer: Trailer, limits: Limits) -> None:
     _refuse(bounded & (raw > CHUNK_MAX), "E015", "chunk or checkpoint {} is longer than 64 MiB")
     _refuse(bounded & (raw == 0), "E018", "chunk or checkpoint {} is empty")
     _refuse(document & (raw > limits.document), "E015", "document {} is longer than allowed")
+    if int(raw[checkpoint].sum()) > limits.document:
+        raise FormatError("E015", "the checkpoints together are longer than allowed")
 
 
 def _check_codecs(rows: Table, absent: Mask) -> None:
@@ -156,6 +159,18 @@ def _check_objects(index: Index, limits: Limits) -> None:
             "E015",
             f"the package unpacks to {total} bytes, more than the {limits.unpacked}"
             " that are allowed here",
+        )
+
+
+def _check_effort(index: Index) -> None:
+    """Refuse objects of so many small parts of long chunks that decoding would take for ever."""
+    several = np.repeat(index.objects["extents"] > 1, index.objects["extents"])
+    parts = index.extents[several]
+    decoded = int(np.sum(index.rows["raw_len"][parts["row"]], dtype=np.uint64))
+    given = int(np.sum(parts["length"], dtype=np.uint64))
+    if decoded > EFFORT_FACTOR * given + EFFORT_FREE:
+        raise FormatError(
+            "E015", f"{given} bytes of objects are scattered over {decoded} bytes of chunks"
         )
 
 

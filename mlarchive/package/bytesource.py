@@ -55,6 +55,8 @@ class ByteSource(Closing):
             FormatError: E006; the file ends before.
             MlarchiveError: As the system says.
         """
+        if offset + length > self.size:
+            raise FormatError("E006", f"{self.name} ends before byte {offset + length}")
         with explaining(self.name, "read"):
             read = self._pread if self._positional else self._seek_and_read
             data = read(offset, length)

@@ -45,7 +45,7 @@ def extract(
     check_paths([stream.entry.path for stream in chosen if isinstance(stream.entry, File)])
     total = 0
     with atomic_folder(folder) as temporary, _Folders(temporary) as folders:
-        for stream in chosen:
+        for stream in sorted(chosen, key=lambda stream: stream.place):
             for count in _write(stream, folders):
                 total += count
                 if progress is not None:

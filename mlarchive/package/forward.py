@@ -228,6 +228,7 @@ class _Forward:
         self._decoding = decoding
         self._seen: list[_Seen] = []
         self._documents: dict[int, bytes] = {}
+        self._checkpoints = 0
         self._stated: list[bytes] = []
         self._last = 0
         self._not_decoded = 0
@@ -320,6 +321,10 @@ class _Forward:
             raise FormatError("E024", f"the padding at byte {end} is not zero")
 
     def _read(self, payload: bytes, header: Header, at: int) -> None:
+        if header.type == RecordType.CHECKPOINT:
+            self._checkpoints += header.raw_len
+            if self._checkpoints > self._limits.document:
+                raise FormatError("E015", "the checkpoints together are longer than allowed")
         raw = bytes(_decoded(payload, header, at, None))
         if header.type in self._documents:
             raise FormatError("E019", "a document is there twice")

@@ -16,13 +16,18 @@ TEXT_MAX = 64 << 10
 WINDOW_MAX = 8 << 20
 """The format's own limit on the window of a zstd frame, in bytes (clause 5.2)."""
 
+EFFORT_FACTOR = 16
+EFFORT_FREE = 1 << 30
+"""The format's own limit on what objects of several extents make a reader decode: so many times
+their size, and so many bytes more (clause 9.4)."""
+
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Limits on what a reader accepts; what exceeds one is refused with E015.
 
     Attributes:
         index: Length of the index, in bytes. 128 MiB describes 5 TiB, or two million files.
-        document: Raw length of each of the three documents, in bytes.
+        document: Raw length of each of the three documents, and of all checkpoints, in bytes.
         unpacked: Sum of the sizes of all objects, in bytes.
     """
 

@@ -5,7 +5,8 @@ Checked when packing and when reading.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from mlarchive.errors import FormatError
 
@@ -50,17 +51,81 @@ def check_paths(paths: Sequence[str]) -> None:
     Raises:
         FormatError: E036 or E037.
     """
-    for path in paths:
+    names = _Names(paths)
+    for number, path in enumerate(paths):
         reason = refusal(path)
         if reason:
             raise FormatError("E036", f"the path {path!r} {reason}")
-    files: dict[str, str] = {}
-    for path in paths:
-        key = folded(path)
-        if key in files:
-            raise FormatError("E037", f"the paths {files[key]!r} and {path!r} collide")
-        files[key] = path
-    _refuse_folder_collisions(files)
+        names.add(number)
+
+
+class _Name(NamedTuple):
+    """A name in a folder, as it was first spelled.
+
+    Attributes:
+        folder: The number of the folder that it is; -1 for a file.
+        spelling: The component.
+        path: The number of the path that it was first met in.
+        depth: How many components of that path end with it.
+    """
+
+    folder: int
+    spelling: str
+    path: int
+    depth: int
+
+
+class _Names:
+    """The names in each folder, where case does not count.
+
+    A folder is known by a number, so that a path takes memory for its own components only, however
+    deep it lies. That is the same as folding whole paths, for `/` never composes with anything.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+        self._known: dict[tuple[int, str], _Name] = {}
+        self._folders = 0
+        self._last = ("", 0)
+
+    def add(self, number: int) -> None:
+        """Add a path by its number.
+
+        Raises:
+            FormatError: E037; it collides with one that was added before.
+        """
+        path = self._paths[number]
+        folder, _, name = path.rpartition("/")
+        parts = folder.split("/") if folder else []
+        if folder != self._last[0]:
+            self._last = (folder, self._enter(parts, number))
+        mine = _Name(-1, name, number, len(parts) + 1)
+        other = self._known.setdefault((self._last[1], folded(name)), mine)
+        if other.folder != -1:
+            raise _file_and_folder(path, self._paths[other.path])
+        if other.path != number:
+            raise FormatError("E037", f"the paths {self._paths[other.path]!r} and {path!r} collide")
+
+    def _enter(self, parts: Sequence[str], number: int) -> int:
+        here = 0
+        for depth, part in enumerate(parts, 1):
+            new = _Name(self._folders + 1, part, number, depth)
+            found = self._known.setdefault((here, folded(part)), new)
+            if found is new:
+                self._folders += 1
+            elif found.folder == -1:
+                raise _file_and_folder(self._paths[found.path], self._paths[number])
+            elif found.spelling != part:
+                one, other = (
+                    "/".join(self._paths[n].split("/")[:depth]) for n in (found.path, number)
+                )
+                raise FormatError("E037", f"the folders {one!r} and {other!r} collide")
+            here = found.folder
+        return here
+
+
+def _file_and_folder(file: str, path: str) -> FormatError:
+    return FormatError("E037", f"{file!r} is a file, and a folder of {path!r}")
 
 
 def whole_refusal(path: str) -> str:
@@ -76,22 +141,6 @@ def whole_refusal(path: str) -> str:
     if not unicodedata.is_normalized("NFC", path):
         return "is not in Unicode's normalisation form C"
     return ""
-
-
-def _refuse_folder_collisions(files: Mapping[str, str]) -> None:
-    spellings: dict[str, str] = {}
-    known: set[str] = {""}
-    for path in files.values():
-        folder = path.rpartition("/")[0]
-        while folder not in known:
-            known.add(folder)
-            key = folded(folder)
-            if key in files:
-                other = files[key]
-                raise FormatError("E037", f"{other!r} is a file, and a folder of {path!r}")
-            if (other := spellings.setdefault(key, folder)) != folder:
-                raise FormatError("E037", f"the folders {other!r} and {folder!r} collide")
-            folder = folder.rpartition("/")[0]
 
 
 def folded(path: str) -> str:

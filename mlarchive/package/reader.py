@@ -278,7 +278,12 @@ class Package(Closing):
                         check_columns(file, entry.points)
 
     def _stream(self, owner: str, entry: Entry) -> Stream:
-        return Stream(owner=owner, entry=entry, open=lambda: self.open_object(entry.sha256))
+        return Stream(
+            owner=owner,
+            entry=entry,
+            open=lambda: self.open_object(entry.sha256),
+            place=self.storage.first_row(self.objects[entry.sha256].number),
+        )
 
 
 def _ignore(count: int) -> None:

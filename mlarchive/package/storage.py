@@ -74,6 +74,11 @@ class Storage:
         extents: list[Extent] = self.index.extents[first : first + count].tolist()
         return extents
 
+    def first_row(self, number: int) -> int:
+        """Where an object begins: objects that share a chunk are best read one after another."""
+        first, count = self._places[number]
+        return int(self.index.extents["row"][first]) if count else 0
+
     def open(self, number: int) -> BinaryIO:
         """The object as a buffered, seekable file.
 

@@ -358,7 +358,7 @@ def _trailer_for(index: Index) -> Trailer:
     ids = {}
     for kind in (RecordType.CONTENT, RecordType.STATE):
         numbers = np.flatnonzero(index.rows["type"] == kind)
-        ids[kind] = index.row(int(numbers[0])).raw_sha256 if numbers.size else b""
+        ids[kind] = index.rows["raw_sha256"][numbers[0]].tobytes() if numbers.size else b""
     return Trailer(
         index_offset=end,
         index_length=0,

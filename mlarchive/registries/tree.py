@@ -10,7 +10,7 @@ import io
 import sys
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -56,7 +56,7 @@ class Leaf:
         entry = self.stream.entry
         if isinstance(entry, File):
             named = File(path=self.path, size=entry.size, sha256=entry.sha256, role=entry.role)
-            return Stream(owner=self.stream.owner, entry=named, open=self.stream.open)
+            return replace(self.stream, entry=named)
         with self.open() as text:
             return file_stream(self.path, text.read())
 

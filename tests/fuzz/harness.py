@@ -26,6 +26,7 @@ import tracemalloc
 import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -87,6 +88,9 @@ class Run:
         seconds: How long at most; 0 for ever.
         findings: The folder that a finding is written to.
         leave: Ends the process with a status.
+
+    Attributes:
+        findings: As given.
     """
 
     def __init__(
@@ -102,7 +106,8 @@ class Run:
         self._leave = leave
         self._inputs = inputs
         self._end = time.monotonic() + seconds if seconds else 0.0
-        self._findings = findings
+        self.findings = findings
+        findings.mkdir(parents=True, exist_ok=True)
         self._outcomes: Counter[str] = Counter()
         self._news = time.monotonic() + _NEWS
         self._measured = 0
@@ -146,11 +151,10 @@ class Run:
 
     def _write(self, data: bytes, why: str) -> None:
         name = f"finding-{self._target.name}-{hashlib.sha256(data).hexdigest()[:12]}"
-        self._findings.mkdir(parents=True, exist_ok=True)
-        (self._findings / name).write_bytes(data)
-        (self._findings / f"{name}.txt").write_text(why)
+        (self.findings / name).write_bytes(data)
+        (self.findings / f"{name}.txt").write_text(why)
         self._report("finding")
-        _say(f"{why}FINDING {self._findings / name}")
+        _say(f"{why}FINDING {self.findings / name}")
 
     def _report(self, what: str) -> None:
         outcomes = " ".join(f"{word}={count}" for word, count in sorted(self._outcomes.items()))
@@ -170,6 +174,8 @@ def main(target: Target, arguments: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--corpus", type=Path, help="keep inputs that reach something new here")
     parser.add_argument("--findings", type=Path, default=Path(), help="folder for findings")
     given = parser.parse_args(arguments)
+    if not given.inputs and find_spec("atheris") is None:
+        parser.error("atheris is not installed: `pip install atheris`, or name files to feed")
     _take_one_processor()
     signal.signal(signal.SIGPROF, _overspent)
     scratch = Path(tempfile.mkdtemp(prefix="mlarchive-fuzz-"))
@@ -206,6 +212,7 @@ def _fuzz(target: Target, run: Run, *, corpus: Path, seeds: Path, seed: int) -> 
         "-timeout_exitcode=1",
         "-error_exitcode=1",
         "-rss_limit_mb=2048",
+        f"-artifact_prefix={run.findings}/finding-{target.name}-",
         "-verbosity=0",
     ]
     mutator = {}
@@ -242,7 +249,9 @@ def _instrument() -> None:
         if isinstance(found, types.FunctionType) and (found.__module__ or "").startswith(
             "mlarchive."
         ):
-            atheris.instrument_func(found)
+            # atheris 3 never lets go of what a comparison gives, which may be an array.
+            scalars = "np" not in found.__globals__
+            found.__code__ = atheris.patch_code(found.__code__, trace_dataflow=scalars)
 
 
 def _write_seeds(seeds: Iterable[bytes], folder: Path) -> None:

@@ -105,13 +105,13 @@ def _read_unverified(data: bytes) -> None:
 
 
 def _verify_by_command(data: bytes, outcome: str) -> None:
-    out = io.StringIO()
+    out, words = io.StringIO(), io.StringIO()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fuzzed.mlpkg"
         path.write_bytes(data)
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(words):
             status = mlarchive(["verify", str(path), "--json"])
-    assert status == (0 if outcome in {"whole", "thin"} else 4), (status, outcome, out.getvalue())
+    assert status == (0 if outcome in {"whole", "thin"} else 4), (status, outcome, words.getvalue())
     assert json.loads(out.getvalue())["ok"] == (status == 0)
 
 

@@ -56,10 +56,12 @@ def fuzz(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     ("target", "runs", "reached"),
     [
         ("reader", 1000, {"whole", "thin", "E029", "E042"}),
+        ("bases", 150, {"thin+whole"}),
         ("chunkers", 500, {"pieces:1", "pieces:3"}),
         ("documents", 1000, {"read", "E030", "E032"}),
         ("locators", 1000, {"refused", "dir", "azureml"}),
         ("paths", 1000, {"allowed", "E036", "E037"}),
+        ("salvage", 500, {"whole:0/0", "whole:1/1"}),
     ],
 )
 def test_a_short_run_finds_nothing(

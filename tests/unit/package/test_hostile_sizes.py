@@ -1,0 +1,114 @@
+"""Small packages that would cost their reader much memory or time, and do not."""
+
+import hashlib
+import io
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from mlarchive.errors import FormatError
+from mlarchive.package import Limits, Package
+from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.salvage import Salvage
+from tests.compat.plainwriter import (
+    CHECKPOINT,
+    CHUNK,
+    CONTENT,
+    EVIDENCE,
+    STATE,
+    TEXT,
+    ZSTD,
+    Record,
+    recipe,
+)
+from tests.compat.readers import read_by_second_reader
+from tests.compat.samples import documents, with_files
+
+MIB = 1 << 20
+
+
+@contextmanager
+def at_most(limit: int) -> Iterator[None]:
+    """The block takes no more memory than so many bytes."""
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < limit, f"{peak >> 20} MiB"
+
+
+def salvaged_content(package: bytes | Path) -> bytes | None:
+    source = package if isinstance(package, Path) else io.BytesIO(package)
+    with ByteSource(source) as file, Salvage(file) as salvage:
+        return salvage.content
+
+
+@pytest.mark.clause("11.7")
+def test_salvage_of_an_index_that_names_a_base_that_is_no_row() -> None:
+    made = recipe(documents())
+    made.records[1].row = {"base": 99}
+    assert salvaged_content(made.build()) == documents()[0]
+
+
+@pytest.mark.clause("11.7")
+def test_salvage_of_a_trailer_with_an_offset_beyond_any_file(tmp_path: Path) -> None:
+    made = recipe(documents())
+    made.trailer = {"index_offset": 1 << 63}
+    path = tmp_path / "x.mlpkg"
+    path.write_bytes(made.build())
+    assert salvaged_content(made.build()) == documents()[0]
+    assert salvaged_content(path) == documents()[0]
+
+
+@pytest.mark.clause("11.2")
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_checkpoint_is_no_way_around_the_operators_limits(number: int) -> None:
+    head, tail = b'{"entries":[', b'],"format":"mlpkg-checkpoint-1"}'
+    item = b'{"extents":[],"name":"f","owner":"n"},'
+    raw = head + (item * ((8 * MIB - 100) // len(item)))[:-1] + tail
+    payload = zstandard.ZstdCompressor(level=3).compress(raw)
+    made = recipe(with_files({"f": b""}), [[]], order=(TEXT, CHECKPOINT, CONTENT, STATE, EVIDENCE))
+    made.records[1:2] = [Record(CHECKPOINT, raw, ZSTD, payload)] * number
+    package = made.build()
+    limits = Limits(index=MIB, document=MIB, unpacked=MIB)
+    with at_most(2 * MIB), pytest.raises(FormatError, match="E015"):
+        Package.open(io.BytesIO(package), limits=limits)
+
+
+@pytest.mark.clause("9.4")
+def test_small_parts_of_long_chunks_are_refused_by_both_readers() -> None:
+    """10 KB that unpack to 128 MiB: every extent of one byte would decode 64 MiB anew."""
+    size, times = 64 * MIB, 20
+    one, other = b"a" * size, b"b" * size
+    parts = [(one, 0, size), (other, 0, size), *[(one, 0, 1), (other, 0, 1)] * times]
+    files = {"f": one + other + b"ab" * times}
+    made = recipe(with_files(files), [parts], order=(TEXT, CHUNK, CONTENT, STATE, EVIDENCE))
+    for record in made.records:
+        if record.kind == CHUNK:
+            record.codec = ZSTD
+            record.payload = zstandard.ZstdCompressor(level=3).compress(record.raw)
+    package = made.build()
+    with pytest.raises(FormatError, match="E015"):
+        Package.open(io.BytesIO(package))
+    assert read_by_second_reader(package) == "E015"
+
+
+@pytest.mark.clause("8.2")
+def test_deep_paths_do_not_take_many_times_the_document() -> None:
+    """Each of these has 63 folders of its own."""
+    empty = hashlib.sha256().hexdigest()
+    paths = ["/".join([f"{n:08d}", *["a" * 62] * 63]) for n in range(500)]
+    entries = ",".join(f'{{"path":"{path}","sha256":"{empty}","size":0}}' for path in paths)
+    content = (
+        f'{{"format":"mlpkg-content-1","records":{{"folder-1":{{"files":[{entries}],'
+        f'"kind":"folder"}}}},"subject":"folder-1"}}'
+    ).encode()
+    package = recipe(documents(content=content), [[]]).build()
+    with Package.open(io.BytesIO(package)) as opened, at_most(16 * len(content)):
+        assert len(opened.meaning.records) == 1
