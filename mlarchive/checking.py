@@ -6,7 +6,7 @@ from typing import BinaryIO, Literal
 
 from msgspec import Struct
 
-from mlarchive.errors import DamageError
+from mlarchive.errors import DamageError, LaterFormatError, LimitError
 from mlarchive.fsops import explaining
 from mlarchive.package import Package
 from mlarchive.package.limits import allowed
@@ -70,6 +70,8 @@ def verify_file(path: Path, progress: Progress | None = None, *, quick: bool = F
     try:
         with Package.open(path) as package:
             return _verified(path, package, progress, quick=quick)
+    except (LaterFormatError, LimitError):
+        raise
     except DamageError as error:
         return Checked(path=str(path), ok=False, how=_how(quick=quick), damage=error.message)
 
@@ -84,6 +86,8 @@ def verify_stream(file: BinaryIO, name: str, progress: Progress | None = None) -
 
     try:
         found = verify_forward(file, name, allowed(), progress)
+    except (LaterFormatError, LimitError):
+        raise
     except DamageError as error:
         return Checked(path=name, ok=False, how="forward", damage=error.message)
     return Checked(

@@ -10,6 +10,8 @@ is a defect.
     │   └── LocatorError          2   a locator does not follow the grammar
     ├── DamageError               4   what is stored is not what was stored
     │   └── FormatError           4   a package breaks a clause of the spec (E-code)
+    │       ├── LaterFormatError 24   it needs a later version of mlarchive (E003, E004, E033, E043)
+    │       └── LimitError       25   it asks for more than the operator allows (E015)
     ├── ConfigError              10   the configuration is wrong
     ├── NotFoundError            11   what a locator names is not there
     ├── UnavailableError         12   a server does not answer (retry helps)
@@ -27,7 +29,8 @@ is a defect.
     └── Interrupted             130   the person pressed Ctrl-C
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 
 class MlarchiveError(Exception):
@@ -79,9 +82,43 @@ class FormatError(DamageError):
 
     code = "format"
 
+    def __new__(cls, refusal: str, *_: str, **__: str) -> Self:
+        """What is no damage has a class of its own, by its code."""
+        chosen: Any = NO_DAMAGE.get(refusal, cls) if cls is FormatError else cls
+        made: Self = super().__new__(chosen)
+        return made
+
     def __init__(self, refusal: str, message: str, *, hint: str = "") -> None:
         super().__init__(f"{refusal}: {message}", hint=hint)
         self.refusal = refusal
+
+
+class LaterFormatError(FormatError):
+    """A package is sound as far as this version can tell, and needs a later one to be read."""
+
+    code = "later-format"
+    exit_status = 24
+
+
+class LimitError(FormatError):
+    """A package asks for more memory or disk than the operator allows."""
+
+    code = "limit"
+    exit_status = 25
+
+    def __init__(self, refusal: str, message: str, *, hint: str = "") -> None:
+        super().__init__(refusal, message, hint=hint or _RAISE_THE_LIMIT)
+
+
+_RAISE_THE_LIMIT = (
+    "if you trust it, set MLARCHIVE_MAX_UNPACKED, MLARCHIVE_MAX_DOCUMENT or MLARCHIVE_MAX_INDEX"
+)
+
+NO_DAMAGE: Mapping[str, type[FormatError]] = {
+    **dict.fromkeys(("E003", "E004", "E033", "E043"), LaterFormatError),
+    "E015": LimitError,
+}
+"""Refusals that say nothing against the package."""
 
 
 class ConfigError(MlarchiveError):

@@ -21,7 +21,7 @@ from mlarchive.package import Digest, PackageWriter
 from mlarchive.package.checkpoints import checkpoint_name, owner_name
 from mlarchive.package.documents import Meaning, encode_documents, localised
 from mlarchive.package.documents import Packed as PackedBy
-from mlarchive.records import AnyRecord, File, Loss
+from mlarchive.records import Address, AnyRecord, File, Loss
 from mlarchive.snapshot import Entry, Snapshot, Stream, entry_name
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def pack_file(
             threads=threads,
             progress=progress,
         )
-        return settle(made, path)
+        return settle(made, path, snapshot.address)
 
 
 def pack_scratch(  # noqa: PLR0913  (those of `pack`, and where)
@@ -196,20 +196,21 @@ def pack_state(
     return msgspec.structs.replace(packed, path=path, thin=True)
 
 
-def settle(made: Packed, path: Path) -> Packed:
+def settle(made: Packed, path: Path, address: Address) -> Packed:
     """Give a verified package its final name, unless the same thing has it already.
 
     Args:
         made: In a scratch folder on the same file system; left there if it is not needed.
         path: The final name.
+        address: What the object is called.
 
     Raises:
-        ConflictError: Something else has it, or the same thing, damaged.
+        ConflictError: Something else has it, or the same thing, damaged or under another name.
     """
     if present := _package_at(path):
         if (present.content_id, present.state_id) != (made.content_id, made.state_id):
             raise _taken(path)
-        _require_sound(path)
+        _require_sound(path, address)
         return msgspec.structs.replace(
             made, path=path, package_id=present.package_id, size=present.size, fresh=False
         )
@@ -322,22 +323,29 @@ def _package_at(path: Path) -> Packed | None:
         raise _taken(path) from error
 
 
-def _require_sound(path: Path) -> None:
-    """Refuse to call a package present whose bytes are not what was stored.
+def _require_sound(path: Path, address: Address) -> None:
+    """Refuse to call a package present whose bytes are not what was stored, or whose name is not.
 
     Raises:
-        ConflictError: It is damaged.
+        ConflictError: It is damaged, or what it holds is called otherwise.
     """
     from mlarchive.package import Package
 
     try:
         with Package.open(path) as package:
             package.verify(full=False)
+            present = package.meaning.address
     except DamageError as error:
         raise ConflictError(
             f"{path} exists already and is damaged: {error.message}",
             hint="move it away, then run the same command again",
         ) from error
+    if (present.name, present.version) != (address.name, address.version):
+        name = f"{present.name} {present.version}".rstrip()
+        raise ConflictError(
+            f"{path} exists already and holds the same under another name, {name}",
+            hint="choose another name for the file, or remove it first",
+        )
 
 
 def _taken(path: Path) -> ConflictError:

@@ -20,8 +20,8 @@ from mlarchive.records import File, Loss
 from mlarchive.snapshot import Stream
 
 if TYPE_CHECKING:
-    from mlarchive.package.rebuilding import Rebuilt
-    from mlarchive.package.salvage import Salvage
+    from mlarchive.package.repairing.rebuilding import Rebuilt
+    from mlarchive.package.repairing.salvage import Salvage
 
 Progress = Callable[[int], None]
 
@@ -146,7 +146,7 @@ def salvaging(
         MlarchiveError: A file cannot be read.
     """
     from mlarchive.package.bytesource import ByteSource
-    from mlarchive.package.salvage import Salvage
+    from mlarchive.package.repairing.salvage import Salvage
 
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(ByteSource(name)) for name in (path, *others)]
@@ -209,7 +209,7 @@ def write_package(salvage: "Salvage", path: Path) -> "Rebuilt":
         MlarchiveError: As the system says. Nothing is left behind then.
     """
     from mlarchive.package import Package
-    from mlarchive.package.rebuilding import rebuild
+    from mlarchive.package.repairing.rebuilding import rebuild
 
     refuse_taken(path)
     fsops.remove_stale_temporaries(path.parent, deep=False)
@@ -261,7 +261,7 @@ def refuse_taken(path: Path) -> None:
 
 
 def _streams(salvage: "Salvage", documents: Sequence[tuple[str, bytes]]) -> Iterator[Stream]:
-    from mlarchive.package.placing import Places
+    from mlarchive.package.repairing.placing import Places
 
     places = Places(name for name, _ in documents)
     for name, raw in documents:

@@ -5,7 +5,7 @@
 data beside them. Wheels do not carry the corpus: name a copy of it, or work in a source tree.
 
     python -m mlarchive.testing                                        # mlarchive itself
-    python -m mlarchive.testing --reader 'spec/reader.py verify {package} {bases}'
+    python -m mlarchive.testing --reader 'python spec/reader.py verify {package} {bases}'
 
 A reader in another language is a command. After a package that it read it leaves with 0 and prints
 one JSON object, as `spec/vectors/README.md` says; a refusal is another status, and the first code
@@ -131,8 +131,11 @@ def read_with_command(template: str) -> Reader:
             command += [str(base) for base in bases] if word == "{bases}" else both
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - asked for
         if done.returncode == 0:
-            found: Found = json.loads(done.stdout)
-            return found
+            try:
+                found: Found = json.loads(done.stdout)
+            except ValueError:
+                return "exit status 0 and no JSON object"
+            return found if isinstance(found, dict) else "exit status 0 and no JSON object"
         code = re.search(rb"\bE\d{3}\b", done.stderr + done.stdout)
         return code[0].decode() if code else f"exit status {done.returncode} and no code"
 

@@ -24,7 +24,8 @@ a server assigns, and all other evidence, are mentioned and make nothing unequal
 
 Records are paired within their kind: the subjects; then by native id; by name and version; by the
 paths of their files; in the order of their keys. Objects equal in content are paired by key.
-An object that is in no package is packed for it, into a scratch folder.
+An object that is in no package is packed for it, into a scratch folder. The ids that packages
+state are compared, not their bytes: `mlarchive verify` says whether these are as they were.
 
 exit status: 0 equal in content and state, 5 not equal; others as in mlarchive -h
 """

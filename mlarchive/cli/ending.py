@@ -19,16 +19,16 @@ DIFFERENT = 5
 
 
 class Ending:
-    """The exit status so far: the first failure's, else 3 with losses, else 0."""
+    """The exit status so far: 4 for damage, else the first failure's, else 3 for losses, else 0."""
 
     def __init__(self) -> None:
         self.status = 0
         self._failed = False
 
     def take(self, status: int) -> None:
-        """An object is done, with or without losses."""
-        if not self._failed:
-            self.status = max(self.status, status)
+        """An object is done, with or without losses; damage counts for more than any failure."""
+        if not self._failed or status == DAMAGE:
+            self.status = DAMAGE if DAMAGE in {status, self.status} else max(self.status, status)
 
     @contextmanager
     def outlasting(self, name: object, console: Console) -> Iterator[None]:
@@ -50,5 +50,6 @@ class Ending:
             if error.hint:
                 console.note(f"hint: {error.hint}")
             console.document({"address": str(name), "error": error_document(error)})
-            if not self._failed:
-                self._failed, self.status = True, error.exit_status
+            if not self._failed and self.status != DAMAGE:
+                self.status = error.exit_status
+            self._failed = True

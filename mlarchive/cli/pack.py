@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ DESCRIPTION = """\
 Make a package of an object with all that hangs on it: a model version with its run, metrics,
 files and environment; a folder with its files. One object goes to a file, several to a vault,
 which is a folder of packages. A package gets its name only when it is complete and verified.
+Of files, names and bytes are kept; owners, modes and times are not.
 """
 EXAMPLES = """\
 examples:
@@ -207,7 +209,7 @@ def _read(source: "Source", address: "Address", arguments: argparse.Namespace) -
         name=arguments.name,
         version=arguments.version,
         description=arguments.description,
-        tags=dict(arguments.tag),
+        tags=_tags(arguments.tag),
     )
 
 
@@ -248,3 +250,16 @@ def _refuse_unfit_output(console: Console) -> None:
         raise UsageError(
             "a package is not for a terminal", hint="send standard output to a file or a pipe"
         )
+
+
+def _tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The tags that were given.
+
+    Raises:
+        UsageError: One was given twice.
+    """
+    tags = dict(pairs)
+    if len(tags) < len(pairs):
+        twice = next(key for key in tags if [name for name, _ in pairs].count(key) > 1)
+        raise UsageError(f"the tag {twice!r} was given twice", hint="give each tag once")
+    return tags

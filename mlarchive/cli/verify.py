@@ -53,7 +53,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     words: list[str] = arguments.packages
     if words.count(STANDARD_INPUT) > 1:
         raise UsageError("standard input can be read once", hint="name - once")
-    places = {word: locators([word])[0] for word in words if word != STANDARD_INPUT}
+    # A file that was carried may have lost its suffix, or have another while it comes.
+    others = [word for word in words if word != STANDARD_INPUT and not Path(word).is_file()]
+    places = {word: locators([word])[0] for word in others}
     for locator in places.values():
         if locator.scheme not in {"package", "vault"}:
             raise UsageError(
@@ -69,6 +71,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         with end.outlasting(word, console):
             if word == STANDARD_INPUT:
                 end.take(_verify_standard_input(console))
+            elif word not in places:
+                end.take(_verify_file(Path(word), console, quick=arguments.quick))
             else:
                 end.take(_verify(places[word], console, quick=arguments.quick))
     return end.status
@@ -82,15 +86,21 @@ def _verify_standard_input(console: Console) -> int:
     return _tell(checked, console)
 
 
+def _verify_file(path: Path, console: Console, *, quick: bool) -> int:
+    from mlarchive.checking import verify_file
+
+    with console.progress(f"verifying {path.name}") as progress:
+        checked = verify_file(path, progress, quick=quick)
+    return _tell(checked, console)
+
+
 def _verify(locator: "Locator", console: Console, *, quick: bool) -> int:
-    from mlarchive.checking import verify_file, verify_vault
+    from mlarchive.checking import verify_vault
     from mlarchive.vault import Vault
 
     path = Path(locator.registry)
     if locator.scheme == "package":
-        with console.progress(f"verifying {path.name}") as progress:
-            checked = verify_file(path, progress, quick=quick)
-        return _tell(checked, console)
+        return _verify_file(path, console, quick=quick)
     if not path.is_dir():
         raise NotFoundError(f"{path} is not a folder", hint="check the path after vault:")
     status, seen = 0, False

@@ -51,11 +51,12 @@ def check_paths(paths: Sequence[str]) -> None:
     Raises:
         FormatError: E036 or E037.
     """
-    names = _Names(paths)
-    for number, path in enumerate(paths):
+    for path in paths:
         reason = refusal(path)
         if reason:
             raise FormatError("E036", f"the path {path!r} {reason}")
+    names = _Names(paths)
+    for number in range(len(paths)):
         names.add(number)
 
 

@@ -30,8 +30,8 @@ _AT_ONCE = 64 << 10
 """Bytes: a shorter object that is in one chunk is taken from there at once."""
 
 WHOLE_IN_ITS_VAULT = (
-    "it is whole in its vault: `mlarchive extract vault:DIR#KIND/NAME/VERSION -C FOLDER`,"
-    " or `mlarchive copy vault:DIR#KIND/NAME/VERSION TARGET`"
+    "if it is from a vault, name it there: `mlarchive extract vault:DIR#KIND/NAME/VERSION`;"
+    " else `mlarchive repair THIS --from THE_OTHER -o WHOLE.mlpkg`"
 )
 """What to do with a package that leaves bytes to another one."""
 
@@ -88,7 +88,7 @@ class Storage:
         extents = self.extents(number)
         if self.lacks(row for row, _, _ in extents):
             raise MissingChunksError(
-                f"{self.source.name} is thin: it leaves this to another package",
+                f"{self.source.name} is thin: a part of what is asked for is in another package",
                 hint=WHOLE_IN_ITS_VAULT,
             )
         if len(extents) == 1 and extents[0][2] <= _AT_ONCE:

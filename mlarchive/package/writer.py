@@ -39,6 +39,10 @@ THREADS_MOST = 8
 """More threads than this wait for the one that reads, hashes whole objects and writes."""
 
 
+FLUSH_AFTER = 64 << 20
+"""Bytes: small files wait for others so long, and no longer, if a large one comes."""
+
+
 class _Object(Struct, frozen=True):
     """An object: its size, and what it is made of."""
 
@@ -65,6 +69,8 @@ class PackageWriter(Closing):
         self._objects: dict[bytes, _Object] = {}
         self._absent: dict[bytes, int] = {}
         self._shared = SharedChunks()
+        self._taken = 0
+        self._flushed = 0
         self._chunks = ChunkWriter(
             self.stream,
             threads=threads or min(len(os.sched_getaffinity(0)) + 1, THREADS_MOST),
@@ -107,7 +113,9 @@ class PackageWriter(Closing):
             self._add_small(head, intake.sha256(), called)
         else:
             intake.push_back(head)
+            self._flush_small()
             self._add_pieces(intake, called)
+        self._taken += intake.size
         if size not in {-1, intake.size}:
             raise SourceChangedError(
                 f"{name} was to have {size} bytes, but {intake.size} were read",
@@ -160,6 +168,13 @@ class PackageWriter(Closing):
             preamble=self._preamble,
             ids=(documents.content_id, documents.state_id),
         )
+
+    def _flush_small(self) -> None:
+        """Write small files before a large one now and then: who is cut off has them then."""
+        if self._taken - self._flushed >= FLUSH_AFTER or not self._flushed:
+            self._flushed = self._taken + 1
+            for chunk, data in self._shared.take_all():
+                self._chunks.submit_shared(chunk, data)
 
     def _add_pieces(self, intake: Intake, called: "_Called") -> None:
         """Cut, encode and write; the last piece waits until the digest of the whole is known."""

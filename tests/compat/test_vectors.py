@@ -22,7 +22,7 @@ from mlarchive.package.keys import local_keys
 from mlarchive.package.planes import decode_planes, encode_planes
 from mlarchive.package.record import encode_header
 from mlarchive.package.refusals import REFUSALS
-from mlarchive.package.salvage import Salvage
+from mlarchive.package.repairing.salvage import Salvage
 from mlarchive.package.tables import decode_index
 from mlarchive.records import AnyRecord
 from mlarchive.testing import (

@@ -6,7 +6,7 @@ import random
 
 from mlarchive.errors import FormatError
 from mlarchive.package.bytesource import ByteSource
-from mlarchive.package.salvage import Salvage
+from mlarchive.package.repairing.salvage import Salvage
 from tests.fuzz.harness import Mutate, Target, main
 from tests.fuzz.mutating import changed_package
 from tests.fuzz.reader import LIMITS, seeds

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mlarchive.errors import DamageError
 from mlarchive.package.bytesource import ByteSource
-from mlarchive.package.rebuilding import rebuild
-from mlarchive.package.salvage import Salvage
+from mlarchive.package.repairing.rebuilding import rebuild
+from mlarchive.package.repairing.salvage import Salvage
 from tests.support.packages import opened, packed
 
 FILES = st.dictionaries(

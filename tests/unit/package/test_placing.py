@@ -3,7 +3,7 @@
 import pytest
 
 from mlarchive.package.paths import check_paths
-from mlarchive.package.placing import Places, safe_name
+from mlarchive.package.repairing.placing import Places, safe_name
 
 HOSTILE = [
     "../../etc/passwd",

@@ -8,7 +8,7 @@ import pytest
 from mlarchive.errors import DamageError
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
-from mlarchive.package.rebuilding import Rebuilt, rebuild
+from mlarchive.package.repairing.rebuilding import Rebuilt, rebuild
 from tests.compat.flips import flipped
 from tests.compat.samples import samples
 from tests.support.deltas import package_with_deltas

@@ -16,7 +16,7 @@ from mlarchive.package.entries import entries_of
 from mlarchive.package.layout import RecordType
 from mlarchive.package.record import Header, decode_header, encode_header, record_size
 from mlarchive.package.recordreader import read_record
-from mlarchive.package.salvage import Item, Salvage
+from mlarchive.package.repairing.salvage import Item, Salvage
 from mlarchive.records import File
 from tests.compat.flips import flipped
 from tests.compat.samples import samples
@@ -267,7 +267,7 @@ def test_headers_inside_each_other_cost_no_more_than_a_few_times_the_file(
         return plain(self, offset, length)
 
     monkeypatch.setattr(ByteSource, "read_at", counted)
-    monkeypatch.setattr("mlarchive.package.scanning._VAIN_LEAST", 0)
+    monkeypatch.setattr("mlarchive.package.repairing.scanning._VAIN_LEAST", 0)
     with salvaged(data) as salvage:
         assert whole(salvage) == set()
     assert read < 12 * len(data)

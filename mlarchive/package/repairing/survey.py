@@ -33,9 +33,9 @@ from mlarchive.package.layout import (
 )
 from mlarchive.package.limits import Limits
 from mlarchive.package.record import HEADER_SIZE, record_size
-from mlarchive.package.recordpool import Place, RecordPool, raw_of
 from mlarchive.package.recordreader import check_stored
-from mlarchive.package.scanning import UNKNOWN, Damage, Found, Scan
+from mlarchive.package.repairing.recordpool import Place, RecordPool, raw_of
+from mlarchive.package.repairing.scanning import UNKNOWN, Damage, Found, Scan
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.tables import Index, decode_index
 

@@ -14,9 +14,9 @@ from mlarchive.package.checkpoints import Kind
 from mlarchive.package.entries import check_objects
 from mlarchive.package.index import Extent
 from mlarchive.package.layout import RecordType
-from mlarchive.package.naming import ContentEntry
-from mlarchive.package.recordpool import Part, RecordPool
-from mlarchive.package.survey import Survey
+from mlarchive.package.repairing.naming import ContentEntry
+from mlarchive.package.repairing.recordpool import Part, RecordPool
+from mlarchive.package.repairing.survey import Survey
 from mlarchive.package.tables import Index
 
 Parts = tuple[Part, ...]

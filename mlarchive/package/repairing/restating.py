@@ -15,8 +15,8 @@ from mlarchive.package.checkpoints import (
     owner_name,
 )
 from mlarchive.package.documents import Meaning
-from mlarchive.package.layouts import Parts
-from mlarchive.package.salvage import Salvage
+from mlarchive.package.repairing.layouts import Parts
+from mlarchive.package.repairing.salvage import Salvage
 
 _Known = tuple[Kind, str, Parts]
 

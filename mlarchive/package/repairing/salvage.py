@@ -22,13 +22,13 @@ from mlarchive.package.codec import Codec
 from mlarchive.package.documents import Documents, Meaning, decode_documents
 from mlarchive.package.entries import named_objects
 from mlarchive.package.layout import RecordType
-from mlarchive.package.layouts import Layouts, Parts, parts_of
 from mlarchive.package.limits import Limits, allowed
-from mlarchive.package.naming import ContentEntry, content_entries
 from mlarchive.package.paths import refusal
-from mlarchive.package.recordpool import RecordPool
-from mlarchive.package.scanning import UNKNOWN, Damage
-from mlarchive.package.survey import Progress, Survey
+from mlarchive.package.repairing.layouts import Layouts, Parts, parts_of
+from mlarchive.package.repairing.naming import ContentEntry, content_entries
+from mlarchive.package.repairing.recordpool import RecordPool
+from mlarchive.package.repairing.scanning import UNKNOWN, Damage
+from mlarchive.package.repairing.survey import Progress, Survey
 
 Status = Literal["whole", "lost", "elsewhere"]
 
@@ -65,6 +65,10 @@ class Item(Struct, frozen=True, kw_only=True):
     status: Status
     missing: int = 0
     why: str = ""
+
+
+_Raws = tuple[bytes | None, bytes | None, bytes | None]
+"""Content, state and evidence."""
 
 
 class Salvage(Closing):
@@ -147,34 +151,52 @@ class Salvage(Closing):
             if found.header.type == RecordType.CHUNK and found.header.raw_sha256 in self.pool
         }
 
-    def _documents(self) -> tuple[bytes | None, bytes | None, bytes | None]:
-        trailer = self.survey.trailer
+    def _documents(self) -> _Raws:
+        """The documents; what the file has lost is taken from another copy of the same package."""
+        own = self._documents_of(self.survey)
+        for other in self.surveys[1:]:
+            theirs = self._documents_of(other)
+            if None in own and theirs[0] is not None and self._are_copies(own, theirs, other):
+                own = tuple(map(_either, own, theirs))  # type: ignore[assignment]  # three of each
+        return own
+
+    def _documents_of(self, survey: Survey) -> _Raws:
+        trailer = survey.trailer
         return (
-            self._document(RecordType.CONTENT, trailer.content_id if trailer else None),
-            self._document(RecordType.STATE, trailer.state_id if trailer else None),
-            self._document(RecordType.EVIDENCE, None),
+            self._document(survey, RecordType.CONTENT, trailer.content_id if trailer else None),
+            self._document(survey, RecordType.STATE, trailer.state_id if trailer else None),
+            self._document(survey, RecordType.EVIDENCE, None),
         )
 
-    def _document(self, kind: RecordType, wanted: bytes | None) -> bytes | None:
+    def _are_copies(self, own: _Raws, theirs: _Raws, other: Survey) -> bool:
+        """Whether another file is of the same package: as far as is left of this one."""
+        if any(mine not in {None, yours} for mine, yours in zip(own, theirs, strict=True)):
+            return False
+        if own[0] is not None:
+            return True
+        chunks = self._chunks()
+        return bool(chunks) and chunks <= other.lengths().keys()
+
+    def _document(self, survey: Survey, kind: RecordType, wanted: bytes | None) -> bytes | None:
         """A document, by the digest that the index or the trailer states, else by its type."""
-        index = self.survey.index
+        index = survey.index
         if index is not None:
             (number,) = (index.rows["type"] == kind).nonzero()[0]
             wanted = index.row(int(number)).raw_sha256
         if wanted is None:
-            wanted = self._only(kind)
+            wanted = self._only(survey, kind)
         if wanted is None or wanted not in self.pool:
             return None
         return bytes(self.pool.raw(wanted))
 
-    def _only(self, kind: RecordType) -> bytes | None:
+    def _only(self, survey: Survey, kind: RecordType) -> bytes | None:
         """The only whole record of a type.
 
         Of several, as where a package holds packages, the one whose place is certain.
         """
         whole = [
             found
-            for found in self.survey.found
+            for found in survey.found
             if found.header.type == kind and found.header.raw_sha256 in self.pool
         ]
         if len({found.header.raw_sha256 for found in whole}) > 1:
@@ -348,3 +370,7 @@ def _item_of(entry: ContentEntry, **fields: Any) -> Item:  # noqa: ANN401  (thos
         sha256=entry.sha256,
         **fields,
     )
+
+
+def _either(mine: bytes | None, yours: bytes | None) -> bytes | None:
+    return yours if mine is None else mine

@@ -31,11 +31,11 @@ from mlarchive.package.layout import (
 )
 from mlarchive.package.readme import README
 from mlarchive.package.record import NO_DIGEST
-from mlarchive.package.recordpool import Place, payload_of
 from mlarchive.package.recordstream import RecordStream
-from mlarchive.package.restating import Restating
-from mlarchive.package.salvage import Salvage
-from mlarchive.package.scanning import UNKNOWN
+from mlarchive.package.repairing.recordpool import Place, payload_of
+from mlarchive.package.repairing.restating import Restating
+from mlarchive.package.repairing.salvage import Salvage
+from mlarchive.package.repairing.scanning import UNKNOWN
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.tailwriter import no_signatures, write_tail
 
