@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -21,12 +21,14 @@ from mlarchive.snapshot import Stream
 
 if TYPE_CHECKING:
     from mlarchive.package.repairing.rebuilding import Rebuilt
-    from mlarchive.package.repairing.salvage import Salvage
+    from mlarchive.package.repairing.salvage import Item, Salvage
 
 Progress = Callable[[int], None]
 
 DOCUMENTS = ("content", "state", "evidence")
 NOTHING_SAVED = "look for another copy of it"
+
+FileStatus: TypeAlias = Literal["whole", "unproven", "lost", "elsewhere"]
 
 
 class DamagedPart(Struct, frozen=True, kw_only=True):
@@ -53,7 +55,8 @@ class SalvagedFile(Struct, frozen=True, kw_only=True):
         dataset: Of a series, what it was measured on.
         size: In bytes; -1 if nobody knows.
         sha256: "" if nobody knows.
-        status: `whole`; `lost`; or `elsewhere`, if this package never had all of it.
+        status: `whole`; `unproven`, if a checkpoint names its chunks and nothing its digest;
+            `lost`; or `elsewhere`, if this package never had all of it.
         missing: Bytes that are missing; -1 if nobody knows.
         why: Why it is not whole.
     """
@@ -64,7 +67,7 @@ class SalvagedFile(Struct, frozen=True, kw_only=True):
     dataset: str
     size: int
     sha256: str
-    status: Literal["whole", "lost", "elsewhere"]
+    status: FileStatus
     missing: int
     why: str
 
@@ -122,7 +125,14 @@ class Repair(Struct, frozen=True, kw_only=True):
             Loss(record="package", field=name, why="it was made for the package as it was")
             for name in self.dropped
         ]
-        return (*documents, *files, *dropped)
+        strangers = [
+            Loss(
+                record="package",
+                field=f"{self.unnamed} whole chunks",
+                why="they belong to nothing known",
+            )
+        ]
+        return (*documents, *files, *dropped, *(strangers if self.unnamed else []))
 
 
 @contextlib.contextmanager
@@ -188,13 +198,18 @@ def report(salvage: "Salvage") -> Repair:
                 dataset=item.dataset,
                 size=item.size,
                 sha256=item.sha256,
-                status=item.status,
+                status=_status(salvage, item),
                 missing=item.missing,
                 why=item.why,
             )
             for item in salvage.items
         ),
     )
+
+
+def _status(salvage: "Salvage", item: "Item") -> FileStatus:
+    """A file that only a checkpoint names has no digest that its bytes could prove."""
+    return "unproven" if item.status == "whole" and salvage.content is None else item.status
 
 
 def write_package(salvage: "Salvage", path: Path) -> "Rebuilt":

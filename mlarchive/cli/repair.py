@@ -18,7 +18,8 @@ DESCRIPTION = """\
 Look through a package that is damaged or cut off and say which files are whole. The package itself
 is never written to. With -o it is written again, with the same content_id and state_id: whole, or,
 where chunks are lost, thin, so that another copy can complete it later. With -C the files that are
-whole are written into a new folder. Nothing is given out that has not its digest.
+whole are written into a new folder, each with the digest that it must have; where the content
+document is lost, files that checkpoints alone name are written too, and called unproven.
 """
 EXAMPLES = """\
 examples:
@@ -30,6 +31,7 @@ exit status: 0 nothing is lost, 3 done, with losses, 4 nothing could be saved th
 """
 
 _MOST = 20
+_NOTES = {"elsewhere": ", in another package", "unproven": ", named by checkpoints alone"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -96,21 +98,21 @@ def _tell(found: "Repair", console: Console) -> None:
         console.say(f"  damaged  {where}: {part.why}")
     if len(found.damage) > _MOST:
         console.say(f"  … and {len(found.damage) - _MOST} more (--json lists all)")
-    for status in ("whole", "lost", "elsewhere"):
+    for status in ("whole", "unproven", "lost", "elsewhere"):
         files = [file for file in found.files if file.status == status]
         if files:
             size = wording.size(sum(max(file.size, 0) for file in files))
             what = wording.count(len(files), "file or metric series")
             if len(files) != 1:
                 what = f"{len(files)} files and metric series"
-            note = ", in another package" if status == "elsewhere" else ""
+            note = _NOTES.get(status, "")
             console.say(f"  {status}  {what}, {size}{note}")
     if found.unnamed:
         chunks = wording.count(found.unnamed, "whole chunk")
         console.say(f"  unnamed  {chunks} of which nobody knows what they belong to")
     if "content" not in found.documents:
-        console.say("  the content document is lost: names are from checkpoints, and bytes are")
-        console.say("  known by the digests of their chunks alone")
+        console.say("  the content document is lost: checkpoints alone say which chunks are whose,")
+        console.say("  so compare what you save with what you know of it")
     if found.output:
         missing = wording.count(found.missing_chunks, "chunk")
         thin = f": thin, {missing} missing" if found.missing_chunks else ""

@@ -8,11 +8,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 from mlarchive.package.buffers import Buffer
 
 BUDGET = 48 << 20
 """Bytes of decoded chunks that are kept or on their way, or a single chunk if it is longer."""
+
+MOST = 32
+"""Chunks that are begun ahead at most, however short."""
 
 
 class ReadAhead:
@@ -41,12 +45,12 @@ class ReadAhead:
         Args:
             row: The row wanted now.
             upcoming: Rows that will be wanted soon, the next one first; as many are begun as
-                the budget allows.
+                the budget allows, and no more than `MOST`.
         """
         with self._lock:
             future = self._begin(row)
             wanted = self._length(row)
-            for number in upcoming:
+            for number in islice(upcoming, MOST):
                 wanted += self._length(number)
                 if wanted > BUDGET:
                     break

@@ -111,6 +111,7 @@ class Salvage(Closing):
                 for survey in self.surveys:
                     survey.settle()
             self.survey = self.surveys[0]
+            self._faults: list[Damage] = []
             self.content, self.state, self.evidence = self._documents()
             self.meaning = self._meaning()
             self.entries = self._content_entries()
@@ -122,7 +123,7 @@ class Salvage(Closing):
     @property
     def damage(self) -> list[Damage]:
         """What is wrong with the file, in its order."""
-        return self.survey.damage
+        return [*self.survey.damage, *self._faults]
 
     @property
     def unnamed(self) -> int:
@@ -154,11 +155,26 @@ class Salvage(Closing):
     def _documents(self) -> _Raws:
         """The documents; what the file has lost is taken from another copy of the same package."""
         own = self._documents_of(self.survey)
+        if own[0] is not None and self.survey.index is None and self._is_foreign(own[0]):
+            own = (None, None, None)
         for other in self.surveys[1:]:
             theirs = self._documents_of(other)
             if None in own and theirs[0] is not None and self._are_copies(own, theirs, other):
                 own = tuple(map(_either, own, theirs))  # type: ignore[assignment]  # three of each
         return own
+
+    def _is_foreign(self, content: bytes) -> bool:
+        """Whether a content document knows nothing of what the first checkpoints name.
+
+        It is another package's then, that stands in this one or behind it.
+        """
+        try:
+            known = {(entry.kind, entry.name) for entry in content_entries(content)}
+        except FormatError:
+            return False
+        sure = {found.offset for found in self.survey.found if found.number != UNKNOWN}
+        first = [e for at, entries in self.survey.checkpoints if at in sure for e in entries]
+        return any((entry.kind, entry.name) not in known for entry in first)
 
     def _documents_of(self, survey: Survey) -> _Raws:
         trailer = survey.trailer
@@ -212,7 +228,8 @@ class Salvage(Closing):
         try:
             meaning = decode_documents(documents)
             named_objects(meaning.records)
-        except FormatError:
+        except FormatError as error:
+            self._faults.append(Damage(offset=0, length=0, why=error.message))
             return None
         return meaning
 
@@ -221,7 +238,11 @@ class Salvage(Closing):
             return None
         try:
             entries = content_entries(self.content)
-        except FormatError:
+        except FormatError as error:
+            # Not damage by a disk; what it names cannot be told all the same.
+            self.content = None
+            if not self._faults:
+                self._faults.append(Damage(offset=0, length=0, why=error.message))
             return None
         total = sum({entry.sha256: entry.size for entry in entries}.values())
         if total > self.limits.unpacked:

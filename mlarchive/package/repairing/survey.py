@@ -47,6 +47,8 @@ _CANDIDATES = 3
 
 _PER_THREAD = 2
 
+_INDEX = RecordType.INDEX
+
 
 class Survey:
     """One file, read whole, and what is whole in it put into a pool.
@@ -192,7 +194,7 @@ class Survey:
             self._blame(0, len(raw), error.message)
 
     def _read_trailer(self) -> Trailer | None:
-        """The trailer, also where the file has not the length that it states."""
+        """The trailer, if it states the length that the file has."""
         size = self.source.size
         length = min(TRAILER_SIZE, size)
         raw = self.source.read_at(size - length, length)
@@ -207,8 +209,10 @@ class Survey:
             return None
         preamble = self.source.read_at(0, PREAMBLE_SIZE)
         if stated != size:
+            # It may be another package's, behind this one or in it.
             self._blame(size, 0, f"E008: the file has {size} bytes instead of {stated}")
-        elif trailer.package_id(preamble) != package_id:
+            return None
+        if trailer.package_id(preamble) != package_id:
             self._blame(size - length, length, "E010: package_id does not fit the trailer")
         else:
             self._check_signatures(trailer)
@@ -280,24 +284,38 @@ class Survey:
             self._blame(end, rest, "E024: the padding after a record is not zero")
 
     def _find_index(self) -> Index | None:
-        for raw in self._index_candidates():
+        for offset, raw in self._index_candidates():
             with contextlib.suppress(FormatError):
                 index = decode_index(raw)
-                check_index(index, _trailer_for(index), self._limits)
-                return index
+                trailer = _trailer_for(index)
+                check_index(index, trailer, self._limits)
+                if trailer.index_offset == offset or self._begins_as(index):
+                    return index
         return None
 
-    def _index_candidates(self) -> Iterator[bytes]:
+    def _begins_as(self, index: Index) -> bool:
+        """Whether an index that stands in another place speaks of the records that come first.
+
+        Else it is the index of a package within this one, or behind it.
+        """
+        first = [found for found in self.found if found.number != UNKNOWN]
+        digests = [found.header.raw_sha256 for found in first if found.header.type != _INDEX]
+        rows = index.rows["raw_sha256"][: len(digests)]
+        stated = [row.tobytes() for row in rows]
+        return len(digests) > 1 and digests == stated
+
+    def _index_candidates(self) -> Iterator[tuple[int, bytes]]:
+        """What may be the index, and where it stands."""
         with contextlib.suppress(FormatError):
             if self.trailer is not None and self.trailer.index_length <= self._limits.index:
-                yield self._index_by_trailer(self.trailer)
+                yield self.trailer.index_offset, self._index_by_trailer(self.trailer)
         whole = [
-            found.header.raw_sha256
+            found
             for found in self.found
-            if found.header.type == RecordType.INDEX and found.header.raw_sha256 in self._pool
+            if found.header.type == _INDEX and found.header.raw_sha256 in self._pool
         ]
-        for digest in whole[: -_CANDIDATES - 1 : -1]:
-            yield bytes(self._pool.raw(digest))
+        for found in whole[: -_CANDIDATES - 1 : -1]:
+            yield found.offset, bytes(self._pool.raw(found.header.raw_sha256))
 
     def _index_by_trailer(self, trailer: Trailer) -> bytes:
         """The index at its place, whatever its header has become."""

@@ -259,7 +259,7 @@ def test_a_thin_package_is_shown_alone_and_its_files_come_from_its_vault(desk: P
     assert "absent 100 %" in shown
     alone = mlarchive("extract", "thin.mlpkg", cwd=desk)
     assert alone.status == 17
-    assert "`mlarchive extract vault:DIR#KIND/NAME/VERSION -C FOLDER`" in alone.err
+    assert "`mlarchive extract vault:DIR#KIND/NAME/VERSION`" in alone.err
     assert not (desk / "thin").exists()
     assert mlarchive("extract", "vault:v", "-C", "whole", cwd=desk).status == 0
     assert files(desk / "whole") == files(desk / "resnet")

@@ -28,7 +28,7 @@ def resnet(desk: Path) -> Path:
 def bad(desk: Path, resnet: Path) -> Path:
     """A package with a damaged chunk; what is in it of `weights.bin` is lost."""
     raw = resnet.read_bytes()
-    at = raw.find(bytes.fromhex("8d4d4c520d0a1a0a02"))
+    at = raw.rfind(bytes.fromhex("8d4d4c520d0a1a0a02"))
     return flip(resnet, at + 100, desk / "bad.mlpkg")
 
 

@@ -274,7 +274,8 @@ def test_index(forgery: Forgery, change: Change, code: str) -> None:
 
 @pytest.mark.clause("4.5")
 def test_a_chunk_that_is_in_no_object(forgery: Forgery) -> None:
-    lonely, other = np.flatnonzero(forgery.rows["type"] == RecordType.CHUNK)[:2]
+    # The second chunk is one file's alone.
+    other, lonely = np.flatnonzero(forgery.rows["type"] == RecordType.CHUNK)[:2]
     extent = int(np.flatnonzero(forgery.extents["row"] == lonely)[0])
     length = int(forgery.rows["raw_len"][other])
     forgery.extents["row"][extent] = other

@@ -1,0 +1,75 @@
+"""What is of another package is not taken for this one's, and what nobody proves is said."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import mlarchive
+
+
+@pytest.fixture
+def two(desk: Path) -> tuple[bytes, bytes]:
+    """Two packages of different folders."""
+    noise = random.Random(5)  # noqa: S311  (no secret)
+    made = []
+    for name, file in (("pa", "one.bin"), ("pb", "two.bin")):
+        (desk / name).mkdir()
+        (desk / name / file).write_bytes(noise.randbytes(300_000))
+        (desk / name / f"{name}.txt").write_bytes(b"a note")
+        mlarchive("pack", f"dir:{name}", "-o", f"{name}.mlpkg", cwd=desk)
+        made.append((desk / f"{name}.mlpkg").read_bytes())
+    return made[0], made[1]
+
+
+def saved(desk: Path) -> set[str]:
+    folder = desk / "saved"
+    return {p.name for p in folder.rglob("*") if p.is_file() and p.suffix != ".json"}
+
+
+@pytest.mark.clause("11.7")
+def test_a_package_behind_another_is_not_taken_for_it(desk: Path, two: tuple[bytes, bytes]) -> None:
+    (desk / "both.mlpkg").write_bytes(two[0] + two[1])
+    done = mlarchive("repair", "both.mlpkg", "-C", "saved", cwd=desk)
+    assert done.status == 3
+    assert {"one.bin", "pa.txt"} <= saved(desk)
+    assert (desk / "saved/folder-1/one.bin").read_bytes() == (desk / "pa/one.bin").read_bytes()
+    assert "whole chunk" in done.err
+
+
+@pytest.mark.clause("11.7")
+def test_a_package_whose_front_is_lost_is_no_other(desk: Path, two: tuple[bytes, bytes]) -> None:
+    (desk / "both.mlpkg").write_bytes(two[0][:280_000] + two[1])
+    assert mlarchive("repair", "both.mlpkg", cwd=desk).status == 3
+
+
+@pytest.mark.clause("11.7")
+def test_where_only_checkpoints_name_files_they_are_unproven(
+    desk: Path, two: tuple[bytes, bytes]
+) -> None:
+    (desk / "cut.mlpkg").write_bytes(two[0][:-5500])
+    done = mlarchive("repair", "cut.mlpkg", "--json", cwd=desk)
+    assert done.status == 3
+    statuses = {file["name"]: file["status"] for file in done.document["files"]}
+    assert statuses == {"one.bin": "unproven", "pa.txt": "unproven"}
+    again = mlarchive("repair", "cut.mlpkg", "--from", "pa.mlpkg", "-o", "new.mlpkg", cwd=desk)
+    assert again.status == 0
+    assert (desk / "new.mlpkg").read_bytes() == two[0]
+
+
+def test_the_same_under_another_name_is_not_there_already(desk: Path) -> None:
+    (desk / "m").mkdir()
+    (desk / "m" / "f").write_bytes(b"f")
+    assert mlarchive("pack", "dir:m", "-o", "m.mlpkg", cwd=desk).status == 0
+    assert mlarchive("pack", "dir:m", "-o", "m.mlpkg", cwd=desk).status == 0
+    named = mlarchive("pack", "dir:m", "-o", "m.mlpkg", "--name", "x", "--version", "7", cwd=desk)
+    assert named.status == 14
+    assert "under another name, m" in named.err
+    twice = mlarchive("pack", "dir:m", "-o", "n.mlpkg", "--tag", "a=b", "--tag", "a=c", cwd=desk)
+    assert twice.status == 2
+
+
+def test_damage_counts_for_more_than_what_is_missing(desk: Path) -> None:
+    (desk / "bad.part").write_bytes((desk / "wine.mlpkg").read_bytes()[:-1])
+    for words in (("none.mlpkg", "bad.part"), ("bad.part", "none.mlpkg")):
+        assert mlarchive("verify", *words, cwd=desk).status == 4
