@@ -66,7 +66,8 @@ def encode_chunk(
     choice = _choose(raw, hint)
     if base is not None:
         delta = _try_delta(raw, base.raw, choice.hint.elem or hint.elem or 1)
-        if delta.share < choice.share * _CLOSER:
+        alone = choice.share or _try_text(_probe(raw, PROBE)).share
+        if delta.share < alone * _CLOSER:
             parts = encode_delta(raw, base.raw, elem=delta.hint.elem, efforts=delta.efforts)
             encoded = finished(raw, digest, Codec.DELTA, parts, elem=delta.hint.elem)
             if encoded.codec == Codec.DELTA:
@@ -90,7 +91,7 @@ class _Choice(Struct, frozen=True):
     """What to do with a chunk.
 
     Attributes:
-        share: What is left of the probe.
+        share: What is left of the probe; 0 where nobody needed to know.
         codec: How to encode.
         hint: The elements, for planes.
         efforts: How to compress each plane.

@@ -6,7 +6,7 @@ nothing of records: which objects there are and what they mean is its caller's b
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from posixpath import splitext
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -34,10 +34,8 @@ from mlarchive.package.tailwriter import write_tail
 if TYPE_CHECKING:
     from mlarchive.package.reader import Package
 
-
 THREADS_MOST = 8
 """More threads than this wait for the one that reads, hashes whole objects and writes."""
-
 
 FLUSH_AFTER = 64 << 20
 """Bytes: small files wait for others so long, and no longer, if a large one comes."""
@@ -70,7 +68,7 @@ class PackageWriter(Closing):
         self._absent: dict[bytes, int] = {}
         self._shared = SharedChunks()
         self._taken = 0
-        self._flushed = 0
+        self._flush_from = 0
         self._chunks = ChunkWriter(
             self.stream,
             threads=threads or min(len(os.sched_getaffinity(0)) + 1, THREADS_MOST),
@@ -152,8 +150,7 @@ class PackageWriter(Closing):
         Raises:
             FormatError: The documents break a clause, or name other objects.
         """
-        for chunk, data in self._shared.take_all():
-            self._chunks.submit_shared(chunk, data)
+        self._submit_shared(self._shared.take_all())
         self._chunks.finish()
         objects = self._in_order(decode_documents(documents))
         for kind, raw in (
@@ -171,10 +168,13 @@ class PackageWriter(Closing):
 
     def _flush_small(self) -> None:
         """Write small files before a large one now and then: who is cut off has them then."""
-        if self._taken - self._flushed >= FLUSH_AFTER or not self._flushed:
-            self._flushed = self._taken + 1
-            for chunk, data in self._shared.take_all():
-                self._chunks.submit_shared(chunk, data)
+        if self._taken >= self._flush_from:
+            self._flush_from = self._taken + FLUSH_AFTER
+            self._submit_shared(self._shared.take_all())
+
+    def _submit_shared(self, groups: Iterable[tuple[PendingChunk, bytearray]]) -> None:
+        for chunk, data in groups:
+            self._chunks.submit_shared(chunk, data)
 
     def _add_pieces(self, intake: Intake, called: "_Called") -> None:
         """Cut, encode and write; the last piece waits until the digest of the whole is known."""
@@ -198,8 +198,7 @@ class PackageWriter(Closing):
             extents = (self._shared.add(called.suffix, data),) if data else ()
             known = _Object(len(data), extents)
         self._remember(digest, known, called)
-        for chunk, content in self._shared.take_closed():
-            self._chunks.submit_shared(chunk, content)
+        self._submit_shared(self._shared.take_closed())
 
     def _remember(self, digest: bytes, entry: _Object, called: "_Called") -> None:
         known = self._objects.get(digest)

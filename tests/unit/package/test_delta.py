@@ -72,6 +72,18 @@ def test_a_child_is_kept_as_its_differences() -> None:
     assert bytes(raw) == CHILD.tobytes()
 
 
+def test_numbers_of_one_byte_are_kept_as_differences_too() -> None:
+    """Nothing but their name says that they are numbers: all places of a word are alike."""
+    parent = RNG.normal(0, 12, 200_000).astype(np.int8)
+    child = parent.copy()
+    child[::50] += 1
+    base = Base(3, b"b" * 32, parent.tobytes())
+    encoded = encode_chunk(child.tobytes(), b"c" * 32, base=base)
+    assert encoded.codec == Codec.DELTA
+    alone = encode_chunk(child.tobytes(), b"c" * 32)
+    assert encoded.stored_len < 0.2 * alone.stored_len
+
+
 def test_what_has_nothing_in_common_is_no_delta() -> None:
     other = RNG.normal(0, 0.02, 50_000).astype(np.float16)
     encoded = encode_chunk(
