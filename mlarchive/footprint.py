@@ -45,7 +45,7 @@ def footprint(package: Package) -> Footprint:
         for row, _, length in package.extents(sha256):
             lengths[_codec_name(row)] += length
             # A package has no two chunks with the same bytes.
-            chunks[row.raw_sha256] = row
+            chunks[row.raw_hash] = row
         codecs[sha256] = dict(sorted(lengths.items(), key=lambda item: (-item[1], item[0])))
     named = sum(
         size_of(entry) for record in package.meaning.records for entry in entries_of(record)

@@ -35,7 +35,7 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     _check_lengths(index.rows, trailer, limits)
     _check_codecs(index.rows, absent)
     _check_places(index.rows, absent, trailer)
-    _check_documents(index.rows, trailer)
+    _check_documents(index.rows)
     _check_order(index.rows)
     _check_chunks(index.rows, absent)
     _check_bases(index.rows, absent)
@@ -80,8 +80,8 @@ def _check_codecs(rows: Table, absent: Mask) -> None:
     packed = np.isin(codec, _COMPRESSED)
     plain = codec == Codec.STORED
     text = np.isin(rows["type"], (*DOCUMENT_TYPES, RecordType.CHECKPOINT))
-    same = np.all(rows["raw_sha256"] == rows["stored_sha256"], axis=1) & (stored == raw)
-    blank = (stored == 0) & ~rows["stored_sha256"].any(axis=1)
+    same = np.all(rows["raw_hash"] == rows["stored_hash"], axis=1) & (stored == raw)
+    blank = (stored == 0) & ~rows["stored_hash"].any(axis=1)
     _refuse(~(packed | plain | absent), "E018", "record {} has an unknown codec")
     _refuse(rows["flags"] != 0, "E018", "record {} has unknown flags")
     based = rows["base"] != NO_BASE
@@ -90,7 +90,7 @@ def _check_codecs(rows: Table, absent: Mask) -> None:
     _refuse(~planes & (elem != 0), "E018", "record {} has an element size that nothing uses")
     _refuse(~chunk & (planes | absent), "E018", "record {} has a codec for chunks only")
     _refuse(packed & ~chunk & ~text, "E018", "record {} must be stored as it is")
-    _refuse(plain & ~same, "E018", "record {} is stored, with two lengths or digests")
+    _refuse(plain & ~same, "E018", "record {} is stored, with two lengths or hashes")
     _refuse(packed & ((stored == 0) | (stored >= raw)), "E018", "record {} has a wrong length")
     _refuse(absent & ~blank, "E018", "row {} is absent, yet has bytes")
 
@@ -107,20 +107,13 @@ def _check_places(rows: Table, absent: Mask, trailer: Trailer) -> None:
         raise FormatError("E016", "the records do not end where the index begins")
 
 
-def _check_documents(rows: Table, trailer: Trailer) -> None:
+def _check_documents(rows: Table) -> None:
     if not len(rows) or rows["type"][0] != RecordType.README:
         raise FormatError("E019", "the first record is not the plain-text one")
-    for kind, named in (
-        (RecordType.README, None),
-        (RecordType.CONTENT, trailer.content_id),
-        (RecordType.STATE, trailer.state_id),
-        (RecordType.EVIDENCE, None),
-    ):
-        found = rows[rows["type"] == kind]
-        if len(found) != 1:
-            raise FormatError("E019", f"there are {len(found)} records of type {kind.name}")
-        if named is not None and found["raw_sha256"][0].tobytes() != named:
-            raise FormatError("E019", f"the {kind.name} record is not the one the trailer names")
+    for kind in (RecordType.README, *DOCUMENT_TYPES):
+        found = int(np.count_nonzero(rows["type"] == kind))
+        if found != 1:
+            raise FormatError("E019", f"there are {found} records of type {kind.name}")
 
 
 def _check_order(rows: Table) -> None:
@@ -130,10 +123,10 @@ def _check_order(rows: Table) -> None:
 
 
 def _check_chunks(rows: Table, absent: Mask) -> None:
-    digests = _comparable(rows["raw_sha256"])
-    missing = digests[absent]
+    hashes = _comparable(rows["raw_hash"])
+    missing = hashes[absent]
     _refuse(missing[1:] <= missing[:-1], "E018", "absent row {} is not in order")
-    chunks = np.sort(digests[rows["type"] == RecordType.CHUNK])
+    chunks = np.sort(hashes[rows["type"] == RecordType.CHUNK])
     _refuse(chunks[1:] == chunks[:-1], "E018", "a chunk has two rows")
 
 
@@ -214,6 +207,6 @@ def _stretches(rows: Table) -> NDArray[np.uint64]:
     return stretches
 
 
-def _comparable(digests: NDArray[np.uint8]) -> NDArray[Any]:
-    """Digests as items that compare like their bytes."""
-    return np.ascontiguousarray(digests).view("S32").reshape(-1)
+def _comparable(hashes: NDArray[np.uint8]) -> NDArray[Any]:
+    """Hashes as items that compare like their bytes."""
+    return np.ascontiguousarray(hashes).view("S32").reshape(-1)

@@ -1,7 +1,8 @@
 """Checkpoints: names for what is whole, wherever a package is cut off (clause 4.6).
 
-A checkpoint states the files and series that the chunk behind it completes. Only salvage reads
-them; verifying compares them with the documents, so that they cannot tell another story.
+A checkpoint states the files and series that the chunk behind it completes, and the hashes of the
+chunks that they are made of. Only salvage reads them; verifying compares them with the documents,
+so that they cannot tell another story.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,28 +14,47 @@ from msgspec import Struct
 from mlarchive.errors import FormatError
 from mlarchive.package import canonical
 from mlarchive.package.index import Extent
+from mlarchive.package.record import HASH_SIZE
 from mlarchive.records import AnyRecord, File
 from mlarchive.snapshot import Entry
 
 FORMAT = "mlpkg-checkpoint-1"
 
 ENTRIES_MOST = 8192
-"""Entries in one checkpoint; paths have at most 4096 bytes, so that it stays below 64 MiB."""
+"""Entries in one checkpoint."""
+
+_WEIGHT_MOST = 48 << 20
+"""Bytes that a checkpoint may have at worst, so that it stays below the 64 MiB of clause 4.3."""
+
+_PART_WEIGHT = 128
+_CHARACTER_WEIGHT = 6
+"""Bytes that JSON takes at worst: for a part with its hash, for a character of a name."""
 
 Kind: TypeAlias = Literal["file", "metric"]
 
 
-class CheckpointEntry(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
+Part: TypeAlias = tuple[bytes, int, int]
+"""(raw hash of a chunk, offset within its raw bytes, length)."""
+
+
+class CheckpointEntry(Struct, frozen=True, kw_only=True):
     """A file or series, all of whose chunks stand before the checkpoint or right behind it.
 
     Attributes:
-        extents: What it is made of.
+        parts: What it is made of.
         kind: `file` or `metric`.
         name: Path of the file or key of the series.
         owner: What a person calls the record that it hangs on.
     """
+
+    parts: tuple[Part, ...]
+    kind: Kind = "file"
+    name: str
+    owner: str
+
+
+class _Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An entry as it is written: extents name chunks by their place in the checkpoint's list."""
 
     extents: tuple[Extent, ...]
     kind: Kind = "file"
@@ -43,7 +63,8 @@ class CheckpointEntry(
 
 
 class _Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    entries: tuple[CheckpointEntry, ...]
+    chunks: tuple[str, ...]
+    entries: tuple[_Entry, ...]
     format: str
 
 
@@ -53,14 +74,46 @@ def checkpoint_name(entry: Entry) -> tuple[Kind, str]:
 
 
 def encode_checkpoints(entries: Sequence[CheckpointEntry]) -> Iterator[bytes]:
-    """The raw bytes of the checkpoints that state some entries, as many as it takes."""
-    for at in range(0, len(entries), ENTRIES_MOST):
-        yield encode_checkpoint(entries[at : at + ENTRIES_MOST])
+    """The raw bytes of the checkpoints that state some entries: one, or as many as it takes.
+
+    A file of so many chunks that no checkpoint can hold their hashes is not stated.
+    """
+    batch: list[CheckpointEntry] = []
+    weight = 0
+    for entry in entries:
+        own = _weight(entry)
+        if own > _WEIGHT_MOST:
+            continue
+        if weight + own > _WEIGHT_MOST or len(batch) == ENTRIES_MOST:
+            yield encode_checkpoint(batch)
+            batch, weight = [], 0
+        batch.append(entry)
+        weight += own
+    yield encode_checkpoint(batch)
+
+
+def _weight(entry: CheckpointEntry) -> int:
+    text = len(entry.name) + len(entry.owner)
+    return _PART_WEIGHT * (len(entry.parts) + 1) + _CHARACTER_WEIGHT * text
 
 
 def encode_checkpoint(entries: Sequence[CheckpointEntry]) -> bytes:
-    """The raw bytes of one checkpoint, for `ENTRIES_MOST` entries at most."""
-    return canonical.encode(_Checkpoint(entries=tuple(entries), format=FORMAT))
+    """The raw bytes of one checkpoint."""
+    places: dict[bytes, int] = {}
+    written = tuple(
+        _Entry(
+            kind=entry.kind,
+            name=entry.name,
+            owner=entry.owner,
+            extents=tuple(
+                (places.setdefault(chunk, len(places)), offset, length)
+                for chunk, offset, length in entry.parts
+            ),
+        )
+        for entry in entries
+    )
+    chunks = tuple(chunk.hex() for chunk in places)
+    return canonical.encode(_Checkpoint(chunks=chunks, entries=written, format=FORMAT))
 
 
 def owner_name(record: AnyRecord) -> str:
@@ -80,6 +133,22 @@ def decode_checkpoint(raw: bytes) -> tuple[CheckpointEntry, ...]:
         checkpoint = msgspec.json.decode(raw, type=_Checkpoint)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise FormatError("E042", f"a checkpoint cannot be read: {error}") from error
-    if checkpoint.format != FORMAT or canonical.encode(checkpoint) != raw:
+    try:
+        chunks = [bytes.fromhex(chunk) for chunk in checkpoint.chunks]
+        entries = tuple(
+            CheckpointEntry(
+                kind=entry.kind,
+                name=entry.name,
+                owner=entry.owner,
+                parts=tuple((chunks[place], at, length) for place, at, length in entry.extents),
+            )
+            for entry in checkpoint.entries
+        )
+    except (ValueError, IndexError) as error:
+        raise FormatError("E042", "a checkpoint names chunks that it does not list") from error
+    # Chunks are listed in the order of their use: what was understood is encoded again.
+    if checkpoint.format != FORMAT or encode_checkpoint(entries) != raw:
         raise FormatError("E042", "a checkpoint is not in canonical form")
-    return checkpoint.entries
+    if any(len(chunk) != HASH_SIZE for chunk in chunks):
+        raise FormatError("E042", "a checkpoint names a chunk by what is no hash")
+    return entries

@@ -49,7 +49,7 @@ _GUESSES = (Hint(2), Hint(4), Hint(8), Hint(4, rotated=False), Hint(8, rotated=F
 
 def encode_chunk(
     raw: Buffer,
-    digest: bytes,
+    raw_hash: bytes,
     hint: Hint = UNKNOWN,
     scratch: memoryview | None = None,
     base: Base | None = None,
@@ -58,7 +58,7 @@ def encode_chunk(
 
     Args:
         raw: The chunk.
-        digest: Its SHA-256.
+        raw_hash: Its hash.
         hint: What its chunker believes about it.
         scratch: Memory as long as `raw` that the result may use; None for new memory.
         base: A chunk as long that it may resemble.
@@ -69,17 +69,17 @@ def encode_chunk(
         alone = choice.share or _try_text(_probe(raw, PROBE)).share
         if delta.share < alone * _CLOSER:
             parts = encode_delta(raw, base.raw, elem=delta.hint.elem, efforts=delta.efforts)
-            encoded = finished(raw, digest, Codec.DELTA, parts, elem=delta.hint.elem)
+            encoded = finished(raw, raw_hash, Codec.DELTA, parts, elem=delta.hint.elem)
             if encoded.codec == Codec.DELTA:
-                return replace(encoded, base=base.row, base_sha256=base.sha256)
+                return replace(encoded, base=base.row, base_hash=base.hash)
     if choice.codec == Codec.STORED:
-        return stored(raw, digest)
+        return stored(raw, raw_hash)
     if choice.codec == Codec.ZSTD:
         effort = Effort.SMALL if hint.many else Effort.TEXT
-        return finished(raw, digest, choice.codec, [encode_frame(raw, effort)])
+        return finished(raw, raw_hash, choice.codec, [encode_frame(raw, effort)])
     elem, rotated = choice.hint.elem, choice.hint.rotated
     parts = encode_planes(raw, elem=elem, rotated=rotated, efforts=choice.efforts, scratch=scratch)
-    return finished(raw, digest, choice.codec, parts, elem=elem)
+    return finished(raw, raw_hash, choice.codec, parts, elem=elem)
 
 
 def guess(raw: Buffer) -> Hint:

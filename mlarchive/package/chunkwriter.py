@@ -5,7 +5,6 @@ bears the same tensors as an earlier chunk is tried as a delta to it (clause 5.4
 chunk's bytes it is read back, where the output can be read.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -22,9 +21,10 @@ from mlarchive.package.checkpoints import (
 from mlarchive.package.chunkers import PIECE_MAX, Hint, Piece
 from mlarchive.package.codec import Codec
 from mlarchive.package.encoding import Base, Encoded, encode_text
-from mlarchive.package.index import Extent, Row
+from mlarchive.package.index import Row
 from mlarchive.package.layout import RecordType
 from mlarchive.package.pipeline import Pipeline
+from mlarchive.package.record import hash_of
 from mlarchive.package.recordstream import RecordStream
 
 HELD_MOST = 4 << 20
@@ -35,15 +35,15 @@ class PendingChunk:
     """A chunk on its way into the package.
 
     Attributes:
-        digest: Of its raw bytes; known when a thread has seen it, if not before.
+        hash: Of its raw bytes; known when a thread has seen it, if not before.
         row: Its row; None until it is written, or found to be written already.
         completes: What is whole when it is written.
     """
 
-    __slots__ = ("completes", "digest", "row")
+    __slots__ = ("completes", "hash", "row")
 
-    def __init__(self, digest: bytes = b"") -> None:
-        self.digest = digest
+    def __init__(self, named: bytes = b"") -> None:
+        self.hash = named
         self.row: int | None = None
         self.completes: list[Named] = []
 
@@ -80,7 +80,7 @@ class ChunkWriter(Closing):
         threads: How many threads encode.
 
     Attributes:
-        present: The row of each chunk that is written, by digest.
+        present: The row of each chunk that is written, by hash.
     """
 
     def __init__(self, stream: RecordStream, *, threads: int) -> None:
@@ -109,16 +109,16 @@ class ChunkWriter(Closing):
         load_base = self._base_for(chunk, piece)
 
         def work() -> tuple[PendingChunk, Encoded | None]:
-            chunk.digest = chunk.digest or hashlib.sha256(raw).digest()
+            chunk.hash = chunk.hash or hash_of(raw)
             # A chunk that is written already needs no second encoding; one that another thread
             # is about to write is encoded again, and dropped when its turn comes.
-            if chunk.digest in self.present:
+            if chunk.hash in self.present:
                 return chunk, None
             # Loads numpy, while the main thread reads on.
             from mlarchive.package.choosing import encode_chunk
 
             base = load_base() if load_base else None
-            return chunk, encode_chunk(raw, chunk.digest, piece.hint, scratch, base)
+            return chunk, encode_chunk(raw, chunk.hash, piece.hint, scratch, base)
 
         self._pipeline.submit(piece.berth, work)
 
@@ -140,7 +140,7 @@ class ChunkWriter(Closing):
 
     def _write(self, result: tuple[PendingChunk, Encoded | None]) -> None:
         chunk, encoded = result
-        chunk.row = self.present.get(chunk.digest)
+        chunk.row = self.present.get(chunk.hash)
         if chunk.row is not None or encoded is None:
             self._ready += chunk.completes
             return
@@ -150,7 +150,7 @@ class ChunkWriter(Closing):
             # The checkpoint takes a row of its own before the chunks that are held.
             chunk.row = len(self._stream.rows) + 1 + len(self._held)
             self._hold(encoded, chunk.completes)
-        self.present[chunk.digest] = chunk.row
+        self.present[chunk.hash] = chunk.row
 
     def _hold(self, encoded: Encoded, completes: Sequence[Named]) -> None:
         """Keep a chunk until others can share its checkpoint."""
@@ -168,7 +168,7 @@ class ChunkWriter(Closing):
             self._stream.write_record(RecordType.CHECKPOINT, encode_text(first))
             for encoded in self._held:
                 self._stream.write_record(RecordType.CHUNK, encoded)
-            # Thousands of files in one chunk; the rows of the chunks are fixed by now.
+            # Thousands of files in one chunk.
             for raw in more:
                 self._stream.write_record(RecordType.CHECKPOINT, encode_text(raw))
             self._ready.clear()
@@ -187,7 +187,7 @@ class ChunkWriter(Closing):
         row, load = self._written(number)
         if row.codec == Codec.DELTA or row.raw_len != piece.length:
             return None
-        return lambda: Base(number, row.raw_sha256, _decoded(load(), row))
+        return lambda: Base(number, row.raw_hash, _decoded(load(), row))
 
     def _written(self, number: int) -> tuple[Row | Encoded, Callable[[], Buffer]]:
         """A chunk that has a row, and how to get its payload, from any thread."""
@@ -207,10 +207,9 @@ def _decoded(payload: Buffer, row: Row | Encoded) -> Buffer:
 
 
 def _stated(named: Named) -> CheckpointEntry:
-    extents: list[Extent] = []
-    for extent in named.extents:
-        assert extent.chunk.row is not None  # noqa: S101  (the last one is being written)
-        extents.append((extent.chunk.row, extent.offset, extent.length))
     return CheckpointEntry(
-        kind=named.kind, name=named.name, owner=named.owner, extents=tuple(extents)
+        kind=named.kind,
+        name=named.name,
+        owner=named.owner,
+        parts=tuple((part.chunk.hash, part.offset, part.length) for part in named.extents),
     )

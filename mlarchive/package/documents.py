@@ -17,6 +17,7 @@ from mlarchive.package import canonical
 from mlarchive.package.entries import check_entries
 from mlarchive.package.fields import PARTS, part_of, record_types, references, rekeyed
 from mlarchive.package.keys import in_parts, local_keys
+from mlarchive.package.layout import Trailer
 from mlarchive.records import Address, AnyRecord, Integer, Loss, Part
 
 FORMATS: Mapping[Part, str] = {
@@ -136,6 +137,20 @@ def encode_documents(meaning: Meaning) -> Documents:
             )
         ),
     )
+
+
+def check_named(documents: Documents, trailer: Trailer) -> None:
+    """Refuse documents that are not the ones which a trailer names.
+
+    Raises:
+        FormatError: E019.
+    """
+    for name, found, stated in (
+        ("content", documents.content_id, trailer.content_id),
+        ("state", documents.state_id, trailer.state_id),
+    ):
+        if found != stated.hex():
+            raise FormatError("E019", f"the {name} document is not the one that the trailer names")
 
 
 def decode_documents(documents: Documents) -> Meaning:

@@ -1,12 +1,11 @@
 """Verifying a package that can only be read forward, as from a pipe (clause 11.6).
 
-Every byte is compared with a digest: headers by their check sums, payloads by what they decode to,
+Every byte is compared with a hash: headers by their check sums, payloads by what they decode to,
 and all of it with the index when that has come. Objects are not put together, and a delta whose
 base went by long ago is not decoded; its stored bytes are compared with the index.
 """
 
 import contextlib
-import hashlib
 import io
 import os
 from collections import OrderedDict, deque
@@ -15,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
 import numpy as np
+from blake3 import blake3
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -23,9 +23,9 @@ from mlarchive.fsops import explaining
 from mlarchive.package.accounting import check_index
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
-from mlarchive.package.checkpoints import checkpoint_name, decode_checkpoint
+from mlarchive.package.checkpoints import Part, checkpoint_name, decode_checkpoint
 from mlarchive.package.codec import Codec, decode
-from mlarchive.package.documents import Documents, decode_documents
+from mlarchive.package.documents import Documents, check_named, decode_documents
 from mlarchive.package.entries import check_objects, entries_of, named_objects
 from mlarchive.package.headers import check_header
 from mlarchive.package.index import Extent, header_of
@@ -41,10 +41,10 @@ from mlarchive.package.layout import (
     padding,
 )
 from mlarchive.package.limits import Limits
-from mlarchive.package.record import HEADER_SIZE, Header, decode_header
+from mlarchive.package.record import HEADER_SIZE, Header, decode_header, hash_of
 from mlarchive.package.signaturearea import has_signatures
-from mlarchive.package.tables import Index, decode_index
-from mlarchive.package.tail import check_index_place, index_row
+from mlarchive.package.tables import Index
+from mlarchive.package.tail import check_index_place, index_of, index_row
 from mlarchive.package.warnings import warnings_from
 
 Progress = Callable[[int], None]
@@ -144,15 +144,15 @@ class _Seen(Struct, frozen=True, gc=False):
 
     Attributes:
         header: Its header.
-        stored_sha256: Digest of its payload.
+        stored_hash: Hash of its payload.
     """
 
     header: Header
-    stored_sha256: bytes
+    stored_hash: bytes
 
 
 class _Decoding:
-    """Payloads compared with their digests by several threads, a few at a time."""
+    """Payloads compared with their hashes by several threads, a few at a time."""
 
     def __init__(self) -> None:
         threads = len(os.sched_getaffinity(0))
@@ -167,8 +167,8 @@ class _Decoding:
         """Have a payload decoded; whether that is possible."""
         base = None
         if header.codec == Codec.DELTA:
-            base = self._window.get(header.base_sha256)
-            if base is None or self._lengths[header.base_sha256] != header.raw_len:
+            base = self._window.get(header.base_hash)
+            if base is None or self._lengths[header.base_hash] != header.raw_len:
                 return False
         future = self._pool.submit(_decoded, payload, header, at, base)
         self._waiting.append(future)
@@ -192,14 +192,14 @@ class _Decoding:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _keep(self, header: Header, future: "Future[Buffer]") -> None:
-        if header.raw_sha256 in self._window:
+        if header.raw_hash in self._window:
             return
-        self._window[header.raw_sha256] = future
-        self._lengths[header.raw_sha256] = header.raw_len
+        self._window[header.raw_hash] = future
+        self._lengths[header.raw_hash] = header.raw_len
         self._held += header.raw_len
         while self._held > _WINDOW:
-            digest, _ = self._window.popitem(last=False)
-            self._held -= self._lengths.pop(digest)
+            oldest, _ = self._window.popitem(last=False)
+            self._held -= self._lengths.pop(oldest)
 
 
 def _decoded(payload: bytes, header: Header, at: int, base: "Future[Buffer] | None") -> Buffer:
@@ -210,12 +210,12 @@ def _decoded(payload: bytes, header: Header, at: int, base: "Future[Buffer] | No
         raw_len=header.raw_len,
         base=base.result() if base else None,
     )
-    _compare(hashlib.sha256(raw).digest(), header, at)
+    _compare(hash_of(raw), header, at)
     return raw
 
 
-def _compare(digest: bytes, header: Header, at: int) -> None:
-    if digest != header.raw_sha256:
+def _compare(found: bytes, header: Header, at: int) -> None:
+    if found != header.raw_hash:
         raise FormatError("E028", f"the record at byte {at} holds other bytes than its header says")
 
 
@@ -253,7 +253,7 @@ class _Forward:
             raise FormatError("E009", "the trailer states another place for the index")
         index = self._index(raw, payload, trailer)
         self._compare_rows(index)
-        self._check_meaning(index)
+        self._check_meaning(index, trailer)
         return Forwarded(
             content_id=trailer.content_id.hex(),
             state_id=trailer.state_id.hex(),
@@ -289,7 +289,7 @@ class _Forward:
             stored = self._skip(header, at)
         else:
             payload = self._payload(header)
-            stored = hashlib.sha256(payload).digest()
+            stored = hash_of(payload)
             if header.type in {*DOCUMENT_TYPES, RecordType.CHECKPOINT}:
                 self._read(payload, header, at)
             elif not self._decoding.submit(payload, header, at):
@@ -299,16 +299,16 @@ class _Forward:
             raise FormatError("E015", "the package has more records than are allowed here")
 
     def _skip(self, header: Header, at: int) -> bytes:
-        """Read a record of an unknown type, of whatever length; its digest."""
-        digest = hashlib.sha256()
+        """Read a record of an unknown type, of whatever length; its hash."""
+        hasher = blake3()
         left = header.stored_len
         while left:
             part = self._stream.exactly(min(left, _STEP))
-            digest.update(part)
+            hasher.update(part)
             left -= len(part)
         self._check_padding()
-        _compare(digest.digest(), header, at)
-        return digest.digest()
+        _compare(hasher.digest(), header, at)
+        return hasher.digest()
 
     def _payload(self, header: Header) -> bytes:
         payload = self._stream.exactly(header.stored_len)
@@ -332,7 +332,7 @@ class _Forward:
             self._documents[header.type] = raw
             return
         self._stated += [
-            _digest_of(entry.kind, entry.name, entry.extents) for entry in decode_checkpoint(raw)
+            _token(entry.kind, entry.name, entry.parts) for entry in decode_checkpoint(raw)
         ]
 
     def _rest(self) -> tuple[bytes, int]:
@@ -347,10 +347,7 @@ class _Forward:
     def _index(self, header: bytes, payload: bytes, trailer: Trailer) -> Index:
         check_index_place(trailer, self._limits)
         row = index_row(header, trailer, self._limits)
-        if hashlib.sha256(payload).digest() != trailer.index_sha256:
-            raise FormatError("E013", "the index is damaged: it does not have its digest")
-        raw = _decoded(payload, header_of(row), trailer.index_offset, None)
-        index = decode_index(bytes(raw))
+        index = index_of(payload, row, trailer)
         check_index(index, trailer, self._limits)
         return index
 
@@ -364,17 +361,19 @@ class _Forward:
                 raise FormatError(
                     "E023", f"the record at byte {row.offset} has another header than the index"
                 )
-            if row.stored_sha256 != seen.stored_sha256:
+            if row.stored_hash != seen.stored_hash:
                 raise FormatError("E025", f"the record at byte {row.offset} is damaged")
 
-    def _check_meaning(self, index: Index) -> None:
+    def _check_meaning(self, index: Index, trailer: Trailer) -> None:
         content, state, evidence = (self._documents[kind] for kind in DOCUMENT_TYPES)
-        meaning = decode_documents(Documents(content=content, state=state, evidence=evidence))
+        documents = Documents(content=content, state=state, evidence=evidence)
+        check_named(documents, trailer)
+        meaning = decode_documents(documents)
         named = named_objects(meaning.records)
         check_objects(named, index.objects["size"].tolist())
         numbers = {sha256: number for number, sha256 in enumerate(named)}
         known = {
-            _digest_of(*checkpoint_name(entry), _extents(index, numbers[entry.sha256]))
+            _token(*checkpoint_name(entry), _parts(index, numbers[entry.sha256]))
             for record in meaning.records
             for entry in entries_of(record)
         }
@@ -392,14 +391,14 @@ class _Forward:
         return has_signatures(end, replace(trailer, total_length=len(rest)))
 
 
-def _extents(index: Index, number: int) -> tuple[Extent, ...]:
+def _parts(index: Index, number: int) -> tuple[Part, ...]:
     entry = index.objects[number]
     first = int(entry["first_extent"])
     extents: list[Extent] = index.extents[first : first + int(entry["extents"])].tolist()
-    return tuple(extents)
+    hashes = index.rows["raw_hash"]
+    return tuple((hashes[row].tobytes(), offset, length) for row, offset, length in extents)
 
 
-def _digest_of(kind: str, name: str, extents: tuple[Extent, ...]) -> bytes:
+def _token(kind: str, name: str, parts: tuple[Part, ...]) -> bytes:
     """What stands for an entry of a checkpoint in memory, however long it is."""
-    text = repr((kind, name, [tuple(extent) for extent in extents]))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return hash_of(repr((kind, name, parts)).encode("utf-8", "surrogatepass"))

@@ -8,7 +8,7 @@ from mlarchive.errors import FormatError
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import DOCUMENT_TYPES, SKIPPABLE, RecordType
 from mlarchive.package.limits import CHUNK_MAX, TEXT_MAX, Limits
-from mlarchive.package.record import NO_DIGEST, Header
+from mlarchive.package.record import NO_HASH, Header
 
 _ELEMENTS = (1, 2, 4, 8)
 _PLANES = (Codec.PLANES, Codec.PLANES_PLAIN, Codec.DELTA)
@@ -62,7 +62,7 @@ def _check_codec(header: Header) -> None:
         raise FormatError("E018", f"a record of type {header.type} has the codec {codec}")
     if header.elem not in _ELEMENTS if planes else header.elem:
         raise FormatError("E018", "a record has a wrong element size")
-    if (header.base_sha256 != NO_DIGEST) != (codec == Codec.DELTA):
+    if (header.base_hash != NO_HASH) != (codec == Codec.DELTA):
         raise FormatError("E018", "a record names a base, or should")
     if codec == Codec.STORED:
         fits = header.stored_len == header.raw_len

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from mlarchive.package.record import NO_DIGEST, Header
+from mlarchive.package.record import NO_HASH, Header
 
 INDEX_MAGIC = b"\x8eMLI\r\n\x1a\n"
 NO_BASE = 0xFFFFFFFF
@@ -37,9 +37,9 @@ class Row(Struct, frozen=True, kw_only=True):
         elem: Element size, or 0.
         flags: Zero; reserved.
         base: The row it builds on, or `NO_BASE`.
-        raw_sha256: Digest of what it decodes to.
-        stored_sha256: Digest of its payload; zeros if absent.
-        base_sha256: Digest of what its base decodes to, which the header states; zeros if none.
+        raw_hash: Hash of what it decodes to.
+        stored_hash: Hash of its payload; zeros if absent.
+        base_hash: Hash of what its base decodes to, which the header states; zeros if none.
     """
 
     offset: int
@@ -50,9 +50,9 @@ class Row(Struct, frozen=True, kw_only=True):
     elem: int = 0
     flags: int = 0
     base: int = NO_BASE
-    raw_sha256: bytes
-    stored_sha256: bytes
-    base_sha256: bytes = NO_DIGEST
+    raw_hash: bytes
+    stored_hash: bytes
+    base_hash: bytes = NO_HASH
 
 
 def header_of(row: Row) -> Header:
@@ -64,8 +64,8 @@ def header_of(row: Row) -> Header:
         flags=row.flags,
         stored_len=row.stored_len,
         raw_len=row.raw_len,
-        raw_sha256=row.raw_sha256,
-        base_sha256=row.base_sha256,
+        raw_hash=row.raw_hash,
+        base_hash=row.base_hash,
     )
 
 
@@ -77,7 +77,7 @@ def encode_index(rows: Sequence[Row], objects: Sequence[Sequence[Extent]]) -> by
     """The bytes of an index.
 
     Args:
-        rows: Records in file order, then absent chunks by digest.
+        rows: Records in file order, then absent chunks by hash.
         objects: The extents of each, in the order of the content document.
     """
     extents = [extent for entry in objects for extent in entry]
@@ -88,8 +88,8 @@ def encode_index(rows: Sequence[Row], objects: Sequence[Sequence[Extent]]) -> by
             _column("Q", (row.raw_len for row in rows)),
             _column("I", (row.base for row in rows)),
             *(bytes(getattr(row, name) for row in rows) for name in SMALL),
-            *(row.raw_sha256 for row in rows),
-            *(row.stored_sha256 for row in rows),
+            *(row.raw_hash for row in rows),
+            *(row.stored_hash for row in rows),
             _column("I", map(len, objects)),
             *(_column("I", (extent[place] for extent in extents)) for place in range(3)),
         )

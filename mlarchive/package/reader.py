@@ -20,7 +20,7 @@ from mlarchive.errors import MissingChunksError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.checkpoints import checkpoint_name
 from mlarchive.package.columns import check_columns
-from mlarchive.package.documents import Documents, Meaning, decode_documents
+from mlarchive.package.documents import Documents, Meaning, check_named, decode_documents
 from mlarchive.package.entries import check_objects, entries_of, named_objects
 from mlarchive.package.ids import Digest
 from mlarchive.package.index import Extent, Row
@@ -122,13 +122,16 @@ class Package(Closing):
         """The bytes of the three documents.
 
         Raises:
-            FormatError: E023 to E028.
+            FormatError: E019, E023 to E028.
         """
         content, state, evidence = (
             bytes(self.storage.record(kind))
             for kind in (RecordType.CONTENT, RecordType.STATE, RecordType.EVIDENCE)
         )
-        return Documents(content=content, state=state, evidence=evidence)
+        documents = Documents(content=content, state=state, evidence=evidence)
+        with self.storage.source.named():
+            check_named(documents, self.storage.trailer)
+        return documents
 
     @functools.cached_property
     def meaning(self) -> Meaning:

@@ -7,13 +7,16 @@ index, and refuses a package where the two disagree.
 import struct
 import zlib
 
+from blake3 import blake3
 from msgspec import Struct
 
+from mlarchive.package.buffers import Buffer
 from mlarchive.package.layout import padding
 
 HEADER_SIZE = 96
+HASH_SIZE = 32
 RECORD_MAGIC = b"\x8dMLR\r\n\x1a\n"
-NO_DIGEST = bytes(32)
+NO_HASH = bytes(HASH_SIZE)
 
 _HEADER = struct.Struct("<8sBBBBIQQ32s32s")
 _CRC_AT = 12
@@ -29,8 +32,8 @@ class Header(Struct, frozen=True, kw_only=True):
         flags: Zero; reserved.
         stored_len: Length of the payload.
         raw_len: Length of what the payload decodes to.
-        raw_sha256: Digest of what the payload decodes to.
-        base_sha256: Digest of the raw bytes of the chunk it builds on; zeros if none.
+        raw_hash: Hash of what the payload decodes to.
+        base_hash: Hash of the raw bytes of the chunk it builds on; zeros if none.
     """
 
     type: int
@@ -39,8 +42,16 @@ class Header(Struct, frozen=True, kw_only=True):
     flags: int = 0
     stored_len: int
     raw_len: int
-    raw_sha256: bytes
-    base_sha256: bytes = NO_DIGEST
+    raw_hash: bytes
+    base_hash: bytes = NO_HASH
+
+
+def hash_of(*parts: Buffer) -> bytes:
+    """BLAKE3 of some bytes, given in parts: names records, and what is stored in them."""
+    hasher = blake3()
+    for part in parts:
+        hasher.update(part)
+    return hasher.digest()
 
 
 def encode_header(header: Header) -> bytes:
@@ -55,8 +66,8 @@ def encode_header(header: Header) -> bytes:
             0,
             header.stored_len,
             header.raw_len,
-            header.raw_sha256,
-            header.base_sha256,
+            header.raw_hash,
+            header.base_hash,
         )
     )
     struct.pack_into("<I", raw, _CRC_AT, zlib.crc32(raw))
@@ -72,7 +83,7 @@ def decode_header(raw: bytes) -> Header | None:
     struct.pack_into("<I", plain, _CRC_AT, 0)
     if zlib.crc32(plain) != crc:
         return None
-    stored_len, raw_len, raw_sha256, base_sha256 = rest
+    stored_len, raw_len, raw_hash, base_hash = rest
     return Header(
         type=kind,
         codec=codec,
@@ -80,8 +91,8 @@ def decode_header(raw: bytes) -> Header | None:
         flags=flags,
         stored_len=stored_len,
         raw_len=raw_len,
-        raw_sha256=raw_sha256,
-        base_sha256=base_sha256,
+        raw_hash=raw_hash,
+        base_hash=base_hash,
     )
 
 

@@ -1,10 +1,10 @@
 """Reading one record: header, payload and padding against its row (clauses 4, 5 and 11.1).
 
-The order of checks is the order of trust: header equals row, stored bytes have their digest, only
+The order of checks is the order of trust: header equals row, stored bytes have their hash, only
 then does a decoder see them, bounded by the stated length; then the raw bytes have theirs.
 """
 
-import hashlib
+from blake3 import blake3
 
 from mlarchive.errors import FormatError
 from mlarchive.package.buffers import Buffer
@@ -12,24 +12,33 @@ from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec, decode
 from mlarchive.package.index import Row, header_of
 from mlarchive.package.layout import padding
-from mlarchive.package.record import HEADER_SIZE, encode_header, record_size
+from mlarchive.package.record import HEADER_SIZE, encode_header, hash_of, record_size
 
 _STEP = 1 << 20
 
 
 def read_payload(source: ByteSource, row: Row) -> memoryview:
-    """The stored bytes of a record, checked against header, padding and stored digest.
+    """The stored bytes of a record, checked against header, padding and stored hash.
 
     Raises:
         FormatError: E023 to E025.
+    """
+    payload = read_unchecked(source, row)
+    _check_hash(hash_of(payload), row)
+    return payload
+
+
+def read_unchecked(source: ByteSource, row: Row) -> memoryview:
+    """The stored bytes of a record, checked against header and padding, not yet hashed.
+
+    Raises:
+        FormatError: E023 or E024.
     """
     record = memoryview(source.read_at(row.offset, record_size(row.stored_len)))
     end = HEADER_SIZE + row.stored_len
     _check_header(record[:HEADER_SIZE], row)
     _check_padding(record[end:], row)
-    payload = record[HEADER_SIZE:end]
-    _check_digest(hashlib.sha256(payload).digest(), row)
-    return payload
+    return record[HEADER_SIZE:end]
 
 
 def check_place(source: ByteSource, row: Row) -> None:
@@ -50,13 +59,13 @@ def check_stored(source: ByteSource, row: Row) -> None:
         FormatError: E023 to E025.
     """
     _check_header(source.read_at(row.offset, HEADER_SIZE), row)
-    digest = hashlib.sha256()
+    hasher = blake3()
     begin = row.offset + HEADER_SIZE
     end = begin + row.stored_len
     for at in range(begin, end, _STEP):
-        digest.update(source.read_at(at, min(_STEP, end - at)))
+        hasher.update(source.read_at(at, min(_STEP, end - at)))
     _check_padding(source.read_at(end, padding(row.stored_len + HEADER_SIZE)), row)
-    _check_digest(digest.digest(), row)
+    _check_hash(hasher.digest(), row)
 
 
 def read_record(source: ByteSource, row: Row) -> Buffer:
@@ -66,7 +75,7 @@ def read_record(source: ByteSource, row: Row) -> Buffer:
         FormatError: E023 to E028.
     """
     raw = decode_payload(read_payload(source, row), row)
-    # A stored payload is the raw bytes, and the index states the same digest for both.
+    # A stored payload is the raw bytes, and the index states the same hash for both.
     if row.codec != Codec.STORED:
         check_raw(raw, row)
     return raw
@@ -87,12 +96,12 @@ def decode_payload(payload: Buffer, row: Row, base: Buffer | None = None) -> Buf
 
 
 def check_raw(raw: Buffer, row: Row) -> None:
-    """Compare what a record decoded to with its digest.
+    """Compare what a record decoded to with its hash.
 
     Raises:
         FormatError: E028.
     """
-    if hashlib.sha256(raw).digest() != row.raw_sha256:
+    if hash_of(raw) != row.raw_hash:
         raise FormatError("E028", f"{_where(row)} decodes to other bytes")
 
 
@@ -106,8 +115,8 @@ def _check_padding(after: Buffer, row: Row) -> None:
         raise FormatError("E024", f"the padding after {_where(row)} is not zero")
 
 
-def _check_digest(digest: bytes, row: Row) -> None:
-    if digest != row.stored_sha256:
+def _check_hash(found: bytes, row: Row) -> None:
+    if found != row.stored_hash:
         raise FormatError("E025", f"{_where(row)} is damaged: its stored bytes changed")
 
 

@@ -44,9 +44,9 @@ class RecordStream:
             codec=encoded.codec,
             elem=encoded.elem,
             base=encoded.base,
-            raw_sha256=encoded.raw_sha256,
-            stored_sha256=encoded.stored_sha256,
-            base_sha256=encoded.base_sha256,
+            raw_hash=encoded.raw_hash,
+            stored_hash=encoded.stored_hash,
+            base_hash=encoded.base_hash,
         )
         self.write(encode_header(header_of(row)))
         for part in encoded.parts:

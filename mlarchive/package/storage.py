@@ -1,7 +1,7 @@
 """The storage side of an open package: rows, chunks and objects, with the packages it builds on.
 
 Knows nothing of documents: objects have numbers here, and no names. Every chunk that it hands out
-has been checked against its digests.
+has been checked against its hashes.
 """
 
 import functools
@@ -99,7 +99,7 @@ class Storage:
     def missing(self) -> tuple[Digest, ...]:
         """Absent chunks that no base provides."""
         rows = (self.index.row(number) for number in sorted(self._missing_rows))
-        return tuple(Digest(row.raw_len, row.raw_sha256.hex()) for row in rows)
+        return tuple(Digest(row.raw_len, row.raw_hash.hex()) for row in rows)
 
     def lacks(self, rows: Iterable[int]) -> bool:
         """Whether any of the rows is a chunk, or builds on one, that is absent everywhere."""
@@ -127,7 +127,7 @@ class Storage:
         self.source.close()
 
     def _load(self, number: int) -> Buffer:
-        """A chunk, compared with its raw digest."""
+        """A chunk, compared with its raw hash."""
         raw = self._load_stored(number)
         row = self.index.row(number)
         if row.codec not in {Codec.STORED, Codec.ABSENT}:
@@ -136,7 +136,7 @@ class Storage:
         return raw
 
     def _load_stored(self, number: int) -> Buffer:
-        """A chunk whose stored bytes have their digest; where it builds on another, that too."""
+        """A chunk whose stored bytes have their hash; where it builds on another, that too."""
         row = self.index.row(number)
         if row.codec != Codec.ABSENT:
             base = self._load(row.base) if row.base != NO_BASE else None
@@ -146,28 +146,29 @@ class Storage:
             found = base_package.find_chunk(row)
             if found is not None:
                 return found
-        raise MissingChunksError(f"the chunk {row.raw_sha256.hex()} is in another package")
+        raise MissingChunksError(f"the chunk {row.raw_hash.hex()} is in another package")
 
     def find_chunk(self, wanted: Row) -> Buffer | None:
         """The bytes of a chunk that another package states as absent, if they are here."""
-        number = self._chunk_numbers.get(wanted.raw_sha256)
+        number = self.chunk_numbers.get(wanted.raw_hash)
         if number is None or self.lacks((number,)):
             return None
         if self.index.row(number).raw_len != wanted.raw_len:
             raise FormatError("E040", "a base package holds an absent chunk with another length")
         return self._load(number)
 
-    def has_chunk(self, digest: bytes) -> bool:
+    def has_chunk(self, raw_hash: bytes) -> bool:
         """Whether this package, or one that it builds on, holds the chunk."""
-        number = self._chunk_numbers.get(digest)
+        number = self.chunk_numbers.get(raw_hash)
         return number is not None and not self.lacks((number,))
 
     @functools.cached_property
-    def _chunk_numbers(self) -> Mapping[bytes, int]:
+    def chunk_numbers(self) -> Mapping[bytes, int]:
+        """The rows of all chunks, by raw hash."""
         rows = self.index.rows
         numbers = np.flatnonzero(rows["type"] == RecordType.CHUNK)
-        digests = rows["raw_sha256"][numbers].tobytes()
-        return {digests[32 * i : 32 * i + 32]: int(n) for i, n in enumerate(numbers)}
+        hashes = rows["raw_hash"][numbers].tobytes()
+        return {hashes[32 * i : 32 * i + 32]: int(n) for i, n in enumerate(numbers)}
 
     @functools.cached_property
     def _places(self) -> list[tuple[int, int]]:
@@ -188,7 +189,7 @@ class Storage:
             int(number)
             for number in absent
             if not any(
-                base.has_chunk(self.index.rows["raw_sha256"][number].tobytes())
+                base.has_chunk(self.index.rows["raw_hash"][number].tobytes())
                 for base in self._bases
             )
         )

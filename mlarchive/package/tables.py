@@ -10,20 +10,20 @@ from mlarchive.errors import FormatError
 from mlarchive.package.codec import Codec
 from mlarchive.package.index import HEADER, INDEX_MAGIC, NO_BASE, SMALL, Row
 from mlarchive.package.layout import ALIGNMENT, PREAMBLE_SIZE
-from mlarchive.package.record import HEADER_SIZE, NO_DIGEST
+from mlarchive.package.record import HEADER_SIZE, NO_HASH
 
 ROW_COLUMNS = (
     ("stored_len", "<u8"),
     ("raw_len", "<u8"),
     ("base", "<u4"),
     *((name, "u1") for name in SMALL),
-    ("raw_sha256", "(32,)u1"),
-    ("stored_sha256", "(32,)u1"),
+    ("raw_hash", "(32,)u1"),
+    ("stored_hash", "(32,)u1"),
 )
 """The table of rows as it is written, column by column."""
 
 ROW = np.dtype([("offset", "<u8"), *ROW_COLUMNS])
-"""One record: offset of its header, lengths, row of its base, codec, digests."""
+"""One record: offset of its header, lengths, row of its base, codec, hashes."""
 
 OBJECT = np.dtype([("size", "<u8"), ("first_extent", "<u8"), ("extents", "<u4")])
 """One object: its length in bytes, and its extents."""
@@ -51,9 +51,9 @@ class Index(Struct, frozen=True, kw_only=True):
         plain = {name: int(values[name]) for name in ROW.names[:-2]} if ROW.names else {}
         return Row(
             **plain,
-            raw_sha256=values["raw_sha256"].tobytes(),
-            stored_sha256=values["stored_sha256"].tobytes(),
-            base_sha256=NO_DIGEST if base == NO_BASE else self.rows["raw_sha256"][base].tobytes(),
+            raw_hash=values["raw_hash"].tobytes(),
+            stored_hash=values["stored_hash"].tobytes(),
+            base_hash=NO_HASH if base == NO_BASE else self.rows["raw_hash"][base].tobytes(),
         )
 
 

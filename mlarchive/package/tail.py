@@ -1,9 +1,12 @@
 """Opening: trailer, package_id and index, in the order of trust (clauses 3, 9, 10 and 11.1)."""
 
+import hashlib
+
 from msgspec import Struct
 
 from mlarchive.errors import FormatError
 from mlarchive.package.accounting import check_index
+from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec
 from mlarchive.package.index import Row, header_of
@@ -16,8 +19,8 @@ from mlarchive.package.layout import (
     decode_trailer,
 )
 from mlarchive.package.limits import Limits
-from mlarchive.package.record import HEADER_SIZE, decode_header, record_size
-from mlarchive.package.recordreader import read_record
+from mlarchive.package.record import HEADER_SIZE, NO_HASH, decode_header, record_size
+from mlarchive.package.recordreader import check_raw, decode_payload, read_unchecked
 from mlarchive.package.tables import Index, decode_index
 
 
@@ -90,11 +93,11 @@ def index_row(header: bytes, trailer: Trailer, limits: Limits) -> Row:
         raw_len=stated.raw_len,
         type=RecordType.INDEX,
         codec=stated.codec,
-        raw_sha256=stated.raw_sha256,
-        stored_sha256=trailer.index_sha256,
+        raw_hash=stated.raw_hash,
+        stored_hash=NO_HASH,
     )
     if stated.codec == Codec.STORED:
-        fits = (row.raw_len, row.raw_sha256) == (row.stored_len, row.stored_sha256)
+        fits = row.raw_len == row.stored_len
     else:
         fits = stated.codec == Codec.ZSTD and row.stored_len < row.raw_len
     if not fits or stated != header_of(row):
@@ -108,14 +111,19 @@ def _read_index(source: ByteSource, trailer: Trailer, limits: Limits) -> Index:
     check_index_place(trailer, limits)
     header = source.read_at(trailer.index_offset, HEADER_SIZE)
     row = index_row(header, trailer, limits)
-    try:
-        raw = read_record(source, row)
-    except FormatError as error:
-        if error.refusal == "E025":
-            raise FormatError(
-                "E013", "the index is damaged: it does not have its digest"
-            ) from error
-        raise
+    return index_of(read_unchecked(source, row), row, trailer)
+
+
+def index_of(payload: Buffer, row: Row, trailer: Trailer) -> Index:
+    """The tables that the payload of the index record holds; what they say is not yet checked.
+
+    Raises:
+        FormatError: E013, E014, E026 to E028.
+    """
+    if hashlib.sha256(payload).digest() != trailer.index_sha256:
+        raise FormatError("E013", "the index is damaged: it does not have its digest")
+    raw = decode_payload(payload, row)
+    check_raw(raw, row)
     return decode_index(bytes(raw))
 
 

@@ -1,5 +1,6 @@
 """The end of a package: index, signature area, trailer (clauses 9 and 10)."""
 
+import hashlib
 from collections.abc import Callable
 
 from mlarchive.package.encoding import Encoded
@@ -42,7 +43,7 @@ def write_tail(
     trailer = Trailer(
         index_offset=offset,
         index_length=index.stored_len,
-        index_sha256=index.stored_sha256,
+        index_sha256=hashlib.sha256(b"".join(index.parts)).digest(),
         total_length=stream.position + SIGNATURE_UNIT + TRAILER_SIZE,
         signature_length=SIGNATURE_UNIT,
         content_id=bytes.fromhex(content_id),

@@ -108,10 +108,12 @@ def check_checkpoints(
     Raises:
         FormatError: E023 to E028, E042.
     """
+    numbers = storage.chunk_numbers
     for number in np.flatnonzero(storage.index.rows["type"] == RecordType.CHECKPOINT):
         raw = read_record(storage.source, storage.index.row(int(number)))
         for entry in decode_checkpoint(bytes(raw)):
-            if list(entry.extents) not in known.get((entry.kind, entry.name), ()):
+            extents = [(numbers.get(chunk), *rest) for chunk, *rest in entry.parts]
+            if extents not in known.get((entry.kind, entry.name), ()):
                 raise FormatError(
                     "E042", f"a checkpoint states a {entry.kind} {entry.name!r} that is not there"
                 )
@@ -159,7 +161,7 @@ def _check_part(storage: Storage, number: int) -> None:
 
 
 def _check_payloads(storage: Storage, report: Progress) -> None:
-    """Compare the stored bytes of every chunk with their digest, by all processors."""
+    """Compare the stored bytes of every chunk with their hash, by all processors."""
     rows = storage.index.rows
     present = (rows["type"] == RecordType.CHUNK) & (rows["codec"] != Codec.ABSENT)
     with ThreadPoolExecutor(storage.threads) as pool:

@@ -26,7 +26,7 @@ from mlarchive.package.index import Row, encode_index
 from mlarchive.package.intake import Intake
 from mlarchive.package.layout import RecordType, encode_preamble
 from mlarchive.package.readme import README
-from mlarchive.package.record import NO_DIGEST
+from mlarchive.package.record import NO_HASH
 from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.sharing import SMALL, SharedChunks
 from mlarchive.package.tailwriter import write_tail
@@ -136,8 +136,8 @@ class PackageWriter(Closing):
         if digest not in self._objects:
             extents = []
             for chunk, offset, length in base.extents(sha256):
-                self._absent[chunk.raw_sha256] = chunk.raw_len
-                extents.append(PendingExtent(PendingChunk(chunk.raw_sha256), offset, length))
+                self._absent[chunk.raw_hash] = chunk.raw_len
+                extents.append(PendingExtent(PendingChunk(chunk.raw_hash), offset, length))
             self._objects[digest] = _Object(row.size, tuple(extents), reused=True)
         return Digest(row.size, sha256)
 
@@ -188,8 +188,6 @@ class PackageWriter(Closing):
         digest = intake.sha256()
         self._remember(digest, _Object(intake.size, tuple(extents)), called)
         if last is not None:
-            if len(extents) == 1:
-                extents[0].chunk.digest = digest
             self._chunks.submit(extents[-1].chunk, last)
 
     def _add_small(self, data: bytes, digest: bytes, called: "_Called") -> None:
@@ -227,17 +225,17 @@ class PackageWriter(Closing):
         return objects
 
     def _index(self, objects: Sequence[_Object]) -> bytes:
-        needed = {extent.chunk.digest for entry in objects for extent in entry.extents}
+        needed = {extent.chunk.hash for entry in objects for extent in entry.extents}
         rows = list(self.stream.rows)
         numbers = dict(self._chunks.present)
-        for digest in sorted(needed - numbers.keys()):
-            numbers[digest] = len(rows)
-            rows.append(_absent(digest, self._absent[digest]))
+        for absent in sorted(needed - numbers.keys()):
+            numbers[absent] = len(rows)
+            rows.append(_absent(absent, self._absent[absent]))
         return encode_index(
             rows,
             [
                 [
-                    (numbers[extent.chunk.digest], extent.offset, extent.length)
+                    (numbers[extent.chunk.hash], extent.offset, extent.length)
                     for extent in entry.extents
                 ]
                 for entry in objects
@@ -258,13 +256,13 @@ class _Called(Struct, frozen=True):
         return splitext(self.name)[1] if self.kind == "file" else "/metric"
 
 
-def _absent(digest: bytes, raw_len: int) -> Row:
+def _absent(raw_hash: bytes, raw_len: int) -> Row:
     return Row(
         offset=0,
         stored_len=0,
         raw_len=raw_len,
         type=RecordType.CHUNK,
         codec=Codec.ABSENT,
-        raw_sha256=digest,
-        stored_sha256=NO_DIGEST,
+        raw_hash=raw_hash,
+        stored_hash=NO_HASH,
     )

@@ -76,8 +76,8 @@ def _record(forgery: Forgery, number: int, before: list[Record]) -> Record:
     row = forgery.rows[number]
     stated: dict[str, Any] = {name: int(row[column]) for name, column in _CELLS.items()}
     stated |= {
-        "raw_digest": row["raw_sha256"].tobytes(),
-        "stored_digest": row["stored_sha256"].tobytes(),
+        "raw_digest": row["raw_hash"].tobytes(),
+        "stored_digest": row["stored_hash"].tobytes(),
     }
     if stated["codec"] == ABSENT:
         changes = {name: stated[name] for name in ("raw", "raw_digest")}
@@ -95,7 +95,7 @@ def _record(forgery: Forgery, number: int, before: list[Record]) -> Record:
     record.changes = {name: value for name, value in odd.items() if name in record.fields()}
     record.row = {name: value for name, value in odd.items() if name not in record.changes}
     if stated["base"] != NO_BASE and stated["base"] < len(forgery.rows):
-        record.header = {"base_digest": forgery.rows["raw_sha256"][stated["base"]].tobytes()}
+        record.header = {"base_digest": forgery.rows["raw_hash"][stated["base"]].tobytes()}
     return record
 
 

@@ -136,7 +136,7 @@ class Forgery:
             codec=codec,
             stored_len=len(stored),
             raw_len=len(raw),
-            raw_sha256=hashlib.sha256(raw).digest(),
+            raw_hash=hashlib.sha256(raw).digest(),
         )
         record = encode_header(header) + stored + bytes(padding(HEADER_SIZE + len(stored)))
         end = len(self.data) - TRAILER_SIZE

@@ -72,7 +72,7 @@ class Layouts:
             first, count = int(found["first_extent"]), int(found["extents"])
             extents: list[Extent] = index.extents[first : first + count].tolist()
             yield tuple(
-                (index.rows["raw_sha256"][row].tobytes(), offset, length)
+                (index.rows["raw_hash"][row].tobytes(), offset, length)
                 for row, offset, length in extents
             )
 
@@ -82,7 +82,7 @@ class Layouts:
             return ()
         place = self._pool.place(bytes.fromhex(entry.sha256))
         if place is not None and place.header.raw_len == entry.size:
-            return ((place.header.raw_sha256, 0, entry.size),)
+            return ((place.header.raw_hash, 0, entry.size),)
         key = (entry.kind, entry.name, entry.size)
         if entry.sha256 not in self._proven and key not in self._tried:
             self._tried.add(key)
@@ -134,7 +134,7 @@ def parts_of(
 def _fits(index: Index, content: bytes, sizes: Mapping[str, int]) -> bool:
     """Whether an index is about the objects of a content document."""
     (number,) = (index.rows["type"] == RecordType.CONTENT).nonzero()[0]
-    if index.rows["raw_sha256"][number].tobytes() != content:
+    if index.rows["raw_hash"][number].tobytes() != content:
         return False
     try:
         check_objects(sizes, index.objects["size"].tolist())

@@ -30,7 +30,7 @@ from mlarchive.package.layout import (
     encode_preamble,
 )
 from mlarchive.package.readme import README
-from mlarchive.package.record import NO_DIGEST
+from mlarchive.package.record import NO_HASH
 from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.repairing.recordpool import Place, payload_of
 from mlarchive.package.repairing.restating import Restating
@@ -185,11 +185,11 @@ class _Rebuilding:
         index = self._survey.index
         if index is not None:
             rows = (index.row(number) for number in range(len(index.rows)))
-            return [_Slot(r.type, r.raw_sha256) for r in rows if r.codec != Codec.ABSENT]
+            return [_Slot(r.type, r.raw_hash) for r in rows if r.codec != Codec.ABSENT]
         found = [f for f in self._survey.found if f.header.type != RecordType.INDEX]
         if any(f.number == UNKNOWN for f in found):
             return []
-        return [_Slot(f.header.type, f.header.raw_sha256) for f in found]
+        return [_Slot(f.header.type, f.header.raw_hash) for f in found]
 
     def _is_here(self, digest: bytes) -> bool:
         return digest in self._pool or digest in self._survey.unread
@@ -201,7 +201,7 @@ class _Rebuilding:
             row = self._survey.unread[digest]
             return Place(0, row.offset, header_of(row))
         if place.header.codec == Codec.DELTA:
-            base = place.header.base_sha256
+            base = place.header.base_hash
             if self._present.get(base, len(self._slots)) >= self._present[digest]:
                 return None
         return place
@@ -214,8 +214,8 @@ class _Rebuilding:
         lacking = {digest for parts in self._parts.values() for digest, _, _ in parts}
         for place in self._places.values():
             if place is not None and place.header.codec == Codec.DELTA:
-                lacking.add(place.header.base_sha256)
-                lengths.setdefault(place.header.base_sha256, place.header.raw_len)
+                lacking.add(place.header.base_hash)
+                lengths.setdefault(place.header.base_hash, place.header.raw_len)
         return {
             digest: Row(
                 offset=0,
@@ -223,8 +223,8 @@ class _Rebuilding:
                 raw_len=lengths[digest],
                 type=RecordType.CHUNK,
                 codec=Codec.ABSENT,
-                raw_sha256=digest,
-                stored_sha256=NO_DIGEST,
+                raw_hash=digest,
+                stored_hash=NO_HASH,
             )
             for digest in lacking - self._present.keys()
         }
@@ -248,14 +248,14 @@ class _Rebuilding:
         payload = payload_of(self._pool.sources[place.source], place)
         return Encoded(
             raw_len=header.raw_len,
-            raw_sha256=header.raw_sha256,
+            raw_hash=header.raw_hash,
             codec=Codec(header.codec),
             elem=header.elem,
             parts=(payload,),
             stored_len=len(payload),
-            stored_sha256=hashlib.sha256(payload).digest(),
-            base=self._numbers[header.base_sha256] if header.codec == Codec.DELTA else NO_BASE,
-            base_sha256=header.base_sha256,
+            stored_hash=hashlib.sha256(payload).digest(),
+            base=self._numbers[header.base_hash] if header.codec == Codec.DELTA else NO_BASE,
+            base_hash=header.base_hash,
         )
 
     def _encoded_chunk(self, digest: bytes) -> Encoded:

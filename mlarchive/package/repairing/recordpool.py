@@ -18,7 +18,7 @@ from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec, decode
 from mlarchive.package.objectstream import ObjectStream
 from mlarchive.package.readahead import ReadAhead
-from mlarchive.package.record import HEADER_SIZE, NO_DIGEST, Header
+from mlarchive.package.record import HEADER_SIZE, NO_HASH, Header
 
 _STEP = 1 << 20
 
@@ -74,8 +74,8 @@ class RecordPool(Closing):
     def add(self, place: Place) -> None:
         """Take a record that was found to be whole; the first of a digest stays."""
         with self._lock:
-            if place.header.raw_sha256 not in self._numbers:
-                self._numbers[place.header.raw_sha256] = len(self._places)
+            if place.header.raw_hash not in self._numbers:
+                self._numbers[place.header.raw_hash] = len(self._places)
                 self._places.append(place)
 
     def check(self, place: Place) -> None:
@@ -98,8 +98,8 @@ class RecordPool(Closing):
         """
         header = place.header
         base = None
-        if header.base_sha256 != NO_DIGEST:
-            base = self.raw(header.base_sha256)
+        if header.base_hash != NO_HASH:
+            base = self.raw(header.base_hash)
             if len(base) != header.raw_len:
                 raise FormatError("E018", "the chunk that it builds on has another length")
         return raw_of(self.sources[place.source], place, base)
@@ -173,5 +173,5 @@ def _check_stored(source: ByteSource, place: Place) -> None:
 
 
 def _compare(digest: bytes, header: Header) -> None:
-    if digest != header.raw_sha256:
+    if digest != header.raw_hash:
         raise FormatError("E028", "the bytes do not have the digest that the record states")

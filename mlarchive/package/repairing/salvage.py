@@ -129,13 +129,13 @@ class Salvage(Closing):
     def unnamed(self) -> int:
         """How many whole chunks of the file belong to nothing that is known."""
         used = {digest for item in self.items for digest, _, _ in item.parts}
-        bases = {found.header.base_sha256 for found in self.survey.found}
+        bases = {found.header.base_hash for found in self.survey.found}
         return sum(digest not in used and digest not in bases for digest in self._chunks())
 
     @property
     def records(self) -> int:
         """How many whole records the file has."""
-        return sum(found.header.raw_sha256 in self.pool for found in self.survey.found)
+        return sum(found.header.raw_hash in self.pool for found in self.survey.found)
 
     def open(self, item: Item) -> BinaryIO:
         """The bytes of a whole item, as a file."""
@@ -147,9 +147,9 @@ class Salvage(Closing):
 
     def _chunks(self) -> set[bytes]:
         return {
-            found.header.raw_sha256
+            found.header.raw_hash
             for found in self.survey.found
-            if found.header.type == RecordType.CHUNK and found.header.raw_sha256 in self.pool
+            if found.header.type == RecordType.CHUNK and found.header.raw_hash in self.pool
         }
 
     def _documents(self) -> _Raws:
@@ -198,7 +198,7 @@ class Salvage(Closing):
         index = survey.index
         if index is not None:
             (number,) = (index.rows["type"] == kind).nonzero()[0]
-            wanted = index.row(int(number)).raw_sha256
+            wanted = index.row(int(number)).raw_hash
         if wanted is None:
             wanted = self._only(survey, kind)
         if wanted is None or wanted not in self.pool:
@@ -213,11 +213,11 @@ class Salvage(Closing):
         whole = [
             found
             for found in survey.found
-            if found.header.type == kind and found.header.raw_sha256 in self.pool
+            if found.header.type == kind and found.header.raw_hash in self.pool
         ]
-        if len({found.header.raw_sha256 for found in whole}) > 1:
+        if len({found.header.raw_hash for found in whole}) > 1:
             whole = [found for found in whole if found.number != UNKNOWN]
-        digests = {found.header.raw_sha256 for found in whole}
+        digests = {found.header.raw_hash for found in whole}
         return digests.pop() if len(digests) == 1 else None
 
     def _meaning(self) -> Meaning | None:
@@ -309,8 +309,8 @@ class Salvage(Closing):
         if index is None:
             return frozenset()
         rows = [index.row(number) for number in range(len(index.rows))]
-        absent = {row.raw_sha256 for row in rows if row.codec == Codec.ABSENT}
-        deltas = {d for d, row in self.survey.unread.items() if row.base_sha256 in absent}
+        absent = {row.raw_hash for row in rows if row.codec == Codec.ABSENT}
+        deltas = {d for d, row in self.survey.unread.items() if row.base_hash in absent}
         return frozenset(absent | deltas)
 
     def _lacking(self, parts: Parts) -> set[bytes]:

@@ -121,7 +121,7 @@ class Scan:
         cost = found.header.stored_len + found.header.raw_len
         if cost > self._vain:
             return False
-        if self._is_whole(found, self._plain.get(found.header.base_sha256)):
+        if self._is_whole(found, self._plain.get(found.header.base_hash)):
             return True
         self._vain -= cost
         return False
@@ -129,7 +129,7 @@ class Scan:
     def _remember(self, found: Found) -> None:
         self.found.append(found)
         if found.header.codec != Codec.DELTA:
-            self._plain.setdefault(found.header.raw_sha256, found)
+            self._plain.setdefault(found.header.raw_hash, found)
         if self._number != UNKNOWN:
             self._number += 1
         if len(self.found) * _ROW_BYTES > self._limits.index:

@@ -105,7 +105,7 @@ class Survey:
             with contextlib.suppress(FormatError):
                 if row := rows.get(place.offset):
                     check_stored(self.source, row)
-                    self.unread[row.raw_sha256] = row
+                    self.unread[row.raw_hash] = row
                     self._bad.pop(place.offset, None)
 
     @property
@@ -127,34 +127,34 @@ class Survey:
         spent = 0
         for found in self.found:
             header = found.header
-            if header.type != RecordType.CHECKPOINT or header.raw_sha256 not in self._pool:
+            if header.type != RecordType.CHECKPOINT or header.raw_hash not in self._pool:
                 continue
             spent += header.raw_len
             if spent > self._limits.document:
                 raise FormatError("E015", f"{self.source.name} has too many checkpoints")
             with contextlib.suppress(FormatError):
-                raw = bytes(self._pool.raw(header.raw_sha256))
+                raw = bytes(self._pool.raw(header.raw_hash))
                 read.append((found.offset, decode_checkpoint(raw)))
         return read
 
     def lengths(self) -> Mapping[bytes, int]:
         """Raw length of every chunk that index or headers state, whole or not."""
         known = {
-            found.header.raw_sha256: found.header.raw_len
+            found.header.raw_hash: found.header.raw_len
             for found in self.found
             if found.header.type == RecordType.CHUNK
         }
         if self.index is not None:
             for row in _rows(self.index):
                 if row.type == RecordType.CHUNK:
-                    known[row.raw_sha256] = row.raw_len
+                    known[row.raw_hash] = row.raw_len
         return known
 
     def rows(self) -> Mapping[int, bytes]:
         """The digest of each row whose number is certain."""
         if self.index is not None:
-            return {n: row.raw_sha256 for n, row in enumerate(_rows(self.index))}
-        return {f.number: f.header.raw_sha256 for f in self.found if f.number != UNKNOWN}
+            return {n: row.raw_hash for n, row in enumerate(_rows(self.index))}
+        return {f.number: f.header.raw_hash for f in self.found if f.number != UNKNOWN}
 
     def guessed_rows(self) -> Mapping[int, bytes]:
         """The same, and behind damage the numbers that checkpoints suggest.
@@ -169,7 +169,7 @@ class Survey:
         for run in self._uncertain_runs():
             start = _first_number(run, stated)
             for number, found in enumerate(run, start) if start is not None else ():
-                rows.setdefault(number, found.header.raw_sha256)
+                rows.setdefault(number, found.header.raw_hash)
         return rows
 
     def _uncertain_runs(self) -> Iterable[list[Found]]:
@@ -251,7 +251,7 @@ class Survey:
         """Put what is whole into the pool; deltas whose base is not there wait."""
         plain = []
         for place in places:
-            if place.header.codec == Codec.DELTA and place.header.base_sha256 not in self._pool:
+            if place.header.codec == Codec.DELTA and place.header.base_hash not in self._pool:
                 self._waiting.append(place)
                 self._bad.setdefault(place.offset, "the chunk that it builds on is not whole")
             elif place.header.codec == Codec.DELTA:
@@ -259,10 +259,10 @@ class Survey:
             else:
                 plain.append(place)
         _each(plain, self._check, self._pool.threads)
-        if any(place.header.base_sha256 in self._pool for place in self._waiting):
+        if any(place.header.base_hash in self._pool for place in self._waiting):
             waiting, self._waiting = self._waiting, []
-            ready = [place for place in waiting if place.header.base_sha256 in self._pool]
-            self._waiting = [p for p in waiting if p.header.base_sha256 not in self._pool]
+            ready = [place for place in waiting if place.header.base_hash in self._pool]
+            self._waiting = [p for p in waiting if p.header.base_hash not in self._pool]
             _each(ready, self._check, self._pool.threads)
 
     def _check(self, place: Place) -> None:
@@ -299,8 +299,8 @@ class Survey:
         Else it is the index of a package within this one, or behind it.
         """
         first = [found for found in self.found if found.number != UNKNOWN]
-        digests = [found.header.raw_sha256 for found in first if found.header.type != _INDEX]
-        rows = index.rows["raw_sha256"][: len(digests)]
+        digests = [found.header.raw_hash for found in first if found.header.type != _INDEX]
+        rows = index.rows["raw_hash"][: len(digests)]
         stated = [row.tobytes() for row in rows]
         return len(digests) > 1 and digests == stated
 
@@ -312,10 +312,10 @@ class Survey:
         whole = [
             found
             for found in self.found
-            if found.header.type == _INDEX and found.header.raw_sha256 in self._pool
+            if found.header.type == _INDEX and found.header.raw_hash in self._pool
         ]
         for found in whole[: -_CANDIDATES - 1 : -1]:
-            yield found.offset, bytes(self._pool.raw(found.header.raw_sha256))
+            yield found.offset, bytes(self._pool.raw(found.header.raw_hash))
 
     def _index_by_trailer(self, trailer: Trailer) -> bytes:
         """The index at its place, whatever its header has become."""
@@ -335,7 +335,7 @@ class Survey:
         """What the index says where the record has no readable header, or another one."""
         size = self.source.size
         for row in _rows(index):
-            if row.codec == Codec.ABSENT or row.raw_sha256 in self._pool:
+            if row.codec == Codec.ABSENT or row.raw_hash in self._pool:
                 continue
             if row.offset + HEADER_SIZE + row.stored_len <= size:
                 yield Place(self._number, row.offset, header_of(row))
@@ -346,7 +346,7 @@ class Survey:
             numbers = np.flatnonzero(self.index.rows["offset"] == gap.offset)
             for number in numbers:
                 row = self.index.row(int(number))
-                if gap.length == record_size(row.stored_len) and row.raw_sha256 in self._pool:
+                if gap.length == record_size(row.stored_len) and row.raw_hash in self._pool:
                     return replace(gap, why="E023: the header of a record; what it holds is whole")
         return gap
 
@@ -376,7 +376,7 @@ def _trailer_for(index: Index) -> Trailer:
     ids = {}
     for kind in (RecordType.CONTENT, RecordType.STATE):
         numbers = np.flatnonzero(index.rows["type"] == kind)
-        ids[kind] = index.rows["raw_sha256"][numbers[0]].tobytes() if numbers.size else b""
+        ids[kind] = index.rows["raw_hash"][numbers[0]].tobytes() if numbers.size else b""
     return Trailer(
         index_offset=end,
         index_length=0,

@@ -65,8 +65,8 @@ def test_every_document_decodes_to_itself_and_never_grows(raw: bytes) -> None:
 def check(encoded: Encoded, raw: bytes) -> None:
     payload = b"".join(bytes(part) for part in encoded.parts)
     assert len(payload) == encoded.stored_len <= len(raw) == encoded.raw_len
-    assert hashlib.sha256(payload).digest() == encoded.stored_sha256
-    assert hashlib.sha256(raw).digest() == encoded.raw_sha256
+    assert hashlib.sha256(payload).digest() == encoded.stored_hash
+    assert hashlib.sha256(raw).digest() == encoded.raw_hash
     assert bytes(decode(payload, codec=encoded.codec, elem=encoded.elem, raw_len=len(raw))) == raw
 
 
@@ -126,11 +126,11 @@ def rows(draw: st.DrawFn) -> list[Row]:
             elem=draw(st.integers(0, 255)),
             flags=draw(st.integers(0, 255)),
             base=draw(st.sampled_from([NO_BASE, *range(number)])),
-            raw_sha256=draw(DIGESTS),
-            stored_sha256=draw(DIGESTS),
+            raw_hash=draw(DIGESTS),
+            stored_hash=draw(DIGESTS),
         )
         if row.base != NO_BASE:
-            row = replace(row, base_sha256=found[row.base].raw_sha256)
+            row = replace(row, base_hash=found[row.base].raw_hash)
         found.append(row)
         at += record_size(row.stored_len)
     return found
@@ -159,7 +159,7 @@ def test_a_header_has_96_bytes_and_says_what_the_row_says(rows: list[Row]) -> No
         assert len(raw) == 96
         assert raw[8:12] == bytes([row.type, row.codec, row.elem, row.flags])
         assert struct.unpack_from("<QQ", raw, 16) == (row.stored_len, row.raw_len)
-        assert raw[32:96] == row.raw_sha256 + row.base_sha256
+        assert raw[32:96] == row.raw_hash + row.base_hash
         assert decode_header(raw) == header_of(row)
 
 

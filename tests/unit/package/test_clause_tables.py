@@ -58,7 +58,7 @@ def codes(data: bytes) -> tuple[str, str]:
 def number(forgery: Forgery, raw: bytes) -> int:
     """The row of a chunk."""
     wanted = np.frombuffer(digest(raw), np.uint8)
-    return int(np.flatnonzero((forgery.rows["raw_sha256"] == wanted).all(axis=1))[0])
+    return int(np.flatnonzero((forgery.rows["raw_hash"] == wanted).all(axis=1))[0])
 
 
 def row(raw: bytes, **values: object) -> Change:
@@ -115,7 +115,7 @@ def test_what_is_not_changed_is_read_by_both(forgery: Forgery) -> None:
     ("change", "refusal"),
     [
         (row(HERE, raw_len=11), "E018"),
-        (row(HERE, stored_sha256=7), "E018"),
+        (row(HERE, stored_hash=7), "E018"),
         (row(HERE, codec=Codec.ZSTD), "E018"),
         (row(HERE, elem=4), "E018"),
         (row(HERE, codec=2, elem=3), "E018"),
@@ -126,7 +126,7 @@ def test_what_is_not_changed_is_read_by_both(forgery: Forgery) -> None:
         (row(HERE, base=0), "E018"),
         (row(HERE, flags=1), "E018"),
         (row(FAR, stored_len=1), "E018"),
-        (row(FAR, stored_sha256=7), "E018"),
+        (row(FAR, stored_hash=7), "E018"),
         (row(FAR, elem=1), "E018"),
         (row(FAR, base=0), "E018"),
         (swapped(-1, -2), "E018"),

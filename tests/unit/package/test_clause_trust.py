@@ -41,7 +41,7 @@ def test_no_byte_is_handed_out_before_its_chunk_is_known_to_be_whole() -> None:
 def test_no_byte_is_handed_out_before_what_was_decoded_has_its_digest() -> None:
     forgery = Forgery(packed({"a.txt": TEXT}))
     number = forgery.number(RecordType.CHUNK)
-    forgery.rows["raw_sha256"][number] ^= 1
+    forgery.rows["raw_hash"][number] ^= 1
     forgery.rewrite_header(number)
     assert refusal_of_the_first_byte(forgery.sealed(), name(TEXT)) == "E028"
 

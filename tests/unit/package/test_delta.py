@@ -64,7 +64,7 @@ def test_differences_are_folded_as_the_clause_says(
 def test_a_child_is_kept_as_its_differences() -> None:
     base = Base(3, b"b" * 32, PARENT.tobytes())
     encoded = encode_chunk(CHILD.tobytes(), b"c" * 32, Hint(2), base=base)
-    assert (encoded.codec, encoded.base, encoded.base_sha256) == (Codec.DELTA, 3, b"b" * 32)
+    assert (encoded.codec, encoded.base, encoded.base_hash) == (Codec.DELTA, 3, b"b" * 32)
     alone = encode_chunk(CHILD.tobytes(), b"c" * 32, Hint(2))
     assert encoded.stored_len < 0.7 * alone.stored_len
     payload = joined(list(encoded.parts))
@@ -192,7 +192,7 @@ def test_a_header_that_names_another_base_is_refused(family: Forgery) -> None:
 def test_a_delta_to_other_bytes_is_noticed(family: Forgery) -> None:
     """The base's own bytes are right; the delta was made for others."""
     third = int(np.flatnonzero(family.rows["codec"] == Codec.DELTA)[1])
-    family.rows["raw_sha256"][third] ^= 1
+    family.rows["raw_hash"][third] ^= 1
     family.rewrite_header(third)
     with pytest.raises(FormatError, match="E028"), opened(family.sealed()) as package:
         package.verify()
@@ -203,7 +203,7 @@ def test_a_thin_package_of_deltas_names_the_base_that_it_lacks(tmp_path: Path) -
     path = tmp_path / "family.mlpkg"
     files = write_family(path, threads=2)
     forgery = Forgery(path.read_bytes())
-    base = forgery.rows["raw_sha256"][forgery.number(RecordType.CHUNK)].tobytes()
+    base = forgery.rows["raw_hash"][forgery.number(RecordType.CHUNK)].tobytes()
     thin = without_first_chunk(forgery)
     with opened(thin) as package:
         (missing,) = package.missing()
@@ -224,7 +224,7 @@ def without_first_chunk(forgery: Forgery) -> bytes:
     leaving = (rows["type"] == RecordType.CHECKPOINT) | (np.arange(len(rows)) == first)
     kept = rows[~leaving]
     gone = rows[first : first + 1].copy()
-    gone["codec"], gone["elem"], gone["stored_len"], gone["stored_sha256"] = Codec.ABSENT, 0, 0, 0
+    gone["codec"], gone["elem"], gone["stored_len"], gone["stored_hash"] = Codec.ABSENT, 0, 0, 0
     numbers = np.cumsum(~leaving) - 1
     numbers[first] = len(kept)
     based = kept["base"] != NO_BASE

@@ -224,7 +224,7 @@ def second_content(forgery: Forgery) -> None:
 
 def equal_chunks(forgery: Forgery) -> None:
     first, second = np.flatnonzero(forgery.rows["type"] == RecordType.CHUNK)[:2]
-    forgery.rows["raw_sha256"][second] = forgery.rows["raw_sha256"][first]
+    forgery.rows["raw_hash"][second] = forgery.rows["raw_hash"][first]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def equal_chunks(forgery: Forgery) -> None:
         (equal_chunks, "E018"),
         (rows("type", RecordType.CHUNK, RecordType.README), "E019"),
         (second_content, "E019"),
-        (rows("raw_sha256", 0, RecordType.CONTENT), "E019"),
+        (rows("raw_hash", 0, RecordType.CONTENT), "E019"),
         (counts(2, 0), "E020"),
         (counts(2, 2), "E020"),
         (counts(2, 2**32 - 1), "E020"),
@@ -259,8 +259,8 @@ def equal_chunks(forgery: Forgery) -> None:
         (extents("row", 2**32 - 1), "E021"),
         (extents("offset", 2**32 - 1), "E021"),
         (shorten_an_extent, "E022"),
-        (rows("raw_sha256", 7), "E023"),
-        (rows("stored_sha256", 7), "E025"),
+        (rows("raw_hash", 7), "E023"),
+        (rows("stored_hash", 7), "E025"),
         (swap_objects, "E029"),
         (more_objects, "E034"),
         (other_sizes, "E035"),
@@ -378,7 +378,7 @@ def replace_payload(forgery: Forgery, payload: bytes) -> bytes:
     assert len(payload) == length
     forgery.data[at : at + length] = payload
     digest = np.frombuffer(hashlib.sha256(payload).digest(), np.uint8)
-    forgery.rows["stored_sha256"][number] = digest
+    forgery.rows["stored_hash"][number] = digest
     return forgery.sealed()
 
 
@@ -404,7 +404,7 @@ def test_a_frame_that_does_not_decode(forgery: Forgery) -> None:
 @pytest.mark.clause("11.1")
 def test_a_payload_that_decodes_to_other_bytes(forgery: Forgery) -> None:
     number = chunk(forgery)
-    digest = forgery.rows["raw_sha256"]
+    digest = forgery.rows["raw_hash"]
     digest[number] ^= 1
     forgery.rewrite_header(number)
     refused(forgery.sealed(), "E028")

@@ -232,7 +232,7 @@ def test_a_checkpoint_that_lies_gives_nothing_while_content_is_whole() -> None:
         codec=Codec.STORED,
         stored_len=len(lie),
         raw_len=len(lie),
-        raw_sha256=hashlib.sha256(lie).digest(),
+        raw_hash=hashlib.sha256(lie).digest(),
     )
     record = encode_header(new) + lie
     record += bytes(-len(record) % 64)
@@ -249,7 +249,7 @@ def nested_headers(count: int, claim: int) -> bytes:
         codec=Codec.STORED,
         stored_len=claim,
         raw_len=claim,
-        raw_sha256=bytes(31) + b"\1",
+        raw_hash=bytes(31) + b"\1",
     )
     return encode_header(header).ljust(128, b"\0") * count
 
@@ -309,7 +309,7 @@ def test_a_delta_is_lost_with_its_base_and_found_with_another_copy_of_that() -> 
         with salvaged(data[:cut]) as salvage:
             assert whole(salvage) == original.before(cut), f"cut at {cut}"
     deltas = [header for _, header in records(data) if header.codec == Codec.DELTA]
-    (base,) = [at for at, h in records(data) if h.raw_sha256 == deltas[0].base_sha256]
+    (base,) = [at for at, h in records(data) if h.raw_hash == deltas[0].base_hash]
     broken = destroyed(data, (base + 500, 4))
     with salvaged(broken) as salvage, opened(data) as package:
         right = named_by_content(package)
