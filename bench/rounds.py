@@ -15,7 +15,7 @@ from bench.peers import OURS, SIDES, Side, extracting, size, writing
 from bench.process import json_of, measured, mlarchive, step
 from bench.results import Results, Row
 
-MANY = 10_000
+MANY = 1000
 """Files whose removal would burden the next step."""
 
 

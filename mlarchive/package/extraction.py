@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mlarchive.closing import Closing
 from mlarchive.errors import FormatError
-from mlarchive.fsops import atomic_folder
+from mlarchive.fsops import EagerFile, atomic_folder
 from mlarchive.package.hasher import Hasher
 from mlarchive.package.objectstream import parts_of
 from mlarchive.package.paths import check_paths
@@ -60,7 +60,7 @@ def _write(stream: Stream, folders: "_Folders") -> Iterator[int]:
     *parents, name = stream.entry.path.split("/")
     with stream.open() as source, Hasher() as digest:
         descriptor = os.open(name, _NEW_FILE, 0o666, dir_fd=folders.enter(parents))
-        with os.fdopen(descriptor, "wb", buffering=0) as target:
+        with EagerFile(descriptor, "wb") as target:
             for data in parts_of(source):
                 digest.update(data)
                 view = memoryview(data)
