@@ -17,13 +17,14 @@ if TYPE_CHECKING:
         localised,
     )
     from mlarchive.package.extraction import extract
-    from mlarchive.package.ids import Digest, PackageIds
+    from mlarchive.package.ids import ChunkName, Digest, PackageIds
     from mlarchive.package.limits import Limits
     from mlarchive.package.reader import ObjectRow, Package
     from mlarchive.package.verification import Verification
     from mlarchive.package.writer import PackageWriter
 
 __all__ = [
+    "ChunkName",
     "Digest",
     "Documents",
     "Limits",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChunkName": "ids",
     "Digest": "ids",
     "Documents": "documents",
     "Limits": "limits",

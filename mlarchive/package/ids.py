@@ -1,4 +1,4 @@
-"""Names made of digests: of objects and of packages (clauses 1.2, 6.5 and 10.4)."""
+"""Names: of objects and packages by digest, of chunks by hash (clauses 1.2, 4.1, 6.5 and 10.4)."""
 
 from msgspec import Struct
 
@@ -13,6 +13,18 @@ class Digest(Struct, frozen=True):
 
     size: int
     sha256: str
+
+
+class ChunkName(Struct, frozen=True):
+    """A chunk's size and name.
+
+    Attributes:
+        size: Of its raw bytes.
+        hash: BLAKE3 of these, lower-case hex.
+    """
+
+    size: int
+    hash: str
 
 
 class PackageIds(Struct, frozen=True):

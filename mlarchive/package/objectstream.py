@@ -93,7 +93,7 @@ class ObjectStream(io.RawIOBase):
 def parts_of(file: BinaryIO) -> Iterator[Buffer]:
     """The bytes of a file to its end, of an object's without a copy.
 
-    What comes from an object is not yet compared with the raw digests of its chunks: who reads it
+    What comes from an object is not yet compared with the raw hashes of its chunks: who reads it
     so compares the object's own.
     """
     raw = getattr(file, "raw", None)

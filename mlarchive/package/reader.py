@@ -22,7 +22,7 @@ from mlarchive.package.checkpoints import checkpoint_name
 from mlarchive.package.columns import check_columns
 from mlarchive.package.documents import Documents, Meaning, check_named, decode_documents
 from mlarchive.package.entries import check_objects, entries_of, named_objects
-from mlarchive.package.ids import Digest
+from mlarchive.package.ids import ChunkName
 from mlarchive.package.index import Extent, Row
 from mlarchive.package.layout import RecordType
 from mlarchive.package.limits import Limits, allowed
@@ -185,7 +185,7 @@ class Package(Closing):
         """
         return self.storage.open(self.objects[sha256].number)
 
-    def missing(self) -> tuple[Digest, ...]:
+    def missing(self) -> tuple[ChunkName, ...]:
         """Absent chunks that no base provides."""
         return self.storage.missing()
 
@@ -215,7 +215,7 @@ class Package(Closing):
         """Check what was just written, short of reading every byte of it again.
 
         Trailer, index and documents are read back and checked, and every record's header and
-        padding at its place. The payloads of chunks are not: their digests were taken from the
+        padding at its place. The payloads of chunks are not: their hashes were taken from the
         very buffers that were written (ADR 0006).
 
         Raises:

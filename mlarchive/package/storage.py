@@ -17,7 +17,7 @@ from mlarchive.errors import FormatError, MissingChunksError
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec
-from mlarchive.package.ids import Digest
+from mlarchive.package.ids import ChunkName
 from mlarchive.package.index import NO_BASE, Extent, Row
 from mlarchive.package.layout import RecordType
 from mlarchive.package.limits import Limits
@@ -96,10 +96,10 @@ class Storage:
             return io.BytesIO(memoryview(self.chunks.get(row))[offset : offset + length])
         return io.BufferedReader(ObjectStream(extents, self.chunks, self._stored), 1 << 16)
 
-    def missing(self) -> tuple[Digest, ...]:
+    def missing(self) -> tuple[ChunkName, ...]:
         """Absent chunks that no base provides."""
         rows = (self.index.row(number) for number in sorted(self._missing_rows))
-        return tuple(Digest(row.raw_len, row.raw_hash.hex()) for row in rows)
+        return tuple(ChunkName(row.raw_len, row.raw_hash.hex()) for row in rows)
 
     def lacks(self, rows: Iterable[int]) -> bool:
         """Whether any of the rows is a chunk, or builds on one, that is absent everywhere."""
