@@ -1,7 +1,7 @@
 """zstd frames: made with fixed parameters, read with every trap closed (clause 5.2).
 
-A frame states its content size, uses no dictionary and no check sum (its record's hash covers it), and has
-a window of at most 8 MiB. libzstd promises no stable output across versions; identity is
+A frame states its content size, uses no dictionary and no check sum (a hash covers it), and
+has a window of at most 8 MiB. libzstd promises no stable output across versions; identity is
 therefore over raw bytes, never over these.
 """
 

@@ -19,8 +19,7 @@ from mlarchive.package.index import NO_BASE, Extent, Row, encode_index, header_o
 from mlarchive.package.intake import Intake
 from mlarchive.package.layout import PREAMBLE_SIZE, Trailer, decode_trailer, encode_trailer
 from mlarchive.package.planes import decode_planes, encode_planes
-from mlarchive.package.record import hash_of
-from mlarchive.package.record import decode_header, encode_header, record_size
+from mlarchive.package.record import decode_header, encode_header, hash_of, record_size
 from mlarchive.package.tables import decode_index
 from tests.support.packages import contents, opened, packed
 
