@@ -19,8 +19,8 @@ SUMMARY = "check that packages are as they were stored, to the last byte"
 DESCRIPTION = """\
 Read packages whole and compare every chunk with its hash, every file and document with its
 digest. Damage anywhere makes the exit status 4. Chunks that a thin package leaves to another
-are counted; in a vault they are checked too. From a pipe (- is standard input) every chunk and document is checked as it
-goes by, but files are not put together.
+are counted; in a vault they are checked too. From a pipe (- is standard input) every chunk and
+document is checked as it goes by, but files are not put together.
 """
 EXAMPLES = """\
 examples:
