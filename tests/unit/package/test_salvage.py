@@ -1,6 +1,5 @@
 """Salvage returns every whole file of a damaged package, no other, and never wrong bytes."""
 
-import hashlib
 import io
 import random
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from mlarchive.package.checkpoints import decode_checkpoint
 from mlarchive.package.codec import Codec
 from mlarchive.package.entries import entries_of
 from mlarchive.package.layout import RecordType
-from mlarchive.package.record import Header, decode_header, encode_header, record_size
+from mlarchive.package.record import Header, decode_header, encode_header, hash_of, record_size
 from mlarchive.package.recordreader import read_record
 from mlarchive.package.repairing.salvage import Item, Salvage
 from mlarchive.records import File
@@ -82,13 +81,14 @@ class Original:
             for number in (types == RecordType.CHECKPOINT).nonzero()[0]:
                 row = storage.index.row(int(number))
                 for entry in decode_checkpoint(bytes(read_record(storage.source, row))):
-                    if storage.lacks(chunk for chunk, _, _ in entry.extents):
+                    numbers = [storage.chunk_numbers[chunk] for chunk, _, _ in entry.parts]
+                    if storage.lacks(numbers):
                         continue
                     parts = [
-                        bytes(storage.chunks.get(chunk))[at : at + length]
-                        for chunk, at, length in entry.extents
+                        bytes(storage.chunks.get(number))[at : at + length]
+                        for number, (_, at, length) in zip(numbers, entry.parts, strict=True)
                     ]
-                    needed = [row, *(storage.index.row(chunk) for chunk, _, _ in entry.extents)]
+                    needed = [row, *map(storage.index.row, numbers)]
                     # The padding of a record may be gone.
                     end = max(96 + one.offset + one.stored_len for one in needed)
                     self._stated.append(
@@ -232,7 +232,7 @@ def test_a_checkpoint_that_lies_gives_nothing_while_content_is_whole() -> None:
         codec=Codec.STORED,
         stored_len=len(lie),
         raw_len=len(lie),
-        raw_hash=hashlib.sha256(lie).digest(),
+        raw_hash=hash_of(lie),
     )
     record = encode_header(new) + lie
     record += bytes(-len(record) % 64)
