@@ -200,10 +200,13 @@ class _Rebuilding:
 
     def _known_order(self) -> list[_Slot]:
         """The records as they stood; without index, those that are there and may be its own."""
-        index = self._survey.index
-        if index is not None:
-            rows = (index.row(number) for number in range(len(index.rows)))
-            return [_Slot(r.type, r.raw_hash) for r in rows if r.codec != Codec.ABSENT]
+        for survey in self._salvage.surveys:
+            if survey.index is not None:
+                rows = (survey.index.row(number) for number in range(len(survey.index.rows)))
+                slots = [_Slot(r.type, r.raw_hash) for r in rows if r.codec != Codec.ABSENT]
+                documents = [slot.hash for slot in slots if slot.type in DOCUMENT_TYPES]
+                if survey is self._survey or documents == [*map(hash_of, self._documents)]:
+                    return slots
         return [
             _Slot(found.header.type, found.header.raw_hash)
             for found in self._survey.found

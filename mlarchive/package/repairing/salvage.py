@@ -316,7 +316,7 @@ class Salvage(Closing):
     def _incomplete(self, item: Item, parts: Parts) -> Item:
         lacking = self._lacking(parts)
         missing = sum(length for chunk, _, length in parts if chunk in lacking)
-        elsewhere = lacking <= self.absent
+        elsewhere = lacking <= self._elsewhere
         return msgspec.structs.replace(
             item,
             parts=parts,
@@ -328,14 +328,18 @@ class Salvage(Closing):
 
     @functools.cached_property
     def absent(self) -> frozenset[bytes]:
-        """Chunks that the package leaves to another, and deltas to these."""
+        """Chunks that the package leaves to another."""
         index = self.survey.index
         if index is None:
             return frozenset()
-        rows = [index.row(number) for number in range(len(index.rows))]
-        absent = {row.raw_hash for row in rows if row.codec == Codec.ABSENT}
-        deltas = {d for d, row in self.survey.unread.items() if row.base_hash in absent}
-        return frozenset(absent | deltas)
+        rows = index.rows["raw_hash"][index.rows["codec"] == Codec.ABSENT]
+        return frozenset(row.tobytes() for row in rows)
+
+    @functools.cached_property
+    def _elsewhere(self) -> frozenset[bytes]:
+        """The same, and deltas to these."""
+        unread = self.survey.unread.items()
+        return self.absent | {chunk for chunk, row in unread if row.base_hash in self.absent}
 
     def _lacking(self, parts: Parts) -> set[bytes]:
         return {chunk for chunk, _, _ in parts if chunk not in self.pool}
