@@ -97,7 +97,7 @@ class Layouts:
         for place in pool.places():
             if place.header.type == RecordType.CHUNK:
                 self._chunks[place.header.raw_len].append(place.header.raw_hash)
-        self._proven: dict[str, Parts] = {}
+        self._proven: dict[tuple[str, int], Parts] = {}
 
     def by_index(self, entry: ContentEntry) -> Iterator[Parts]:
         """What each index says."""
@@ -113,26 +113,25 @@ class Layouts:
         """What has the digest of the entry: what a checkpoint states under its name, or a chunk."""
         if entry.sha256 == _EMPTY and not entry.size:
             return ()
-        if entry.sha256 not in self._proven:
+        wanted = (entry.sha256, entry.size)
+        if wanted not in self._proven:
             for parts in self._untried.pop((entry.kind, entry.name, entry.size), ()):
-                self._try(parts)
-        if entry.sha256 not in self._proven:
+                whole = all(chunk in self._pool for chunk, _, _ in parts)
+                if whole and self._effort.allows(parts, self._pool):
+                    self._prove(parts, entry.size)
+        if wanted not in self._proven:
             # Every chunk of that length is read once, whatever is looked for.
             for chunk in self._chunks.pop(entry.size, ()):
-                self._proven.setdefault(
-                    self._digest(((chunk, 0, entry.size),)), ((chunk, 0, entry.size),)
-                )
-        return self._proven.get(entry.sha256)
+                self._prove(((chunk, 0, entry.size),), entry.size)
+        return self._proven.get(wanted)
 
     def likely(self, entry: ContentEntry) -> Parts | None:
         """What is stated of that name and size, if it is one thing."""
         stated = self._stated.get((entry.kind, entry.name, entry.size), {})
         return next(iter(stated)) if len(stated) == 1 else None
 
-    def _try(self, parts: Parts) -> None:
-        whole = all(chunk in self._pool for chunk, _, _ in parts)
-        if whole and self._effort.allows(parts, self._pool):
-            self._proven.setdefault(self._digest(parts), parts)
+    def _prove(self, parts: Parts, size: int) -> None:
+        self._proven.setdefault((self._digest(parts), size), parts)
 
 
 def _fits(index: Index, content: bytes, sizes: Mapping[str, int]) -> bool:

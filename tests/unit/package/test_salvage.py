@@ -1,6 +1,7 @@
 """Salvage returns every whole file of a damaged package, no other, and never wrong bytes."""
 
 import io
+import json
 import random
 from collections.abc import Iterator, Sequence
 
@@ -235,15 +236,7 @@ def test_a_checkpoint_that_lies_gives_nothing_while_content_is_whole() -> None:
     with opened(data) as package:
         raw = bytes(read_record(package.storage.source, package.storage.index.row(number)))
     lie = raw.replace(b'"a.bin"', b'"b.bin"')
-    new = Header(
-        type=RecordType.CHECKPOINT,
-        codec=Codec.STORED,
-        stored_len=len(lie),
-        raw_len=len(lie),
-        raw_hash=hash_of(lie),
-    )
-    record = encode_header(new) + lie
-    record += bytes(-len(record) % 64)
+    record = record_of(RecordType.CHECKPOINT, lie)
     broken = data[:at] + record + data[at + record_size(stored) :]
     tail = next(at for at, header in records(broken) if header.type == RecordType.INDEX)
     with opened(data) as package, salvaged(broken[:tail]) as salvage:
@@ -399,23 +392,26 @@ def test_two_versions_of_a_file_under_one_name_are_both_given_and_said() -> None
         assert all("2 files that differ" in item.why for item in salvage.items)
 
 
-def with_checkpoint(data: bytes, *entries: CheckpointEntry) -> bytes:
-    """A package whose first checkpoint says something else, without what follows its chunks."""
-    raw = encode_checkpoint(entries)
-    at = first_of(data, RecordType.CHECKPOINT)
-    old = next(header for place, header in records(data) if place == at)
+def record_of(kind: RecordType, raw: bytes) -> bytes:
+    """A record that is stored as it is."""
     header = Header(
-        type=RecordType.CHECKPOINT,
+        type=kind,
         codec=Codec.STORED,
         stored_len=len(raw),
         raw_len=len(raw),
         raw_hash=hash_of(raw),
     )
     record = encode_header(header) + raw
+    return record + bytes(-len(record) % 64)
+
+
+def with_checkpoint(data: bytes, *entries: CheckpointEntry) -> bytes:
+    """A package whose first checkpoint says something else, without what follows its chunks."""
+    at = first_of(data, RecordType.CHECKPOINT)
+    old = next(header for place, header in records(data) if place == at)
     end = first_of(data, RecordType.CONTENT)
-    return (
-        data[:at] + record + bytes(-len(record) % 64) + data[at + record_size(old.stored_len) : end]
-    )
+    record = record_of(RecordType.CHECKPOINT, encode_checkpoint(entries))
+    return data[:at] + record + data[at + record_size(old.stored_len) : end]
 
 
 @pytest.mark.parametrize(
@@ -502,3 +498,17 @@ def test_damaged_headers_are_explained_by_one_look_at_the_index(
     assert len(damage) == len(chunks)
     assert all("what it holds is whole" in one.why for one in damage)
     assert asked <= rows
+
+
+@pytest.mark.clause("7.4", "11.7")
+def test_a_digest_with_two_sizes_is_found_with_the_right_one() -> None:
+    data = packed({"a.bin": noise(90_000)})
+    with opened(data) as package:
+        content = json.loads(package.documents.content)
+    (entry,) = content["records"]["folder-1"]["files"]
+    content["records"]["folder-1"]["files"] += [entry | {"path": "b.bin", "size": 90_001}]
+    raw = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
+    end = first_of(data, RecordType.CONTENT)
+    with salvaged(data[:end] + record_of(RecordType.CONTENT, raw)) as salvage:
+        assert kept(salvage) == {"a.bin": "whole"}
+        assert [item.name for item in lost(salvage)] == ["b.bin"]
