@@ -301,7 +301,7 @@ class Salvage(Closing):
         for parts in layouts.by_index(entry):
             if self._lacking(parts):
                 item = item if item.parts else self._incomplete(item, parts)
-            elif self._digest(parts) == entry.sha256:
+            elif _size(parts) == entry.size and self._digest(parts) == entry.sha256:
                 return _item_of(entry, parts=parts, status="whole")
             else:
                 item = msgspec.structs.replace(item, why=_OTHER_BYTES)
@@ -383,6 +383,10 @@ class Salvage(Closing):
             doubts.append(_AMBIGUOUS.format(f"{alternatives} {_PLURAL[one.kind]}"))
         status: Status = "whole" if one.certain else "unproven"
         return msgspec.structs.replace(item, status=status, why="; ".join(doubts))
+
+
+def _size(parts: Parts) -> int:
+    return sum(length for _, _, length in parts)
 
 
 def _settled(items: Sequence[Item]) -> tuple[Item, ...]:

@@ -355,8 +355,9 @@ def _trailer_for(index: Index) -> Trailer:
     present = np.flatnonzero(index.rows["codec"] != Codec.ABSENT)
     end = PREAMBLE_SIZE
     if present.size:
-        last = index.row(int(present[-1]))
-        end = last.offset + record_size(last.stored_len)
+        # What a row says of its base is not yet checked.
+        last = index.rows[present[-1]]
+        end = int(last["offset"]) + record_size(int(last["stored_len"]))
     return Trailer(
         index_offset=end,
         index_length=0,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from mlarchive.errors import FormatError
 from mlarchive.package import Limits, Package, chunkwriter
@@ -501,14 +502,28 @@ def test_damaged_headers_are_explained_by_one_look_at_the_index(
 
 
 @pytest.mark.clause("7.4", "11.7")
-def test_a_digest_with_two_sizes_is_found_with_the_right_one() -> None:
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_digest_with_two_sizes_is_found_with_the_right_one(*, indexed: bool) -> None:
     data = packed({"a.bin": noise(90_000)})
     with opened(data) as package:
         content = json.loads(package.documents.content)
     (entry,) = content["records"]["folder-1"]["files"]
-    content["records"]["folder-1"]["files"] += [entry | {"path": "b.bin", "size": 90_001}]
+    content["records"]["folder-1"]["files"] = [entry | {"path": "0.bin", "size": 90_001}, entry]
     raw = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
-    end = first_of(data, RecordType.CONTENT)
-    with salvaged(data[:end] + record_of(RecordType.CONTENT, raw)) as salvage:
+    forgery = Forgery(data)
+    at = first_of(data, RecordType.CONTENT)
+    after = first_of(data, RecordType.STATE)
+    record = record_of(RecordType.CONTENT, raw)
+    row = forgery.rows[forgery.number(RecordType.CONTENT)]
+    row["codec"], row["stored_len"], row["raw_len"] = Codec.STORED, len(raw), len(raw)
+    row["raw_hash"] = row["stored_hash"] = np.frombuffer(hash_of(raw), np.uint8)
+    forgery.data[at:after] = record
+    moved = len(record) - (after - at)
+    forgery.trailer = replace(forgery.trailer, index_offset=forgery.trailer.index_offset + moved)
+    broken = bytes(forgery.data[: forgery.trailer.index_offset])
+    if indexed:
+        broken += record_of(RecordType.INDEX, forgery.index())
+    with salvaged(broken) as salvage:
+        assert (salvage.survey.index is not None) == indexed
         assert kept(salvage) == {"a.bin": "whole"}
-        assert [item.name for item in lost(salvage)] == ["b.bin"]
+        assert [item.name for item in lost(salvage)] == ["0.bin"]
