@@ -110,6 +110,12 @@ class LimitError(FormatError):
         super().__init__(refusal, message, hint=hint or _RAISE_THE_LIMIT)
 
 
+MENDING = (
+    "transfer it again; if it is no better there, `mlarchive repair` says what of it is whole, and"
+    " saves that"
+)
+"""What to do with a damaged package."""
+
 _RAISE_THE_LIMIT = (
     "if you trust it, set MLARCHIVE_MAX_UNPACKED, MLARCHIVE_MAX_DOCUMENT or MLARCHIVE_MAX_INDEX"
 )

@@ -6,6 +6,7 @@ The package itself is never written to. What is written appears when all of it w
 import contextlib
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,12 +22,12 @@ from mlarchive.snapshot import Stream
 
 if TYPE_CHECKING:
     from mlarchive.package.repairing.rebuilding import Rebuilt
-    from mlarchive.package.repairing.salvage import Item, Salvage
+    from mlarchive.package.repairing.salvage import Salvage
 
 Progress = Callable[[int], None]
 
 DOCUMENTS = ("content", "state", "evidence")
-NOTHING_SAVED = "look for another copy of it"
+NOTHING_SAVED = "transfer it again, or look for another copy of it"
 
 FileStatus: TypeAlias = Literal["whole", "unproven", "lost", "elsewhere"]
 
@@ -55,10 +56,10 @@ class SalvagedFile(Struct, frozen=True, kw_only=True):
         dataset: Of a series, what it was measured on.
         size: In bytes; -1 if nobody knows.
         sha256: "" if nobody knows.
-        status: `whole`; `unproven`, if a checkpoint names its chunks and nothing its digest;
-            `lost`; or `elsewhere`, if this package never had all of it.
+        status: `whole`; `unproven`, if all of it is here, and it is not certain that this package
+            had it under that name; `lost`; or `elsewhere`, if this package never had all of it.
         missing: Bytes that are missing; -1 if nobody knows.
-        why: Why it is not whole.
+        why: Why it is not whole, or what is not certain about it.
     """
 
     owner: str
@@ -84,10 +85,13 @@ class Repair(Struct, frozen=True, kw_only=True):
         index: Whether the index is whole.
         records: How many records are whole.
         unnamed: Whole chunks that belong to nothing that is known.
+        absent: Chunks that the package leaves to another one, which was not named.
+        absent_bytes: Sum of their lengths.
         damage: What is wrong with the file, in its order.
         files: Every file and series that is known of.
-        output: What was written; "" for nothing.
-        package_id: Of the package that was written; "" for none.
+        dry_run: Whether nothing was written that would be otherwise.
+        output: What was written, or would be; "" for nothing.
+        package_id: Of the package that was written, or would be; "" for none.
         missing_chunks: Chunks that it states and does not hold.
         dropped: What it lacks besides, of "signatures" and "parity".
     """
@@ -100,8 +104,11 @@ class Repair(Struct, frozen=True, kw_only=True):
     index: bool
     records: int
     unnamed: int
+    absent: int
+    absent_bytes: int
     damage: tuple[DamagedPart, ...]
     files: tuple[SalvagedFile, ...]
+    dry_run: bool = False
     output: str = ""
     package_id: str = ""
     missing_chunks: int = 0
@@ -164,8 +171,8 @@ def salvaging(
             Salvage(sources[0], sources[1:], limits=limits, progress=progress)
         )
         documents = any(getattr(salvage, name) is not None for name in DOCUMENTS)
-        whole = any(item.status == "whole" for item in salvage.items)
-        if not (documents or whole or salvage.unnamed):
+        here = any(item.is_here for item in salvage.items)
+        if not (documents or here or salvage.unnamed):
             raise DamageError(
                 f"{path} holds nothing that can be saved: {salvage.damage[0].why}",
                 hint=NOTHING_SAVED,
@@ -177,6 +184,7 @@ def report(salvage: "Salvage") -> Repair:
     """What is whole, and what is not."""
     survey = salvage.survey
     trailer = survey.trailer
+    absent = salvage.absent - {place.header.raw_hash for place in salvage.pool.places()}
     return Repair(
         path=survey.source.name,
         size=survey.source.size,
@@ -186,6 +194,8 @@ def report(salvage: "Salvage") -> Repair:
         index=survey.index is not None,
         records=salvage.records,
         unnamed=salvage.unnamed,
+        absent=len(absent),
+        absent_bytes=sum(salvage.lengths[chunk] for chunk in absent),
         damage=tuple(
             DamagedPart(offset=part.offset, length=part.length, why=part.why)
             for part in salvage.damage
@@ -198,18 +208,13 @@ def report(salvage: "Salvage") -> Repair:
                 dataset=item.dataset,
                 size=item.size,
                 sha256=item.sha256,
-                status=_status(salvage, item),
+                status=item.status,
                 missing=item.missing,
                 why=item.why,
             )
             for item in salvage.items
         ),
     )
-
-
-def _status(salvage: "Salvage", item: "Item") -> FileStatus:
-    """A file that only a checkpoint names has no digest that its bytes could prove."""
-    return "unproven" if item.status == "whole" and salvage.content is None else item.status
 
 
 def write_package(salvage: "Salvage", path: Path) -> "Rebuilt":
@@ -236,6 +241,18 @@ def write_package(salvage: "Salvage", path: Path) -> "Rebuilt":
     return rebuilt
 
 
+def check_package(salvage: "Salvage") -> "Rebuilt":
+    """What `write_package` would write, without a place for it.
+
+    Raises:
+        DamageError: As that.
+    """
+    from mlarchive.package.repairing.rebuilding import rebuild
+
+    with Path(os.devnull).open("wb") as nowhere:
+        return rebuild(salvage, nowhere)
+
+
 def write_files(salvage: "Salvage", folder: Path, progress: Progress | None = None) -> int:
     """Write the whole files, series and documents into a new folder.
 
@@ -251,16 +268,31 @@ def write_files(salvage: "Salvage", folder: Path, progress: Progress | None = No
     """
     from mlarchive.package import extract
 
-    whole = [item for item in salvage.items if item.status == "whole"]
-    documents = [
-        (f"{name}.json", raw) for name in DOCUMENTS if (raw := getattr(salvage, name)) is not None
-    ]
-    if not whole and not documents:
-        raise DamageError(f"no file of {salvage.survey.source.name} is whole", hint=NOTHING_SAVED)
+    documents = _savable(salvage)
     refuse_taken(folder)
     fsops.remove_stale_temporaries(folder.parent, deep=False)
     extract(_streams(salvage, documents), folder, progress=progress)
-    return len(whole)
+    return sum(item.is_here for item in salvage.items)
+
+
+def check_files(salvage: "Salvage") -> int:
+    """How many files and series `write_files` would write.
+
+    Raises:
+        DamageError: As that.
+    """
+    _savable(salvage)
+    return sum(item.is_here for item in salvage.items)
+
+
+def _savable(salvage: "Salvage") -> Sequence[tuple[str, bytes]]:
+    """The whole documents, by the names of their files; refuse if there is nothing to save."""
+    documents = [
+        (f"{name}.json", raw) for name in DOCUMENTS if (raw := getattr(salvage, name)) is not None
+    ]
+    if not documents and not any(item.is_here for item in salvage.items):
+        raise DamageError(f"no file of {salvage.survey.source.name} is whole", hint=NOTHING_SAVED)
+    return documents
 
 
 def refuse_taken(path: Path) -> None:
@@ -283,7 +315,7 @@ def _streams(salvage: "Salvage", documents: Sequence[tuple[str, bytes]]) -> Iter
         entry = File(path=name, size=len(raw), sha256=hashlib.sha256(raw).hexdigest())
         yield Stream(owner="", entry=entry, open=partial(io.BytesIO, raw))
     for item in salvage.items:
-        if item.status == "whole":
+        if item.is_here:
             if item.kind == "file":
                 place = places.of_file(item.owner, item.name)
             else:

@@ -9,7 +9,7 @@ from mlarchive.cli import wording
 from mlarchive.cli.commandline import locators
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import DAMAGE, Ending
-from mlarchive.errors import NotFoundError, UsageError
+from mlarchive.errors import MENDING, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from mlarchive.checking import Checked
@@ -120,7 +120,7 @@ def _tell(checked: "Checked", console: Console) -> int:
     if not checked.ok:
         console.say(f"DAMAGED  {checked.path}: {checked.damage}")
         if checked.how != "forward":
-            console.note("hint: `mlarchive repair` says what of it is whole, and saves that")
+            console.note(f"hint: {MENDING}")
         return DAMAGE
     absent = wording.count(checked.missing, "chunk")
     thin = f"  thin, {absent} elsewhere not checked" if checked.missing else ""

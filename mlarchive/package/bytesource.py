@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlarchive.closing import Closing
-from mlarchive.errors import FormatError
+from mlarchive.errors import MENDING, FormatError
 from mlarchive.fsops import explaining
 
 
@@ -43,10 +43,12 @@ class ByteSource(Closing):
         try:
             yield
         except FormatError as error:
-            if self.name in error.message:
+            hint = error.hint or (MENDING if type(error) is FormatError else "")
+            if self.name in error.message and hint == error.hint:
                 raise
             detail = error.message.removeprefix(f"{error.refusal}: ")
-            raise FormatError(error.refusal, f"{self.name}: {detail}", hint=error.hint) from error
+            named = detail if self.name in detail else f"{self.name}: {detail}"
+            raise FormatError(error.refusal, named, hint=hint) from error
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Exactly these bytes.

@@ -23,7 +23,7 @@ FORMAT = "mlpkg-checkpoint-1"
 ENTRIES_MOST = 8192
 """Entries in one checkpoint."""
 
-_WEIGHT_MOST = 48 << 20
+WEIGHT_MOST = 48 << 20
 """Bytes that a checkpoint may have at worst, so that it stays below the 64 MiB of clause 4.3."""
 
 _PART_WEIGHT = 128
@@ -81,10 +81,10 @@ def encode_checkpoints(entries: Sequence[CheckpointEntry]) -> Iterator[bytes]:
     batch: list[CheckpointEntry] = []
     weight = 0
     for entry in entries:
-        own = _weight(entry)
-        if own > _WEIGHT_MOST:
+        own = weight_of(entry)
+        if own > WEIGHT_MOST:
             continue
-        if weight + own > _WEIGHT_MOST or len(batch) == ENTRIES_MOST:
+        if weight + own > WEIGHT_MOST or len(batch) == ENTRIES_MOST:
             yield encode_checkpoint(batch)
             batch, weight = [], 0
         batch.append(entry)
@@ -92,7 +92,8 @@ def encode_checkpoints(entries: Sequence[CheckpointEntry]) -> Iterator[bytes]:
     yield encode_checkpoint(batch)
 
 
-def _weight(entry: CheckpointEntry) -> int:
+def weight_of(entry: CheckpointEntry) -> int:
+    """Bytes that an entry may take at worst."""
     text = len(entry.name) + len(entry.owner)
     return _PART_WEIGHT * (len(entry.parts) + 1) + _CHARACTER_WEIGHT * text
 

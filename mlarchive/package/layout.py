@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from mlarchive.errors import FormatError
+from mlarchive.errors import MENDING, FormatError
 
 MAGIC = b"\x89MLP\r\n\x1a\n"
 END_MAGIC = b"\x8aMLPEND\n"
@@ -150,7 +150,7 @@ def decode_trailer(raw: bytes, *, size: int) -> tuple[Trailer, bytes]:
         raise FormatError(
             "E006",
             "the file does not end with a package's trailer: it is cut off, or bytes follow it",
-            hint="transfer it again",
+            hint=MENDING,
         )
     body = raw[: _TRAILER.size]
     if zlib.crc32(body) != crc or reserved:
@@ -170,7 +170,7 @@ def _check_places(trailer: Trailer, size: int) -> None:
         raise FormatError(
             "E008",
             f"the file has {size} bytes, its trailer states {trailer.total_length}",
-            hint="transfer it again",
+            hint=MENDING,
         )
     aligned = trailer.index_offset, trailer.parity_offset, trailer.parity_length
     if trailer.signature_length % SIGNATURE_UNIT or any(number % ALIGNMENT for number in aligned):

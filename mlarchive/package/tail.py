@@ -4,7 +4,7 @@ import hashlib
 
 from msgspec import Struct
 
-from mlarchive.errors import FormatError
+from mlarchive.errors import MENDING, FormatError
 from mlarchive.package.accounting import check_index
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
@@ -49,7 +49,7 @@ def read_tail(source: ByteSource, limits: Limits) -> Tail:
     preamble = source.read_at(0, min(PREAMBLE_SIZE, source.size))
     check_preamble(preamble)
     if source.size < PREAMBLE_SIZE + TRAILER_SIZE:
-        raise FormatError("E006", f"{source.name} is cut off", hint="transfer it again")
+        raise FormatError("E006", f"{source.name} is cut off", hint=MENDING)
     last = source.read_at(source.size - TRAILER_SIZE, TRAILER_SIZE)
     trailer, package_id = decode_trailer(last, size=source.size)
     if trailer.package_id(preamble) != package_id:

@@ -1,11 +1,13 @@
-"""Fuzzes salvage: of any bytes it says what is whole, and what it gives out is what it said."""
+"""Fuzzes salvage: it gives out what it says is whole, and what it writes again is sound."""
 
 import hashlib
 import io
 import random
 
-from mlarchive.errors import FormatError
+from mlarchive.errors import DamageError, FormatError
+from mlarchive.package import Package
 from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.repairing.rebuilding import rebuild
 from mlarchive.package.repairing.salvage import Salvage
 from tests.fuzz.harness import Mutate, Target, main
 from tests.fuzz.mutating import changed_package
@@ -23,16 +25,30 @@ def _salvage(data: bytes) -> str:
     try:
         with ByteSource(io.BytesIO(data)) as source, Salvage(source, limits=LIMITS) as salvage:
             for item in salvage.items:
-                if item.status == "whole":
+                if item.is_here:
                     with salvage.open(item) as file:
                         found = file.read()
                     assert len(found) == item.size
                     assert hashlib.sha256(found).hexdigest() == item.sha256
             assert all(0 <= damage.offset <= len(data) for damage in salvage.damage)
+            _rebuilt(salvage)
             known = sum(item.status == "whole" for item in salvage.items)
             return f"whole:{min(known, 9)}/{min(len(salvage.items), 9)}"
     except FormatError as error:
         return error.refusal
+
+
+def _rebuilt(salvage: Salvage) -> None:
+    """What can be written again has the ids of what was there, or is refused in a sentence."""
+    out = io.BytesIO()
+    try:
+        ids = rebuild(salvage, out).ids
+        with Package.open(out, limits=LIMITS) as package:
+            package.verify()
+    except DamageError:
+        return
+    assert salvage.content is not None
+    assert ids.content_id == hashlib.sha256(salvage.content).hexdigest()
 
 
 def damaged(data: bytes, rng: random.Random, mutate: Mutate) -> bytes:

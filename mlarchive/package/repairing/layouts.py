@@ -1,30 +1,58 @@
 """Of which chunks an object is made, by all that is left to say so (clause 11.7).
 
-The index says it, of this package or of another with the same content; else checkpoints do, which
-prove themselves when what they put together has the digest that is looked for; and a chunk that
-has the object's own digest is all of it.
+The index says it, of this package or of another with the same content; else checkpoints do; and a
+chunk that has the object's own digest is all of it. What is given out has the digest that content
+states, whoever said what it is made of.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mlarchive.errors import FormatError
 from mlarchive.package.checkpoints import Kind
 from mlarchive.package.entries import check_objects
-from mlarchive.package.index import Extent
 from mlarchive.package.layout import RecordType
+from mlarchive.package.limits import EFFORT_FACTOR, EFFORT_FREE, Limits
 from mlarchive.package.repairing.naming import ContentEntry
-from mlarchive.package.repairing.recordpool import Part, RecordPool
+from mlarchive.package.repairing.recordpool import RecordPool
+from mlarchive.package.repairing.stating import Parts, Statement
 from mlarchive.package.repairing.survey import Survey
 from mlarchive.package.tables import Index
-
-Parts = tuple[Part, ...]
 
 _EMPTY = hashlib.sha256().hexdigest()
 
 _Named = tuple[Kind, str, int]
 """Kind, name and size of an entry."""
+
+
+class Effort:
+    """Bytes that may be decoded to try what checkpoints state (as clause 9.4 has it for objects).
+
+    Args:
+        total: Sum of the sizes of what there is.
+        limits: What the operator allows.
+
+    Attributes:
+        exceeded: Whether something was not tried.
+    """
+
+    def __init__(self, total: int, limits: Limits) -> None:
+        self.exceeded = False
+        self._left = min(EFFORT_FACTOR * total + EFFORT_FREE, limits.unpacked)
+
+    def allows(self, parts: Parts, pool: RecordPool) -> bool:
+        """Whether parts, all of whose chunks are here, may be put together; counts it if so."""
+        if len(parts) == 1:
+            cost = parts[0][2]
+        else:
+            places = (pool.place(chunk) for chunk, _, _ in parts)
+            cost = sum(place.header.raw_len for place in places if place is not None)
+        if cost > self._left:
+            self.exceeded = True
+            return False
+        self._left -= cost
+        return True
 
 
 class Layouts:
@@ -33,10 +61,11 @@ class Layouts:
     Args:
         surveys: Of the package, and of others.
         pool: Their records.
-        content: Digest of the content document.
+        content: Hash of the content document.
         entries: What it names.
+        stated: What checkpoints state.
         digest: Puts parts that are whole together and gives the digest in hex.
-        allowed: Bytes that may be put together to try checkpoints.
+        effort: For this.
     """
 
     def __init__(  # noqa: PLR0913  (what it joins)
@@ -46,12 +75,13 @@ class Layouts:
         *,
         content: bytes,
         entries: Sequence[ContentEntry],
+        stated: Iterable[Statement],
         digest: Callable[[Parts], str],
-        allowed: int,
+        effort: Effort,
     ) -> None:
         self._pool = pool
         self._digest = digest
-        self._allowed = allowed
+        self._effort = effort
         sizes = {entry.sha256: entry.size for entry in entries}
         self._numbers = {sha256: number for number, sha256 in enumerate(sizes)}
         self._indexes = [
@@ -59,76 +89,49 @@ class Layouts:
             for survey in surveys
             if survey.index is not None and _fits(survey.index, content, sizes)
         ]
-        self._stated: defaultdict[_Named, list[tuple[Parts, bool]]] = defaultdict(list)
-        for survey in surveys:
-            self._take_checkpoints(survey)
-        self._proven: dict[str, Parts] = {}
-        self._tried: set[_Named] = set()
+        self._stated: defaultdict[_Named, dict[Parts, None]] = defaultdict(dict)
+        for one in stated:
+            self._stated[one.kind, one.name, one.size][one.parts] = None
+        self._untried = {named: list(parts) for named, parts in self._stated.items()}
+        self._chunks: defaultdict[int, list[bytes]] = defaultdict(list)
+        for place in pool.places():
+            if place.header.type == RecordType.CHUNK:
+                self._chunks[place.header.raw_len].append(place.header.raw_hash)
+        self._proven: dict[tuple[str, int], Parts] = {}
 
     def by_index(self, entry: ContentEntry) -> Iterator[Parts]:
         """What each index says."""
         for index in self._indexes:
             found = index.objects[self._numbers[entry.sha256]]
             first, count = int(found["first_extent"]), int(found["extents"])
-            extents: list[Extent] = index.extents[first : first + count].tolist()
             yield tuple(
                 (index.rows["raw_hash"][row].tobytes(), offset, length)
-                for row, offset, length in extents
+                for row, offset, length in index.extents[first : first + count].tolist()
             )
 
     def proven(self, entry: ContentEntry) -> Parts | None:
-        """What has the digest of the entry: a chunk, or what a checkpoint states under its name."""
+        """What has the digest of the entry: what a checkpoint states under its name, or a chunk."""
         if entry.sha256 == _EMPTY and not entry.size:
             return ()
-        place = self._pool.place(bytes.fromhex(entry.sha256))
-        if place is not None and place.header.raw_len == entry.size:
-            return ((place.header.raw_hash, 0, entry.size),)
-        key = (entry.kind, entry.name, entry.size)
-        if entry.sha256 not in self._proven and key not in self._tried:
-            self._tried.add(key)
-            for parts, _ in self._stated[key]:
-                self._try(parts, entry.size)
-        return self._proven.get(entry.sha256)
+        wanted = (entry.sha256, entry.size)
+        if wanted not in self._proven:
+            for parts in self._untried.pop((entry.kind, entry.name, entry.size), ()):
+                whole = all(chunk in self._pool for chunk, _, _ in parts)
+                if whole and self._effort.allows(parts, self._pool):
+                    self._prove(parts, entry.size)
+        if wanted not in self._proven:
+            # Every chunk of that length is read once, whatever is looked for.
+            for chunk in self._chunks.pop(entry.size, ()):
+                self._prove(((chunk, 0, entry.size),), entry.size)
+        return self._proven.get(wanted)
 
     def likely(self, entry: ContentEntry) -> Parts | None:
-        """What the only checkpoint that states something of that name and size says.
+        """What is stated of that name and size, if it is one thing."""
+        stated = self._stated.get((entry.kind, entry.name, entry.size), {})
+        return next(iter(stated)) if len(stated) == 1 else None
 
-        Only if the numbers of its rows are certain.
-        """
-        stated = self._stated[(entry.kind, entry.name, entry.size)]
-        certain = {parts for parts, sure in stated if sure}
-        return certain.pop() if len(certain) == 1 and len({p for p, _ in stated}) == 1 else None
-
-    def _try(self, parts: Parts, size: int) -> None:
-        if all(digest in self._pool for digest, _, _ in parts):
-            self._allowed -= size
-            if self._allowed < 0:
-                raise FormatError("E015", "the checkpoints state more than is allowed here")
-            self._proven.setdefault(self._digest(parts), parts)
-
-    def _take_checkpoints(self, survey: Survey) -> None:
-        certain, guessed = survey.rows(), survey.guessed_rows()
-        lengths = survey.lengths()
-        for _, entries in survey.checkpoints:
-            for entry in entries:
-                parts = parts_of(entry.extents, guessed, lengths)
-                if parts is not None:
-                    size = sum(length for _, _, length in parts)
-                    sure = all(row in certain for row, _, _ in entry.extents)
-                    self._stated[(entry.kind, entry.name, size)].append((parts, sure))
-
-
-def parts_of(
-    extents: Sequence[Extent], rows: Mapping[int, bytes], lengths: Mapping[bytes, int]
-) -> Parts | None:
-    """Extents by the digests of their chunks; None if they are no parts of known chunks."""
-    parts = []
-    for row, offset, length in extents:
-        digest = rows.get(row)
-        if digest is None or offset < 0 or length < 1 or offset + length > lengths.get(digest, 0):
-            return None
-        parts.append((digest, offset, length))
-    return tuple(parts)
+    def _prove(self, parts: Parts, size: int) -> None:
+        self._proven.setdefault((self._digest(parts), size), parts)
 
 
 def _fits(index: Index, content: bytes, sizes: Mapping[str, int]) -> bool:

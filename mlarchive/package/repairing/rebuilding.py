@@ -6,7 +6,7 @@ absent, and can be taken from another copy later.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ from mlarchive.package.layout import (
     DOCUMENT_TYPES,
     PREAMBLE_SIZE,
     SIGNATURE_UNIT,
+    SKIPPABLE,
     TRAILER_SIZE,
     RecordType,
     Trailer,
@@ -30,16 +31,19 @@ from mlarchive.package.layout import (
     encode_preamble,
 )
 from mlarchive.package.readme import README
-from mlarchive.package.record import NO_HASH
+from mlarchive.package.record import NO_HASH, hash_of
 from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.repairing.recordpool import Place, payload_of
-from mlarchive.package.repairing.restating import Restating
+from mlarchive.package.repairing.restating import Restating, still_stated
 from mlarchive.package.repairing.salvage import Salvage
-from mlarchive.package.repairing.scanning import UNKNOWN
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.tailwriter import no_signatures, write_tail
 
 USE_A_FOLDER = "save what is whole with -C FOLDER"
+
+
+_NAMED_BY_WHAT_THEY_HOLD = (RecordType.CHUNK, RecordType.CHECKPOINT, *DOCUMENT_TYPES)
+"""Records that can be told from those of another package, even behind damage."""
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
@@ -57,10 +61,10 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
 
 
 class _Slot(Struct, frozen=True):
-    """A record of the package to be: its type, and the digest of what it holds."""
+    """A record of the package to be: its type, and the hash of what it holds."""
 
     type: int
-    digest: bytes
+    hash: bytes
 
 
 def rebuild(salvage: Salvage, out: BinaryIO) -> Rebuilt:
@@ -86,7 +90,8 @@ def _required(salvage: Salvage) -> Meaning:
             hint=USE_A_FOLDER,
         )
     for item in salvage.items:
-        if item.status != "whole" and not item.parts:
+        unknown = not item.parts or any(chunk not in salvage.lengths for chunk, _, _ in item.parts)
+        if item.status != "whole" and unknown:
             raise DamageError(
                 f"no package can be made of {salvage.survey.source.name}: {item.name!r} of "
                 f"{item.owner}: {item.why}",
@@ -107,26 +112,33 @@ class _Rebuilding:
         self._parts = {item.sha256: item.parts for item in salvage.items}
         self._named = named_objects(meaning.records)
         self._documents = (salvage.content or b"", salvage.state or b"", salvage.evidence or b"")
-        self._old = self._survey.rows()
-        self._slots = self._planned()
+        ordered = self._known_order()
+        kept = (slot.hash for slot in ordered if slot.type == RecordType.CHECKPOINT)
+        self._stated = still_stated(salvage, (one for one in kept if one in self._pool))
+        self._slots = self._planned(ordered)
         self._present: dict[bytes, int] = {}
         for number, slot in enumerate(self._slots):
             if slot.type == RecordType.CHUNK:
-                self._present[slot.digest] = number
-        self._places = {digest: self._place(digest) for digest in self._present}
+                self._present[slot.hash] = number
+        self._places = {chunk: self._place(chunk) for chunk in self._present}
         self._absent = self._absent_chunks()
         self._numbers = dict(self._present)
-        for number, digest in enumerate(sorted(self._absent), len(self._slots)):
-            self._numbers[digest] = number
-        self._checkpoints = Restating(salvage, meaning, self._numbers, self._present.values())
+        for number, chunk in enumerate(sorted(self._absent), len(self._slots)):
+            self._numbers[chunk] = number
+        self._checkpoints = Restating(
+            salvage,
+            meaning,
+            still=self._stated,
+            numbers=self._numbers,
+            present=self._present.values(),
+        )
 
     def write(self) -> Rebuilt:
         """Write everything."""
         self._stream.write(self._preamble)
-        unmoved = all(self._numbers.get(d, n) == n for n, d in self._old.items())
         for number, slot in enumerate(self._slots):
-            self._stream.write_record(slot.type, self._encoded(slot, number, unmoved=unmoved))
-        rows = [*self._stream.rows, *(self._absent[d] for d in sorted(self._absent))]
+            self._stream.write_record(slot.type, self._encoded(slot, number))
+        rows = [*self._stream.rows, *(self._absent[chunk] for chunk in sorted(self._absent))]
         ids = self._write_tail(encode_index(rows, [self._extents(s) for s in self._named]))
         return Rebuilt(ids=ids, missing=len(self._absent), dropped=tuple(self._dropped(ids)))
 
@@ -148,99 +160,109 @@ class _Rebuilding:
             return encode_preamble()
         return raw
 
-    def _planned(self) -> list[_Slot]:
+    def _planned(self, ordered: Sequence[_Slot]) -> list[_Slot]:
         """The records in the order of the damaged package, as far as that is known."""
-        needed = {digest for parts in self._parts.values() for digest, _, _ in parts}
-        chunks = dict.fromkeys(digest for digest in needed if self._is_here(digest))
-        slots = [_Slot(RecordType.README, hashlib.sha256(README).digest())]
-        ordered = self._known_order()
-        if ordered and ordered[0].digest in self._pool:
+        needed = {chunk for parts in self._parts.values() for chunk, _, _ in parts}
+        chunks = dict.fromkeys(chunk for chunk in needed if self._is_here(chunk))
+        slots = [_Slot(RecordType.README, hash_of(README))]
+        if ordered and ordered[0].type == RecordType.README and ordered[0].hash in self._pool:
             slots = [ordered[0]]
         documents = [
-            _Slot(kind, hashlib.sha256(raw).digest())
+            _Slot(kind, hash_of(raw))
             for kind, raw in zip(DOCUMENT_TYPES, self._documents, strict=True)
         ]
         keep_documents = [slot for slot in ordered if slot.type in DOCUMENT_TYPES] == documents
-        for slot in ordered[1:]:
+        for slot in ordered:
             if slot.type == RecordType.CHUNK:
-                if slot.digest in chunks:
-                    del chunks[slot.digest]
+                if slot.hash in chunks:
+                    del chunks[slot.hash]
                     slots.append(slot)
             elif slot.type in DOCUMENT_TYPES:
                 if keep_documents:
                     slots += self._ordered(chunks)
                     chunks.clear()
                     slots.append(slot)
-            elif slot.type == RecordType.CHECKPOINT or slot.digest in self._pool:
+            elif self._is_kept(slot):
                 slots.append(slot)
         return [*slots, *self._ordered(chunks), *([] if keep_documents else documents)]
 
+    def _is_kept(self, slot: _Slot) -> bool:
+        """Whether a record that is no chunk and no document is written again."""
+        whole = slot.hash in self._pool
+        if slot.type == RecordType.CHECKPOINT:
+            return slot.hash in self._stated or not whole
+        return slot.type >= SKIPPABLE and whole
+
     def _ordered(self, chunks: Mapping[bytes, None]) -> list[_Slot]:
         """Chunks of which nobody knows where they stood, in the order of their use."""
-        used = (digest for sha256 in self._named for digest, _, _ in self._parts[sha256])
-        return [_Slot(RecordType.CHUNK, d) for d in dict.fromkeys(used) if d in chunks]
+        used = (chunk for sha256 in self._named for chunk, _, _ in self._parts[sha256])
+        return [_Slot(RecordType.CHUNK, chunk) for chunk in dict.fromkeys(used) if chunk in chunks]
 
     def _known_order(self) -> list[_Slot]:
-        """The records as they stood, if that is certain."""
-        index = self._survey.index
-        if index is not None:
-            rows = (index.row(number) for number in range(len(index.rows)))
-            return [_Slot(r.type, r.raw_hash) for r in rows if r.codec != Codec.ABSENT]
-        found = [f for f in self._survey.found if f.header.type != RecordType.INDEX]
-        if any(f.number == UNKNOWN for f in found):
-            return []
-        return [_Slot(f.header.type, f.header.raw_hash) for f in found]
+        """The records as they stood; without index, those that are there and may be its own."""
+        for survey in self._salvage.surveys:
+            if survey.index is not None:
+                rows = (survey.index.row(number) for number in range(len(survey.index.rows)))
+                slots = [_Slot(r.type, r.raw_hash) for r in rows if r.codec != Codec.ABSENT]
+                documents = [slot.hash for slot in slots if slot.type in DOCUMENT_TYPES]
+                if survey is self._survey or documents == [*map(hash_of, self._documents)]:
+                    return slots
+        return [
+            _Slot(found.header.type, found.header.raw_hash)
+            for found in self._survey.found
+            if found.in_front or found.header.type in _NAMED_BY_WHAT_THEY_HOLD
+        ]
 
-    def _is_here(self, digest: bytes) -> bool:
-        return digest in self._pool or digest in self._survey.unread
+    def _is_here(self, chunk: bytes) -> bool:
+        return chunk in self._pool or chunk in self._survey.unread
 
-    def _place(self, digest: bytes) -> Place | None:
+    def _place(self, chunk: bytes) -> Place | None:
         """Where the stored bytes of a chunk can be taken as they are; None if they cannot."""
-        place = self._pool.place(digest)
+        place = self._pool.place(chunk)
         if place is None:
-            row = self._survey.unread[digest]
+            row = self._survey.unread[chunk]
             return Place(0, row.offset, header_of(row))
         if place.header.codec == Codec.DELTA:
             base = place.header.base_hash
-            if self._present.get(base, len(self._slots)) >= self._present[digest]:
+            if self._present.get(base, len(self._slots)) >= self._present[chunk]:
                 return None
         return place
 
     def _absent_chunks(self) -> dict[bytes, Row]:
         """The rows of what is needed and not here."""
-        lengths: dict[bytes, int] = {}
-        for survey in self._salvage.surveys:
-            lengths.update(survey.lengths())
-        lacking = {digest for parts in self._parts.values() for digest, _, _ in parts}
-        for place in self._places.values():
-            if place is not None and place.header.codec == Codec.DELTA:
-                lacking.add(place.header.base_hash)
-                lengths.setdefault(place.header.base_hash, place.header.raw_len)
+        headers = [place.header for place in self._places.values() if place is not None]
+        bases = {h.base_hash: h.raw_len for h in headers if h.codec == Codec.DELTA}
+        needed = {chunk for parts in self._parts.values() for chunk, _, _ in parts}
+        lengths = {
+            chunk: bases[chunk] if chunk in bases else self._salvage.lengths[chunk]
+            for chunk in (needed | bases.keys()) - self._present.keys()
+        }
         return {
-            digest: Row(
+            chunk: Row(
                 offset=0,
                 stored_len=0,
-                raw_len=lengths[digest],
+                raw_len=length,
                 type=RecordType.CHUNK,
                 codec=Codec.ABSENT,
-                raw_hash=digest,
+                raw_hash=chunk,
                 stored_hash=NO_HASH,
             )
-            for digest in lacking - self._present.keys()
+            for chunk, length in lengths.items()
         }
 
-    def _encoded(self, slot: _Slot, number: int, *, unmoved: bool) -> Encoded:
+    def _encoded(self, slot: _Slot, number: int) -> Encoded:
         if slot.type == RecordType.CHUNK:
-            return self._encoded_chunk(slot.digest)
+            return self._encoded_chunk(slot.hash)
         if slot.type in DOCUMENT_TYPES:
             raw = self._documents[DOCUMENT_TYPES.index(RecordType(slot.type))]
-            return self._as_it_was(slot.digest) or encode_text(raw)
-        if slot.type == RecordType.CHECKPOINT and not (unmoved and slot.digest in self._pool):
-            return encode_text(self._checkpoints.raw(slot.digest, number))
-        return self._as_it_was(slot.digest) or stored(README)
+            return self._as_it_was(slot.hash) or encode_text(raw)
+        if slot.type == RecordType.CHECKPOINT:
+            raw = self._checkpoints.raw(slot.hash, number)
+            return self._as_it_was(hash_of(raw)) or encode_text(raw)
+        return self._as_it_was(slot.hash) or stored(README)
 
-    def _as_it_was(self, digest: bytes) -> Encoded | None:
-        place = self._pool.place(digest)
+    def _as_it_was(self, raw_hash: bytes) -> Encoded | None:
+        place = self._pool.place(raw_hash)
         return None if place is None else self._verbatim(place)
 
     def _verbatim(self, place: Place) -> Encoded:
@@ -253,25 +275,25 @@ class _Rebuilding:
             elem=header.elem,
             parts=(payload,),
             stored_len=len(payload),
-            stored_hash=hashlib.sha256(payload).digest(),
+            stored_hash=hash_of(payload),
             base=self._numbers[header.base_hash] if header.codec == Codec.DELTA else NO_BASE,
             base_hash=header.base_hash,
         )
 
-    def _encoded_chunk(self, digest: bytes) -> Encoded:
-        place = self._places[digest]
+    def _encoded_chunk(self, chunk: bytes) -> Encoded:
+        place = self._places[chunk]
         if place is not None:
             return self._verbatim(place)
-        return encode_chunk(self._pool.raw(digest), digest)
+        return encode_chunk(self._pool.raw(chunk), chunk)
 
     def _extents(self, sha256: str) -> list[Extent]:
-        return [(self._numbers[digest], at, length) for digest, at, length in self._parts[sha256]]
+        return [(self._numbers[chunk], at, length) for chunk, at, length in self._parts[sha256]]
 
     def _write_tail(self, index: bytes) -> PackageIds:
         content, state, _ = (hashlib.sha256(raw).hexdigest() for raw in self._documents)
         return write_tail(
             self._stream,
-            self._as_it_was(hashlib.sha256(index).digest()) or encode_text(index),
+            self._as_it_was(hash_of(index)) or encode_text(index),
             preamble=self._preamble,
             ids=(content, state),
             signatures=self._signatures,

@@ -1,29 +1,27 @@
-"""Whole records by the digest of what they hold, from any number of files that may be damaged.
+"""Whole records by the hash of what they hold, from any number of files that may be damaged.
 
-What a record is called, and which file it is in, does not matter: its digest says what it holds.
+Which file a record is in, and where, does not matter: its hash says what it holds.
 A record is in the pool once it was read and found to be what its header, or the index, says.
 """
 
-import hashlib
 import os
 import threading
 from collections.abc import Sequence
 
+from blake3 import blake3
 from msgspec import Struct
 
 from mlarchive.closing import Closing
 from mlarchive.errors import FormatError
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.checkpoints import Part
 from mlarchive.package.codec import Codec, decode
 from mlarchive.package.objectstream import ObjectStream
 from mlarchive.package.readahead import ReadAhead
-from mlarchive.package.record import HEADER_SIZE, NO_HASH, Header
+from mlarchive.package.record import HEADER_SIZE, NO_HASH, Header, hash_of
 
 _STEP = 1 << 20
-
-Part = tuple[bytes, int, int]
-"""(digest of a chunk, offset within its raw bytes, length)."""
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -59,27 +57,27 @@ class RecordPool(Closing):
         self._places: list[Place] = []
         self._numbers: dict[bytes, int] = {}
 
-    def __contains__(self, digest: object) -> bool:
-        return digest in self._numbers
+    def __contains__(self, raw_hash: object) -> bool:
+        return raw_hash in self._numbers
 
-    def digests(self) -> Sequence[bytes]:
-        """Of all records, in the order in which they came."""
-        return tuple(self._numbers)
+    def places(self) -> Sequence[Place]:
+        """Where all records stand, in the order in which they came."""
+        return tuple(self._places)
 
-    def place(self, digest: bytes) -> Place | None:
+    def place(self, raw_hash: bytes) -> Place | None:
         """Where a record stands, if it is here."""
-        number = self._numbers.get(digest)
+        number = self._numbers.get(raw_hash)
         return None if number is None else self._places[number]
 
     def add(self, place: Place) -> None:
-        """Take a record that was found to be whole; the first of a digest stays."""
+        """Take a record that was found to be whole; the first of a hash stays."""
         with self._lock:
             if place.header.raw_hash not in self._numbers:
                 self._numbers[place.header.raw_hash] = len(self._places)
                 self._places.append(place)
 
     def check(self, place: Place) -> None:
-        """Read a record and compare it with its digest; a delta needs its base in the pool.
+        """Read a record and compare it with its hash; a delta needs its base in the pool.
 
         Raises:
             FormatError: E026 to E028, or its base is missing.
@@ -91,7 +89,7 @@ class RecordPool(Closing):
             self.read(place)
 
     def read(self, place: Place) -> Buffer:
-        """What a record holds, compared with its digest.
+        """What a record holds, compared with its hash.
 
         Raises:
             FormatError: As `check`.
@@ -104,15 +102,15 @@ class RecordPool(Closing):
                 raise FormatError("E018", "the chunk that it builds on has another length")
         return raw_of(self.sources[place.source], place, base)
 
-    def raw(self, digest: bytes) -> Buffer:
-        """What the record of a digest holds.
+    def raw(self, raw_hash: bytes) -> Buffer:
+        """What the record of a hash holds.
 
         Raises:
             FormatError: It is not here, or was changed since it was found.
         """
-        number = self._numbers.get(digest)
+        number = self._numbers.get(raw_hash)
         if number is None:
-            raise FormatError("E027", f"the chunk {digest.hex()} that it builds on is not whole")
+            raise FormatError("E027", f"the chunk {raw_hash.hex()} that it builds on is not whole")
         return self._load(number)
 
     def open(self, parts: Sequence[Part]) -> ObjectStream:
@@ -121,7 +119,7 @@ class RecordPool(Closing):
         Raises:
             KeyError: One is not.
         """
-        extents = [(self._numbers[digest], offset, length) for digest, offset, length in parts]
+        extents = [(self._numbers[chunk], offset, length) for chunk, offset, length in parts]
         return ObjectStream(extents, self.chunks, self.chunks)
 
     def _length(self, number: int) -> int:
@@ -145,7 +143,7 @@ def payload_of(source: ByteSource, place: Place) -> bytes:
 
 
 def raw_of(source: ByteSource, place: Place, base: Buffer | None) -> Buffer:
-    """What a record holds, compared with its digest.
+    """What a record holds, compared with its hash.
 
     Raises:
         FormatError: E006, E026 to E028.
@@ -158,20 +156,20 @@ def raw_of(source: ByteSource, place: Place, base: Buffer | None) -> Buffer:
         raw_len=header.raw_len,
         base=base,
     )
-    _compare(hashlib.sha256(raw).digest(), header)
+    _compare(hash_of(raw), header)
     return raw
 
 
 def _check_stored(source: ByteSource, place: Place) -> None:
     """Check a record that is stored as it is, whatever its length."""
-    digest = hashlib.sha256()
+    hasher = blake3()
     begin = place.offset + HEADER_SIZE
     end = begin + place.header.stored_len
     for at in range(begin, end, _STEP):
-        digest.update(source.read_at(at, min(_STEP, end - at)))
-    _compare(digest.digest(), place.header)
+        hasher.update(source.read_at(at, min(_STEP, end - at)))
+    _compare(hasher.digest(), place.header)
 
 
-def _compare(digest: bytes, header: Header) -> None:
-    if digest != header.raw_hash:
-        raise FormatError("E028", "the bytes do not have the digest that the record states")
+def _compare(found: bytes, header: Header) -> None:
+    if found != header.raw_hash:
+        raise FormatError("E028", "the bytes do not have the hash that the record states")

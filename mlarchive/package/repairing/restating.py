@@ -1,24 +1,48 @@
 """Checkpoints of a package that is written again (clause 4.6).
 
-Rows get the numbers that they have now, and what a lost checkpoint stated is stated again.
+One that is whole stays as it is, but for what the package does not hold that it names; what a lost
+one stated is stated again.
 """
 
+import contextlib
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from mlarchive.errors import FormatError
 from mlarchive.package.checkpoints import (
     ENTRIES_MOST,
+    WEIGHT_MOST,
     CheckpointEntry,
     Kind,
     decode_checkpoint,
     encode_checkpoint,
     owner_name,
+    weight_of,
 )
 from mlarchive.package.documents import Meaning
-from mlarchive.package.repairing.layouts import Parts
 from mlarchive.package.repairing.salvage import Salvage
+from mlarchive.package.repairing.stating import Parts
 
 _Known = tuple[Kind, str, Parts]
+
+
+def still_stated(
+    salvage: Salvage, checkpoints: Iterable[bytes]
+) -> Mapping[bytes, Sequence[CheckpointEntry]]:
+    """What whole checkpoints state of what salvage knows, by their hashes.
+
+    One that states nothing of that, such as another package's, is left out.
+    """
+    known = {(item.kind, item.name, item.parts) for item in salvage.items}
+    found = {}
+    for one in checkpoints:
+        with contextlib.suppress(FormatError):
+            stated = decode_checkpoint(bytes(salvage.pool.raw(one)))
+            still = [entry for entry in stated if _known(entry) in known]
+            if still or not stated:
+                found[one] = still
+    return found
 
 
 class Restating:
@@ -27,7 +51,8 @@ class Restating:
     Args:
         salvage: Of the damaged one.
         meaning: What its documents say.
-        numbers: The new row of each chunk.
+        still: What whole checkpoints state.
+        numbers: The row of each chunk.
         present: The rows of those that are present, in order.
     """
 
@@ -35,35 +60,34 @@ class Restating:
         self,
         salvage: Salvage,
         meaning: Meaning,
+        *,
+        still: Mapping[bytes, Sequence[CheckpointEntry]],
         numbers: Mapping[bytes, int],
         present: Iterable[int],
     ) -> None:
-        self._pool = salvage.pool
-        self._old = salvage.survey.rows()
-        self._numbers = numbers
         self._present = sorted(present)
+        self._still = still
         owners = {record.key: owner_name(record) for record in meaning.records}
-        self._owners: dict[_Known, str] = {}
+        unstated: dict[_Known, CheckpointEntry] = {}
         for item in salvage.items:
-            self._owners.setdefault((item.kind, item.name, item.parts), owners[item.owner])
-        stated = {
-            known
-            for _, entries in salvage.survey.checkpoints
-            for entry in entries
-            if (known := self._known(entry)) is not None
-        }
-        self._unstated = [known for known in self._owners if known not in stated]
+            entry = CheckpointEntry(
+                kind=item.kind, name=item.name, owner=owners[item.owner], parts=item.parts
+            )
+            unstated.setdefault(_known(entry), entry)
+        for entries in still.values():
+            for entry in entries:
+                unstated.pop(_known(entry), None)
+        last = [
+            (max((numbers[chunk] for chunk, _, _ in entry.parts), default=0), entry)
+            for entry in unstated.values()
+        ]
+        self._unstated = deque(sorted(last, key=lambda one: one[0]))
 
-    def raw(self, digest: bytes, number: int) -> bytes:
-        """What the checkpoint of an old digest, in a row, says now."""
-        if digest not in self._pool:
-            return encode_checkpoint(self._completed(number))
-        moved = []
-        for entry in decode_checkpoint(bytes(self._pool.raw(digest))):
-            same = self._known(entry)
-            if same is not None and same in self._owners:
-                moved.append(self._entry(same, entry.owner))
-        return encode_checkpoint(moved)
+    def raw(self, old: bytes, number: int) -> bytes:
+        """What the checkpoint of an old hash, in a row, says now."""
+        if old in self._still:
+            return encode_checkpoint(self._still[old])
+        return encode_checkpoint(self._completed(number))
 
     def _completed(self, number: int) -> Sequence[CheckpointEntry]:
         """What no checkpoint states, and the chunks right behind a row complete."""
@@ -72,21 +96,15 @@ class Restating:
             if row != reach + 1:
                 break
             reach = row
-        done = [known for known in self._unstated if self._last(known) <= reach][:ENTRIES_MOST]
-        taken = set(done)
-        self._unstated = [known for known in self._unstated if known not in taken]
-        return [self._entry(known, self._owners[known]) for known in sorted(done, key=self._last)]
+        done: list[CheckpointEntry] = []
+        weight = 0
+        while self._unstated and self._unstated[0][0] <= reach and len(done) < ENTRIES_MOST:
+            weight += weight_of(self._unstated[0][1])
+            if weight > WEIGHT_MOST:
+                break
+            done.append(self._unstated.popleft()[1])
+        return done
 
-    def _last(self, known: _Known) -> int:
-        return max((self._numbers[digest] for digest, _, _ in known[2]), default=0)
 
-    def _known(self, entry: CheckpointEntry) -> _Known | None:
-        if any(row not in self._old for row, _, _ in entry.extents):
-            return None
-        parts = tuple((self._old[row], at, length) for row, at, length in entry.extents)
-        return (entry.kind, entry.name, parts)
-
-    def _entry(self, known: _Known, owner: str) -> CheckpointEntry:
-        kind, name, parts = known
-        extents = tuple((self._numbers[digest], at, length) for digest, at, length in parts)
-        return CheckpointEntry(kind=kind, name=name, owner=owner, extents=extents)
+def _known(entry: CheckpointEntry) -> _Known:
+    return (entry.kind, entry.name, entry.parts)

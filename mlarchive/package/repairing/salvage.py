@@ -1,8 +1,9 @@
 """What is left of a damaged package (clause 11.7): which files are whole, and which are lost.
 
 Where the content document is whole it says what there must be: nothing is given out under a name
-that has not the digest which content states. Where it is lost, checkpoints name what there was;
-then the bytes are known by the digests of their chunks alone. What is not certain is lost.
+that has not the digest which content states. Where it is lost, checkpoints name what there was, and
+the hashes of its chunks: what has these is what was packed under that name. What of this is not
+certain is said.
 """
 
 import functools
@@ -17,24 +18,28 @@ from msgspec import Struct
 from mlarchive.closing import Closing
 from mlarchive.errors import FormatError
 from mlarchive.package.bytesource import ByteSource
-from mlarchive.package.checkpoints import CheckpointEntry, Kind
+from mlarchive.package.checkpoints import Kind
 from mlarchive.package.codec import Codec
 from mlarchive.package.documents import Documents, Meaning, decode_documents
 from mlarchive.package.entries import named_objects
-from mlarchive.package.layout import RecordType
+from mlarchive.package.layout import DOCUMENT_TYPES, RecordType
 from mlarchive.package.limits import Limits, allowed
-from mlarchive.package.paths import refusal
-from mlarchive.package.repairing.layouts import Layouts, Parts, parts_of
+from mlarchive.package.record import hash_of
+from mlarchive.package.repairing.layouts import Effort, Layouts
 from mlarchive.package.repairing.naming import ContentEntry, content_entries
 from mlarchive.package.repairing.recordpool import RecordPool
-from mlarchive.package.repairing.scanning import UNKNOWN, Damage
+from mlarchive.package.repairing.scanning import Damage
+from mlarchive.package.repairing.stating import Parts, Statement, by_name, statements
 from mlarchive.package.repairing.survey import Progress, Survey
 
-Status = Literal["whole", "lost", "elsewhere"]
+Status = Literal["whole", "unproven", "lost", "elsewhere"]
 
 _UNKNOWN_LAYOUT = "a chunk of it, or what says which chunks are its own, is gone"
 _OTHER_BYTES = "E029: its bytes have not the digest that content states"
-
+_PLURAL = {"file": "files", "metric": "metric series"}
+_STRANGE = "the checkpoint that names it stands behind damage, and may be another package's"
+_AMBIGUOUS = "checkpoints give this name to {} that differ; nothing says which is meant where"
+_NOT_TRIED = "E015: checkpoints name many times as much as there is, or as is allowed here"
 
 _STEP = 1 << 20
 
@@ -50,9 +55,11 @@ class Item(Struct, frozen=True, kw_only=True):
         size: In bytes; -1 if nobody knows.
         sha256: As content states it; of what was put together if content is lost; "" if unknown.
         parts: What it is made of, as far as that is known.
-        status: `whole`; `lost`; or `elsewhere`, if what is missing was never in this package.
+        status: `whole`; `unproven`, if all its chunks are here, and it is not certain that this
+            package had it under that name; `lost`; or `elsewhere`, if what is missing was never
+            in this package.
         missing: Bytes that are missing; -1 if nobody knows.
-        why: What is wrong with it; empty if it is whole.
+        why: What is wrong with it, or not certain; else empty.
     """
 
     owner: str
@@ -65,6 +72,11 @@ class Item(Struct, frozen=True, kw_only=True):
     status: Status
     missing: int = 0
     why: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether all its bytes are."""
+        return self.status in {"whole", "unproven"}
 
 
 _Raws = tuple[bytes | None, bytes | None, bytes | None]
@@ -111,7 +123,8 @@ class Salvage(Closing):
                 for survey in self.surveys:
                     survey.settle()
             self.survey = self.surveys[0]
-            self._faults: list[Damage] = []
+            self._stated = [statements(survey, self.lengths) for survey in self.surveys]
+            self._faults = [*self._stated[0].faults]
             self.content, self.state, self.evidence = self._documents()
             self.meaning = self._meaning()
             self.entries = self._content_entries()
@@ -128,9 +141,9 @@ class Salvage(Closing):
     @property
     def unnamed(self) -> int:
         """How many whole chunks of the file belong to nothing that is known."""
-        used = {digest for item in self.items for digest, _, _ in item.parts}
+        used = {chunk for item in self.items for chunk, _, _ in item.parts}
         bases = {found.header.base_hash for found in self.survey.found}
-        return sum(digest not in used and digest not in bases for digest in self._chunks())
+        return len(self._chunks() - used - bases)
 
     @property
     def records(self) -> int:
@@ -152,6 +165,16 @@ class Salvage(Closing):
             if found.header.type == RecordType.CHUNK and found.header.raw_hash in self.pool
         }
 
+    @functools.cached_property
+    def lengths(self) -> Mapping[bytes, int]:
+        """Raw length of every chunk that is here, or that an index or a header states."""
+        known: dict[bytes, int] = {}
+        for survey in self.surveys:
+            known |= survey.lengths()
+        for place in self.pool.places():
+            known[place.header.raw_hash] = place.header.raw_len
+        return known
+
     def _documents(self) -> _Raws:
         """The documents; what the file has lost is taken from another copy of the same package."""
         own = self._documents_of(self.survey)
@@ -169,20 +192,35 @@ class Salvage(Closing):
         It is another package's then, that stands in this one or behind it.
         """
         try:
-            known = {(entry.kind, entry.name) for entry in content_entries(content)}
+            known = {(entry.kind, entry.name, entry.size) for entry in content_entries(content)}
         except FormatError:
             return False
-        sure = {found.offset for found in self.survey.found if found.number != UNKNOWN}
-        first = [e for at, entries in self.survey.checkpoints if at in sure for e in entries]
-        return any((entry.kind, entry.name) not in known for entry in first)
+        own = (one for one in self._stated[0].made if one.certain)
+        return any((one.kind, one.name, one.size) not in known for one in own)
 
     def _documents_of(self, survey: Survey) -> _Raws:
         trailer = survey.trailer
-        return (
-            self._document(survey, RecordType.CONTENT, trailer.content_id if trailer else None),
-            self._document(survey, RecordType.STATE, trailer.state_id if trailer else None),
-            self._document(survey, RecordType.EVIDENCE, None),
-        )
+        ids = (trailer.content_id, trailer.state_id) if trailer else (None, None)
+        content, state, evidence = map(self._document, [survey] * 3, DOCUMENT_TYPES, (*ids, None))
+        return content, state, evidence
+
+    def _document(self, survey: Survey, kind: RecordType, named: bytes | None) -> bytes | None:
+        """A document: the one that the index states, or the trailer, or the only one there is.
+
+        Of several, as where a package holds packages, the one that is this package's for certain.
+        """
+        if survey.index is not None:
+            (number,) = (survey.index.rows["type"] == kind).nonzero()[0]
+            chosen = [survey.index.row(int(number)).raw_hash]
+        else:
+            found = [f for f in survey.found if f.header.type == kind]
+            chosen = list(dict.fromkeys(f.header.raw_hash for f in found))
+            if named is None and len(chosen) > 1:
+                chosen = list(dict.fromkeys(f.header.raw_hash for f in found if f.in_front))
+        raws = [bytes(self.pool.raw(one)) for one in chosen if one in self.pool]
+        if named is not None:
+            raws = [raw for raw in raws if hashlib.sha256(raw).digest() == named]
+        return raws[0] if len(raws) == 1 else None
 
     def _are_copies(self, own: _Raws, theirs: _Raws, other: Survey) -> bool:
         """Whether another file is of the same package: as far as is left of this one."""
@@ -190,35 +228,11 @@ class Salvage(Closing):
             return False
         if own[0] is not None:
             return True
+        trailer = self.survey.trailer
+        if trailer is not None:
+            return hashlib.sha256(theirs[0] or b"").digest() == trailer.content_id
         chunks = self._chunks()
         return bool(chunks) and chunks <= other.lengths().keys()
-
-    def _document(self, survey: Survey, kind: RecordType, wanted: bytes | None) -> bytes | None:
-        """A document, by the digest that the index or the trailer states, else by its type."""
-        index = survey.index
-        if index is not None:
-            (number,) = (index.rows["type"] == kind).nonzero()[0]
-            wanted = index.row(int(number)).raw_hash
-        if wanted is None:
-            wanted = self._only(survey, kind)
-        if wanted is None or wanted not in self.pool:
-            return None
-        return bytes(self.pool.raw(wanted))
-
-    def _only(self, survey: Survey, kind: RecordType) -> bytes | None:
-        """The only whole record of a type.
-
-        Of several, as where a package holds packages, the one whose place is certain.
-        """
-        whole = [
-            found
-            for found in survey.found
-            if found.header.type == kind and found.header.raw_hash in self.pool
-        ]
-        if len({found.header.raw_hash for found in whole}) > 1:
-            whole = [found for found in whole if found.number != UNKNOWN]
-        digests = {found.header.raw_hash for found in whole}
-        return digests.pop() if len(digests) == 1 else None
 
     def _meaning(self) -> Meaning | None:
         """What the documents say, if all are whole and well-formed."""
@@ -251,18 +265,28 @@ class Salvage(Closing):
 
     def _items(self) -> Iterator[Item]:
         if self.entries is None:
-            yield from self._items_by_checkpoints()
-            return
+            total = sum(self.lengths[chunk] for chunk in self._chunks())
+            effort = Effort(total, self.limits)
+            yield from self._items_by_checkpoints(effort)
+        else:
+            total = sum({entry.sha256: entry.size for entry in self.entries}.values())
+            effort = Effort(total, self.limits)
+            yield from self._items_by_content(self.entries, effort)
+        if effort.exceeded:
+            self._faults.append(Damage(offset=0, length=0, why=_NOT_TRIED))
+
+    def _items_by_content(self, entries: Sequence[ContentEntry], effort: Effort) -> Iterator[Item]:
         layouts = Layouts(
             self.surveys,
             self.pool,
-            content=hashlib.sha256(self.content or b"").digest(),
-            entries=self.entries,
+            content=hash_of(self.content or b""),
+            entries=entries,
+            stated=[one for stated in self._stated for one in stated.made],
             digest=self._digest,
-            allowed=self.limits.unpacked,
+            effort=effort,
         )
         whole: dict[tuple[str, int], Parts] = {}
-        for entry in self.entries:
+        for entry in entries:
             key = (entry.sha256, entry.size)
             if key in whole:
                 yield _item_of(entry, parts=whole[key], status="whole")
@@ -277,7 +301,7 @@ class Salvage(Closing):
         for parts in layouts.by_index(entry):
             if self._lacking(parts):
                 item = item if item.parts else self._incomplete(item, parts)
-            elif self._digest(parts) == entry.sha256:
+            elif _size(parts) == entry.size and self._digest(parts) == entry.sha256:
                 return _item_of(entry, parts=parts, status="whole")
             else:
                 item = msgspec.structs.replace(item, why=_OTHER_BYTES)
@@ -291,8 +315,8 @@ class Salvage(Closing):
 
     def _incomplete(self, item: Item, parts: Parts) -> Item:
         lacking = self._lacking(parts)
-        missing = sum(length for digest, _, length in parts if digest in lacking)
-        elsewhere = lacking <= self.absent
+        missing = sum(length for chunk, _, length in parts if chunk in lacking)
+        elsewhere = lacking <= self._elsewhere
         return msgspec.structs.replace(
             item,
             parts=parts,
@@ -304,68 +328,65 @@ class Salvage(Closing):
 
     @functools.cached_property
     def absent(self) -> frozenset[bytes]:
-        """Chunks that the package leaves to another, and deltas to these."""
+        """Chunks that the package leaves to another."""
         index = self.survey.index
         if index is None:
             return frozenset()
-        rows = [index.row(number) for number in range(len(index.rows))]
-        absent = {row.raw_hash for row in rows if row.codec == Codec.ABSENT}
-        deltas = {d for d, row in self.survey.unread.items() if row.base_hash in absent}
-        return frozenset(absent | deltas)
+        rows = index.rows["raw_hash"][index.rows["codec"] == Codec.ABSENT]
+        return frozenset(row.tobytes() for row in rows)
+
+    @functools.cached_property
+    def _elsewhere(self) -> frozenset[bytes]:
+        """The same, and deltas to these."""
+        unread = self.survey.unread.items()
+        return self.absent | {chunk for chunk, row in unread if row.base_hash in self.absent}
 
     def _lacking(self, parts: Parts) -> set[bytes]:
-        return {digest for digest, _, _ in parts if digest not in self.pool}
+        return {chunk for chunk, _, _ in parts if chunk not in self.pool}
 
     def _digest(self, parts: Parts) -> str:
-        """Of what parts are put together to; "" if that is no longer possible."""
-        if len(parts) == 1 and parts[0][1] == 0:
-            place = self.pool.place(parts[0][0])
-            if place is not None and place.header.raw_len == parts[0][2]:
-                return parts[0][0].hex()
+        """Of what parts are put together to, all of which are here."""
         digest = hashlib.sha256()
         with self.pool.open(parts) as file:
             while data := file.read(_STEP):
                 digest.update(data)
         return digest.hexdigest()
 
-    def _items_by_checkpoints(self) -> Iterator[Item]:
-        """What checkpoints name, where nothing else does."""
-        rows, lengths = self.survey.rows(), self.survey.lengths()
-        spent = 0
-        seen: set[Item] = set()
-        for _, entries in self.survey.checkpoints:
-            for entry in entries:
-                spent += sum(max(length, 0) for _, _, length in entry.extents)
-                if spent > self.limits.unpacked:
-                    raise FormatError("E015", "the checkpoints state more than is allowed here")
-                item = self._item_by_checkpoint(entry, rows, lengths)
-                if item not in seen:
-                    seen.add(item)
+    def _items_by_checkpoints(self, effort: Effort) -> Iterator[Item]:
+        """What checkpoints of the file name, where nothing else does."""
+        digests: dict[Parts, str] = {}
+        for same in by_name(self._stated[0].made):
+            for one in same:
+                item = self._item_by_statement(one, alternatives=len(same))
+                if not item.is_here:
                     yield item
+                elif one.parts in digests or effort.allows(one.parts, self.pool):
+                    if one.parts not in digests:
+                        digests[one.parts] = self._digest(one.parts)
+                    yield msgspec.structs.replace(item, sha256=digests[one.parts])
+                else:
+                    yield msgspec.structs.replace(item, status="lost", missing=-1, why=_NOT_TRIED)
 
-    def _item_by_checkpoint(
-        self, entry: CheckpointEntry, rows: Mapping[int, bytes], lengths: Mapping[bytes, int]
-    ) -> Item:
+    def _item_by_statement(self, one: Statement, *, alternatives: int) -> Item:
         item = Item(
-            owner=entry.owner,
-            kind=entry.kind,
-            name=entry.name,
-            size=sum(length for _, _, length in entry.extents),
-            status="lost",
-            missing=-1,
-            why=_UNKNOWN_LAYOUT,
+            owner=one.owner,
+            kind=one.kind,
+            name=one.name,
+            size=one.size,
+            parts=one.parts,
+            status="whole",
         )
-        reason = refusal(entry.name) if entry.kind == "file" else ""
-        if reason:
-            return msgspec.structs.replace(item, why=f"E036: the path {reason}")
-        parts = parts_of(entry.extents, rows, lengths)
-        if parts is None:
-            return item
-        if self._lacking(parts):
-            return self._incomplete(item, parts)
-        return msgspec.structs.replace(
-            item, parts=parts, sha256=self._digest(parts), status="whole", missing=0, why=""
-        )
+        if self._lacking(one.parts):
+            return self._incomplete(item, one.parts)
+        doubts = [] if one.certain else [_STRANGE]
+        if alternatives > 1:
+            doubts.append(_AMBIGUOUS.format(f"{alternatives} {_PLURAL[one.kind]}"))
+        status: Status = "whole" if one.certain else "unproven"
+        return msgspec.structs.replace(item, status=status, why="; ".join(doubts))
+
+
+def _size(parts: Parts) -> int:
+    return sum(length for _, _, length in parts)
 
 
 def _settled(items: Sequence[Item]) -> tuple[Item, ...]:

@@ -24,9 +24,6 @@ from mlarchive.package.record import (
     record_size,
 )
 
-UNKNOWN = -1
-"""The number of a record of which nobody knows how many stand before it."""
-
 _BLOCK = 1 << 20
 _VAIN_SHARE = 4
 _VAIN_LEAST = 256 << 20
@@ -39,16 +36,14 @@ class Found(Struct, frozen=True, gc=False):
     Attributes:
         offset: Where it begins.
         header: What it says.
-        number: Of its row, counted from the plain-text record; `UNKNOWN` behind damage that
-            may have been any number of records.
-        run: Counts the stretches of records that stand one behind the other.
+        in_front: Whether nothing but records stands between the preamble and it; else it may be
+            of another package, in this one or behind it.
         failed: Whether its payload is known not to be what it says.
     """
 
     offset: int
     header: Header
-    number: int
-    run: int
+    in_front: bool
     failed: bool = False
 
 
@@ -90,8 +85,7 @@ class Scan:
         self._limits = limits
         self._is_whole = is_whole
         self._vain = _VAIN_SHARE * source.size + _VAIN_LEAST
-        self._number = 0
-        self._run = 0
+        self._in_front = True
         self._block = (0, b"")
         self._plain: dict[bytes, Found] = {}
         self._walk()
@@ -104,7 +98,7 @@ class Scan:
                 at = self._skip(at, at)
                 continue
             end = at + record_size(header.stored_len)
-            found = Found(at, header, self._number, self._run)
+            found = Found(at, header, self._in_front)
             if self._goes_on(found, end):
                 self._remember(found)
                 at = end
@@ -130,8 +124,6 @@ class Scan:
         self.found.append(found)
         if found.header.codec != Codec.DELTA:
             self._plain.setdefault(found.header.raw_hash, found)
-        if self._number != UNKNOWN:
-            self._number += 1
         if len(self.found) * _ROW_BYTES > self._limits.index:
             raise FormatError(
                 "E015", f"{self._source.name} has more records than an index may describe here"
@@ -147,8 +139,7 @@ class Scan:
         if to < self._source.size or last != RecordType.INDEX:
             self._blame(end, to, "no record can be found here")
         if to < self._source.size:
-            self._number = UNKNOWN
-            self._run += 1
+            self._in_front = False
         return to
 
     def _blame(self, begin: int, end: int, why: str) -> None:

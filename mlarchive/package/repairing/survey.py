@@ -1,15 +1,14 @@
 """What can be found in one file that may be damaged (clause 11.7): records, index, checkpoints.
 
 The index is looked for where the trailer says, and among the records; if it is whole it says what
-stands where, so that even a record whose header is damaged is read. Else records have the numbers
-that follow from the plain-text record; behind damage these are not certain.
+stands where, so that even a record whose header is damaged is read.
 """
 
 import contextlib
 import functools
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -35,7 +34,7 @@ from mlarchive.package.limits import Limits
 from mlarchive.package.record import HEADER_SIZE, record_size
 from mlarchive.package.recordreader import check_stored
 from mlarchive.package.repairing.recordpool import Place, RecordPool, raw_of
-from mlarchive.package.repairing.scanning import UNKNOWN, Damage, Found, Scan
+from mlarchive.package.repairing.scanning import Damage, Found, Scan
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.tables import Index, decode_index
 
@@ -66,7 +65,7 @@ class Survey:
         trailer: Its last bytes, if they are whole.
         index: Its tables, if they are whole.
         signatures_are_sound: Whether the signature area is where the trailer says, as it should be.
-        unread: Deltas that are as they were stored, and whose base is nowhere, by raw digest.
+        unread: Deltas that are as they were stored, and whose base is nowhere, by raw hash.
     """
 
     def __init__(
@@ -117,13 +116,17 @@ class Survey:
             for at, why in self._bad.items()
             if at in records
         ]
-        gaps = [self._explained(gap) for gap in self._gaps]
+        gaps = self._explained(self._gaps)
         return sorted([*self._ends, *gaps, *bad], key=lambda damage: damage.offset)
 
     @functools.cached_property
-    def checkpoints(self) -> list[tuple[int, tuple[CheckpointEntry, ...]]]:
-        """What the whole checkpoints state, each with the place of its record."""
-        read: list[tuple[int, tuple[CheckpointEntry, ...]]] = []
+    def checkpoints(self) -> Sequence[tuple[Found, Sequence[CheckpointEntry]]]:
+        """What the whole checkpoints state.
+
+        Raises:
+            FormatError: E015.
+        """
+        read = []
         spent = 0
         for found in self.found:
             header = found.header
@@ -134,7 +137,7 @@ class Survey:
                 raise FormatError("E015", f"{self.source.name} has too many checkpoints")
             with contextlib.suppress(FormatError):
                 raw = bytes(self._pool.raw(header.raw_hash))
-                read.append((found.offset, decode_checkpoint(raw)))
+                read.append((found, decode_checkpoint(raw)))
         return read
 
     def lengths(self) -> Mapping[bytes, int]:
@@ -149,35 +152,6 @@ class Survey:
                 if row.type == RecordType.CHUNK:
                     known[row.raw_hash] = row.raw_len
         return known
-
-    def rows(self) -> Mapping[int, bytes]:
-        """The digest of each row whose number is certain."""
-        if self.index is not None:
-            return {n: row.raw_hash for n, row in enumerate(_rows(self.index))}
-        return {f.number: f.header.raw_hash for f in self.found if f.number != UNKNOWN}
-
-    def guessed_rows(self) -> Mapping[int, bytes]:
-        """The same, and behind damage the numbers that checkpoints suggest.
-
-        A checkpoint usually stands before the last chunk of what it states. A guess proves itself
-        when what is put together by it has its digest.
-        """
-        rows = dict(self.rows())
-        if self.index is not None:
-            return rows
-        stated = dict(self.checkpoints)
-        for run in self._uncertain_runs():
-            start = _first_number(run, stated)
-            for number, found in enumerate(run, start) if start is not None else ():
-                rows.setdefault(number, found.header.raw_hash)
-        return rows
-
-    def _uncertain_runs(self) -> Iterable[list[Found]]:
-        runs: dict[int, list[Found]] = {}
-        for found in self.found:
-            if found.number == UNKNOWN:
-                runs.setdefault(found.run, []).append(found)
-        return runs.values()
 
     def _refuse_too_much(self) -> None:
         total = sum(found.header.raw_len for found in self.found)
@@ -293,16 +267,24 @@ class Survey:
                     return index
         return None
 
+    def is_its_own(self, found: Found) -> bool:
+        """Whether a record is this package's for certain: the index names it, or it is in front."""
+        return found.in_front if self.index is None else found.header.raw_hash in self._indexed
+
+    @functools.cached_property
+    def _indexed(self) -> frozenset[bytes]:
+        rows = _rows(self.index) if self.index is not None else ()
+        return frozenset(row.raw_hash for row in rows)
+
     def _begins_as(self, index: Index) -> bool:
         """Whether an index that stands in another place speaks of the records that come first.
 
         Else it is the index of a package within this one, or behind it.
         """
-        first = [found for found in self.found if found.number != UNKNOWN]
-        digests = [found.header.raw_hash for found in first if found.header.type != _INDEX]
-        rows = index.rows["raw_hash"][: len(digests)]
-        stated = [row.tobytes() for row in rows]
-        return len(digests) > 1 and digests == stated
+        first = [found.header for found in self.found if found.in_front]
+        hashes = [header.raw_hash for header in first if header.type != _INDEX]
+        stated = [row.tobytes() for row in index.rows["raw_hash"][: len(hashes)]]
+        return len(hashes) > 1 and hashes == stated
 
     def _index_candidates(self) -> Iterator[tuple[int, bytes]]:
         """What may be the index, and where it stands."""
@@ -340,15 +322,17 @@ class Survey:
             if row.offset + HEADER_SIZE + row.stored_len <= size:
                 yield Place(self._number, row.offset, header_of(row))
 
-    def _explained(self, gap: Damage) -> Damage:
-        """A gap that is nothing but the damaged header of a record that the index knows."""
-        if self.index is not None:
-            numbers = np.flatnonzero(self.index.rows["offset"] == gap.offset)
-            for number in numbers:
-                row = self.index.row(int(number))
-                if gap.length == record_size(row.stored_len) and row.raw_hash in self._pool:
-                    return replace(gap, why="E023: the header of a record; what it holds is whole")
-        return gap
+    def _explained(self, gaps: Sequence[Damage]) -> list[Damage]:
+        """Gaps, some of them nothing but the damaged header of a record that the index knows."""
+        if self.index is None or not gaps:
+            return list(gaps)
+        whole = {
+            (row.offset, record_size(row.stored_len))
+            for row in _rows(self.index)
+            if row.codec != Codec.ABSENT and row.raw_hash in self._pool
+        }
+        why = "E023: the header of a record; what it holds is whole"
+        return [replace(gap, why=why) if (gap.offset, gap.length) in whole else gap for gap in gaps]
 
     def _why_failed(self, found: Found) -> str:
         if found.offset + HEADER_SIZE + found.header.stored_len > self.source.size:
@@ -371,33 +355,18 @@ def _trailer_for(index: Index) -> Trailer:
     present = np.flatnonzero(index.rows["codec"] != Codec.ABSENT)
     end = PREAMBLE_SIZE
     if present.size:
-        last = index.row(int(present[-1]))
-        end = last.offset + record_size(last.stored_len)
-    ids = {}
-    for kind in (RecordType.CONTENT, RecordType.STATE):
-        numbers = np.flatnonzero(index.rows["type"] == kind)
-        ids[kind] = index.rows["raw_hash"][numbers[0]].tobytes() if numbers.size else b""
+        # What a row says of its base is not yet checked.
+        last = index.rows[present[-1]]
+        end = int(last["offset"]) + record_size(int(last["stored_len"]))
     return Trailer(
         index_offset=end,
         index_length=0,
         index_sha256=b"",
         total_length=0,
         signature_length=0,
-        content_id=ids[RecordType.CONTENT],
-        state_id=ids[RecordType.STATE],
+        content_id=b"",
+        state_id=b"",
     )
-
-
-def _first_number(
-    run: list[Found], stated: Mapping[int, tuple[CheckpointEntry, ...]]
-) -> int | None:
-    """The number of the first record of a run, if its first telling checkpoint is right."""
-    for at, found in enumerate(run):
-        rows = [row for entry in stated.get(found.offset, ()) for row, _, _ in entry.extents]
-        behind = [n for n in range(at, len(run)) if run[n].header.type == RecordType.CHUNK][:1]
-        if rows and behind and max(rows) >= behind[0]:
-            return max(rows) - behind[0]
-    return None
 
 
 def _each(places: list[Place], check: Callable[[Place], None], threads: int) -> None:

@@ -37,6 +37,7 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
     ("repair", ("repair", "wine.mlpkg")),
     ("repair", ("repair", "cut.mlpkg")),
     ("repair", ("repair", "cut.mlpkg", "-C", "saved")),
+    ("repair", ("repair", "wine.mlpkg", "-o", "new.mlpkg", "--dry-run")),
     ("failed", ("show", "none.mlpkg")),
     ("failed", ("cat", "wine.mlpkg", "MLmodel")),
     ("object failed", ("verify", "none.mlpkg")),

@@ -139,12 +139,56 @@ def test_what_is_there_already_is_never_replaced(desk: Path) -> None:
     assert mlarchive("repair", "none.mlpkg", cwd=desk).status == 11
 
 
+@pytest.mark.parametrize("words", [("-o", "new.mlpkg"), ("-C", "saved")])
+def test_a_dry_run_says_what_would_be_written_and_writes_nothing(
+    desk: Path, bad: Path, words: tuple[str, str]
+) -> None:
+    before = sorted(desk.rglob("*"))
+    dry = mlarchive("repair", bad, *words, "--dry-run", cwd=desk)
+    document = mlarchive("repair", bad, *words, "--dry-run", "--json", cwd=desk).document
+    assert sorted(desk.rglob("*")) == before
+    done = mlarchive("repair", bad, *words, "--json", cwd=desk)
+    assert dry.status == done.status == 3
+    assert f"would write {words[1]}" in dry.out
+    assert document == done.document | {"dry_run": True}
+    assert mlarchive("repair", bad, *words, "--dry-run", cwd=desk).status == 14
+
+
+def test_a_dry_run_refuses_what_cannot_be_done(desk: Path) -> None:
+    raw = (desk / "wine.mlpkg").read_bytes()
+    (desk / "cut.mlpkg").write_bytes(raw[: len(raw) // 3])
+    done = mlarchive("repair", "cut.mlpkg", "-o", "new.mlpkg", "--dry-run", cwd=desk)
+    assert done.status == 4
+    assert "-C FOLDER" in done.err
+
+
+def test_for_one_damage_there_is_one_hint(desk: Path, bad: Path) -> None:
+    (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:-9])
+    for path in (bad, "cut.mlpkg"):
+        hints = {
+            line
+            for words in (("verify", path), ("extract", path, "-C", "new"))
+            for line in mlarchive(*words, cwd=desk).err.splitlines()
+            if line.startswith("hint: ")
+        }
+        (hint,) = hints
+        assert "mlarchive repair" in hint
+    assert "hint: another copy" in mlarchive("repair", bad, cwd=desk).err
+
+
 def test_what_a_thin_package_never_had_is_no_loss_but_missing_from_a_folder(desk: Path) -> None:
     mlarchive("pack", "dir:resnet", "-o", "v", cwd=desk)
     mlarchive("pack", "dir:resnet", "-o", "v", "--tag", "a=b", cwd=desk)
     thin, full = sorted((desk / "v").rglob("*.mlpkg"), key=lambda path: path.stat().st_size)
+    told = mlarchive("repair", thin, cwd=desk)
+    assert (told.status, told.err) == (0, "")
+    assert ": sound, thin, " in told.out
+    missing = mlarchive("verify", thin, "--json", cwd=desk).document["missing"]
+    assert f"absent  {missing} chunk" in told.out
     done = mlarchive("repair", thin, "--json", cwd=desk)
-    assert done.status == 0
+    assert done.status == mlarchive("verify", thin, cwd=desk).status == 0
+    with_full = mlarchive("repair", thin, "--from", full, "--json", cwd=desk).document
+    assert (done.document["absent"], with_full["absent"]) == (missing, 0)
     assert set(states(done.document).values()) == {"whole", "elsewhere"}
     assert mlarchive("repair", thin, "-C", "part", cwd=desk).status == 3
     assert mlarchive("repair", thin, "-C", "all", "--from", full, cwd=desk).status == 0

@@ -30,6 +30,11 @@ def saved(desk: Path) -> set[str]:
 @pytest.mark.clause("11.7")
 def test_a_package_behind_another_is_not_taken_for_it(desk: Path, two: tuple[bytes, bytes]) -> None:
     (desk / "both.mlpkg").write_bytes(two[0] + two[1])
+    statuses = mlarchive("repair", "both.mlpkg", "--json", cwd=desk).document["files"]
+    assert {file["name"]: file["status"] for file in statuses} == {
+        "one.bin": "whole",
+        "pa.txt": "whole",
+    }
     done = mlarchive("repair", "both.mlpkg", "-C", "saved", cwd=desk)
     assert done.status == 3
     assert {"one.bin", "pa.txt"} <= saved(desk)
@@ -44,17 +49,41 @@ def test_a_package_whose_front_is_lost_is_no_other(desk: Path, two: tuple[bytes,
 
 
 @pytest.mark.clause("11.7")
-def test_where_only_checkpoints_name_files_they_are_unproven(
+def test_what_checkpoints_in_front_of_all_damage_name_is_whole(
     desk: Path, two: tuple[bytes, bytes]
 ) -> None:
     (desk / "cut.mlpkg").write_bytes(two[0][:-5500])
     done = mlarchive("repair", "cut.mlpkg", "--json", cwd=desk)
     assert done.status == 3
     statuses = {file["name"]: file["status"] for file in done.document["files"]}
-    assert statuses == {"one.bin": "unproven", "pa.txt": "unproven"}
+    assert statuses == {"one.bin": "whole", "pa.txt": "whole"}
     again = mlarchive("repair", "cut.mlpkg", "--from", "pa.mlpkg", "-o", "new.mlpkg", cwd=desk)
     assert again.status == 0
     assert (desk / "new.mlpkg").read_bytes() == two[0]
+
+
+@pytest.mark.clause("11.7")
+def test_two_versions_under_one_name_are_both_saved_and_said(
+    desk: Path, two: tuple[bytes, bytes]
+) -> None:
+    (desk / "new").mkdir()
+    (desk / "new" / "one.bin").write_bytes(random.Random(6).randbytes(200_000))  # noqa: S311  (no secret)
+    mlarchive("pack", "dir:new", "-o", "new.mlpkg", "--name", "pa", cwd=desk)
+    other = (desk / "new.mlpkg").read_bytes()
+    # A copy that was cut off, and continued with another version where the records behind begin.
+    magic = bytes.fromhex("8d4d4c520d0a1a0a")
+    front = two[0][: two[0].find(magic + b"\3")]
+    (desk / "mixed.mlpkg").write_bytes(
+        front + bytes(64) + other[other.find(magic + b"\x80") : other.find(magic + b"\3")]
+    )
+    done = mlarchive("repair", "mixed.mlpkg", "-C", "saved", cwd=desk)
+    assert done.status == 3
+    assert "unproven  1 file" in done.out
+    assert "ambiguous  folder pa: one.bin: " in done.out
+    places = sorted((desk / "saved").rglob("one.bin"))
+    assert len(places) == 2
+    originals = {(desk / name / "one.bin").read_bytes() for name in ("pa", "new")}
+    assert {place.read_bytes() for place in places} == originals
 
 
 def test_the_same_under_another_name_is_not_there_already(desk: Path) -> None:

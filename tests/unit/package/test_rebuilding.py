@@ -6,13 +6,18 @@ import random
 import pytest
 
 from mlarchive.errors import DamageError
+from mlarchive.pack import pack
+from mlarchive.package import chunkwriter
+from mlarchive.package.checkpoints import CheckpointEntry, weight_of
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
+from mlarchive.package.repairing import restating
 from mlarchive.package.repairing.rebuilding import Rebuilt, rebuild
 from tests.compat.flips import flipped
 from tests.compat.samples import samples
 from tests.support.deltas import package_with_deltas
 from tests.support.packages import opened, packed
+from tests.support.snapshots import folder
 from tests.unit.package.test_salvage import (
     SAMPLES,
     SEED,
@@ -168,3 +173,52 @@ def test_a_delta_whose_base_is_lost_is_kept_and_whole_again_when_that_comes_back
     assert done.missing == 0
     with opened(data) as package, opened(again) as other:
         assert named_by_content(other) == named_by_content(package)
+
+
+def test_lost_checkpoints_are_stated_again_with_one_look_at_each_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chunkwriter, "HELD_MOST", 0)
+    out = io.BytesIO()
+    pack(folder({f"{n:02}.bin": bytes([n]) + noise(70_000) for n in range(30)}), out, packed_at=1)
+    data = out.getvalue()
+    checkpoints = [
+        (at + 96, header.stored_len)
+        for at, header in records(data)
+        if header.type == RecordType.CHECKPOINT
+    ]
+    assert len(checkpoints) >= 30
+    looked = 0
+
+    def counted(entry: CheckpointEntry) -> int:
+        nonlocal looked
+        looked += 1
+        return weight_of(entry)
+
+    monkeypatch.setattr(restating, "weight_of", counted)
+    assert rebuilt(destroyed(data, *checkpoints))[0] == data
+    assert looked <= 30 + len(checkpoints)
+
+
+@pytest.mark.clause("11.7")
+def test_records_of_another_package_are_not_written_again() -> None:
+    data = packed({"a.bin": noise(90_000), "b.bin": noise(70_000)[::-1]})
+    other = packed({"a.bin": noise(80_000)[::-1]})
+    start = next(at for at, header in records(data) if header.type == RecordType.CHUNK)
+    (index,) = [at for at, header in records(data) if header.type == RecordType.INDEX]
+    (end,) = [at for at, header in records(other) if header.type == RecordType.CONTENT]
+    broken = data[:start] + other[:end] + data[start:index]
+    again, done = rebuilt(broken)
+    assert done.missing == 0
+    assert again == data
+
+
+@pytest.mark.clause("11.7")
+def test_without_index_a_lost_header_is_made_up_for_by_a_copy_or_refused() -> None:
+    data = packed({"a.bin": noise(90_000), "b.bin": noise(70_000)[::-1]})
+    (index,) = [at for at, header in records(data) if header.type == RecordType.INDEX]
+    start = next(at for at, header in records(data) if header.type == RecordType.CHUNK)
+    broken = destroyed(data, (start, 96))[:index]
+    with pytest.raises(DamageError, match=r"a\.bin.*1 of its chunks"):
+        rebuilt(broken)
+    assert rebuilt(broken, data)[0] == data

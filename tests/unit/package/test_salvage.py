@@ -1,22 +1,31 @@
 """Salvage returns every whole file of a damaged package, no other, and never wrong bytes."""
 
-import hashlib
 import io
+import json
 import random
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from mlarchive.errors import FormatError
-from mlarchive.package import Limits, Package
+from mlarchive.package import Limits, Package, chunkwriter
 from mlarchive.package.bytesource import ByteSource
-from mlarchive.package.checkpoints import decode_checkpoint
+from mlarchive.package.checkpoints import (
+    CheckpointEntry,
+    decode_checkpoint,
+    encode_checkpoint,
+)
 from mlarchive.package.codec import Codec
 from mlarchive.package.entries import entries_of
+from mlarchive.package.index import Row
 from mlarchive.package.layout import RecordType
-from mlarchive.package.record import Header, decode_header, encode_header, record_size
+from mlarchive.package.record import Header, decode_header, encode_header, hash_of, record_size
 from mlarchive.package.recordreader import read_record
 from mlarchive.package.repairing.salvage import Item, Salvage
+from mlarchive.package.repairing.stating import Parts
+from mlarchive.package.tables import Index
 from mlarchive.records import File
 from tests.compat.flips import flipped
 from tests.compat.samples import samples
@@ -82,13 +91,14 @@ class Original:
             for number in (types == RecordType.CHECKPOINT).nonzero()[0]:
                 row = storage.index.row(int(number))
                 for entry in decode_checkpoint(bytes(read_record(storage.source, row))):
-                    if storage.lacks(chunk for chunk, _, _ in entry.extents):
+                    numbers = [storage.chunk_numbers[chunk] for chunk, _, _ in entry.parts]
+                    if storage.lacks(numbers):
                         continue
                     parts = [
-                        bytes(storage.chunks.get(chunk))[at : at + length]
-                        for chunk, at, length in entry.extents
+                        bytes(storage.chunks.get(number))[at : at + length]
+                        for number, (_, at, length) in zip(numbers, entry.parts, strict=True)
                     ]
-                    needed = [row, *(storage.index.row(chunk) for chunk, _, _ in entry.extents)]
+                    needed = [row, *map(storage.index.row, numbers)]
                     # The padding of a record may be gone.
                     end = max(96 + one.offset + one.stored_len for one in needed)
                     self._stated.append(
@@ -227,15 +237,7 @@ def test_a_checkpoint_that_lies_gives_nothing_while_content_is_whole() -> None:
     with opened(data) as package:
         raw = bytes(read_record(package.storage.source, package.storage.index.row(number)))
     lie = raw.replace(b'"a.bin"', b'"b.bin"')
-    new = Header(
-        type=RecordType.CHECKPOINT,
-        codec=Codec.STORED,
-        stored_len=len(lie),
-        raw_len=len(lie),
-        raw_hash=hashlib.sha256(lie).digest(),
-    )
-    record = encode_header(new) + lie
-    record += bytes(-len(record) % 64)
+    record = record_of(RecordType.CHECKPOINT, lie)
     broken = data[:at] + record + data[at + record_size(stored) :]
     tail = next(at for at, header in records(broken) if header.type == RecordType.INDEX)
     with opened(data) as package, salvaged(broken[:tail]) as salvage:
@@ -323,3 +325,205 @@ def sole(data: bytes, name: str) -> bytes:
     """A file of a package."""
     with opened(data) as package:
         return contents(package)[name]
+
+
+def first_of(data: bytes, kind: RecordType) -> int:
+    """Where the first record of a type begins."""
+    return next(at for at, header in records(data) if header.type == kind)
+
+
+def kept(salvage: Salvage) -> dict[str, str]:
+    """The status of what is here, by name."""
+    return {item.name: item.status for item in salvage.items if item.is_here}
+
+
+BIG = {"a.bin": noise(90_000), "b.bin": noise(70_000)[::-1], "c.txt": b"c" * 300}
+
+
+@pytest.mark.clause("4.6", "11.7")
+def test_what_checkpoints_in_front_name_is_whole_and_what_those_behind_damage_name_is_unproven(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chunkwriter, "HELD_MOST", 0)
+    data = packed({"a.bin": noise(90_000), "b.bin": noise(70_000)[::-1]})
+    documents = first_of(data, RecordType.CONTENT)
+    with salvaged(data[:documents]) as salvage:
+        assert kept(salvage) == {"a.bin": "whole", "b.bin": "whole"}
+        assert {item.why for item in salvage.items} == {""}
+    second = [at for at, header in records(data) if header.type == RecordType.CHECKPOINT][1]
+    shifted = data[:second] + bytes(64) + data[second:documents]
+    with salvaged(shifted) as salvage:
+        assert kept(salvage) == {"a.bin": "whole", "b.bin": "unproven"}
+        (item,) = [item for item in salvage.items if item.status == "unproven"]
+        assert "behind damage" in item.why
+
+
+@pytest.mark.clause("11.7")
+def test_what_a_package_behind_this_one_names_is_unproven() -> None:
+    one, other = packed({"a.bin": BIG["a.bin"]}), packed({"b.bin": BIG["b.bin"]})
+    with salvaged(one[: first_of(one, RecordType.CONTENT)] + other) as salvage:
+        assert salvage.content is None
+        assert kept(salvage) == {"a.bin": "whole", "b.bin": "unproven"}
+
+
+@pytest.mark.clause("11.7")
+def test_what_a_package_in_this_one_names_is_unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever follows it may be its own, too."""
+    monkeypatch.setattr(chunkwriter, "HELD_MOST", 0)
+    outer = packed({"a.bin": BIG["a.bin"], "z.bin": noise(80_000)[::-1]})
+    second = [at for at, header in records(outer) if header.type == RecordType.CHECKPOINT][1]
+    inner = packed({"b.bin": BIG["b.bin"]})
+    for end in (len(inner), first_of(inner, RecordType.CONTENT)):
+        hidden = inner[:end] + bytes(-end % 64)
+        broken = outer[:second] + hidden + outer[second : first_of(outer, RecordType.CONTENT)]
+        with salvaged(broken) as salvage:
+            assert kept(salvage) == {"a.bin": "whole", "b.bin": "unproven", "z.bin": "unproven"}
+
+
+@pytest.mark.clause("11.7")
+def test_two_versions_of_a_file_under_one_name_are_both_given_and_said() -> None:
+    one, other = packed({"a.bin": BIG["a.bin"]}), packed({"a.bin": BIG["b.bin"]})
+    front = one[: first_of(one, RecordType.CONTENT)]
+    text = record_size(records(other)[0][1].stored_len)
+    behind = other[64 + text : first_of(other, RecordType.CONTENT)]
+    # As if the file had been continued with another version of it, at the end of a record.
+    with salvaged(front + behind) as salvage:
+        both = {salvage.open(item).read() for item in salvage.items}
+        assert both == {BIG["a.bin"], BIG["b.bin"]}
+        assert all("2 files that differ" in item.why for item in salvage.items)
+
+
+def record_of(kind: RecordType, raw: bytes) -> bytes:
+    """A record that is stored as it is."""
+    header = Header(
+        type=kind,
+        codec=Codec.STORED,
+        stored_len=len(raw),
+        raw_len=len(raw),
+        raw_hash=hash_of(raw),
+    )
+    record = encode_header(header) + raw
+    return record + bytes(-len(record) % 64)
+
+
+def with_checkpoint(data: bytes, *entries: CheckpointEntry) -> bytes:
+    """A package whose first checkpoint says something else, without what follows its chunks."""
+    at = first_of(data, RecordType.CHECKPOINT)
+    old = next(header for place, header in records(data) if place == at)
+    end = first_of(data, RecordType.CONTENT)
+    record = record_of(RecordType.CHECKPOINT, encode_checkpoint(entries))
+    return data[:at] + record + data[at + record_size(old.stored_len) : end]
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, 1 << 60), (1 << 60, 1), (0, 90_001), (-1, 2), (0, 0), (0, -1)]
+)
+@pytest.mark.clause("4.6", "11.7")
+def test_an_entry_that_cannot_be_is_passed_over_and_said_and_the_rest_is_given(
+    offset: int, length: int
+) -> None:
+    data = packed(BIG)
+    checkpoint = next(f for f in records(data) if f[1].type == RecordType.CHECKPOINT)
+    with opened(data) as package:
+        row = package.storage.index.row(1)
+        assert row.offset == checkpoint[0]
+        entries = decode_checkpoint(bytes(read_record(package.storage.source, row)))
+    chunk = next(entry for entry in entries if entry.name == "a.bin").parts[0][0]
+    absurd = CheckpointEntry(parts=((chunk, offset, length),), name="absurd.bin", owner="o")
+    with salvaged(with_checkpoint(data, absurd, *entries)) as salvage:
+        assert {name for _, _, name, _ in whole(salvage)} == set(BIG)
+        assert [d.offset for d in salvage.damage if "'absurd.bin'" in d.why] == [checkpoint[0]]
+
+
+@pytest.mark.clause("11.7")
+def test_many_entries_that_each_need_a_long_chunk_are_not_all_tried() -> None:
+    size = 200_000
+    data = packed({"a.bin": noise(size)})
+    with opened(data) as package:
+        (chunk,) = package.storage.chunk_numbers
+    parts = [((chunk, n, size - 5000), (chunk, n, 1)) for n in range(4000)]
+    entries = [CheckpointEntry(parts=one, name="a.bin", owner="o") for one in parts]
+    honest = CheckpointEntry(parts=((chunk, 0, size),), name="a.bin", owner="folder")
+    broken = with_checkpoint(data, honest, *entries)
+    with salvaged(broken, limits=Limits(unpacked=10 * size)) as salvage:
+        assert len(whole(salvage)) == 5
+        assert any("many times" in damage.why for damage in salvage.damage)
+        assert all("many times" in item.why for item in lost(salvage))
+
+
+@pytest.mark.clause("11.7")
+def test_where_neither_index_nor_checkpoint_tells_every_chunk_is_compared_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {f"{n}.bin": bytes([n]) + noise(70_000) for n in range(12)}
+    data = packed(files)
+    checkpoints = [
+        (at + 96, header.stored_len)
+        for at, header in records(data)
+        if header.type == RecordType.CHECKPOINT
+    ]
+    index = first_of(data, RecordType.INDEX)
+    taken = []
+    plain = Salvage._digest  # noqa: SLF001  (to count it)
+
+    def counted(self: Salvage, parts: Parts) -> str:
+        taken.append(parts)
+        return plain(self, parts)
+
+    monkeypatch.setattr(Salvage, "_digest", counted)
+    with salvaged(destroyed(data, *checkpoints)[:index]) as salvage:
+        assert {name: raw for _, _, name, raw in whole(salvage)} == files
+    assert len(taken) == len(set(taken)) == len(files)
+
+
+def test_damaged_headers_are_explained_by_one_look_at_the_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chunkwriter, "HELD_MOST", 0)
+    data = packed({f"{n}.bin": bytes([n]) + noise(70_000) for n in range(30)})
+    chunks = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    asked = 0
+    plain = Index.row
+
+    def counted(self: Index, number: int) -> Row:
+        nonlocal asked
+        asked += 1
+        return plain(self, number)
+
+    with salvaged(destroyed(data, *((at, 96) for at in chunks))) as salvage:
+        assert salvage.survey.index is not None
+        rows = len(salvage.survey.index.rows)
+        monkeypatch.setattr(Index, "row", counted)
+        monkeypatch.setattr(np, "flatnonzero", None)
+        damage = salvage.damage
+    assert len(damage) == len(chunks)
+    assert all("what it holds is whole" in one.why for one in damage)
+    assert asked <= rows
+
+
+@pytest.mark.clause("7.4", "11.7")
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_digest_with_two_sizes_is_found_with_the_right_one(*, indexed: bool) -> None:
+    data = packed({"a.bin": noise(90_000)})
+    with opened(data) as package:
+        content = json.loads(package.documents.content)
+    (entry,) = content["records"]["folder-1"]["files"]
+    content["records"]["folder-1"]["files"] = [entry | {"path": "0.bin", "size": 90_001}, entry]
+    raw = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
+    forgery = Forgery(data)
+    at = first_of(data, RecordType.CONTENT)
+    after = first_of(data, RecordType.STATE)
+    record = record_of(RecordType.CONTENT, raw)
+    row = forgery.rows[forgery.number(RecordType.CONTENT)]
+    row["codec"], row["stored_len"], row["raw_len"] = Codec.STORED, len(raw), len(raw)
+    row["raw_hash"] = row["stored_hash"] = np.frombuffer(hash_of(raw), np.uint8)
+    forgery.data[at:after] = record
+    moved = len(record) - (after - at)
+    forgery.trailer = replace(forgery.trailer, index_offset=forgery.trailer.index_offset + moved)
+    broken = bytes(forgery.data[: forgery.trailer.index_offset])
+    if indexed:
+        broken += record_of(RecordType.INDEX, forgery.index())
+    with salvaged(broken) as salvage:
+        assert (salvage.survey.index is not None) == indexed
+        assert kept(salvage) == {"a.bin": "whole"}
+        assert [item.name for item in lost(salvage)] == ["0.bin"]
