@@ -209,7 +209,7 @@ def _found(package: Package) -> Found:
             for record in package.meaning.records
             for entry in entries_of(record)
         ],
-        "missing": [{"sha256": one.sha256, "size": one.size} for one in package.missing()],
+        "missing": [{"hash": one.sha256, "size": one.size} for one in package.missing()],
         "warnings": sorted(warning[:4] for warning in package.warnings()),
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blake3 import blake3
 
 from mlarchive.package.planes import decode_planes, encode_planes
 from tests.compat.flips import MASKS, boundaries, codes_of_flips, places
@@ -49,7 +50,7 @@ def package(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_second_reader_uses_nothing_but_the_standard_library_and_zstd() -> None:
+def test_the_second_reader_uses_nothing_but_the_standard_library_zstd_and_blake3() -> None:
     imported = {
         name.split(".")[0]
         for node in ast.walk(ast.parse(READER.read_text(encoding="utf-8")))
@@ -61,7 +62,37 @@ def test_the_second_reader_uses_nothing_but_the_standard_library_and_zstd() -> N
             else []
         )
     }
-    assert imported - sys.stdlib_module_names <= {"compression", "zstandard"}
+    assert imported - sys.stdlib_module_names <= {"compression", "zstandard", "blake3"}
+
+
+LENGTHS = (0, 1, 63, 64, 65, 1023, 1024, 1025, 2048, 2049, 3072, 3073, 4096, 4097, 5120, 102_400)
+"""About the ends of blocks and leaves, and trees that are whole or lack branches."""
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_blake3_in_plain_python_is_blake3(length: int) -> None:
+    data = bytes(n % 251 for n in range(length))  # as in the test vectors of BLAKE3
+    assert second_reader().plain_blake3(data) == blake3(data).digest()
+
+
+def test_the_published_vectors_of_blake3_are_met() -> None:
+    published = {
+        0: "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+        1: "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213",
+        1024: "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7",
+    }
+    for length, expected in published.items():
+        data = bytes(n % 251 for n in range(length))
+        assert second_reader().plain_blake3(data).hex() == expected
+
+
+@pytest.mark.parametrize("name", ["text", "a delta", "signatures"])
+def test_without_the_package_blake3_the_second_reader_finds_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = read_by_second_reader(samples()[name])
+    monkeypatch.setattr(second_reader(), "blake3", None)
+    assert read_by_second_reader(samples()[name]) == expected
 
 
 @pytest.mark.parametrize("name", NAMES)

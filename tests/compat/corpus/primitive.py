@@ -141,8 +141,8 @@ def _structures() -> list[Members]:
 def _row(cells: Mapping[str, Any]) -> Iterator[int | str]:
     for name in ("stored", "raw", "base", "kind", "codec", "elem", "flags"):
         yield cells[name]
-    yield cells["raw_digest"].hex()
-    yield cells["stored_digest"].hex()
+    yield cells["raw_hash"].hex()
+    yield cells["stored_hash"].hex()
 
 
 def _numbering() -> Iterator[Members]:
