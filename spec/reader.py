@@ -1,9 +1,9 @@
 """A second reader of .mlpkg packages, written from mlpkg-1.md and records.md and nothing else.
 
 It shows that the specification suffices, is what a person reads who wants to know what a clause
-means, and opens packages where mlarchive is no longer there. It needs Python 3.11 or newer and a
-binding of zstd: `compression.zstd` of Python 3.14, or else the package `zstandard`. The package
-`blake3` is used where it is installed; without it, hashing a megabyte takes some seconds.
+means, and opens packages where mlarchive is no longer there. It needs Python 3.11 or newer and the
+package `zstandard`. The package `blake3` is used where it is installed; without it, hashing a
+megabyte takes some seconds.
 
     python reader.py verify FILE             checks all that clause 11.3 lists; says what is in it
     python reader.py extract FILE FOLDER     files, to FOLDER/RECORD_KEY/PATH
@@ -11,7 +11,7 @@ binding of zstd: `compression.zstd` of Python 3.14, or else the package `zstanda
 
 Packages with chunks that FILE leaves to them may follow. `verify` prints one JSON object; warnings
 (12.3) go to stderr. The exit status is 0, 4 after a refusal (`E0xx: sentence`, clause 13), or 17
-where an absent chunk is needed. In memory are a few chunks, and one metric series.
+where an absent chunk is needed. In memory are a few records, and one metric series.
 """
 
 import functools
@@ -25,15 +25,13 @@ import sys
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    import zstandard
+import zstandard
+
 try:
     import blake3
 except ImportError:
@@ -171,14 +169,9 @@ def digest_of(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def hash_of(pieces: Iterable[bytes]) -> bytes:
-    """BLAKE3 of all pieces together."""
-    if blake3 is None:
-        return plain_blake3(b"".join(pieces))
-    hasher = blake3.blake3()
-    for piece in pieces:
-        hasher.update(piece)
-    return bytes(hasher.digest())
+def hash_of(data: bytes) -> bytes:
+    """BLAKE3."""
+    return plain_blake3(data) if blake3 is None else bytes(blake3.blake3(data).digest())
 
 
 def plain_blake3(data: bytes) -> bytes:
@@ -233,16 +226,10 @@ def unzstd(frame: bytes, raw_length: int) -> bytes:
     """What one Zstandard frame of clause 5.2 decodes to."""
     check_frame(frame, raw_length)
     try:
-        if sys.version_info >= (3, 14):
-            decoder = zstd.ZstdDecompressor()
-            raw = decoder.decompress(frame, max_length=raw_length + 1)
-            whole = decoder.eof and not decoder.unused_data
-        else:
-            raw = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
-            whole = True
-    except Exception as error:  # each binding has its own class
+        raw = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+    except zstandard.ZstdError as error:
         raise RefusalError(f"E027: a zstd frame cannot be decoded ({error})") from error
-    require(whole and len(raw) == raw_length, "E027: a zstd frame has another length than stated")
+    require(len(raw) == raw_length, "E027: a zstd frame has another length than stated")
     return raw
 
 
@@ -358,14 +345,14 @@ class Package:
         """The index that the trailer names."""
         end = self._size - TRAILER.size
         trailer = self._read_at(end, TRAILER.size)
-        at, index_length, digest, length, signatures, parity, parity_length, *ids = TRAILER.unpack(
+        at, stored, digest, length, signatures, parity, parity_length, *rest = TRAILER.unpack(
             trailer
         )
-        *ids, crc, reserved, magic = ids
+        *ids, crc, reserved, magic = rest
         require(magic == TRAILER_MAGIC, "E006: the file does not end with a trailer")
         require(crc == zlib.crc32(trailer[:176]) and not reserved, "E007: the trailer is damaged")
         require(length == self._size, f"E008: the trailer states {length} bytes")
-        index_end = -(-(at + RECORD.size + index_length) // 64) * 64
+        index_end = -(-(at + RECORD.size + stored) // 64) * 64
         aligned = at % 64 == parity_length % 64 == signatures % SIGNATURE_UNIT == 0
         parity_fits = parity == (index_end if parity_length else 0)
         fit = aligned and parity_fits and index_end + parity_length + signatures == end
@@ -375,20 +362,17 @@ class Package:
         require(covered == ids[-1], "E010: package_id is not that of the package")
         self.warnings += ["W004: the parity section is not used"] * (parity_length > 0)
         self._index_at, self._signatures_at = at, end - signatures
-        return self._read_index(index_length, digest)
+        return self._read_index(stored, digest)
 
-    def _read_index(self, length: int, digest: bytes) -> bytes:
+    def _read_index(self, stored: int, digest: bytes) -> bytes:
         header = self._read_at(self._index_at, RECORD.size)
-        _, _, codec, *_, raw_length, raw_hash, _ = RECORD.unpack(header)
-        row = Row(length, raw_length, NO_BASE, INDEX, codec, 0, 0, raw_hash, NO_HASH)
-        row = row._replace(offset=self._index_at)
-        smaller = codec == ZSTD and 1 <= length < raw_length
-        right = header == row.header() and (smaller or (codec == STORED and length == raw_length))
+        _, _, codec, *_, raw, raw_hash, _ = RECORD.unpack(header)
+        row = Row(stored, raw, NO_BASE, INDEX, codec, 0, 0, raw_hash, digest, self._index_at)
+        fits = stored == raw if codec == STORED else codec == ZSTD and 1 <= stored < raw
+        right = fits and header == row.header()
         require(right, "E012: the index record's header does not fit the trailer")
-        require(max(length, raw_length) <= MAX_INDEX, f"E015: the index has {raw_length} bytes")
-        payload = b"".join(self._pieces(row))
-        require(digest_of(payload) == digest, "E013: the index does not have its digest")
-        return self._decode(row, payload)
+        require(max(stored, raw) <= MAX_INDEX, f"E015: the index has {raw} bytes")
+        return self._read_record(row)
 
     def _read_tables(self, index: bytes) -> list[list[Extent]]:
         """Check all of clause 9; gives the extents of the objects."""
@@ -410,47 +394,37 @@ class Package:
     def _check_signatures(self) -> None:
         """Check that the signature area is zero or has a frame (10.1)."""
         at, end = self._signatures_at, self._size - TRAILER.size
-        head = self._read_at(at, min(SIGNATURES.size, end - at))
-        if head[:8] == SIGNATURE_MAGIC:
-            _, length, crc = SIGNATURES.unpack(head)
-            at += SIGNATURES.size + length
-            require(at <= end, "E011: the signatures are longer than their area")
-            text = self._read_at(at - length, length)
-            require(zlib.crc32(text) == crc, "E011: the signatures are damaged")
+        area = self._read_at(at, end - at)
+        if area[:8] == SIGNATURE_MAGIC:
+            _, length, crc = SIGNATURES.unpack_from(area)
+            text, area = area[SIGNATURES.size :][:length], area[SIGNATURES.size + length :]
+            intact = len(text) == length and zlib.crc32(text) == crc
+            require(intact, "E011: the signatures are damaged, or longer than their area")
             self.warnings.append("W003: there are signatures, which are not checked")
-        rest = (self._read_at(step, min(STEP, end - step)) for step in range(at, end, STEP))
-        require(not any(map(any, rest)), "E011: the signature area is neither zero nor a frame")
+        require(not any(area), "E011: the signature area is neither zero nor a frame")
 
-    def _pieces(self, row: Row) -> Iterator[bytes]:
-        """The stored bytes of a record whose header and padding are right."""
-        header = self._read_at(row.offset, RECORD.size)
-        require(header == row.header(), f"E023: the header at byte {row.offset} is not its row's")
-        end = row.offset + RECORD.size + row.stored_length
-        padding = self._read_at(end, row.end - end)
-        require(not any(padding), f"E024: the padding before byte {row.end} is not zero")
-        for at in range(end - row.stored_length, end, STEP):
-            yield self._read_at(at, min(STEP, end - at))
-
-    def _check_stored(self, row: Row, pieces: Iterable[bytes]) -> None:
-        intact = hash_of(pieces) == row.stored_hash
-        require(intact, f"E025: the record at byte {row.offset} is damaged")
+    def _payload(self, row: Row) -> bytes:
+        """The stored bytes of a record, checked in the order of clause 11.1."""
+        record = self._read_at(row.offset, row.end - row.offset)
+        right = record[: RECORD.size] == row.header()
+        require(right, f"E023: the header at byte {row.offset} is not what its row says")
+        end = RECORD.size + row.stored_length
+        require(not any(record[end:]), f"E024: the padding before byte {row.end} is not zero")
+        named, code = (digest_of, "E013") if row.type == INDEX else (hash_of, "E025")
+        intact = named(record[RECORD.size : end]) == row.stored_hash
+        require(intact, f"{code}: the record at byte {row.offset} is damaged")
+        return record[RECORD.size : end]
 
     def _read_record(self, row: Row) -> bytes:
-        """The raw bytes of a record, checked in the order of clause 11.1."""
-        payload = b"".join(self._pieces(row))
-        self._check_stored(row, [payload])
-        return payload if row.codec == STORED else self._decode(row, payload)
-
-    def _decode(self, row: Row, payload: bytes) -> bytes:
-        raw = payload
+        """The raw bytes of a record."""
+        raw = self._payload(row)
         if row.codec == ZSTD:
-            raw = unzstd(payload, row.raw_length)
+            raw = unzstd(raw, row.raw_length)
         elif row.codec != STORED:
-            rotated = row.codec == ROTATED_PLANES
-            raw = join_planes(payload, row.raw_length, row.elem, rotated=rotated)
+            raw = join_planes(raw, row.raw_length, row.elem, rotated=row.codec == ROTATED_PLANES)
         if row.codec == DELTA:
             raw = add_differences(raw, self._chunk(row.base), row.elem)
-        right = hash_of([raw]) == row.raw_hash
+        right = hash_of(raw) == row.raw_hash
         require(right, f"E028: the record at byte {row.offset} decodes to other bytes")
         return raw
 
@@ -499,11 +473,10 @@ class Package:
         for number, row in enumerate(self.rows):
             if row.type == CHECKPOINT:
                 check_checkpoint(self._read_record(row), known)
-            elif row.type == CHUNK and self.has(number):
-                if number not in read:
-                    self._chunk(number)
-            elif row.codec != ABSENT:
-                self._check_stored(row, self._pieces(row))
+            elif row.type == CHUNK and self.has(number) and number not in read:
+                self._chunk(number)
+            elif row.codec != ABSENT and number not in read:
+                self._payload(row)
         series = {entry.sha256 for entry in self.entries if entry.kind == "metric"}
         for sha256 in sorted(whole, key=lambda name: self.objects[name][:1]):  # share chunks
             check_points(b"".join(piece for piece in self.read(sha256) if sha256 in series))

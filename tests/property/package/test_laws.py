@@ -19,7 +19,7 @@ from mlarchive.package.index import NO_BASE, Extent, Row, encode_index, header_o
 from mlarchive.package.intake import Intake
 from mlarchive.package.layout import PREAMBLE_SIZE, Trailer, decode_trailer, encode_trailer
 from mlarchive.package.planes import decode_planes, encode_planes
-from mlarchive.package.record import decode_header, encode_header, record_size
+from mlarchive.package.record import decode_header, encode_header, hash_of, record_size
 from mlarchive.package.tables import decode_index
 from tests.support.packages import contents, opened, packed
 
@@ -53,7 +53,7 @@ def raws(draw: st.DrawFn, *, least: int = 1) -> bytes:
 
 @given(raw=raws(), hint=st.builds(Hint, st.sampled_from([0, 1, 2, 4, 8]), st.booleans()))
 def test_every_chunk_decodes_to_itself_and_never_grows(raw: bytes, hint: Hint) -> None:
-    encoded = encode_chunk(raw, hashlib.sha256(raw).digest(), hint)
+    encoded = encode_chunk(raw, hash_of(raw), hint)
     check(encoded, raw)
 
 
@@ -65,8 +65,8 @@ def test_every_document_decodes_to_itself_and_never_grows(raw: bytes) -> None:
 def check(encoded: Encoded, raw: bytes) -> None:
     payload = b"".join(bytes(part) for part in encoded.parts)
     assert len(payload) == encoded.stored_len <= len(raw) == encoded.raw_len
-    assert hashlib.sha256(payload).digest() == encoded.stored_hash
-    assert hashlib.sha256(raw).digest() == encoded.raw_hash
+    assert hash_of(payload) == encoded.stored_hash
+    assert hash_of(raw) == encoded.raw_hash
     assert bytes(decode(payload, codec=encoded.codec, elem=encoded.elem, raw_len=len(raw))) == raw
 
 
