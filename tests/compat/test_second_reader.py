@@ -14,8 +14,20 @@ import pytest
 from blake3 import blake3
 
 from mlarchive.package.planes import decode_planes, encode_planes
+from tests.compat.corpus.primitive import LENGTHS, counting
 from tests.compat.flips import MASKS, boundaries, codes_of_flips, places
-from tests.compat.plainwriter import CONTENT, EVIDENCE, STATE, TEXT, Documents, plain_package
+from tests.compat.plainwriter import (
+    CHECKPOINT,
+    CONTENT,
+    EVIDENCE,
+    STATE,
+    TEXT,
+    ZSTD,
+    Documents,
+    Record,
+    plain_package,
+    recipe,
+)
 from tests.compat.readers import (
     READER,
     Reading,
@@ -65,13 +77,9 @@ def test_the_second_reader_uses_nothing_but_the_standard_library_zstd_and_blake3
     assert imported - sys.stdlib_module_names <= {"compression", "zstandard", "blake3"}
 
 
-LENGTHS = (0, 1, 63, 64, 65, 1023, 1024, 1025, 2048, 2049, 3072, 3073, 4096, 4097, 5120, 102_400)
-"""About the ends of blocks and leaves, and trees that are whole or lack branches."""
-
-
 @pytest.mark.parametrize("length", LENGTHS)
 def test_blake3_in_plain_python_is_blake3(length: int) -> None:
-    data = bytes(n % 251 for n in range(length))  # as in the test vectors of BLAKE3
+    data = counting(length)
     assert second_reader().plain_blake3(data) == blake3(data).digest()
 
 
@@ -82,8 +90,7 @@ def test_the_published_vectors_of_blake3_are_met() -> None:
         1024: "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7",
     }
     for length, expected in published.items():
-        data = bytes(n % 251 for n in range(length))
-        assert second_reader().plain_blake3(data).hex() == expected
+        assert second_reader().plain_blake3(counting(length)).hex() == expected
 
 
 @pytest.mark.parametrize("name", ["text", "a delta", "signatures"])
@@ -269,6 +276,16 @@ def test_numbers_that_do_not_fit_64_bits_are_refused(read: Read) -> None:
     for number, code in ((2**63 - 1, ""), (-(2**63), ""), (2**63, "E030"), (10**400, "E030")):
         package = plain_package(evidence(b'"time":1', b'"time":%d' % number))
         assert code_of(read(package)) == code
+
+
+@pytest.mark.clause("11.2")
+def test_checkpoints_that_are_together_beyond_the_limit_are_refused_unread() -> None:
+    made = recipe(documents())
+    long = {"raw": 64 << 20, "stored": 1, "codec": ZSTD}
+    made.records[1:1] = [Record(CHECKPOINT, b"x", changes=long)] * 5
+    assert read_by_second_reader(made.build()) == "E015"
+    del made.records[1]
+    assert read_by_second_reader(made.build()) == "E026"
 
 
 @both
