@@ -242,9 +242,8 @@ def check_frame(frame: bytes, raw_length: int) -> None:
     size_at = 6 - single_segment + (0, 1, 2, 4)[descriptor & 3]
     require(not any(head[6 - single_segment : size_at]), "E026: a frame needs a dictionary")
     size_end = size_at + (single_segment, 2, 4, 8)[descriptor >> 6]
-    require(size_end > size_at, "E026: a zstd frame does not state its content size")
     size = int.from_bytes(head[size_at:size_end], "little") + (descriptor >> 6 == 1) * 256
-    require(size == raw_length, "E026: a zstd frame states another content size")
+    require(size == raw_length, "E026: a zstd frame states no content size, or another")
     power = 1 << (10 + (head[5] >> 3))
     window = size if single_segment else power + power // 8 * (head[5] & 7)
     require(window <= MAX_WINDOW, "E026: a zstd frame needs a window above 8 MiB")
@@ -559,7 +558,7 @@ def check_row(row: Row) -> None:
         and row.flags == 0
         and (codec == DELTA) == (row.base != NO_BASE)
     )
-    require(fits, f"E018: {row} does not fit together")
+    require(fits, f"E018: a row of type {kind} with codec {codec} does not fit together")
     require(raw <= LONGEST.get(kind, raw), f"E015: a record of type {kind} has {raw} bytes")
 
 
@@ -698,9 +697,9 @@ def read_documents(documents: dict[str, bytes]) -> list[Entry]:
     parsed = {name: parse(document, name) for name, document in documents.items()}
     kinds: dict[str, str] = {}
     for key, record in parsed["content"]["records"].items():
-        kind = record.get("kind") if isinstance(record, dict) else None
+        kind = record.get("kind")
         require(isinstance(kind, str) and kind in KINDS, f"E033: the kind of {key!r} is not known")
-        kinds[key] = str(kind)
+        kinds[key] = kind
     counts = Counter(kinds.values())
     allowed = {f"{kind}-{n + 1}": kind for kind in counts for n in range(counts[kind])}
     require(kinds == allowed, "E031: the keys of the records are not those of clause 6.4")
@@ -709,7 +708,6 @@ def read_documents(documents: dict[str, bytes]) -> list[Entry]:
         records: dict[str, Any] = {}
         for key, members in parsed[name].pop("records").items():
             require(key in kinds, f"E032: {name} names {key!r}, which is no record")
-            require(isinstance(members, dict), f"E030: record {key} is not an object")
             records[key] = read_members(members, (kinds[key], name), references)
         head = read_members(parsed[name], ("document", name), references)
         parsed[name] = head | {"records": {key: r for key, r in records.items() if r}}
@@ -726,8 +724,9 @@ def parse(document: bytes, name: str) -> dict[str, Any]:
         parsed = json.loads(document.decode())
     except (ValueError, RecursionError) as error:
         raise RefusalError(f"E030: the document {name} cannot be read ({error})") from error
-    of_records = isinstance(parsed, dict) and isinstance(parsed.get("records"), dict)
-    require(of_records, f"E030: the document {name} has no records")
+    records = parsed.get("records") if isinstance(parsed, dict) else None
+    of_objects = isinstance(records, dict) and all(isinstance(r, dict) for r in records.values())
+    require(of_objects, f"E030: the document {name} has no records, or some that are no objects")
     known = parsed.get("format", f"mlpkg-{name}-1") == f"mlpkg-{name}-1"
     require(known, f"E033: the format of the document {name} is not known")
     return dict(parsed)

@@ -288,6 +288,16 @@ def test_checkpoints_that_are_together_beyond_the_limit_are_refused_unread() -> 
     assert read_by_second_reader(made.build()) == "E026"
 
 
+@pytest.mark.parametrize("limit", ["MAX_INDEX", "MAX_OBJECTS", "MAX_DOCUMENT"])
+@pytest.mark.clause("11.2")
+def test_what_is_beyond_a_limit_of_the_operator_is_refused(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_reader(), limit, 100)
+    monkeypatch.setitem(second_reader().LONGEST, CONTENT, second_reader().MAX_DOCUMENT)
+    assert read_by_second_reader(with_file([b"more than that" * 99])) == "E015"
+
+
 @both
 @pytest.mark.clause("2.3")
 def test_records_in_another_order_are_refused(read: Read) -> None:
