@@ -47,8 +47,8 @@ HEADER: tuple[Field, ...] = (
     ("I", "CRC-32 of the header, this field being zero"),
     ("Q", "stored length#"),
     ("Q", "raw length#"),
-    ("32s", "digest of the raw bytes"),
-    ("32s", "digest of the base"),
+    ("32s", "hash of the raw bytes"),
+    ("32s", "hash of the raw bytes of the base"),
 )
 INDEX: tuple[Field, ...] = (
     ("8s", "magic"),
@@ -66,8 +66,8 @@ COLUMNS = (
     ("rows", 1, "codec#"),
     ("rows", 1, "elem#"),
     ("rows", 1, "flags#"),
-    ("rows", 32, "digest of the raw bytes"),
-    ("rows", 32, "digest of the payload"),
+    ("rows", 32, "hash of the raw bytes"),
+    ("rows", 32, "hash of the payload"),
     ("objects", 4, "number of extents#"),
     ("extents", 4, "row#"),
     ("extents", 4, "offset in the chunk#"),

@@ -1,8 +1,9 @@
 """A second reader of .mlpkg packages, written from mlpkg-1.md and records.md and nothing else.
 
 It shows that the specification suffices, is what a person reads who wants to know what a clause
-means, and opens packages where mlarchive is no longer there. It needs Python 3.11 or newer and a
-binding of zstd: `compression.zstd` of Python 3.14, or else the package `zstandard`.
+means, and opens packages where mlarchive is no longer there. It needs Python 3.11 or newer and the
+package `zstandard`. The package `blake3` is used where it is installed; without it, hashing a
+megabyte takes some seconds.
 
     python reader.py verify FILE             checks all that clause 11.3 lists; says what is in it
     python reader.py extract FILE FOLDER     files, to FOLDER/RECORD_KEY/PATH
@@ -10,9 +11,10 @@ binding of zstd: `compression.zstd` of Python 3.14, or else the package `zstanda
 
 Packages with chunks that FILE leaves to them may follow. `verify` prints one JSON object; warnings
 (12.3) go to stderr. The exit status is 0, 4 after a refusal (`E0xx: sentence`, clause 13), or 17
-where an absent chunk is needed. In memory are a few chunks, and one metric series.
+where an absent chunk is needed. In memory are a few records, and one metric series.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -28,10 +30,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    import zstandard
+import zstandard
+
+try:
+    import blake3
+except ImportError:
+    blake3 = None
 
 # Limits in bytes: those that clause 11.2 leaves to the operator, then those of the format.
 MAX_INDEX, MAX_DOCUMENT, MAX_OBJECTS = 256 << 20, 256 << 20, 1 << 50
@@ -39,12 +43,10 @@ MAX_TEXT, MAX_CHUNK, MAX_WINDOW = 64 << 10, 64 << 20, 8 << 20
 MAX_PATH, MAX_PARTS, MAX_PART = 4096, 64, 255
 STEP, CHUNKS_IN_MEMORY = 1 << 20, 4
 
-PREAMBLE = struct.Struct("<8sHHII40sI")
-RECORD = struct.Struct("<8sBBBBIQQ32s32s")
+PREAMBLE, TRAILER = struct.Struct("<8sHHII40sI"), struct.Struct("<QQ32sQQQQ32s32s32sII8s")
+RECORD, SIGNATURES = struct.Struct("<8sBBBBIQQ32s32s"), struct.Struct("<8sII")
 INDEX_HEAD = struct.Struct("<8sIIII40s")
-ROW, OBJECT, EXTENT = ("Q", "Q", "I", "B", "B", "B", "B", "32s", "32s"), ("I",), ("I", "I", "I")
-SIGNATURES = struct.Struct("<8sII")
-TRAILER = struct.Struct("<QQ32sQQQQ32s32s32sII8s")
+INDEX_TABLES = (("Q", "Q", "I", "B", "B", "B", "B", "32s", "32s"), ("I",), ("I", "I", "I"))
 
 # 2.5: what follows the first three bytes of a magic.
 PREAMBLE_MAGIC, TRAILER_MAGIC = b"\x89MLP\r\n\x1a\n", b"\x8aMLPEND\n"
@@ -60,7 +62,7 @@ LONGEST = dict.fromkeys(DOCUMENTS.values(), MAX_DOCUMENT)
 LONGEST |= {TEXT: MAX_TEXT, CHUNK: MAX_CHUNK, CHECKPOINT: MAX_CHUNK}
 LOWER_BITS = bytes(byte >> 1 for byte in range(256))
 HIGHEST_BIT = bytes((byte & 1) << 7 for byte in range(256))
-FIRST_SKIPPED, SIGNATURE_UNIT, NO_BASE, NO_DIGEST = 128, 4096, 0xFFFFFFFF, bytes(32)
+FIRST_SKIPPED, SIGNATURE_UNIT, NO_BASE, NO_HASH = 128, 4096, 0xFFFFFFFF, bytes(32)
 
 # The fields of kinds of records and of documents, in content / state / evidence, and of parts of
 # records (in capitals), as records.md and 4.6 list them: `name:type=default`. The type is text if
@@ -90,9 +92,16 @@ Native also:{text} created:integer id location updated:integer user verbatim
 Address kind! name! origin! version
 Loss field! record! why!
 Packed time:integer! tool!
-Checkpoint entries:[CheckpointEntry]! format!
+Checkpoint chunks:[text]! entries:[CheckpointEntry]! format!
 CheckpointEntry extents:[[integer]]! kind:file|metric=file name! owner!
 """
+
+# BLAKE3, from sections 2.1 to 2.4 of its paper.
+FIRST_WORDS = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A)
+FIRST_WORDS += (0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+NEXT_WORDS = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+LEAF_START, LEAF_END, PARENT, ROOT = 1, 2, 4, 8
+LEAF, BLOCK, WORD = 1024, 64, 0xFFFFFFFF
 
 FORBIDDEN_CHARACTER = re.compile(
     "[\x00-\x1f\x7f-\x9f\\\\:\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -121,15 +130,15 @@ class Row(NamedTuple):
     codec: int
     elem: int
     flags: int
-    raw_digest: bytes
-    stored_digest: bytes
+    raw_hash: bytes
+    stored_hash: bytes
     offset: int = 0
-    base_digest: bytes = NO_DIGEST
+    base_hash: bytes = NO_HASH
 
     def header(self) -> bytes:
         """The header that the record must have (4.1, 4.2)."""
         first = (RECORD_MAGIC, self.type, self.codec, self.elem, self.flags)
-        last = (self.stored_length, self.raw_length, self.raw_digest, self.base_digest)
+        last = (self.stored_length, self.raw_length, self.raw_hash, self.base_hash)
         return RECORD.pack(*first, zlib.crc32(RECORD.pack(*first, 0, *last)), *last)
 
     @property
@@ -149,19 +158,83 @@ class Entry(NamedTuple):
     size: int
 
 
-def digest_of(data: bytes) -> bytes:
-    """SHA-256."""
-    return hashlib.sha256(data).digest()
-
-
 def require(holds: bool, refusal: str) -> None:  # noqa: FBT001 - reads as a sentence
     """Refuse the package unless `holds`."""
     if not holds:
         raise RefusalError(refusal)
 
 
+def digest_of(data: bytes) -> bytes:
+    """SHA-256."""
+    return hashlib.sha256(data).digest()
+
+
+def hash_of(data: bytes) -> bytes:
+    """BLAKE3."""
+    return plain_blake3(data) if blake3 is None else bytes(blake3.blake3(data).digest())
+
+
+def plain_blake3(data: bytes) -> bytes:
+    """BLAKE3 in plain Python: the root of a tree whose leaves are 1024 bytes long."""
+    return struct.pack("<8I", *subtree(data, 0, ROOT))
+
+
+def subtree(data: bytes, number: int, flags: int) -> list[int]:
+    """The eight words that stand for some bytes; `number` is that of their first leaf."""
+    words = list(FIRST_WORDS)
+    if len(data) > LEAF:
+        leaves = 1 << ((len(data) - 1) // LEAF).bit_length() - 1
+        left, right = data[: leaves * LEAF], data[leaves * LEAF :]
+        both = subtree(left, number, 0) + subtree(right, number + leaves, 0)
+        return compress(words, struct.pack("<16I", *both), 0, flags | PARENT)
+    blocks = [data[at : at + BLOCK] for at in range(0, len(data), BLOCK)] or [b""]
+    for place, block in enumerate(blocks):
+        first = LEAF_START if place == 0 else 0
+        last = flags | LEAF_END if place == len(blocks) - 1 else 0
+        words = compress(words, block, number, first | last)
+    return words
+
+
+def compress(words: list[int], block: bytes, number: int, flags: int) -> list[int]:
+    """The eight words that stand for those given and a block."""
+    message = struct.unpack("<16I", block.ljust(BLOCK, b"\0"))
+    state = [*words, *FIRST_WORDS[:4], number & WORD, number >> 32, len(block), flags]
+    for _ in range(7):
+        for step in range(8):  # four columns of the state, then four diagonals
+            places = [4 * line + (step + line * (step // 4)) % 4 for line in range(4)]
+            mix(state, places, message[2 * step : 2 * step + 2])
+        message = tuple(message[place] for place in NEXT_WORDS)
+    return [one ^ other for one, other in zip(state[:8], state[8:], strict=True)]
+
+
+def mix(state: list[int], places: list[int], message: Sequence[int]) -> None:
+    """Mix two words of the message into four words of the state."""
+    a, b, c, d = places
+    for word, far, near in zip(message, (16, 8), (12, 7), strict=True):
+        state[a] = (state[a] + state[b] + word) & WORD
+        state[d] = rotate(state[d] ^ state[a], far)
+        state[c] = (state[c] + state[d]) & WORD
+        state[b] = rotate(state[b] ^ state[c], near)
+
+
+def rotate(word: int, bits: int) -> int:
+    """A word of 32 bits, rotated to the right."""
+    return (word >> bits | word << 32 - bits) & WORD
+
+
 def unzstd(frame: bytes, raw_length: int) -> bytes:
-    """What one Zstandard frame of clause 5.2 decodes to; RFC 8878, 3.1.1.1 describes its header."""
+    """What one Zstandard frame of clause 5.2 decodes to."""
+    check_frame(frame, raw_length)
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise RefusalError(f"E027: a zstd frame cannot be decoded ({error})") from error
+    require(len(raw) == raw_length, "E027: a zstd frame has another length than stated")
+    return raw
+
+
+def check_frame(frame: bytes, raw_length: int) -> None:
+    """Refuse another header than clause 5.2 allows; RFC 8878, 3.1.1.1 describes it."""
     head = frame[:18].ljust(18, b"\0")
     require(head[:4] == b"\x28\xb5\x2f\xfd", "E026: a payload is no zstd frame")
     descriptor, single_segment = head[4], head[4] >> 5 & 1
@@ -169,25 +242,11 @@ def unzstd(frame: bytes, raw_length: int) -> bytes:
     size_at = 6 - single_segment + (0, 1, 2, 4)[descriptor & 3]
     require(not any(head[6 - single_segment : size_at]), "E026: a frame needs a dictionary")
     size_end = size_at + (single_segment, 2, 4, 8)[descriptor >> 6]
-    require(size_end > size_at, "E026: a zstd frame does not state its content size")
-    content_size = int.from_bytes(head[size_at:size_end], "little")
-    content_size += 256 if descriptor >> 6 == 1 else 0
-    require(content_size == raw_length, "E026: a zstd frame states another content size")
+    size = int.from_bytes(head[size_at:size_end], "little") + (descriptor >> 6 == 1) * 256
+    require(size == raw_length, "E026: a zstd frame states no content size, or another")
     power = 1 << (10 + (head[5] >> 3))
-    window = content_size if single_segment else power + power // 8 * (head[5] & 7)
+    window = size if single_segment else power + power // 8 * (head[5] & 7)
     require(window <= MAX_WINDOW, "E026: a zstd frame needs a window above 8 MiB")
-    try:
-        if sys.version_info >= (3, 14):
-            decoder = zstd.ZstdDecompressor()
-            raw = decoder.decompress(frame, max_length=raw_length + 1)
-            whole = decoder.eof and not decoder.unused_data
-        else:
-            raw = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
-            whole = True
-    except Exception as error:  # each binding has its own class
-        raise RefusalError(f"E027: a zstd frame cannot be decoded ({error})") from error
-    require(whole and len(raw) == raw_length, "E027: a zstd frame has another length than stated")
-    return raw
 
 
 def join_planes(payload: bytes, raw_length: int, elem: int, *, rotated: bool) -> bytes:
@@ -203,16 +262,21 @@ def join_planes(payload: bytes, raw_length: int, elem: int, *, rotated: bool) ->
         plane = payload[at : at + length]
         planes.append(plane if length == count else unzstd(plane, count))
         at += length
-    if rotated:  # each byte takes its highest bit from the lowest of the next plane
-        lower = [int.from_bytes(p.translate(LOWER_BITS), "little") for p in planes]
-        highest = [int.from_bytes(p.translate(HIGHEST_BIT), "little") for p in planes]
-        both = map(int.__or__, lower, highest[1:] + highest[:1])
-        planes = [plane.to_bytes(count, "little") for plane in both]
+    if rotated:
+        planes = rotate_planes(planes)
     raw = bytearray(raw_length)
     for k, plane in enumerate(planes):
         raw[k : count * elem : elem] = plane
     raw[count * elem :] = payload[at:]
     return bytes(raw)
+
+
+def rotate_planes(planes: list[bytes]) -> list[bytes]:
+    """Each byte takes its highest bit from the lowest of the next plane (5.3)."""
+    lower = [int.from_bytes(plane.translate(LOWER_BITS), "little") for plane in planes]
+    highest = [int.from_bytes(plane.translate(HIGHEST_BIT), "little") for plane in planes]
+    both = map(int.__or__, lower, highest[1:] + highest[:1])
+    return [plane.to_bytes(len(planes[0]), "little") for plane in both]
 
 
 def add_differences(folded: bytes, base: bytes, elem: int) -> bytes:
@@ -231,18 +295,20 @@ class Package:
 
     def __init__(self, file: BinaryIO, bases: "Sequence[Package]" = ()) -> None:
         self._file, self._size = file, file.seek(0, 2)
-        self._chunks: dict[int, bytes] = {}
+        self._cached = functools.lru_cache(CHUNKS_IN_MEMORY)(self._read_record)
         self._elsewhere = {
-            row.raw_digest: (base, number)
+            row.raw_hash: (base, number)
             for base in bases
             for number, row in enumerate(base.rows)
             if row.type == CHUNK and base.has(number)
         }
         self.warnings: list[str] = []
-        self._read_trailer(self._read_preamble())
-        objects = self._read_index()
+        objects = self._read_tables(self._read_trailer(self._read_preamble()))
         rows = {row.type: row for row in self.rows}
         self.documents = {name: self._read_record(rows[kind]) for name, kind in DOCUMENTS.items()}
+        digests = [digest_of(self.documents[name]).hex() for name in ("content", "state")]
+        right = digests == [self.content_id, self.state_id]
+        require(right, "E019: the trailer names other documents")
         self.entries = read_documents(self.documents)
         names = list(dict.fromkeys(entry.sha256 for entry in self.entries))
         require(len(names) == len(objects), f"E034: {len(objects)} objects; named: {len(names)}")
@@ -274,55 +340,46 @@ class Package:
         self.warnings += ["W002: compatible features are not known"] * (compatible > 0)
         return preamble
 
-    def _read_trailer(self, preamble: bytes) -> None:
+    def _read_trailer(self, preamble: bytes) -> bytes:
+        """The index that the trailer names."""
         end = self._size - TRAILER.size
         trailer = self._read_at(end, TRAILER.size)
-        *self._index, length, signatures, parity, parity_length = TRAILER.unpack(trailer)[:7]
-        content_id, state_id, package_id, crc, reserved, magic = TRAILER.unpack(trailer)[7:]
+        at, stored, digest, length, signatures, parity, parity_length, *rest = TRAILER.unpack(
+            trailer
+        )
+        *ids, crc, reserved, magic = rest
         require(magic == TRAILER_MAGIC, "E006: the file does not end with a trailer")
         require(crc == zlib.crc32(trailer[:176]) and not reserved, "E007: the trailer is damaged")
         require(length == self._size, f"E008: the trailer states {length} bytes")
-        index_at, index_length, _ = self._index
-        index_end = -(-(index_at + RECORD.size + index_length) // 64) * 64
-        aligned = index_at % 64 == parity_length % 64 == signatures % SIGNATURE_UNIT == 0
+        index_end = -(-(at + RECORD.size + stored) // 64) * 64
+        aligned = at % 64 == parity_length % 64 == signatures % SIGNATURE_UNIT == 0
         parity_fits = parity == (index_end if parity_length else 0)
         fit = aligned and parity_fits and index_end + parity_length + signatures == end
         require(fit, "E009: the trailer's offsets and lengths do not fit together")
-        covered = b"mlpkg-package-v1\0" + preamble + trailer[:144]
-        require(digest_of(covered) == package_id, "E010: package_id is not that of the package")
+        self.content_id, self.state_id, self.package_id = (name.hex() for name in ids)
+        covered = digest_of(b"mlpkg-package-v1\0" + preamble + trailer[:144])
+        require(covered == ids[-1], "E010: package_id is not that of the package")
         self.warnings += ["W004: the parity section is not used"] * (parity_length > 0)
-        ids = (content_id.hex(), state_id.hex(), package_id.hex())
-        self.content_id, self.state_id, self.package_id = ids
-        self._signatures_at = end - signatures
+        self._index_at, self._signatures_at = at, end - signatures
+        return self._read_index(stored, digest)
 
-    def _read_index(self) -> list[list[Extent]]:
-        """Check all of clause 9; gives the extents of the objects."""
-        offset, length, digest = self._index
-        header = self._read_at(offset, RECORD.size)
-        _, _, codec, *_, raw_length, raw_digest, _ = RECORD.unpack(header)
-        row = Row(length, raw_length, NO_BASE, INDEX, codec, 0, 0, raw_digest, digest, offset)
-        plain = codec == STORED and (raw_length, raw_digest) == (length, digest)
-        fits = plain or (codec == ZSTD and 1 <= length < raw_length)
+    def _read_index(self, stored: int, digest: bytes) -> bytes:
+        header = self._read_at(self._index_at, RECORD.size)
+        _, _, codec, *_, raw, raw_hash, _ = RECORD.unpack(header)
+        row = Row(stored, raw, NO_BASE, INDEX, codec, 0, 0, raw_hash, digest, self._index_at)
+        fits = stored == raw if codec == STORED else codec == ZSTD and 1 <= stored < raw
         right = fits and header == row.header()
         require(right, "E012: the index record's header does not fit the trailer")
-        require(max(length, raw_length) <= MAX_INDEX, f"E015: the index has {raw_length} bytes")
-        index = self._read_record(row, "E013")
-        require(len(index) >= INDEX_HEAD.size, "E014: the index has no head")
-        magic, *counts, flags, reserved = INDEX_HEAD.unpack_from(index)
-        require(magic == INDEX_MAGIC, "E014: the index does not begin with its magic")
-        require(not flags and not any(reserved), "E014: a reserved byte of the index is not zero")
-        sizes = [struct.calcsize("<" + "".join(table)) for table in (ROW, OBJECT, EXTENT)]
-        ends = list(itertools.accumulate(map(int.__mul__, counts, sizes), initial=INDEX_HEAD.size))
-        require(ends[-1] == len(index), "E014: the index's counts do not fit its length")
-        rows = read_table(index[ends[0] : ends[1]], counts[0], ROW)
-        self.rows = place_rows([Row(*row) for row in rows], offset)
-        named = {row.type: row.raw_digest.hex() for row in self.rows}
-        right = (self.content_id, self.state_id) == (named[CONTENT], named[STATE])
-        require(right, "E019: the trailer names other documents")
+        require(max(stored, raw) <= MAX_INDEX, f"E015: the index has {raw} bytes")
+        return self._read_record(row)
+
+    def _read_tables(self, index: bytes) -> list[list[Extent]]:
+        """Check all of clause 9; gives the extents of the objects."""
+        rows, counts, extents = split_index(index)
+        self.rows = place_rows([Row(*row) for row in rows], self._index_at)
         skipped = any(row.type >= FIRST_SKIPPED and row.type not in CODECS for row in self.rows)
         self.warnings += ["W005: records of unknown types were skipped"] * skipped
-        used = [count for (count,) in read_table(index[ends[1] : ends[2]], counts[1], OBJECT)]
-        extents = read_table(index[ends[2] :], counts[2], EXTENT)
+        used = [count for (count,) in counts]
         require(sum(used) == len(extents), "E020: the objects do not use each extent once")
         check_extents(self.rows, extents)
         table = iter(extents)
@@ -336,72 +393,63 @@ class Package:
     def _check_signatures(self) -> None:
         """Check that the signature area is zero or has a frame (10.1)."""
         at, end = self._signatures_at, self._size - TRAILER.size
-        head = self._read_at(at, min(SIGNATURES.size, end - at))
-        if head[:8] == SIGNATURE_MAGIC:
-            _, length, crc = SIGNATURES.unpack(head)
-            at += SIGNATURES.size + length
-            require(at <= end, "E011: the signatures are longer than their area")
-            text = self._read_at(at - length, length)
-            require(zlib.crc32(text) == crc, "E011: the signatures are damaged")
+        area = self._read_at(at, end - at)
+        if area[:8] == SIGNATURE_MAGIC:
+            _, length, crc = SIGNATURES.unpack_from(area)
+            text, area = area[SIGNATURES.size :][:length], area[SIGNATURES.size + length :]
+            intact = len(text) == length and zlib.crc32(text) == crc
+            require(intact, "E011: the signatures are damaged, or longer than their area")
             self.warnings.append("W003: there are signatures, which are not checked")
-        rest = (self._read_at(step, min(STEP, end - step)) for step in range(at, end, STEP))
-        require(not any(map(any, rest)), "E011: the signature area is neither zero nor a frame")
+        require(not any(area), "E011: the signature area is neither zero nor a frame")
 
-    def _payload(self, row: Row, code: str = "E025") -> Iterator[bytes]:
-        """The stored bytes of a record, piece by piece; right if it does not refuse at the end."""
-        header = self._read_at(row.offset, RECORD.size)
-        require(header == row.header(), f"E023: the header at byte {row.offset} is not its row's")
-        end = row.offset + RECORD.size + row.stored_length
-        padding = self._read_at(end, row.end - end)
-        require(not any(padding), f"E024: the padding before byte {row.end} is not zero")
-        digest = hashlib.sha256()
-        for at in range(end - row.stored_length, end, STEP):
-            piece = self._read_at(at, min(STEP, end - at))
-            digest.update(piece)
-            yield piece
-        intact = digest.digest() == row.stored_digest
+    def _payload(self, row: Row) -> bytes:
+        """The stored bytes of a record, checked in the order of clause 11.1."""
+        record = self._read_at(row.offset, row.end - row.offset)
+        right = record[: RECORD.size] == row.header()
+        require(right, f"E023: the header at byte {row.offset} is not what its row says")
+        end = RECORD.size + row.stored_length
+        require(not any(record[end:]), f"E024: the padding before byte {row.end} is not zero")
+        named, code = (digest_of, "E013") if row.type == INDEX else (hash_of, "E025")
+        intact = named(record[RECORD.size : end]) == row.stored_hash
         require(intact, f"{code}: the record at byte {row.offset} is damaged")
+        return record[RECORD.size : end]
 
-    def _read_record(self, row: Row, code: str = "E025") -> bytes:
-        """The raw bytes of a record, checked in the order of clause 11.1."""
-        raw = b"".join(self._payload(row, code))
+    def _read_record(self, row: Row) -> bytes:
+        """The raw bytes of a record."""
+        raw = self._payload(row)
         if row.codec == ZSTD:
             raw = unzstd(raw, row.raw_length)
         elif row.codec != STORED:
             raw = join_planes(raw, row.raw_length, row.elem, rotated=row.codec == ROTATED_PLANES)
         if row.codec == DELTA:
             raw = add_differences(raw, self._chunk(row.base), row.elem)
-        require(digest_of(raw) == row.raw_digest, f"E028: byte {row.offset} decodes to other bytes")
+        right = hash_of(raw) == row.raw_hash
+        require(right, f"E028: the record at byte {row.offset} decodes to other bytes")
         return raw
 
     def _chunk(self, number: int) -> bytes:
         """The raw bytes of a chunk, from a base package if it is absent; the last few are kept."""
         row = self.rows[number]
-        if row.codec == ABSENT:
-            base, there = self._elsewhere.get(row.raw_digest, (None, 0))
-            if base is None:
-                raise AbsentError(f"chunk {row.raw_digest.hex()} is in another package")
-            equal = base.rows[there].raw_length == row.raw_length
-            require(equal, "E040: a base package has an absent chunk with another length")
-            return base._chunk(there)  # noqa: SLF001 - of the same class
-        if number not in self._chunks:
-            raw = self._read_record(row)
-            while len(self._chunks) >= CHUNKS_IN_MEMORY:
-                del self._chunks[next(iter(self._chunks))]
-            self._chunks[number] = raw
-        return self._chunks[number]
+        if row.codec != ABSENT:
+            return self._cached(row)
+        base, there = self._elsewhere.get(row.raw_hash, (None, 0))
+        if base is None:
+            raise AbsentError(f"chunk {row.raw_hash.hex()} is in another package")
+        equal = base.rows[there].raw_length == row.raw_length
+        require(equal, "E040: a base package has an absent chunk with another length")
+        return base._chunk(there)  # noqa: SLF001 - of the same class
 
     def has(self, number: int) -> bool:
         """Whether the raw bytes of a chunk are here or in a base package, its base's too."""
         row = self.rows[number]
         if row.codec == DELTA:
             return self.has(row.base)
-        return row.codec != ABSENT or row.raw_digest in self._elsewhere
+        return row.codec != ABSENT or row.raw_hash in self._elsewhere
 
     def missing(self) -> list[Row]:
         """The chunks that are neither here nor in a base package (11.5)."""
         absent = (row for row in self.rows if row.codec == ABSENT)
-        return [row for row in absent if row.raw_digest not in self._elsewhere]
+        return [row for row in absent if row.raw_hash not in self._elsewhere]
 
     def is_whole(self, sha256: str) -> bool:
         """Whether no chunk is missing that the object needs."""
@@ -418,21 +466,28 @@ class Package:
 
     def verify(self) -> None:
         """Check every byte that is here (11.3)."""
-        known = {(entry.kind, entry.name, *self.objects[entry.sha256]) for entry in self.entries}
+        known = self._statements()
         whole = [sha256 for sha256 in self.objects if self.is_whole(sha256)]
         read = {row for sha256 in whole for row, _, _ in self.objects[sha256]}
         for number, row in enumerate(self.rows):
             if row.type == CHECKPOINT:
                 check_checkpoint(self._read_record(row), known)
-            elif row.type == CHUNK and self.has(number):
-                if number not in read:
-                    self._chunk(number)
-            elif row.codec != ABSENT:
-                for _piece in self._payload(row):
-                    pass
+            elif row.type == CHUNK and self.has(number) and number not in read:
+                self._chunk(number)
+            elif row.codec != ABSENT and number not in read:
+                self._payload(row)
         series = {entry.sha256 for entry in self.entries if entry.kind == "metric"}
         for sha256 in sorted(whole, key=lambda name: self.objects[name][:1]):  # share chunks
             check_points(b"".join(piece for piece in self.read(sha256) if sha256 in series))
+
+    def _statements(self) -> set[Any]:
+        """What checkpoints may say: kind and name of an entry, and its extents by raw hashes."""
+        found = set()
+        for entry in self.entries:
+            parts = self.objects[entry.sha256]
+            named = ((self.rows[row].raw_hash.hex(), at, length) for row, at, length in parts)
+            found.add((entry.kind, entry.name, *named))
+        return found
 
     def report(self) -> dict[str, Any]:
         """What was found, for `verify`."""
@@ -440,50 +495,48 @@ class Package:
         return ids | {
             "documents": {k: digest_of(d).hex() for k, d in self.documents.items()},
             "entries": [e._asdict() | {"whole": self.is_whole(e.sha256)} for e in self.entries],
-            "missing": [
-                {"sha256": r.raw_digest.hex(), "size": r.raw_length} for r in self.missing()
-            ],
+            "missing": [{"hash": r.raw_hash.hex(), "size": r.raw_length} for r in self.missing()],
             "warnings": sorted(warning[:4] for warning in self.warnings),
         }
 
 
-def read_table(table: bytes, count: int, kinds: Sequence[str]) -> list[Any]:
-    """The lines of a table that is written column by column (9.1)."""
-    columns, at = [], 0
-    for kind in kinds:
-        end = at + count * struct.calcsize(f"<{kind}")
-        columns.append([value for (value,) in struct.iter_unpack(f"<{kind}", table[at:end])])
-        at = end
-    return list(zip(*columns, strict=True))
+def split_index(index: bytes) -> list[list[Any]]:
+    """The rows, objects and extents of the index, whose columns are written one by one (9.1)."""
+    require(len(index) >= INDEX_HEAD.size, "E014: the index has no head")
+    magic, *counts, flags, reserved = INDEX_HEAD.unpack_from(index)
+    right = magic == INDEX_MAGIC and not flags and not any(reserved)
+    require(right, "E014: the index does not begin with its magic, or has flags")
+    at, tables = INDEX_HEAD.size, []
+    sizes = [struct.calcsize("<" + "".join(kinds)) for kinds in INDEX_TABLES]
+    fits = at + sum(map(int.__mul__, counts, sizes)) == len(index)
+    require(fits, "E014: the index's counts do not fit its length")
+    for count, kinds in zip(counts, INDEX_TABLES, strict=True):
+        columns = []
+        for cell in (struct.Struct(f"<{kind}") for kind in kinds):
+            end = at + count * cell.size
+            columns.append([value for (value,) in cell.iter_unpack(index[at:end])])
+            at = end
+        tables.append(list(zip(*columns, strict=True)))
+    return tables
 
 
 def place_rows(rows: list[Row], index_offset: int) -> list[Row]:
     """Rows with what follows from others; refuses those that break clauses 2, 4, 5 or 9.2."""
     placed: list[Row] = []
-    position, absent = PREAMBLE.size, b""
-    chunks = Counter(row.raw_digest for row in rows if row.type == CHUNK)
-    require(len(chunks) == chunks.total(), "E018: two chunks have the same digest")
+    position = PREAMBLE.size
     for number, row in enumerate(rows):
         check_row(row)
-        if row.codec == ABSENT:
-            require(absent < row.raw_digest, "E018: absent chunks are not sorted")
-            absent = row.raw_digest
-            placed.append(row)
-            continue
-        require(not absent, "E018: a record follows an absent chunk")
-        placed.append(row._replace(offset=position))
-        position = placed[-1].end
+        base_hash = NO_HASH
         if row.codec == DELTA:
             base = rows[row.base] if row.base < len(rows) else row
             alike = base.type == CHUNK and base.raw_length == row.raw_length
             before = base.codec == ABSENT or (base.codec != DELTA and row.base < number)
             require(alike and before, f"E018: row {number} has a base that cannot be one")
-            placed[-1] = placed[-1]._replace(base_digest=base.raw_digest)
+            base_hash = base.raw_hash
+        placed.append(row._replace(offset=position, base_hash=base_hash))
+        position = placed[-1].end if row.codec != ABSENT else position
     require(position == index_offset, "E016: the records do not end where the index begins")
-    order = [row.type for row in rows if row.type < FIRST_SKIPPED and row.codec != ABSENT]
-    once = all(order.count(kind) == 1 for kind in (TEXT, *DOCUMENTS.values()))
-    require(once and rows[0].type == TEXT, "E019: there is not exactly one of each document")
-    require(order == sorted(order), "E016: the records are not in the order of clause 2.1")
+    check_order(rows)
     return placed
 
 
@@ -491,20 +544,39 @@ def check_row(row: Row) -> None:
     """Refuse a row that does not fit together by itself (4.3, 5)."""
     kind, codec, stored, raw = row.type, row.codec, row.stored_length, row.raw_length
     require(kind in CODECS or kind >= FIRST_SKIPPED, f"E017: type {kind} is not known")
-    allowed = codec in CODECS.get(kind, {STORED}) and row.flags == 0
-    require(allowed, f"E018: codec {codec}, flags {row.flags} are not for type {kind}")
     elems = (1, 2, 4, 8) if codec in (ROTATED_PLANES, PLANES, DELTA) else (0,)
-    require(row.elem in elems, f"E018: {row.elem} is no size of elements for codec {codec}")
-    based = (codec == DELTA) == (row.base != NO_BASE)
-    require(based, f"E018: codec {codec} has a base, or codec 4 has none")
-    fits = 1 <= stored < raw
+    lengths = 1 <= stored < raw
     if codec == STORED:
-        fits = stored == raw and row.stored_digest == row.raw_digest
+        lengths = stored == raw and row.stored_hash == row.raw_hash
     elif codec == ABSENT:
-        fits = stored == 0 and row.stored_digest == NO_DIGEST
-    require(fits, f"E018: codec {codec} with lengths {stored} and {raw}, or another digest")
+        lengths = stored == 0 and row.stored_hash == NO_HASH
+    fits = (
+        codec in CODECS.get(kind, {STORED})
+        and lengths
+        and (raw >= 1 or kind not in (CHUNK, CHECKPOINT))
+        and row.elem in elems
+        and row.flags == 0
+        and (codec == DELTA) == (row.base != NO_BASE)
+    )
+    require(fits, f"E018: a row of type {kind} with codec {codec} does not fit together")
     require(raw <= LONGEST.get(kind, raw), f"E015: a record of type {kind} has {raw} bytes")
-    require(raw >= 1 or kind not in (CHUNK, CHECKPOINT), "E018: a chunk or checkpoint is empty")
+
+
+def check_order(rows: list[Row]) -> None:
+    """Refuse rows that are missing, too many or in another order (2.1, 4.3, 4.4, 9.2)."""
+    present = [row.type for row in rows if row.codec != ABSENT]
+    known = [kind for kind in present if kind < FIRST_SKIPPED]
+    once = all(known.count(kind) == 1 for kind in (TEXT, *DOCUMENTS.values()))
+    require(once and present[0] == TEXT, "E019: there is not exactly one of each document")
+    require(known == sorted(known), "E016: the records are not in the order of clause 2.1")
+    absent = [row.raw_hash for row in rows[len(present) :] if row.codec == ABSENT]
+    last = len(present) + len(absent) == len(rows)
+    require(last, "E016: a record follows an absent chunk")
+    require(absent == sorted(absent), "E018: absent chunks are not sorted")
+    chunks = [row.raw_hash for row in rows if row.type == CHUNK]
+    require(len(chunks) == len(set(chunks)), "E018: two chunks have the same hash")
+    checkpoints = sum(row.raw_length for row in rows if row.type == CHECKPOINT)
+    require(checkpoints <= MAX_DOCUMENT, f"E015: the checkpoints have {checkpoints} bytes")
 
 
 def check_extents(rows: list[Row], extents: list[Extent]) -> None:
@@ -541,11 +613,17 @@ def check_checkpoint(raw: bytes, known: set[Any]) -> None:
     try:
         stated: Any = read_value(json.loads(raw.decode()), "Checkpoint", set())
         right = canonical(stated) == raw and stated["format"] == "mlpkg-checkpoint-1"
+        places = [place for one in stated["entries"] for place, _, _ in one["extents"]]
     except (ValueError, RecursionError, RefusalError) as error:
         raise RefusalError(f"E042: a checkpoint cannot be read ({error})") from error
     require(right, "E042: a checkpoint is not in canonical form")
+    chunks = stated["chunks"]
+    listed = list(dict.fromkeys(places)) == list(range(len(chunks)))
+    once = len(set(chunks)) == len(chunks)
+    require(listed and once, "E042: a checkpoint lists other chunks than its entries name")
     for entry in stated["entries"]:
-        named = (entry.get("kind", "file"), entry["name"], *map(tuple, entry["extents"]))
+        parts = ((chunks[place], at, length) for place, at, length in entry["extents"])
+        named = (entry.get("kind", "file"), entry["name"], *parts)
         require(named in known, f"E042: a checkpoint states {named}, which is not there so")
 
 
@@ -619,9 +697,9 @@ def read_documents(documents: dict[str, bytes]) -> list[Entry]:
     parsed = {name: parse(document, name) for name, document in documents.items()}
     kinds: dict[str, str] = {}
     for key, record in parsed["content"]["records"].items():
-        kind = record.get("kind") if isinstance(record, dict) else None
+        kind = record.get("kind")
         require(isinstance(kind, str) and kind in KINDS, f"E033: the kind of {key!r} is not known")
-        kinds[key] = str(kind)
+        kinds[key] = kind
     counts = Counter(kinds.values())
     allowed = {f"{kind}-{n + 1}": kind for kind in counts for n in range(counts[kind])}
     require(kinds == allowed, "E031: the keys of the records are not those of clause 6.4")
@@ -630,7 +708,6 @@ def read_documents(documents: dict[str, bytes]) -> list[Entry]:
         records: dict[str, Any] = {}
         for key, members in parsed[name].pop("records").items():
             require(key in kinds, f"E032: {name} names {key!r}, which is no record")
-            require(isinstance(members, dict), f"E030: record {key} is not an object")
             records[key] = read_members(members, (kinds[key], name), references)
         head = read_members(parsed[name], ("document", name), references)
         parsed[name] = head | {"records": {key: r for key, r in records.items() if r}}
@@ -647,8 +724,9 @@ def parse(document: bytes, name: str) -> dict[str, Any]:
         parsed = json.loads(document.decode())
     except (ValueError, RecursionError) as error:
         raise RefusalError(f"E030: the document {name} cannot be read ({error})") from error
-    of_records = isinstance(parsed, dict) and isinstance(parsed.get("records"), dict)
-    require(of_records, f"E030: the document {name} has no records")
+    records = parsed.get("records") if isinstance(parsed, dict) else None
+    of_objects = isinstance(records, dict) and all(isinstance(r, dict) for r in records.values())
+    require(of_objects, f"E030: the document {name} has no records, or some that are no objects")
     known = parsed.get("format", f"mlpkg-{name}-1") == f"mlpkg-{name}-1"
     require(known, f"E033: the format of the document {name} is not known")
     return dict(parsed)

@@ -1,8 +1,8 @@
 """A writer that checks nothing, for packages that mlarchive never writes, whole and broken ones.
 
 Written from `spec/mlpkg-1.md`, as `spec/reader.py` is. What a package is to be is stated as a
-`Recipe`; every field of every structure can be given another value, and all digests and check sums
-that cover it still fit, unless they are changed themselves.
+`Recipe`; every field of every structure can be given another value, and all digests, hashes and
+check sums that cover it still fit, unless they are changed themselves.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from blake3 import blake3
 
 TEXT, CHUNK, CONTENT, STATE, EVIDENCE, INDEX, CHECKPOINT = 1, 2, 3, 4, 5, 6, 128
 STORED, ZSTD, ROTATED_PLANES, PLANES, DELTA, ABSENT = 0, 1, 2, 3, 4, 255
@@ -38,8 +40,13 @@ TRAILER = struct.Struct("<QQ32sQQQQ32s32s")
 
 
 def digest(data: bytes) -> bytes:
-    """SHA-256."""
+    """SHA-256, of documents, objects, the index and packages."""
     return hashlib.sha256(data).digest()
+
+
+def hash_of(data: bytes) -> bytes:
+    """BLAKE3, of records and what is stored in them."""
+    return blake3(data).digest()
 
 
 def canonical(value: object) -> bytes:
@@ -60,9 +67,9 @@ class Record:
         elem: Element size.
         base: The row of its base.
         changes: Other values for fields of both header and row: `kind`, `codec`, `elem`, `flags`,
-            `stored`, `raw`, `raw_digest`.
-        header: Other values in the header alone; `magic`, `crc` and `base_digest` too.
-        row: Other values in the row alone; `base` and `stored_digest` too.
+            `stored`, `raw`, `raw_hash`.
+        header: Other values in the header alone; `magic`, `crc` and `base_hash` too.
+        row: Other values in the row alone; `base` and `stored_hash` too.
         padding: What follows the payload; None for zeros.
     """
 
@@ -93,20 +100,20 @@ class Record:
             "flags": 0,
             "stored": len(self.stored),
             "raw": len(self.raw),
-            "raw_digest": digest(self.raw),
+            "raw_hash": hash_of(self.raw),
             **self.changes,
         }
 
-    def encoded(self, base_digest: bytes) -> bytes:
+    def encoded(self, base_hash: bytes) -> bytes:
         """Header, payload and padding."""
         header = {
             "magic": bytes.fromhex("8D4D4C520D0A1A0A"),
             **self.fields(),
-            "base_digest": base_digest,
+            "base_hash": base_hash,
             **self.header,
         }
-        names = ("magic", "kind", "codec", "elem", "flags", "crc", "stored", "raw", "raw_digest")
-        order = [*names, "base_digest"]
+        names = ("magic", "kind", "codec", "elem", "flags", "crc", "stored", "raw", "raw_hash")
+        order = [*names, "base_hash"]
         plain = HEADER.pack(*(0 if name == "crc" else header[name] for name in order))
         header.setdefault("crc", zlib.crc32(plain))
         record = HEADER.pack(*(header[name] for name in order)) + self.stored
@@ -114,8 +121,8 @@ class Record:
 
     def cells(self) -> dict[str, Any]:
         """The row of the index."""
-        stored_digest = bytes(32) if self.codec == ABSENT else digest(self.stored)
-        return {**self.fields(), "base": self.base, "stored_digest": stored_digest, **self.row}
+        stored_hash = bytes(32) if self.codec == ABSENT else hash_of(self.stored)
+        return {**self.fields(), "base": self.base, "stored_hash": stored_hash, **self.row}
 
 
 @dataclass
@@ -154,7 +161,7 @@ class Recipe:
         package = bytearray(self._preamble())
         for record in self.records:
             if record.codec != ABSENT:
-                package += record.encoded(self._base_digest(record))
+                package += record.encoded(self._base_hash(record))
         raw = self.index(self._index())
         index = Record(INDEX, raw, header=self.index_header)
         if self.compress is not None:
@@ -201,9 +208,9 @@ class Recipe:
         body = PREAMBLE.pack(*list(values.values())[:6])
         return body + struct.pack("<I", values.get("crc", zlib.crc32(body)))
 
-    def _base_digest(self, record: Record) -> bytes:
+    def _base_hash(self, record: Record) -> bytes:
         known = record.base < len(self.records)
-        return digest(self.records[record.base].raw) if known else bytes(32)
+        return hash_of(self.records[record.base].raw) if known else bytes(32)
 
     def _index(self) -> bytes:
         rows = [record.cells() for record in self.records]
@@ -215,7 +222,7 @@ class Recipe:
             index += struct.pack(f"<{len(rows)}{kind}", *(row[name] for row in rows))
         for name in ("kind", "codec", "elem", "flags"):
             index += bytes(row[name] for row in rows)
-        for name in ("raw_digest", "stored_digest"):
+        for name in ("raw_hash", "stored_hash"):
             index += b"".join(row[name] for row in rows)
         for column in (counts, *([extent[place] for extent in extents] for place in range(3))):
             index += struct.pack(f"<{len(column)}I", *column)
@@ -241,11 +248,11 @@ def recipe(
     payloads = {
         TEXT: [b"A package.\n"],
         CHUNK: [chunk for chunk in chunks if chunk not in absent],
-        CHECKPOINT: [canonical({"entries": [], "format": "mlpkg-checkpoint-1"})],
+        CHECKPOINT: [checkpoint().raw],
         **{kind: [raw] for kind, raw in zip((CONTENT, STATE, EVIDENCE), documents, strict=True)},
     }
     records = [Record(kind, raw) for kind in order for raw in payloads.get(kind, [b"skipped"])]
-    records += [Record(CHUNK, chunk, ABSENT) for chunk in sorted(absent, key=digest)]
+    records += [Record(CHUNK, chunk, ABSENT) for chunk in sorted(absent, key=hash_of)]
     numbers = {record.raw: n for n, record in enumerate(records) if record.kind == CHUNK}
     numbered = [[(numbers[chunk], at, size) for chunk, at, size in parts] for parts in objects]
     return Recipe(records, numbered)
@@ -262,9 +269,23 @@ def plain_package(
     return recipe(documents, objects, absent=absent, order=order).build()
 
 
-def checkpoint(*entries: Changes) -> Record:
-    """A checkpoint that states entries (4.6)."""
-    return Record(CHECKPOINT, canonical({"entries": entries, "format": "mlpkg-checkpoint-1"}))
+def checkpoint(*entries: Changes, chunks: Sequence[bytes] = ()) -> Record:
+    """A checkpoint (4.6) of entries as they are written, with the chunks that they name."""
+    listed = [hash_of(chunk).hex() for chunk in chunks]
+    stated = {"chunks": listed, "entries": entries, "format": "mlpkg-checkpoint-1"}
+    return Record(CHECKPOINT, canonical(stated))
+
+
+def stating(objects: Mapping[tuple[str, str], Sequence[Extent]]) -> Record:
+    """The checkpoint that states some objects by kind and name (4.6)."""
+    chunks = list(dict.fromkeys(chunk for parts in objects.values() for chunk, _, _ in parts))
+    entries: list[dict[str, Any]] = []
+    for (kind, name), parts in objects.items():
+        extents = [(chunks.index(chunk), at, length) for chunk, at, length in parts]
+        entries.append({"extents": extents, "name": name, "owner": "n"})
+        if kind == "metric":
+            entries[-1]["kind"] = kind
+    return checkpoint(*entries, chunks=chunks)
 
 
 def frame(raw: bytes, head: bytes | None = None) -> bytes:

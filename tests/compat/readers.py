@@ -83,7 +83,7 @@ def read_by_second_reader(data: bytes) -> Reading | str:
                 for sha256 in package.objects
                 if package.is_whole(sha256)
             },
-            absent=tuple(sorted(row.raw_digest.hex() for row in package.missing())),
+            absent=tuple(sorted(row.raw_hash.hex() for row in package.missing())),
             warnings=tuple(sorted(warning[:4] for warning in package.warnings)),
         )
     except reader.RefusalError as refusal:

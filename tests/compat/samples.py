@@ -27,11 +27,11 @@ from tests.compat.plainwriter import (
     TEXT,
     Documents,
     Record,
-    checkpoint,
     delta,
     digest,
     plain_package,
     recipe,
+    stating,
 )
 from tests.support.packages import folder_meaning, opened, packed, write_package
 from tests.support.snapshots import file, folder, model_version, series
@@ -193,8 +193,7 @@ def with_delta(elem: int, rest: int = 0, *, thin: bool = False) -> bytes:
     if thin:
         chunks[base] = len(made.records)
         made.records.append(Record(CHUNK, base, ABSENT))
-    stated = {"extents": [[chunks[raw], 0, len(raw)]], "name": "f", "owner": "n"}
-    made.records[1] = checkpoint(stated)
+    made.records[1] = stating({("file", "f"): [(raw, 0, len(raw))]})
     made.records[chunks[raw]] = delta(raw, base, elem, chunks[base])
     return made.build()
 

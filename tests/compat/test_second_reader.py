@@ -11,10 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blake3 import blake3
 
 from mlarchive.package.planes import decode_planes, encode_planes
+from tests.compat.corpus.primitive import LENGTHS, counting
 from tests.compat.flips import MASKS, boundaries, codes_of_flips, places
-from tests.compat.plainwriter import CONTENT, EVIDENCE, STATE, TEXT, Documents, plain_package
+from tests.compat.plainwriter import (
+    CHECKPOINT,
+    CONTENT,
+    EVIDENCE,
+    STATE,
+    TEXT,
+    ZSTD,
+    Documents,
+    Record,
+    plain_package,
+    recipe,
+)
 from tests.compat.readers import (
     READER,
     Reading,
@@ -49,7 +62,7 @@ def package(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_second_reader_uses_nothing_but_the_standard_library_and_zstd() -> None:
+def test_the_second_reader_uses_nothing_but_the_standard_library_zstd_and_blake3() -> None:
     imported = {
         name.split(".")[0]
         for node in ast.walk(ast.parse(READER.read_text(encoding="utf-8")))
@@ -61,7 +74,32 @@ def test_the_second_reader_uses_nothing_but_the_standard_library_and_zstd() -> N
             else []
         )
     }
-    assert imported - sys.stdlib_module_names <= {"compression", "zstandard"}
+    assert imported - sys.stdlib_module_names <= {"compression", "zstandard", "blake3"}
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_blake3_in_plain_python_is_blake3(length: int) -> None:
+    data = counting(length)
+    assert second_reader().plain_blake3(data) == blake3(data).digest()
+
+
+def test_the_published_vectors_of_blake3_are_met() -> None:
+    published = {
+        0: "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+        1: "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213",
+        1024: "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7",
+    }
+    for length, expected in published.items():
+        assert second_reader().plain_blake3(counting(length)).hex() == expected
+
+
+@pytest.mark.parametrize("name", ["text", "a delta", "signatures"])
+def test_without_the_package_blake3_the_second_reader_finds_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = read_by_second_reader(samples()[name])
+    monkeypatch.setattr(second_reader(), "blake3", None)
+    assert read_by_second_reader(samples()[name]) == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -238,6 +276,26 @@ def test_numbers_that_do_not_fit_64_bits_are_refused(read: Read) -> None:
     for number, code in ((2**63 - 1, ""), (-(2**63), ""), (2**63, "E030"), (10**400, "E030")):
         package = plain_package(evidence(b'"time":1', b'"time":%d' % number))
         assert code_of(read(package)) == code
+
+
+@pytest.mark.clause("11.2")
+def test_checkpoints_that_are_together_beyond_the_limit_are_refused_unread() -> None:
+    made = recipe(documents())
+    long = {"raw": 64 << 20, "stored": 1, "codec": ZSTD}
+    made.records[1:1] = [Record(CHECKPOINT, b"x", changes=long)] * 5
+    assert read_by_second_reader(made.build()) == "E015"
+    del made.records[1]
+    assert read_by_second_reader(made.build()) == "E026"
+
+
+@pytest.mark.parametrize("limit", ["MAX_INDEX", "MAX_OBJECTS", "MAX_DOCUMENT"])
+@pytest.mark.clause("11.2")
+def test_what_is_beyond_a_limit_of_the_operator_is_refused(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(second_reader(), limit, 100)
+    monkeypatch.setitem(second_reader().LONGEST, CONTENT, second_reader().MAX_DOCUMENT)
+    assert read_by_second_reader(with_file([b"more than that" * 99])) == "E015"
 
 
 @both

@@ -29,8 +29,8 @@ from tests.compat.plainwriter import (
     Record,
     checkpoint,
     delta,
-    digest,
     frame,
+    hash_of,
     planes,
 )
 from tests.fuzz.documentmutating import changed_document
@@ -202,7 +202,7 @@ def change_field(recipe: Recipe, rng: random.Random, mutate: Mutate) -> None:
         ("flags", rng.choice((1, 128))),
         ("stored", number(rng, len(record.stored))),
         ("raw", number(rng, len(record.raw))),
-        ("raw_digest", rng.choice((bytes(32), digest(record.stored), rng.randbytes(32)))),
+        ("raw_hash", rng.choice((bytes(32), hash_of(record.stored), rng.randbytes(32)))),
         ("base", number(rng, record.base, 32)),
     )
     name, value = rng.choice(values)
@@ -273,7 +273,7 @@ def change_records(recipe: Recipe, rng: random.Random, mutate: Mutate) -> None:
     else:
         raw = records[at].raw
         records[at] = Record(
-            CHUNK, b"", ABSENT, changes={"raw": len(raw), "raw_digest": digest(raw)}
+            CHUNK, b"", ABSENT, changes={"raw": len(raw), "raw_hash": hash_of(raw)}
         )
         if rng.randrange(4):
             records.append(records.pop(at))

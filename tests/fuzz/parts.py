@@ -7,7 +7,7 @@ others is kept as one that was changed.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlarchive.errors import FormatError
@@ -76,11 +76,11 @@ def _record(forgery: Forgery, number: int, before: list[Record]) -> Record:
     row = forgery.rows[number]
     stated: dict[str, Any] = {name: int(row[column]) for name, column in _CELLS.items()}
     stated |= {
-        "raw_digest": row["raw_hash"].tobytes(),
-        "stored_digest": row["stored_hash"].tobytes(),
+        "raw_hash": row["raw_hash"].tobytes(),
+        "stored_hash": row["stored_hash"].tobytes(),
     }
     if stated["codec"] == ABSENT:
-        changes = {name: stated[name] for name in ("raw", "raw_digest")}
+        changes = {name: stated[name] for name in ("raw", "raw_hash")}
         return Record(stated["kind"], b"", ABSENT, changes=changes)
     begin = int(row["offset"]) + HEADER_SIZE
     if begin + stated["stored"] > len(forgery.data):
@@ -95,7 +95,7 @@ def _record(forgery: Forgery, number: int, before: list[Record]) -> Record:
     record.changes = {name: value for name, value in odd.items() if name in record.fields()}
     record.row = {name: value for name, value in odd.items() if name not in record.changes}
     if stated["base"] != NO_BASE and stated["base"] < len(forgery.rows):
-        record.header = {"base_digest": forgery.rows["raw_hash"][stated["base"]].tobytes()}
+        record.header = {"base_hash": forgery.rows["raw_hash"][stated["base"]].tobytes()}
     return record
 
 
@@ -141,9 +141,23 @@ def refitted(recipe: Recipe) -> None:
     for record in recipe.records:
         if record.kind == CHECKPOINT:
             stated = json.loads(record.raw)
-            for entry in stated["entries"]:
-                entry["extents"] = extents.get(entry["name"], entry["extents"])
+            _restate(stated, extents, recipe.records)
             _replace(record, stated)
+
+
+def _restate(stated: Any, extents: Mapping[str, Any], records: Sequence[Record]) -> None:  # noqa: ANN401
+    """Let a checkpoint state the extents of its entries, and list their chunks."""
+    hashes = [record.fields()["raw_hash"].hex() for record in records]
+    chunks: dict[str, int] = {}
+    for entry in stated["entries"]:
+        if entry["name"] in extents:
+            parts = [(hashes[row], *rest) for row, *rest in extents[entry["name"]]]
+        else:
+            parts = [(stated["chunks"][place], *rest) for place, *rest in entry["extents"]]
+        entry["extents"] = [
+            [chunks.setdefault(chunk, len(chunks)), *rest] for chunk, *rest in parts
+        ]
+    stated["chunks"] = list(chunks)
 
 
 def _replace(record: Record, document: Any) -> None:  # noqa: ANN401  (any JSON)

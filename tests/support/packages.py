@@ -29,7 +29,7 @@ from mlarchive.package.layout import (
     encode_trailer,
     padding,
 )
-from mlarchive.package.record import HEADER_SIZE, Header, decode_header, encode_header
+from mlarchive.package.record import HEADER_SIZE, Header, decode_header, encode_header, hash_of
 from mlarchive.package.storage import Storage
 from mlarchive.package.tables import ROW_COLUMNS, Index, decode_index
 from mlarchive.records import Address, File, Folder
@@ -93,7 +93,7 @@ def contents(package: Package) -> dict[str, bytes]:
 
 
 class Forgery:
-    """A package taken apart, to be changed and sealed again with fitting digests.
+    """A package taken apart, to be changed and sealed again with fitting digests and hashes.
 
     Attributes:
         data: The package's bytes; records may be changed in place.
@@ -136,7 +136,7 @@ class Forgery:
             codec=codec,
             stored_len=len(stored),
             raw_len=len(raw),
-            raw_hash=hashlib.sha256(raw).digest(),
+            raw_hash=hash_of(raw),
         )
         record = encode_header(header) + stored + bytes(padding(HEADER_SIZE + len(stored)))
         end = len(self.data) - TRAILER_SIZE

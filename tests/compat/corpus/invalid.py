@@ -50,6 +50,7 @@ from tests.compat.plainwriter import (
     Record,
     digest,
     frame,
+    hash_of,
     recipe,
 )
 
@@ -73,7 +74,7 @@ def base_of_another_length() -> tuple[Recipe, Recipe]:
     thin = of_files({"f": [b"elsewhere"]}, absent=[b"elsewhere"])
     other = of_files({"f": [bytes(60)]})
     chunk = as_zstd(find(other, CHUNK))
-    chunk.changes = {"raw_digest": digest(b"elsewhere")}
+    chunk.changes = {"raw_hash": hash_of(b"elsewhere")}
     return thin, other
 
 
@@ -133,7 +134,13 @@ def _tails() -> Cases:
         ("parity-without-offset", "E009", {"parity_length": 64}),
         ("package-id", "E010", {"package_id": bytes(32)}),
         ("content-id", "E019", {"content_id": digest(b"another")}),
+        (
+            "content-id-that-is-a-hash",
+            "E019",
+            {"content_id": hash_of(find(one_file(), CONTENT).raw)},
+        ),
         ("state-id", "E019", {"state_id": digest(b"another")}),
+        ("state-id-that-is-a-hash", "E019", {"state_id": hash_of(find(one_file(), STATE).raw)}),
     ):
         yield name, code, changed(one_file, setting(trailer=values))
     for name, start, values in (
@@ -170,14 +177,18 @@ def _indexes() -> Cases:
         "crc": {"crc": 0},
         "stored-length": {"stored": 64},
         "raw-length": {"raw": 64},
-        "raw-digest": {"raw_digest": bytes(32)},
-        "base": {"base_digest": bytes(31) + b"\1"},
+        "base": {"base_hash": bytes(31) + b"\1"},
     }.items():
         yield f"index-header-{name}", "E012", changed(one_file, setting(index_header=values))
     values = {"raw": 64, "codec": ZSTD}
     yield "index-not-smaller", "E012", changed(one_file, setting(index_header=values))
+    yield "index-of-no-length", "E012", changed(one_file, setting(compress=lambda _: b""))
+    package = bytearray(one_file().build())
+    for name, value in {"another": bytes(32), "its-digest": bytes(package[-176:-144])}.items():
+        change = setting(index_header={"raw_hash": value})
+        yield f"index-raw-hash-{name}", "E028", changed(one_file, change)
     for name, code, values in (
-        ("index-raw-digest", "E028", {"raw_digest": bytes(32)}),
+        ("index-raw-hash-compressed", "E028", {"raw_hash": bytes(32)}),
         ("index-raw-length", "E026", {"raw": 4000}),
     ):
         change = setting(index_header=values, compress=frame)
@@ -190,7 +201,6 @@ def _indexes() -> Cases:
         "E027",
         changed(one_file, setting(compress=lambda raw: frame(raw)[:-9])),
     )
-    package = bytearray(one_file().build())
     package[-192 - 100] ^= 1
     yield "index-byte", "E013", bytes(package)
     package[-192 - 100] ^= 1
@@ -239,7 +249,7 @@ def _rows() -> Cases:
         changed(one_file, lambda made: made.records.insert(4, skipped)),
     )
     yield "stored-longer-than-raw", "E018", both(CHUNK, raw=4)
-    yield "stored-with-another-digest", "E018", both(CHUNK, raw_digest=digest(b"another"))
+    yield "stored-with-another-hash", "E018", both(CHUNK, raw_hash=hash_of(b"another"))
     noise = b"".join(digest(b"%d" % n) for n in range(3))
     made = of_files({"f": [noise]})
     as_zstd(find(made, CHUNK))
@@ -266,9 +276,9 @@ def _rows() -> Cases:
         changed(absent_chunks, editing(CHUNK, changes={"stored": 1})),
     )
     yield (
-        "absent-with-a-digest",
+        "absent-with-a-hash",
         "E018",
-        changed(absent_chunks, editing(CHUNK, row={"stored_digest": digest(b"1")})),
+        changed(absent_chunks, editing(CHUNK, row={"stored_hash": hash_of(b"1")})),
     )
     yield "absent-with-a-base", "E018", changed(absent_chunks, editing(CHUNK, row={"base": 0}))
     yield (
@@ -276,6 +286,7 @@ def _rows() -> Cases:
         "E018",
         changed(absent_chunks, lambda made: made.records.append(made.records.pop(-3))),
     )
+    yield "absent-before-present", "E016", changed(_half_absent, lambda made: made)
     huge = (64 << 20) + 1
     yield (
         "chunk-beyond-64-mib",
@@ -285,6 +296,14 @@ def _rows() -> Cases:
     yield "zstd-beyond-64-mib", "E015", changed(in_zstd, editing(CHUNK, changes={"raw": huge}))
     long = as_zstd(Record(CHECKPOINT, bytes(200), changes={"raw": huge}))
     yield "checkpoint-beyond-64-mib", "E015", changed(one_file, inserting(3, long))
+
+
+def _half_absent() -> Recipe:
+    """Two files, one of whose chunks is absent, and stands before the records behind it."""
+    made = of_files({"a": [b"first"], "b": [b"other"]}, absent=[b"other"])
+    made.records.insert(2, made.records.pop())
+    made.objects = [[(1, 0, 5)], [(2, 0, 5)]]
+    return made
 
 
 def _twice() -> Recipe:

@@ -2,7 +2,7 @@
 
 import itertools
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.compat.corpus.changing import (
@@ -47,6 +47,7 @@ from tests.compat.plainwriter import (
     canonical,
     digest,
     frame,
+    hash_of,
     recipe,
 )
 
@@ -68,13 +69,13 @@ def _records() -> Cases:
         "crc": {"crc": 0},
         "stored-length": {"stored": 8},
         "raw-length": {"raw": 8},
-        "raw-digest": {"raw_digest": bytes(32)},
-        "base": {"base_digest": digest(b"another")},
+        "raw-hash": {"raw_hash": bytes(32)},
+        "base": {"base_hash": hash_of(b"another")},
     }.items():
         yield f"header-of-a-chunk-{name}", "E023", changed(one_file, editing(CHUNK, header=values))
     for name, kind in {"text": TEXT, "content": CONTENT, "evidence": EVIDENCE}.items():
         yield f"header-of-{name}", "E023", changed(one_file, editing(kind, header={"flags": 1}))
-    header = {"base_digest": bytes(32)}
+    header = {"base_hash": bytes(32)}
     yield "header-of-a-delta-base", "E023", changed(of_delta, editing(CHUNK, 1, header=header))
     thin = changed(lambda: of_delta(thin=True), editing(CHUNK, header=header))
     yield "header-of-a-thin-delta-base", "E023", thin
@@ -180,15 +181,15 @@ def _decoded() -> Cases:
         ("a-delta", of_delta, 1, delta[:-1] + bytes([delta[-1] ^ 1])),
     ):
         change = editing(CHUNK, nth, payload=payload)
-        yield f"raw-digest-of-{name}", "E028", changed(start, change)
+        yield f"raw-hash-of-{name}", "E028", changed(start, change)
     evidence = Record(
         EVIDENCE, find(one_file(), EVIDENCE).raw.replace(b'"n"', b'"%s"' % (b"n" * 99))
     )
     as_zstd(evidence)
-    evidence.changes = {"raw_digest": digest(b"another")}
+    evidence.changes = {"raw_hash": hash_of(b"another")}
     made = one_file()
     made.records[place(made, EVIDENCE)] = evidence
-    yield "raw-digest-of-a-document", "E028", made.build()
+    yield "raw-hash-of-a-document", "E028", made.build()
 
 
 FEW = frame(bytes(59))
@@ -237,36 +238,92 @@ def _rename(more: Mapping[str, Any]) -> Change:
     return change
 
 
+FORMAT = "mlpkg-checkpoint-1"
+FIRST, OTHER = (hash_of(chunk).hex() for chunk in (b"first", b"other"))
+
+
+def _checkpoint(*entries: Any, chunks: Sequence[Any] = (FIRST,), **more: Any) -> bytes:  # noqa: ANN401
+    return canonical({"chunks": chunks, "entries": entries, "format": FORMAT, **more})
+
+
 def _checkpoints() -> Cases:
-    stated = {"extents": [[1, 0, 9]], "name": "a.txt", "owner": "n"}
-    top = "mlpkg-checkpoint-1"
+    """Checkpoints of `two_files` that say what is not so, or say it in another way."""
+    for name, raw in {**_odd_texts(), **_odd_entries(), **_odd_chunks()}.items():
+        package = changed(two_files, inserting(3, Record(CHECKPOINT, raw)))
+        yield f"checkpoint-{name}", "E042", package
 
-    def of(*entries: Any, **more: Any) -> bytes:  # noqa: ANN401
-        return canonical({"entries": entries, "format": top, **more})
 
-    plain = of(stated)
-    for name, raw in {
+STATED: dict[str, Any] = {"extents": [[0, 0, 5]], "name": "a", "owner": "n"}
+STATED_TOO: dict[str, Any] = {"extents": [[1, 0, 5]], "name": "b", "owner": "n"}
+
+
+def _odd_texts() -> dict[str, bytes]:
+    plain = _checkpoint(STATED)
+    return {
         "not-json": b"{",
         "not-utf-8": plain.replace(b'"n"', b'"\xff"'),
         "half-a-surrogate-pair": plain.replace(b'"n"', b'"\\ud800"'),
         "not-an-object": b"[]",
         "white-space": plain + b"\n",
         "another-format": plain.replace(b"checkpoint-1", b"checkpoint-2"),
-        "a-member-more": of(stated, more=1),
-        "without-format": canonical({"entries": [stated]}),
-        "an-entry-that-is-none": of(1),
-        "a-member-of-an-entry-more": of({**stated, "size": 9}),
-        "without-owner": of({"extents": [[1, 0, 9]], "name": "a.txt"}),
-        "a-stated-default": of({**stated, "kind": "file"}),
-        "an-unknown-kind": of({**stated, "kind": "folder"}),
-        "a-file-said-to-be-a-series": of({**stated, "kind": "metric"}),
-        "a-file-that-is-not-there": of({**stated, "name": "b.txt"}),
-        "another-row": of({**stated, "extents": [[0, 0, 9]]}),
-        "another-length": of({**stated, "extents": [[1, 0, 8]]}),
-        "an-extent-more": of({**stated, "extents": [[1, 0, 9], [1, 0, 1]]}),
-        "no-extents": of({**stated, "extents": []}),
-        "an-extent-of-two-numbers": of({**stated, "extents": [[1, 0]]}),
+        "a-member-more": _checkpoint(STATED, more=1),
+        "without-format": canonical({"chunks": [FIRST], "entries": [STATED]}),
+        "without-chunks": canonical({"entries": [], "format": FORMAT}),
+        "without-entries": canonical({"chunks": [], "format": FORMAT}),
         "a-fraction": plain.replace(b",0,", b",0.0,"),
-        "one-of-two-entries": of(stated, {**stated, "name": "b.txt"}),
-    }.items():
-        yield f"checkpoint-{name}", "E042", changed(one_file, inserting(2, Record(CHECKPOINT, raw)))
+    }
+
+
+def _odd_entries() -> dict[str, bytes]:
+    def of(**changes: Any) -> bytes:  # noqa: ANN401
+        return _checkpoint({**STATED, **changes})
+
+    return {
+        "an-entry-that-is-none": _checkpoint(1, chunks=[]),
+        "a-member-of-an-entry-more": of(size=5),
+        "without-owner": _checkpoint({"extents": [[0, 0, 5]], "name": "a"}),
+        "a-stated-default": of(kind="file"),
+        "an-unknown-kind": of(kind="folder"),
+        "a-file-said-to-be-a-series": of(kind="metric"),
+        "a-file-that-is-not-there": of(name="c"),
+        "another-offset": of(extents=[[0, 1, 4]]),
+        "another-length": of(extents=[[0, 0, 4]]),
+        "an-extent-more": of(extents=[[0, 0, 5], [0, 0, 1]]),
+        "no-extents": _checkpoint({**STATED, "extents": []}, chunks=[]),
+        "an-extent-of-two-numbers": of(extents=[[0, 0]]),
+        "an-extent-of-four-numbers": of(extents=[[0, 0, 5, 0]]),
+        "one-of-two-entries": _checkpoint(STATED, {**STATED, "name": "c"}),
+        "a-place-out-of-range": of(extents=[[1, 0, 5]]),
+        "a-place-far-out-of-range": of(extents=[[2**63 - 1, 0, 5]]),
+        "a-negative-place": of(extents=[[-1, 0, 5]]),
+        "rows-for-places": _checkpoint({**STATED, "extents": [[1, 0, 5]]}, chunks=[OTHER, FIRST]),
+    }
+
+
+def _odd_chunks() -> dict[str, bytes]:
+    """Lists of chunks that are not the raw hashes of the chunks named, each once, in order."""
+    later_first = ({**STATED, "extents": [[1, 0, 5]]}, {**STATED_TOO, "extents": [[0, 0, 5]]})
+    named_twice = (STATED, {**STATED, "extents": [[1, 0, 5]]})
+    return {
+        "chunk-of-another-file": _checkpoint(STATED, chunks=[OTHER]),
+        "chunk-that-is-not-there": _checkpoint(STATED, chunks=[hash_of(b"none").hex()]),
+        "chunk-by-its-digest": _checkpoint(STATED, chunks=[digest(b"first").hex()]),
+        "document-for-a-chunk": _checkpoint(
+            STATED, chunks=[hash_of(find(two_files(), CONTENT).raw).hex()]
+        ),
+        "chunk-listed-twice": _checkpoint(*named_twice, chunks=[FIRST, FIRST]),
+        "chunk-listed-twice-and-named-once": _checkpoint(STATED, chunks=[FIRST, FIRST]),
+        "chunks-in-another-order": _checkpoint(*later_first, chunks=[OTHER, FIRST]),
+        "chunk-not-listed": _checkpoint(STATED, STATED_TOO),
+        "no-chunk-listed": _checkpoint(STATED, chunks=[]),
+        "chunk-that-no-entry-names": _checkpoint(STATED, chunks=[FIRST, OTHER]),
+        "chunk-and-no-entries": _checkpoint(chunks=[FIRST]),
+        "chunk-not-hexadecimal": _checkpoint(STATED, chunks=["g" * 64]),
+        "chunk-in-capitals": _checkpoint(STATED, chunks=[FIRST.upper()]),
+        "chunk-with-a-digit-less": _checkpoint(STATED, chunks=[FIRST[:-1]]),
+        "chunk-with-a-byte-less": _checkpoint(STATED, chunks=[FIRST[:-2]]),
+        "chunk-with-a-byte-more": _checkpoint(STATED, chunks=[FIRST + "00"]),
+        "chunk-with-spaces": _checkpoint(STATED, chunks=[FIRST[:2] + " " + FIRST[2:]]),
+        "chunk-that-is-empty": _checkpoint(STATED, chunks=[""]),
+        "chunk-by-its-row": _checkpoint(STATED, chunks=[1]),
+    }

@@ -15,16 +15,15 @@ from tests.compat.plainwriter import (
     ZSTD,
     Documents,
     Extent,
-    Numbered,
     Recipe,
     Record,
     canonical,
-    checkpoint,
     delta,
     digest,
     frame,
     planes,
     recipe,
+    stating,
 )
 
 POINTS = struct.pack("<2q2q2d", 0, 1, 1000, 2000, 1.5, -0.0)
@@ -169,25 +168,18 @@ def laid_out(
         layout: Chunks, and checkpoints: lists of the objects that they state.
     """
     rows = {item: n for n, item in enumerate(layout, start=1) if isinstance(item, bytes)}
-    numbered = {
-        named: [(rows[chunk], at, length) for chunk, at, length in extents]
-        for named, extents in objects.items()
-    }
+    numbered = [
+        [(rows[chunk], at, length) for chunk, at, length in extents] for extents in objects.values()
+    ]
     records = [Record(TEXT, b"A package.\n")]
     for item in layout:
         if isinstance(item, bytes):
             records.append(Record(CHUNK, item))
         else:
-            records.append(checkpoint(*(stated(*named, numbered[named]) for named in item)))
+            records.append(stating({named: objects[named] for named in item}))
     kinds = (CONTENT, STATE, EVIDENCE)
     records += [Record(kind, raw) for kind, raw in zip(kinds, documented, strict=True)]
-    return small(Recipe(records, list(numbered.values())))
-
-
-def stated(kind: str, name: str, extents: Sequence[Numbered]) -> Members:
-    """An entry of a checkpoint."""
-    members: Members = {"extents": extents, "name": name, "owner": "n"}
-    return members | ({"kind": "metric"} if kind == "metric" else {})
+    return small(Recipe(records, numbered))
 
 
 def of_checkpoints() -> Recipe:

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from tests.compat.corpus.parts import Members, of_delta, of_files
 from tests.compat.corpus.valid import PROSE, PROSE_FRAME, RUNS
 from tests.compat.numbering import numbered
-from tests.compat.plainwriter import canonical, folded, frame, planes
+from tests.compat.plainwriter import canonical, folded, frame, hash_of, planes
 
 SEED = 20_251_101
 ELEMENTS = (1, 2, 4, 8)
+LENGTHS = (0, 1, 63, 64, 65, 1023, 1024, 1025, 2048, 2049, 3072, 3073, 4096, 4097, 5120, 102_400)
+"""About the ends of BLAKE3's blocks and leaves, and trees that are whole or lack branches."""
 
 PIECE_MIN, PIECE_MAX, EXPECTED = 256 << 10, 4 << 20, 768 << 10
 
@@ -30,6 +32,9 @@ def primitives() -> dict[str, Any]:
     return {
         "canonical": _canonical(),
         "crc32": [_hex(raw=raw) | {"crc32": zlib.crc32(raw)} for raw in _texts()],
+        "hashes": [
+            {"length": length, "hash": hash_of(counting(length)).hex()} for length in LENGTHS
+        ],
         "planes": list(_planes()),
         "differences": list(_differences()),
         "frames": [
@@ -39,6 +44,11 @@ def primitives() -> dict[str, Any]:
         "numbering": list(_numbering()),
         "cuts": list(_cuts()),
     }
+
+
+def counting(length: int) -> bytes:
+    """Bytes that count from 0 to 250 again and again, as those of BLAKE3's own test vectors."""
+    return bytes(n % 251 for n in range(length))
 
 
 def _hex(**values: bytes) -> Members:
@@ -141,8 +151,8 @@ def _structures() -> list[Members]:
 def _row(cells: Mapping[str, Any]) -> Iterator[int | str]:
     for name in ("stored", "raw", "base", "kind", "codec", "elem", "flags"):
         yield cells[name]
-    yield cells["raw_digest"].hex()
-    yield cells["stored_digest"].hex()
+    yield cells["raw_hash"].hex()
+    yield cells["stored_hash"].hex()
 
 
 def _numbering() -> Iterator[Members]:

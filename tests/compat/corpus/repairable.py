@@ -32,9 +32,13 @@ from tests.compat.plainwriter import (
     Recipe,
     delta,
     digest,
+    hash_of,
 )
 
 Span = tuple[int, int]
+
+Name = tuple[str, str]
+"""Kind and name of a file or series."""
 
 
 def cases() -> dict[str, Recipe]:
@@ -141,20 +145,20 @@ def _found(made: Recipe, spans: list[Span], kept: list[Span]) -> list[Members]:
         if intact(start + skipped, end) and records[n].codec != ABSENT
     }
     here -= {n for n in here if records[n].codec == DELTA and records[n].base not in here}
-    stated: dict[tuple[str, str], Sequence[Numbered]] = {
-        (one.get("kind", "file"), one["name"]): one["extents"]
+    stated = {
+        name: extents
         for n in sorted(here)
         if records[n].kind == CHECKPOINT
-        for one in json.loads(records[n].raw)["entries"]
+        for name, extents in _stated(made, records[n].raw)
     }
     if CONTENT in {records[n].kind for n in here}:
-        named: dict[tuple[str, str], Sequence[Numbered]] = {
+        named: dict[Name, Sequence[Numbered]] = {
             name: extents
             for name, extents in _objects(made).items()
             if whole_tail or name in stated or _is_a_chunk(made, extents)
         }
     else:
-        named = stated
+        named = dict(stated)
     return [
         {"kind": kind, "name": name, "sha256": digest(raw).hex(), "size": len(raw)}
         for (kind, name), extents in sorted(named.items())
@@ -163,7 +167,17 @@ def _found(made: Recipe, spans: list[Span], kept: list[Span]) -> list[Members]:
     ]
 
 
-def _objects(made: Recipe) -> dict[tuple[str, str], Sequence[Numbered]]:
+def _stated(made: Recipe, raw: bytes) -> Iterator[tuple[Name, list[Numbered]]]:
+    """What a checkpoint states: kind and name, and the extents by rows."""
+    rows = {hash_of(r.raw).hex(): n for n, r in enumerate(made.records) if r.kind == CHUNK}
+    checkpoint = json.loads(raw)
+    chunks = [rows[chunk] for chunk in checkpoint["chunks"]]
+    for one in checkpoint["entries"]:
+        extents = [(chunks[place], at, length) for place, at, length in one["extents"]]
+        yield (one.get("kind", "file"), one["name"]), extents
+
+
+def _objects(made: Recipe) -> dict[Name, Sequence[Numbered]]:
     """The extents of what the content document names."""
     content = json.loads(next(r.raw for r in made.records if r.kind == CONTENT))
     named = [

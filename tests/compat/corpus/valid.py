@@ -45,7 +45,9 @@ from tests.compat.plainwriter import (
     checkpoint,
     digest,
     frame,
+    hash_of,
     recipe,
+    stating,
 )
 
 WORDS = (b"weight", b"bias", b"scale", b"mean", b"layer")
@@ -91,9 +93,9 @@ class Case:
     def expected(self) -> dict[str, Any]:
         """What a reader must find, worked out from the recipe."""
         package, contents = self.made.build(), self.made.records
-        here = {digest(r.raw) for m in self.bases.values() for r in m.records if r.codec != ABSENT}
+        here = {r.raw for made in self.bases.values() for r in made.records if r.codec != ABSENT}
         absent = [n for n, r in enumerate(contents) if r.codec == ABSENT]
-        missing = {n for n in absent if digest(contents[n].raw) not in here}
+        missing = {n for n in absent if contents[n].raw not in here}
         broken = missing | {n for n, r in enumerate(contents) if r.base in missing}
         named = _entries(json.loads(next(r.raw for r in contents if r.kind == CONTENT)))
         numbers_of = {
@@ -111,7 +113,7 @@ class Case:
             "documents": {name: digest(raws[kind]).hex() for name, kind in kinds.items()},
             "entries": named,
             "missing": [
-                {"sha256": digest(contents[n].raw).hex(), "size": len(contents[n].raw)}
+                {"hash": hash_of(contents[n].raw).hex(), "size": len(contents[n].raw)}
                 for n in sorted(missing)
             ],
             "warnings": list(self.warnings),
@@ -162,6 +164,9 @@ def _storage() -> dict[str, Case]:
         "checkpoints": Case(of_checkpoints()),
         "checkpoint-without-entries": Case(_of_order(TEXT, CONTENT, CHECKPOINT, STATE, EVIDENCE)),
         "checkpoint-compressed": Case(_checkpoint_compressed()),
+        "checkpoint-of-all-entries": Case(_checkpoint_of_all()),
+        "checkpoint-of-the-same-chunk-twice": Case(_checkpoint_of_a_repeated_chunk()),
+        "checkpoint-of-a-thin-file": Case(_checkpoint_of_a_thin_file()),
     }
 
 
@@ -190,6 +195,41 @@ def _checkpoint_compressed() -> Recipe:
     made = of_checkpoints()
     long = checkpoint({"extents": [], "name": "empty", "owner": "o" * 99})
     made.records[place(made, CHECKPOINT, 2)] = as_zstd(long)
+    return made
+
+
+def _checkpoint_of_all() -> Recipe:
+    """Entries that share a chunk, a series and what has no chunks; chunks in order of their use."""
+    made = of_checkpoints()
+    for _ in range(3):
+        del made.records[place(made, CHECKPOINT)]
+    objects: dict[tuple[str, str], list[Extent]] = {
+        ("metric", "loss"): whole(POINTS),
+        ("file", "b.txt"): [(b"alphabeta", 5, 4)],
+        ("file", "empty"): [],
+        ("file", "big"): whole(b"first " * 9, b"second " * 8),
+        ("file", "a.txt"): [(b"alphabeta", 0, 5)],
+    }
+    made.records.insert(1, stating(objects))
+    numbered = {record.raw: n for n, record in enumerate(made.records)}
+    in_order = (("file", "a.txt"), ("file", "b.txt"), ("file", "big"), ("file", "empty"))
+    made.objects = [
+        [(numbered[chunk], at, length) for chunk, at, length in objects[name]]
+        for name in (*in_order, ("metric", "loss"))
+    ]
+    return made
+
+
+def _checkpoint_of_a_repeated_chunk() -> Recipe:
+    made = of_files({"a": [b"same", b"other", b"same"]})
+    made.records.insert(3, stating({("file", "a"): whole(b"same", b"other", b"same")}))
+    return made
+
+
+def _checkpoint_of_a_thin_file() -> Recipe:
+    made = of_files({"a": [b"here", b"elsewhere"]}, absent=[b"elsewhere"])
+    made.records.insert(2, stating({("file", "a"): whole(b"here", b"elsewhere")}))
+    made.objects = [[(1, 0, 4), (len(made.records) - 1, 0, 9)]]
     return made
 
 

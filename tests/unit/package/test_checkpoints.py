@@ -19,6 +19,7 @@ from mlarchive.package.checkpoints import (
 )
 from mlarchive.package.encoding import encode_text, stored
 from mlarchive.package.layout import TRAILER_SIZE, RecordType
+from mlarchive.package.record import hash_of
 from mlarchive.records import File
 from tests.support.packages import Forgery, contents, folder_meaning, opened, packed
 
@@ -50,10 +51,8 @@ def test_everything_is_stated_and_before_its_last_chunk() -> None:
     entries = stated(data)
     assert sorted(entry.name for _, entry in entries) == sorted(FILES)
     with opened(data) as package:
-        rows = package.storage.index.rows
         for number, entry in entries:
-            chunks = [row for row, _, _ in entry.extents]
-            assert all(rows["type"][row] == RecordType.CHUNK for row in chunks)
+            chunks = [package.storage.chunk_numbers[chunk] for chunk, _, _ in entry.parts]
             # What was there already under another name is stated when it is met again.
             again = entry.name in {"the same.bin", "also a.txt", "empty"}
             assert again or number < max(chunks)
@@ -81,7 +80,7 @@ def test_checkpoints_say_whose_a_file_is() -> None:
 
 def test_many_entries_make_several_checkpoints() -> None:
     entries = [
-        CheckpointEntry(extents=((1, n, 1),), name=f"{n}", owner="o")
+        CheckpointEntry(parts=((hash_of(b"x"), n, 1),), name=f"{n}", owner="o")
         for n in range(ENTRIES_MOST + 1)
     ]
     parts = [decode_checkpoint(raw) for raw in encode_checkpoints(entries)]
@@ -100,9 +99,19 @@ def with_checkpoint(raw: bytes) -> bytes:
     return out.getvalue()
 
 
-def entry(extents: str = "[[3,0,100]]", name: str = "a", more: str = "") -> bytes:
+CHUNK, OTHER = hash_of(b"x" * 100).hex(), hash_of(b"x").hex()
+
+
+def entry(
+    extents: str = "[[0,0,100]]",
+    name: str = "a",
+    more: str = "",
+    chunks: tuple[str, ...] = (CHUNK,),
+) -> bytes:
+    listed = ",".join(f'"{chunk}"' for chunk in chunks)
     return (
-        f'{{"entries":[{{"extents":{extents}{more},"name":"{name}","owner":""}}],'
+        f'{{"chunks":[{listed}],'
+        f'"entries":[{{"extents":{extents}{more},"name":"{name}","owner":""}}],'
         '"format":"mlpkg-checkpoint-1"}'
     ).encode()
 
@@ -116,12 +125,22 @@ def test_a_true_checkpoint_is_accepted() -> None:
     "raw",
     [
         entry(name="b"),
-        entry("[[3,1,99]]"),
-        entry("[[3,0,50],[3,50,50]]"),
+        entry("[[0,1,99]]"),
+        entry("[[0,0,50],[0,50,50]]"),
         entry("[]"),
-        entry("[[2,0,100]]"),
+        entry("[]", chunks=()),
+        entry("[[1,0,100]]"),
+        entry("[[1,0,100]]", chunks=(OTHER, CHUNK)),
         entry("[[-1,0,100]]"),
-        entry("[[3,0]]"),
+        entry("[[0,0]]"),
+        entry(chunks=()),
+        entry(chunks=(OTHER,)),
+        entry(chunks=(CHUNK, OTHER)),
+        entry(chunks=(CHUNK, CHUNK)),
+        entry(chunks=(CHUNK.upper(),)),
+        entry(chunks=(CHUNK[:-2],)),
+        entry(chunks=(f"{CHUNK} ",)),
+        entry(chunks=("g" * 64,)),
         entry(more=',"kind":"metric"'),
         entry(more=',"kind":"file"'),
         entry(more=',"kind":"other"'),
@@ -129,6 +148,7 @@ def test_a_true_checkpoint_is_accepted() -> None:
         entry() + b" ",
         entry().replace(b"checkpoint-1", b"checkpoint-2"),
         entry().replace(b"entries", b"Entries"),
+        b'{"entries":[],"format":"mlpkg-checkpoint-1"}',
         b"[" * 5000,
         b"\xff",
         b"{}",

@@ -7,13 +7,13 @@ import pytest
 
 from mlarchive.package.codec import Codec
 from mlarchive.package.layout import RecordType
-from tests.compat.plainwriter import NO_BASE, Documents, digest, plain_package
+from tests.compat.plainwriter import NO_BASE, Documents, digest, hash_of, plain_package
 from tests.compat.readers import read_by_library, read_by_second_reader
 from tests.compat.samples import documents, with_delta
 from tests.support.packages import Forgery
 
 HERE, ALSO_HERE = b"what is here", b"also here"
-FAR, FARTHER = sorted((b"elsewhere", b"far away"), key=digest)
+FAR, FARTHER = sorted((b"elsewhere", b"far away"), key=hash_of)
 OBJECTS = (HERE + FAR, ALSO_HERE + FARTHER + HERE, b"")
 
 Change = Callable[[Forgery], None]
@@ -57,7 +57,7 @@ def codes(data: bytes) -> tuple[str, str]:
 
 def number(forgery: Forgery, raw: bytes) -> int:
     """The row of a chunk."""
-    wanted = np.frombuffer(digest(raw), np.uint8)
+    wanted = np.frombuffer(hash_of(raw), np.uint8)
     return int(np.flatnonzero((forgery.rows["raw_hash"] == wanted).all(axis=1))[0])
 
 
