@@ -99,7 +99,7 @@ def index_row(header: bytes, trailer: Trailer, limits: Limits) -> Row:
     if stated.codec == Codec.STORED:
         fits = row.raw_len == row.stored_len
     else:
-        fits = stated.codec == Codec.ZSTD and row.stored_len < row.raw_len
+        fits = stated.codec == Codec.ZSTD and 0 < row.stored_len < row.raw_len
     if not fits or stated != header_of(row):
         raise _not_the_index()
     if row.raw_len > limits.index:

@@ -54,7 +54,7 @@ def read_by_library(data: bytes) -> Reading | str:
         with Package.open(io.BytesIO(data)) as package:
             package.verify()
             documents = package.documents
-            missing = {chunk.sha256 for chunk in package.missing()}
+            missing = {chunk.hash for chunk in package.missing()}
             whole = {sha256: _all_of(package, sha256) for sha256 in package.objects}
             return Reading(
                 ids=(package.content_id, package.state_id, package.package_id),

@@ -207,7 +207,7 @@ def test_a_thin_package_of_deltas_names_the_base_that_it_lacks(tmp_path: Path) -
     thin = without_first_chunk(forgery)
     with opened(thin) as package:
         (missing,) = package.missing()
-        assert missing.sha256 == base.hex()
+        assert missing.hash == base.hex()
         assert package.verify().missing == 1
         for name in package.objects:
             with pytest.raises(MissingChunksError):
