@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mlarchive.errors import UsageError
+from mlarchive.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from mlarchive.registries.base import WritePolicy
@@ -108,6 +109,22 @@ def place(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("a name is wanted, and it is empty")
     return text
+
+
+def new_place(text: str) -> Path:
+    """Where something is to be written.
+
+    Raises:
+        NotFoundError: The folder that it goes into is not there: a disk that is not mounted looks
+            like an empty place on another one.
+    """
+    path = Path(text)
+    if not path.parent.exists():
+        raise NotFoundError(
+            f"cannot write {path}: there is no folder {path.parent}",
+            hint="make it first; if it is to be on another disk, see that this is mounted",
+        )
+    return path
 
 
 def tag(text: str) -> tuple[str, str]:

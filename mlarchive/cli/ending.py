@@ -46,7 +46,8 @@ class Ending:
         except (StorageError, UnavailableError, AccessError, Interrupted):
             raise
         except MlarchiveError as error:
-            console.note(f"error: {name}: {error.message}")
+            named = str(name) in error.message
+            console.note(f"error: {error.message if named else f'{name}: {error.message}'}")
             if error.hint:
                 console.note(f"hint: {error.hint}")
             console.document({"address": str(name), "error": error_document(error)})

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
-from mlarchive.cli.commandline import place
+from mlarchive.cli.commandline import new_place, place
 from mlarchive.cli.console import Console
 from mlarchive.cli.documents import known
 from mlarchive.cli.objects import one_object
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _folder(given: str | None, locator: "Locator") -> Path:
     if given:
-        return Path(given)
+        return new_place(given)
     if locator.scheme != "package":
         raise UsageError("which folder?", hint="name a new one with -C")
     return Path(Path(locator.registry).stem)

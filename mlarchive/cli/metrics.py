@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mlarchive.cli import wording
-from mlarchive.cli.commandline import add_dry_run, place
+from mlarchive.cli.commandline import add_dry_run, new_place, place
 from mlarchive.cli.console import Console, writing
 from mlarchive.cli.objects import one_object
 from mlarchive.errors import ConflictError, UsageError
@@ -108,7 +108,7 @@ def _export(series: "Sequence[Series]", arguments: argparse.Namespace, console: 
             write(series, console.bytes_out, None)
             console.bytes_out.flush()
     else:
-        _to_file(series, Path(arguments.parquet or arguments.csv), write, arguments, console)
+        _to_file(series, new_place(arguments.parquet or arguments.csv), write, arguments, console)
     empty = [one for one in series if one.entry.points == 0]
     if empty:
         named = ", ".join(f"{one.run} {one.entry.key}" for one in empty[:3])

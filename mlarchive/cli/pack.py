@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
-from mlarchive.cli.commandline import add_dry_run, locators, place, tag
+from mlarchive.cli.commandline import add_dry_run, locators, new_place, place, tag
 from mlarchive.cli.console import Console, writing
 from mlarchive.cli.documents import complete, known
 from mlarchive.cli.ending import WITH_LOSSES, Ending
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Pack everything that the locators name."""
     sources = locators(arguments.sources)
     if arguments.output != "-":
-        _refuse_output_within(sources, Path(arguments.output))
+        _refuse_output_within(sources, new_place(arguments.output))
     if arguments.dry_run:
         return _plan(sources, arguments, console)
     if arguments.output == "-" or arguments.output.endswith(".mlpkg"):

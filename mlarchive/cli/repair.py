@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
-from mlarchive.cli.commandline import add_dry_run, place
+from mlarchive.cli.commandline import add_dry_run, new_place, place
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import WITH_LOSSES
 from mlarchive.errors import UsageError
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     if arguments.output and arguments.directory:
         raise UsageError("-o and -C are two different things", hint="choose one of them")
-    output = Path(arguments.output or arguments.directory or "")
+    output = new_place(arguments.output or arguments.directory or "")
     if arguments.output or arguments.directory:
         refuse_taken(output)
     path = Path(arguments.package)

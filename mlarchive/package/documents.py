@@ -208,7 +208,7 @@ def _join(key: str, *parts: dict[str, Any]) -> AnyRecord:
     if record_type is None:
         raise FormatError(
             "E033",
-            f"record {key!r} is of the unknown kind {kind!r}",
+            f"record {key!r} is of the unknown kind {kind!r:.60}",
             hint="a newer version of mlarchive may read it",
         )
     allowed = part_of(record_type)
