@@ -105,7 +105,7 @@ def below(folder: Path, name: str) -> Path:
     Raises:
         DamageError: The name leads elsewhere, or a link does.
     """
-    if component_refusal(name):
+    if "/" in name or component_refusal(name):
         raise DamageError(f"{folder} names {name!r}, which is no name of a folder in it")
     path = folder / name
     if path.is_symlink():

@@ -1,6 +1,7 @@
 """The document of a run, as the tool writes it (clause 3.2)."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def run_document(
     run: Run,
     run_id: str,
     experiment: Mapping[str, Any],
-    series: list[tuple[str, list[dict[str, Any]]]],
+    series: Mapping[str, list[dict[str, Any]]],
     mark: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A run's document.
@@ -56,14 +57,14 @@ def run_document(
             "run_name": run.name,
         },
         "params": run.params,
-        "metrics": dict(series),
+        "metrics": series,
         "tags": dict(sorted({**tags, **kept}.items())),
         "inputs": [_input(item) for item in run.inputs],
     }
     return envelope("export_run.py", stated, mark=mark)
 
 
-def series_of(work: Work, run: Run) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def series_of(work: Work, run: Run) -> dict[str, list[dict[str, Any]]]:
     """The points of each metric as the tool writes them.
 
     Raises:
@@ -76,18 +77,23 @@ def series_of(work: Work, run: Run) -> Iterator[tuple[str, list[dict[str, Any]]]
             f"run {run.native.id} has {points} points, more than the layout can have in a document",
             hint="keep it as a package, or copy it to a server",
         )
+    series: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for stream in work.snapshot.streams_of(run.key):
         if isinstance(stream.entry, File):
             continue
+        name = f"metric {stream.entry.key}"
+        if stream.entry.dataset:
+            why = f"the layout cannot say that it was measured on {stream.entry.dataset}"
+            work.lose(f"run {run.native.id}", name, why)
         with stream.open() as file:
             steps, times, values = decode_columns(file.read())
         odd = np.isnan(values) & (values.view(np.uint64) != _USUAL_NAN)
         if odd.any():
             why = f"{int(odd.sum())} points are NaN with bits that JSON cannot say"
-            work.lose(f"run {run.native.id}", f"metric {stream.entry.key}", why)
+            work.lose(f"run {run.native.id}", name, why)
         rows = zip(steps.tolist(), times.tolist(), values.tolist(), strict=True)
-        listed = [{"value": v, "timestamp": t, "step": s} for s, t, v in rows]
-        yield stream.entry.key, listed
+        series[stream.entry.key] += [{"value": v, "timestamp": t, "step": s} for s, t, v in rows]
+    return dict(series)
 
 
 def _input(item: DatasetInput) -> dict[str, Any]:

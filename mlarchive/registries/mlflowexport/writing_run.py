@@ -65,7 +65,7 @@ def plan_run(work: Work, run: Run, experiment: Mapping[str, Any], *, carrier: bo
     mark = {**known, **mark, "origin": known.get("origin", origin)}
     choose_folders(work, run, mark)
     same = mark == known
-    series = list(series_of(work, run))
+    series = series_of(work, run)
     verb: Verb = "keep" if same else "update" if present else "create"
     work.runs[run.key] = folder
     work.marks[run.key] = mark
