@@ -26,14 +26,16 @@ class ExportedFolder(LocalFolder):
         super().__init__(self._top)
 
     def files(self) -> Iterator[Listed]:
-        """Everything below it."""
+        """Everything below it, but for what a killed write left."""
         within = self._top.relative_to(self._run)
         above = [path for path in (within, *within.parents) if path != Path()]
         links = [path for path in above if (self._run / path).is_symlink()]
         if links:
             yield Listed(str(links[0]), -1, "it is a symbolic link")
         else:
-            yield from map(self._only_file, super().files())
+            for found in super().files():
+                if not any(fsops.is_temporary(name) for name in found.path.split("/")):
+                    yield self._only_file(found)
 
     def open(self, path: str) -> BinaryIO:
         """Open the file itself; a link that took its place is not followed."""

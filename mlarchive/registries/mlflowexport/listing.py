@@ -1,7 +1,7 @@
 """What an export holds, line by line, and as a mirror sees it from afar (clauses 1.2 and 4)."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,22 +11,25 @@ from mlarchive.records import Address, Experiment
 from mlarchive.registries.base import Listing, Ref, Selector
 from mlarchive.registries.folderfiles import walk
 from mlarchive.registries.mlflowexport.documents import Table, read_document
-from mlarchive.registries.mlflowexport.layout import RUN, Export, ModelPlace, RunPlace, part
+from mlarchive.registries.mlflowexport.layout import RUN, Export, RunPlace, part
 from mlarchive.registries.mlflowexport.reading_run import experiment_of, run_of
 from mlarchive.registries.mlflowexport.reading_version import (
     ExportedModel,
     aliases_of,
-    read_model,
     stage_of,
 )
 from mlarchive.registries.mlflowexport.written import is_carrier
 from mlarchive.registries.selecting import is_exact, matches
 
+Models = Sequence[ExportedModel]
+
 KINDS = ("models", "runs", "experiments")
 _UNFINISHED = {"RUNNING", "SCHEDULED"}
 
 
-def list_objects(export: Export, origin: str, selector: Selector) -> Iterator[Listing]:
+def list_objects(
+    export: Export, models: Models, origin: str, selector: Selector
+) -> Iterator[Listing]:
     """List what a selector means; without a kind, everything.
 
     Raises:
@@ -38,7 +41,7 @@ def list_objects(export: Export, origin: str, selector: Selector) -> Iterator[Li
             f"{origin} has no {selector.kind}", hint=f"it has {', '.join(KINDS)}"
         )
     found = False
-    for listing in _listings(export, origin, selector):
+    for listing in _listings(export, models, origin, selector):
         found = True
         yield listing
     if not found and (is_exact(selector) or (selector.name and not selector.pattern)):
@@ -48,7 +51,7 @@ def list_objects(export: Export, origin: str, selector: Selector) -> Iterator[Li
         )
 
 
-def see_changes(export: Export, origin: str, selector: Selector) -> Iterator[Ref]:
+def see_changes(export: Export, models: Models, origin: str, selector: Selector) -> Iterator[Ref]:
     """Every version, and every run that no version brings along.
 
     Raises:
@@ -65,23 +68,17 @@ def see_changes(export: Export, origin: str, selector: Selector) -> Iterator[Ref
             f"{origin} as a whole holds more than can be carried: {', '.join(export.unread)}",
             hint="say what is meant: #models/* for every model version, #runs/* for every run",
         )
-    brought = _runs_of_versions(export) if not selector.kind else set()
-    for listing in list_objects(export, origin, selector):
+    brought = _runs_of_versions(models) if not selector.kind else set()
+    for listing in list_objects(export, models, origin, selector):
         address = listing.address
         if address.kind == "experiments" or (address.kind == "runs" and address.name in brought):
             continue
         yield _ref(export, listing)
 
 
-def models_in(export: Export) -> Iterator[tuple[ModelPlace, ExportedModel]]:
-    """The registered models of an export."""
-    for place in export.models:
-        yield place, read_model(place)
-
-
-def _listings(export: Export, origin: str, selector: Selector) -> Iterator[Listing]:
+def _listings(export: Export, models: Models, origin: str, selector: Selector) -> Iterator[Listing]:
     if selector.kind in {"", "models"}:
-        yield from _versions(export, origin, selector)
+        yield from _versions(export, models, origin, selector)
     if selector.kind in {"", "runs"}:
         for run_id, place in export.runs.items():
             document = read_document(place.folder / RUN) if _is_there(place) else None
@@ -98,8 +95,8 @@ def _listings(export: Export, origin: str, selector: Selector) -> Iterator[Listi
                 yield _experiment(origin, experiment)
 
 
-def _versions(export: Export, origin: str, selector: Selector) -> Iterator[Listing]:
-    for _, exported in models_in(export):
+def _versions(export: Export, models: Models, origin: str, selector: Selector) -> Iterator[Listing]:
+    for exported in models:
         name = exported.model.text("name")
         if not matches(selector, name):
             continue
@@ -160,10 +157,8 @@ def _names(selector: Selector, *, id_: str, name: str) -> bool:
     return by_id or (selector.named != "id" and matches(selector, name))
 
 
-def _runs_of_versions(export: Export) -> set[str]:
-    return {
-        version.text("run_id") for _, exported in models_in(export) for version in exported.versions
-    }
+def _runs_of_versions(models: Models) -> set[str]:
+    return {version.text("run_id") for exported in models for version in exported.versions}
 
 
 def _ref(export: Export, listing: Listing) -> Ref:

@@ -108,7 +108,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 def plain_id(wanted: str, origin: str) -> str:
     """An id that can name a folder: the wanted one, or one made of the origin."""
-    if _PLAIN_ID.fullmatch(wanted):
+    # The importer takes a model's path from behind the first "artifacts" of its source.
+    if _PLAIN_ID.fullmatch(wanted) and "artifacts" not in wanted:
         return wanted
     return hashlib.sha256(origin.encode()).hexdigest()[:32]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from mlarchive import fsops
 from mlarchive.closing import Closing
 from mlarchive.errors import DamageError, NotFoundError, UnsupportedError
 from mlarchive.records import Address
@@ -19,9 +20,13 @@ from mlarchive.registries.base import (
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.reading_run import run_key
 from mlarchive.registries.mlflowexport.layout import Export, look
-from mlarchive.registries.mlflowexport.listing import list_objects, models_in, see_changes
+from mlarchive.registries.mlflowexport.listing import list_objects, see_changes
 from mlarchive.registries.mlflowexport.reading_run import read_run
-from mlarchive.registries.mlflowexport.reading_version import read_version
+from mlarchive.registries.mlflowexport.reading_version import (
+    ExportedModel,
+    read_model,
+    read_version,
+)
 from mlarchive.registries.mlflowexport.writing import held, plan, write
 from mlarchive.snapshot import Snapshot
 
@@ -42,6 +47,7 @@ class MlflowExportRegistry(Closing):
         """
         self.origin = origin
         self._folder = folder
+        self._swept = False
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -50,13 +56,17 @@ class MlflowExportRegistry(Closing):
     def _export(self) -> Export:
         return look(self._folder)
 
+    @cached_property
+    def _models(self) -> tuple[ExportedModel, ...]:
+        return tuple(map(read_model, self._export.models))
+
     def ls(self, selector: Selector) -> Iterator[Listing]:
         """Model versions, runs and experiments, with those that the tool failed to export."""
-        yield from list_objects(self._export, self.origin, selector)
+        yield from list_objects(self._export, self._models, self.origin, selector)
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
         """Model versions, and the runs that no version brings along."""
-        yield from see_changes(self._export, self.origin, selector)
+        yield from see_changes(self._export, self._models, self.origin, selector)
 
     def read(self, address: Address) -> Snapshot:
         """A model version or a run, with all of it that was exported."""
@@ -88,8 +98,14 @@ class MlflowExportRegistry(Closing):
 
     def write(self, snapshot: Snapshot, policy: WritePolicy) -> Receipt:
         """Make the export hold the snapshot."""
-        self.__dict__.pop("_export", None)
-        return write(self._folder, self.origin, snapshot, policy)
+        for seen in ("_export", "_models"):
+            self.__dict__.pop(seen, None)
+        receipt = write(self._folder, self.origin, snapshot, policy)
+        if not self._swept and not receipt.idle:
+            # Once, and only in what is known to be ours: it looks into every folder.
+            fsops.remove_stale_temporaries(self._folder)
+            self._swept = True
+        return receipt
 
     def _read_run(self, address: Address, gathering: Gathering) -> str:
         place = self._export.runs.get(address.name)
@@ -99,7 +115,7 @@ class MlflowExportRegistry(Closing):
         return run_key(address.name)
 
     def _read_version(self, address: Address, gathering: Gathering) -> str:
-        for _, exported in models_in(self._export):
+        for exported in self._models:
             if exported.model.text("name") != address.name:
                 continue
             for version in exported.versions:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from mlarchive import fsops
 from mlarchive.errors import UnsupportedError
 from mlarchive.records import (
     Address,
@@ -25,7 +24,7 @@ from mlarchive.registries.mlflowexport.carrying import experiment_of_none, plan_
 from mlarchive.registries.mlflowexport.documents import read_document
 from mlarchive.registries.mlflowexport.layout import RUN, part
 from mlarchive.registries.mlflowexport.numbering import numbered
-from mlarchive.registries.mlflowexport.placing import Place, document_if_there
+from mlarchive.registries.mlflowexport.placing import Place, document_if_there, plain_id
 from mlarchive.registries.mlflowexport.work import Work
 from mlarchive.registries.mlflowexport.writing_experiment import plan_experiment
 from mlarchive.registries.mlflowexport.writing_run import plan_children, plan_copies, plan_run
@@ -43,11 +42,9 @@ def held(folder: Path, origin: str, source: Address, policy: WritePolicy) -> Hol
     if not place.is_there():
         return None
     if source.kind == "runs":
-        found = [
-            m
-            for path in place.experiments.glob(f"*/*/{RUN}")
-            if (m := mark_of(read_document(path)))
-        ]
+        run_id = plain_id(source.name, wanted)
+        paths = place.experiments.glob(f"*/{run_id}/{RUN}")
+        found = [mark_of(read_document(path)) for path in paths]
     else:
         document = document_if_there(place.model(policy.rename or source.name))
         model = part(document).table("registered_model") if document else None
@@ -81,16 +78,18 @@ def plan(folder: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> 
 def write(folder: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Receipt:
     """Make the export hold a snapshot; repeat it after a crash and it goes on.
 
+    What a killed write left is swept by the caller, who knows whether another one came before.
+
     Raises:
         MlarchiveError: As `plan`, as the package, or as the system says.
     """
     work, target = _planned(folder, origin, snapshot, policy)
     skipped = any(action.verb == "skip" for action, _ in work.steps)
     if any(action.verb not in {"keep", "skip"} for action, _ in work.steps):
-        fsops.remove_stale_temporaries(folder)
         _begin(work)
-    for _, do in work.steps:
-        do()
+    for action, do in work.steps:
+        if action.verb not in {"keep", "skip"}:
+            do()
     return Receipt(
         source=snapshot.address,
         target=target,
@@ -142,7 +141,7 @@ def _plan_runs(work: Work) -> None:
             run_id = plan_run(work, record, stated)
             plan_files_of_models(work, record)
             plan_copies(work, record.key)
-            plan_children(work, run_id, stated["experiment_id"])
+            plan_children(work, run_id, stated)
 
 
 def _begin(work: Work) -> None:

@@ -31,12 +31,14 @@ def plan_experiment(work: Work, experiment: Experiment) -> str:
     }
     present = document_if_there(path)
     runs = part(present).texts("runs") if present else []
-    same = present and part(present).table("experiment").members == stated
+    waiting = mark_of(present).tags("waiting") if present else {}
+    listed = experiment_id in work.place.experiment_ids()
+    same = present and listed and part(present).table("experiment").members == stated
     verb: Verb = "keep" if same else "update" if present else "create"
     what = f"experiment {experiment.name}"
 
     def do() -> None:
-        _save_experiment(work, stated, runs, origin)
+        _save_experiment(work, stated, runs, {"origin": origin, "waiting": waiting})
         _list_experiments(work)
 
     work.add(Action(verb=verb, what=what), do)
@@ -44,16 +46,42 @@ def plan_experiment(work: Work, experiment: Experiment) -> str:
     return experiment_id
 
 
-def list_run(work: Work, experiment: Mapping[str, Any], run_id: str) -> None:
-    """Add a run to its experiment's list."""
+def list_run(work: Work, experiment: Mapping[str, Any], run_id: str, *, parent: str = "") -> None:
+    """Add a run to its experiment's list.
+
+    Args:
+        work: Says where.
+        experiment: What the document states of it.
+        run_id: The run.
+        parent: The parent that the run waits for; "" if for none.
+    """
     present = read_document(work.place.experiment(experiment["experiment_id"]))
-    runs = part(present).texts("runs")
-    if run_id not in runs:
-        _save_experiment(work, experiment, [*runs, run_id], mark_of(present).text("origin"))
+    mark = mark_of(present)
+    waiting = {run: of for run, of in mark.tags("waiting").items() if run != run_id}
+    if parent:
+        waiting[run_id] = parent
+    runs = list(dict.fromkeys([*part(present).texts("runs"), run_id]))
+    new = {"origin": mark.text("origin"), "waiting": dict(sorted(waiting.items()))}
+    _save_experiment(work, experiment, runs, new)
     _list_experiments(work)
 
 
-def _save_experiment(work: Work, stated: Mapping[str, Any], runs: list[str], origin: str) -> None:
+def is_listed(work: Work, experiment_id: str, run_id: str) -> bool:
+    """Whether a run is in its experiment's list."""
+    present = document_if_there(work.place.experiment(experiment_id))
+    return present is not None and run_id in part(present).texts("runs")
+
+
+def children_waiting(work: Work, experiment_id: str, parent: str) -> list[str]:
+    """Runs of an experiment that wait for their parent."""
+    present = document_if_there(work.place.experiment(experiment_id))
+    waiting = mark_of(present).tags("waiting") if present else {}
+    return [run for run, of in waiting.items() if of == parent]
+
+
+def _save_experiment(
+    work: Work, stated: Mapping[str, Any], runs: list[str], mark: Mapping[str, Any]
+) -> None:
     document = envelope(
         "export_experiment.py",
         {"experiment": stated, "runs": runs},
@@ -63,7 +91,7 @@ def _save_experiment(work: Work, stated: Mapping[str, Any], runs: list[str], ori
             "num_failed_runs": 0,
             "failed_runs": [],
         },
-        mark={"origin": origin},
+        mark=mark,
     )
     save(work.place.experiment(stated["experiment_id"]), document)
 

@@ -12,11 +12,7 @@ from mlarchive.errors import ConflictError
 from mlarchive.package import canonical, extract
 from mlarchive.package.fields import references, rekeyed
 from mlarchive.package.keys import in_part
-from mlarchive.records import (
-    AnyRecord,
-    File,
-    Run,
-)
+from mlarchive.records import AnyRecord, File, Run
 from mlarchive.registries.base import Action, Verb
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflowexport.documents import read_document
@@ -30,7 +26,11 @@ from mlarchive.registries.mlflowexport.placing import (
 )
 from mlarchive.registries.mlflowexport.rundocument import run_document, series_of
 from mlarchive.registries.mlflowexport.work import Work
-from mlarchive.registries.mlflowexport.writing_experiment import list_run
+from mlarchive.registries.mlflowexport.writing_experiment import (
+    children_waiting,
+    is_listed,
+    list_run,
+)
 from mlarchive.registries.mlflowexport.written import MEMBER, encoded, mark_of, save
 from mlarchive.registries.tree import file_stream
 from mlarchive.snapshot import Stream
@@ -64,7 +64,9 @@ def plan_run(work: Work, run: Run, experiment: Mapping[str, Any], *, carrier: bo
         )
     mark = {**known, **mark, "origin": known.get("origin", origin)}
     choose_folders(work, run, mark)
-    same = mark == known
+    if known:
+        _require_files(folder, run)
+    same = mark == known and is_listed(work, experiment["experiment_id"], run_id)
     series = series_of(work, run)
     verb: Verb = "keep" if same else "update" if present else "create"
     work.runs[run.key] = folder
@@ -77,36 +79,32 @@ def plan_run(work: Work, run: Run, experiment: Mapping[str, Any], *, carrier: bo
             save(folder / RUN, document)
         else:
             work.sent += _create(work, run, folder, encoded(document))
-        list_run(work, experiment, run_id)
+        waits_for = "" if parent else run.native.also.get("parent", "")
+        list_run(work, experiment, run_id, parent=waits_for)
 
     work.add(Action(verb=verb, what=f"run {run_id}"), do)
     return run_id
 
 
-def plan_children(work: Work, run_id: str, experiment_id: str) -> None:
+def plan_children(work: Work, run_id: str, experiment: Mapping[str, Any]) -> None:
     """Link the runs that waited for this one as their parent."""
-    document = document_if_there(work.place.experiment(experiment_id))
-    for child in part(document).texts("runs") if document else []:
-        path = work.place.run(experiment_id, child) / RUN
-        stated = read_document(path)
-        mark = mark_of(stated)
-        if mark.text("parent") != run_id or mark.text("linked"):
-            continue
-
+    for child in children_waiting(work, experiment["experiment_id"], run_id):
         action = Action(verb="update", what=f"run {child}", why=f"its parent {run_id} is there now")
-        work.add(action, partial(_link, work, path, run_id))
+        work.add(action, partial(_link, work, child, run_id, experiment))
 
 
-def _link(work: Work, path: Path, parent: str) -> None:
+def _link(work: Work, child: str, parent: str, experiment: Mapping[str, Any]) -> None:
     """Link a run to its parent, wherever the run stands."""
+    path = work.place.run(experiment["experiment_id"], child) / RUN
     document = read_document(path)
     stated, mark = part(document), mark_of(document)
     tags = dict(sorted({**stated.tags("tags"), MLFLOW_PARENT_RUN_ID: parent}.items()))
     inside = {**stated.members, "tags": tags}
     linked = {**mark.members, "linked": parent}
     save(path, {**document.members, "mlflow": inside, MEMBER: linked})
-    for copy in work.place.copies(path.parent.name):
+    for copy in work.place.copies(child):
         copy_run(path.parent, copy)
+    list_run(work, experiment, child)
 
 
 def plan_copies(work: Work, key: str) -> None:
@@ -121,6 +119,21 @@ def plan_copies(work: Work, key: str) -> None:
     changed = bool(stale) or any(action.verb != "keep" for action, _ in work.steps)
     if any(True for _ in work.place.copies(folder.name)):
         work.add(Action(verb="update" if changed else "keep", what=f"copies of {folder.name}"), do)
+
+
+def _require_files(folder: Path, run: Run) -> None:
+    """Refuse to build on a run whose files were taken away or changed.
+
+    Raises:
+        ConflictError: One is not there with its size.
+    """
+    for file in run.files:
+        path = folder / ARTIFACTS / file.path
+        if not path.is_file() or path.stat().st_size != file.size:
+            raise ConflictError(
+                f"{path} is not what was written there",
+                hint=f"remove {folder}, then run the same command again",
+            )
 
 
 def _create(work: Work, run: Run, folder: Path, document: bytes) -> int:

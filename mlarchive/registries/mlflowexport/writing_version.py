@@ -45,6 +45,7 @@ def plan_version(work: Work, version: ModelVersion, at: Numbered) -> None:
     labels = {**model, "aliases": aliases}
     same = (
         present is not None
+        and at.name in work.place.model_names()
         and present.members == entry
         and is_copied(folder, copy)
         and all(stated.get(name) == value for name, value in labels.items())

@@ -332,3 +332,42 @@ def test_an_interrupted_write_is_finished_by_the_next(
         registry(folder).write(snapshot, POLICY)
         assert registry(folder).write(snapshot, POLICY).idle
     assert named(folder) == ["models/wine/3"]
+
+
+def test_what_a_killed_write_left_is_no_artifact_and_is_swept(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    written(snapshots.model_version(), folder)
+    artifacts = folder / "experiments" / "e-a" / "run-a" / "artifacts"
+    left = artifacts / ".model.mlarchive-tmp-1-0-00000000"
+    left.mkdir()
+    (left / "half").write_text("half")
+    paths = [
+        getattr(s.entry, "path", "")
+        for s in registry(folder).read(addressed("models/wine/3")).streams
+    ]
+    assert not [path for path in paths if "half" in path]
+    written(snapshots.model_version(aliases=()), folder)
+    assert not left.exists()
+
+
+def test_a_run_that_lost_files_is_not_built_upon(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    written(snapshots.model_version(), folder)
+    (folder / "experiments" / "e-a" / "run-a" / "artifacts" / "plots" / "roc.svg").unlink()
+    with pytest.raises(ConflictError, match=r"roc\.svg is not what was written there"):
+        written(snapshots.model_version(), folder)
+
+
+def test_lists_that_were_lost_are_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    written(snapshots.model_version(), folder)
+    before = {path: raw for path, (_, raw) in tree(folder).items()}
+    for path in (
+        "experiments/experiments.json",
+        "models/models.json",
+        "experiments/e-a/experiment.json",
+    ):
+        (folder / path).unlink()
+    receipt = written(snapshots.model_version(), folder)
+    assert receipt.bytes == 0
+    assert {path: raw for path, (_, raw) in tree(folder).items()} == before
