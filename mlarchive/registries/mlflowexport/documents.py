@@ -6,6 +6,7 @@ is one sentence that names the file and the member.
 
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from mlarchive.errors import DamageError, NotFoundError
 LONGEST = 256 << 20
 """Bytes of a file; some three million points of metrics."""
 
+_SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -46,7 +48,11 @@ class Table:
     def number(self, name: str) -> int:
         """A member that is an integer of 64 bits; 0 if it is not there."""
         value = self.members.get(name)
-        return 0 if value is None else integer(value, f"{name!r} of {self.where}")
+        if value is None:
+            return 0
+        if type(value) is not int or value not in _INTEGERS:
+            raise wrong(f"{name!r} of {self.where}", "an integer of 64 bits")
+        return value
 
     def table(self, name: str) -> "Table":
         """A member that is an object; an empty one if it is not there."""
@@ -57,12 +63,12 @@ class Table:
         where = f"{name!r} of {self.where}"
         return [
             self._table(item, f"{where}, item {number}")
-            for number, item in enumerate(self._list(name), 1)
+            for number, item in enumerate(self.items(name), 1)
         ]
 
     def texts(self, name: str) -> list[str]:
         """A member that is a list of texts."""
-        return [_checked(item, f"{name!r} of {self.where}") for item in self._list(name)]
+        return [_checked(item, f"{name!r} of {self.where}") for item in self.items(name)]
 
     def tags(self, name: str) -> dict[str, str]:
         """A member that is an object of texts, or a list of objects with `key` and `value`."""
@@ -71,19 +77,20 @@ class Table:
         table = self.table(name)
         return {key: table.text(key) for key in table.members}
 
-    def _list(self, name: str) -> list[Any]:
+    def items(self, name: str) -> list[Any]:
+        """A member that is a list of anything."""
         value = self.members.get(name)
         if value is None:
             return []
         if not isinstance(value, list):
-            raise _wrong(f"{name!r} of {self.where}", "a list")
+            raise wrong(f"{name!r} of {self.where}", "a list")
         return value
 
     def _table(self, value: object, where: str) -> "Table":
         if value is None:
             return Table({}, where)
         if not isinstance(value, dict):
-            raise _wrong(where, "an object")
+            raise wrong(where, "an object")
         for key in value:
             _checked(key, f"a name in {where}")
         return Table(value, where)
@@ -103,33 +110,10 @@ def read_document(path: Path) -> Table:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise DamageError(f"{path} is no JSON: {why}", hint=_AGAIN) from error
     if not isinstance(value, dict):
-        raise _wrong(str(path), "a JSON object")
+        raise wrong(str(path), "a JSON object")
+    if _SURROGATE.search(raw):
+        _require_unicode(value, path)
     return Table(value, str(path))
-
-
-def integer(value: object, where: str) -> int:
-    """An integer of 64 bits.
-
-    Raises:
-        DamageError: It is something else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value not in _INTEGERS:
-        raise _wrong(where, "an integer of 64 bits")
-    return value
-
-
-def real(value: object, where: str) -> float:
-    """A number, NaN and infinities too.
-
-    Raises:
-        DamageError: It is something else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(where, "a number")
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise _wrong(where, "a number of 64 bits") from error
 
 
 def _bytes(path: Path) -> bytes:
@@ -156,15 +140,26 @@ def _bytes(path: Path) -> bytes:
 
 def _checked(value: object, where: str) -> str:
     if not isinstance(value, str):
-        raise _wrong(where, "text")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise _wrong(where, "valid Unicode") from error
+        raise wrong(where, "text")
     return value
 
 
-def _wrong(where: str, wanted: str) -> DamageError:
+def _require_unicode(value: object, path: Path) -> None:
+    """Refuse halves of characters, which JSON can say and no text can hold.
+
+    Raises:
+        DamageError: There is one.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise DamageError(
+            f"{path} holds half a character, {error.object[error.start]!a}"
+        ) from error
+
+
+def wrong(where: str, wanted: str) -> DamageError:
+    """What is not what it should be, as an error."""
     return DamageError(f"{where} is not {wanted}", hint=_AGAIN)
 
 

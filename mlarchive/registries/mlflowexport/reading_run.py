@@ -5,6 +5,7 @@ it.
 """
 
 import io
+import json
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -23,7 +24,7 @@ from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.reading_run import lifecycle, run_key
 from mlarchive.registries.mlflow.redaction import redacted, without_credentials
 from mlarchive.registries.mlflowexport.artifacts import ExportedFolder
-from mlarchive.registries.mlflowexport.documents import Table, integer, read_document, real
+from mlarchive.registries.mlflowexport.documents import Table, read_document, wrong
 from mlarchive.registries.mlflowexport.layout import RUN, UNREAD, RunPlace, part
 from mlarchive.registries.mlflowexport.written import MEMBER
 from mlarchive.snapshot import Stream
@@ -36,8 +37,6 @@ _EXPERIMENT_NAME = f"{SOURCE_TAGS}metadata.experiment_name"
 _KNOWN = {"info", "params", "metrics", "tags", "inputs", "export_info", MEMBER}
 _WITH_DATASETS = (2, 4)
 """The version of MLflow that brought datasets."""
-
-_Points = list[object]
 
 
 class ExportedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +130,7 @@ def run_of(stated: Table) -> tuple[str, str]:
 
 def verbatim(members: object) -> str:
     """What an export says of an object, as JSON, without secrets."""
-    return msgspec.json.encode(redacted(members), order="sorted").decode()
+    return json.dumps(redacted(members), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _record(stated: Table, run_id: str, experiment: str, system: Mapping[str, object]) -> Run:
@@ -174,26 +173,51 @@ def _system(document: Table) -> Mapping[str, object]:
 def _series(metrics: Table, owner: str) -> list[Stream]:
     streams = []
     for key in metrics.members:
-        raw = _columns(metrics.tables(key))
+        raw = _columns(metrics, key)
         entry = MetricSeries(key=key, points=len(raw) // 24, sha256="")
         streams.append(Stream(owner=owner, entry=entry, open=partial(io.BytesIO, raw)))
     return streams
 
 
-def _columns(points: list[Table]) -> bytes:
-    rows = [
-        (
-            integer(point.members.get("step", 0), f"'step' of {point.where}"),
-            integer(point.members.get("timestamp"), f"'timestamp' of {point.where}"),
-            real(point.members.get("value"), f"'value' of {point.where}"),
-        )
-        for point in points
-    ]
-    return encode_columns(
-        np.array([step for step, _, _ in rows], dtype=np.int64),
-        np.array([time for _, time, _ in rows], dtype=np.int64),
-        np.array([value for _, _, value in rows], dtype=np.float64),
-    )
+def _columns(metrics: Table, key: str) -> bytes:
+    """The history of a metric. There may be millions of points, so nothing is made for each."""
+    points = metrics.items(key)
+    steps = np.empty(len(points), dtype=np.int64)
+    times = np.empty(len(points), dtype=np.int64)
+    values = np.empty(len(points), dtype=np.float64)
+    for number, point in enumerate(points):
+        where = (metrics, key, number)
+        if not isinstance(point, dict):
+            raise wrong(_called(where), "an object")
+        steps[number] = _integer(point.get("step", 0), "step", where)
+        times[number] = _integer(point.get("timestamp"), "timestamp", where)
+        values[number] = _real(point.get("value"), where)
+    return encode_columns(steps, times, values)
+
+
+_Where = tuple[Table, str, int]
+
+
+def _called(where: _Where) -> str:
+    metrics, key, number = where
+    return f"point {number + 1} of metric {key!r} in {metrics.where}"
+
+
+def _integer(value: object, name: str, where: _Where) -> int:
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
+    raise wrong(f"{name!r} of {_called(where)}", "an integer of 64 bits")
+
+
+def _real(value: object, where: _Where) -> float:
+    if type(value) is float:
+        return value
+    try:
+        if type(value) is int:
+            return float(value)
+    except OverflowError:
+        pass
+    raise wrong(f"'value' of {_called(where)}", "a number of 64 bits")
 
 
 def _inputs(stated: Table) -> tuple[DatasetInput, ...]:

@@ -43,15 +43,15 @@ RUN_PATH = f"experiments/1/{FIRST}/run.json"
         (raw("experiments/experiments.json", '{"mlflow": []}'), "'mlflow' of .* is not an object"),
         (in_run(params=["depth"]), "'params' of .* item 1 is not an object"),
         (in_run(tags={"a": {}}), "'a' of 'tags' of .* is not text"),
-        (in_run(tags={"a": "\ud800"}), "'a' of 'tags' of .* is not valid Unicode"),
+        (in_run(other={"a": "\ud800"}), r"run\.json holds half a character, '\\ud800'"),
         (in_run(info={"start_time": "noon"}), "'start_time' of .* is not an integer of 64 bits"),
         (in_run(info={"end_time": 2**63}), "'end_time' of .* is not an integer of 64 bits"),
         (in_run(info={"run_id": "other"}), "is of run other, not of"),
-        (in_run(metrics={"loss": [1]}), "'loss' of .*, item 1 is not an object"),
+        (in_run(metrics={"loss": [1]}), "point 1 of metric 'loss' in .* is not an object"),
         (in_run(metrics={"loss": [{"value": "1"}]}), "'timestamp' of .* is not an integer"),
         (
             in_run(metrics={"loss": [{"value": None, "timestamp": 0}]}),
-            "'value' of .* is not a number",
+            "'value' of .* is not a number of 64 bits",
         ),
         (
             in_run(metrics={"loss": [{"value": 10**400, "timestamp": 0}]}),
