@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.records import (
     Address,
     Environment,
@@ -121,7 +121,14 @@ def _planned(
             action = Action(verb="skip", what=what, why="it holds something else")
             work.add(action, lambda: None)
             return work, target
-    _plan_runs(work)
+    try:
+        _plan_runs(work)
+    except ConflictError:
+        if isinstance(subject, ModelVersion) or policy.conflict != "skip":
+            raise
+        what = f"run {subject.native.id}"
+        work.steps[:] = [(Action(verb="skip", what=what, why="it holds another"), lambda: None)]
+        return work, target
     if isinstance(subject, ModelVersion):
         plan_version(work, subject, at)
     for record in snapshot.records:

@@ -19,6 +19,8 @@ def plan_experiment(work: Work, experiment: Experiment) -> str:
     experiment_id = plain_id(experiment.native.id, origin)
     if origin_in(work.place.experiment(experiment_id)) not in {"", origin}:
         experiment_id = plain_id("", origin)
+    if experiment_id != experiment.native.id:
+        work.change(f"experiment {experiment.name}", "id", f"it is {experiment_id} in the export")
     path = work.place.experiment(experiment_id)
     stated = {
         "experiment_id": experiment_id,

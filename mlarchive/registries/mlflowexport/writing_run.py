@@ -69,6 +69,8 @@ def plan_run(work: Work, run: Run, experiment: Mapping[str, Any], *, carrier: bo
     same = mark == known and is_listed(work, experiment["experiment_id"], run_id)
     series = series_of(work, run)
     verb: Verb = "keep" if same else "update" if present else "create"
+    if run_id != run.native.id:
+        work.change(f"run {run.native.id}", "id", f"it is {run_id} in the export")
     work.runs[run.key] = folder
     work.marks[run.key] = mark
     _list_losses(work, run)

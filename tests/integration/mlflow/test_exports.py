@@ -23,6 +23,11 @@ pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
 
 VERSIONS = ("models/wine/1", "models/wine/2")
 
+NEEDS_IMPORTER = pytest.mark.skipif(
+    importlib.util.find_spec("mlflow_export_import") is None,
+    reason="mlflow-export-import of the extra [dev] is not installed",
+)
+
 IMPORT = """
 import json, sys
 from mlflow_export_import.bulk import import_models
@@ -79,10 +84,7 @@ def write_all(folder: Path) -> None:
         registry(folder).write(snapshot, WritePolicy())
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("mlflow_export_import") is None,
-    reason="mlflow-export-import of the extra [dev] is not installed",
-)
+@NEEDS_IMPORTER
 def test_the_importer_takes_what_was_written(
     importing_server: MlflowServer, tmp_path: Path
 ) -> None:
@@ -149,3 +151,17 @@ def test_a_server_of_today_goes_into_an_export_with_its_losses_listed(
     }
     back = registry(tmp_path / "export").read(receipt.target)
     assert not back.losses
+
+
+@NEEDS_IMPORTER
+def test_the_importer_takes_a_logged_model_of_today(
+    lab: MlflowRegistry, wine: Seeded, importing_server: MlflowServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "export"
+    package = package_of(lab, wine.name, 2)
+    registry(folder).write(package.snapshot(), WritePolicy(rename="wine of today"))
+    run_importer(importing_server, ("all", "--input-dir", str(folder)))
+    client = MlflowClient(importing_server.uri, importing_server.uri)
+    (version,) = client.search_model_versions("name = 'wine of today'")
+    assert (version.description, version.current_stage) == ("The better one.", "None")
+    assert (Path(str(version.source)) / "MLmodel").is_file()

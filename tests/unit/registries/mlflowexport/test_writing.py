@@ -253,6 +253,14 @@ def test_a_run_with_other_content_is_a_conflict(tmp_path: Path) -> None:
     )
     with pytest.raises(ConflictError, match="is another run, or the same with more in it"):
         written(changed, folder)
+    alone = Snapshot(
+        address=msgspec.structs.replace(more.address, kind="runs", name="run-of-beer-1"),
+        subject="run",
+        records=tuple(r for r in records if r.key in {"run", "experiment"}),
+        streams=more.streams,
+    )
+    receipt = written(alone, folder, WritePolicy(conflict="skip"))
+    assert (receipt.idle, receipt.content_id) == (True, "")
 
 
 def test_experiments_of_two_servers_do_not_meet(tmp_path: Path) -> None:
@@ -272,6 +280,7 @@ def test_experiments_of_two_servers_do_not_meet(tmp_path: Path) -> None:
         folder,
     )
     listed = document(folder / "experiments" / "experiments.json")["mlflow"]["experiments"]
+    assert len({item["id"] for item in listed}) == 2
     assert [item["ok_runs"] for item in listed] == [1, 1]
 
 
