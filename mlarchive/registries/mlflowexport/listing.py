@@ -18,7 +18,7 @@ from mlarchive.registries.mlflowexport.reading_version import (
     aliases_of,
     stage_of,
 )
-from mlarchive.registries.mlflowexport.written import is_carrier
+from mlarchive.registries.mlflowexport.written import is_carrier, mark_of
 from mlarchive.registries.selecting import is_exact, matches
 
 Models = Sequence[ExportedModel]
@@ -87,7 +87,8 @@ def _listings(export: Export, models: Models, origin: str, selector: Selector) -
             stated = part(document) if document else Table({}, "")
             name, _ = run_of(stated)
             if _names(selector, id_=run_id, name=name):
-                yield _run(origin, run_id, name, stated)
+                mark = mark_of(document) if document else Table({}, "")
+                yield _run(origin, run_id, name, stated, mark)
     if selector.kind in {"", "experiments"}:
         for path in export.experiments:
             experiment = experiment_of(read_document(path))
@@ -123,6 +124,7 @@ def _version(origin: str, name: str, version: Table, aliases: tuple[str, ...]) -
         "stage": stage_of(version),
         "run": version.text("run_id"),
         "status": version.text("status"),
+        "origin": mark_of(version).text("origin"),
     }
     return Listing(
         address=_address(origin, name, version.text("version")),
@@ -131,9 +133,13 @@ def _version(origin: str, name: str, version: Table, aliases: tuple[str, ...]) -
     )
 
 
-def _run(origin: str, run_id: str, name: str, stated: Table) -> Listing:
+def _run(origin: str, run_id: str, name: str, stated: Table, mark: Table) -> Listing:
     info = stated.table("info")
-    facts = {"status": info.text("status"), "experiment": info.text("experiment_id")}
+    facts = {
+        "status": info.text("status"),
+        "experiment": info.text("experiment_id"),
+        "origin": mark.text("origin"),
+    }
     return Listing(
         address=Address(origin=origin, kind="runs", name=run_id),
         title=name,
@@ -176,6 +182,7 @@ def _ref(export: Export, listing: Listing) -> Ref:
         content_mark=_digest([content, [_facts(path) for path in documents]]),
         state_mark=_digest([content, [_facts(path) for path in documents], address]),
         settled=listing.facts.get("status") not in _UNFINISHED,
+        origin=listing.facts.get("origin", ""),
     )
 
 

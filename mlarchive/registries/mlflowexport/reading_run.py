@@ -26,7 +26,7 @@ from mlarchive.registries.mlflow.redaction import redacted, without_credentials
 from mlarchive.registries.mlflowexport.artifacts import ExportedFolder
 from mlarchive.registries.mlflowexport.documents import Table, read_document, wrong
 from mlarchive.registries.mlflowexport.layout import RUN, UNREAD, RunPlace, part
-from mlarchive.registries.mlflowexport.written import MEMBER
+from mlarchive.registries.mlflowexport.written import MEMBER, mark_of
 from mlarchive.snapshot import Stream
 
 SOURCE_TAGS = "mlflow_export_import."
@@ -77,7 +77,7 @@ def read_run(
         raise DamageError(f"{document.where} is of run {info.text('run_id')}, not of {run_id}")
     called = experiment_name or tags.get(_EXPERIMENT_NAME, "")
     experiment = read_experiment(place, info.text("experiment_id"), called, gathering)
-    gathering.records.append(_record(stated, run_id, experiment, _system(document)))
+    gathering.records.append(_record(document, run_id, experiment))
     gathering.streams.extend(_series(stated.table("metrics"), run_key(run_id)))
     _list_lacks(document, stated, run_id, place, gathering)
     folder = ExportedFolder(place.folder)
@@ -133,7 +133,9 @@ def verbatim(members: object) -> str:
     return json.dumps(redacted(members), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _record(stated: Table, run_id: str, experiment: str, system: Mapping[str, object]) -> Run:
+def _record(document: Table, run_id: str, experiment: str) -> Run:
+    stated, system = part(document), _system(document)
+    origin = mark_of(document).text("origin")
     info, tags = stated.table("info"), stated.tags("tags")
     name, user = run_of(stated)
     own = {tag: value for tag, value in tags.items() if not tag.startswith(SOURCE_TAGS)}
@@ -144,7 +146,7 @@ def _record(stated: Table, run_id: str, experiment: str, system: Mapping[str, ob
             user=info.text("user_id"),
             location=without_credentials(info.text("artifact_uri")),
             verbatim=verbatim({"info": info.members, "tags": tags, "system": system}),
-            also=_also(tags),
+            also=_also(tags, origin),
         ),
         experiment=experiment,
         name=name,
@@ -159,8 +161,9 @@ def _record(stated: Table, run_id: str, experiment: str, system: Mapping[str, ob
     )
 
 
-def _also(tags: Mapping[str, str]) -> dict[str, str]:
-    kept = {n: v for n, v in tags.items() if n.startswith((marks.PREFIX, SOURCE_TAGS))}
+def _also(tags: Mapping[str, str], origin: str) -> dict[str, str]:
+    kept = {marks.ORIGIN: origin} if origin else {}
+    kept |= {n: v for n, v in tags.items() if n.startswith((marks.PREFIX, SOURCE_TAGS))}
     parent = tags.get(MLFLOW_PARENT_RUN_ID, "")
     return {"parent": parent, **kept} if parent else kept
 

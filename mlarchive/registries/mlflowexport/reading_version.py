@@ -23,7 +23,7 @@ from mlarchive.registries.mlflowexport.layout import (
     part,
 )
 from mlarchive.registries.mlflowexport.reading_run import ExportedRun, read_run, verbatim
-from mlarchive.registries.mlflowexport.written import is_carrier
+from mlarchive.registries.mlflowexport.written import is_carrier, mark_of
 
 _RUN_SOURCE = re.compile(r"runs:/([0-9a-zA-Z_-]+)(?:/+(.*?))?/*$")
 _NO_STAGE = {"", "None"}
@@ -191,6 +191,8 @@ def _registered_model(model: Table) -> RegisteredModel:
 
 def _native(version: Table) -> Native:
     also = {n: v for n, v in version.tags("tags").items() if n.startswith(marks.PREFIX)}
+    if origin := mark_of(version).text("origin"):
+        also[marks.ORIGIN] = origin
     if link := version.text("run_link"):
         also["run_link"] = redacted_text(link)
     return Native(

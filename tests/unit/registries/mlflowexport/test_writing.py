@@ -380,3 +380,13 @@ def test_lists_that_were_lost_are_made_again(tmp_path: Path) -> None:
     receipt = written(snapshots.model_version(), folder)
     assert receipt.bytes == 0
     assert {path: raw for path, (_, raw) in tree(folder).items()} == before
+
+
+def test_what_was_written_says_where_it_is_from(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    written(registry(ALL).read(addressed("models/wine/1")), folder)
+    origins = {ref.origin for ref in registry(folder).changes(Selector(kind="models"))}
+    assert origins == {"export#models/wine/1"}
+    (run,) = registry(folder).changes(Selector(kind="runs"))
+    assert run.origin == f"export#runs/{FIRST}"
+    assert [ref.origin for ref in registry(ALL).changes(Selector(kind="models"))] == ["", ""]
