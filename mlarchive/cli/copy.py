@@ -25,13 +25,15 @@ examples:
   mlarchive copy mlflow+http://127.0.0.1:5000#models/wine/3 mlflow+http://127.0.0.1:5001
   mlarchive copy 'mlflow+http://127.0.0.1:5000#models/*' mlflow+http://127.0.0.1:5001 --keep vault
   mlarchive copy vault:vault#models/wine mlflow+http://127.0.0.1:5001 --dry-run
+  mlarchive copy mlflow-export:old-export mlflow+http://127.0.0.1:5001
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="a locator; see mlarchive -h")
-    parser.add_argument("target", metavar="TARGET", help="mlflow+http://…, vault:DIR or dir:DIR")
+    targets = "mlflow+http://…, vault:DIR, mlflow-export:DIR or dir:DIR"
+    parser.add_argument("target", metavar="TARGET", help=targets)
     parser.add_argument("--keep", type=place, metavar="DIR", help="keep the packages in this vault")
     add_policy(parser)
     add_dry_run(parser)

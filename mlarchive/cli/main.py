@@ -42,6 +42,7 @@ what it works on, as REGISTRY[#OBJECT]:
   mlflow:, mlflow:#models/wine/3            that server, an object in it
   dir:DIR                                   a folder of files
   vault:DIR                                 a folder of packages
+  mlflow-export:DIR                         what mlflow-export-import writes and reads
   FILE.mlpkg, FILE.mlpkg#runs/ID            a package, a record in it
 
 limits: packages that unpack to more than MLARCHIVE_MAX_UNPACKED (such as 500GB), or whose documents

@@ -23,7 +23,8 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("package", metavar="PACKAGE", help="FILE.mlpkg")
-    parser.add_argument("target", metavar="TARGET", help="mlflow+http://…, vault:DIR or dir:DIR")
+    targets = "mlflow+http://…, vault:DIR, mlflow-export:DIR or dir:DIR"
+    parser.add_argument("target", metavar="TARGET", help=targets)
     add_policy(parser)
     add_dry_run(parser)
 

@@ -122,6 +122,17 @@ def _open_package(locator: Locator, origin: str, environment: Environ) -> Opened
     return PackageRegistry.open(Path(locator.registry))
 
 
+def _open_mlflow_export(locator: Locator, origin: str, environment: Environ) -> Opened:  # noqa: ARG001  (the export states its times)
+    if importlib.util.find_spec("mlflow") is None:
+        raise MissingExtraError(
+            f"{locator.origin} holds MLflow's objects, and MLflow's client is not installed",
+            hint="pip install 'mlarchive[mlflow]'",
+        )
+    from mlarchive.registries.mlflowexport import MlflowExportRegistry
+
+    return MlflowExportRegistry(Path(locator.registry), origin=origin)
+
+
 def _open_mlflow(locator: Locator, origin: str, environment: Environ) -> Opened:  # noqa: ARG001  (the client reads its usual variables itself)
     if importlib.util.find_spec("mlflow") is None:
         raise MissingExtraError(
@@ -163,6 +174,7 @@ _OPENERS: dict[str, Callable[[Locator, str, Environ], Opened]] = {
     "dir": _open_directory,
     "vault": _open_vault,
     "package": _open_package,
+    "mlflow-export": _open_mlflow_export,
     "mlflow+http": _open_mlflow,
     "mlflow+https": _open_mlflow,
     "mlflow+sqlite": _open_mlflow,

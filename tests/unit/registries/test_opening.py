@@ -63,7 +63,7 @@ def test_a_whole_server_that_nobody_named_has_a_hint_without_an_object() -> None
 def test_the_page_of_locators_says_which_schemes_can_be_opened() -> None:
     page = (Path(__file__).parents[3] / "spec" / "locators.md").read_text()
     said = page.partition("\nThis version opens ")[2].partition(".\n")[0]
-    assert set(re.findall(r"`([a-z+]+):", said)) == SCHEMES | {"models", "runs"}
+    assert set(re.findall(r"`([a-z+-]+):", said)) == SCHEMES | {"models", "runs"}
     assert "`FILE.mlpkg`" in said
 
 
