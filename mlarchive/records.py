@@ -325,8 +325,61 @@ class Folder(Record, frozen=True, kw_only=True, tag="folder"):
     files: Content[tuple[File, ...]] = ()
 
 
+class Prompt(Record, frozen=True, kw_only=True, tag="prompt"):
+    """A named prompt of a registry, of which there are versions.
+
+    Attributes:
+        name: Its name; an address, therefore evidence.
+        description: Free text.
+        tags: As the registry has them, without those that another field says.
+        experiments: Names of the experiments that it is linked to, sorted.
+    """
+
+    name: Evidence[str] = ""
+    description: State[str] = ""
+    tags: State[Tags] = {}
+    experiments: State[tuple[str, ...]] = ()
+
+
+class PromptVersion(Record, frozen=True, kw_only=True, tag="prompt-version"):
+    """One version of a prompt.
+
+    Attributes:
+        prompt: The prompt it is a version of.
+        name: The prompt's name; an address.
+        version: As the source spells it; an address.
+        template: The text, letter for letter; of a chat its messages, as the JSON text that was
+            registered.
+        template_type: `text` or `chat`.
+        response_format: JSON text; "" if none.
+        model_settings: MLflow's `model_config`, JSON text; "" if none. It may be changed later.
+        message: The commit message, which MLflow shows as the version's description too.
+        aliases: The aliases that point at this version, sorted.
+        tags: As the registry has them, without those that another field says.
+    """
+
+    prompt: Content[Key] = ""
+    name: Evidence[str] = ""
+    version: Evidence[str] = ""
+    template: Content[str] = ""
+    template_type: Content[str] = ""
+    response_format: Content[str] = ""
+    model_settings: State[str] = ""
+    message: State[str] = ""
+    aliases: State[tuple[str, ...]] = ()
+    tags: State[Tags] = {}
+
+
 AnyRecord: TypeAlias = (
-    RegisteredModel | ModelVersion | LoggedModel | Run | Experiment | Environment | Folder
+    RegisteredModel
+    | ModelVersion
+    | LoggedModel
+    | Run
+    | Experiment
+    | Environment
+    | Folder
+    | Prompt
+    | PromptVersion
 )
 
 
@@ -337,7 +390,7 @@ class Address(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
     Attributes:
         origin: The registry's own name (a name given in the configuration, else its locator).
-        kind: `models`, `runs`, `experiments`, `folders`.
+        kind: `models`, `runs`, `experiments`, `folders`, `prompts` and others of `locators.md`.
         name: The name, or the id for kinds that have no name.
         version: As the source spells it; "" where the kind has none.
     """

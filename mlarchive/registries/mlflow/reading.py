@@ -11,11 +11,12 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.reading_model import read_logged_model
+from mlarchive.registries.mlflow.reading_prompt import read_prompt, read_prompt_version
 from mlarchive.registries.mlflow.reading_run import read_run, run_key
-from mlarchive.registries.mlflow.reading_version import read_version
+from mlarchive.registries.mlflow.reading_version import read_registered_model, read_version
 from mlarchive.registries.mlflow.selecting import (
-    is_prompt,
-    registered_model,
+    model_named,
+    prompt_named,
     run_of,
     selected_versions,
 )
@@ -32,11 +33,16 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
     gathering = Gathering()
     if address.kind == "models" and address.version:
         subject = _read_version(connection, address, gathering)
+    elif address.kind == "registered-models":
+        subject = read_registered_model(model_named(connection, address.name), gathering)
+    elif address.kind == "prompts":
+        subject = _read_prompt(connection, address, gathering)
     elif address.kind == "runs":
         subject = _read_run(connection, run_of(connection, address.name), gathering)
     else:
         raise UnsupportedError(
-            f"{address} cannot be read as one object", hint="name a model version or a run"
+            f"{address} cannot be read as one object",
+            hint="name a model version, a prompt or a run",
         )
     return Snapshot(
         address=address,
@@ -49,12 +55,19 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
 
 
 def _read_version(connection: Connection, address: Address, gathering: Gathering) -> str:
-    model = registered_model(connection, address.name)
-    if is_prompt(model):
-        raise UnsupportedError(f"{model.name} is a prompt, and prompts cannot be carried yet")
+    model = model_named(connection, address.name)
     selector = Selector(kind="models", name=address.name, version=address.version)
     (version,) = selected_versions(connection, model, selector)
     return read_version(connection, version, model, gathering)
+
+
+def _read_prompt(connection: Connection, address: Address, gathering: Gathering) -> str:
+    prompt = prompt_named(connection, address.name)
+    if not address.version:
+        return read_prompt(connection, prompt, gathering)
+    selector = Selector(kind="prompts", name=address.name, version=address.version)
+    (version,) = selected_versions(connection, prompt, selector)
+    return read_prompt_version(connection, version, prompt, gathering)
 
 
 def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> str:

@@ -8,20 +8,22 @@ import contextlib
 
 import msgspec
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import (
     Address,
     Environment,
     Experiment,
     LoggedModel,
     ModelVersion,
+    Prompt,
+    PromptVersion,
     RegisteredModel,
     Run,
 )
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.selecting import all_experiments, versions_of
+from mlarchive.registries.mlflow.selecting import all_experiments, registered_model, versions_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work
 from mlarchive.registries.mlflow.writing_experiment import (
@@ -30,6 +32,11 @@ from mlarchive.registries.mlflow.writing_experiment import (
     plan_experiment_end,
 )
 from mlarchive.registries.mlflow.writing_model import plan_logged_model
+from mlarchive.registries.mlflow.writing_named import (
+    plan_named_marks,
+    plan_registered_model,
+)
+from mlarchive.registries.mlflow.writing_prompt import plan_prompt_alone, plan_prompt_version
 from mlarchive.registries.mlflow.writing_run import (
     find_run,
     plan_model_inputs,
@@ -40,14 +47,17 @@ from mlarchive.registries.mlflow.writing_run import (
 from mlarchive.registries.mlflow.writing_version import (
     find_place,
     know_held,
-    plan_registered_model,
     plan_sweep,
     plan_version,
     target_name,
 )
+from mlarchive.registries.selecting import WITH_VERSIONS
 from mlarchive.snapshot import Snapshot
 
-_WRITABLE = (RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment)
+_WRITABLE = (
+    *(RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment),
+    *(Prompt, PromptVersion),
+)
 
 
 def plan(connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:
@@ -79,7 +89,7 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
             step.do()
     subject = snapshot.record(snapshot.subject)
     reached = work.ids.get(subject.key, "")
-    if reached and isinstance(subject, ModelVersion):
+    if reached and isinstance(subject, ModelVersion | PromptVersion):
         target = msgspec.structs.replace(target, version=reached)
     elif reached:
         target = msgspec.structs.replace(target, name=reached)
@@ -100,14 +110,16 @@ def held(
 ) -> Holding | None:
     """What the target remembers of an object; None if it never got it whole."""
     mark = marks.origin_mark(source)
-    if source.kind == "models":
+    if source.kind == "registered-models" or (source.kind == "prompts" and not source.version):
+        return _held_alone(connection, origin, source, policy)
+    if source.kind in WITH_VERSIONS:
         name = policy.rename or source.name
         found = [
             (str(version.version), version.tags)
-            for version in versions_of(connection, name)
+            for version in versions_of(connection, name, prompt=source.kind == "prompts")
             if version.tags.get(marks.ORIGIN) == mark and marks.CONTENT_ID in version.tags
         ]
-        address = Address(origin=origin, kind="models", name=name)
+        address = Address(origin=origin, kind=source.kind, name=name)
         return next((_holding(address, {"version": n}, tags) for n, tags in found), None)
     experiments = [e.experiment_id for e in all_experiments(connection)]
     runs = find_run(connection, mark, experiments) if source.kind == "runs" else []
@@ -119,6 +131,20 @@ def held(
         ),
         None,
     )
+
+
+def _held_alone(
+    connection: Connection, origin: str, source: Address, policy: WritePolicy
+) -> Holding | None:
+    """What it remembers of a model or a prompt by itself."""
+    kind = "prompts" if source.kind == "prompts" else "models"
+    mark = marks.origin_mark(Address(origin=source.origin, kind=kind, name=source.name))
+    name = policy.rename or source.name
+    with contextlib.suppress(NotFoundError):
+        tags = registered_model(connection, name).tags
+        if tags.get(marks.ORIGIN) == mark and marks.CONTENT_ID in tags:
+            return _holding(Address(origin=origin, kind=source.kind, name=name), {}, tags)
+    return None
 
 
 def _holding(address: Address, part: dict[str, str], tags: dict[str, str]) -> Holding:
@@ -142,15 +168,28 @@ def _planned(
     subject = snapshot.record(snapshot.subject)
     if isinstance(subject, ModelVersion):
         return work, _plan_version_and_all(work, origin, subject)
+    if isinstance(subject, PromptVersion):
+        return work, plan_prompt_version(work, origin, subject)
+    if isinstance(subject, Prompt):
+        return work, plan_prompt_alone(work, origin, subject)
+    if isinstance(subject, RegisteredModel):
+        return work, _plan_model_alone(work, origin, subject)
     if isinstance(subject, Run):
         _plan_runs_and_models(work)
         plan_run_marks(work, subject)
         _plan_ends(work)
         return work, Address(origin=origin, kind="runs", name=work.ids.get(subject.key, "(new)"))
     raise UnsupportedError(
-        f"MLflow takes model versions and runs, not a {subject.__struct_config__.tag} by itself",
+        f"MLflow does not take a {subject.__struct_config__.tag} by itself",
         hint="unpack it into a folder: dir:DIR",
     )
+
+
+def _plan_model_alone(work: Work, origin: str, subject: RegisteredModel) -> Address:
+    name = work.policy.rename or subject.name
+    plan_registered_model(work, subject, name)
+    plan_named_marks(work, subject, name)
+    return Address(origin=origin, kind="registered-models", name=name)
 
 
 def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Address:
