@@ -370,6 +370,24 @@ class PromptVersion(Record, frozen=True, kw_only=True, tag="prompt-version"):
     tags: State[Tags] = {}
 
 
+class EvaluationDataset(Record, frozen=True, kw_only=True, tag="evaluation-dataset"):
+    """A dataset that evaluations of prompts and agents run on (MLflow 3).
+
+    Attributes:
+        name: Its name, which need not be unique; an address.
+        records: How many it has.
+        files: They themselves, in `records.jsonl` (`evaluation-datasets.md` defines its bytes).
+        tags: As the server has them.
+        experiments: Names of the experiments that it belongs to, sorted.
+    """
+
+    name: Evidence[str] = ""
+    records: Content[Integer] = 0
+    files: Content[tuple[File, ...]] = ()
+    tags: State[Tags] = {}
+    experiments: State[tuple[str, ...]] = ()
+
+
 AnyRecord: TypeAlias = (
     RegisteredModel
     | ModelVersion
@@ -380,6 +398,7 @@ AnyRecord: TypeAlias = (
     | Folder
     | Prompt
     | PromptVersion
+    | EvaluationDataset
 )
 
 

@@ -39,6 +39,7 @@ _KINDS = {
     "folder": "folders",
     "prompt": "prompts",
     "prompt-version": "prompts",
+    "evaluation-dataset": "evaluation-datasets",
 }
 
 

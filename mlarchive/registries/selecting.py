@@ -22,6 +22,7 @@ KINDS = (
     "registered-models",
     "environments",
     "prompts",
+    "evaluation-datasets",
 )
 """All kinds of object that a locator can name."""
 

@@ -22,7 +22,7 @@ from mlarchive.registries.mlflow.listing import refuse_other_kinds
 from mlarchive.registries.mlflow.natives import plain
 from mlarchive.registries.mlflow.reading_run import run_name_and_user
 from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
-from mlarchive.registries.mlflow.seeing_registered import digest, see_registered
+from mlarchive.registries.mlflow.seeing_others import SEEN, digest, see_others
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
     runs_in,
@@ -38,7 +38,7 @@ _UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
 
 
 def see_changes(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
-    """Every selected model version, model, prompt or run, newest first.
+    """Every selected object; model versions, prompts and runs newest first.
 
     Raises:
         NotFoundError: One thing is named exactly and is not there.
@@ -56,8 +56,8 @@ def see_changes(connection: Connection, origin: str, selector: Selector) -> Iter
             "experiments are not mirrored by themselves",
             hint="name models or runs; each brings its experiment along",
         )
-    if selector.kind in {"registered-models", "prompts"}:
-        yield from see_registered(connection, origin, selector)
+    if selector.kind in SEEN:
+        yield from see_others(connection, origin, selector)
         return
     if selector.kind == "runs":
         view = _View(connection)

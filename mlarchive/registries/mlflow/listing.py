@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from mlflow.entities import Experiment, Run
+from mlflow.entities import EvaluationDataset, Experiment, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from mlarchive.errors import UnsupportedError
@@ -11,6 +11,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Listing, Selector
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.reading_version import stage_of
 from mlarchive.registries.mlflow.selecting import (
     selected_experiments,
@@ -53,6 +54,10 @@ def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterato
         yield from (_prompt_version(origin, version) for version in versions)
         if is_alone(versions, selector):
             yield _alone(origin, "prompts", prompt)
+
+
+def _datasets(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    yield from (_dataset(origin, one) for one in selected_datasets(connection, selector))
 
 
 def _runs(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -160,6 +165,17 @@ def _experiment(origin: str, experiment: Experiment) -> Listing:
     )
 
 
+def _dataset(origin: str, dataset: EvaluationDataset) -> Listing:
+    tags = dataset.tags or {}
+    return Listing(
+        address=Address(origin=origin, kind="evaluation-datasets", name=dataset.dataset_id),
+        title=dataset.name,
+        facts=_said({"digest": dataset.digest or "", "origin": tags.get(marks.ORIGIN, "")}),
+        content_id=tags.get(marks.CONTENT_ID, ""),
+        state_id=tags.get(marks.STATE_ID, ""),
+    )
+
+
 def _said(facts: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
@@ -172,6 +188,7 @@ _LISTED: Mapping[str, Callable[[Connection, str, Selector], Iterator[Listing]]] 
     "models": _models,
     "registered-models": _models_alone,
     "prompts": _prompts,
+    "evaluation-datasets": _datasets,
     "runs": _runs,
     "experiments": _experiments,
 }

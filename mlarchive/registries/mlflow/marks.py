@@ -81,7 +81,12 @@ def logged_model_tags(tags: Mapping[str, str]) -> Tags:
 
 def origin_mark(address: Address) -> str:
     """An address as a tag's value that can stand between quotes in a search."""
-    return str(address).replace("'", "%27").replace('"', "%22")
+    return quotable(str(address))
+
+
+def quotable(text: str) -> str:
+    """A text that can stand between quotes in a search."""
+    return text.replace("'", "%27").replace('"', "%22")
 
 
 def origin_of(record: AnyRecord, snapshot: Snapshot) -> str:
@@ -113,6 +118,15 @@ def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
     if not before:
         return {}
     return {PATH: msgspec.json.encode([*before, snapshot.address.origin]).decode()}
+
+
+NOTHING = hashlib.sha256().hexdigest()
+"""The digest of no bytes."""
+
+
+def line_digest(line: bytes) -> bytes:
+    """A short stand-in for a line, for sets of many."""
+    return hashlib.sha256(line).digest()
 
 
 def record_digest(record: AnyRecord) -> str:

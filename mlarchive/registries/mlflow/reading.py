@@ -8,8 +8,10 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.reading_dataset import read_dataset
 from mlarchive.registries.mlflow.reading_model import read_logged_model
 from mlarchive.registries.mlflow.reading_prompt import read_prompt, read_prompt_version
 from mlarchive.registries.mlflow.reading_run import read_run, run_key
@@ -35,6 +37,10 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
         subject = _read_version(connection, address, gathering)
     elif address.kind == "registered-models":
         subject = read_registered_model(model_named(connection, address.name), gathering)
+    elif address.kind == "evaluation-datasets":
+        selector = Selector(kind=address.kind, name=address.name, named="id")
+        (dataset,) = selected_datasets(connection, selector)
+        subject = read_dataset(connection, dataset, gathering)
     elif address.kind == "prompts":
         subject = _read_prompt(connection, address, gathering)
     elif address.kind == "runs":

@@ -8,8 +8,8 @@ from mlarchive.records import Prompt, PromptVersion
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.linking import experiment_names, with_experiments
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
-from mlarchive.registries.mlflow.selecting import all_experiments
 
 
 def prompt_key(name: str) -> str:
@@ -21,15 +21,13 @@ def read_prompt(connection: Connection, model: MlflowModel, gathering: Gathering
     """Gather a prompt without its versions; returns the key of its record."""
     ids = prompts.ids_in(model.tags.get(prompts.EXPERIMENTS, ""))
     names = experiment_names(connection, f"prompts/{model.name}", ids, gathering)
-    native = native_registered_model(model)
-    also = marks.marks_in(model.tags)
-    if names:
-        # So that a target finds those that it has under another name.
-        also["experiments"] = msgspec.json.encode(names, order="sorted").decode()
+    native = msgspec.structs.replace(
+        native_registered_model(model), also=marks.marks_in(model.tags)
+    )
     gathering.records.append(
         Prompt(
             key=prompt_key(model.name),
-            native=msgspec.structs.replace(native, also=also),
+            native=with_experiments(native, names),
             name=model.name,
             description=model.description or "",
             tags=prompts.prompt_labels(model.tags),
@@ -63,15 +61,3 @@ def read_prompt_version(
         )
     )
     return key
-
-
-def experiment_names(
-    connection: Connection, what: str, ids: list[str], gathering: Gathering
-) -> dict[str, str]:
-    """The names of some experiments by their ids; one that is no longer there is a loss."""
-    if not ids:
-        return {}
-    there = {e.experiment_id: e.name for e in all_experiments(connection)}
-    for gone in (one for one in ids if one not in there):
-        gathering.lose(what, f"experiment {gone}", "the server no longer has it")
-    return {one: there[one] for one in ids if one in there}

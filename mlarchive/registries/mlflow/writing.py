@@ -12,6 +12,7 @@ from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import (
     Address,
     Environment,
+    EvaluationDataset,
     Experiment,
     LoggedModel,
     ModelVersion,
@@ -26,6 +27,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.selecting import all_experiments, registered_model, versions_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work
+from mlarchive.registries.mlflow.writing_dataset import held_dataset, plan_dataset
 from mlarchive.registries.mlflow.writing_experiment import (
     plan_awakening,
     plan_experiment,
@@ -56,7 +58,7 @@ from mlarchive.snapshot import Snapshot
 
 _WRITABLE = (
     *(RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment),
-    *(Prompt, PromptVersion),
+    *(Prompt, PromptVersion, EvaluationDataset),
 )
 
 
@@ -112,6 +114,10 @@ def held(
     mark = marks.origin_mark(source)
     if source.kind == "registered-models" or (source.kind == "prompts" and not source.version):
         return _held_alone(connection, origin, source, policy)
+    if source.kind == "evaluation-datasets":
+        dataset = held_dataset(connection, mark)
+        address = Address(origin=origin, kind=source.kind, name=dataset[0] if dataset else "")
+        return _holding(address, {}, dataset[1]) if dataset else None
     if source.kind in WITH_VERSIONS:
         name = policy.rename or source.name
         found = [
@@ -172,6 +178,8 @@ def _planned(
         return work, plan_prompt_version(work, origin, subject)
     if isinstance(subject, Prompt):
         return work, plan_prompt_alone(work, origin, subject)
+    if isinstance(subject, EvaluationDataset):
+        return work, plan_dataset(work, origin, subject)
     if isinstance(subject, RegisteredModel):
         return work, _plan_model_alone(work, origin, subject)
     if isinstance(subject, Run):

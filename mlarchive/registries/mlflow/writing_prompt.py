@@ -6,19 +6,17 @@ model's version.
 
 from functools import partial
 
-import msgspec
-from mlflow.entities import ExperimentTag
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
 from mlarchive.errors import RemoteError
-from mlarchive.records import Address, Experiment, Prompt, PromptVersion, Tags
+from mlarchive.records import Address, Prompt, PromptVersion, Tags
 from mlarchive.registries.mlflow import marks, prompts
+from mlarchive.registries.mlflow.linking import link_experiments
 from mlarchive.registries.mlflow.numbering import Place
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work, cut, plan_tags
-from mlarchive.registries.mlflow.writing_experiment import find_experiment
 from mlarchive.registries.mlflow.writing_named import (
     model_at_target,
     plan_named,
@@ -72,7 +70,7 @@ def plan_prompt(work: Work, record: Prompt, name: str) -> None:
     """Plan a prompt's creation or its labels."""
     found = model_at_target(work, name, prompt=True)
     plan_named(work, record, name, found, prompts.prompt_labels(found.tags) if found else {})
-    linked = [link_experiment(work, record, one) for one in record.experiments]
+    linked = link_experiments(work, record)
     held = prompts.ids_in(found.tags.get(prompts.EXPERIMENTS, "")) if found else []
     exact = not found or found.tags.get(marks.ORIGIN) == marks.origin_of(record, work.snapshot)
     known = {work.ids[key] for key in linked if key in work.ids}
@@ -89,41 +87,6 @@ def plan_prompt(work: Work, record: Prompt, name: str) -> None:
             work.connection.models.delete_registered_model_tag(name, prompts.EXPERIMENTS)
 
     work.step("update", f"experiments of prompts/{name}", "as at the source", link)
-
-
-def link_experiment(work: Work, record: Prompt, name: str) -> str:
-    """Find the experiment of a name that a record is linked to, or plan one.
-
-    Returns:
-        Its key among the ids of the work.
-    """
-    native = {name: one for one, name in source_ids(record).items()}.get(name, "")
-    key = f"experiment {name!r} that {record.key} is linked to"
-    if native:
-        address = Address(origin=work.snapshot.address.origin, kind="experiments", name=native)
-        origin = marks.origin_mark(address)
-    else:
-        origin = f"{marks.origin_of(record, work.snapshot)}!{name}".replace("'", "%27")
-    found = find_experiment(work, Experiment(key=key, name=name), origin)
-    if found:
-        work.ids[key] = found.experiment_id
-        return key
-
-    def create() -> None:
-        with once():
-            tags = [ExperimentTag(marks.ORIGIN, origin)]
-            work.ids[key] = work.connection.tracking.create_experiment(name, tags=tags)
-
-    work.step("create", f"experiment {name!r}", "what is written is linked to it", create)
-    return key
-
-
-def source_ids(record: Prompt) -> Tags:
-    """Names of experiments by their ids at the source, as evidence tells."""
-    try:
-        return msgspec.json.decode(record.native.also.get("experiments", "{}"), type=Tags)
-    except msgspec.DecodeError:
-        return {}
 
 
 def _plan_version(work: Work, record: PromptVersion, place: Place) -> None:
