@@ -388,6 +388,41 @@ class EvaluationDataset(Record, frozen=True, kw_only=True, tag="evaluation-datas
     experiments: State[tuple[str, ...]] = ()
 
 
+class Scorer(Record, frozen=True, kw_only=True, tag="scorer"):
+    """A registered scorer of an experiment (MLflow 3), with all its versions.
+
+    Attributes:
+        name: Its name; an address.
+        experiment: The experiment it belongs to.
+        versions: What MLflow serialised of it, JSON text, by version number. It may hold source
+            code, which nothing here runs.
+        online: How it is applied to new traces: JSON texts with `filter` and `sample_rate`, sorted.
+    """
+
+    name: Evidence[str] = ""
+    experiment: Content[Key] = ""
+    versions: Content[dict[str, str]] = {}
+    online: State[tuple[str, ...]] = ()
+
+
+class Webhook(Record, frozen=True, kw_only=True, tag="webhook"):
+    """Who is told of changes in a registry. Its secret is never part of it.
+
+    Attributes:
+        name: Its name, which need not be unique; an address.
+        url: Whom to tell; credentials in it are replaced by `[redacted]`.
+        events: Of what, such as `model_version.created`, sorted.
+        description: Free text.
+        status: `ACTIVE` or `DISABLED`.
+    """
+
+    name: Evidence[str] = ""
+    url: Content[str] = ""
+    events: Content[tuple[str, ...]] = ()
+    description: State[str] = ""
+    status: State[str] = ""
+
+
 AnyRecord: TypeAlias = (
     RegisteredModel
     | ModelVersion
@@ -399,6 +434,8 @@ AnyRecord: TypeAlias = (
     | Prompt
     | PromptVersion
     | EvaluationDataset
+    | Scorer
+    | Webhook
 )
 
 

@@ -40,6 +40,8 @@ _KINDS = {
     "prompt": "prompts",
     "prompt-version": "prompts",
     "evaluation-dataset": "evaluation-datasets",
+    "scorer": "scorers",
+    "webhook": "webhooks",
 }
 
 

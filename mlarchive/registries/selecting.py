@@ -23,6 +23,8 @@ KINDS = (
     "environments",
     "prompts",
     "evaluation-datasets",
+    "scorers",
+    "webhooks",
 )
 """All kinds of object that a locator can name."""
 

@@ -84,6 +84,10 @@ def from_status(status: int, words: str, place: str) -> MlarchiveError:
     return RemoteError(said)
 
 
+REFUSALS = (RemoteError, NotFoundError)
+"""What a server raises when it will not take something, however often it is sent."""
+
+
 def lacks_endpoint(error: Exception) -> bool:
     """Whether a server says that it knows no such request, as one of an earlier version does."""
     if isinstance(error, NotImplementedError):

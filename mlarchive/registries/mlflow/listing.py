@@ -13,6 +13,8 @@ from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.reading_version import stage_of
+from mlarchive.registries.mlflow.remembering import Remembered, remembered, scorer_tag
+from mlarchive.registries.mlflow.scorers import selected_scorers
 from mlarchive.registries.mlflow.selecting import (
     selected_experiments,
     selected_models,
@@ -20,6 +22,7 @@ from mlarchive.registries.mlflow.selecting import (
     selected_runs,
     selected_versions,
 )
+from mlarchive.registries.mlflow.webhooks import mark_of, selected_webhooks
 
 
 def list_objects(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -58,6 +61,28 @@ def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterato
 
 def _datasets(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
     yield from (_dataset(origin, one) for one in selected_datasets(connection, selector))
+
+
+def _scorers(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    for one in selected_scorers(connection, selector):
+        mark = remembered(one.experiment.tags, scorer_tag(one.name))
+        yield _remembered(Address(origin=origin, kind="scorers", name=one.called), one.name, mark)
+
+
+def _webhooks(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    for one in selected_webhooks(connection, selector):
+        address = Address(origin=origin, kind="webhooks", name=one.webhook_id)
+        yield _remembered(address, one.name, mark_of(connection, one.webhook_id))
+
+
+def _remembered(address: Address, title: str, mark: Remembered | None) -> Listing:
+    return Listing(
+        address=address,
+        title=title,
+        facts={"origin": mark.origin} if mark else {},
+        content_id=mark.content_id if mark else "",
+        state_id=mark.state_id if mark else "",
+    )
 
 
 def _runs(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -189,6 +214,8 @@ _LISTED: Mapping[str, Callable[[Connection, str, Selector], Iterator[Listing]]] 
     "registered-models": _models_alone,
     "prompts": _prompts,
     "evaluation-datasets": _datasets,
+    "scorers": _scorers,
+    "webhooks": _webhooks,
     "runs": _runs,
     "experiments": _experiments,
 }

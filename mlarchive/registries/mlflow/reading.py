@@ -16,12 +16,14 @@ from mlarchive.registries.mlflow.reading_model import read_logged_model
 from mlarchive.registries.mlflow.reading_prompt import read_prompt, read_prompt_version
 from mlarchive.registries.mlflow.reading_run import read_run, run_key
 from mlarchive.registries.mlflow.reading_version import read_registered_model, read_version
+from mlarchive.registries.mlflow.scorers import read_scorer, selected_scorers
 from mlarchive.registries.mlflow.selecting import (
     model_named,
     prompt_named,
     run_of,
     selected_versions,
 )
+from mlarchive.registries.mlflow.webhooks import read_webhook, selected_webhooks
 from mlarchive.snapshot import Snapshot
 
 
@@ -41,6 +43,13 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
         selector = Selector(kind=address.kind, name=address.name, named="id")
         (dataset,) = selected_datasets(connection, selector)
         subject = read_dataset(connection, dataset, gathering)
+    elif address.kind == "scorers":
+        (scorer,) = selected_scorers(connection, Selector(kind=address.kind, name=address.name))
+        subject = read_scorer(connection, scorer, gathering)
+    elif address.kind == "webhooks":
+        selector = Selector(kind=address.kind, name=address.name, named="id")
+        (webhook,) = selected_webhooks(connection, selector)
+        subject = read_webhook(connection, webhook, gathering)
     elif address.kind == "prompts":
         subject = _read_prompt(connection, address, gathering)
     elif address.kind == "runs":

@@ -22,10 +22,11 @@ from mlarchive.registries.base import (
 from mlarchive.registries.mlflow.changes import see_changes
 from mlarchive.registries.mlflow.connection import Connection, connect
 from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.holding import held
 from mlarchive.registries.mlflow.listing import list_objects
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.settings import patience
-from mlarchive.registries.mlflow.writing import held, plan, write
+from mlarchive.registries.mlflow.writing import plan, write
 from mlarchive.snapshot import Snapshot
 
 

@@ -13,12 +13,20 @@ from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
 from mlarchive.registries.mlflow.listing import is_alone
+from mlarchive.registries.mlflow.remembering import (
+    Remembered,
+    origin_parts,
+    remembered,
+    scorer_tag,
+)
+from mlarchive.registries.mlflow.scorers import online_of, selected_scorers, versions_of_scorer
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
     selected_models,
     selected_prompts,
     selected_versions,
 )
+from mlarchive.registries.mlflow.webhooks import mark_of, selected_webhooks, webhook_record
 
 
 def see_others(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
@@ -75,6 +83,45 @@ def _datasets(connection: Connection, origin: str, selector: Selector) -> Iterat
         )
 
 
+def _scorers(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
+    for one in selected_scorers(connection, selector):
+        experiment_id = one.experiment.experiment_id
+        mark = remembered(one.experiment.tags, scorer_tag(one.name))
+        yield _marked(
+            Address(origin=origin, kind="scorers", name=one.called),
+            mark,
+            [sorted(versions_of_scorer(connection, experiment_id, one.name).items())],
+            [
+                online_of(connection, one.id, experiment_id),
+                marks.state_tags(one.experiment.tags),
+            ],
+        )
+
+
+def _webhooks(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
+    for one in selected_webhooks(connection, selector):
+        record = webhook_record(one)
+        yield _marked(
+            Address(origin=origin, kind="webhooks", name=one.webhook_id),
+            mark_of(connection, one.webhook_id),
+            [record.url, record.events],
+            [record.name, record.description, record.status],
+        )
+
+
+def _marked(
+    address: Address, mark: Remembered | None, content: list[object], state: list[object]
+) -> Ref:
+    whence, through = origin_parts(mark)
+    return Ref(
+        address=address,
+        content_mark=digest(content),
+        state_mark=digest(state),
+        origin=whence,
+        through=through,
+    )
+
+
 def _experiment_names(connection: Connection) -> dict[str, str]:
     return {e.experiment_id: e.name for e in all_experiments(connection)}
 
@@ -100,5 +147,7 @@ SEEN: Mapping[str, Callable[[Connection, str, Selector], Iterator[Ref]]] = {
     "registered-models": _models,
     "prompts": _prompts,
     "evaluation-datasets": _datasets,
+    "scorers": _scorers,
+    "webhooks": _webhooks,
 }
 """The kinds that are seen here."""

@@ -38,14 +38,19 @@ def there(target_server: MlflowServer) -> MlflowClient:
     return MlflowClient(target_server.uri, target_server.uri)
 
 
-def register(client: MlflowClient, name: str, versions: int = 2) -> None:
-    """A prompt: first a text, then chats with everything that a version may have."""
-    client.register_prompt(name, TEXT, commit_message="first", tags={"author": "ada"})
+def register(client: MlflowClient, name: str, versions: int = 2, description: str = "") -> None:
+    """A prompt: first a text, then chats with everything that a version may have.
+
+    `register_prompt` links it to some experiment a while later, so the store below it is used.
+    """
+    store = client._get_registry_client().store  # noqa: SLF001
+    store.create_prompt(name, description=description, tags={"author": "ada"})
+    store.create_prompt_version(name, TEXT, description="first")
     for number in range(2, versions + 1):
-        client.register_prompt(
+        store.create_prompt_version(
             name,
             CHAT,
-            commit_message=f"try {number}",
+            description=f"try {number}",
             response_format=FORMAT,
             model_config={"model_name": "small", "temperature": 0.5},
         )
@@ -53,8 +58,7 @@ def register(client: MlflowClient, name: str, versions: int = 2) -> None:
 
 def seeded(client: MlflowClient, name: str, experiment: str) -> None:
     """A prompt of three versions, the second of them deleted, with labels and a link."""
-    client.create_prompt(name, description="Greets people.")
-    register(client, name, versions=3)
+    register(client, name, versions=3, description="Greets people.")
     client.delete_prompt_version(name, "2")
     client.set_prompt_alias(name, "production", 3)
     client.set_prompt_version_tag(name, 3, "checked", "yes")
