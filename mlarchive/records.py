@@ -423,6 +423,16 @@ class Webhook(Record, frozen=True, kw_only=True, tag="webhook"):
     status: State[str] = ""
 
 
+class OtherObjects(Record, frozen=True, kw_only=True, tag="other-objects"):
+    """What a server has of some kind that has no record of its own: its answer, and nothing else.
+
+    Attributes:
+        name: Of what kind they are, such as `review-queues`.
+    """
+
+    name: Evidence[str] = ""
+
+
 AnyRecord: TypeAlias = (
     RegisteredModel
     | ModelVersion
@@ -436,6 +446,7 @@ AnyRecord: TypeAlias = (
     | EvaluationDataset
     | Scorer
     | Webhook
+    | OtherObjects
 )
 
 

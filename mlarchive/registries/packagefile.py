@@ -42,6 +42,7 @@ _KINDS = {
     "evaluation-dataset": "evaluation-datasets",
     "scorer": "scorers",
     "webhook": "webhooks",
+    "other-objects": "other-objects",
 }
 
 

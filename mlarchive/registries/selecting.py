@@ -25,6 +25,7 @@ KINDS = (
     "evaluation-datasets",
     "scorers",
     "webhooks",
+    "other-objects",
 )
 """All kinds of object that a locator can name."""
 

@@ -94,7 +94,7 @@ def lacks_endpoint(error: Exception) -> bool:
         return True
     words = str(error.message) if isinstance(error, MlflowException) else ""
     if isinstance(error, RestException):
-        return error.error_code in _NO_SUCH
+        return error.error_code in _NO_SUCH or error.json.get("detail") == "Not Found"
     return words.startswith(_NO_ANSWER) and any(sign in words for sign in _UNKNOWN_REQUEST)
 
 

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from mlflow.entities import EvaluationDataset, Experiment, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import UnavailableError, UnsupportedError
 from mlarchive.records import Address
 from mlarchive.registries.base import Listing, Selector
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
+from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.others import selected_others
 from mlarchive.registries.mlflow.reading_version import stage_of
 from mlarchive.registries.mlflow.remembering import Remembered, remembered, scorer_tag
 from mlarchive.registries.mlflow.scorers import selected_scorers
@@ -70,9 +72,28 @@ def _scorers(connection: Connection, origin: str, selector: Selector) -> Iterato
 
 
 def _webhooks(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
-    for one in selected_webhooks(connection, selector):
+    try:
+        with speaking(connection.uri):
+            found = selected_webhooks(connection, selector)
+    except UnavailableError as error:
+        # A server that lost the key of their secrets fails here, and must not hide all the rest.
+        if selector.kind:
+            raise
+        address = Address(origin=origin, kind="webhooks", name="*")
+        yield Listing(address=address, title=f"cannot be listed: {error.message}")
+        return
+    for one in found:
         address = Address(origin=origin, kind="webhooks", name=one.webhook_id)
         yield _remembered(address, one.name, mark_of(connection, one.webhook_id))
+
+
+def _others(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    for one in selected_others(connection, selector):
+        yield Listing(
+            address=Address(origin=origin, kind="other-objects", name=one.name),
+            title=one.unread or "kept as evidence only",
+            facts={"count": str(len(one.found))} if one.found else {},
+        )
 
 
 def _remembered(address: Address, title: str, mark: Remembered | None) -> Listing:
@@ -216,6 +237,7 @@ _LISTED: Mapping[str, Callable[[Connection, str, Selector], Iterator[Listing]]] 
     "evaluation-datasets": _datasets,
     "scorers": _scorers,
     "webhooks": _webhooks,
+    "other-objects": _others,
     "runs": _runs,
     "experiments": _experiments,
 }

@@ -11,6 +11,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.others import read_others, selected_others
 from mlarchive.registries.mlflow.reading_dataset import read_dataset
 from mlarchive.registries.mlflow.reading_model import read_logged_model
 from mlarchive.registries.mlflow.reading_prompt import read_prompt, read_prompt_version
@@ -50,6 +51,9 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
         selector = Selector(kind=address.kind, name=address.name, named="id")
         (webhook,) = selected_webhooks(connection, selector)
         subject = read_webhook(connection, webhook, gathering)
+    elif address.kind == "other-objects":
+        (others,) = selected_others(connection, Selector(kind=address.kind, name=address.name))
+        subject = read_others(others, gathering)
     elif address.kind == "prompts":
         subject = _read_prompt(connection, address, gathering)
     elif address.kind == "runs":

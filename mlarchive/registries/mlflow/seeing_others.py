@@ -13,6 +13,7 @@ from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
 from mlarchive.registries.mlflow.listing import is_alone
+from mlarchive.registries.mlflow.others import selected_others
 from mlarchive.registries.mlflow.remembering import (
     Remembered,
     origin_parts,
@@ -109,6 +110,12 @@ def _webhooks(connection: Connection, origin: str, selector: Selector) -> Iterat
         )
 
 
+def _others(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
+    for one in selected_others(connection, selector):
+        address = Address(origin=origin, kind="other-objects", name=one.name)
+        yield _marked(address, None, [one.found], [one.unread])
+
+
 def _marked(
     address: Address, mark: Remembered | None, content: list[object], state: list[object]
 ) -> Ref:
@@ -149,5 +156,6 @@ SEEN: Mapping[str, Callable[[Connection, str, Selector], Iterator[Ref]]] = {
     "evaluation-datasets": _datasets,
     "scorers": _scorers,
     "webhooks": _webhooks,
+    "other-objects": _others,
 }
 """The kinds that are seen here."""

@@ -19,6 +19,7 @@ from mlarchive.records import (
     Experiment,
     LoggedModel,
     ModelVersion,
+    OtherObjects,
     Prompt,
     PromptVersion,
     RegisteredModel,
@@ -41,6 +42,7 @@ from mlarchive.registries.mlflow.writing_named import (
     plan_named_marks,
     plan_registered_model,
 )
+from mlarchive.registries.mlflow.writing_others import plan_others
 from mlarchive.registries.mlflow.writing_prompt import plan_prompt_alone, plan_prompt_version
 from mlarchive.registries.mlflow.writing_run import (
     plan_model_inputs,
@@ -192,6 +194,7 @@ _PLANNERS: Mapping[type[AnyRecord], Callable[[Work, str, Any], Address]] = {
     EvaluationDataset: plan_dataset,
     Scorer: plan_scorer,
     Webhook: plan_webhook,
+    OtherObjects: plan_others,
 }
 """How each kind of subject is planned."""
 
