@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -119,6 +120,7 @@ class SortedRecords:
     def __init__(self, records: Iterable[tuple[bytes, Facts]]) -> None:
         """Take in lines in any order."""
         self._database = sqlite3.connect("", check_same_thread=False)
+        weakref.finalize(self, self._database.close)
         self._database.execute("CREATE TABLE record (line BLOB, facts BLOB)")
         self._database.executemany(
             "INSERT INTO record VALUES (?, ?)",

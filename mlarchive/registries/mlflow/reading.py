@@ -1,4 +1,4 @@
-"""Reads one object of a server as a snapshot: a model version, or a run (clause 2)."""
+"""Reads one object of a server as a snapshot (clauses 2 and 7 to 11)."""
 
 from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import Run as MlflowRun
@@ -29,7 +29,7 @@ from mlarchive.snapshot import Snapshot
 
 
 def read_object(connection: Connection, address: Address) -> Snapshot:
-    """Read a model version or a run with everything that hangs on it.
+    """Read one object with everything that hangs on it.
 
     Raises:
         NotFoundError: It is not there.
@@ -45,8 +45,7 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
         (dataset,) = selected_datasets(connection, selector)
         subject = read_dataset(connection, dataset, gathering)
     elif address.kind == "scorers":
-        (scorer,) = selected_scorers(connection, Selector(kind=address.kind, name=address.name))
-        subject = read_scorer(connection, scorer, gathering)
+        subject = _read_scorer(connection, address, gathering)
     elif address.kind == "webhooks":
         selector = Selector(kind=address.kind, name=address.name, named="id")
         (webhook,) = selected_webhooks(connection, selector)
@@ -87,6 +86,16 @@ def _read_prompt(connection: Connection, address: Address, gathering: Gathering)
     selector = Selector(kind="prompts", name=address.name, version=address.version)
     (version,) = selected_versions(connection, prompt, selector)
     return read_prompt_version(connection, version, prompt, gathering)
+
+
+def _read_scorer(connection: Connection, address: Address, gathering: Gathering) -> str:
+    found = selected_scorers(connection, Selector(kind="scorers", name=address.name))
+    if len(found) > 1:
+        raise UnsupportedError(
+            f"{len(found)} scorers at {connection.uri} are called {address.name!r}",
+            hint="name one with its experiment; a / in both names can make two alike",
+        )
+    return read_scorer(connection, found[0], gathering)
 
 
 def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> str:

@@ -63,17 +63,17 @@ class MlflowRegistry(Closing):
         self._held.close()
 
     def ls(self, selector: Selector) -> Iterator[Listing]:
-        """List model versions, runs or experiments; without a kind, models and experiments."""
+        """List objects of a kind; without one, of all kinds but runs."""
         with speaking(self._connection.uri):
             yield from list_objects(self._connection, self.origin, selector)
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
-        """See every selected model version or run from afar, newest first."""
+        """See every selected object from afar; versions and runs newest first."""
         with speaking(self._connection.uri):
             yield from see_changes(self._connection, self.origin, selector)
 
     def read(self, address: Address) -> Snapshot:
-        """Read a model version or a run with everything that hangs on it."""
+        """Read one object with everything that hangs on it."""
         with speaking(self._connection.uri):
             return read_object(self._connection, address)
 

@@ -15,6 +15,7 @@ from mlarchive.records import Address, Prompt, PromptVersion, Tags
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.linking import link_experiments
 from mlarchive.registries.mlflow.numbering import Place
+from mlarchive.registries.mlflow.selecting import all_experiments
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work, cut, plan_tags
 from mlarchive.registries.mlflow.writing_named import (
@@ -22,6 +23,7 @@ from mlarchive.registries.mlflow.writing_named import (
     plan_named,
     plan_named_marks,
 )
+from mlarchive.registries.mlflow.writing_run import find_run
 from mlarchive.registries.mlflow.writing_version import (
     create_numbered,
     find_place,
@@ -112,14 +114,40 @@ def _plan_version(work: Work, record: PromptVersion, place: Place) -> None:
         current = version_at(work, record, place)
         if place.how == "finish":
             work.step("update", what, place.why, lambda: _promote(work, record, what))
-    if runs := record.native.also.get("runs"):
-        why = f"they are told by the source's ids, which stay in the package: {runs}"
-        work.lose(what, "runs that used it", why)
+    _plan_runs(work, record, what, current)
     _plan_labels(work, record, what, current)
     plan_aliases(work, record, what, place)
     plan_version_marks(work, record, what, current)
     if len(work.steps) == before:
         work.step("keep", what, "same content and labels")
+
+
+def _plan_runs(work: Work, record: PromptVersion, what: str, current: MlflowVersion | None) -> None:
+    """Plan the tag by which MLflow 2 told the runs that used a version, as far as they are here."""
+    ids = prompts.ids_in(record.native.also.get("runs", ""))
+    if not ids:
+        return
+    source = work.snapshot.address.origin
+    experiments = [e.experiment_id for e in all_experiments(work.connection)]
+    there = []
+    for one in ids:
+        address = Address(origin=source, kind="runs", name=one)
+        found = find_run(work.connection, marks.origin_mark(address), experiments)
+        if found:
+            there.append(found[0].info.run_id)
+        else:
+            why = f"run {one} is not at the target; its id stays in the package"
+            work.change(what, "runs that used it", why)
+    value = ",".join(there)
+    if there and value != (current.tags if current else {}).get(prompts.RUNS):
+        tag = ModelVersionTag(prompts.RUNS, value)
+        name = target_name(work, record)
+        work.step(
+            "update",
+            f"runs that used {what}",
+            "they are here too",
+            lambda: work.connection.models.set_model_version_tag(name, work.ids[record.key], tag),
+        )
 
 
 def _content(work: Work, record: PromptVersion, what: str) -> Tags:

@@ -12,10 +12,13 @@ from mlarchive.records import OtherObjects
 from mlarchive.registries.base import Selector, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
 from mlarchive.registries.selecting import parse_object
+from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.mlflow_packages import packed
 from tests.support.mlflow_server import MlflowServer
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+
+NEWER = ("evaluation-datasets", "scorers", "webhooks")
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +89,18 @@ def test_what_is_not_asked_for_says_why(lab: MlflowRegistry) -> None:
     (loss,) = lab.read(listing.address).losses
 
     assert "a source is left as it is" in loss.why
+
+
+@pytest.mark.usefixtures("store")
+def test_a_server_that_knows_none_of_it_is_simply_without(source_server: MlflowServer) -> None:
+    newer = ("/3.0/", "/webhooks", "/gateway")
+    with (
+        cutting_proxy(source_server.uri, Cut(unknown=newer)) as uri,
+        MlflowRegistry.open(uri) as older,
+    ):
+        whole = {item.address.kind for item in older.ls(Selector())}
+        found = [list(older.changes(Selector(kind=kind))) for kind in NEWER]
+
+    assert "experiments" in whole
+    assert not whole & {*NEWER, "other-objects"}
+    assert found == [[], [], []]

@@ -208,18 +208,26 @@ def test_an_interrupted_write_is_finished(
     assert listed(clinic, "prompts/cut-off") == ["prompts/cut-off/3"]
 
 
-def test_runs_that_old_servers_tell_by_id_are_a_listed_loss(
-    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient
+def test_runs_that_mlflow_2_told_by_id_are_told_by_their_new_ids(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient, there: MlflowClient
 ) -> None:
-    register(here, "of-a-run")
-    before = package_of(lab, "of-a-run", 1)
-    here.set_prompt_version_tag("of-a-run", 1, PROMPT_ASSOCIATED_RUN_IDS_TAG_KEY, "abc,def")
-    package = package_of(lab, "of-a-run", 1)
-    receipt = clinic.write(package.snapshot(), PRESERVE)
+    register(here, "of-runs")
+    before = package_of(lab, "of-runs", 1)
+    run = here.create_run(here.create_experiment("of runs")).info.run_id
+    here.set_prompt_version_tag("of-runs", 1, PROMPT_ASSOCIATED_RUN_IDS_TAG_KEY, f"{run},gone")
+    package = package_of(lab, "of-runs", 1)
+    alone = clinic.write(package.snapshot(), PRESERVE)
+    source = Address(origin=lab.origin, kind="runs", name=run)
+    copied = clinic.write(packed(lab.read(source)).snapshot(), PRESERVE).target.name
+    again = clinic.write(package.snapshot(), PRESERVE)
+    store = there._get_registry_client().store  # noqa: SLF001  (the client hides the tag)
 
     assert ids(package) == ids(before)
-    assert [loss.field for loss in receipt.losses] == ["runs that used it"]
-    assert "abc,def" in receipt.losses[0].why
+    assert [change.field for change in alone.transformations].count("runs that used it") == 2
+    assert [change.field for change in again.transformations] == ["runs that used it"]
+    told = store.get_model_version("of-runs", "1").tags[PROMPT_ASSOCIATED_RUN_IDS_TAG_KEY]
+    assert told == copied
+    assert clinic.write(package.snapshot(), PRESERVE).idle
 
 
 @pytest.mark.parametrize("kind", ["prompts", "registered-models"])
