@@ -5,6 +5,7 @@ import json
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities.issue import IssueStatus
+from mlflow.entities.webhook import WebhookStatus
 from mlflow.store.tracking.rest_store import RestStore
 
 from mlarchive.errors import NotFoundError
@@ -104,3 +105,28 @@ def test_a_server_that_knows_none_of_it_is_simply_without(source_server: MlflowS
     assert "experiments" in whole
     assert not whole & {*NEWER, "other-objects"}
     assert found == [[], [], []]
+
+
+def test_a_database_tells_the_same_as_its_server(
+    lab: MlflowRegistry, source_server: MlflowServer, store: RestStore
+) -> None:
+    client = MlflowClient(source_server.uri, source_server.uri)
+    registry = client._get_registry_client().store  # noqa: SLF001  (makes prompts without a thread)
+    experiment_id = store.create_experiment("told twice", None, None)
+    registry.create_prompt("told-twice")
+    registry.create_prompt_version("told-twice", "Hello.")
+    dataset = store.create_dataset("told-twice", experiment_ids=[experiment_id])
+    store.upsert_dataset_records(dataset.dataset_id, [{"inputs": {"q": 1.5}, "outputs": [None]}])
+    store.register_scorer(experiment_id, "told-twice", "{}")
+    client.create_webhook(
+        "told-twice", "https://127.0.0.1:9/", ["prompt.created"], status=WebhookStatus.DISABLED
+    )
+    with MlflowRegistry.open(source_server.database, origin="lab") as database:
+        for kind in ("prompts", *NEWER):
+            selector = Selector(kind=kind, name="told-twice")
+            (served,), (direct,) = (
+                [packed(source.read(item.address)) for item in source.ls(selector)]
+                for source in (lab, database)
+            )
+            assert (served.content_id, served.state_id) == (direct.content_id, direct.state_id)
+        assert listed(database, Selector()) == listed(lab, Selector())
