@@ -94,7 +94,7 @@ def model(name: str) -> tuple[AnyRecord, ...]:
 
 
 CASES: Mapping[str, Case] = {
-    "prompt": Case(kind="prompts", made=prompt, found="prompts/{}", step=4),
+    "prompt": Case(kind="prompts", made=prompt, found="prompts/{}", step=5),
     "dataset": Case(
         kind="evaluation-datasets",
         made=dataset,
@@ -102,7 +102,7 @@ CASES: Mapping[str, Case] = {
         step=2,
         streams=(file_stream("subject", "records.jsonl", b"".join(RECORDS)),),
     ),
-    "scorer": Case(kind="scorers", made=scorer, found="scorers/{}%2Fjudge", step=3),
+    "scorer": Case(kind="scorers", made=scorer, found="scorers/{}%2Fjudge", step=4),
     "webhook": Case(kind="webhooks", made=webhook, found="webhooks/{}", step=2),
     "model": Case(kind="registered-models", made=model, found="registered-models/{}", step=2),
 }

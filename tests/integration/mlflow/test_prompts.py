@@ -156,24 +156,24 @@ def listed_whole(registry: MlflowRegistry) -> list[str]:
 def test_labels_travel_alone_and_are_seen_from_afar(
     lab: MlflowRegistry, clinic: MlflowRegistry, here: MlflowClient
 ) -> None:
-    register(here, "relabelled")
-    before = package_of(lab, "relabelled", 2)
-    (seen,) = lab.changes(parse_object("prompts/relabelled/2"))
+    register(here, "relabelled-prompt")
+    before = package_of(lab, "relabelled-prompt", 2)
+    (seen,) = lab.changes(parse_object("prompts/relabelled-prompt/2"))
     clinic.write(before.snapshot(), PRESERVE)
-    here.set_prompt_alias("relabelled", "live", 2)
+    here.set_prompt_alias("relabelled-prompt", "live", 2)
     here.set_prompt_version_tag(
-        "relabelled", 2, PROMPT_MODEL_CONFIG_TAG_KEY, '{"model_name": "large"}'
+        "relabelled-prompt", 2, PROMPT_MODEL_CONFIG_TAG_KEY, '{"model_name": "large"}'
     )
-    after = package_of(lab, "relabelled", 2)
-    (now,) = lab.changes(parse_object("prompts/relabelled/2"))
+    after = package_of(lab, "relabelled-prompt", 2)
+    (now,) = lab.changes(parse_object("prompts/relabelled-prompt/2"))
     receipt = clinic.write(after.snapshot(), PRESERVE)
 
     assert after.content_id == before.content_id
     assert after.state_id != before.state_id
     assert (seen.content_mark, seen.state_mark != now.state_mark) == (now.content_mark, True)
     assert {action.verb for action in receipt.actions} == {"update"}
-    assert ids(package_of(clinic, "relabelled", 2)) == ids(after)
-    holding = clinic.holding(address(lab, "relabelled", 2), PRESERVE)
+    assert ids(package_of(clinic, "relabelled-prompt", 2)) == ids(after)
+    holding = clinic.holding(address(lab, "relabelled-prompt", 2), PRESERVE)
     assert holding is not None
     assert (holding.content_id, holding.state_id) == ids(after)
 
