@@ -55,7 +55,7 @@ locator = "mlflow+http://127.0.0.1:{target}"
 
 [[mirror]]
 name = "models"
-source = "lab#models/*"     # every registered model, every version
+source = "lab#models/*"     # every version of every model
 vault = "vault"             # every version is kept here as a .mlpkg package
 targets = ["clinic"]        # and unpacked here
 versions = "preserve"       # version 3 there is version 3 here; "next" takes the next free number

@@ -325,8 +325,128 @@ class Folder(Record, frozen=True, kw_only=True, tag="folder"):
     files: Content[tuple[File, ...]] = ()
 
 
+class Prompt(Record, frozen=True, kw_only=True, tag="prompt"):
+    """A named prompt of a registry, of which there are versions.
+
+    Attributes:
+        name: Its name; an address, therefore evidence.
+        description: Free text.
+        tags: As the registry has them, without those that another field says.
+        experiments: Names of the experiments that it is linked to, sorted.
+    """
+
+    name: Evidence[str] = ""
+    description: State[str] = ""
+    tags: State[Tags] = {}
+    experiments: State[tuple[str, ...]] = ()
+
+
+class PromptVersion(Record, frozen=True, kw_only=True, tag="prompt-version"):
+    """One version of a prompt.
+
+    Attributes:
+        prompt: The prompt it is a version of.
+        name: The prompt's name; an address.
+        version: As the source spells it; an address.
+        template: The text, letter for letter; of a chat its messages, as the JSON text that was
+            registered.
+        template_type: `text` or `chat`.
+        response_format: JSON text; "" if none.
+        model_settings: MLflow's `model_config`, JSON text; "" if none. It may be changed later.
+        message: The commit message, which MLflow shows as the version's description too.
+        aliases: The aliases that point at this version, sorted.
+        tags: As the registry has them, without those that another field says.
+    """
+
+    prompt: Content[Key] = ""
+    name: Evidence[str] = ""
+    version: Evidence[str] = ""
+    template: Content[str] = ""
+    template_type: Content[str] = ""
+    response_format: Content[str] = ""
+    model_settings: State[str] = ""
+    message: State[str] = ""
+    aliases: State[tuple[str, ...]] = ()
+    tags: State[Tags] = {}
+
+
+class EvaluationDataset(Record, frozen=True, kw_only=True, tag="evaluation-dataset"):
+    """A dataset that evaluations of prompts and agents run on (MLflow 3).
+
+    Attributes:
+        name: Its name, which need not be unique; an address.
+        records: How many it has.
+        files: They themselves, in `records.jsonl` (`evaluation-datasets.md` defines its bytes).
+        tags: As the server has them.
+        experiments: Names of the experiments that it belongs to, sorted.
+    """
+
+    name: Evidence[str] = ""
+    records: Content[Integer] = 0
+    files: Content[tuple[File, ...]] = ()
+    tags: State[Tags] = {}
+    experiments: State[tuple[str, ...]] = ()
+
+
+class Scorer(Record, frozen=True, kw_only=True, tag="scorer"):
+    """A registered scorer of an experiment (MLflow 3), with all its versions.
+
+    Attributes:
+        name: Its name; an address.
+        experiment: The experiment it belongs to.
+        versions: What MLflow serialised of it, JSON text, by version number. It may hold source
+            code, which nothing here runs.
+        online: How it is applied to new traces: JSON texts with `filter` and `sample_rate`, sorted.
+    """
+
+    name: Evidence[str] = ""
+    experiment: Content[Key] = ""
+    versions: Content[dict[str, str]] = {}
+    online: State[tuple[str, ...]] = ()
+
+
+class Webhook(Record, frozen=True, kw_only=True, tag="webhook"):
+    """Who is told of changes in a registry. Its secret is never part of it.
+
+    Attributes:
+        name: Its name, which need not be unique; an address.
+        url: Whom to tell; credentials in it are replaced by `[redacted]`.
+        events: Of what, such as `model_version.created`, sorted.
+        description: Free text.
+        status: `ACTIVE` or `DISABLED`.
+    """
+
+    name: Evidence[str] = ""
+    url: Content[str] = ""
+    events: Content[tuple[str, ...]] = ()
+    description: State[str] = ""
+    status: State[str] = ""
+
+
+class OtherObjects(Record, frozen=True, kw_only=True, tag="other-objects"):
+    """What a server has of some kind that has no record of its own: its answer, and nothing else.
+
+    Attributes:
+        name: Of what kind they are, such as `review-queues`.
+    """
+
+    name: Evidence[str] = ""
+
+
 AnyRecord: TypeAlias = (
-    RegisteredModel | ModelVersion | LoggedModel | Run | Experiment | Environment | Folder
+    RegisteredModel
+    | ModelVersion
+    | LoggedModel
+    | Run
+    | Experiment
+    | Environment
+    | Folder
+    | Prompt
+    | PromptVersion
+    | EvaluationDataset
+    | Scorer
+    | Webhook
+    | OtherObjects
 )
 
 
@@ -337,7 +457,7 @@ class Address(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
 
     Attributes:
         origin: The registry's own name (a name given in the configuration, else its locator).
-        kind: `models`, `runs`, `experiments`, `folders`.
+        kind: `models`, `runs`, `experiments`, `folders`, `prompts` and others of `locators.md`.
         name: The name, or the id for kinds that have no name.
         version: As the source spells it; "" where the kind has none.
     """

@@ -20,6 +20,8 @@ from mlarchive.records import (
     Environment,
     File,
     ModelVersion,
+    Prompt,
+    PromptVersion,
     RegisteredModel,
 )
 from mlarchive.registries.base import Listing, Ref, Selector
@@ -35,6 +37,12 @@ _KINDS = {
     "experiment": "experiments",
     "environment": "environments",
     "folder": "folders",
+    "prompt": "prompts",
+    "prompt-version": "prompts",
+    "evaluation-dataset": "evaluation-datasets",
+    "scorer": "scorers",
+    "webhook": "webhooks",
+    "other-objects": "other-objects",
 }
 
 
@@ -106,6 +114,9 @@ class PackageRegistry(Closing):
         found = [record for record in records if self._means(selector, record)]
         if not selector.kind:
             found = [r for r in found if not isinstance(r, RegisteredModel | Environment)]
+        if any(isinstance(record, PromptVersion) for record in found):
+            # Both are called `prompts/NAME`, and the prompt comes with its version.
+            found = [record for record in found if not isinstance(record, Prompt)]
         if not found and selector.name:
             raise NotFoundError(
                 f"{self._path} holds no {selector.kind}/{selector.name} as named",

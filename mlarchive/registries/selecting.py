@@ -21,8 +21,16 @@ KINDS = (
     "logged-models",
     "registered-models",
     "environments",
+    "prompts",
+    "evaluation-datasets",
+    "scorers",
+    "webhooks",
+    "other-objects",
 )
 """All kinds of object that a locator can name."""
+
+WITH_VERSIONS = frozenset({"models", "prompts"})
+"""The kinds whose objects have versions, and aliases for these."""
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -97,7 +105,7 @@ def is_exact(selector: Selector) -> bool:
     """Whether a selector can mean one object only."""
     if selector.pattern or not selector.name:
         return False
-    return selector.kind != "models" or bool(selector.version or selector.alias)
+    return selector.kind not in WITH_VERSIONS or bool(selector.version or selector.alias)
 
 
 def _parse_named(kind: str, parts: list[str], path: str) -> Selector:
@@ -106,9 +114,9 @@ def _parse_named(kind: str, parts: list[str], path: str) -> Selector:
         raise LocatorError(
             f"{'/'.join(parts)!r} gives both an alias and a version", hint="leave one of them out"
         )
-    if at and kind != "models":
+    if at and kind not in WITH_VERSIONS:
         raise LocatorError(
-            f"only models have aliases, not {kind}", hint="write %40 for an @ in a name"
+            f"only models and prompts have aliases, not {kind}", hint="write %40 for an @ in a name"
         )
     prefix = next((prefix for prefix in _PREFIX if name.startswith(prefix)), "")
     raw = name.removeprefix(prefix)

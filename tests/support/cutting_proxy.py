@@ -19,11 +19,13 @@ class Cut:
         at: The number of the first request whose answer is lost, from 1; 0 for none.
         for_good: Whether all later requests are refused too, as by a server that went down.
         seen: Requests so far.
+        unknown: Parts of paths that are answered as by a server that does not know them.
     """
 
     at: int = 0
     for_good: bool = False
     seen: int = 0
+    unknown: tuple[str, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -51,6 +53,9 @@ def cutting_proxy(upstream: str, cut: Cut) -> Iterator[str]:
             body = self.rfile.read(size)
             if cut.for_good and 0 < cut.at < number:
                 self.close_connection = True
+                return
+            if any(part in self.path for part in cut.unknown):
+                self.send_error(404)
                 return
             status, headers, answer = _forward(host, self, body)
             if number == cut.at:

@@ -5,11 +5,9 @@ of what searches return, page by page, and of the artifact listings (clause 6 of
 `spec/mapping-mlflow.md`).
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
 from mlflow.entities import Experiment, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
@@ -24,6 +22,7 @@ from mlarchive.registries.mlflow.listing import refuse_other_kinds
 from mlarchive.registries.mlflow.natives import plain
 from mlarchive.registries.mlflow.reading_run import run_name_and_user
 from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
+from mlarchive.registries.mlflow.seeing_others import SEEN, digest, see_others
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
     runs_in,
@@ -39,7 +38,7 @@ _UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
 
 
 def see_changes(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
-    """Every selected model version, or run, newest first.
+    """Every selected object; model versions, prompts and runs newest first.
 
     Raises:
         NotFoundError: One thing is named exactly and is not there.
@@ -48,15 +47,18 @@ def see_changes(connection: Connection, origin: str, selector: Selector) -> Iter
     refuse_other_kinds(connection, selector)
     if not selector.kind:
         raise UnsupportedError(
-            f"{connection.uri} as a whole holds more than can be carried (traces, prompts, runs"
-            " without a model)",
-            hint="say what is meant: #models/* for every model version, #runs/* for every run",
+            f"{connection.uri} as a whole holds more than can be carried (traces)",
+            hint="say what is meant: #models/* for every model version, #runs/* for every run,"
+            " #prompts/* for every prompt",
         )
     if selector.kind == "experiments":
         raise UnsupportedError(
             "experiments are not mirrored by themselves",
             hint="name models or runs; each brings its experiment along",
         )
+    if selector.kind in SEEN:
+        yield from see_others(connection, origin, selector)
+        return
     if selector.kind == "runs":
         view = _View(connection)
         for run in selected_runs(connection, selector):
@@ -140,8 +142,8 @@ def _version_ref(view: _View, origin: str, model: RegisteredModel, version: Mode
     number = str(version.version)
     return Ref(
         address=Address(origin=origin, kind="models", name=version.name, version=number),
-        content_mark=_digest(content),
-        state_mark=_digest(state),
+        content_mark=digest(content),
+        state_mark=digest(state),
         settled=_is_settled(version, run, logged),
         origin=version.tags.get(marks.ORIGIN, ""),
         through=marks.path_of(version.tags),
@@ -151,8 +153,8 @@ def _version_ref(view: _View, origin: str, model: RegisteredModel, version: Mode
 def _run_ref(view: _View, origin: str, run: Run) -> Ref:
     return Ref(
         address=Address(origin=origin, kind="runs", name=run.info.run_id),
-        content_mark=_digest(_run_content(view, run)),
-        state_mark=_digest(_run_state(view, run)),
+        content_mark=digest(_run_content(view, run)),
+        state_mark=digest(_run_state(view, run)),
         settled=run.info.status not in _UNFINISHED_RUN,
         origin=run.data.tags.get(marks.ORIGIN, ""),
         through=marks.path_of(run.data.tags),
@@ -238,7 +240,3 @@ def _unless_failing(look: Callable[[], _T]) -> _T | None:
         if error.retryable:
             raise
         return None
-
-
-def _digest(value: Any) -> str:  # noqa: ANN401  (any JSON value)
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

@@ -25,6 +25,8 @@ from mlarchive.registries.mlflow.redaction import redacted_text
 
 _NO_ANSWER = "API request to "
 _PLAIN_404 = "failed with error code 404"
+_UNKNOWN_REQUEST = (_PLAIN_404, "failed with error code 405", "failed with error code 501")
+_NO_SUCH = {"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"}
 _NO_JSON = "not in a valid JSON format"
 _WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
@@ -80,6 +82,20 @@ def from_status(status: int, words: str, place: str) -> MlarchiveError:
     if status in _WAIT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(said, hint="try again later, or read the server's log")
     return RemoteError(said)
+
+
+REFUSALS = (RemoteError, NotFoundError)
+"""What a server raises when it will not take something, however often it is sent."""
+
+
+def lacks_endpoint(error: Exception) -> bool:
+    """Whether a server says that it knows no such request, as one of an earlier version does."""
+    if isinstance(error, NotImplementedError):
+        return True
+    words = str(error.message) if isinstance(error, MlflowException) else ""
+    if isinstance(error, RestException):
+        return error.error_code in _NO_SUCH or error.json.get("detail") == "Not Found"
+    return words.startswith(_NO_ANSWER) and any(sign in words for sign in _UNKNOWN_REQUEST)
 
 
 def _from_mlflow(error: MlflowException, place: str) -> MlarchiveError:

@@ -1,43 +1,122 @@
 """What there is, line by line: `mlarchive ls` of a server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from mlflow.entities import Experiment, Run
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities import EvaluationDataset, Experiment, Run
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import UnavailableError, UnsupportedError
 from mlarchive.records import Address
 from mlarchive.registries.base import Listing, Selector
-from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
+from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.others import selected_others
 from mlarchive.registries.mlflow.reading_version import stage_of
+from mlarchive.registries.mlflow.remembering import Remembered, remembered, scorer_tag
+from mlarchive.registries.mlflow.scorers import selected_scorers
 from mlarchive.registries.mlflow.selecting import (
     selected_experiments,
     selected_models,
+    selected_prompts,
     selected_runs,
     selected_versions,
 )
-
-KINDS = ("models", "runs", "experiments")
+from mlarchive.registries.mlflow.webhooks import mark_of, selected_webhooks
 
 
 def list_objects(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
-    """List what a selector means; without a kind, models and experiments.
+    """List what a selector means; without a kind, all but runs.
 
     Raises:
         NotFoundError: One thing is named exactly and is not there.
         UnsupportedError: A server has no objects of that kind.
     """
-    if selector.kind in {"", "models"}:
-        for model in selected_models(connection, selector):
-            for version in selected_versions(connection, model, selector):
-                yield _version(origin, version)
-    if selector.kind == "runs":
-        yield from (_run(origin, run) for run in selected_runs(connection, selector))
-    if selector.kind in {"", "experiments"}:
-        yield from (_experiment(origin, e) for e in selected_experiments(connection, selector))
     refuse_other_kinds(connection, selector)
+    for kind, listed in _LISTED.items():
+        if selector.kind == kind or not (selector.kind or kind == "runs"):
+            yield from listed(connection, origin, selector)
+
+
+def _models(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    for model in selected_models(connection, selector):
+        for version in selected_versions(connection, model, selector):
+            yield _version(origin, version)
+
+
+def _models_alone(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    for model in selected_models(connection, selector):
+        # Where all is listed, a model that has versions is named by these.
+        if selector.kind or not model.latest_versions:
+            yield _alone(origin, "registered-models", model)
+
+
+def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    for prompt in selected_prompts(connection, selector):
+        versions = selected_versions(connection, prompt, selector)
+        yield from (_prompt_version(origin, version) for version in versions)
+        if is_alone(versions, selector):
+            yield _alone(origin, "prompts", prompt)
+
+
+def _datasets(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    yield from (_dataset(origin, one) for one in selected_datasets(connection, selector))
+
+
+def _scorers(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    for one in selected_scorers(connection, selector):
+        mark = remembered(one.experiment.tags, scorer_tag(one.name))
+        yield _remembered(Address(origin=origin, kind="scorers", name=one.called), one.name, mark)
+
+
+def _webhooks(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    try:
+        with speaking(connection.uri):
+            found = selected_webhooks(connection, selector)
+    except UnavailableError as error:
+        # A server that lost the key of their secrets fails here, and must not hide all the rest.
+        if selector.kind:
+            raise
+        address = Address(origin=origin, kind="webhooks", name="*")
+        yield Listing(address=address, title=f"cannot be listed: {error.message}")
+        return
+    for one in found:
+        address = Address(origin=origin, kind="webhooks", name=one.webhook_id)
+        yield _remembered(address, one.name, mark_of(connection, one.webhook_id))
+
+
+def _others(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    for one in selected_others(connection, selector):
+        yield Listing(
+            address=Address(origin=origin, kind="other-objects", name=one.name),
+            title=one.unread or "kept as evidence only",
+            facts={"count": str(len(one.found))} if one.found else {},
+        )
+
+
+def _remembered(address: Address, title: str, mark: Remembered | None) -> Listing:
+    return Listing(
+        address=address,
+        title=title,
+        facts={"origin": mark.origin} if mark else {},
+        content_id=mark.content_id if mark else "",
+        state_id=mark.state_id if mark else "",
+    )
+
+
+def _runs(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    yield from (_run(origin, run) for run in selected_runs(connection, selector))
+
+
+def _experiments(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
+    yield from (_experiment(origin, e) for e in selected_experiments(connection, selector))
+
+
+def is_alone(versions: Sequence[ModelVersion], selector: Selector) -> bool:
+    """Whether a prompt is an object by itself, as it has no version that could name it."""
+    return not versions and not selector.version and not selector.alias
 
 
 def refuse_other_kinds(connection: Connection, selector: Selector) -> None:
@@ -46,9 +125,9 @@ def refuse_other_kinds(connection: Connection, selector: Selector) -> None:
     Raises:
         UnsupportedError: The kind is none of a server's.
     """
-    if selector.kind not in {"", *KINDS}:
+    if selector.kind not in {"", *_LISTED}:
         raise UnsupportedError(
-            f"{connection.uri} has no {selector.kind}", hint=f"it has {', '.join(KINDS)}"
+            f"{connection.uri} has no {selector.kind}", hint=f"it has {', '.join(_LISTED)}"
         )
 
 
@@ -69,6 +148,39 @@ def _version(origin: str, version: ModelVersion) -> Listing:
         facts=_said(facts),
         content_id=version.tags.get(marks.CONTENT_ID, ""),
         state_id=version.tags.get(marks.STATE_ID, ""),
+    )
+
+
+def _prompt_version(origin: str, version: ModelVersion) -> Listing:
+    aliases = ", ".join(f"@{alias}" for alias in version.aliases)
+    facts = {
+        "aliases": " ".join(version.aliases),
+        "type": prompts.fields_of(version.tags).get("template_type", ""),
+        "origin": version.tags.get(marks.ORIGIN, ""),
+    }
+    return Listing(
+        address=Address(
+            origin=origin, kind="prompts", name=version.name, version=str(version.version)
+        ),
+        title=aliases or version.description or "",
+        facts=_said(facts),
+        content_id=version.tags.get(marks.CONTENT_ID, ""),
+        state_id=version.tags.get(marks.STATE_ID, ""),
+    )
+
+
+def _alone(origin: str, kind: str, model: RegisteredModel) -> Listing:
+    """A registered model, or a prompt, without its versions."""
+    facts = {
+        "versions": "" if model.latest_versions else "none",
+        "origin": model.tags.get(marks.ORIGIN, ""),
+    }
+    return Listing(
+        address=Address(origin=origin, kind=kind, name=model.name),
+        title=model.description or "",
+        facts=_said(facts),
+        content_id=model.tags.get(marks.CONTENT_ID, ""),
+        state_id=model.tags.get(marks.STATE_ID, ""),
     )
 
 
@@ -99,9 +211,34 @@ def _experiment(origin: str, experiment: Experiment) -> Listing:
     )
 
 
+def _dataset(origin: str, dataset: EvaluationDataset) -> Listing:
+    tags = dataset.tags or {}
+    return Listing(
+        address=Address(origin=origin, kind="evaluation-datasets", name=dataset.dataset_id),
+        title=dataset.name,
+        facts=_said({"digest": dataset.digest or "", "origin": tags.get(marks.ORIGIN, "")}),
+        content_id=tags.get(marks.CONTENT_ID, ""),
+        state_id=tags.get(marks.STATE_ID, ""),
+    )
+
+
 def _said(facts: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
 def _time(ms: int | None) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds") if ms else ""
+
+
+_LISTED: Mapping[str, Callable[[Connection, str, Selector], Iterator[Listing]]] = {
+    "models": _models,
+    "registered-models": _models_alone,
+    "prompts": _prompts,
+    "evaluation-datasets": _datasets,
+    "scorers": _scorers,
+    "webhooks": _webhooks,
+    "other-objects": _others,
+    "runs": _runs,
+    "experiments": _experiments,
+}
+"""What a server has, in the order in which it is listed."""

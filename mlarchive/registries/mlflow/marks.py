@@ -25,6 +25,7 @@ from mlarchive.records import (
     AnyRecord,
     Experiment,
     LoggedModel,
+    Prompt,
     RegisteredModel,
     Run,
     Tags,
@@ -58,6 +59,11 @@ def state_tags(tags: Mapping[str, str]) -> Tags:
     return {name: value for name, value in tags.items() if not name.startswith(PREFIX)}
 
 
+def marks_in(tags: Mapping[str, str]) -> Tags:
+    """Our marks among an object's tags: evidence."""
+    return {name: value for name, value in tags.items() if name.startswith(PREFIX)}
+
+
 def run_tags(tags: Mapping[str, str], *, name: str, user: str) -> Tags:
     """A run's tags without those that another field says."""
     said = {MLFLOW_RUN_NAME: name, MLFLOW_USER: user}
@@ -75,16 +81,23 @@ def logged_model_tags(tags: Mapping[str, str]) -> Tags:
 
 def origin_mark(address: Address) -> str:
     """An address as a tag's value that can stand between quotes in a search."""
-    return str(address).replace("'", "%27").replace('"', "%22")
+    return quotable(str(address))
+
+
+def quotable(text: str) -> str:
+    """A text that can stand between quotes in a search."""
+    return text.replace("'", "%27").replace('"', "%22")
 
 
 def origin_of(record: AnyRecord, snapshot: Snapshot) -> str:
     """What a record is called at the registry it comes from, as a tag's value."""
     source = snapshot.address
+    if isinstance(record, RegisteredModel | Prompt):
+        # The same whether it is written by itself or with a version.
+        family = "models" if isinstance(record, RegisteredModel) else "prompts"
+        return origin_mark(Address(origin=source.origin, kind=family, name=record.name))
     if record.key == snapshot.subject:
         return origin_mark(source)
-    if isinstance(record, RegisteredModel):
-        return origin_mark(Address(origin=source.origin, kind="models", name=record.name))
     kind = _KINDS.get(type(record))
     if kind is None or not record.native.id:
         return f"{origin_mark(source)}!{record.key}"
@@ -105,6 +118,15 @@ def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
     if not before:
         return {}
     return {PATH: msgspec.json.encode([*before, snapshot.address.origin]).decode()}
+
+
+NOTHING = hashlib.sha256().hexdigest()
+"""The digest of no bytes."""
+
+
+def line_digest(line: bytes) -> bytes:
+    """A short stand-in for a line, for sets of many."""
+    return hashlib.sha256(line).digest()
 
 
 def record_digest(record: AnyRecord) -> str:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 import msgspec
-from mlflow.entities import Experiment, LoggedModel, Run
+from mlflow.entities import EvaluationDataset, Experiment, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from mlarchive.records import Native
@@ -21,7 +21,7 @@ def native_run(run: Run, also: Mapping[str, str]) -> Native:
         id=run.info.run_id,
         user=run.info.user_id or "",
         location=without_credentials(run.info.artifact_uri or ""),
-        verbatim=_verbatim(run),
+        verbatim=verbatim(run),
         also=dict(also),
     )
 
@@ -33,7 +33,7 @@ def native_logged_model(model: LoggedModel, also: Mapping[str, str]) -> Native:
         created=model.creation_timestamp or 0,
         updated=model.last_updated_timestamp or 0,
         location=without_credentials(model.artifact_location or ""),
-        verbatim=_verbatim(model),
+        verbatim=verbatim(model),
         also=dict(also),
     )
 
@@ -45,7 +45,7 @@ def native_experiment(experiment: Experiment) -> Native:
         created=experiment.creation_time or 0,
         updated=experiment.last_update_time or 0,
         location=without_credentials(experiment.artifact_location or ""),
-        verbatim=_verbatim(experiment),
+        verbatim=verbatim(experiment),
     )
 
 
@@ -55,7 +55,7 @@ def native_registered_model(model: RegisteredModel) -> Native:
         created=model.creation_timestamp or 0,
         updated=model.last_updated_timestamp or 0,
         # Its versions are objects of their own, and change when it does not.
-        verbatim=_verbatim(model, without="latest_versions"),
+        verbatim=verbatim(model, without="latest_versions"),
     )
 
 
@@ -66,7 +66,28 @@ def native_version(version: ModelVersion, also: Mapping[str, str]) -> Native:
         updated=version.last_updated_timestamp or 0,
         user=version.user_id or "",
         location=without_credentials(version.source or ""),
-        verbatim=_verbatim(version),
+        verbatim=verbatim(version),
+        also=dict(also),
+    )
+
+
+def native_dataset(dataset: EvaluationDataset, also: Mapping[str, str]) -> Native:
+    """Of an evaluation dataset, without its records."""
+    said = {
+        "name": dataset.name,
+        "tags": dataset.tags,
+        "schema": dataset.schema,
+        "profile": dataset.profile,
+        "digest": dataset.digest,
+        "last_updated_by": dataset.last_updated_by,
+    }
+    return Native(
+        id=dataset.dataset_id,
+        created=dataset.created_time or 0,
+        updated=dataset.last_update_time or 0,
+        user=dataset.created_by or "",
+        # Its other members would be asked for at mlflow's default server.
+        verbatim=verbatim(said),
         also=dict(also),
     )
 
@@ -88,7 +109,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401  (any entity of mlflow's)
     return {name: plain(item) for name, item in members.items() if item is not None}
 
 
-def _verbatim(entity: Any, *, without: str = "") -> str:  # noqa: ANN401  (any entity of mlflow's)
+def verbatim(entity: Any, *, without: str = "") -> str:  # noqa: ANN401  (any entity of mlflow's)
+    """A server's answer as JSON text, redacted."""
     members = plain(entity)
     members.pop(without, None)
     return msgspec.json.encode(redacted(members), order="sorted").decode()

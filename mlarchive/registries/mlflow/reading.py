@@ -1,4 +1,4 @@
-"""Reads one object of a server as a snapshot: a model version, or a run (clause 2)."""
+"""Reads one object of a server as a snapshot (clauses 2 and 7 to 11)."""
 
 from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import Run as MlflowRun
@@ -8,22 +8,28 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.others import read_others, selected_others
+from mlarchive.registries.mlflow.reading_dataset import read_dataset
 from mlarchive.registries.mlflow.reading_model import read_logged_model
+from mlarchive.registries.mlflow.reading_prompt import read_prompt, read_prompt_version
 from mlarchive.registries.mlflow.reading_run import read_run, run_key
-from mlarchive.registries.mlflow.reading_version import read_version
+from mlarchive.registries.mlflow.reading_version import read_registered_model, read_version
+from mlarchive.registries.mlflow.scorers import read_scorer, selected_scorers
 from mlarchive.registries.mlflow.selecting import (
-    is_prompt,
-    registered_model,
+    model_named,
+    prompt_named,
     run_of,
     selected_versions,
 )
+from mlarchive.registries.mlflow.webhooks import read_webhook, selected_webhooks
 from mlarchive.snapshot import Snapshot
 
 
 def read_object(connection: Connection, address: Address) -> Snapshot:
-    """Read a model version or a run with everything that hangs on it.
+    """Read one object with everything that hangs on it.
 
     Raises:
         NotFoundError: It is not there.
@@ -32,11 +38,29 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
     gathering = Gathering()
     if address.kind == "models" and address.version:
         subject = _read_version(connection, address, gathering)
+    elif address.kind == "registered-models":
+        subject = read_registered_model(model_named(connection, address.name), gathering)
+    elif address.kind == "evaluation-datasets":
+        selector = Selector(kind=address.kind, name=address.name, named="id")
+        (dataset,) = selected_datasets(connection, selector)
+        subject = read_dataset(connection, dataset, gathering)
+    elif address.kind == "scorers":
+        subject = _read_scorer(connection, address, gathering)
+    elif address.kind == "webhooks":
+        selector = Selector(kind=address.kind, name=address.name, named="id")
+        (webhook,) = selected_webhooks(connection, selector)
+        subject = read_webhook(connection, webhook, gathering)
+    elif address.kind == "other-objects":
+        (others,) = selected_others(connection, Selector(kind=address.kind, name=address.name))
+        subject = read_others(others, gathering)
+    elif address.kind == "prompts":
+        subject = _read_prompt(connection, address, gathering)
     elif address.kind == "runs":
         subject = _read_run(connection, run_of(connection, address.name), gathering)
     else:
         raise UnsupportedError(
-            f"{address} cannot be read as one object", hint="name a model version or a run"
+            f"{address} cannot be read as one object",
+            hint="name a model version, a prompt or a run",
         )
     return Snapshot(
         address=address,
@@ -49,12 +73,29 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
 
 
 def _read_version(connection: Connection, address: Address, gathering: Gathering) -> str:
-    model = registered_model(connection, address.name)
-    if is_prompt(model):
-        raise UnsupportedError(f"{model.name} is a prompt, and prompts cannot be carried yet")
+    model = model_named(connection, address.name)
     selector = Selector(kind="models", name=address.name, version=address.version)
     (version,) = selected_versions(connection, model, selector)
     return read_version(connection, version, model, gathering)
+
+
+def _read_prompt(connection: Connection, address: Address, gathering: Gathering) -> str:
+    prompt = prompt_named(connection, address.name)
+    if not address.version:
+        return read_prompt(connection, prompt, gathering)
+    selector = Selector(kind="prompts", name=address.name, version=address.version)
+    (version,) = selected_versions(connection, prompt, selector)
+    return read_prompt_version(connection, version, prompt, gathering)
+
+
+def _read_scorer(connection: Connection, address: Address, gathering: Gathering) -> str:
+    found = selected_scorers(connection, Selector(kind="scorers", name=address.name))
+    if len(found) > 1:
+        raise UnsupportedError(
+            f"{len(found)} scorers at {connection.uri} are called {address.name!r}",
+            hint="name one with its experiment; a / in both names can make two alike",
+        )
+    return read_scorer(connection, found[0], gathering)
 
 
 def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> str:

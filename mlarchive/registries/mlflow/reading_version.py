@@ -7,6 +7,7 @@ last are the version's own.
 import re
 from typing import NamedTuple
 
+import msgspec
 from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
@@ -59,7 +60,7 @@ def read_version(
     run_id = version.run_id or (logged and logged.source_run_id) or ""
     run = _run(connection, run_id, version, gathering)
     carried = _carry(connection, logged, run, gathering)
-    gathering.records.append(_registered_model(model))
+    read_registered_model(model, gathering)
     if carrier:
         location = carrier.artifact_location
         place, path = _own_files(connection, location, version, gathering), ""
@@ -187,18 +188,22 @@ def _own_files(
     return _Carried(key, location, folder, listed)
 
 
-def _registered_model(model: MlflowModel) -> RegisteredModel:
-    return RegisteredModel(
+def read_registered_model(model: MlflowModel, gathering: Gathering) -> str:
+    """Gather a registered model without its versions; returns the key of its record."""
+    native = native_registered_model(model)
+    record = RegisteredModel(
         key=f"registered-model/{model.name}",
-        native=native_registered_model(model),
+        native=msgspec.structs.replace(native, also=marks.marks_in(model.tags)),
         name=model.name,
         description=model.description or "",
         tags=marks.state_tags(model.tags),
     )
+    gathering.records.append(record)
+    return record.key
 
 
 def _also(version: MlflowVersion) -> dict[str, str]:
-    facts = {n: v for n, v in version.tags.items() if n.startswith(marks.PREFIX)}
+    facts = marks.marks_in(version.tags)
     if version.run_link:
         facts["run_link"] = redacted_text(version.run_link)
     return facts

@@ -22,10 +22,11 @@ from mlarchive.registries.base import (
 from mlarchive.registries.mlflow.changes import see_changes
 from mlarchive.registries.mlflow.connection import Connection, connect
 from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.holding import held
 from mlarchive.registries.mlflow.listing import list_objects
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.settings import patience
-from mlarchive.registries.mlflow.writing import held, plan, write
+from mlarchive.registries.mlflow.writing import plan, write
 from mlarchive.snapshot import Snapshot
 
 
@@ -62,17 +63,17 @@ class MlflowRegistry(Closing):
         self._held.close()
 
     def ls(self, selector: Selector) -> Iterator[Listing]:
-        """List model versions, runs or experiments; without a kind, models and experiments."""
+        """List objects of a kind; without one, of all kinds but runs."""
         with speaking(self._connection.uri):
             yield from list_objects(self._connection, self.origin, selector)
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
-        """See every selected model version or run from afar, newest first."""
+        """See every selected object from afar; versions and runs newest first."""
         with speaking(self._connection.uri):
             yield from see_changes(self._connection, self.origin, selector)
 
     def read(self, address: Address) -> Snapshot:
-        """Read a model version or a run with everything that hangs on it."""
+        """Read one object with everything that hangs on it."""
         with speaking(self._connection.uri):
             return read_object(self._connection, address)
 

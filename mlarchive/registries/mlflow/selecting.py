@@ -1,4 +1,4 @@
-"""Finds what a selector means on a server: models and their versions, runs, experiments.
+"""Finds what a selector means on a server: models, prompts, their versions, runs, experiments.
 
 With an exact name it says so when nothing is there; with a pattern, nothing is an answer too.
 """
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from mlflow.entities import Experiment, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 
 from mlarchive.errors import NotFoundError
 from mlarchive.registries.base import Selector
@@ -24,7 +25,7 @@ def selected_models(connection: Connection, selector: Selector) -> Iterator[Regi
         NotFoundError: One is named exactly and is not there.
     """
     if selector.name and not selector.pattern:
-        yield registered_model(connection, selector.name)
+        yield model_named(connection, selector.name)
         return
     found = connection.pages(
         connection.models.search_registered_models,
@@ -33,6 +34,57 @@ def selected_models(connection: Connection, selector: Selector) -> Iterator[Regi
         order_by=["last_updated_timestamp DESC"],
     )
     yield from (model for model in found if matches(selector, model.name) and not is_prompt(model))
+
+
+def selected_prompts(connection: Connection, selector: Selector) -> Iterator[RegisteredModel]:
+    """The prompts meant, as the registered models that they are in MLflow, newest first.
+
+    Raises:
+        NotFoundError: One is named exactly and is not there.
+    """
+    if selector.name and not selector.pattern:
+        yield prompt_named(connection, selector.name)
+        return
+    found = connection.pages(
+        connection.models.search_registered_models,
+        filter_string=f"tags.`{IS_PROMPT_TAG_KEY}` = 'true'",
+        max_results=PAGE,
+        order_by=["last_updated_timestamp DESC"],
+    )
+    yield from (prompt for prompt in found if matches(selector, prompt.name))
+
+
+def model_named(connection: Connection, name: str) -> RegisteredModel:
+    """One registered model that is no prompt.
+
+    Raises:
+        NotFoundError: It is not there, or it is a prompt.
+    """
+    model = registered_model(connection, name)
+    if is_prompt(model):
+        raise NotFoundError(
+            f"{name!r} at {connection.uri} is a prompt, and no registered model",
+            hint=f"say so: #prompts/{name}",
+        )
+    return model
+
+
+def prompt_named(connection: Connection, name: str) -> RegisteredModel:
+    """One prompt.
+
+    Raises:
+        NotFoundError: It is not there, or it is a model.
+    """
+    try:
+        found = registered_model(connection, name)
+    except NotFoundError:
+        found = None
+    if found is None or not is_prompt(found):
+        raise NotFoundError(
+            f"{connection.uri} has no prompt {name!r}",
+            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#prompts'",
+        )
+    return found
 
 
 def registered_model(connection: Connection, name: str) -> RegisteredModel:
@@ -69,13 +121,14 @@ def selected_versions(
     wanted = aliases.get(selector.alias, "none") if selector.alias else selector.version
     versions = [
         version
-        for version in versions_of(connection, model.name)
+        for version in versions_of(connection, model.name, prompt=is_prompt(model))
         if wanted in {"", str(version.version)}
     ]
     if selector.version and not versions and not selector.pattern:
+        kind = "prompts" if is_prompt(model) else "models"
         raise NotFoundError(
             f"{model.name!r} at {connection.uri} has no version {selector.version}",
-            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#models/{model.name}'",
+            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#{kind}/{model.name}'",
         )
     for version in versions:
         number = str(version.version)
@@ -83,11 +136,12 @@ def selected_versions(
     return versions
 
 
-def versions_of(connection: Connection, name: str) -> list[ModelVersion]:
-    """All versions of a model, highest number first, without their aliases."""
+def versions_of(connection: Connection, name: str, *, prompt: bool = False) -> list[ModelVersion]:
+    """All versions of a model, or of a prompt, highest number first, without their aliases."""
+    only = f" AND tag.`{IS_PROMPT_TAG_KEY}` = 'true'" if prompt else ""
     found = connection.pages(
         connection.models.search_model_versions,
-        filter_string=f"name = {quoted(name)}",
+        filter_string=f"name = {quoted(name)}{only}",
         max_results=PAGE,
         order_by=["version_number DESC"],
     )

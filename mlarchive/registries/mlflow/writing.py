@@ -5,49 +5,61 @@ version, labels, aliases, marks; deletions that the source has made come last (c
 """
 
 import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
 from mlarchive.errors import UnsupportedError
 from mlarchive.records import (
     Address,
+    AnyRecord,
     Environment,
+    EvaluationDataset,
     Experiment,
     LoggedModel,
     ModelVersion,
+    OtherObjects,
+    Prompt,
+    PromptVersion,
     RegisteredModel,
     Run,
+    Scorer,
+    Webhook,
 )
-from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
-from mlarchive.registries.mlflow import marks
+from mlarchive.registries.base import Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.selecting import all_experiments, versions_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work
+from mlarchive.registries.mlflow.writing_dataset import plan_dataset
 from mlarchive.registries.mlflow.writing_experiment import (
     plan_awakening,
     plan_experiment,
     plan_experiment_end,
 )
 from mlarchive.registries.mlflow.writing_model import plan_logged_model
+from mlarchive.registries.mlflow.writing_named import (
+    plan_named_marks,
+    plan_registered_model,
+)
+from mlarchive.registries.mlflow.writing_others import plan_others
+from mlarchive.registries.mlflow.writing_prompt import plan_prompt_alone, plan_prompt_version
 from mlarchive.registries.mlflow.writing_run import (
-    find_run,
     plan_model_inputs,
     plan_run,
     plan_run_end,
     plan_run_marks,
 )
+from mlarchive.registries.mlflow.writing_scorer import plan_scorer
 from mlarchive.registries.mlflow.writing_version import (
     find_place,
     know_held,
-    plan_registered_model,
     plan_sweep,
     plan_version,
     target_name,
 )
+from mlarchive.registries.mlflow.writing_webhook import plan_webhook
 from mlarchive.snapshot import Snapshot
-
-_WRITABLE = (RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment)
 
 
 def plan(connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:
@@ -79,7 +91,7 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
             step.do()
     subject = snapshot.record(snapshot.subject)
     reached = work.ids.get(subject.key, "")
-    if reached and isinstance(subject, ModelVersion):
+    if reached and isinstance(subject, ModelVersion | PromptVersion):
         target = msgspec.structs.replace(target, version=reached)
     elif reached:
         target = msgspec.structs.replace(target, name=reached)
@@ -95,40 +107,6 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     )
 
 
-def held(
-    connection: Connection, origin: str, source: Address, policy: WritePolicy
-) -> Holding | None:
-    """What the target remembers of an object; None if it never got it whole."""
-    mark = marks.origin_mark(source)
-    if source.kind == "models":
-        name = policy.rename or source.name
-        found = [
-            (str(version.version), version.tags)
-            for version in versions_of(connection, name)
-            if version.tags.get(marks.ORIGIN) == mark and marks.CONTENT_ID in version.tags
-        ]
-        address = Address(origin=origin, kind="models", name=name)
-        return next((_holding(address, {"version": n}, tags) for n, tags in found), None)
-    experiments = [e.experiment_id for e in all_experiments(connection)]
-    runs = find_run(connection, mark, experiments) if source.kind == "runs" else []
-    return next(
-        (
-            _holding(Address(origin=origin, kind="runs", name=""), {"name": r.info.run_id}, tags)
-            for r in runs
-            if marks.CONTENT_ID in (tags := r.data.tags)
-        ),
-        None,
-    )
-
-
-def _holding(address: Address, part: dict[str, str], tags: dict[str, str]) -> Holding:
-    return Holding(
-        address=msgspec.structs.replace(address, **part),
-        content_id=tags[marks.CONTENT_ID],
-        state_id=tags.get(marks.STATE_ID, ""),
-    )
-
-
 def _planned(
     connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy
 ) -> tuple[Work, Address]:
@@ -140,17 +118,27 @@ def _planned(
                 hint="unpack it into a folder: dir:DIR",
             )
     subject = snapshot.record(snapshot.subject)
-    if isinstance(subject, ModelVersion):
-        return work, _plan_version_and_all(work, origin, subject)
-    if isinstance(subject, Run):
-        _plan_runs_and_models(work)
-        plan_run_marks(work, subject)
-        _plan_ends(work)
-        return work, Address(origin=origin, kind="runs", name=work.ids.get(subject.key, "(new)"))
-    raise UnsupportedError(
-        f"MLflow takes model versions and runs, not a {subject.__struct_config__.tag} by itself",
-        hint="unpack it into a folder: dir:DIR",
-    )
+    planner = _PLANNERS.get(type(subject))
+    if planner is None:
+        raise UnsupportedError(
+            f"MLflow does not take a {subject.__struct_config__.tag} by itself",
+            hint="unpack it into a folder: dir:DIR",
+        )
+    return work, planner(work, origin, subject)
+
+
+def _plan_run_and_all(work: Work, origin: str, subject: Run) -> Address:
+    _plan_runs_and_models(work)
+    plan_run_marks(work, subject)
+    _plan_ends(work)
+    return Address(origin=origin, kind="runs", name=work.ids.get(subject.key, "(new)"))
+
+
+def _plan_model_alone(work: Work, origin: str, subject: RegisteredModel) -> Address:
+    name = work.policy.rename or subject.name
+    plan_registered_model(work, subject, name)
+    plan_named_marks(work, subject, name)
+    return Address(origin=origin, kind="registered-models", name=name)
 
 
 def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Address:
@@ -195,3 +183,19 @@ def _plan_ends(work: Work) -> None:
     for record in work.snapshot.records:
         if isinstance(record, Experiment):
             plan_experiment_end(work, record)
+
+
+_PLANNERS: Mapping[type[AnyRecord], Callable[[Work, str, Any], Address]] = {
+    ModelVersion: _plan_version_and_all,
+    RegisteredModel: _plan_model_alone,
+    Run: _plan_run_and_all,
+    PromptVersion: plan_prompt_version,
+    Prompt: plan_prompt_alone,
+    EvaluationDataset: plan_dataset,
+    Scorer: plan_scorer,
+    Webhook: plan_webhook,
+    OtherObjects: plan_others,
+}
+"""How each kind of subject is planned."""
+
+_WRITABLE = (LoggedModel, Experiment, Environment, *_PLANNERS)

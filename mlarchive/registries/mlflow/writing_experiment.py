@@ -8,6 +8,7 @@ from mlarchive.errors import ConflictError
 from mlarchive.records import Experiment
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Step, Work, called, cut, plan_tags
@@ -88,8 +89,13 @@ def experiment_there(work: Work, key: str) -> str:
     """
     if key:
         return work.ids.get(key, "")
-    found = work.connection.tracking.get_experiment_by_name(_HOME)
+    found = home(work.connection)
     return str(found.experiment_id) if found else ""
+
+
+def home(connection: Connection) -> MlflowExperiment | None:
+    """The experiment for what belongs to none, if it is there."""
+    return connection.tracking.get_experiment_by_name(_HOME)  # type: ignore[no-any-return]  # untyped in mlflow
 
 
 def experiment_made(work: Work, key: str) -> str:

@@ -1,11 +1,12 @@
-"""Writes a registered model and its version, last of all, when its files are checked (clause 3.4).
+"""Writes a version of a model, last of all, when its files are checked (clause 3.4).
 
 The version gets its labels, then its aliases, then the marks that say it is whole.
 """
 
-import contextlib
 import json
+from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from mlflow.entities import LoggedModelTag
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
@@ -14,44 +15,40 @@ from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
-from mlarchive.errors import NotFoundError
-from mlarchive.records import ModelVersion, RegisteredModel
+from mlarchive.records import ModelVersion, PromptVersion
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.carrying import plan_carrier
 from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
 from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
-from mlarchive.registries.mlflow.selecting import (
-    aliases_of,
-    registered_model,
-    run_of,
-    versions_of,
-)
+from mlarchive.registries.mlflow.selecting import aliases_of, run_of, versions_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work, cut, plan_tags
+from mlarchive.registries.mlflow.writing_named import model_at_target
+
+Numbered: TypeAlias = ModelVersion | PromptVersion
+"""What a server numbers; it keeps prompts as it keeps models."""
 
 _STAGES = {"", "Staging", "Production", "Archived"}
 
 
-def target_name(work: Work, record: ModelVersion) -> str:
-    """What the model is called at the target."""
+def target_name(work: Work, record: Numbered) -> str:
+    """What the model or the prompt is called at the target."""
     return work.policy.rename or record.name
 
 
-def model_at_target(work: Work, name: str) -> MlflowModel | None:
-    """The registered model; None if it is not there."""
-    with contextlib.suppress(NotFoundError):
-        return registered_model(work.connection, name)
-    return None
+def find_place(work: Work, record: Numbered) -> Place:
+    """Where the version goes at the target.
 
-
-def find_place(work: Work, record: ModelVersion) -> Place:
-    """Where the version goes at the target."""
+    Raises:
+        ConflictError: As `place_version` and `model_at_target`.
+    """
     name = target_name(work, record)
-    model = model_at_target(work, name)
+    prompt = isinstance(record, PromptVersion)
+    model = model_at_target(work, name, prompt=prompt)
     return place_version(
         name,
         record.version,
-        versions_of(work.connection, name) if model else [],
+        versions_of(work.connection, name, prompt=prompt) if model else [],
         given=_highest(model),
         origin=marks.origin_of(record, work.snapshot),
         content_id=work.snapshot.content_id,
@@ -64,65 +61,35 @@ def _highest(model: MlflowModel | None) -> int:
     return int(stated) if stated.isascii() and stated.isdigit() else 0
 
 
-def version_at(work: Work, name: str, place: Place) -> MlflowVersion:
+def kind_of(record: Numbered) -> str:
+    """The kind under which a version is addressed."""
+    return "prompts" if isinstance(record, PromptVersion) else "models"
+
+
+def version_at(work: Work, record: Numbered, place: Place) -> MlflowVersion:
     """The version at the target that holds a place."""
-    versions = versions_of(work.connection, name)
+    prompt = isinstance(record, PromptVersion)
+    versions = versions_of(work.connection, target_name(work, record), prompt=prompt)
     return next(version for version in versions if int(version.version) == place.number)
 
 
 def know_held(work: Work, record: ModelVersion, place: Place) -> None:
     """Take from a version that is held which run and logged model at the target are meant."""
-    version = version_at(work, target_name(work, record), place)
+    version = version_at(work, record, place)
     named = {record.run: version.run_id or "", record.logged_model: logged_model_id(version)}
     work.known.update({key: there for key, there in named.items() if key and there})
 
 
-def plan_sweep(work: Work, record: ModelVersion, place: Place) -> None:
+def plan_sweep(work: Work, record: Numbered, place: Place) -> None:
     """Plan the removal of placeholders that an interrupted write left behind."""
     name = target_name(work, record)
     for number in place.sweep:
         work.step_once(
             "delete",
-            f"models/{name}/{number}",
+            f"{kind_of(record)}/{name}/{number}",
             "a placeholder of an interrupted write",
             partial(work.connection.models.delete_model_version, name, str(number)),
         )
-
-
-def plan_registered_model(work: Work, record: RegisteredModel, name: str) -> None:
-    """Plan a registered model's creation or its labels."""
-    what = f"models/{name}"
-    store = work.connection.models
-    origin = marks.origin_of(record, work.snapshot)
-    tags = cut(work, what, "tag", record.tags, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
-    found = model_at_target(work, name)
-    if found is None:
-        marked = {marks.ORIGIN: origin, **tags}
-        create = partial(
-            store.create_registered_model,
-            name,
-            [RegisteredModelTag(tag, value) for tag, value in marked.items()],
-            record.description,
-        )
-        work.step_once("create", what, "not there yet", create)
-        return
-    ours = found.tags.get(marks.ORIGIN) == origin
-    held = found.description or ""
-    if held != record.description and (ours or not held):
-        update = partial(store.update_registered_model, name, record.description)
-        work.step("update", f"description of {what}", "changed", update)
-    elif held != record.description:
-        why = "the target's own model has another one, which stays"
-        work.lose(what, "description", why)
-    plan_tags(
-        work,
-        what,
-        tags,
-        marks.state_tags(found.tags),
-        put=lambda tag, value: store.set_registered_model_tag(name, RegisteredModelTag(tag, value)),
-        drop=lambda tag: store.delete_registered_model_tag(name, tag),
-        exact=ours,
-    )
 
 
 def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
@@ -137,24 +104,50 @@ def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
         if str(place.expected) != record.version:
             work.change(what, "version", f"it is version {record.version} at the source")
         work.change(what, "creation time", "the target states when it was written there")
-        work.step("create", what, "not there yet", lambda: _create(work, record, place))
+        create = partial(
+            create_numbered,
+            work,
+            record,
+            place,
+            make=lambda: _make(work, record, name),
+            promote=lambda: _promote(work, record),
+        )
+        work.step("create", what, "not there yet", create)
     else:
         work.ids[record.key] = str(place.number)
-        current = version_at(work, name, place)
+        current = version_at(work, record, place)
         if place.how == "finish":
             work.step("update", what, place.why, lambda: _promote(work, record))
     _plan_labels(work, record, what, current)
-    _plan_aliases(work, record, what, place)
-    _plan_marks(work, record, what, current)
+    plan_aliases(work, record, what, place)
+    plan_version_marks(work, record, what, current)
     if len(work.steps) == before:
         work.step("keep", what, "same content and labels")
 
 
-def _create(work: Work, record: ModelVersion, place: Place) -> None:
-    """Create the version under its number; what comes out too low is deleted again."""
+def create_numbered(
+    work: Work,
+    record: Numbered,
+    place: Place,
+    *,
+    make: Callable[[], MlflowVersion],
+    promote: Callable[[], None],
+) -> None:
+    """Create a version under its number; what comes out too low is deleted again.
+
+    Args:
+        work: Gets the version's number.
+        record: The version.
+        place: Where it goes.
+        make: Creates a placeholder.
+        promote: Makes the placeholder the version.
+
+    Raises:
+        ConflictError: The number was given and deleted before.
+    """
     name = target_name(work, record)
     while True:
-        version = _make(work, record, name)
+        version = make()
         given = int(version.version)
         if given >= place.number:
             break
@@ -168,7 +161,7 @@ def _create(work: Work, record: ModelVersion, place: Place) -> None:
         with once():
             work.connection.models.delete_model_version(name, str(given))
         raise too_low(name, place.number, given)
-    _promote(work, record)
+    promote()
 
 
 def _make(work: Work, record: ModelVersion, name: str) -> MlflowVersion:
@@ -273,10 +266,11 @@ def _plan_labels(
         )
 
 
-def _plan_aliases(work: Work, record: ModelVersion, what: str, place: Place) -> None:
+def plan_aliases(work: Work, record: Numbered, what: str, place: Place) -> None:
+    """Plan the aliases that point at a version; the source says where they point."""
     name = target_name(work, record)
     store = work.connection.models
-    model = model_at_target(work, name)
+    model = model_at_target(work, name, prompt=isinstance(record, PromptVersion))
     held = aliases_of(model) if model else {}
     number = str(place.number) if place.how != "create" else ""
     for alias in record.aliases:
@@ -299,12 +293,15 @@ def _plan_aliases(work: Work, record: ModelVersion, what: str, place: Place) -> 
         )
 
 
-def _set_alias(work: Work, record: ModelVersion, alias: str) -> None:
+def _set_alias(work: Work, record: Numbered, alias: str) -> None:
     name = target_name(work, record)
     work.connection.models.set_registered_model_alias(name, alias, work.ids[record.key])
 
 
-def _plan_marks(work: Work, record: ModelVersion, what: str, current: MlflowVersion | None) -> None:
+def plan_version_marks(
+    work: Work, record: Numbered, what: str, current: MlflowVersion | None
+) -> None:
+    """Plan the marks that make a version count as held; they come last."""
     held = current.tags if current else {}
     wanted = {
         marks.ORIGIN: marks.origin_of(record, work.snapshot),

@@ -192,12 +192,15 @@ def test_what_is_not_there_is_said_with_a_hint(lab: MlflowRegistry, wine: Seeded
         assert caught.value.hint.startswith("see what there is: mlarchive ls")
 
 
-def test_a_prompt_is_refused_by_name(lab: MlflowRegistry, source_server: MlflowServer) -> None:
+def test_a_prompt_is_no_model_of_that_name(
+    lab: MlflowRegistry, source_server: MlflowServer
+) -> None:
     with tracking(source_server.uri):
         mlflow.genai.register_prompt("greeting", "Hello {{name}}")
 
-    with pytest.raises(UnsupportedError, match="greeting is a prompt"):
+    with pytest.raises(NotFoundError, match=r"'greeting' at .* is a prompt") as refused:
         lab.read(version_address(lab, "greeting", 1))
+    assert refused.value.hint == "say so: #prompts/greeting"
 
 
 def test_a_database_with_local_artifacts_is_read_directly(tmp_path: Path) -> None:

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from mlarchive.errors import LocatorError
 from mlarchive.registries.base import Selector
 from mlarchive.registries.locator import Locator, parse
-from mlarchive.registries.selecting import KINDS, format_object, matches, parse_object
+from mlarchive.registries.selecting import (
+    KINDS,
+    WITH_VERSIONS,
+    format_object,
+    matches,
+    parse_object,
+)
 
 _names = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=20)
 _segments = _names.filter(lambda part: part not in {".", ".."} and "/" not in part)
@@ -30,7 +36,7 @@ def _selectors(draw: st.DrawFn) -> Selector:
         kind=kind,
         name=f"{name}*" if pattern else name,
         version=version,
-        alias=draw(_names) if kind == "models" and not version and draw(st.booleans()) else "",
+        alias=draw(_names) if kind in WITH_VERSIONS and not version and draw(st.booleans()) else "",
         pattern=pattern,
         named=draw(st.sampled_from(("", "id", "name"))),
         path=draw(_paths),

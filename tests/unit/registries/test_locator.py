@@ -45,6 +45,12 @@ VERSION = Selector(kind="models", name="wine", version="3")
         ("dir:some/folder", "dir", "some/folder", Selector()),
         ("dir:100%/a%23b", "dir", "100%/a#b", Selector()),
         ("vault:v#models/wine", "vault", "v", Selector(kind="models", name="wine")),
+        (
+            "vault:v#prompts/greeting@live",
+            "vault",
+            "v",
+            Selector(kind="prompts", name="greeting", alias="live"),
+        ),
         ("a/wine-3.mlpkg", "package", "a/wine-3.mlpkg", Selector()),
         (
             "wine-3.mlpkg#runs/run-1",
@@ -93,7 +99,7 @@ def test_every_form_of_the_grammar_is_understood(
         ("vault:v#models/a/b/c", "more parts", "%2F"),
         ("vault:v#models/a@b@c", "holds an @", "%40"),
         ("vault:v#models/a@b/3", "both an alias and a version", "leave one"),
-        ("vault:v#experiments/me@x", "only models have aliases", "%40"),
+        ("vault:v#experiments/me@x", "only models and prompts have aliases", "%40"),
         ("vault:v#models/50%", "two hexadecimal digits", "%25"),
         ("vault:v#models/%ff", "not UTF-8", ""),
         ("vault:v#models/a%00", "control character", ""),

@@ -8,10 +8,20 @@ import pytest
 from mlarchive.errors import NotFoundError
 from mlarchive.pack import pack_file
 from mlarchive.package import Package
-from mlarchive.records import Environment, Experiment, LoggedModel, ModelVersion, Run
+from mlarchive.records import (
+    Address,
+    Environment,
+    Experiment,
+    LoggedModel,
+    ModelVersion,
+    Prompt,
+    PromptVersion,
+    Run,
+)
 from mlarchive.registries.base import Selector
 from mlarchive.registries.packagefile import PackageRegistry
 from mlarchive.registries.selecting import parse_object
+from mlarchive.snapshot import Snapshot
 from tests.support import snapshots
 
 
@@ -96,3 +106,17 @@ def test_a_logged_model_comes_with_its_run_and_environment(registry: PackageRegi
 def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"none\.mlpkg"):
         PackageRegistry.open(tmp_path / "none.mlpkg")
+
+
+def test_a_prompt_is_named_by_its_version(tmp_path: Path) -> None:
+    address = Address(origin="prod", kind="prompts", name="greeting", version="2")
+    version = PromptVersion(
+        key="version", prompt="prompt", name="greeting", version="2", aliases=("live",)
+    )
+    snapshot = Snapshot(
+        address=address, subject="version", records=(version, Prompt(key="prompt", name="greeting"))
+    )
+    pack_file(snapshot, tmp_path / "greeting.mlpkg", packed_at=1)
+    with PackageRegistry.open(tmp_path / "greeting.mlpkg") as registry:
+        for text in ("prompts", "prompts/greeting", "prompts/greeting/2", "prompts/greeting@live"):
+            assert named(registry, text) == ["prompts/greeting/2"]

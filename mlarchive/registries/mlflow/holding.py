@@ -1,0 +1,97 @@
+"""What a target remembers of an object of some origin (clauses 4 and 5.2)."""
+
+import contextlib
+
+import msgspec
+
+from mlarchive.errors import NotFoundError
+from mlarchive.records import Address
+from mlarchive.registries.base import Holding, Selector, WritePolicy
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.remembering import whole
+from mlarchive.registries.mlflow.scorers import selected_scorers
+from mlarchive.registries.mlflow.selecting import all_experiments, registered_model, versions_of
+from mlarchive.registries.mlflow.webhooks import all_webhooks
+from mlarchive.registries.mlflow.writing_dataset import held_dataset
+from mlarchive.registries.mlflow.writing_run import find_run
+from mlarchive.registries.selecting import WITH_VERSIONS
+
+
+def held(
+    connection: Connection, origin: str, source: Address, policy: WritePolicy
+) -> Holding | None:
+    """What the target remembers of an object; None if it never got it whole."""
+    mark = marks.origin_mark(source)
+    if source.kind == "registered-models" or (source.kind == "prompts" and not source.version):
+        return _held_alone(connection, origin, source, policy)
+    if source.kind in {"scorers", "webhooks"}:
+        return _held_by_memory(connection, origin, source.kind, mark)
+    if source.kind == "evaluation-datasets":
+        dataset = held_dataset(connection, mark)
+        address = Address(origin=origin, kind=source.kind, name=dataset[0] if dataset else "")
+        return _holding(address, {}, dataset[1]) if dataset else None
+    if source.kind in WITH_VERSIONS:
+        return _held_version(connection, origin, source, policy.rename or source.name)
+    experiments = [e.experiment_id for e in all_experiments(connection)]
+    runs = find_run(connection, mark, experiments) if source.kind == "runs" else []
+    return next(
+        (
+            _holding(Address(origin=origin, kind="runs", name=""), {"name": r.info.run_id}, tags)
+            for r in runs
+            if marks.CONTENT_ID in (tags := r.data.tags)
+        ),
+        None,
+    )
+
+
+def _held_by_memory(connection: Connection, origin: str, kind: str, mark: str) -> Holding | None:
+    """Of what has no tags of its own, and may be gone while it is remembered."""
+    found = whole(connection, mark)
+    if kind == "scorers":
+        there = {one.called for one in selected_scorers(connection, Selector(kind=kind))}
+    else:
+        there = {one.webhook_id for one in all_webhooks(connection)}
+    if found is None or found.name not in there:
+        return None
+    return Holding(
+        address=Address(origin=origin, kind=kind, name=found.name),
+        content_id=found.content_id,
+        state_id=found.state_id,
+    )
+
+
+def _held_version(
+    connection: Connection, origin: str, source: Address, name: str
+) -> Holding | None:
+    """Of a version of a model or a prompt."""
+    mark = marks.origin_mark(source)
+    found = [
+        (str(version.version), version.tags)
+        for version in versions_of(connection, name, prompt=source.kind == "prompts")
+        if version.tags.get(marks.ORIGIN) == mark and marks.CONTENT_ID in version.tags
+    ]
+    address = Address(origin=origin, kind=source.kind, name=name)
+    return next((_holding(address, {"version": n}, tags) for n, tags in found), None)
+
+
+def _held_alone(
+    connection: Connection, origin: str, source: Address, policy: WritePolicy
+) -> Holding | None:
+    """What it remembers of a model or a prompt by itself."""
+    kind = "prompts" if source.kind == "prompts" else "models"
+    mark = marks.origin_mark(Address(origin=source.origin, kind=kind, name=source.name))
+    name = policy.rename or source.name
+    with contextlib.suppress(NotFoundError):
+        tags = registered_model(connection, name).tags
+        if tags.get(marks.ORIGIN) == mark and marks.CONTENT_ID in tags:
+            return _holding(Address(origin=origin, kind=source.kind, name=name), {}, tags)
+    return None
+
+
+def _holding(address: Address, part: dict[str, str], tags: dict[str, str]) -> Holding:
+    return Holding(
+        address=msgspec.structs.replace(address, **part),
+        content_id=tags[marks.CONTENT_ID],
+        state_id=tags.get(marks.STATE_ID, ""),
+    )

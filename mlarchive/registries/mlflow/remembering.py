@@ -1,0 +1,102 @@
+"""Marks of objects that have no tags: they are tags of an experiment (clause 4).
+
+Of a scorer, of the experiment that it belongs to; of a webhook, of the one for what belongs to
+none.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+from mlflow.entities import ExperimentTag
+
+from mlarchive.records import AnyRecord, Tags
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.selecting import all_experiments
+from mlarchive.registries.mlflow.work import Work
+
+
+class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a target remembers of an object.
+
+    Attributes:
+        origin: Its address at the source.
+        name: How it is addressed at the target.
+        content_id: "" while it is in the making.
+        state_id: "" while it is in the making.
+        path: The registries it came through, the first one first.
+    """
+
+    origin: str
+    name: str
+    content_id: str = ""
+    state_id: str = ""
+    path: tuple[str, ...] = ()
+
+
+_SCORER = f"{marks.PREFIX}scorer."
+_WEBHOOK = f"{marks.PREFIX}webhook."
+_TAGS = (_SCORER, _WEBHOOK)
+
+
+def scorer_tag(name: str) -> str:
+    """The tag that remembers a scorer of an experiment."""
+    return f"{_SCORER}{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def webhook_tag(webhook_id: str) -> str:
+    """The tag that remembers a webhook."""
+    return f"{_WEBHOOK}{webhook_id}"
+
+
+def remembered(tags: Mapping[str, str], tag: str) -> Remembered | None:
+    """What a tag says; None if it says nothing."""
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(tags.get(tag, ""), type=Remembered)
+    return None
+
+
+def remember(connection: Connection, experiment_id: str, tag: str, what: Remembered) -> None:
+    """Set a tag."""
+    value = msgspec.json.encode(what).decode()
+    connection.tracking.set_experiment_tag(experiment_id, ExperimentTag(tag, value))
+
+
+def whole(connection: Connection, origin: str) -> Remembered | None:
+    """What is remembered of an object of some origin; None if it never came whole."""
+    for experiment in all_experiments(connection):
+        for tag in (tag for tag in experiment.tags if tag.startswith(_TAGS)):
+            found = remembered(experiment.tags, tag)
+            if found and found.origin == origin and found.content_id:
+                return found
+    return None
+
+
+def written_now(work: Work, record: AnyRecord, name: str) -> Remembered:
+    """What is remembered of an object when it is whole."""
+    path = msgspec.json.decode(marks.path_marks(record, work.snapshot).get(marks.PATH, "[]"))
+    return Remembered(
+        origin=marks.origin_of(record, work.snapshot),
+        name=name,
+        content_id=work.snapshot.content_id,
+        state_id=work.snapshot.state_id,
+        path=tuple(path),
+    )
+
+
+def native_marks(what: Remembered | None) -> Tags:
+    """What is remembered, as evidence says it of all objects."""
+    origin, path = origin_parts(what)
+    if not origin:
+        return {}
+    return {marks.ORIGIN: origin, marks.PATH: msgspec.json.encode(path).decode()}
+
+
+def origin_parts(what: Remembered | None) -> tuple[str, tuple[str, ...]]:
+    """The address that an object was mirrored from, and the registries it came through."""
+    if what is None:
+        return "", ()
+    origin = what.origin.partition("#")[0]
+    return what.origin, what.path or ((origin,) if origin else ())

@@ -1,0 +1,96 @@
+"""Webhooks of a server: finding them, reading them without their secrets (clause 10)."""
+
+import msgspec
+from mlflow.entities.webhook import Webhook as MlflowWebhook
+
+from mlarchive.errors import NotFoundError
+from mlarchive.records import Native, Webhook
+from mlarchive.registries.base import Selector
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.failures import lacks_endpoint
+from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.natives import verbatim
+from mlarchive.registries.mlflow.redaction import redacted_text
+from mlarchive.registries.mlflow.remembering import (
+    Remembered,
+    native_marks,
+    remembered,
+    webhook_tag,
+)
+from mlarchive.registries.mlflow.writing_experiment import home
+from mlarchive.registries.selecting import matches
+
+_PAGE = 1000
+
+
+def all_webhooks(connection: Connection) -> list[MlflowWebhook]:
+    """Every webhook; none at a server that knows none."""
+    try:
+        return list(connection.pages(connection.models.list_webhooks, max_results=_PAGE))
+    except Exception as error:
+        if lacks_endpoint(error):
+            return []
+        raise
+
+
+def selected_webhooks(connection: Connection, selector: Selector) -> list[MlflowWebhook]:
+    """The webhooks meant, by name or id, newest first.
+
+    Raises:
+        NotFoundError: One is named exactly and is not there.
+    """
+    everything = all_webhooks(connection)
+    found = [w for w in everything if selector.named != "id" and matches(selector, w.name)]
+    if not found and selector.named != "name":
+        found = [w for w in everything if matches(selector, w.webhook_id)]
+    if selector.name and not selector.pattern and not found:
+        raise NotFoundError(
+            f"{connection.uri} has no webhook {selector.name!r}",
+            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#webhooks'",
+        )
+    return found
+
+
+def mark_of(connection: Connection, webhook_id: str) -> Remembered | None:
+    """What is remembered of a webhook."""
+    experiment = home(connection)
+    return remembered(experiment.tags, webhook_tag(webhook_id)) if experiment else None
+
+
+def webhook_record(webhook: MlflowWebhook) -> Webhook:
+    """A webhook as a record, without its marks."""
+    said = {
+        "name": webhook.name,
+        "url": webhook.url,
+        "events": [str(event) for event in webhook.events],
+        "description": webhook.description,
+        "status": str(webhook.status),
+    }
+    return Webhook(
+        key=f"webhook/{webhook.webhook_id}",
+        native=Native(
+            id=webhook.webhook_id,
+            created=webhook.creation_timestamp or 0,
+            updated=webhook.last_updated_timestamp or 0,
+            verbatim=verbatim(said),
+        ),
+        name=webhook.name,
+        url=redacted_text(webhook.url),
+        events=tuple(sorted(str(event) for event in webhook.events)),
+        description=webhook.description or "",
+        status=str(webhook.status),
+    )
+
+
+def read_webhook(connection: Connection, webhook: MlflowWebhook, gathering: Gathering) -> str:
+    """Gather a webhook; returns the key of its record."""
+    record = webhook_record(webhook)
+    what = f"webhook {webhook.name!r}"
+    why = "no server tells it, nor whether there is one; set it again where the webhook is written"
+    gathering.lose(what, "secret", why)
+    if record.url != webhook.url:
+        gathering.lose(what, "url", "credentials in it are never kept; complete it by hand")
+    also = native_marks(mark_of(connection, webhook.webhook_id))
+    native = msgspec.structs.replace(record.native, also=also)
+    gathering.records.append(msgspec.structs.replace(record, native=native))
+    return record.key

@@ -1,0 +1,116 @@
+"""Writes what versions belong to: a registered model, or a prompt (clauses 3.4 and 7.3).
+
+MLflow keeps both in one table, so one name is one of the two.
+"""
+
+import contextlib
+from functools import partial
+
+from mlflow.entities.model_registry import RegisteredModel as MlflowModel
+from mlflow.entities.model_registry import RegisteredModelTag
+from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
+
+from mlarchive.errors import ConflictError, NotFoundError
+from mlarchive.records import Prompt, RegisteredModel, Tags
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.prompts import IS_PROMPT
+from mlarchive.registries.mlflow.selecting import is_prompt, registered_model
+from mlarchive.registries.mlflow.work import Work, cut, plan_tags
+
+
+def model_at_target(work: Work, name: str, *, prompt: bool = False) -> MlflowModel | None:
+    """The registered model, or the prompt; None if it is not there.
+
+    Raises:
+        ConflictError: The name belongs to the other of the two.
+    """
+    found = None
+    with contextlib.suppress(NotFoundError):
+        found = registered_model(work.connection, name)
+    if found and is_prompt(found) is not prompt:
+        other, this = ("model", "prompt") if prompt else ("prompt", "model")
+        raise ConflictError(
+            f"{name!r} is a {other} at {work.connection.uri}, and MLflow has no {this} of the same"
+            " name beside it",
+            hint="write it under another name: --rename NAME",
+        )
+    return found
+
+
+def plan_registered_model(work: Work, record: RegisteredModel, name: str) -> None:
+    """Plan a registered model's creation or its labels."""
+    found = model_at_target(work, name)
+    plan_named(work, record, name, found, marks.state_tags(found.tags) if found else {})
+
+
+def plan_named(
+    work: Work,
+    record: RegisteredModel | Prompt,
+    name: str,
+    found: MlflowModel | None,
+    present: Tags,
+) -> None:
+    """Plan what a registered model and a prompt have in common: creation, description, tags.
+
+    Args:
+        work: Gets the steps.
+        record: Either.
+        name: At the target.
+        found: What is there; None for nothing.
+        present: Its labels.
+    """
+    prompt = isinstance(record, Prompt)
+    what = f"{'prompts' if prompt else 'models'}/{name}"
+    store = work.connection.models
+    origin = marks.origin_of(record, work.snapshot)
+    tags = cut(work, what, "tag", record.tags, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
+    if found is None:
+        marked = {marks.ORIGIN: origin, **tags} | ({IS_PROMPT: "true"} if prompt else {})
+        create = partial(
+            store.create_registered_model,
+            name,
+            [RegisteredModelTag(tag, value) for tag, value in marked.items()],
+            record.description,
+        )
+        work.step_once("create", what, "not there yet", create)
+        return
+    ours = found.tags.get(marks.ORIGIN) == origin
+    held = found.description or ""
+    if held != record.description and (ours or not held):
+        update = partial(store.update_registered_model, name, record.description)
+        work.step("update", f"description of {what}", "changed", update)
+    elif held != record.description:
+        why = f"the target's own {'prompt' if prompt else 'model'} has another one, which stays"
+        work.lose(what, "description", why)
+    plan_tags(
+        work,
+        what,
+        tags,
+        present,
+        put=lambda tag, value: store.set_registered_model_tag(name, RegisteredModelTag(tag, value)),
+        drop=lambda tag: store.delete_registered_model_tag(name, tag),
+        exact=ours,
+    )
+
+
+def plan_named_marks(work: Work, record: RegisteredModel | Prompt, name: str) -> None:
+    """Plan the marks that make a model or a prompt count as written by itself."""
+    prompt = isinstance(record, Prompt)
+    what = f"{'prompts' if prompt else 'models'}/{name}"
+    found = model_at_target(work, name, prompt=prompt)
+    held = found.tags if found else {}
+    wanted = {
+        marks.CONTENT_ID: work.snapshot.content_id,
+        marks.STATE_ID: work.snapshot.state_id,
+        **marks.path_marks(record, work.snapshot),
+    }
+    lacking = {tag: value for tag, value in wanted.items() if held.get(tag) != value}
+
+    def remember() -> None:
+        for tag, value in lacking.items():
+            work.connection.models.set_registered_model_tag(name, RegisteredModelTag(tag, value))
+
+    if lacking:
+        work.step("update", f"marks of {what}", "content and state ids", remember)
+    elif len(work.steps) == 0:
+        work.step("keep", what, "same content and labels")

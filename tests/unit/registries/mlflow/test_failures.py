@@ -1,0 +1,30 @@
+"""What a server of an earlier version says to a request that it does not know."""
+
+import pytest
+from mlflow.exceptions import MlflowException, RestException
+
+from mlarchive.registries.mlflow.failures import lacks_endpoint
+
+_SEARCH = "API request to endpoint /api/3.0/mlflow/datasets/search failed with error code"
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (MlflowException(f"{_SEARCH} 404 != 200. Response body: '<!doctype html>'"), True),
+        (MlflowException(f"{_SEARCH} 405 != 200. Response body: ''"), True),
+        (RestException({"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found."}), True),
+        (RestException({"error_code": "FEATURE_DISABLED", "message": "Needs SQL."}), True),
+        (RestException({"detail": "Not Found"}), True),
+        (NotImplementedError("FileStore"), True),
+        (RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "No such."}), False),
+        (MlflowException(f"{_SEARCH} 502 != 200. Response body: 'bad gateway'"), False),
+        (MlflowException("failed with error code 404"), False),
+        (ConnectionError("refused"), False),
+    ],
+)
+def test_only_an_unknown_request_says_that_there_is_no_such_thing(
+    error: Exception,
+    lacks: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    assert lacks_endpoint(error) is lacks
