@@ -70,6 +70,8 @@ FIRST_SKIPPED, SIGNATURE_UNIT, NO_BASE, NO_HASH = 128, 4096, 0xFFFFFFFF, bytes(3
 # stands at a field that has no default.
 TABLES = """
 environment kind! conda python python_env record:reference requirements / / native:Native
+evaluation-dataset kind! files:[File] records:integer / experiments:[text] tags:{text}
+    / name native:Native
 experiment kind! / lifecycle=active tags:{text} / name native:Native
 folder kind! files:[File] / description tags:{text} / name native:Native version
 logged-model kind! files:[File] metrics:[MetricSeries] model_type name params:{text} run:reference
@@ -77,10 +79,16 @@ logged-model kind! files:[File] metrics:[MetricSeries] model_type name params:{t
 model-version kind! files:[File] flavors:[text] logged_model:reference properties:{text}
     registered_model:reference root:ArtifactRoot run:reference
     / aliases:[text] description stage tags:{text} / name native:Native status version
+other-objects kind! / / name native:Native
+prompt kind! / description experiments:[text] tags:{text} / name native:Native
+prompt-version kind! prompt:reference response_format template template_type
+    / aliases:[text] message model_settings tags:{text} / name native:Native version
 registered-model kind! / description tags:{text} / name native:Native
 run kind! end:integer experiment:reference files:[File] inputs:[DatasetInput] metrics:[MetricSeries]
     model_inputs:[ModelInput] params:{text} parent:reference start:integer status user
     / lifecycle=active name tags:{text} / native:Native
+scorer kind! experiment:reference versions:{text} / online:[text] / name native:Native
+webhook kind! events:[text] url / description status / name native:Native
 document format! subject:reference! / format!
     / format! address:Address! losses:[Loss] packed:Packed! transformations:[Loss]
 File path! role:artifact|environment|notebook|build-context=artifact sha256! size:integer!

@@ -21,6 +21,7 @@ from mlarchive.records import File, Folder
 from mlarchive.snapshot import Snapshot
 from mlarchive.testing import read_with_library
 from tests.compat.readers import second_reader
+from tests.support.otherkinds import without_a_run
 from tests.support.packages import folder_meaning
 from tests.support.snapshots import file, model_version, series
 
@@ -70,7 +71,9 @@ def _model() -> Snapshot:
     points = [(step // 3, step, step / 7) for step in range(500)]
     made = model_version(files=files)
     streams = (*made.streams, series("run-a", "loss", points), file("folder", "a/b.txt", b"more"))
-    records = (*made.records, Folder(key="folder", name="more", tags={"a": "b"}))
+    others = without_a_run()
+    records = (*made.records, Folder(key="folder", name="more", tags={"a": "b"}), *others.records)
+    streams = (*streams, *others.streams)
     return Snapshot(address=made.address, subject=made.subject, records=records, streams=streams)
 
 

@@ -33,6 +33,7 @@ from tests.compat.plainwriter import (
     recipe,
     stating,
 )
+from tests.support.otherkinds import without_a_run
 from tests.support.packages import folder_meaning, opened, packed, write_package
 from tests.support.snapshots import file, folder, model_version, series
 
@@ -124,6 +125,7 @@ def samples() -> Mapping[str, bytes]:
         "noise": packed({"noise.bin": random.bytes(5_000_000), "zeros": bytes(9_000_000)}),
         "the same twice": packed({"a": b"same" * 99_999, "b": b"same" * 99_999}),
         "a model version": _of_snapshot(model_version()),
+        "what has no run": _of_snapshot(without_a_run()),
         "a model version with many points": _many_points(),
         "thin": _thin(),
         "a later version": _of_a_later_version(),
