@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 LOCATIONS = {"artifact_location", "artifact_uri", "source", "download"}
 """Fields that a restore rewrites."""
 
+Tables = dict[str, list[dict[str, Any]]]
+"""The rows of each table, in one order."""
+
+_REWRITTEN = LOCATIONS | {"storage_location"}
+_UNTOLD = {("runs", "deleted_time")}
+"""MLflow's API tells of a run that it was deleted, and not when."""
+
 
 def seed_whole(server: MlflowServer, folder: Path) -> None:
     """Fill a server.
@@ -176,16 +183,43 @@ def differences(
                 yield f"{name}: {leaf}: {here.get(leaf)!r} != {there.get(leaf)!r}"
 
 
-def rows(engine: "Engine") -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables, in one order; ids that MLflow shows to nobody are what they name."""
-    from sqlalchemy import MetaData, select
+def unlike(one: Tables, other: Tables, *, told: bool = False) -> list[str]:
+    """Each column of each row that is not the same, but for locations.
 
-    tables = MetaData()
-    tables.reflect(engine)
+    Args:
+        one: Of the database that was lost; its deleted versions, which MLflow shows to nobody,
+            do not count.
+        other: Of the database that was restored.
+        told: Whether what MLflow's API does not tell counts too.
+    """
+    kept = [row for row in one["model_versions"] if row["current_stage"] != "Deleted_Internal"]
+    one = {**one, "model_versions": kept}
+    found = []
+    for name in sorted(one.keys() | other.keys()):
+        here, there = one[name], other[name]
+        if len(here) != len(there):
+            found.append(f"{name}: {len(here)} rows, {len(there)} rows")
+        for left, right in zip(here, there, strict=False):
+            found.extend(
+                f"{name}.{column}: {left[column]!r} != {right[column]!r}"
+                for column in left
+                if left[column] != right[column]
+                and column not in _REWRITTEN
+                and (told or (name, column) not in _UNTOLD)
+            )
+    return found
+
+
+def rows(engine: "Engine") -> Tables:
+    """All rows of all tables, in one order; ids that MLflow shows to nobody are what they name."""
+    from mlflow.store.db import utils  # noqa: F401  (it brings all models)
+    from mlflow.store.db.base_sql_model import Base
+    from sqlalchemy import select
+
     with engine.connect() as connection:
         found = {
             table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
-            for table in tables.sorted_tables
+            for table in Base.metadata.sorted_tables
         }
     names = {row["dataset_uuid"]: f"{row['name']}@{row['digest']}" for row in found["datasets"]}
     links = {

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import sqlalchemy
@@ -103,6 +103,8 @@ class Database:
     def _new_file(self, path: Path) -> Iterator[str]:
         """A file beside the final one, which becomes it at the end."""
         empty = path.exists()
+        if path.parent.is_dir():
+            fsops.remove_stale_temporaries(path.parent, deep=False)
         with fsops.atomic_file(path, replace=empty) as file:
             yield f"sqlite:///{file.name}"
 
@@ -113,23 +115,18 @@ class Database:
                 with speaking(self.shown), _quiet():
                     utils._initialize_tables(engine)  # noqa: SLF001  (MLflow's one way to make them)
             with engine.connect() as connection:
-                self._prepare(connection, fresh=url != self.url)
+                self._prepare(connection)
                 with speaking(self.shown), connection.begin():
                     yield connection
                     self._count_on(connection)
 
-    def _prepare(self, connection: Connection, *, fresh: bool) -> None:
+    def _prepare(self, connection: Connection) -> None:
         """Set what must be set before a transaction."""
-        settings: tuple[str, ...] = ()
         if self.dialect == "sqlite":
-            settings = ("PRAGMA foreign_keys = ON",)
-            if fresh:
-                # Its journal would be a second file; a crash throws the whole of it away.
-                settings += ("PRAGMA journal_mode = MEMORY", "PRAGMA synchronous = OFF")
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
         if self.dialect == "mysql":
             # So that the experiment 0 keeps its number.
-            settings = ("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')",)
-        for setting in settings:
+            setting = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"
             connection.exec_driver_sql(setting)
         connection.commit()
 
@@ -173,16 +170,15 @@ class Database:
                 f"{self.shown} needs the Python package {error.name}, which is not installed",
                 hint=f"pip install 'mlarchive[{_EXTRAS.get(self.dialect, 'mlflow')}]'",
             ) from error
+        if url != self.url:
+            sqlalchemy.event.listen(engine, "connect", _without_a_journal)
         try:
-            self._reach(engine)
+            with speaking(self.shown), _operational(self.shown):
+                engine.connect().close()
             with speaking(self.shown):
                 yield engine
         finally:
             engine.dispose()
-
-    def _reach(self, engine: Engine) -> None:
-        with speaking(self.shown), _operational(self.shown):
-            engine.connect().close()
 
 
 def database_at(uri: str, *, shown: str, options: str = "") -> Database:
@@ -235,6 +231,15 @@ def _operational(shown: str) -> Iterator[None]:
         raise UnavailableError(
             f"cannot reach {shown}: {words}", hint="check that it runs and the name is right"
         ) from error
+
+
+def _without_a_journal(connection: Any, _record: object) -> None:  # noqa: ANN401  (a driver's own)
+    """Make a file that a crash throws away, and that is synced when it is complete, fast to fill.
+
+    Its journal would be a second file.
+    """
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _has_rows(connection: Connection, name: str) -> bool:

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 
 from mlarchive.errors import ConflictError, MissingChunksError, UnsupportedError, UsageError
 from mlarchive.package.storage import WHOLE_IN_ITS_VAULT
-from mlarchive.records import Address, AnyRecord, Loss
+from mlarchive.records import (
+    Address,
+    AnyRecord,
+    Experiment,
+    Loss,
+    ModelVersion,
+    RegisteredModel,
+)
 from mlarchive.registries.restorable import PackageToRestore
 
 Identity = tuple[str | int, ...]
@@ -38,11 +45,15 @@ class Held:
 
     @property
     def called(self) -> str:
-        """What a person calls it."""
-        kind = str(self.record.__struct_config__.tag).replace("-", " ")
-        name = getattr(self.record, "name", "") or self.record.native.id or self.record.key
-        version = getattr(self.record, "version", "")
-        return f"{kind} {name}" + (f" {version}" if version else "")
+        """What a person calls it, as losses of a read do."""
+        record = self.record
+        name = getattr(record, "name", "")
+        if isinstance(record, RegisteredModel | ModelVersion):
+            version = getattr(record, "version", "")
+            return f"models/{name}" + (f"/{version}" if version else "")
+        kind = str(record.__struct_config__.tag).replace("-", " ")
+        by_name = isinstance(record, Experiment)
+        return f"{kind} {(by_name and name) or record.native.id or name or record.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import dataclasses
 from mlarchive.errors import UnsupportedError
 from mlarchive.records import Experiment, LoggedModel, ModelVersion, RegisteredModel, Run
 from mlarchive.registries.mlflow.restore import evidence
-from mlarchive.registries.mlflow.restore.merging import Held, Identity
+from mlarchive.registries.mlflow.restore.merging import Held, Identity, Merged
 from mlarchive.registries.mlflow.restore.places import (
     Place,
     place_of_experiment,
@@ -70,6 +70,30 @@ def experiment_of(held: Held) -> int:
     if isinstance(record, LoggedModel) and record.run and not evidence.text(said, "experiment_id"):
         return experiment_of(referred(held, record.run))
     return evidence.experiment_id(evidence.text(said, "experiment_id"), _said(held))
+
+
+def refuse_orphan(held: Held, merged: Merged) -> None:
+    """See that a package holds what an object cannot be without.
+
+    Raises:
+        UnsupportedError: No package has the experiment of a run or a logged model, or the
+            registered model of a version.
+    """
+    if isinstance(held.record, Run | LoggedModel):
+        identity: Identity = (experiment_of(held),)
+        missing = f"experiment {identity[0]}" if identity not in merged.of(Experiment) else ""
+    elif isinstance(held.record, ModelVersion):
+        identity = (name_of(held),)
+        missing = (
+            f"registered model {identity[0]}" if identity not in merged.of(RegisteredModel) else ""
+        )
+    else:
+        return
+    if missing:
+        raise UnsupportedError(
+            f"no package holds {missing}, which {_said(held)} belongs to",
+            hint="pack it again from its MLflow server",
+        )
 
 
 def place_of(held: Held) -> Place:

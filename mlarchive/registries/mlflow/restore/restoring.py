@@ -28,7 +28,7 @@ from mlarchive.registries.mlflow.restore.filling import Filling, tally
 from mlarchive.registries.mlflow.restore.kinds import MERGEABLE, SAID_BY_FILES, WRITERS
 from mlarchive.registries.mlflow.restore.merging import Held, Merged, merge
 from mlarchive.registries.mlflow.restore.places import Artifacts
-from mlarchive.registries.mlflow.restore.resolving import place_of
+from mlarchive.registries.mlflow.restore.resolving import place_of, refuse_orphan
 from mlarchive.registries.mlflow.restore.rows import Restoration, Row
 from mlarchive.registries.mlflow.restore.rows_metrics import series_rows
 from mlarchive.registries.restorable import PackageToRestore, Restored
@@ -69,6 +69,7 @@ def restore(
     if dry_run:
         work.count()
         return work.done(sent=0, idle=state == "filled")
+    work.count_without_points()
     sent = work.put_files()
     if state != "filled":
         with database.filling(state) as connection:
@@ -94,6 +95,8 @@ class _Work:
             for kind in WRITERS
             for held in self.merged.of(kind).values()
         }
+        for held in self.chosen.values():
+            refuse_orphan(held, self.merged)
 
     def put_files(self) -> int:
         """Put all files in their places; returns how many bytes were written."""
@@ -128,6 +131,10 @@ class _Work:
         filling = Filling(None)
         self.fill(filling)
         return filling
+
+    def count_without_points(self) -> None:
+        """Find what cannot be restored before anything is written, without reading histories."""
+        Filling(None).add_all(self._rows())
 
     def fill_and_check(self, connection: Connection) -> None:
         """Insert all rows, and see that they are there as they were meant.

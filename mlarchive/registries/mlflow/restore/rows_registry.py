@@ -84,7 +84,7 @@ def _aliases(restoration: Restoration, held: Held) -> dict[str, int]:
     """A model's aliases, as the latest package of it says them, whose versions are restored."""
     name = name_of(held)
     numbers = {
-        identity[1]: version
+        int(identity[1]): version
         for identity, version in restoration.merged.of(ModelVersion).items()
         if identity[0] == name
     }
@@ -105,6 +105,11 @@ def _aliases(restoration: Restoration, held: Held) -> dict[str, int]:
         else:
             why = f"it points at version {number}, which no package holds"
             restoration.merged.lose(held.called, f"alias {alias}", why)
+    for number, version in numbers.items():
+        for alias in getattr(version.record, "aliases", ()):
+            if pointing.get(alias) != str(number):
+                why = f"{held.package} is later, and says that it does not point there any more"
+                restoration.merged.change(version.called, f"alias {alias}", why)
     return found
 
 

@@ -1,7 +1,7 @@
 """A whole server's packages, and what the server was when they were made."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,7 @@ from mlarchive.registries.restorable import PackageToRestore, Restored
 from mlarchive.restore import package_of
 from mlarchive.vault import Vault
 from tests.support.mlflow_server import running_server
-from tests.support.mlflow_whole import files, rows, seed_whole, seen
-
-Tables = dict[str, list[dict[str, Any]]]
-Restore = Callable[..., Restored]
+from tests.support.mlflow_whole import Tables, files, rows, seed_whole, seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +80,36 @@ def packages(folder: Path) -> Iterator[list[PackageToRestore]]:
         yield [package_of(vault, kept.address) for kept in vault.counting()]
 
 
-def restored(uri: str, vault: Path, artifacts: Path, **more: Any) -> Restored:  # noqa: ANN401
+def restored(
+    uri: str, vault: Path, artifacts: Path, *, options: str = "", dry_run: bool = False
+) -> Restored:
     """Restore a whole vault."""
+    database = TrackingDatabase(uri, shown=f"mlflow+{uri}", options=options)
     with packages(vault) as found:
-        return TrackingDatabase(uri, shown=f"mlflow+{uri}").restore(
-            found, artifacts=artifacts, **more
-        )
+        return database.restore(found, artifacts=artifacts, dry_run=dry_run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """The whole server's packages in an SQLite database.
+
+    Attributes:
+        folder: With `new.db` and `artifacts/`.
+        done: What was said of it.
+    """
+
+    folder: Path
+    done: Restored
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return f"sqlite:///{self.folder / 'new.db'}"
+
+
+@pytest.fixture(scope="session")
+def fresh(whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> Restoration:
+    """Restored once; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("fresh")
+    database = f"sqlite:///{folder / 'new.db'}"
+    return Restoration(folder=folder, done=restored(database, whole.vault, folder / "artifacts"))

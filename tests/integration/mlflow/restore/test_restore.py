@@ -1,52 +1,31 @@
 """A database that is restored differs from the one that was lost in nothing but its locations."""
 
+import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
 from sqlalchemy import create_engine, text
 
+from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.registries.mlflow import MlflowRegistry
-from tests.integration.mlflow.restore.conftest import Tables, Whole, keep, restored, tables
+from tests.integration.mlflow.restore.conftest import (
+    Restoration,
+    Whole,
+    keep,
+    restored,
+    tables,
+)
 from tests.support.command import mlarchive
+from tests.support.json_document import differences as shape_differences
 from tests.support.mlflow_seed import fitted, samples, tracking
 from tests.support.mlflow_server import running_server
-from tests.support.mlflow_whole import LOCATIONS, differences, files, seen
+from tests.support.mlflow_whole import differences, files, seen, unlike
+from tests.support.mysql import MysqlServer
 from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow-restore")]
-
-REWRITTEN = LOCATIONS | {"storage_location"}
-UNTOLD = {
-    # MLflow's API does not tell when a run was deleted, nor of versions that were.
-    ("runs", "deleted_time"),
-    ("logged_models", "status_message"),
-}
-
-
-def unlike(one: Tables, other: Tables, *, told: bool = False) -> list[str]:
-    """Each column of each row that is not the same, but for locations and what nobody is told."""
-    found = []
-    one = {**one, "model_versions": [v for v in one["model_versions"] if not _deleted(v)]}
-    for name in sorted(one.keys() | other.keys()):
-        here, there = one[name], other[name]
-        if len(here) != len(there):
-            found.append(f"{name}: {len(here)} rows, {len(there)} rows")
-        for left, right in zip(here, there, strict=False):
-            found.extend(
-                f"{name}.{column}: {left[column]!r} != {right[column]!r}"
-                for column in left
-                if left[column] != right[column]
-                and column not in REWRITTEN
-                and (told or (name, column) not in UNTOLD)
-            )
-    return found
-
-
-def _deleted(version: dict[str, Any]) -> bool:
-    return bool(version["current_stage"] == "Deleted_Internal")
 
 
 def test_a_served_sqlite_database_shows_no_difference_at_all(whole: Whole, tmp_path: Path) -> None:
@@ -65,19 +44,38 @@ def test_a_served_sqlite_database_shows_no_difference_at_all(whole: Whole, tmp_p
         assert files(client) == whole.files
 
 
-def test_sqlite_has_the_same_rows_and_the_models_load(whole: Whole, tmp_path: Path) -> None:
-    database = f"sqlite:///{tmp_path / 'new.db'}"
-    done = restored(database, whole.vault, tmp_path / "artifacts")
-    assert unlike(whole.rows, tables(database)) == []
-    assert done.transformations == ()
-    assert {(loss.record, loss.field) for loss in done.losses} == {
+def test_a_part_of_a_vault_and_a_server_are_restored_as_one_wishes(
+    fresh: Restoration, whole: Whole, tmp_path: Path
+) -> None:
+    part = ("copy", f"vault:{whole.vault}#models/wine/1", f"vault:{whole.vault}#models/wine/2")
+    into = ("mlflow+sqlite:///part.db", "--restore", "--artifacts", "artifacts")
+    done = mlarchive(*part, *into, "--json", cwd=tmp_path)
+    assert list(shape_differences(done.document, "unpack --restore")) == []
+    found = {action["what"] for action in done.document["restored"]["actions"]}
+    assert found >= {"2 logged models", "1 run", "2 model versions"}
+    lost = {loss["field"] for loss in done.document["restored"]["losses"]}
+    assert lost == {"alias latest-good", "metric token"}, "another run logged that, and v5 is left"
+
+    copied = mlarchive(
+        *("copy", f"mlflow+{fresh.database}#models/wine", "mlflow+sqlite:///copy.db"),
+        *("--restore", "--artifacts", "more", "--keep", "kept", "--dry-run"),
+        cwd=tmp_path,
+    )
+    assert (copied.status, "would create 4 model versions" in copied.out) == (3, True), copied.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "part.db"]
+
+
+def test_sqlite_has_the_same_rows_and_the_models_load(whole: Whole, fresh: Restoration) -> None:
+    assert unlike(whole.rows, tables(fresh.database)) == []
+    assert fresh.done.transformations == ()
+    deleted = [row["run_uuid"] for row in whole.rows["runs"] if row["lifecycle_stage"] == "deleted"]
+    assert {(loss.record, loss.field) for loss in fresh.done.losses} == {
         ("models/other ü/1", "files"),
-        ("run deleted alone", "time of its deletion"),
-        ("run goes with it", "time of its deletion"),
+        *((f"run {identity}", "time of its deletion") for identity in deleted),
     }
     import mlflow.sklearn
 
-    with tracking(database):
+    with tracking(fresh.database):
         for version, strength in (("1", 1.0), ("2", 0.1), ("3", 0.5), ("5", 0.5)):
             loaded = mlflow.sklearn.load_model(f"models:/wine/{version}")
             wanted = fitted(strength).predict_proba(samples())
@@ -85,13 +83,12 @@ def test_sqlite_has_the_same_rows_and_the_models_load(whole: Whole, tmp_path: Pa
 
 
 def test_what_is_packed_from_the_database_itself_comes_back_without_any_loss_of_times(
-    whole: Whole, tmp_path: Path
+    fresh: Restoration, tmp_path: Path
 ) -> None:
-    first, second = (f"sqlite:///{tmp_path / name}" for name in ("first.db", "second.db"))
-    restored(first, whole.vault, tmp_path / "artifacts")
-    keep(MlflowRegistry.open(first, origin="lab"), tmp_path / "vault")
-    done = restored(second, tmp_path / "vault", tmp_path / "again")
-    assert unlike(tables(first), tables(second), told=True) == []
+    database = f"sqlite:///{tmp_path / 'again.db'}"
+    keep(MlflowRegistry.open(fresh.database, origin="lab"), tmp_path / "vault")
+    done = restored(database, tmp_path / "vault", tmp_path / "artifacts")
+    assert unlike(tables(fresh.database), tables(database), told=True) == []
     assert {loss.record for loss in done.losses} == {"models/other ü/1"}
 
 
@@ -106,6 +103,15 @@ def test_postgresql_has_the_same_rows_and_goes_on_counting(
     assert client.create_experiment("a new one") == "4"
 
 
+def test_mysql_has_the_same_rows(whole: Whole, mysql: MysqlServer, tmp_path: Path) -> None:
+    database = mysql.new_database("whole")
+    restored(database, whole.vault, tmp_path / "artifacts", options=str(mysql.options))
+    url = database.replace("mysql:", "mysql+pymysql:") + f"?read_default_file={mysql.options}"
+    assert unlike(whole.rows, tables(url)) == []
+    assert restored(database, whole.vault, tmp_path / "artifacts", options=str(mysql.options)).idle
+    assert MlflowClient(url, url).create_experiment("a new one") == "4"
+
+
 def test_a_database_that_a_server_made_and_nobody_used_is_empty(
     whole: Whole, postgres: PostgresServer, tmp_path: Path
 ) -> None:
@@ -116,46 +122,45 @@ def test_a_database_that_a_server_made_and_nobody_used_is_empty(
 
 
 def test_doing_it_again_changes_nothing_and_brings_back_lost_files(
-    whole: Whole, tmp_path: Path
+    whole: Whole, fresh: Restoration
 ) -> None:
-    database = f"sqlite:///{tmp_path / 'new.db'}"
-    artifacts = tmp_path / "artifacts"
-    assert restored(database, whole.vault, artifacts).bytes > 0
-    before = (tmp_path / "new.db").read_bytes()
+    database, artifacts = fresh.database, fresh.folder / "artifacts"
+    before = tables(database)
     assert restored(database, whole.vault, artifacts).idle
     lost = next(artifacts.rglob("MLmodel"))
     size = lost.stat().st_size
     lost.unlink()
     assert restored(database, whole.vault, artifacts).bytes == size
     assert lost.stat().st_size == size
-    assert (tmp_path / "new.db").read_bytes() == before
-
-
-def test_a_dry_run_says_what_would_be_and_writes_nothing(whole: Whole, tmp_path: Path) -> None:
-    database = f"sqlite:///{tmp_path / 'new.db'}"
-    planned = restored(database, whole.vault, tmp_path / "artifacts", dry_run=True)
-    assert list(tmp_path.iterdir()) == []
-    done = restored(database, whole.vault, tmp_path / "artifacts")
-    assert (planned.actions, planned.losses) == (done.actions, done.losses)
-
-
-def test_a_database_with_a_row_more_is_refused_and_left_alone(whole: Whole, tmp_path: Path) -> None:
-    from mlarchive.errors import ConflictError
-
-    database = f"sqlite:///{tmp_path / 'new.db'}"
-    restored(database, whole.vault, tmp_path / "artifacts")
-    MlflowClient(database, database).create_experiment("somebody's")
-    before = tables(database)
-    with pytest.raises(ConflictError, match="is not empty: it has rows in experiments"):
-        restored(database, whole.vault, tmp_path / "artifacts")
     assert tables(database) == before
 
 
-def test_a_schema_of_another_revision_is_refused(whole: Whole, tmp_path: Path) -> None:
-    from mlarchive.errors import UnsupportedError
-
+def test_a_dry_run_says_what_would_be_and_writes_nothing(
+    whole: Whole, fresh: Restoration, tmp_path: Path
+) -> None:
     database = f"sqlite:///{tmp_path / 'new.db'}"
-    MlflowClient(database, database).search_experiments()
+    planned = restored(database, whole.vault, tmp_path / "artifacts", dry_run=True)
+    assert list(tmp_path.iterdir()) == []
+    assert (planned.actions, planned.losses) == (fresh.done.actions, fresh.done.losses)
+
+
+def test_a_database_with_a_row_more_is_refused_and_left_alone(
+    whole: Whole, fresh: Restoration, tmp_path: Path
+) -> None:
+    database = f"sqlite:///{tmp_path / 'new.db'}"
+    shutil.copy(fresh.folder / "new.db", tmp_path)
+    MlflowClient(database, database).create_experiment("somebody's")
+    before = tables(database)
+    with pytest.raises(ConflictError, match="is not empty: it has rows in experiments"):
+        restored(database, whole.vault, fresh.folder / "artifacts")
+    assert tables(database) == before
+
+
+def test_a_schema_of_another_revision_is_refused(
+    whole: Whole, fresh: Restoration, tmp_path: Path
+) -> None:
+    database = f"sqlite:///{tmp_path / 'new.db'}"
+    shutil.copy(fresh.folder / "new.db", tmp_path)
     engine = create_engine(database)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0123456789ab'"))
