@@ -147,7 +147,7 @@ class EagerFile(io.FileIO):
 
 @contextlib.contextmanager
 def atomic_file(
-    path: Path, *, replace: bool = True, called: Path | None = None
+    path: Path, *, replace: bool = True, called: Path | None = None, durable: bool = True
 ) -> Iterator[BinaryIO]:
     """Write a file that appears whole and durable under its final name, or not at all.
 
@@ -156,6 +156,7 @@ def atomic_file(
         replace: Whether an existing file may be replaced; if not, `FileExistsError` becomes
             an error that names it.
         called: What errors call the file, where its present name means nothing to a person.
+        durable: Whether it is synced now; else whoever writes many makes them so with `sync_tree`.
 
     Yields:
         The temporary file, open for unbuffered-size binary writing (and reading back).
@@ -174,9 +175,10 @@ def atomic_file(
             yield file
             with explaining(called, "write"):
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
         with explaining(called, "write"):
-            publish(temporary, path, replace=replace)
+            publish(temporary, path, replace=replace, durable=durable)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -196,8 +198,8 @@ def syncing(file: BinaryIO) -> Iterator[None]:
         synced.result()
 
 
-def publish(temporary: Path, path: Path, *, replace: bool = True) -> None:
-    """Give a complete, synced file or folder its final name, durably.
+def publish(temporary: Path, path: Path, *, replace: bool = True, durable: bool = True) -> None:
+    """Give a complete, synced file or folder its final name, durably unless told otherwise.
 
     Raises:
         OSError: As the system says; with `replace=False`, `FileExistsError` if the name is taken.
@@ -210,7 +212,8 @@ def publish(temporary: Path, path: Path, *, replace: bool = True) -> None:
     else:
         os.link(temporary, path)
         temporary.unlink()
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from mlarchive.cli.console import Console
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.objects import addresses, opened, scratch_home
 from mlarchive.cli.receipts import tell_plan, tell_receipt
+from mlarchive.cli.restoring import add_restore, refuse_strays, restore
 
 if TYPE_CHECKING:
     from mlarchive.records import Address
@@ -26,6 +27,7 @@ examples:
   mlarchive copy 'mlflow+http://127.0.0.1:5000#models/*' mlflow+http://127.0.0.1:5001 --keep vault
   mlarchive copy vault:vault#models/wine mlflow+http://127.0.0.1:5001 --dry-run
   mlarchive copy mlflow-export:old-export mlflow+http://127.0.0.1:5001
+  mlarchive copy vault:vault mlflow+postgresql://db/mlflow --restore --artifacts /srv/artifacts
 """
 
 
@@ -36,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="TARGET", help=targets)
     parser.add_argument("--keep", type=place, metavar="DIR", help="keep the packages in this vault")
     add_policy(parser)
+    add_restore(parser)
     add_dry_run(parser)
 
 
@@ -44,6 +47,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from mlarchive.registries.opening import open_target
 
     *sources, target_locator = locators([*arguments.sources, arguments.target])
+    refuse_strays(arguments)
+    if arguments.restore:
+        keep = None if arguments.dry_run else arguments.keep
+        return restore(sources, target_locator, arguments, console, keep=keep)
     end = Ending()
     with open_target(target_locator, environment=console.environment) as target:
         for locator in sources:

@@ -1,11 +1,19 @@
 """`mlarchive unpack`: a package becomes an object of a registry."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlarchive.cli.commandline import add_dry_run, add_policy, locators, policy
 from mlarchive.cli.console import Console
 from mlarchive.cli.receipts import tell_plan, tell_receipt
+from mlarchive.cli.restoring import add_restore, refuse_strays, restore
 from mlarchive.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlarchive.registries.locator import Locator
 
 SUMMARY = "write a package into a registry, a vault or a folder"
 DESCRIPTION = """\
@@ -17,42 +25,73 @@ examples:
   mlarchive unpack wine-3.mlpkg mlflow+http://127.0.0.1:5001
   mlarchive unpack wine-3.mlpkg mlflow+http://127.0.0.1:5001 --dry-run
   mlarchive unpack resnet50.mlpkg dir:resnet50
+  mlarchive unpack wine-1.mlpkg wine-3.mlpkg mlflow+sqlite:///new.db --restore --artifacts files
+  mlarchive unpack vault:vault mlflow+sqlite:///new.db --restore --artifacts files
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("package", metavar="PACKAGE", help="FILE.mlpkg")
+    parser.add_argument(
+        "packages",
+        nargs="+",
+        metavar="PACKAGE",
+        help="FILE.mlpkg; with --restore several, or vault:DIR",
+    )
     targets = "mlflow+http://…, vault:DIR, mlflow-export:DIR or dir:DIR"
     parser.add_argument("target", metavar="TARGET", help=targets)
     add_policy(parser)
+    add_restore(parser)
     add_dry_run(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Unpack one package."""
-    from pathlib import Path
+    """Unpack one package, or restore many."""
+    *packages, target = locators([*arguments.packages, arguments.target])
+    refuse_strays(arguments)
+    if not arguments.restore:
+        return _unpack(packages, target, arguments, console)
+    for package in packages:
+        if package.scheme not in {"package", "vault"}:
+            raise _no_package(package)
+    return restore(packages, target, arguments, console)
 
+
+def _unpack(
+    packages: "Sequence[Locator]",
+    target_locator: "Locator",
+    arguments: argparse.Namespace,
+    console: Console,
+) -> int:
     from mlarchive.package import Package
     from mlarchive.registries.opening import open_target
     from mlarchive.unpack import plan_unpack, unpack
 
-    package_locator, target_locator = locators([arguments.package, arguments.target])
-    if package_locator.scheme != "package":
+    if len(packages) > 1:
         raise UsageError(
-            f"{arguments.package} is not a package file",
-            hint="`mlarchive copy SOURCE TARGET` takes any source",
+            f"unpack takes one package, and {len(packages)} are named",
+            hint="`mlarchive copy SOURCE... TARGET` takes several; so does --restore",
         )
-    if str(package_locator) != package_locator.origin:
+    (locator,) = packages
+    if locator.scheme != "package":
+        raise _no_package(locator)
+    if str(locator) != locator.origin:
         raise UsageError(
-            f"{arguments.package} names a part of a package, and unpack takes the whole",
+            f"{locator.text} names a part of a package, and unpack takes the whole",
             hint="`mlarchive copy SOURCE TARGET` takes a part",
         )
     with (
-        Package.open(Path(package_locator.registry)) as package,
+        Package.open(Path(locator.registry)) as package,
         open_target(target_locator, environment=console.environment) as target,
     ):
         if arguments.dry_run:
             plan = plan_unpack(package, target, policy(arguments))
             return tell_plan(package.meaning.address, plan, console)
         return tell_receipt(unpack(package, target, policy(arguments)), console)
+
+
+def _no_package(locator: "Locator") -> UsageError:
+    return UsageError(
+        f"{locator.text} is not a package file",
+        hint="`mlarchive copy SOURCE TARGET` takes any source",
+    )

@@ -35,6 +35,9 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _CREDENTIALS = re.compile(r"://[^/@]*@")
 _SEGMENT = r"[^/?]+"
+_DATABASE = re.compile(
+    r"//(?P<host>(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]{1,5})?)/(?P<name>[^/?@:\s]+)"
+)
 _AZUREML = re.compile(
     rf"(?P<place>registries/{_SEGMENT}"
     rf"|subscriptions/{_SEGMENT}/resourcegroups/{_SEGMENT}(?:/providers/[^?]+?)?"
@@ -48,10 +51,10 @@ class Locator(Struct, frozen=True, kw_only=True):
     """A parsed locator.
 
     Attributes:
-        scheme: `mlflow+http`, `mlflow+https`, `mlflow+sqlite`, `mlflow` (the server that
-            MLFLOW_TRACKING_URI names), `databricks`, `azureml`, `neptune`, one of the folder
-            schemes (`dir`, `vault`, …), `package` for a file, or `name` for a registry that a
-            configuration names.
+        scheme: `mlflow+http`, `mlflow+https`, `mlflow+sqlite`, `mlflow+postgresql`, `mlflow+mysql`,
+            `mlflow` (the server that MLFLOW_TRACKING_URI names), `databricks`, `azureml`,
+            `neptune`, one of the folder schemes (`dir`, `vault`, …), `package` for a file, or
+            `name` for a registry that a configuration names.
         registry: What follows the scheme: a URL for `mlflow+…`, else a path or a name, decoded.
         selector: Which objects in it.
         text: As it was written.
@@ -150,7 +153,7 @@ def _hushed(text: str) -> str:
 
 
 def _advice(text: str, scheme: str) -> str:
-    if scheme in {"http", "https", "sqlite"}:
+    if scheme in {"http", "https", "sqlite", "postgresql", "mysql"}:
         return f"for an MLflow server write mlflow+{_hushed(text.partition('?')[0])}"
     if not scheme and text == _hushed(text):
         return f"for a folder of files write dir:{text}, for a vault vault:{text}"
@@ -189,6 +192,17 @@ def _parse_sqlite(rest: str) -> Parsed:
             hint="write mlflow+sqlite:///mlflow.db, or mlflow+sqlite:////path/to/mlflow.db",
         )
     return "mlflow+sqlite", f"sqlite:{rest}", Selector()
+
+
+def _parse_database(rest: str, scheme: str) -> Parsed:
+    match = _DATABASE.fullmatch(rest)
+    if match is None:
+        raise LocatorError(
+            f"{_hushed(f'mlflow+{scheme}:{rest}')} does not name a database",
+            hint=f"write mlflow+{scheme}://HOST:PORT/DATABASE; the user and the password come "
+            "from the environment, or from a file of the database's own client",
+        )
+    return f"mlflow+{scheme}", f"{scheme}://{match['host'].lower()}/{match['name']}", Selector()
 
 
 def _parse_mlflow(rest: str) -> Parsed:
@@ -256,6 +270,8 @@ _PARSERS: dict[str, Callable[[str], Parsed]] = {
     "mlflow+http": lambda rest: _parse_http(rest, "http"),
     "mlflow+https": lambda rest: _parse_http(rest, "https"),
     "mlflow+sqlite": _parse_sqlite,
+    "mlflow+postgresql": lambda rest: _parse_database(rest, "postgresql"),
+    "mlflow+mysql": lambda rest: _parse_database(rest, "mysql"),
     "mlflow": _parse_mlflow,
     "models": _parse_models,
     "runs": _parse_runs,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlarchive.errors import (
     ConfigError,
@@ -16,9 +17,12 @@ from mlarchive.errors import (
     MissingExtraError,
     UnsupportedError,
 )
-from mlarchive.registries.base import Source, Target
+from mlarchive.registries.base import Selector, Source, Target
 from mlarchive.registries.locator import Locator, parse
 from mlarchive.registries.selecting import format_object
+
+if TYPE_CHECKING:
+    from mlarchive.registries.restorable import RestoreTarget
 
 Environ = Mapping[str, str]
 AnyRegistry = Source | Target
@@ -43,6 +47,11 @@ def open_registry(locator: Locator, *, origin: str = "", environment: Environ) -
         MlarchiveError: As the adapter says.
     """
     opener = _OPENERS.get(locator.scheme)
+    if opener is None and locator.scheme in _DATABASES:
+        raise UnsupportedError(
+            f"{locator.origin} can be restored into with --restore, and not be opened otherwise",
+            hint="start `mlflow server` on it and name the server: mlflow+http://HOST:PORT",
+        )
     if opener is None:
         raise UnsupportedError(
             f"{locator.origin} cannot be opened: this version has no adapter for {locator.scheme}",
@@ -78,6 +87,34 @@ def open_target(
             hint="write one with `mlarchive pack SOURCE -o FILE.mlpkg`, or name a vault:DIR",
         )
     return open_registry(locator, origin=origin, environment=environment)  # type: ignore[return-value]
+
+
+def open_restore_target(locator: Locator, *, environment: Environ) -> "RestoreTarget":
+    """The tracking database that packages are to be restored into.
+
+    Args:
+        locator: `mlflow+sqlite:`, `mlflow+postgresql:` or `mlflow+mysql:`, without an object.
+        environment: As a process has it.
+
+    Raises:
+        UnsupportedError: It is something else.
+        MissingExtraError: MLflow is not installed.
+    """
+    if locator.scheme not in _DATABASES or locator.selector != Selector():
+        raise UnsupportedError(
+            f"{locator.text or locator} is no tracking database that can be restored into",
+            hint="name a new one: mlflow+sqlite:///FILE, mlflow+postgresql://HOST/DATABASE "
+            "or mlflow+mysql://HOST/DATABASE",
+        )
+    _need_mlflow(locator)
+    from mlarchive.registries.mlflow.restore import TrackingDatabase
+
+    options = Path(environment.get("HOME", "")) / ".my.cnf"
+    return TrackingDatabase(
+        locator.registry,
+        shown=locator.origin,
+        options=str(options) if options.is_file() else "",
+    )
 
 
 def packing_time(environment: Environ) -> int:
@@ -134,14 +171,18 @@ def _open_mlflow_export(locator: Locator, origin: str, environment: Environ) -> 
 
 
 def _open_mlflow(locator: Locator, origin: str, environment: Environ) -> Opened:  # noqa: ARG001  (the client reads its usual variables itself)
+    _need_mlflow(locator)
+    from mlarchive.registries.mlflow import MlflowRegistry
+
+    return MlflowRegistry.open(locator.registry, origin=origin)
+
+
+def _need_mlflow(locator: Locator) -> None:
     if importlib.util.find_spec("mlflow") is None:
         raise MissingExtraError(
             f"{locator.origin} is an MLflow server, and MLflow's client is not installed",
             hint="pip install 'mlarchive[mlflow]'",
         )
-    from mlarchive.registries.mlflow import MlflowRegistry
-
-    return MlflowRegistry.open(locator.registry, origin=origin)
 
 
 def _open_mlflow_of_environment(locator: Locator, origin: str, environment: Environ) -> Opened:
@@ -169,6 +210,8 @@ def _open_mlflow_of_environment(locator: Locator, origin: str, environment: Envi
     given = "" if origin == locator.origin else origin
     return _open_mlflow(named, given or named.origin, environment)
 
+
+_DATABASES = {"mlflow+sqlite", "mlflow+postgresql", "mlflow+mysql"}
 
 _OPENERS: dict[str, Callable[[Locator, str, Environ], Opened]] = {
     "dir": _open_directory,

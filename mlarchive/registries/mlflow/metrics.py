@@ -132,6 +132,20 @@ def as_stored(columns: Columns, *, zero: bool = True) -> Columns:
     return rows[:, 0], rows[:, 1], np.ascontiguousarray(rows[:, 2]).view(np.float64)
 
 
+def as_held_for_model(columns: Columns, *, zero: bool) -> Columns:
+    """What an SQL store makes of a logged model's points, which more than one run may log alike.
+
+    Args:
+        columns: The points.
+        zero: Whether it drops the sign of zero, as SQLite does.
+    """
+    steps, timestamps, values = columns
+    values = np.clip(
+        np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), -_LARGEST, _LARGEST
+    )
+    return steps, timestamps, values + 0.0 if zero else values
+
+
 def as_stored_for_model(columns: Columns) -> Columns:
     """What an SQL store makes of a logged model's points: as of a run's, and 0 of a NaN."""
     steps, timestamps, values = as_stored(columns)

@@ -1,6 +1,5 @@
 """Reads one object of a server as a snapshot (clauses 2 and 7 to 11)."""
 
-from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import Run as MlflowRun
 
 from mlarchive.errors import NotFoundError, UnsupportedError
@@ -9,11 +8,10 @@ from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
-from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.others import read_others, selected_others
 from mlarchive.registries.mlflow.reading_dataset import read_dataset
-from mlarchive.registries.mlflow.reading_model import read_logged_model
+from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
 from mlarchive.registries.mlflow.reading_prompt import read_prompt, read_prompt_version
 from mlarchive.registries.mlflow.reading_run import read_run, run_key
 from mlarchive.registries.mlflow.reading_version import read_registered_model, read_version
@@ -100,25 +98,23 @@ def _read_scorer(connection: Connection, address: Address, gathering: Gathering)
 
 def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> str:
     logged = _outputs(connection, run, gathering)
-    read_run(connection, run, frozenset(model.model_id for model in logged), gathering)
-    for model in logged:
-        read_logged_model(connection, model, run, gathering)
+    carried = frozenset(found.model.model_id for found in logged)
+    read_run(connection, run, carried, gathering)
+    for found in logged:
+        read_logged_model(connection, found, run, gathering)
     return run_key(run.info.run_id)
 
 
-def _outputs(
-    connection: Connection, run: MlflowRun, gathering: Gathering
-) -> list[MlflowLoggedModel]:
+def _outputs(connection: Connection, run: MlflowRun, gathering: Gathering) -> list[Found]:
     """The logged models that a run made and that are still there."""
     found = []
     for output in (run.outputs.model_outputs or []) if run.outputs else []:
         try:
-            with speaking(connection.uri):
-                model = connection.tracking.get_logged_model(output.model_id, allow_deleted=True)
+            model = find_logged_model(connection, output.model_id)
         except NotFoundError:
             why = f"the server no longer has it, though run {run.info.run_id} made it"
             gathering.lose(f"logged model {output.model_id}", "all of it", why)
             continue
-        if marks.CARRIER not in (model.tags or {}):
+        if marks.CARRIER not in (model.model.tags or {}):
             found.append(model)
     return found

@@ -3,16 +3,19 @@
 import io
 from collections import defaultdict
 from functools import partial
+from typing import NamedTuple
 
 from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import Metric
 from mlflow.entities import Run as MlflowRun
 
+from mlarchive.errors import NotFoundError
 from mlarchive.package.columns import encode_columns
 from mlarchive.records import LoggedModel, MetricSeries
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.environments import environments
+from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.metrics import columns_of
@@ -21,25 +24,53 @@ from mlarchive.registries.mlflow.reading_run import logged_model_key, run_key
 from mlarchive.snapshot import Stream
 
 
+class Found(NamedTuple):
+    """A logged model as the server gives it.
+
+    Attributes:
+        model: The answer.
+        deleted: Whether it is deleted, which the answer does not say.
+    """
+
+    model: MlflowLoggedModel
+    deleted: bool
+
+
+def find_logged_model(connection: Connection, model_id: str) -> Found:
+    """Ask for a logged model, which may be deleted.
+
+    Raises:
+        NotFoundError: The server no longer has it.
+    """
+    try:
+        with speaking(connection.uri):
+            return Found(connection.tracking.get_logged_model(model_id), deleted=False)
+    except NotFoundError:
+        with speaking(connection.uri):
+            model = connection.tracking.get_logged_model(model_id, allow_deleted=True)
+            return Found(model, deleted=True)
+
+
 def read_logged_model(
-    connection: Connection, model: MlflowLoggedModel, run: MlflowRun | None, gathering: Gathering
+    connection: Connection, found: Found, run: MlflowRun | None, gathering: Gathering
 ) -> tuple[ArtifactFolder, tuple[Listed, ...]]:
     """Gather a logged model.
 
     Args:
         connection: To the server.
-        model: As the server gives it.
+        found: As the server gives it.
         run: The run that made it, if that is gathered too.
         gathering: Gets the record and its streams.
 
     Returns:
         The model's artifact folder, and what lies in it.
     """
+    model = found.model
     key = logged_model_key(model.model_id)
     gathering.records.append(
         LoggedModel(
             key=key,
-            native=native_logged_model(model, _also(model)),
+            native=native_logged_model(model, _also(found)),
             name=model.name,
             model_type=model.model_type or "",
             status=str(model.status),
@@ -79,9 +110,11 @@ def _step(model: MlflowLoggedModel, run: MlflowRun | None) -> int:
     return next((o.step for o in outputs if o.model_id == model.model_id), 0)
 
 
-def _also(model: MlflowLoggedModel) -> dict[str, str]:
-    tags = model.tags or {}
+def _also(found: Found) -> dict[str, str]:
+    model, tags = found.model, found.model.tags or {}
     facts = {name: tags[name] for name in tags if name not in marks.logged_model_tags(tags)}
     if model.source_run_id:
         facts["source_run_id"] = model.source_run_id
+    if found.deleted:
+        facts["lifecycle_stage"] = "deleted"
     return facts

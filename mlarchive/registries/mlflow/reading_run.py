@@ -1,6 +1,7 @@
 """Reads a run with its experiment, metric histories, inputs and artifacts (clause 2.2, 2.3)."""
 
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 from mlflow.entities import DatasetInput as MlflowDatasetInput
@@ -17,6 +18,9 @@ from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.metrics import open_history
 from mlarchive.registries.mlflow.natives import native_experiment, native_run
 from mlarchive.snapshot import Stream
+
+if TYPE_CHECKING:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 _COUNTED_TRACES = 100
 
@@ -49,7 +53,8 @@ def read_run(
     key = run_key(info.run_id)
     name = f"run {info.run_id}"
     experiment = read_experiment(connection, info.experiment_id, gathering)
-    gathering.records.append(_record(run, experiment, carried_models))
+    deleted = _deleted_time(connection, run)
+    gathering.records.append(_record(run, experiment, carried_models, deleted))
     gathering.streams.extend(
         Stream(
             owner=key,
@@ -97,12 +102,12 @@ def run_name_and_user(run: MlflowRun) -> tuple[str, str]:
     return run.info.run_name or "", run.info.user_id or run.data.tags.get(MLFLOW_USER, "")
 
 
-def _record(run: MlflowRun, experiment: str, carried_models: frozenset[str]) -> Run:
+def _record(run: MlflowRun, experiment: str, carried_models: frozenset[str], deleted: str) -> Run:
     info, tags = run.info, run.data.tags
     name, user = run_name_and_user(run)
     return Run(
         key=run_key(info.run_id),
-        native=native_run(run, _also(run, carried_models)),
+        native=native_run(run, _also(run, carried_models, deleted)),
         experiment=experiment,
         name=name,
         status=info.status,
@@ -121,7 +126,19 @@ def _record(run: MlflowRun, experiment: str, carried_models: frozenset[str]) -> 
     )
 
 
-def _also(run: MlflowRun, carried_models: frozenset[str]) -> dict[str, str]:
+def _deleted_time(connection: Connection, run: MlflowRun) -> str:
+    """When a run was deleted, ms since 1970 UTC; "" if it was not, or only a server is asked."""
+    if connection.served or lifecycle(run.info.lifecycle_stage) == "active":
+        return ""
+    from mlflow.store.tracking.dbmodels.models import SqlRun
+
+    store = cast("SqlAlchemyStore", connection.tracking)
+    with store.ManagedSessionMaker() as session:
+        row = session.get(SqlRun, run.info.run_id)
+        return str(row.deleted_time or "") if row else ""
+
+
+def _also(run: MlflowRun, carried_models: frozenset[str], deleted: str) -> dict[str, str]:
     """Native facts that no field of a run holds: the mirror's marks, what is not carried."""
     others = [i for i in _inputs(run) if i not in carried_models]
     outputs = [o.model_id for o in _outputs(run) if o.model_id not in carried_models]
@@ -129,6 +146,7 @@ def _also(run: MlflowRun, carried_models: frozenset[str]) -> dict[str, str]:
         "parent": run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""),
         "model_inputs": " ".join(others),
         "outputs": " ".join(outputs),
+        "deleted_time": deleted,
         **{name: value for name, value in run.data.tags.items() if name.startswith(marks.PREFIX)},
     }
     return {name: value for name, value in facts.items() if value}

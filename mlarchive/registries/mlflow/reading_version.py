@@ -8,7 +8,6 @@ import re
 from typing import NamedTuple
 
 import msgspec
-from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import RegisteredModel as MlflowModel
@@ -22,7 +21,7 @@ from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
-from mlarchive.registries.mlflow.reading_model import read_logged_model
+from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
 from mlarchive.registries.mlflow.reading_run import (
     logged_model_key,
     read_experiment,
@@ -54,12 +53,13 @@ def read_version(
     connection: Connection, version: MlflowVersion, model: MlflowModel, gathering: Gathering
 ) -> str:
     """Gather a version; returns the key of its record."""
-    logged = _logged_model(connection, version, gathering)
-    carrier = logged if logged and marks.CARRIER in (logged.tags or {}) else None
-    logged = None if carrier else logged
+    found = _logged_model(connection, version, gathering)
+    carrier = found.model if found and marks.CARRIER in (found.model.tags or {}) else None
+    found = None if carrier else found
+    logged = found.model if found else None
     run_id = version.run_id or (logged and logged.source_run_id) or ""
     run = _run(connection, run_id, version, gathering)
-    carried = _carry(connection, logged, run, gathering)
+    carried = _carry(connection, found, run, gathering)
     read_registered_model(model, gathering)
     if carrier:
         location = carrier.artifact_location
@@ -109,13 +109,12 @@ def stage_of(version: MlflowVersion) -> str:
 
 def _logged_model(
     connection: Connection, version: MlflowVersion, gathering: Gathering
-) -> MlflowLoggedModel | None:
+) -> Found | None:
     model_id = logged_model_id(version)
     if not model_id:
         return None
     try:
-        with speaking(connection.uri):
-            return connection.tracking.get_logged_model(model_id, allow_deleted=True)
+        return find_logged_model(connection, model_id)
     except NotFoundError:
         why = "the server no longer has it; the version's files are read from their place"
         gathering.lose(f"logged model {model_id}", "all but its files", why)
@@ -139,20 +138,21 @@ def _run(
 
 def _carry(
     connection: Connection,
-    logged: MlflowLoggedModel | None,
+    found: Found | None,
     run: MlflowRun | None,
     gathering: Gathering,
 ) -> list[_Carried]:
     places = []
+    logged = found.model if found else None
     if run:
         carried = frozenset({logged.model_id} if logged else ())
         folder, listed = read_run(connection, run, carried, gathering)
         places.append(_Carried(run_key(run.info.run_id), run.info.artifact_uri, folder, listed))
-    if logged:
+    if found and logged:
         if run is None:
             read_experiment(connection, logged.experiment_id, gathering)
         maker = run if run and run.info.run_id == logged.source_run_id else None
-        folder, listed = read_logged_model(connection, logged, maker, gathering)
+        folder, listed = read_logged_model(connection, found, maker, gathering)
         key = logged_model_key(logged.model_id)
         places.append(_Carried(key, logged.artifact_location, folder, listed))
     return places
