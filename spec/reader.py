@@ -75,6 +75,8 @@ logged-model kind! files:[File] metrics:[MetricSeries] model_type name params:{t
 model-version kind! files:[File] flavors:[text] logged_model:reference properties:{text}
     registered_model:reference root:ArtifactRoot run:reference
     / aliases:[text] description stage tags:{text} / name native:Native status version
+traces kind! count:integer experiment:reference files:[File] logged_model:reference run:reference
+    / / native:Native
 registered-model kind! / description tags:{text} / name native:Native
 run kind! end:integer experiment:reference files:[File] inputs:[DatasetInput] metrics:[MetricSeries]
     model_inputs:[ModelInput] params:{text} parent:reference start:integer status user

@@ -21,6 +21,7 @@ KINDS = (
     "logged-models",
     "registered-models",
     "environments",
+    "traces",
 )
 """All kinds of object that a locator can name."""
 

@@ -34,7 +34,7 @@ from tests.compat.plainwriter import (
     recipe,
 )
 from tests.support.packages import folder_meaning, opened, packed, write_package
-from tests.support.snapshots import file, folder, model_version, series
+from tests.support.snapshots import file, folder, model_version, series, traced_run
 
 SMALL = ("text", "thin", "a delta", "a thin delta", "signatures")
 """Samples that are changed byte by byte."""
@@ -125,6 +125,7 @@ def samples() -> Mapping[str, bytes]:
         "the same twice": packed({"a": b"same" * 99_999, "b": b"same" * 99_999}),
         "a model version": _of_snapshot(model_version()),
         "a model version with many points": _many_points(),
+        "a run with traces": _of_snapshot(traced_run()),
         "thin": _thin(),
         "a later version": _of_a_later_version(),
         "records in between": plain_package(

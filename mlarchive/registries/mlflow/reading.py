@@ -1,4 +1,4 @@
-"""Reads one object of a server as a snapshot: a model version, or a run (clause 2)."""
+"""Reads one object of a server as a snapshot: a version, a run, an experiment (clause 2)."""
 
 from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import Run as MlflowRun
@@ -10,20 +10,23 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflow.reading_model import read_logged_model
-from mlarchive.registries.mlflow.reading_run import read_run, run_key
+from mlarchive.registries.mlflow.reading_run import read_experiment, read_run
+from mlarchive.registries.mlflow.reading_traces import gather_experiment_traces
 from mlarchive.registries.mlflow.reading_version import read_version
 from mlarchive.registries.mlflow.selecting import (
     is_prompt,
     registered_model,
     run_of,
+    selected_experiments,
     selected_versions,
 )
 from mlarchive.snapshot import Snapshot
 
 
 def read_object(connection: Connection, address: Address) -> Snapshot:
-    """Read a model version or a run with everything that hangs on it.
+    """Read a model version, a run or an experiment with everything that hangs on it.
 
     Raises:
         NotFoundError: It is not there.
@@ -34,9 +37,12 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
         subject = _read_version(connection, address, gathering)
     elif address.kind == "runs":
         subject = _read_run(connection, run_of(connection, address.name), gathering)
+    elif address.kind == "experiments":
+        subject = _read_experiment(connection, address, gathering)
     else:
         raise UnsupportedError(
-            f"{address} cannot be read as one object", hint="name a model version or a run"
+            f"{address} cannot be read as one object",
+            hint="name a model version, a run or an experiment",
         )
     return Snapshot(
         address=address,
@@ -55,6 +61,20 @@ def _read_version(connection: Connection, address: Address, gathering: Gathering
     selector = Selector(kind="models", name=address.name, version=address.version)
     (version,) = selected_versions(connection, model, selector)
     return read_version(connection, version, model, gathering)
+
+
+def _read_experiment(connection: Connection, address: Address, gathering: Gathering) -> str:
+    """Gather an experiment with its own traces; its runs are objects of their own."""
+    selector = Selector(kind="experiments", name=address.name)
+    experiment, *_ = selected_experiments(connection, selector)
+    key = read_experiment(connection, experiment.experiment_id, gathering)
+    if not key:
+        raise UnsupportedError(
+            f"{address} only holds files of model versions that were written there",
+            hint="name the versions",
+        )
+    gather_experiment_traces(connection, experiment, gathering)
+    return key
 
 
 def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> str:

@@ -17,13 +17,14 @@ from mlarchive.records import (
     ModelVersion,
     RegisteredModel,
     Run,
+    Traces,
 )
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.selecting import all_experiments, versions_of
 from mlarchive.registries.mlflow.settings import once
-from mlarchive.registries.mlflow.work import Work
+from mlarchive.registries.mlflow.work import Work, called
 from mlarchive.registries.mlflow.writing_experiment import (
     plan_awakening,
     plan_experiment,
@@ -37,6 +38,7 @@ from mlarchive.registries.mlflow.writing_run import (
     plan_run_end,
     plan_run_marks,
 )
+from mlarchive.registries.mlflow.writing_traces import plan_traces
 from mlarchive.registries.mlflow.writing_version import (
     find_place,
     know_held,
@@ -47,7 +49,7 @@ from mlarchive.registries.mlflow.writing_version import (
 )
 from mlarchive.snapshot import Snapshot
 
-_WRITABLE = (RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment)
+_WRITABLE = (RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Traces, Environment)
 
 
 def plan(connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:
@@ -81,7 +83,7 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     reached = work.ids.get(subject.key, "")
     if reached and isinstance(subject, ModelVersion):
         target = msgspec.structs.replace(target, version=reached)
-    elif reached:
+    elif reached and isinstance(subject, Run):
         target = msgspec.structs.replace(target, name=reached)
     return Receipt(
         source=snapshot.address,
@@ -147,8 +149,15 @@ def _planned(
         plan_run_marks(work, subject)
         _plan_ends(work)
         return work, Address(origin=origin, kind="runs", name=work.ids.get(subject.key, "(new)"))
+    if isinstance(subject, Experiment):
+        _plan_runs_and_models(work)
+        _plan_ends(work)
+        if not work.steps:
+            work.step("keep", called(subject), "same content and labels")
+        return work, Address(origin=origin, kind="experiments", name=subject.name)
     raise UnsupportedError(
-        f"MLflow takes model versions and runs, not a {subject.__struct_config__.tag} by itself",
+        f"MLflow takes model versions, runs and experiments, not a"
+        f" {subject.__struct_config__.tag} by itself",
         hint="unpack it into a folder: dir:DIR",
     )
 
@@ -185,6 +194,8 @@ def _plan_runs_and_models(work: Work) -> None:
     for run in runs:
         if run.model_inputs:
             plan_model_inputs(work, run)
+    for owner in (r for r in records if isinstance(r, Run | Experiment)):
+        plan_traces(work, owner)
     plan_awakening(work)
 
 
