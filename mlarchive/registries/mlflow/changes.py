@@ -120,11 +120,16 @@ class _View:
         return self._listings[uri]
 
     def traces(self, run: Run) -> list[str]:
-        """What a search tells of a run's newest traces."""
+        """What a search tells of a run's newest traces; its error if it fails each time."""
         info = run.info
         where = f"attributes.run_id = {quoted(info.run_id)}"
         found = search_infos(self.connection, info.experiment_id, where, most=_NEWEST_TRACES)
-        return sorted(hashlib.sha256(_told(trace)).hexdigest() for trace in found)
+        try:
+            return sorted(hashlib.sha256(_told(trace)).hexdigest() for trace in found)
+        except MlarchiveError as error:
+            if error.retryable:
+                raise
+            return ["unlisted", error.code]
 
 
 def _told(trace: TraceInfo) -> bytes:

@@ -4,8 +4,10 @@ Every request says what is to be, so that sending it again changes nothing. Asse
 others come last, since only their creation makes a server take the others for replaced.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 
+from google.protobuf.json_format import Error as ProtocolError
 from mlflow.entities import Assessment as MlflowAssessment
 from mlflow.entities import Span as MlflowSpan
 from mlflow.entities import TraceInfo
@@ -18,6 +20,8 @@ from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
+from mlarchive.errors import DamageError
+from mlarchive.records import Address
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.assessmentforms import Ids, assessment_message
 from mlarchive.registries.mlflow.connection import Connection
@@ -46,7 +50,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
     def mark(self, trace_id: str) -> str:
         """The tag by which a trace is known to be a mirror."""
-        return f"{self.origin}#traces/{trace_id}"
+        return marks.origin_mark(Address(origin=self.origin, kind="traces", name=trace_id))
 
 
 def send_spans(connection: Connection, place: Place, traces: Iterable[Trace]) -> None:
@@ -68,10 +72,11 @@ def send_info(
     connection: Connection, place: Place, trace: Trace, assessments: Sequence[Assessment]
 ) -> None:
     """Tell the server of a trace, its tags and some of its assessments."""
-    message = info_message(trace, place.ids, place.experiment_id)
+    with _sayable(trace.id):
+        message = info_message(trace, place.ids, place.experiment_id)
+        message.assessments.extend(assessment_message(a, trace.id, place.ids) for a in assessments)
     message.tags[marks.ORIGIN] = place.mark(trace.id)
-    message.assessments.extend(assessment_message(a, trace.id, place.ids) for a in assessments)
-    with speaking(connection.uri):
+    with _sayable(trace.id), speaking(connection.uri):
         if connection.served:
             ask(connection, StartTraceV3(trace=TraceMessage(trace_info=message)), TRACES_API)
         else:
@@ -82,9 +87,10 @@ def send_assessment(
     connection: Connection, place: Place, trace_id: str, assessment: Assessment
 ) -> None:
     """Create one assessment of a trace that is there."""
-    message = assessment_message(assessment, trace_id, place.ids)
+    with _sayable(trace_id):
+        message = assessment_message(assessment, trace_id, place.ids)
     # A second one of that id would be an error.
-    with once(), speaking(connection.uri):
+    with once(), _sayable(trace_id), speaking(connection.uri):
         if connection.served:
             request = CreateAssessment(assessment=message)
             ask(connection, request, f"{TRACES_API}/{trace_id}/assessments")
@@ -111,6 +117,19 @@ def link(connection: Connection, run_id: str, trace_ids: Sequence[str]) -> None:
             connection.tracking.link_traces_to_run(list(trace_ids[start : start + _LINKS]), run_id)
 
 
+@contextlib.contextmanager
+def _sayable(trace_id: str) -> Iterator[None]:
+    """Refuse what MLflow's protocol has no words for, such as times after the year 9999.
+
+    Raises:
+        DamageError: No server can have said it.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError, RecursionError, ProtocolError) as error:
+        raise DamageError(f"trace {trace_id} says what no server can hold: {error}") from error
+
+
 def _resource_spans(trace: Trace, place: Place) -> Iterator[ResourceSpans]:
     """A trace's spans in parts of bounded size.
 
@@ -120,7 +139,8 @@ def _resource_spans(trace: Trace, place: Place) -> Iterator[ResourceSpans]:
         return
     part, size = _marked(trace, place), 0
     for span in trace.spans:
-        message = span_message(span, trace.id)
+        with _sayable(trace.id):
+            message = span_message(span, trace.id)
         if size and size + message.ByteSize() > _LARGEST_REQUEST:
             yield part
             part, size = _marked(trace, place), 0

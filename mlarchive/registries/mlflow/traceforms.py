@@ -97,7 +97,8 @@ def info_message(trace: Trace, ids: Ids, experiment_id: str) -> InfoMessage:
         ids: What that server calls the records it names.
         experiment_id: The experiment there.
     """
-    metadata = dict(trace.metadata)
+    # A package may say anything; what servers set themselves is never told to one.
+    metadata = stated_metadata(trace.metadata)
     if ids.run and not trace.linked:
         metadata[TraceMetadataKey.SOURCE_RUN] = ids.run
     if ids.model:
@@ -109,7 +110,7 @@ def info_message(trace: Trace, ids: Ids, experiment_id: str) -> InfoMessage:
         response_preview=trace.response_preview,
         state=InfoMessage.State.Value(trace.state or "STATE_UNSPECIFIED"),
         trace_metadata=metadata,
-        tags=trace.tags,
+        tags=stated_tags(trace.tags),
     )
     message.trace_location.type = message.trace_location.MLFLOW_EXPERIMENT
     message.trace_location.mlflow_experiment.experiment_id = experiment_id

@@ -18,7 +18,7 @@ from mlflow.protos.service_pb2 import Trace as TraceMessage
 
 from mlarchive.errors import DamageError
 from mlarchive.package import canonical
-from mlarchive.records import Experiment, File, Run, Traces
+from mlarchive.records import Address, Experiment, File, Run, Traces
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.assessing import in_order, must_be_made_again
 from mlarchive.registries.mlflow.assessmentforms import Ids
@@ -233,7 +233,8 @@ class _Writing:
             # Those of an experiment may be its runs' by now.
             return
         where = f"attributes.run_id = {quoted(work.ids[self._owner.key])}"
-        mark = f"{work.snapshot.address.origin}#traces/"
+        anything = Address(origin=work.snapshot.address.origin, kind="traces", name="")
+        mark = f"{marks.origin_mark(anything)}/"
         for info in search_infos(work.connection, self._experiment_id(), where):
             is_ours = info.tags.get(marks.ORIGIN, "").startswith(mark)
             if is_ours and info.trace_id not in self._wanted:
