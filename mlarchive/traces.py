@@ -126,7 +126,8 @@ class Assessment(_Part, frozen=True, kw_only=True):
         name: What is assessed; of an `issue`, its id.
         value: Any JSON value; of an `issue`, its name.
         error: Why there is no value.
-        source: Who: `HUMAN`, `CODE` or `LLM_JUDGE`, then what they are called.
+        source_kind: `HUMAN`, `CODE` or `LLM_JUDGE` as a rule; "" if nothing is stated.
+        source: What they are called.
         span: The span that is meant; "" for the trace.
         rationale: Why, in words.
         metadata: As given.
@@ -142,7 +143,8 @@ class Assessment(_Part, frozen=True, kw_only=True):
     name: str = ""
     value: Any = None
     error: AssessmentError | None = None
-    source: tuple[str, str] = ("", "")
+    source_kind: str = ""
+    source: str = ""
     span: str = ""
     rationale: str = ""
     metadata: Tags = {}

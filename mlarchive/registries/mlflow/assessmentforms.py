@@ -31,6 +31,7 @@ def assessment_of(message: AssessmentMessage, ids: Ids) -> Assessment:
     metadata = dict(message.metadata)
     run = metadata.pop(AssessmentMetadataKey.SOURCE_RUN_ID, "")
     kind = message.WhichOneof("value") or "feedback"
+    source = message.source.source_type
     error = message.feedback.error if message.feedback.HasField("error") else None
     return Assessment(
         id=message.assessment_id,
@@ -42,10 +43,8 @@ def assessment_of(message: AssessmentMessage, ids: Ids) -> Assessment:
         )
         if error
         else None,
-        source=(
-            SourceMessage.SourceType.Name(message.source.source_type),
-            message.source.source_id,
-        ),
+        source_kind=SourceMessage.SourceType.Name(source) if source else "",
+        source=message.source.source_id,
         span=message.span_id,
         rationale=message.rationale,
         metadata=metadata,
@@ -73,10 +72,9 @@ def assessment_message(assessment: Assessment, trace_id: str, ids: Ids) -> Asses
         message.span_id = assessment.span
     if assessment.rationale:
         message.rationale = assessment.rationale
-    kind, name = assessment.source
-    if kind in SourceMessage.SourceType.keys():  # noqa: SIM118  (not a dictionary)
+    if (kind := assessment.source_kind) in SourceMessage.SourceType.keys():  # noqa: SIM118  (not a dictionary)
         message.source.source_type = SourceMessage.SourceType.Value(kind)
-    message.source.source_id = name
+    message.source.source_id = assessment.source
     message.create_time.FromMilliseconds(assessment.created)
     message.last_update_time.FromMilliseconds(assessment.updated)
     _set_value(message, assessment)

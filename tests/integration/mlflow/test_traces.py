@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from mlarchive.errors import UnavailableError
 from mlarchive.package import Package
@@ -97,7 +99,8 @@ def judged(digits: str, *, time: int = NOON) -> Trace:
         kind="feedback",
         name="good",
         value=False,
-        source=("HUMAN", "ada"),
+        source_kind="HUMAN",
+        source="ada",
         created=time,
         updated=time + 5,
         valid=False,
@@ -177,7 +180,7 @@ def test_assessments_are_read_with_what_they_replace(lab: MlflowRegistry, asked:
     assert (first.value, first.valid, first.of_run) == (False, False, True)
     assert first.metadata == {"cost": "0.1"}
     assert (second.value, second.valid, second.overrides) == (True, True, first.id)
-    assert first.source == ("LLM_JUDGE", "endpoints:/judge")
+    assert (first.source_kind, first.source) == ("LLM_JUDGE", "endpoints:/judge")
     assert score.value == {"a": 0.5, "b": [1.0, "x"]}
     assert failed.error is not None
     assert failed.error.message == "no answer"
@@ -350,6 +353,24 @@ def test_what_a_server_cannot_hold_is_a_listed_loss(clinic: MlflowRegistry) -> N
     assert sorted(loss.field for loss in receipt.losses) == ["assessments", "spans"]
     assert traces_in(package_at(clinic, receipt.target)).keys() == {odd.id, expected.id}
     assert written(clinic, of_a_run([odd, expected], "odd-ids")).idle
+
+
+def test_a_database_takes_traces_as_a_server_does(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    SqlAlchemyStore(uri, str(tmp_path / "artifacts"))
+    first = Assessment(id="a-1", kind="expectation", value=1.0, valid=False, created=1, updated=1)
+    second = msgspec.structs.replace(
+        first, id="a-2", overrides=first.id, valid=True, created=2, updated=2
+    )
+    traces = [judged("aa"), small_trace("ab", time=NOON + 1, assessments=(first, second))]
+    package = packed(of_a_run(traces, "into-a-database"))
+    with MlflowRegistry.open(uri, origin="database") as database:
+        receipt = database.write(package.snapshot(), POLICY)
+        back = package_at(database, receipt.target)
+
+        assert receipt.losses == ()
+        assert (back.content_id, back.state_id) == (package.content_id, package.state_id)
+        assert database.write(package.snapshot(), POLICY).idle
 
 
 def test_a_deleted_run_gets_its_traces_and_stays_deleted(

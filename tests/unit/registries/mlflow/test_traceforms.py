@@ -34,12 +34,12 @@ def assessments(draw: st.DrawFn) -> Assessment:
     """One that a server can have."""
     one = draw(ASSESSMENTS)
     value = draw(TEXT) if one.kind == "issue" else draw(VALUES)
-    kind = draw(st.sampled_from(["HUMAN", "CODE", "LLM_JUDGE", "SOURCE_TYPE_UNSPECIFIED"]))
+    kind = draw(st.sampled_from(["", "HUMAN", "CODE", "LLM_JUDGE"]))
     return msgspec.structs.replace(
         one,
         value=value,
         error=one.error if one.kind == "feedback" else None,
-        source=(kind, one.source[1]),
+        source_kind=kind,
         created=draw(TIMES),
         updated=draw(TIMES),
     )
