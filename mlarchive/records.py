@@ -297,7 +297,7 @@ class Traces(Record, frozen=True, kw_only=True, tag="traces"):
         run: The run that made them or that they were linked to.
         logged_model: The logged model that they say made them, where it is carried.
         count: How many.
-        files: The pages, `traces-000001.jsonl` and on; below `files/` what was attached.
+        files: The pages, `traces-000001.jsonl` and on; below `attached/` what was attached.
     """
 
     experiment: Content[Key] = ""

@@ -155,7 +155,7 @@ def test_pages_have_a_thousand_traces_each() -> None:
         ("traces-000003.jsonl", 1),
     ]
     assert all(is_page(name) for name, _ in pages)
-    assert not is_page("files/tr-1/traces.json")
+    assert not is_page("attached/tr-1/traces.json")
 
 
 def test_many_traces_are_read_one_by_one() -> None:

@@ -72,7 +72,8 @@ def assessment_message(assessment: Assessment, trace_id: str, ids: Ids) -> Asses
         message.span_id = assessment.span
     if assessment.rationale:
         message.rationale = assessment.rationale
-    if (kind := assessment.source_kind) in SourceMessage.SourceType.keys():  # noqa: SIM118  (not a dictionary)
+    kind = assessment.source_kind
+    if kind in SourceMessage.SourceType.keys():  # noqa: SIM118  (not a dictionary)
         message.source.source_type = SourceMessage.SourceType.Value(kind)
     message.source.source_id = assessment.source
     message.create_time.FromMilliseconds(assessment.created)

@@ -34,7 +34,7 @@ from mlarchive.registries.mlflow.transport import made
 from mlarchive.snapshot import Stream
 from mlarchive.traces import encode_trace, paged, trace_place
 
-ATTACHED = "files"
+ATTACHED = "attached"
 """The folder of what was attached to traces, among the files of a `Traces` record."""
 
 _SUFFIX = "artifacts"

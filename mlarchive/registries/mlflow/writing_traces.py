@@ -59,7 +59,8 @@ def plan_traces(work: Work, owner: Run | Experiment) -> None:
     ]
     if not records:
         return
-    what = f"{sum(record.count for record in records)} traces of {called(owner)}"
+    count = sum(record.count for record in records)
+    what = f"{count} {'trace' if count == 1 else 'traces'} of {called(owner)}"
     digest = _digest(records)
     owner_id = work.ids.get(owner.key, "")
     if owner_id and _mark_there(work, owner, owner_id) == digest:

@@ -12,10 +12,10 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlarchive.errors import UnavailableError
 from mlarchive.package import Package
 from mlarchive.records import Address, File, LoggedModel, Run, Traces
-from mlarchive.registries.base import Receipt, WritePolicy
+from mlarchive.registries.base import Receipt, Selector, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry, tracefetching, writing_traces
 from mlarchive.snapshot import Snapshot
-from mlarchive.traces import Assessment, Span, Trace, is_page, read_traces
+from mlarchive.traces import Assessment, Span, Trace, is_page, page_name, read_traces
 from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.mlflow_packages import by_hand, file_stream, packed
 from tests.support.mlflow_seed import tracking
@@ -225,7 +225,7 @@ def test_a_database_and_its_server_give_the_same(
     assert first == second
     assert first.count(b"\n") == 2
     # Only the server can reach what was attached.
-    assert [loss.field for loss in snapshots[1].losses] == ["files"]
+    assert [loss.field for loss in snapshots[1].losses] == ["attached"]
 
 
 def pages_read(snapshot: Snapshot) -> bytes:
@@ -245,6 +245,25 @@ def test_sizes_of_answers_do_not_change_what_is_read(
     monkeypatch.setattr(tracefetching, "_FETCHED", 2)
 
     assert package_at(lab, run_address(lab, asked.run_id)).content_id == whole.content_id
+
+
+def test_a_page_is_fetched_while_it_is_read(
+    source_server: MlflowServer, asked: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracefetching, "_FETCHED", 1)
+    cut = Cut()
+    with (
+        cutting_proxy(source_server.uri, cut) as uri,
+        MlflowRegistry.open(uri, origin="lab") as registry,
+    ):
+        snapshot = registry.read(experiment_address(registry, asked.experiment))
+        listed = cut.seen
+        page = next(s for s in snapshot.streams if getattr(s.entry, "path", "") == page_name(1))
+        with page.open() as file:
+            file.read(1)
+            first = cut.seen
+            file.read()
+            assert listed < first < cut.seen
 
 
 def test_a_round_trip_over_two_servers_keeps_every_trace(
@@ -384,6 +403,20 @@ def test_a_deleted_run_gets_its_traces_and_stays_deleted(
         assert len(traces_in(package_at(clinic, receipt.target))) == len(some)
 
 
+def test_traces_are_seen_from_afar(clinic: MlflowRegistry, there: MlflowClient) -> None:
+    trace = small_trace("ac")
+    run_id = written(clinic, of_a_run([trace], "seen")).target.name
+
+    def mark() -> str:
+        (ref,) = clinic.changes(Selector(kind="runs", name=run_id))
+        return ref.content_mark
+
+    before = mark()
+    assert mark() == before
+    there.set_trace_tag(trace.id, "checked", "yes")
+    assert mark() != before
+
+
 def test_a_version_stays_the_same_when_its_run_gets_traces(clinic: MlflowRegistry) -> None:
     plain = by_hand("questioned", streams=[file_stream("run", "model/weights.txt", b"weights")])
     all_traces = [small_trace(f"f9{n}", time=NOON + n) for n in range(2)]
@@ -408,7 +441,7 @@ def test_a_version_stays_the_same_when_its_run_gets_traces(clinic: MlflowRegistr
 def test_what_was_attached_to_traces_arrives(clinic: MlflowRegistry) -> None:
     snapshot = of_a_run([small_trace("fa")], "attached")
     trace_id = small_trace("fa").id
-    path = f"files/{trace_id}/attachments/picture"
+    path = f"attached/{trace_id}/attachments/picture"
     snapshot = replace(
         snapshot, streams=(*snapshot.streams, file_stream("traces-attached", path, b"a picture"))
     )
