@@ -123,7 +123,7 @@ class _View:
         """What a search tells of a run's newest traces; its error if it fails each time."""
         info = run.info
         where = f"attributes.run_id = {quoted(info.run_id)}"
-        found = search_infos(self.connection, info.experiment_id, where, most=_NEWEST_TRACES)
+        found = search_infos(self.connection, [info.experiment_id], where, most=_NEWEST_TRACES)
         try:
             return sorted(hashlib.sha256(_told(trace)).hexdigest() for trace in found)
         except MlarchiveError as error:

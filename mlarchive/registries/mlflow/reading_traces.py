@@ -21,7 +21,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.folders import Listed, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
-from mlarchive.registries.mlflow.selecting import quoted, runs_in
+from mlarchive.registries.mlflow.selecting import all_experiments, quoted, runs_in
 from mlarchive.registries.mlflow.tracefetching import (
     SPANS_FILE,
     fetch_traces,
@@ -38,6 +38,8 @@ ATTACHED = "attached"
 """The folder of what was attached to traces, among the files of a `Traces` record."""
 
 _SUFFIX = "artifacts"
+_ASKED_AT_ONCE = 500
+_NAMED = 3
 
 Place = tuple[int, str]
 """Time and id of a trace, which traces are sorted by."""
@@ -77,7 +79,7 @@ def gather_run_traces(
     """
     run_id = run.info.run_id
     where = f"attributes.run_id = {quoted(run_id)}"
-    infos = search_infos(connection, run.info.experiment_id, where)
+    infos = search_infos(connection, [run.info.experiment_id], where)
     for model, found in _grouped(infos, run_id, carried_models).items():
         ids = Ids(run=run_id, model=model)
         record = Traces(
@@ -89,6 +91,7 @@ def gather_run_traces(
         )
         _gather(connection, record, found, ids, gathering)
         _list_changes(found, f"traces of run {run_id}", gathering)
+    _list_links_elsewhere(connection, run, where, gathering)
 
 
 def gather_experiment_traces(
@@ -102,7 +105,7 @@ def gather_experiment_traces(
         maker = info.trace_metadata.get(TraceMetadataKey.SOURCE_RUN)
         return not maker or maker not in made_by()
 
-    infos = filter(is_own, search_infos(connection, experiment_id))
+    infos = filter(is_own, search_infos(connection, [experiment_id]))
     for found in _grouped(infos, "", frozenset()).values():
         record = Traces(
             key=f"traces/{experiment_key(experiment_id)}",
@@ -112,6 +115,27 @@ def gather_experiment_traces(
         )
         _gather(connection, record, found, Ids(), gathering)
         _list_changes(found, f"traces of experiment {experiment.name!r}", gathering)
+
+
+def _list_links_elsewhere(
+    connection: Connection, run: MlflowRun, where: str, gathering: Gathering
+) -> None:
+    """List the links to traces of other experiments, which belong to those."""
+    experiments = (e.experiment_id for e in all_experiments(connection))
+    others = [e for e in experiments if e != run.info.experiment_id]
+    linked = [
+        info.trace_id
+        for start in range(0, len(others), _ASKED_AT_ONCE)
+        for info in search_infos(
+            connection, others[start : start + _ASKED_AT_ONCE], where, most=100
+        )
+    ]
+    if linked:
+        more = ", …" if len(linked) > _NAMED else ""
+        why = (
+            f"to traces of other experiments, which carry them: {', '.join(linked[:_NAMED])}{more}"
+        )
+        gathering.lose(f"run {run.info.run_id}", "links", why)
 
 
 def _grouped(

@@ -38,13 +38,13 @@ _BY_SERVER = {SpansLocation.TRACKING_STORE.value, SpansLocation.ARCHIVE_REPO.val
 
 
 def search_infos(
-    connection: Connection, experiment_id: str, where: str = "", *, most: int = 0
+    connection: Connection, experiment_ids: Sequence[str], where: str = "", *, most: int = 0
 ) -> Iterator[InfoMessage]:
-    """What a server tells of an experiment's traces without their spans, oldest first.
+    """What a server tells of the traces of experiments without their spans, oldest first.
 
     Args:
         connection: To the server.
-        experiment_id: Theirs.
+        experiment_ids: Theirs; at least one.
         where: A filter in mlflow's own words.
         most: The newest ones only, newest first, as many as these; 0 for all.
     """
@@ -57,7 +57,7 @@ def search_infos(
             page_token=token,
         )
         with speaking(connection.uri):
-            found, token = _search(connection, experiment_id, request)
+            found, token = _search(connection, experiment_ids, request)
         yield from found
         if not token or most:
             return
@@ -140,16 +140,17 @@ def _filed_spans(connection: Connection, info: InfoMessage) -> list[Any]:
 
 
 def _search(
-    connection: Connection, experiment_id: str, request: SearchTracesV3
+    connection: Connection, experiment_ids: Sequence[str], request: SearchTracesV3
 ) -> tuple[list[InfoMessage], str]:
     if connection.served:
-        location = request.locations.add()
-        location.type = location.MLFLOW_EXPERIMENT
-        location.mlflow_experiment.experiment_id = experiment_id
+        for experiment_id in experiment_ids:
+            location = request.locations.add()
+            location.type = location.MLFLOW_EXPERIMENT
+            location.mlflow_experiment.experiment_id = experiment_id
         answer = ask(connection, request, f"{TRACES_API}/search")
         return list(answer.traces), str(answer.next_page_token)
     infos, token = connection.tracking.search_traces(
-        locations=[experiment_id],
+        locations=list(experiment_ids),
         filter_string=request.filter or None,
         max_results=request.max_results,
         order_by=list(request.order_by),

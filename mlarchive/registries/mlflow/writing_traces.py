@@ -236,7 +236,7 @@ class _Writing:
         where = f"attributes.run_id = {quoted(work.ids[self._owner.key])}"
         anything = Address(origin=work.snapshot.address.origin, kind="traces", name="")
         mark = f"{marks.origin_mark(anything)}/"
-        for info in search_infos(work.connection, self._experiment_id(), where):
+        for info in search_infos(work.connection, [self._experiment_id()], where):
             is_ours = info.tags.get(marks.ORIGIN, "").startswith(mark)
             if is_ours and info.trace_id not in self._wanted:
                 self._tally.change(info.trace_id, "trace", "the source has it no more; it stays")

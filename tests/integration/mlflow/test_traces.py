@@ -214,6 +214,21 @@ def test_an_experiment_brings_the_traces_that_no_run_made(
     assert any("/attachments/" in path for path in attached)
 
 
+def test_a_link_to_a_trace_of_another_experiment_is_a_listed_loss(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    trace = small_trace("ad")
+    written(clinic, of_a_run([trace], "elsewhere"))
+    experiment_id = there.create_experiment("linking from afar")
+    run = there.create_run(experiment_id)
+    there.link_traces_to_run([trace.id], run.info.run_id)
+
+    snapshot = clinic.read(run_address(clinic, run.info.run_id))
+
+    assert [(loss.field, trace.id in loss.why) for loss in snapshot.losses] == [("links", True)]
+    assert not any(isinstance(record, Traces) for record in snapshot.records)
+
+
 def test_a_database_and_its_server_give_the_same(
     lab: MlflowRegistry, source_server: MlflowServer, asked: Traced
 ) -> None:
