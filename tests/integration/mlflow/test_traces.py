@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import DamageError, UnavailableError
 from mlarchive.package import Package
 from mlarchive.records import Address, File, LoggedModel, Run, Traces
 from mlarchive.registries.base import Receipt, Selector, WritePolicy
@@ -387,6 +387,13 @@ def test_what_a_server_cannot_hold_is_a_listed_loss(clinic: MlflowRegistry) -> N
     assert sorted(loss.field for loss in receipt.losses) == ["assessments", "spans"]
     assert traces_in(package_at(clinic, receipt.target)).keys() == {odd.id, expected.id}
     assert written(clinic, of_a_run([odd, expected], "odd-ids")).idle
+
+
+def test_what_no_server_can_have_said_is_refused(clinic: MlflowRegistry) -> None:
+    beyond = msgspec.structs.replace(small_trace("ae"), time=2**62)
+
+    with pytest.raises(DamageError, match="no server can hold"):
+        written(clinic, of_a_run([beyond], "beyond-time"))
 
 
 def test_a_database_takes_traces_as_a_server_does(tmp_path: Path) -> None:
