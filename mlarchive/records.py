@@ -289,6 +289,24 @@ class Experiment(Record, frozen=True, kw_only=True, tag="experiment"):
     lifecycle: State[str] = "active"
 
 
+class Traces(Record, frozen=True, kw_only=True, tag="traces"):
+    """Traces of one run, or of an experiment and none of its runs, as pages (`spec/traces.md`).
+
+    Attributes:
+        experiment: The experiment they belong to; "" where `run` says it.
+        run: The run that made them or that they were linked to.
+        logged_model: The logged model that they say made them, where it is carried.
+        count: How many.
+        files: The pages, `traces-000001.jsonl` and on; below `attached/` what was attached.
+    """
+
+    experiment: Content[Key] = ""
+    run: Content[Key] = ""
+    logged_model: Content[Key] = ""
+    count: Content[Integer] = 0
+    files: Content[tuple[File, ...]] = ()
+
+
 class Environment(Record, frozen=True, kw_only=True, tag="environment"):
     """What a model needs to run, as far as its files say it.
 
@@ -439,6 +457,7 @@ AnyRecord: TypeAlias = (
     | LoggedModel
     | Run
     | Experiment
+    | Traces
     | Environment
     | Folder
     | Prompt

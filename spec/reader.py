@@ -88,6 +88,8 @@ run kind! end:integer experiment:reference files:[File] inputs:[DatasetInput] me
     model_inputs:[ModelInput] params:{text} parent:reference start:integer status user
     / lifecycle=active name tags:{text} / native:Native
 scorer kind! experiment:reference versions:{text} / online:[text] / name native:Native
+traces kind! count:integer experiment:reference files:[File] logged_model:reference run:reference
+    / / native:Native
 webhook kind! events:[text] url / description status / name native:Native
 document format! subject:reference! / format!
     / format! address:Address! losses:[Loss] packed:Packed! transformations:[Loss]

@@ -23,6 +23,7 @@ from mlarchive.records import (
     Prompt,
     PromptVersion,
     RegisteredModel,
+    Traces,
 )
 from mlarchive.registries.base import Listing, Ref, Selector
 from mlarchive.registries.selecting import selects
@@ -43,6 +44,7 @@ _KINDS = {
     "scorer": "scorers",
     "webhook": "webhooks",
     "other-objects": "other-objects",
+    "traces": "traces",
 }
 
 
@@ -178,7 +180,20 @@ class PackageRegistry(Closing):
         )
 
     def _closure(self, key: str) -> set[str]:
-        """The keys of a record, of what it refers to, and of what describes one of these."""
+        """The keys of a record, of what it refers to, and of what hangs on one of these.
+
+        That is, traces of a run with what they refer to, and environments.
+        """
+        by_key = self._snapshot.by_key
+        keys = self._references(key)
+        for record in by_key.values():
+            if isinstance(record, Traces) and record.run in keys:
+                keys |= self._references(record.key)
+        describing = (r for r in by_key.values() if isinstance(r, Environment))
+        return keys | {record.key for record in describing if record.record in keys}
+
+    def _references(self, key: str) -> set[str]:
+        """The keys of a record and of all that it refers to, near and far."""
         by_key = self._snapshot.by_key
         keys: set[str] = set()
         to_see = [key]
@@ -187,8 +202,7 @@ class PackageRegistry(Closing):
             if here not in keys:
                 keys.add(here)
                 to_see.extend(to for _, to in references(by_key[here]))
-        describing = (r for r in by_key.values() if isinstance(r, Environment))
-        return keys | {record.key for record in describing if record.record in keys}
+        return keys
 
 
 def _facts(record: AnyRecord) -> dict[str, str]:
@@ -199,5 +213,6 @@ def _facts(record: AnyRecord) -> dict[str, str]:
         "status": getattr(record, "status", ""),
         "params": str(len(getattr(record, "params", ())) or ""),
         "metrics": str(len(getattr(record, "metrics", ())) or ""),
+        "traces": str(getattr(record, "count", "") or ""),
     }
     return {name: text for name, text in facts.items() if text}

@@ -26,6 +26,7 @@ KINDS = (
     "scorers",
     "webhooks",
     "other-objects",
+    "traces",
 )
 """All kinds of object that a locator can name."""
 

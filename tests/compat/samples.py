@@ -35,7 +35,7 @@ from tests.compat.plainwriter import (
 )
 from tests.support.otherkinds import without_a_run
 from tests.support.packages import folder_meaning, opened, packed, write_package
-from tests.support.snapshots import file, folder, model_version, series
+from tests.support.snapshots import file, folder, model_version, series, traced_run
 
 SMALL = ("text", "thin", "a delta", "a thin delta", "signatures")
 """Samples that are changed byte by byte."""
@@ -127,6 +127,7 @@ def samples() -> Mapping[str, bytes]:
         "a model version": _of_snapshot(model_version()),
         "what has no run": _of_snapshot(without_a_run()),
         "a model version with many points": _many_points(),
+        "a run with traces": _of_snapshot(traced_run()),
         "thin": _thin(),
         "a later version": _of_a_later_version(),
         "records in between": plain_package(

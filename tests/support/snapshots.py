@@ -21,8 +21,10 @@ from mlarchive.records import (
     Native,
     RegisteredModel,
     Run,
+    Traces,
 )
 from mlarchive.snapshot import Snapshot, Stream
+from mlarchive.traces import Trace, encode_trace, paged
 
 Point = tuple[int, int, float]
 
@@ -124,6 +126,33 @@ def model_version(  # noqa: PLR0913  (each says one thing a test may vary)
             series(run, "a/b: odd", [(0, 0, float("nan"))]),
         ),
         losses=losses,
+    )
+
+
+def pages_of(owner: str, traces: Sequence[Trace]) -> tuple[Stream, ...]:
+    """The pages of traces, which are in canonical order."""
+    return tuple(
+        file(owner, path, b"".join(encode_trace(trace) for trace in page))
+        for path, page in paged(traces)
+    )
+
+
+def traced_run(traces: Sequence[Trace] = (Trace(id="tr-1"),), *, ids: str = "a") -> Snapshot:
+    """A run with traces of its own.
+
+    Args:
+        traces: In canonical order.
+        ids: Goes into all ids of the server; nothing else depends on it.
+    """
+    run, owner = f"run-{ids}", f"traces-{ids}"
+    return Snapshot(
+        address=Address(origin="prod", kind="runs", name=run),
+        subject=run,
+        records=(
+            Run(key=run, native=Native(id=run), name="evaluation", status="FINISHED"),
+            Traces(key=owner, run=run, count=len(traces)),
+        ),
+        streams=pages_of(owner, traces),
     )
 
 

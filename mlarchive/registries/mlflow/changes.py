@@ -5,11 +5,13 @@ of what searches return, page by page, and of the artifact listings (clause 6 of
 `spec/mapping-mlflow.md`).
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from mlflow.entities import Experiment, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.protos.service_pb2 import TraceInfoV3 as TraceInfo
 
 from mlarchive.errors import MlarchiveError, UnsupportedError
 from mlarchive.records import Address
@@ -25,15 +27,18 @@ from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_o
 from mlarchive.registries.mlflow.seeing_others import SEEN, digest, see_others
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
+    quoted,
     runs_in,
     selected_models,
     selected_runs,
     selected_versions,
 )
+from mlarchive.registries.mlflow.tracefetching import search_infos
 
 _T = TypeVar("_T")
 
 _IDS_A_SEARCH = 100
+_NEWEST_TRACES = 500
 _UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
 
 
@@ -47,7 +52,7 @@ def see_changes(connection: Connection, origin: str, selector: Selector) -> Iter
     refuse_other_kinds(connection, selector)
     if not selector.kind:
         raise UnsupportedError(
-            f"{connection.uri} as a whole holds more than can be carried (traces)",
+            f"{connection.uri} is not read as a whole, but kind by kind",
             hint="say what is meant: #models/* for every model version, #runs/* for every run,"
             " #prompts/* for every prompt",
         )
@@ -117,6 +122,22 @@ class _View:
                 self._listings[uri] = [["unlisted", error.code]]
         return self._listings[uri]
 
+    def traces(self, run: Run) -> list[str]:
+        """What a search tells of a run's newest traces; its error if it fails each time."""
+        info = run.info
+        where = f"attributes.run_id = {quoted(info.run_id)}"
+        found = search_infos(self.connection, [info.experiment_id], where, most=_NEWEST_TRACES)
+        try:
+            return sorted(hashlib.sha256(_told(trace)).hexdigest() for trace in found)
+        except MlarchiveError as error:
+            if error.retryable:
+                raise
+            return ["unlisted", error.code]
+
+
+def _told(trace: TraceInfo) -> bytes:
+    return bytes(trace.SerializeToString(deterministic=True))
+
 
 def _version_ref(view: _View, origin: str, model: RegisteredModel, version: ModelVersion) -> Ref:
     run = view.runs.get(version.run_id or "")
@@ -173,7 +194,7 @@ def _run_content(view: _View, run: Run) -> list[object]:
     info = run.info
     _, user = run_name_and_user(run)
     latest = [[m.key, repr(m.value), m.timestamp, m.step] for m in run.data._metric_objs]  # noqa: SLF001  (the only place with steps)
-    return [
+    seen = [
         [info.run_id, info.experiment_id, info.status, info.start_time, info.end_time, user],
         run.data.params,
         sorted(latest),
@@ -181,6 +202,9 @@ def _run_content(view: _View, run: Run) -> list[object]:
         plain(run.outputs),
         view.listing(info.artifact_uri),
     ]
+    # Without traces a mark is what it was before traces were carried.
+    traces = view.traces(run)
+    return [*seen, traces] if traces else seen
 
 
 def _run_state(view: _View, run: Run) -> list[object]:

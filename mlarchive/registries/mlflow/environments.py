@@ -11,14 +11,14 @@ from typing import Any
 import yaml
 
 from mlarchive.records import Environment
-from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed
+from mlarchive.registries.mlflow.folders import Listed, ReadableFolder
 from mlarchive.registries.mlflow.gathering import MODEL_FILE, model_folders
 
 _LONGEST = 4 << 20
 _CONDA_PYTHON = re.compile(r"python\s*(?:=|==|~=)\s*([0-9][0-9A-Za-z.]*)$")
 
 
-def environments(folder: ArtifactFolder, listed: Sequence[Listed], owner: str) -> list[Environment]:
+def environments(folder: ReadableFolder, listed: Sequence[Listed], owner: str) -> list[Environment]:
     """One record for each model folder that has environment files.
 
     Args:
@@ -47,7 +47,7 @@ def environments(folder: ArtifactFolder, listed: Sequence[Listed], owner: str) -
     return found
 
 
-def flavors(folder: ArtifactFolder, listed: Sequence[Listed], place: str) -> tuple[str, ...]:
+def flavors(folder: ReadableFolder, listed: Sequence[Listed], place: str) -> tuple[str, ...]:
     """The flavours that the `MLmodel` in a folder states, sorted; none if there is no such file."""
     path = joined(place, MODEL_FILE)
     if path not in {entry.path for entry in listed}:
@@ -61,7 +61,7 @@ def joined(place: str, name: str) -> str:
     return f"{place}/{name}" if place else name
 
 
-def _python(folder: ArtifactFolder, python_env: str, conda: str) -> str:
+def _python(folder: ReadableFolder, python_env: str, conda: str) -> str:
     stated = _yaml(folder, python_env).get("python") if python_env else None
     if isinstance(stated, str | int | float):
         return str(stated)
@@ -72,7 +72,7 @@ def _python(folder: ArtifactFolder, python_env: str, conda: str) -> str:
     return ""
 
 
-def _yaml(folder: ArtifactFolder, path: str) -> dict[Any, Any]:
+def _yaml(folder: ReadableFolder, path: str) -> dict[Any, Any]:
     with folder.open(path) as file:
         raw = file.read(_LONGEST + 1)
     if len(raw) > _LONGEST:

@@ -55,8 +55,8 @@ class Listed(Struct, frozen=True):
     problem: str = ""
 
 
-class ArtifactFolder(Protocol):
-    """A folder of artifacts."""
+class ReadableFolder(Protocol):
+    """A folder of artifacts to read from."""
 
     @property
     def is_remote(self) -> bool:
@@ -71,6 +71,13 @@ class ArtifactFolder(Protocol):
         Raises:
             MlarchiveError: It cannot be opened; so can reading raise.
         """
+
+
+class ArtifactFolder(ReadableFolder, Protocol):
+    """A folder of artifacts."""
+
+    def folders(self) -> list[str]:
+        """The names of the folders directly in it."""
 
     def put(self, path: str, source: BinaryIO, size: int) -> None:
         """Store one file, replacing what has its name.
@@ -164,6 +171,12 @@ class LocalFolder:
                 elif name in names:
                     yield Listed(relative, path.stat().st_size)
 
+    def folders(self) -> list[str]:
+        """The names of the folders directly in it; none if it is not there."""
+        if not self._root.is_dir():
+            return []
+        return [place.name for place in self._root.iterdir() if place.is_dir()]
+
     def open(self, path: str) -> BinaryIO:
         """Open the file itself."""
         with fsops.explaining(self._root / path, "read"):
@@ -212,6 +225,10 @@ class ProxiedFolder:
                     yield Listed(path, -1, problem)
                 else:
                     waiting.append(path)
+
+    def folders(self) -> list[str]:
+        """The names of the folders directly in it, by one request."""
+        return [str(entry["path"]) for entry in self._entries("") if entry.get("is_dir")]
 
     def open(self, path: str) -> BinaryIO:
         """Stream the file from the server."""
@@ -295,6 +312,12 @@ class RepositoryFolder:
                     waiting.append(entry.path)
                 else:
                     yield Listed(entry.path, -1 if entry.file_size is None else entry.file_size)
+
+    def folders(self) -> list[str]:
+        """The names of the folders directly in it, by one request."""
+        with _speaking_for_a_store(self._place):
+            entries = self._repository.list_artifacts(None)
+        return [str(entry.path) for entry in entries if entry.is_dir]
 
     def open(self, path: str) -> BinaryIO:
         """Fetch this one file into a private place; closing it removes it."""

@@ -9,7 +9,7 @@ from unicodedata import normalize
 from mlarchive.errors import FormatError
 from mlarchive.package.paths import check_paths, refusal
 from mlarchive.records import AnyRecord, File, Loss, Role
-from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed
+from mlarchive.registries.mlflow.folders import Listed, ReadableFolder
 from mlarchive.snapshot import Stream
 
 ENVIRONMENT_FILES = ("conda.yaml", "requirements.txt", "python_env.yaml")
@@ -35,7 +35,7 @@ class Gathering:
 
 
 def gather_files(
-    folder: ArtifactFolder, owner: str, name: str, gathering: Gathering
+    folder: ReadableFolder, owner: str, name: str, gathering: Gathering
 ) -> tuple[Listed, ...]:
     """List a record's files and make a stream of each; nothing is read yet.
 

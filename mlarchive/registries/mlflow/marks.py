@@ -17,7 +17,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_USER,
 )
 
-from mlarchive.package import canonical
+from mlarchive.package import Meaning, Packed, canonical, encode_documents, localised
 from mlarchive.package.fields import references, rekeyed
 from mlarchive.package.keys import in_part
 from mlarchive.records import (
@@ -29,6 +29,7 @@ from mlarchive.records import (
     RegisteredModel,
     Run,
     Tags,
+    Traces,
 )
 from mlarchive.snapshot import Snapshot
 
@@ -36,8 +37,12 @@ PREFIX = "mlarchive."
 ORIGIN = "mlarchive.origin"
 CONTENT_ID = "mlarchive.content_id"
 STATE_ID = "mlarchive.state_id"
+BUT_TRACES = "mlarchive.content_but_traces"
+"""On a version whose run has traces: the content id that it would have without them."""
 PATH = "mlarchive.path"
 """On what came through several registries: their names, the first one first, as JSON."""
+TRACES = "mlarchive.traces"
+"""Digest of the traces of a run or an experiment that are complete there."""
 RECORD = "mlarchive.record"
 """Digest of the content of the one record, on runs and logged models that are complete."""
 PLACEHOLDER = "mlarchive.placeholder"
@@ -96,7 +101,8 @@ def origin_of(record: AnyRecord, snapshot: Snapshot) -> str:
         # The same whether it is written by itself or with a version.
         family = "models" if isinstance(record, RegisteredModel) else "prompts"
         return origin_mark(Address(origin=source.origin, kind=family, name=record.name))
-    if record.key == snapshot.subject:
+    # An experiment is known by its id, whether it is the subject or comes along.
+    if record.key == snapshot.subject and not isinstance(record, Experiment):
         return origin_mark(source)
     kind = _KINDS.get(type(record))
     if kind is None or not record.native.id:
@@ -127,6 +133,20 @@ NOTHING = hashlib.sha256().hexdigest()
 def line_digest(line: bytes) -> bytes:
     """A short stand-in for a line, for sets of many."""
     return hashlib.sha256(line).digest()
+
+
+def content_but_traces(snapshot: Snapshot) -> str:
+    """The content id that a package's object would have without traces, which grow and change."""
+    records = tuple(r for r in snapshot.records if not isinstance(r, Traces))
+    if len(records) == len(snapshot.records):
+        return snapshot.content_id
+    meaning = Meaning(
+        address=snapshot.address,
+        subject=snapshot.subject,
+        records=records,
+        packed=Packed(tool="", time=0),
+    )
+    return encode_documents(localised(meaning)).content_id
 
 
 def record_digest(record: AnyRecord) -> str:

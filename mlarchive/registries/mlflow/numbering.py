@@ -45,6 +45,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     given: int,
     origin: str,
     content_id: str,
+    but_traces: str,
     policy: WritePolicy,
 ) -> Place:
     """Find a version's place.
@@ -56,6 +57,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         given: The highest number known to have been given, deleted ones too.
         origin: The version's mark.
         content_id: What is to be written.
+        but_traces: What it would be without traces.
         policy: Of the write.
 
     Raises:
@@ -70,10 +72,15 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         sorted(int(v.version) for v in mine if _is_placeholder(v) and int(v.version) != wanted)
     )
     # The same content under the wanted number is the same thing, whatever its origin was called.
-    for own in [*mine, *(v for v in present if int(v.version) == wanted)]:
-        if own.tags.get(marks.CONTENT_ID) == content_id:
-            number = int(own.version)
-            return Place(how="held", number=number, expected=number, sweep=sweep)
+    same = [
+        v
+        for v in [*mine, *(v for v in present if int(v.version) == wanted)]
+        if v.tags.get(marks.CONTENT_ID) == content_id
+    ]
+    # What was mirrored from here stays the same thing when its run has got other traces since.
+    for own in [*same, *(v for v in mine if _but_traces(v) == but_traces)]:
+        number = int(own.version)
+        return Place(how="held", number=number, expected=number, sweep=sweep)
     for own in mine:
         if marks.CONTENT_ID not in own.tags and int(own.version) not in sweep:
             number = int(own.version)
@@ -138,6 +145,11 @@ def _number(name: str, version: str) -> int:
             hint="take the next free number instead: --versions next",
         )
     return int(version)
+
+
+def _but_traces(version: MlflowVersion) -> str:
+    content_id = version.tags.get(marks.CONTENT_ID, "")
+    return str(version.tags.get(marks.BUT_TRACES, content_id)) if content_id else ""
 
 
 def _is_placeholder(version: MlflowVersion) -> bool:

@@ -9,17 +9,20 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflow.others import read_others, selected_others
 from mlarchive.registries.mlflow.reading_dataset import read_dataset
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
 from mlarchive.registries.mlflow.reading_prompt import read_prompt, read_prompt_version
-from mlarchive.registries.mlflow.reading_run import read_run, run_key
+from mlarchive.registries.mlflow.reading_run import read_experiment, read_run
+from mlarchive.registries.mlflow.reading_traces import gather_experiment_traces
 from mlarchive.registries.mlflow.reading_version import read_registered_model, read_version
 from mlarchive.registries.mlflow.scorers import read_scorer, selected_scorers
 from mlarchive.registries.mlflow.selecting import (
     model_named,
     prompt_named,
     run_of,
+    selected_experiments,
     selected_versions,
 )
 from mlarchive.registries.mlflow.webhooks import read_webhook, selected_webhooks
@@ -55,10 +58,12 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
         subject = _read_prompt(connection, address, gathering)
     elif address.kind == "runs":
         subject = _read_run(connection, run_of(connection, address.name), gathering)
+    elif address.kind == "experiments":
+        subject = _read_experiment(connection, address, gathering)
     else:
         raise UnsupportedError(
             f"{address} cannot be read as one object",
-            hint="name a model version, a prompt or a run",
+            hint="name a model version, a prompt, a run or an experiment",
         )
     return Snapshot(
         address=address,
@@ -94,6 +99,20 @@ def _read_scorer(connection: Connection, address: Address, gathering: Gathering)
             hint="name one with its experiment; a / in both names can make two alike",
         )
     return read_scorer(connection, found[0], gathering)
+
+
+def _read_experiment(connection: Connection, address: Address, gathering: Gathering) -> str:
+    """Gather an experiment with its own traces; its runs are objects of their own."""
+    selector = Selector(kind="experiments", name=address.name)
+    experiment, *_ = selected_experiments(connection, selector)
+    key = read_experiment(connection, experiment.experiment_id, gathering)
+    if not key:
+        raise UnsupportedError(
+            f"{address} only holds files of model versions that were written there",
+            hint="name the versions",
+        )
+    gather_experiment_traces(connection, experiment, gathering)
+    return key
 
 
 def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> str:

@@ -18,9 +18,9 @@ from mlarchive.registries.mlflow.environments import environments
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.mlflow.keys import logged_model_key, run_key
 from mlarchive.registries.mlflow.metrics import columns_of
 from mlarchive.registries.mlflow.natives import native_logged_model
-from mlarchive.registries.mlflow.reading_run import logged_model_key, run_key
 from mlarchive.snapshot import Stream
 
 

@@ -15,24 +15,14 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.environments import environments
 from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
 from mlarchive.registries.mlflow.metrics import open_history
 from mlarchive.registries.mlflow.natives import native_experiment, native_run
+from mlarchive.registries.mlflow.reading_traces import gather_run_traces
 from mlarchive.snapshot import Stream
 
 if TYPE_CHECKING:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-_COUNTED_TRACES = 100
-
-
-def run_key(run_id: str) -> str:
-    """The key of a run's record."""
-    return f"run/{run_id}"
-
-
-def logged_model_key(model_id: str) -> str:
-    """The key of a logged model's record."""
-    return f"logged-model/{model_id}"
 
 
 def read_run(
@@ -65,7 +55,7 @@ def read_run(
         for metric in run.data._metric_objs  # noqa: SLF001  (the only place with steps)
     )
     _name_other_models(run, carried_models, gathering)
-    _count_traces(connection, run, gathering)
+    gather_run_traces(connection, run, carried_models, gathering)
     folder = artifact_folder(connection, info.artifact_uri)
     listed = gather_files(folder, key, name, gathering)
     gathering.records.extend(environments(folder, listed, key))
@@ -74,7 +64,7 @@ def read_run(
 
 def read_experiment(connection: Connection, experiment_id: str, gathering: Gathering) -> str:
     """Gather an experiment once; returns its key, "" if it only holds what belongs to none."""
-    key = f"experiment/{experiment_id}"
+    key = experiment_key(experiment_id)
     if any(record.key == key for record in gathering.records):
         return key
     experiment = connection.tracking.get_experiment(experiment_id)
@@ -191,17 +181,3 @@ def _name_other_models(
         if others:
             why = f"logged models that are not part of this object: {', '.join(sorted(others))}"
             gathering.change(f"run {run.info.run_id}", what, why)
-
-
-def _count_traces(connection: Connection, run: MlflowRun, gathering: Gathering) -> None:
-    """List the traces that hang on the run as a loss: they are not carried."""
-    traces, token = connection.tracking.search_traces(
-        locations=[run.info.experiment_id],
-        filter_string=f"attributes.run_id = '{run.info.run_id}'",
-        max_results=_COUNTED_TRACES,
-    )
-    if traces:
-        number = f"{len(traces)} or more" if token else str(len(traces))
-        gathering.lose(
-            f"run {run.info.run_id}", "traces", f"{number} traces stay behind; they have no record"
-        )

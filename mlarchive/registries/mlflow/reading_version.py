@@ -20,14 +20,10 @@ from mlarchive.registries.mlflow.environments import environments, flavors, join
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.mlflow.keys import logged_model_key, run_key
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
-from mlarchive.registries.mlflow.reading_run import (
-    logged_model_key,
-    read_experiment,
-    read_run,
-    run_key,
-)
+from mlarchive.registries.mlflow.reading_run import read_experiment, read_run
 from mlarchive.registries.mlflow.redaction import redacted_text, without_credentials
 
 _MODEL_SOURCE = re.compile(r"models:/(m-[0-9a-fA-F]+)/*$")

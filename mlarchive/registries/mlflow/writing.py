@@ -25,12 +25,13 @@ from mlarchive.records import (
     RegisteredModel,
     Run,
     Scorer,
+    Traces,
     Webhook,
 )
 from mlarchive.registries.base import Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.settings import once
-from mlarchive.registries.mlflow.work import Work
+from mlarchive.registries.mlflow.work import Work, called
 from mlarchive.registries.mlflow.writing_dataset import plan_dataset
 from mlarchive.registries.mlflow.writing_experiment import (
     plan_awakening,
@@ -51,6 +52,7 @@ from mlarchive.registries.mlflow.writing_run import (
     plan_run_marks,
 )
 from mlarchive.registries.mlflow.writing_scorer import plan_scorer
+from mlarchive.registries.mlflow.writing_traces import plan_traces
 from mlarchive.registries.mlflow.writing_version import (
     find_place,
     know_held,
@@ -93,7 +95,7 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     reached = work.ids.get(subject.key, "")
     if reached and isinstance(subject, ModelVersion | PromptVersion):
         target = msgspec.structs.replace(target, version=reached)
-    elif reached:
+    elif reached and not isinstance(subject, Experiment):
         target = msgspec.structs.replace(target, name=reached)
     return Receipt(
         source=snapshot.address,
@@ -141,6 +143,14 @@ def _plan_model_alone(work: Work, origin: str, subject: RegisteredModel) -> Addr
     return Address(origin=origin, kind="registered-models", name=name)
 
 
+def _plan_experiment_alone(work: Work, origin: str, subject: Experiment) -> Address:
+    _plan_runs_and_models(work)
+    _plan_ends(work)
+    if not work.steps:
+        work.step("keep", called(subject), "same content and labels")
+    return Address(origin=origin, kind="experiments", name=subject.name)
+
+
 def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Address:
     place = find_place(work, subject)
     name = target_name(work, subject)
@@ -173,6 +183,8 @@ def _plan_runs_and_models(work: Work) -> None:
     for run in runs:
         if run.model_inputs:
             plan_model_inputs(work, run)
+    for owner in (r for r in records if isinstance(r, Run | Experiment)):
+        plan_traces(work, owner)
     plan_awakening(work)
 
 
@@ -189,6 +201,7 @@ _PLANNERS: Mapping[type[AnyRecord], Callable[[Work, str, Any], Address]] = {
     ModelVersion: _plan_version_and_all,
     RegisteredModel: _plan_model_alone,
     Run: _plan_run_and_all,
+    Experiment: _plan_experiment_alone,
     PromptVersion: plan_prompt_version,
     Prompt: plan_prompt_alone,
     EvaluationDataset: plan_dataset,
@@ -198,4 +211,4 @@ _PLANNERS: Mapping[type[AnyRecord], Callable[[Work, str, Any], Address]] = {
 }
 """How each kind of subject is planned."""
 
-_WRITABLE = (LoggedModel, Experiment, Environment, *_PLANNERS)
+_WRITABLE = (LoggedModel, Environment, Traces, *_PLANNERS)

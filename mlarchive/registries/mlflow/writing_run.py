@@ -69,7 +69,7 @@ def plan_run(work: Work, record: Run) -> None:
         why = "it has more at the source now" if extend else "an earlier write was interrupted"
         work.ids[record.key] = run.info.run_id
         if run.info.lifecycle_stage == "deleted":
-            _plan_revival(work, record, run.info.run_id)
+            plan_revival(work, record, run.info.run_id)
         work.step("update", what, why, lambda: _complete(work, record, tags, bool(extend)))
         return
     work.change(what, "run_id", "the target gives it an id of its own; the old one is in a tag")
@@ -192,7 +192,7 @@ def plan_model_inputs(work: Work, record: Run) -> None:
     run = run_of(work.connection, run_id) if run_id else None
     if run is None or wanted - _model_inputs(run):
         if run and run.info.lifecycle_stage == "deleted" and record.key not in work.revived:
-            _plan_revival(work, record, run.info.run_id)
+            plan_revival(work, record, run.info.run_id)
         what = f"model inputs of {called(record)}"
         work.step("update", what, "new", lambda: _log_model_inputs(work, record))
 
@@ -270,7 +270,7 @@ def _check(work: Work, record: Run, run: MlflowRun) -> None:
             work.lose(what, f"dataset {item.name}", why)
 
 
-def _plan_revival(work: Work, record: Run, run_id: str, position: int | None = None) -> None:
+def plan_revival(work: Work, record: Run, run_id: str, position: int | None = None) -> None:
     """Restore a deleted run, before a step that is planned already or before the next one."""
     work.revived.add(record.key)
     action = Action(verb="update", what=called(record), why="restored")
@@ -293,7 +293,7 @@ def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) 
             lambda: _log_tags(work, run_id, {marks.ORIGIN: origin}),
         )
     if run.info.lifecycle_stage == "deleted" and record.lifecycle == "active":
-        _plan_revival(work, record, run_id)
+        plan_revival(work, record, run_id)
     name, user = run_name_and_user(run)
     if record.name and record.name != name:
         work.step(
@@ -324,7 +324,7 @@ def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) 
         work.step("keep", what, "same content and labels")
     elif run.info.lifecycle_stage == "deleted" and record.key not in work.revived:
         # MLflow takes no label of a deleted run; `plan_run_end` deletes it again.
-        _plan_revival(work, record, run_id, before)
+        plan_revival(work, record, run_id, before)
 
 
 def _parent(work: Work, record: Run) -> str:

@@ -52,6 +52,7 @@ def find_place(work: Work, record: Numbered) -> Place:
         given=_highest(model),
         origin=marks.origin_of(record, work.snapshot),
         content_id=work.snapshot.content_id,
+        but_traces=marks.content_but_traces(work.snapshot),
         policy=work.policy,
     )
 
@@ -309,6 +310,9 @@ def plan_version_marks(
         marks.STATE_ID: work.snapshot.state_id,
         **marks.path_marks(record, work.snapshot),
     }
+    but_traces = marks.content_but_traces(work.snapshot)
+    if but_traces != work.snapshot.content_id or marks.BUT_TRACES in held:
+        wanted[marks.BUT_TRACES] = but_traces
     if current is None:
         wanted.pop(marks.ORIGIN)
     lacking = {name: value for name, value in wanted.items() if held.get(name) != value}

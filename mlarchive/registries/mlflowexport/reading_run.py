@@ -21,7 +21,8 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.environments import environments
 from mlarchive.registries.mlflow.folders import Listed
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
-from mlarchive.registries.mlflow.reading_run import lifecycle, run_key
+from mlarchive.registries.mlflow.keys import run_key
+from mlarchive.registries.mlflow.reading_run import lifecycle
 from mlarchive.registries.mlflow.redaction import redacted, without_credentials
 from mlarchive.registries.mlflowexport.artifacts import ExportedFolder
 from mlarchive.registries.mlflowexport.documents import Table, read_document, wrong

@@ -9,7 +9,7 @@ from mlarchive.records import ArtifactRoot, ModelVersion, Native, RegisteredMode
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.environments import environments, flavors, joined
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
-from mlarchive.registries.mlflow.reading_run import run_key
+from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflow.reading_version import version_key
 from mlarchive.registries.mlflow.redaction import redacted_text, without_credentials
 from mlarchive.registries.mlflowexport.artifacts import ExportedFolder

@@ -18,7 +18,7 @@ from mlarchive.registries.base import (
     WritePolicy,
 )
 from mlarchive.registries.mlflow.gathering import Gathering
-from mlarchive.registries.mlflow.reading_run import run_key
+from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflowexport.layout import Export, look
 from mlarchive.registries.mlflowexport.listing import list_objects, see_changes
 from mlarchive.registries.mlflowexport.reading_run import read_run

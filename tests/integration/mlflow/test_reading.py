@@ -171,20 +171,6 @@ def test_a_version_without_files_is_a_listed_loss(
     assert (loss.record, loss.field) == ("models/empty-handed/1", "files")
 
 
-def test_traces_of_a_run_are_a_listed_loss(
-    lab: MlflowRegistry, source_server: MlflowServer
-) -> None:
-    with tracking(source_server.uri):
-        mlflow.set_experiment("traced")
-        with mlflow.start_run() as run, mlflow.start_span("think"):
-            pass
-        mlflow.flush_trace_async_logging()
-
-    package = packed(lab.read(Address(origin="lab", kind="runs", name=run.info.run_id)))
-
-    assert [loss.field for loss in package.meaning.losses] == ["traces"]
-
-
 def test_what_is_not_there_is_said_with_a_hint(lab: MlflowRegistry, wine: Seeded) -> None:
     for name, version in (("no-such-model", "1"), (wine.name, "99")):
         with pytest.raises(NotFoundError) as caught:

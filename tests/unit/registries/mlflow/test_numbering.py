@@ -31,6 +31,7 @@ def place(
         given=given,
         origin=OURS,
         content_id="c1",
+        but_traces="b1",
         policy=policy or WritePolicy(),
     )
 
@@ -43,6 +44,15 @@ def test_a_new_version_keeps_its_number() -> None:
 def test_a_version_that_is_there_is_held() -> None:
     assert place(version(5, origin=OURS, content_id="c1")).how == "held"
     assert place(version(3, origin="other", content_id="c1")).number == 3
+
+
+def test_a_version_whose_run_got_traces_since_is_held() -> None:
+    traced = {"content_id": "c0", "content_but_traces": "b1"}
+
+    assert place(version(3, origin=OURS, **traced)).how == "held"
+    assert place(version(3, origin=OURS, content_id="b1")).how == "held"
+    with pytest.raises(ConflictError):
+        place(version(3, origin="other", **traced))
 
 
 def test_an_unmarked_version_of_ours_is_finished() -> None:

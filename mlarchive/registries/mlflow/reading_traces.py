@@ -1,0 +1,253 @@
+"""Reads the traces of a run, or those of an experiment that none of its runs made (clause 2.9).
+
+What there is, is listed at once, without spans; pages are fetched while they are read.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import BinaryIO
+
+from mlflow.entities import Experiment as MlflowExperiment
+from mlflow.entities import Run as MlflowRun
+from mlflow.protos.service_pb2 import TraceInfoV3 as InfoMessage
+from mlflow.tracing.constant import TraceMetadataKey, TraceTagKey
+
+from mlarchive.errors import MlarchiveError, SourceChangedError
+from mlarchive.records import File, Native, Traces
+from mlarchive.registries.mlflow.assessmentforms import Ids, foreign_run
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.folders import Listed, artifact_folder
+from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
+from mlarchive.registries.mlflow.selecting import all_experiments, quoted, runs_in
+from mlarchive.registries.mlflow.tracefetching import (
+    SPANS_FILE,
+    fetch_traces,
+    keeps_spans_in_file,
+    location_of,
+    search_infos,
+)
+from mlarchive.registries.mlflow.traceforms import trace_of
+from mlarchive.registries.mlflow.transport import made
+from mlarchive.snapshot import Stream
+from mlarchive.traces import encode_trace, paged, trace_place
+
+ATTACHED = "attached"
+"""The folder of what was attached to traces, among the files of a `Traces` record."""
+
+_SUFFIX = "artifacts"
+_ASKED_AT_ONCE = 500
+_NAMED = 3
+
+Place = tuple[int, str]
+"""Time and id of a trace, which traces are sorted by."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a listing says of the traces of one record.
+
+    Attributes:
+        places: Of each trace.
+        tops: Ids of those that have a folder of their own in a place, by the place.
+        filed: Ids of those whose spans are among their artifacts.
+        runs: Ids of other runs that they name.
+        models: Ids of logged models that they name and that are not carried.
+        prompts: How many name prompts.
+    """
+
+    places: list[Place] = field(default_factory=list)
+    tops: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    filed: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
+    models: set[str] = field(default_factory=set)
+    prompts: int = 0
+
+
+def gather_run_traces(
+    connection: Connection, run: MlflowRun, carried_models: frozenset[str], gathering: Gathering
+) -> None:
+    """Gather the traces that a run made, or that were linked to it.
+
+    Args:
+        connection: To the server.
+        run: The run.
+        carried_models: Ids of the logged models that are gathered too.
+        gathering: Gets a record for each carried model that made some, and one for the others.
+    """
+    run_id = run.info.run_id
+    where = f"attributes.run_id = {quoted(run_id)}"
+    infos = search_infos(connection, [run.info.experiment_id], where)
+    for model, found in _grouped(infos, run_id, carried_models).items():
+        ids = Ids(run=run_id, model=model)
+        record = Traces(
+            key=f"traces/{run_key(run_id)}/{model}",
+            native=_native(model or run_id, found),
+            run=run_key(run_id),
+            logged_model=logged_model_key(model) if model else "",
+            count=len(found.places),
+        )
+        _gather(connection, record, found, ids, gathering)
+        _list_changes(found, f"traces of run {run_id}", gathering)
+    _list_links_elsewhere(connection, run, where, gathering)
+
+
+def gather_experiment_traces(
+    connection: Connection, experiment: MlflowExperiment, gathering: Gathering
+) -> None:
+    """Gather the traces of an experiment that none of its runs made."""
+    experiment_id = experiment.experiment_id
+    made_by = cache(lambda: {run.info.run_id for run in runs_in(connection, [experiment_id])})
+
+    def is_own(info: InfoMessage) -> bool:
+        maker = info.trace_metadata.get(TraceMetadataKey.SOURCE_RUN)
+        return not maker or maker not in made_by()
+
+    infos = filter(is_own, search_infos(connection, [experiment_id]))
+    for found in _grouped(infos, "", frozenset()).values():
+        record = Traces(
+            key=f"traces/{experiment_key(experiment_id)}",
+            native=_native(experiment_id, found),
+            experiment=experiment_key(experiment_id),
+            count=len(found.places),
+        )
+        _gather(connection, record, found, Ids(), gathering)
+        _list_changes(found, f"traces of experiment {experiment.name!r}", gathering)
+
+
+def _list_links_elsewhere(
+    connection: Connection, run: MlflowRun, where: str, gathering: Gathering
+) -> None:
+    """List the links to traces of other experiments, which belong to those."""
+    experiments = (e.experiment_id for e in all_experiments(connection))
+    others = [e for e in experiments if e != run.info.experiment_id]
+    linked = [
+        info.trace_id
+        for start in range(0, len(others), _ASKED_AT_ONCE)
+        for info in search_infos(
+            connection, others[start : start + _ASKED_AT_ONCE], where, most=100
+        )
+    ]
+    if linked:
+        more = ", …" if len(linked) > _NAMED else ""
+        why = (
+            f"to traces of other experiments, which carry them: {', '.join(linked[:_NAMED])}{more}"
+        )
+        gathering.lose(f"run {run.info.run_id}", "links", why)
+
+
+def _grouped(
+    infos: Iterator[InfoMessage], run_id: str, carried_models: frozenset[str]
+) -> dict[str, _Found]:
+    """What there is, by the carried logged model that made it."""
+    groups: defaultdict[str, _Found] = defaultdict(_Found)
+    seen: set[str] = set()
+    for info in infos:
+        # Pages overlap when something is added or removed meanwhile.
+        if info.trace_id in seen:
+            continue
+        seen.add(info.trace_id)
+        model = info.trace_metadata.get(TraceMetadataKey.MODEL_ID, "")
+        _note(groups[model if model in carried_models else ""], info, run_id, carried_models)
+    return dict(sorted(groups.items()))
+
+
+def _note(found: _Found, info: InfoMessage, run_id: str, carried_models: frozenset[str]) -> None:
+    found.places.append((info.request_time.ToMilliseconds(), info.trace_id))
+    top, _, suffix = location_of(info).rpartition(f"/{info.trace_id}/")
+    if suffix == _SUFFIX:
+        found.tops[top].add(info.trace_id)
+    if keeps_spans_in_file(info):
+        found.filed.add(info.trace_id)
+    maker = info.trace_metadata.get(TraceMetadataKey.SOURCE_RUN, "")
+    named = {maker, *(foreign_run(a, Ids(run=run_id)) for a in info.assessments)}
+    found.runs |= named - {"", run_id}
+    found.models |= {info.trace_metadata.get(TraceMetadataKey.MODEL_ID, "")} - carried_models - {""}
+    found.prompts += TraceTagKey.LINKED_PROMPTS in info.tags
+
+
+def _native(native_id: str, found: _Found) -> Native:
+    also = {"runs": " ".join(sorted(found.runs)), "models": " ".join(sorted(found.models))}
+    return Native(id=native_id, also={name: ids for name, ids in also.items() if ids})
+
+
+def _gather(
+    connection: Connection, record: Traces, found: _Found, ids: Ids, gathering: Gathering
+) -> None:
+    gathering.records.append(record)
+    for path, places in paged(sorted(found.places)):
+        entry = File(path=path, size=-1, sha256="")
+        page = partial(_open_page, connection, places, ids)
+        gathering.streams.append(Stream(owner=record.key, entry=entry, open=page))
+    name = record.key.rstrip("/")
+    try:
+        gather_files(_Attachments(connection, found), record.key, name, gathering)
+    except MlarchiveError as error:
+        if error.retryable:
+            raise
+        why = f"what was attached to them cannot be listed: {error.message}"
+        gathering.lose(name, ATTACHED, why)
+
+
+def _list_changes(found: _Found, name: str, gathering: Gathering) -> None:
+    for what, ids in (("run", found.runs), ("logged model", found.models)):
+        if ids:
+            why = f"which {what} made them is kept as evidence only: {', '.join(sorted(ids))}"
+            gathering.change(name, f"{what}s that are not part of this object", why)
+    if found.prompts:
+        why = f"{found.prompts} name prompts; their tag is carried, the prompts are not"
+        gathering.change(name, "prompts", why)
+
+
+def _open_page(connection: Connection, places: Sequence[Place], ids: Ids) -> BinaryIO:
+    return made(_lines(connection, places, ids))
+
+
+def _lines(connection: Connection, places: Sequence[Place], ids: Ids) -> Iterator[bytes]:
+    awaited = iter(places)
+    for fetched in fetch_traces(connection, [trace_id for _, trace_id in places]):
+        for trace in sorted((trace_of(m, ids) for m in fetched.values()), key=trace_place):
+            if trace_place(trace) != next(awaited, None):
+                raise _changed(connection)
+            yield encode_trace(trace)
+    if next(awaited, None) is not None:
+        raise _changed(connection)
+
+
+def _changed(connection: Connection) -> SourceChangedError:
+    return SourceChangedError(
+        f"traces at {connection.uri} came, went or got another time while they were read",
+        hint="run the same command again",
+    )
+
+
+class _Attachments:
+    """What was attached to the traces of a record, as a folder with a folder for each trace."""
+
+    def __init__(self, connection: Connection, found: _Found) -> None:
+        self._connection = connection
+        self._found = found
+
+    @property
+    def is_remote(self) -> bool:
+        """Where the server is asked."""
+        return self._connection.served
+
+    def files(self) -> Iterator[Listed]:
+        """Everything but spans; one request for each trace that has anything."""
+        for top, ids in sorted(self._found.tops.items()):
+            there = set(artifact_folder(self._connection, top).folders())
+            for trace_id in sorted(there & ids):
+                folder = artifact_folder(self._connection, f"{top}/{trace_id}/{_SUFFIX}")
+                for listed in folder.files():
+                    if listed.path != SPANS_FILE or trace_id not in self._found.filed:
+                        path = f"{ATTACHED}/{trace_id}/{listed.path}"
+                        yield Listed(path, listed.size, listed.problem)
+
+    def open(self, path: str) -> BinaryIO:
+        """One file of one trace."""
+        _, trace_id, name = path.split("/", 2)
+        top = next(top for top, ids in self._found.tops.items() if trace_id in ids)
+        return artifact_folder(self._connection, f"{top}/{trace_id}/{_SUFFIX}").open(name)

@@ -1,0 +1,286 @@
+"""Writes the traces of a run or an experiment, a few at a time, and reads back what was sent.
+
+A trace keeps its id, so it is found by it: one that is there and equal is left alone, one that was
+mirrored before is put right, somebody else's stays. The run, or the experiment, is marked when all
+of them are there (clause 3.9).
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import chain
+
+import msgspec
+from mlflow.entities import ExperimentTag, RunTag
+from mlflow.protos.service_pb2 import Trace as TraceMessage
+
+from mlarchive.errors import DamageError
+from mlarchive.package import canonical
+from mlarchive.records import Address, Experiment, File, Run, Traces
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.assessing import in_order, must_be_made_again
+from mlarchive.registries.mlflow.assessmentforms import Ids
+from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.reading_traces import ATTACHED
+from mlarchive.registries.mlflow.selecting import quoted, run_of
+from mlarchive.registries.mlflow.sending_traces import (
+    Place,
+    drop_assessment,
+    drop_tag,
+    link,
+    send_assessment,
+    send_info,
+    send_spans,
+)
+from mlarchive.registries.mlflow.tracedifferences import Tally, equal
+from mlarchive.registries.mlflow.tracefetching import fetch_traces, location_of, search_infos
+from mlarchive.registries.mlflow.traceforms import trace_of
+from mlarchive.registries.mlflow.uploading import fill
+from mlarchive.registries.mlflow.work import Work, called
+from mlarchive.registries.mlflow.writing_experiment import experiment_made
+from mlarchive.registries.mlflow.writing_run import plan_revival
+from mlarchive.snapshot import Stream
+from mlarchive.traces import Assessment, Trace, encode_trace, is_page, read_traces
+
+_BATCH = 50
+_AT_ONCE = 4
+_BATCH_BYTES = 4 << 20
+_NOTHING = Trace(id="")
+
+
+def plan_traces(work: Work, owner: Run | Experiment) -> None:
+    """Plan the traces of a run or an experiment, if it has any."""
+    records = [
+        record
+        for record in work.snapshot.records
+        if isinstance(record, Traces) and owner.key in {record.run, record.experiment}
+    ]
+    if not records:
+        return
+    count = sum(record.count for record in records)
+    what = f"{count} {'trace' if count == 1 else 'traces'} of {called(owner)}"
+    digest = _digest(records)
+    owner_id = work.ids.get(owner.key, "")
+    if owner_id and _mark_there(work, owner, owner_id) == digest:
+        work.step("keep", what, "the same")
+        return
+    if isinstance(owner, Run) and owner_id and _sleeps(work, owner.key, owner_id):
+        plan_revival(work, owner, owner_id)
+    why = "those that are not there yet, or differ"
+    work.step("update", what, why, lambda: _Writing(work, owner, what).write(records, digest))
+
+
+def _digest(records: Sequence[Traces]) -> str:
+    """What the mark says: all that hangs on one owner."""
+    digests = sorted(marks.record_digest(record) for record in records)
+    return hashlib.sha256(canonical.encode(digests)).hexdigest()
+
+
+def _mark_there(work: Work, owner: Run | Experiment, owner_id: str) -> str:
+    if isinstance(owner, Run):
+        return str(run_of(work.connection, owner_id).data.tags.get(marks.TRACES, ""))
+    return str(work.connection.tracking.get_experiment(owner_id).tags.get(marks.TRACES, ""))
+
+
+def _sleeps(work: Work, key: str, run_id: str) -> bool:
+    """Whether a run is deleted at the target and not restored yet: it takes no mark then."""
+    return (
+        key not in work.revived
+        and run_of(work.connection, run_id).info.lifecycle_stage == "deleted"
+    )
+
+
+class _Writing:
+    """One owner's traces on their way."""
+
+    def __init__(self, work: Work, owner: Run | Experiment, what: str) -> None:
+        self._work = work
+        self._owner = owner
+        self._what = what
+        self._tally = Tally()
+        self._wanted: set[str] = set()
+
+    def write(self, records: Sequence[Traces], digest: str) -> None:
+        """Bring what is missing, check it, and mark the owner."""
+        for record in records:
+            place = self._place(record)
+            for batch in _batches(self._traces(record)):
+                self._write_batch(batch, place)
+            self._attach(record)
+        self._list_strays()
+        self._tally.tell(self._work, self._what)
+        self._mark(digest)
+
+    def _place(self, record: Traces) -> Place:
+        work, owner = self._work, self._owner
+        is_run = isinstance(owner, Run)
+        return Place(
+            experiment_id=self._experiment_id(),
+            ids=Ids(
+                run=work.ids[owner.key] if is_run else "",
+                model=work.ids.get(record.logged_model, "") if record.logged_model else "",
+            ),
+            origin=work.snapshot.address.origin,
+        )
+
+    def _experiment_id(self) -> str:
+        if isinstance(self._owner, Run):
+            return experiment_made(self._work, self._owner.experiment)
+        return self._work.ids[self._owner.key]
+
+    def _traces(self, record: Traces) -> Iterator[Trace]:
+        pages = sorted((path, stream.open) for path, stream in self._files(record) if is_page(path))
+        count = 0
+        for trace in read_traces(opening() for _, opening in pages):
+            count += 1
+            self._wanted.add(trace.id)
+            yield trace
+        if count != record.count:
+            raise DamageError(f"{record.key} states {record.count} traces and has {count}")
+
+    def _files(self, record: Traces) -> Iterator[tuple[str, Stream]]:
+        for stream in self._work.snapshot.streams_of(record.key):
+            if isinstance(stream.entry, File):
+                yield stream.entry.path, stream
+
+    def _write_batch(self, batch: Mapping[str, tuple[Trace, bytes]], place: Place) -> None:
+        held = _fetched(self._work, list(batch))
+        sent = []
+        for trace_id, (trace, line) in batch.items():
+            there = held.get(trace_id)
+            if there is not None and _is_same(there, line, place):
+                continue
+            if there is None or _is_mirror(there, place):
+                sent.append(trace)
+                self._work.sent += len(line)
+            else:
+                why = "the target has another trace of that id, which stays as it is"
+                self._tally.lose(trace_id, "all of it", why)
+        if sent:
+            before = {i: trace_of(message, place.ids) for i, message in held.items()}
+            self._send(sent, before, place)
+            self._check(sent, place)
+        if place.ids.run:
+            linked = [trace_id for trace_id, (trace, _) in batch.items() if trace.linked]
+            link(self._work.connection, place.ids.run, linked)
+
+    def _send(self, traces: Sequence[Trace], before: Mapping[str, Trace], place: Place) -> None:
+        connection = self._work.connection
+        other = [t for t in traces if not equal(t, before.get(t.id, _NOTHING), "spans")]
+        send_spans(connection, place, other)
+
+        def send(trace: Trace) -> None:
+            self._send_all_but_spans(trace, before.get(trace.id, _NOTHING), place)
+
+        # A server takes one trace a request; a database file has one writer.
+        with ThreadPoolExecutor(_AT_ONCE if connection.served else 1) as pool:
+            for _ in pool.map(send, traces):
+                pass
+
+    def _send_all_but_spans(self, trace: Trace, there: Trace, place: Place) -> None:
+        connection = self._work.connection
+        for name in sorted(there.tags.keys() - trace.tags.keys()):
+            drop_tag(connection, trace.id, name)
+        first, later = self._lacking_assessments(trace, there)
+        # What is told last is what holds: spans alone would set times and state anew.
+        send_info(connection, place, trace, first)
+        for assessment in later:
+            send_assessment(connection, place, trace.id, assessment)
+
+    def _lacking_assessments(
+        self, trace: Trace, there: Trace
+    ) -> tuple[list[Assessment], list[Assessment]]:
+        """Those to tell with the trace, and those to make one by one; what must go is removed."""
+        wanted = {assessment.id: assessment for assessment in trace.assessments}
+        held = {assessment.id: assessment for assessment in there.assessments}
+        if must_be_made_again(wanted, held):
+            first, later = in_order(held)
+            for assessment in reversed([*first, *later]):
+                drop_assessment(self._work.connection, trace.id, assessment.id)
+            held = {}
+        first, later = in_order(wanted)
+        return [a for a in first if a.id not in held], [a for a in later if a.id not in held]
+
+    def _check(self, traces: Sequence[Trace], place: Place) -> None:
+        """List what is not there as it was sent."""
+        held = _fetched(self._work, [trace.id for trace in traces])
+        for trace in traces:
+            if trace.id in held:
+                self._tally.compare(trace, trace_of(held[trace.id], place.ids))
+            else:
+                why = "the target does not have it after it was sent"
+                self._tally.lose(trace.id, "all of it", why)
+
+    def _attach(self, record: Traces) -> None:
+        """Upload what was attached to traces, each to its trace's place."""
+        attached: defaultdict[str, list[Stream]] = defaultdict(list)
+        for path, stream in self._files(record):
+            folder, _, rest = path.partition("/")
+            trace_id, _, name = rest.partition("/")
+            if folder == ATTACHED and name and isinstance(stream.entry, File):
+                named = msgspec.structs.replace(stream.entry, path=name)
+                attached[trace_id].append(replace(stream, entry=named))
+        for trace_id, message in _fetched_one_by_one(self._work, sorted(attached)):
+            folder_there = artifact_folder(self._work.connection, location_of(message.trace_info))
+            streams = attached[trace_id]
+            fill(self._work, f"trace {trace_id}", folder_there, streams, settled=False)
+
+    def _list_strays(self) -> None:
+        """List the traces of a run that were mirrored before and that the source has no more."""
+        work = self._work
+        if not isinstance(self._owner, Run):
+            # Those of an experiment may be its runs' by now.
+            return
+        where = f"attributes.run_id = {quoted(work.ids[self._owner.key])}"
+        anything = Address(origin=work.snapshot.address.origin, kind="traces", name="")
+        mark = f"{marks.origin_mark(anything)}/"
+        for info in search_infos(work.connection, [self._experiment_id()], where):
+            is_ours = info.tags.get(marks.ORIGIN, "").startswith(mark)
+            if is_ours and info.trace_id not in self._wanted:
+                self._tally.change(info.trace_id, "trace", "the source has it no more; it stays")
+
+    def _mark(self, digest: str) -> None:
+        store, owner_id = self._work.connection.tracking, self._work.ids[self._owner.key]
+        if isinstance(self._owner, Run):
+            store.set_tag(owner_id, RunTag(marks.TRACES, digest))
+        else:
+            store.set_experiment_tag(owner_id, ExperimentTag(marks.TRACES, digest))
+
+
+def _batches(traces: Iterator[Trace]) -> Iterator[dict[str, tuple[Trace, bytes]]]:
+    """Traces with their lines, by id, as many as fit into memory with ease."""
+    batch: dict[str, tuple[Trace, bytes]] = {}
+    size = 0
+    for trace in traces:
+        line = encode_trace(trace)
+        if batch and (len(batch) == _BATCH or size + len(line) > _BATCH_BYTES):
+            yield batch
+            batch, size = {}, 0
+        batch[trace.id] = trace, line
+        size += len(line)
+    if batch:
+        yield batch
+
+
+def _fetched_one_by_one(work: Work, trace_ids: Sequence[str]) -> Iterator[tuple[str, TraceMessage]]:
+    few = fetch_traces(work.connection, trace_ids)
+    return chain.from_iterable(messages.items() for messages in few)
+
+
+def _fetched(work: Work, trace_ids: Sequence[str]) -> dict[str, TraceMessage]:
+    return dict(_fetched_one_by_one(work, trace_ids))
+
+
+def _is_mirror(message: TraceMessage, place: Place) -> bool:
+    info = message.trace_info
+    return str(info.tags.get(marks.ORIGIN, "")) == place.mark(info.trace_id)
+
+
+def _is_same(message: TraceMessage, line: bytes, place: Place) -> bool:
+    experiment = message.trace_info.trace_location.mlflow_experiment
+    return (
+        experiment.experiment_id == place.experiment_id
+        and encode_trace(trace_of(message, place.ids)) == line
+    )
