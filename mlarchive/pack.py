@@ -7,7 +7,7 @@ been read back and verified (law 3). Must not know any registry.
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from mlarchive import __version__, fsops
 from mlarchive.errors import ConflictError, DamageError, SourceChangedError
+from mlarchive.fetching import fetched_ahead
 from mlarchive.filling import EntryKey, entry_key, filled_records, in_order, measured
 from mlarchive.package import Digest, PackageWriter
 from mlarchive.package.checkpoints import checkpoint_name, owner_name
@@ -89,7 +90,7 @@ def pack(
                 source = _counted(raw, progress) if progress else raw
                 return writer.add(source, name, kind=kind, owner=owners[stream.owner])
 
-        return _write(snapshot, writer, add, packed_at)
+        return _write(snapshot, fetched_ahead(in_order(snapshot)), writer, add, packed_at)
 
 
 def pack_file(
@@ -187,7 +188,7 @@ def pack_state(
         def reuse(stream: Stream) -> Digest:
             return writer.reuse(known.sha256(snapshot, stream), base)
 
-        packed = _write(snapshot, writer, reuse, packed_at)
+        packed = _write(snapshot, in_order(snapshot), writer, reuse, packed_at)
         if packed.content_id != base.content_id:
             raise SourceChangedError(
                 f"the content of {snapshot.address} is not what the base package holds",
@@ -223,6 +224,7 @@ def settle(made: Packed, path: Path, address: Address) -> Packed:
 
 def _write(
     snapshot: Snapshot,
+    streams: Iterable[Stream],
     writer: PackageWriter,
     take: Callable[[Stream], Digest],
     packed_at: int,
@@ -231,7 +233,7 @@ def _write(
     raw_bytes = 0
     entries: list[tuple[Stream, Entry]] = []
     owners = {record.key: owner_name(record) for record in snapshot.records}
-    for stream in in_order(snapshot):
+    for stream in streams:
         digest = take(stream)
         raw_bytes += digest.size
         entries.append((stream, measured(stream, digest, owners[stream.owner])))

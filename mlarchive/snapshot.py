@@ -24,12 +24,14 @@ class Stream:
             the source claims, -1 where it claims nothing; packing fills in what it measured and
             refuses a claim that does not hold.
         open: Opens the bytes for one forward read; call it as often as needed.
+        waits: Whether opening waits for a server's answer, so that it is well begun early.
         place: Who reads many streams does it in the order of these, if order matters to nobody.
     """
 
     owner: str
     entry: Entry
     open: Callable[[], BinaryIO]
+    waits: bool = False
     place: int = 0
 
 

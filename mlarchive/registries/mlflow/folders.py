@@ -58,6 +58,10 @@ class Listed(Struct, frozen=True):
 class ReadableFolder(Protocol):
     """A folder of artifacts to read from."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether opening a file waits for a server's answer."""
+
     def files(self) -> Iterator[Listed]:
         """Everything below it, in any order."""
 
@@ -151,6 +155,8 @@ def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
 class LocalFolder:
     """A folder of this machine's file system."""
 
+    is_remote = False
+
     def __init__(self, root: Path) -> None:
         self._root = root
 
@@ -195,6 +201,8 @@ class LocalFolder:
 
 class ProxiedFolder:
     """A folder behind a tracking server's artifact proxy."""
+
+    is_remote = True
 
     def __init__(self, connection: Connection, base: str, root: str) -> None:
         self._connection = connection
@@ -286,6 +294,8 @@ class ProxiedFolder:
 
 class RepositoryFolder:
     """A folder in a store that mlflow's own client reaches."""
+
+    is_remote = True
 
     def __init__(self, repository: Any, place: str) -> None:  # noqa: ANN401  (untyped in mlflow)
         self._repository = repository

@@ -60,7 +60,12 @@ def gather_files(
             gathering.change(name, path, "its name is kept in Unicode's composed form (NFC)")
         file = File(path=path, size=entry.size, sha256="", role=_role(path, models))
         gathering.streams.append(
-            Stream(owner=owner, entry=file, open=partial(folder.open, entry.path))
+            Stream(
+                owner=owner,
+                entry=file,
+                open=partial(folder.open, entry.path),
+                waits=folder.is_remote,
+            )
         )
     return tuple(entry for entry in listed if entry.path not in problems)
 

@@ -10,16 +10,19 @@ import io
 from collections.abc import Iterable
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from mlflow.entities import Metric
+from msgspec import Struct
 
-from mlarchive.errors import SourceChangedError
+from mlarchive.errors import RemoteError, SourceChangedError
 from mlarchive.package.columns import decode_columns, encode_columns
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
 
 _PAGE = 25_000
+_HISTORY = "/api/2.0/mlflow/metrics/get-history"
 _LARGEST = np.finfo(np.float64).max
 
 Columns = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
@@ -51,6 +54,8 @@ def open_history(connection: Connection, run_id: str, latest: Metric) -> BinaryI
 def history(connection: Connection, run_id: str, key: str) -> Columns:
     """All points of one key, page by page; none if the run has no such key."""
     with speaking(connection.uri):
+        if connection.served:
+            return _history_over_rest(connection, run_id, key)
         return columns_of(
             connection.pages(
                 connection.tracking.get_metric_history,
@@ -59,6 +64,45 @@ def history(connection: Connection, run_id: str, key: str) -> Columns:
                 max_results=_PAGE,
             )
         )
+
+
+class _Point(Struct, frozen=True, gc=False):
+    value: float | str = 0.0
+    timestamp: int | str = 0
+    step: int | str = 0
+
+
+class _Page(Struct, frozen=True):
+    metrics: list[_Point] = []
+    next_page_token: str = ""
+
+
+def _history_over_rest(connection: Connection, run_id: str, key: str) -> Columns:
+    """The same without mlflow's client, which takes longer over a page than a server.
+
+    In JSON a number that is none is `"NaN"`, `"Infinity"` or `"-Infinity"` (protobuf's mapping),
+    and int64 may be a string.
+    """
+    points: list[_Point] = []
+    question: dict[str, str | int] = {"run_id": run_id, "metric_key": key, "max_results": _PAGE}
+    while True:
+        with connection.request("GET", _HISTORY, params=question) as answer:
+            try:
+                page = msgspec.json.decode(answer.content, type=_Page)
+            except (msgspec.DecodeError, UnicodeError) as error:
+                raise RemoteError(
+                    f"{connection.uri} answers what is no metric history: {error}",
+                    hint="see that the address is an MLflow server's",
+                ) from error
+        points += page.metrics
+        if not page.next_page_token:
+            break
+        question["page_token"] = page.next_page_token
+    return (
+        np.array([int(point.step) for point in points], dtype=np.int64),
+        np.array([int(point.timestamp) for point in points], dtype=np.int64),
+        np.array([float(point.value) for point in points], dtype=np.float64),
+    )
 
 
 def columns_of(points: Iterable[Metric]) -> Columns:

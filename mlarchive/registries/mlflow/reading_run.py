@@ -45,6 +45,7 @@ def read_run(
             owner=key,
             entry=MetricSeries(key=metric.key, points=-1, sha256=""),
             open=partial(open_history, connection, info.run_id, metric),
+            waits=connection.served,
         )
         for metric in run.data._metric_objs  # noqa: SLF001  (the only place with steps)
     )

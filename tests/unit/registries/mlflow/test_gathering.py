@@ -13,6 +13,8 @@ from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 class Shelf:
     """A folder whose files are given."""
 
+    is_remote = False
+
     def __init__(self, files: dict[str, bytes], *problems: Listed) -> None:
         self._files = files
         self._problems = problems
