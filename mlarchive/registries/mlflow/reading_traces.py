@@ -229,6 +229,7 @@ class _Attachments:
     def __init__(self, connection: Connection, found: _Found) -> None:
         self._connection = connection
         self._found = found
+        self.is_remote = connection.served
 
     @property
     def is_remote(self) -> bool:
