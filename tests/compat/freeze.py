@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from mlarchive.pack import pack
 from mlarchive.package import Package, PackageWriter, encode_documents
-from mlarchive.records import File, Folder
+from mlarchive.records import File, Folder, Traces
 from mlarchive.snapshot import Snapshot
 from mlarchive.testing import read_with_library
+from mlarchive.traces import Trace
 from tests.compat.readers import second_reader
 from tests.support.otherkinds import without_a_run
 from tests.support.packages import folder_meaning
-from tests.support.snapshots import file, model_version, series
+from tests.support.snapshots import file, model_version, pages_of, series
 
 FROZEN = Path(__file__).with_name("frozen")
 EXPECTED = FROZEN / "expect.json"
@@ -71,9 +72,11 @@ def _model() -> Snapshot:
     points = [(step // 3, step, step / 7) for step in range(500)]
     made = model_version(files=files)
     streams = (*made.streams, series("run-a", "loss", points), file("folder", "a/b.txt", b"more"))
+    traces = Traces(key="traces", run="run-a", count=1)
     others = without_a_run()
-    records = (*made.records, Folder(key="folder", name="more", tags={"a": "b"}), *others.records)
-    streams = (*streams, *others.streams)
+    more = (Folder(key="folder", name="more", tags={"a": "b"}), traces)
+    records = (*made.records, *more, *others.records)
+    streams = (*streams, *pages_of("traces", [Trace(id="tr-1")]), *others.streams)
     return Snapshot(address=made.address, subject=made.subject, records=records, streams=streams)
 
 

@@ -10,9 +10,6 @@ from mlarchive.testing import Reader, read_with_library
 from tests.compat.freeze import EXPECTED, FROZEN
 from tests.compat.readers import read_with_second_reader, second_reader
 
-LATER_KINDS = {"traces"}
-"""They came after the packages of 1.0 were frozen; the next version freezes them."""
-
 VECTORS = json.loads(EXPECTED.read_bytes())
 
 
@@ -42,7 +39,7 @@ def test_the_frozen_packages_have_all_kinds_of_records_and_codecs() -> None:
     assert {key.rpartition("-")[0] for key in keys} >= {"folder", "logged-model", "run"}
     with (FROZEN / "1.0-model.mlpkg").open("rb") as file:
         content = json.loads(reader.Package(file).documents["content"])
-    assert {record["kind"] for record in content["records"].values()} == reader.KINDS - LATER_KINDS
+    assert {record["kind"] for record in content["records"].values()} == reader.KINDS
 
 
 def test_what_is_frozen_is_expected() -> None:

@@ -231,11 +231,6 @@ class _Attachments:
         self._found = found
         self.is_remote = connection.served
 
-    @property
-    def is_remote(self) -> bool:
-        """Where the server is asked."""
-        return self._connection.served
-
     def files(self) -> Iterator[Listed]:
         """Everything but spans; one request for each trace that has anything."""
         for top, ids in sorted(self._found.tops.items()):
