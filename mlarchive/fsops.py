@@ -20,7 +20,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +36,9 @@ TEMPORARY_MARK = ".mlarchive-tmp-"
 
 _BEGIN_EACH = 8 << 20
 """Bytes: so much is handed to the disk at a time."""
+
+_SYNC_FILE_RANGE_WRITE = 2
+"""Of linux/fs.h."""
 
 _FOREIGN_SECONDS = 7 * 24 * 3600
 _OURS = re.compile(rf"\..*{re.escape(TEMPORARY_MARK)}\d+-\d*(-[0-9a-f]+){{1,2}}", re.DOTALL)
@@ -127,22 +130,38 @@ def sync_folder(path: Path) -> None:
 class EagerFile(io.FileIO):
     """A file, written forward, whose bytes begin their way to the disk as they come.
 
-    The sync at the end then finds little left to do. Linux begins to write what it is told that
-    nobody needs (posix_fadvise(2)); what is on its way stays in memory.
+    The sync at the end then finds little left to do. To say so may wait for the disk, so that a
+    thread does it.
     """
 
+    _thread: ThreadPoolExecutor | None = None
+    _telling: Future[None] | None = None
     _written = 0
-    _begun = 0
+    _told = 0
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401  (any buffer)
         """Write, perhaps a part; returns the number of bytes."""
         count = super().write(data)
         self._written += count
-        if self._written - self._begun >= _BEGIN_EACH:
-            length = self._written - self._begun
-            os.posix_fadvise(self.fileno(), self._begun, length, os.POSIX_FADV_DONTNEED)
-            self._begun = self._written
+        if self._written - self._told >= _BEGIN_EACH:
+            self._begin()
         return count
+
+    def close(self) -> None:
+        """Stop the thread and close the file."""
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+        super().close()
+
+    def _begin(self) -> None:
+        if self._telling is not None and not self._telling.done():
+            return
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="writeback")
+        begin, self._told = self._told, self._written
+        length = self._told - begin
+        self._telling = self._thread.submit(_begin_writing, self.fileno(), begin, length)
 
 
 @contextlib.contextmanager
@@ -260,6 +279,16 @@ def _syncfs(descriptor: int) -> None:
     if libc.syncfs(descriptor) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def _begin_writing(descriptor: int, begin: int, length: int) -> None:
+    """Have a part of a file written soon (sync_file_range(2)); what fails shows in the sync."""
+    import ctypes
+
+    tell = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if tell is not None:
+        places = ctypes.c_int64(begin), ctypes.c_int64(length)
+        tell(ctypes.c_int(descriptor), *places, ctypes.c_uint(_SYNC_FILE_RANGE_WRITE))
 
 
 def remove(path: Path) -> None:

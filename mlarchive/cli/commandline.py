@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mlarchive.errors import NotFoundError, UsageError
+from mlarchive.errors import NotFoundError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
     from mlarchive.registries.base import WritePolicy
@@ -102,6 +102,22 @@ def policy(arguments: argparse.Namespace) -> "WritePolicy":
     return WritePolicy(
         versions=arguments.versions, conflict=arguments.conflict, rename=arguments.rename
     )
+
+
+def target_policy(arguments: argparse.Namespace, target: "Locator") -> "WritePolicy":
+    """The policy for a target.
+
+    Raises:
+        UnsupportedError: The target keeps names and numbers as they are at the source.
+    """
+    wanted = policy(arguments)
+    if target.scheme in {"vault", "dir"} and (wanted.rename or wanted.versions == "next"):
+        option = "--rename" if wanted.rename else "--versions next"
+        raise UnsupportedError(
+            f"{target.text} keeps names and version numbers as they are, so {option} is not for it",
+            hint="leave it out; it is for servers",
+        )
+    return wanted
 
 
 def place(text: str) -> str:

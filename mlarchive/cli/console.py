@@ -88,6 +88,9 @@ class Console:
     def note(self, text: str) -> None:
         """A line on standard error, for whoever watches."""
         self._clear()
+        # So that both, sent to one file, stand in their order there.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
         sys.stderr.write(f"{printable(text)}\n")
 
     def losses(self, losses: "Sequence[Loss]") -> None:

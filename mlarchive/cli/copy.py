@@ -5,7 +5,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlarchive.cli.commandline import add_dry_run, add_policy, locators, place, policy
+from mlarchive.cli.commandline import (
+    add_dry_run,
+    add_policy,
+    locators,
+    place,
+    policy,
+    target_policy,
+)
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.objects import addresses, opened, scratch_home
@@ -51,6 +58,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.restore:
         keep = None if arguments.dry_run else arguments.keep
         return restore(sources, target_locator, arguments, console, keep=keep)
+    target_policy(arguments, target_locator)
     end = Ending()
     with open_target(target_locator, environment=console.environment) as target:
         for locator in sources:
@@ -83,6 +91,6 @@ def _copy(
         )
         if arguments.dry_run:
             plan = plan_copy(snapshot, target, policy(arguments), way)
-            return tell_plan(snapshot.address, plan, console)
+            return tell_plan(snapshot.address, plan, console, read_losses=snapshot.losses)
         copied = copy(snapshot, target, policy(arguments), way)
     return tell_receipt(copied.receipt, console, read_losses=copied.read_losses)

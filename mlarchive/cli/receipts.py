@@ -13,19 +13,27 @@ if TYPE_CHECKING:
     from mlarchive.registries.base import Action, Receipt, WritePlan
 
 
-def tell_plan(source: "Address", plan: "WritePlan", console: Console) -> int:
+def tell_plan(
+    source: "Address",
+    plan: "WritePlan",
+    console: Console,
+    *,
+    read_losses: "Sequence[Loss]" = (),
+) -> int:
     """Say what would be done; returns the exit status that doing it would have.
 
     Args:
         source: The object's address at its source.
         plan: What would be done with it.
         console: Where it is told.
+        read_losses: What could not be read at the source.
     """
-    console.document({"address": str(source), "plan": plan})
+    console.document({"address": str(source), "plan": plan, "read_losses": read_losses})
     console.say(f"{source} -> {plan.target}:{' nothing to do' if plan.idle else ''}")
     _tell_actions(plan.actions, "would ", console)
-    _tell_rest(plan.losses, plan.transformations, console)
-    return WITH_LOSSES if plan.losses else 0
+    losses = (*read_losses, *plan.losses)
+    _tell_rest(losses, plan.transformations, console)
+    return WITH_LOSSES if losses else 0
 
 
 def tell_receipt(

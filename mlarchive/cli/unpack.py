@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlarchive.cli.commandline import add_dry_run, add_policy, locators, policy
+from mlarchive.cli.commandline import add_dry_run, add_policy, locators, target_policy
 from mlarchive.cli.console import Console
 from mlarchive.cli.receipts import tell_plan, tell_receipt
 from mlarchive.cli.restoring import add_restore, refuse_strays, restore
@@ -80,14 +80,15 @@ def _unpack(
             f"{locator.text} names a part of a package, and unpack takes the whole",
             hint="`mlarchive copy SOURCE TARGET` takes a part",
         )
+    wanted = target_policy(arguments, target_locator)
     with (
         Package.open(Path(locator.registry)) as package,
         open_target(target_locator, environment=console.environment) as target,
     ):
         if arguments.dry_run:
-            plan = plan_unpack(package, target, policy(arguments))
+            plan = plan_unpack(package, target, wanted)
             return tell_plan(package.meaning.address, plan, console)
-        return tell_receipt(unpack(package, target, policy(arguments)), console)
+        return tell_receipt(unpack(package, target, wanted), console)
 
 
 def _no_package(locator: "Locator") -> UsageError:

@@ -109,7 +109,10 @@ def _verify(locator: "Locator", console: Console, *, quick: bool) -> int:
             status = max(status, _tell(checked, console))
             seen = True
     if not seen:
-        console.note(f"{locator.origin} holds no packages")
+        raise NotFoundError(
+            f"{locator.origin} holds no packages",
+            hint="check the path, and that the disk it is on is mounted",
+        )
     return status
 
 

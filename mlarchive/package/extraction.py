@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from mlarchive.closing import Closing
-from mlarchive.errors import FormatError
+from mlarchive.errors import FormatError, SourceChangedError
 from mlarchive.fsops import EagerFile, atomic_folder
 from mlarchive.package.hasher import Hasher
 from mlarchive.package.objectstream import parts_of
@@ -39,6 +39,7 @@ def extract(
 
     Raises:
         FormatError: A path is not allowed, or bytes do not have their digest.
+        SourceChangedError: A file has another length than its source announced.
         MlarchiveError: As the system says. Nothing is left behind then.
     """
     chosen = [stream for stream in streams if isinstance(stream.entry, File)]
@@ -58,6 +59,7 @@ def _write(stream: Stream, folders: "_Folders") -> Iterator[int]:
     if not isinstance(stream.entry, File):
         return
     *parents, name = stream.entry.path.split("/")
+    taken = 0
     with stream.open() as source, Hasher() as digest:
         descriptor = os.open(name, _NEW_FILE, 0o666, dir_fd=folders.enter(parents))
         with EagerFile(descriptor, "wb") as target:
@@ -66,9 +68,20 @@ def _write(stream: Stream, folders: "_Folders") -> Iterator[int]:
                 view = memoryview(data)
                 while view:
                     view = view[target.write(view) :]
+                taken += len(data)
                 yield len(data)
-    if digest.hexdigest() != stream.entry.sha256:
-        raise FormatError("E029", f"file {stream.entry.path!r} does not have its digest")
+    _compare(stream.entry, taken, digest.hexdigest())
+
+
+def _compare(stated: File, size: int, sha256: str) -> None:
+    """Compare what was read with what is stated; a source that is no package knows no digest."""
+    if stated.sha256 and stated.sha256 != sha256:
+        raise FormatError("E029", f"file {stated.path!r} does not have its digest")
+    if stated.size not in {-1, size}:
+        raise SourceChangedError(
+            f"{stated.path!r} was announced with {stated.size} bytes and came with {size}",
+            hint="run the same command again",
+        )
 
 
 class _Folders(Closing):

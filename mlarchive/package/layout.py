@@ -180,6 +180,8 @@ def _check_places(trailer: Trailer, size: int) -> None:
 
 
 def _not_a_package(raw: bytes) -> FormatError:
+    if not raw:
+        return FormatError("E001", "it is empty: not a byte came", hint="see what was to write it")
     if raw[: len(VOLUME_MAGIC)] == VOLUME_MAGIC:
         return FormatError("E043", "the file is a volume, a part of a package", hint=_NEWER)
     if raw.startswith(AGE_MAGIC):

@@ -30,7 +30,8 @@ _AT_ONCE = 64 << 10
 """Bytes: a shorter object that is in one chunk is taken from there at once."""
 
 WHOLE_IN_ITS_VAULT = (
-    "if it is from a vault, name it there: `mlarchive extract vault:DIR#KIND/NAME/VERSION`;"
+    "if it is from a vault, take it out whole:"
+    " `mlarchive pack vault:DIR#KIND/NAME/VERSION -o X.mlpkg`;"
     " else `mlarchive repair THIS --from THE_OTHER -o WHOLE.mlpkg`"
 )
 """What to do with a package that leaves bytes to another one."""

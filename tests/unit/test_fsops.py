@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,29 @@ def test_a_scratch_folder_is_private_and_gone_at_the_end(tmp_path: Path) -> None
         assert folder.stat().st_mode & 0o777 == 0o700
         (folder / "x").touch()
     assert names(tmp_path / "state") == []
+
+
+def test_a_long_file_that_goes_to_the_disk_as_it_comes_holds_what_was_written(
+    tmp_path: Path,
+) -> None:
+    parts = [bytes([number]) * (3 << 20) for number in range(12)]
+    before = threading.active_count()
+    with fsops.atomic_file(tmp_path / "long") as file:
+        for part in parts:
+            file.write(part)
+        file.seek(1 << 20)
+        assert file.read(1) == b"\0"
+    assert (tmp_path / "long").read_bytes() == b"".join(parts)
+    assert threading.active_count() == before
+
+
+def test_what_is_written_begins_its_way_to_the_disk_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[int, int]] = []
+    monkeypatch.setattr(fsops, "_begin_writing", lambda _, at, size: begun.append((at, size)))
+    with fsops.EagerFile(tmp_path / "long", "wb") as file:
+        for _ in range(40):
+            file.write(bytes(1 << 20))
+    assert begun[0] == (0, 8 << 20)
+    assert all(at + size <= after for (at, size), (after, _) in pairwise(begun))

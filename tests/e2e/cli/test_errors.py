@@ -79,6 +79,8 @@ from tests.support.command import COMMAND, environment, mlarchive, sentence
         (("extract", "wine.mlpkg", "-C", "disk/x"), 11, "there is no folder disk"),
         (("repair", "wine.mlpkg", "-o", "disk/x.mlpkg"), 11, "there is no folder disk"),
         (("metrics", "wine.mlpkg", "--csv", "disk/x.csv"), 11, "there is no folder disk"),
+        (("unpack", "wine.mlpkg", "vault:v", "--rename", "x"), 19, "--rename is not for it"),
+        (("copy", "wine.mlpkg", "dir:d", "--versions", "next"), 19, "--versions next is not"),
         (("cat", "wine.mlpkg", "x", "--json"), 2, "cat writes the bytes of a file"),
         (("pack", "dir:resnet", "-o", "-", "--json"), 2, "both want standard output"),
         (("show", "vault:v#models"), 11, "v is not a folder"),

@@ -259,7 +259,7 @@ def test_a_thin_package_is_shown_alone_and_its_files_come_from_its_vault(desk: P
     assert "absent 100 %" in shown
     alone = mlarchive("extract", "thin.mlpkg", cwd=desk)
     assert alone.status == 17
-    assert "`mlarchive extract vault:DIR#KIND/NAME/VERSION`" in alone.err
+    assert "`mlarchive pack vault:DIR#KIND/NAME/VERSION -o X.mlpkg`" in alone.err
     assert not (desk / "thin").exists()
     assert mlarchive("extract", "vault:v", "-C", "whole", cwd=desk).status == 0
     assert files(desk / "whole") == files(desk / "resnet")
@@ -269,3 +269,13 @@ def test_a_thin_package_is_shown_alone_and_its_files_come_from_its_vault(desk: P
     assert files(desk / "copied") == files(desk / "resnet")
     mlarchive("pack", "vault:v#folders/resnet", "-o", "full.mlpkg", cwd=desk)
     assert mlarchive("extract", "full.mlpkg", cwd=desk).status == 0
+
+
+def test_extract_takes_the_files_of_a_folder_too(desk: Path) -> None:
+    done = mlarchive("extract", "dir:resnet", "-C", "again", cwd=desk)
+    assert done.status == 0, done.err
+    for path in (desk / "resnet").rglob("*"):
+        if path.is_file():
+            assert (
+                desk / "again" / path.relative_to(desk / "resnet")
+            ).read_bytes() == path.read_bytes()
