@@ -82,6 +82,8 @@ class Repair(Struct, frozen=True, kw_only=True):
         content_id: "" if nobody knows.
         state_id: "" if nobody knows.
         documents: Those of content, state and evidence that are whole.
+        documents_from: Other packages that documents were taken from: name, labels and origin are
+            theirs.
         index: Whether the index is whole.
         records: How many records are whole.
         unnamed: Whole chunks that belong to nothing that is known.
@@ -101,6 +103,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     content_id: str
     state_id: str
     documents: tuple[str, ...]
+    documents_from: tuple[str, ...]
     index: bool
     records: int
     unnamed: int
@@ -191,6 +194,7 @@ def report(salvage: "Salvage") -> Repair:
         content_id=_id(salvage.content, trailer.content_id if trailer else b""),
         state_id=_id(salvage.state, trailer.state_id if trailer else b""),
         documents=tuple(name for name in DOCUMENTS if getattr(salvage, name) is not None),
+        documents_from=salvage.lenders,
         index=survey.index is not None,
         records=salvage.records,
         unnamed=salvage.unnamed,

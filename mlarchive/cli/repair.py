@@ -128,6 +128,8 @@ def _tell(found: "Repair", console: Console) -> None:
     if found.unnamed:
         chunks = wording.count(found.unnamed, "whole chunk")
         console.say(f"  unnamed  {chunks} of which nobody knows what they belong to")
+    for lender in found.documents_from:
+        console.say(f"  documents that were lost are those of {lender}, and so are name and labels")
     if "content" not in found.documents:
         console.say("  the content document is lost: files have the names that checkpoints state")
     if found.output:

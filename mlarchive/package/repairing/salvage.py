@@ -99,6 +99,7 @@ class Salvage(Closing):
         state: The state document, if it is whole.
         evidence: The evidence document, if it is whole.
         items: Every file and series that is known of.
+        lenders: The copies that documents were taken from.
 
     Raises:
         FormatError: E015; the file asks for more than the operator allows.
@@ -125,6 +126,7 @@ class Salvage(Closing):
             self.survey = self.surveys[0]
             self._stated = [statements(survey, self.lengths) for survey in self.surveys]
             self._faults = [*self._stated[0].faults]
+            self.lenders: tuple[str, ...] = ()
             self.content, self.state, self.evidence = self._documents()
             self.meaning = self._meaning()
             self.entries = self._content_entries()
@@ -183,6 +185,7 @@ class Salvage(Closing):
         for other in self.surveys[1:]:
             theirs = self._documents_of(other)
             if None in own and theirs[0] is not None and self._are_copies(own, theirs, other):
+                self.lenders = (*self.lenders, other.source.name)
                 own = tuple(map(_either, own, theirs))  # type: ignore[assignment]  # three of each
         return own
 

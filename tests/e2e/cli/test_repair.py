@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from mlarchive.package import Package
+from mlarchive.package.layout import RecordType
 from tests.support.command import mlarchive, sentence
 from tests.support.snapshots import MODEL_FILES
 
@@ -194,3 +196,19 @@ def test_what_a_thin_package_never_had_is_no_loss_but_missing_from_a_folder(desk
     assert mlarchive("repair", thin, "-C", "all", "--from", full, cwd=desk).status == 0
     weights = (desk / "all/folder-1/sub/weights.bin").read_bytes()
     assert weights == (desk / "resnet/sub/weights.bin").read_bytes()
+
+
+def test_it_is_said_whose_documents_are_taken(desk: Path) -> None:
+    for name in ("one", "two"):
+        assert not mlarchive(
+            "pack", "dir:resnet", "--name", name, "-o", f"{name}.mlpkg", cwd=desk
+        ).status
+    with Package.open(desk / "one.mlpkg") as package:
+        rows = package.storage.index.rows
+        end = int(rows["offset"][rows["type"] == RecordType.CONTENT][0])
+    (desk / "cut.mlpkg").write_bytes((desk / "one.mlpkg").read_bytes()[:end])
+    words = ("repair", "cut.mlpkg", "--from", "two.mlpkg")
+    assert "are those of two.mlpkg, and so are name" in mlarchive(*words, cwd=desk).out
+    assert mlarchive(*words, "--json", cwd=desk).document["documents_from"] == ["two.mlpkg"]
+    alone = mlarchive("repair", "one.mlpkg", "--from", "two.mlpkg", "--json", cwd=desk)
+    assert alone.document["documents_from"] == []
