@@ -73,7 +73,9 @@ def verify_file(path: Path, progress: Progress | None = None, *, quick: bool = F
     except (LaterFormatError, LimitError):
         raise
     except DamageError as error:
-        return Checked(path=str(path), ok=False, how=_how(quick=quick), damage=error.message)
+        return Checked(
+            path=str(path), ok=False, how=_how(quick=quick), damage=_why(error.message, path)
+        )
 
 
 def verify_stream(file: BinaryIO, name: str, progress: Progress | None = None) -> Checked:
@@ -89,7 +91,7 @@ def verify_stream(file: BinaryIO, name: str, progress: Progress | None = None) -
     except (LaterFormatError, LimitError):
         raise
     except DamageError as error:
-        return Checked(path=name, ok=False, how="forward", damage=error.message)
+        return Checked(path=name, ok=False, how="forward", damage=_why(error.message, name))
     return Checked(
         path=name,
         ok=True,
@@ -110,13 +112,20 @@ def verify_vault(
     """Verify every package of a vault, the superseded ones too."""
     how = _how(quick=quick)
     for path, damage in vault.damaged():
-        yield Checked(path=str(path), ok=False, how=how, damage=damage)
+        yield Checked(path=str(path), ok=False, how=how, damage=_why(damage, path))
     for kept in sorted(vault.find(), key=lambda kept: kept.path):
         try:
             with vault.open_package(kept) as package:
                 yield _verified(kept.path, package, progress, quick=quick, in_vault=True)
         except DamageError as error:
-            yield Checked(path=str(kept.path), ok=False, how=how, damage=error.message)
+            yield Checked(
+                path=str(kept.path), ok=False, how=how, damage=_why(error.message, kept.path)
+            )
+
+
+def _why(damage: str, path: Path | str) -> str:
+    """What is wrong, without the name that stands beside it."""
+    return damage.replace(f"{path}: ", "")
 
 
 def _verified(
