@@ -6,6 +6,7 @@ base went by long ago is not decoded; its stored bytes are compared with the ind
 """
 
 import contextlib
+import functools
 import io
 import os
 from collections import OrderedDict, deque
@@ -332,7 +333,8 @@ class _Forward:
             self._documents[header.type] = raw
             return
         self._stated += [
-            _token(entry.kind, entry.name, entry.parts) for entry in decode_checkpoint(raw)
+            _token(entry.kind, entry.name, _parts_token(entry.parts))
+            for entry in decode_checkpoint(raw)
         ]
 
     def _rest(self) -> tuple[bytes, int]:
@@ -372,8 +374,9 @@ class _Forward:
         named = named_objects(meaning.records)
         check_objects(named, index.objects["size"].tolist())
         numbers = {sha256: number for number, sha256 in enumerate(named)}
+        tokens = functools.cache(lambda number: _parts_token(_parts(index, number)))
         known = {
-            _token(*checkpoint_name(entry), _parts(index, numbers[entry.sha256]))
+            _token(*checkpoint_name(entry), tokens(numbers[entry.sha256]))
             for record in meaning.records
             for entry in entries_of(record)
         }
@@ -399,6 +402,11 @@ def _parts(index: Index, number: int) -> tuple[Part, ...]:
     return tuple((hashes[row].tobytes(), offset, length) for row, offset, length in extents)
 
 
-def _token(kind: str, name: str, parts: tuple[Part, ...]) -> bytes:
+def _parts_token(parts: tuple[Part, ...]) -> bytes:
+    """What stands for parts in memory, however many."""
+    return hash_of(repr(parts).encode())
+
+
+def _token(kind: str, name: str, parts: bytes) -> bytes:
     """What stands for an entry of a checkpoint in memory, however long it is."""
     return hash_of(repr((kind, name, parts)).encode("utf-8", "surrogatepass"))

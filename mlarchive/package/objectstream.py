@@ -3,7 +3,6 @@
 import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any, BinaryIO
 
 from mlarchive.package.buffers import Buffer
@@ -87,7 +86,7 @@ class ObjectStream(io.RawIOBase):
             yield memoryview(chunk)[offset : offset + length]
 
     def _rows_after(self, number: int) -> Iterator[int]:
-        return (row for row, _, _ in islice(self._extents, number + 1, None))
+        return (self._extents[place][0] for place in range(number + 1, len(self._extents)))
 
 
 def parts_of(file: BinaryIO) -> Iterator[Buffer]:

@@ -23,7 +23,7 @@ from mlarchive.package.columns import check_columns
 from mlarchive.package.documents import Documents, Meaning, check_named, decode_documents
 from mlarchive.package.entries import check_objects, entries_of, named_objects
 from mlarchive.package.ids import ChunkName
-from mlarchive.package.index import Extent, Row
+from mlarchive.package.index import Row
 from mlarchive.package.layout import RecordType
 from mlarchive.package.limits import Limits, allowed
 from mlarchive.package.storage import Storage
@@ -248,7 +248,7 @@ class Package(Closing):
             )
             if full:
                 self._check_series()
-                check_checkpoints(self.storage, self._extents_by_name())
+                check_checkpoints(self.storage, self._objects_by_name())
         return verification
 
     def warnings(self) -> tuple[str, ...]:
@@ -260,13 +260,12 @@ class Package(Closing):
         """Stop threads and close the file, if it was opened by path."""
         self.storage.close()
 
-    def _extents_by_name(self) -> Mapping[tuple[str, str], list[list[Extent]]]:
-        """What the files and series of a kind and name are made of."""
-        found: dict[tuple[str, str], list[list[Extent]]] = defaultdict(list)
+    def _objects_by_name(self) -> Mapping[tuple[str, str], set[int]]:
+        """The objects of the files and series of a kind and name."""
+        found: dict[tuple[str, str], set[int]] = defaultdict(set)
         for record in self.meaning.records:
             for entry in entries_of(record):
-                number = self.objects[entry.sha256].number
-                found[checkpoint_name(entry)].append(self.storage.extents(number))
+                found[checkpoint_name(entry)].add(self.objects[entry.sha256].number)
         return found
 
     def _check_series(self) -> None:

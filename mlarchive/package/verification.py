@@ -1,6 +1,7 @@
 """Verifying a whole package: every byte of it is read (clause 11.3)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -12,6 +13,7 @@ from mlarchive.package.codec import Codec
 from mlarchive.package.hasher import Hasher
 from mlarchive.package.index import Extent
 from mlarchive.package.layout import RecordType
+from mlarchive.package.record import hash_of
 from mlarchive.package.recordreader import check_place, check_stored, read_record
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.storage import Storage
@@ -96,27 +98,33 @@ def verify_chunks(
     )
 
 
-def check_checkpoints(
-    storage: Storage, known: Mapping[tuple[str, str], Sequence[Sequence[Extent]]]
-) -> None:
+def check_checkpoints(storage: Storage, known: Mapping[tuple[str, str], Collection[int]]) -> None:
     """Refuse checkpoints that say what index and documents do not.
 
     Args:
         storage: Of the package.
-        known: The extents of the files and series of each kind and name.
+        known: The objects of the files and series of each kind and name.
 
     Raises:
         FormatError: E023 to E028, E042.
     """
     numbers = storage.chunk_numbers
+    # Thousands of names for one object of thousands of extents are looked at once each.
+    tokens = functools.cache(lambda number: _token(storage.extents(number)))
+    named = functools.cache(lambda name: frozenset(map(tokens, known.get(name, ()))))
     for number in np.flatnonzero(storage.index.rows["type"] == RecordType.CHECKPOINT):
         raw = read_record(storage.source, storage.index.row(int(number)))
         for entry in decode_checkpoint(bytes(raw)):
-            extents = [(numbers.get(chunk), *rest) for chunk, *rest in entry.parts]
-            if extents not in known.get((entry.kind, entry.name), ()):
+            extents = [(numbers.get(chunk, -1), at, length) for chunk, at, length in entry.parts]
+            if _token(extents) not in named((entry.kind, entry.name)):
                 raise FormatError(
                     "E042", f"a checkpoint states a {entry.kind} {entry.name!r} that is not there"
                 )
+
+
+def _token(extents: Sequence[Extent]) -> bytes:
+    """What stands for extents in memory, however many."""
+    return hash_of(repr(extents).encode())
 
 
 def _check_objects(storage: Storage, names: Sequence[bytes], report: Progress) -> Iterator[int]:

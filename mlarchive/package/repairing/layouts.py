@@ -64,6 +64,7 @@ class Layouts:
         content: Hash of the content document.
         entries: What it names.
         stated: What checkpoints state.
+        own: What those of the package itself do.
         digest: Puts parts that are whole together and gives the digest in hex.
         effort: For this.
     """
@@ -76,6 +77,7 @@ class Layouts:
         content: bytes,
         entries: Sequence[ContentEntry],
         stated: Iterable[Statement],
+        own: Iterable[Statement],
         digest: Callable[[Parts], str],
         effort: Effort,
     ) -> None:
@@ -92,6 +94,9 @@ class Layouts:
         self._stated: defaultdict[_Named, dict[Parts, None]] = defaultdict(dict)
         for one in stated:
             self._stated[one.kind, one.name, one.size][one.parts] = None
+        self._own: defaultdict[_Named, set[Parts]] = defaultdict(set)
+        for one in own:
+            self._own[one.kind, one.name, one.size].add(one.parts)
         self._untried = {named: list(parts) for named, parts in self._stated.items()}
         self._chunks: defaultdict[int, list[bytes]] = defaultdict(list)
         for place in pool.places():
@@ -126,8 +131,8 @@ class Layouts:
         return self._proven.get(wanted)
 
     def likely(self, entry: ContentEntry) -> Parts | None:
-        """What is stated of that name and size, if it is one thing."""
-        stated = self._stated.get((entry.kind, entry.name, entry.size), {})
+        """What the package itself states of that name and size, if it is one thing."""
+        stated = self._own.get((entry.kind, entry.name, entry.size), set())
         return next(iter(stated)) if len(stated) == 1 else None
 
     def _prove(self, parts: Parts, size: int) -> None:

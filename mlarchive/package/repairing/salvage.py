@@ -226,16 +226,35 @@ class Salvage(Closing):
         return raws[0] if len(raws) == 1 else None
 
     def _are_copies(self, own: _Raws, theirs: _Raws, other: Survey) -> bool:
-        """Whether another file is of the same package: as far as is left of this one."""
+        """Whether another file is of the same package: as far as is left of this one.
+
+        Whatever trailer, index and headers say of the documents must be true of the other's, and
+        the other must have every record that this one begins with, checkpoints too.
+        """
         if any(mine not in {None, yours} for mine, yours in zip(own, theirs, strict=True)):
             return False
-        if own[0] is not None:
+        if not all(map(self._is_named, DOCUMENT_TYPES, theirs)):
+            return False
+        front = {found.header.raw_hash for found in self.survey.found if found.in_front}
+        return bool(front & self._chunks()) and front <= other.record_hashes()
+
+    def _is_named(self, kind: RecordType, document: bytes | None) -> bool:
+        """Whether a document can be the one that is lost, by all that is left to name it."""
+        if document is None:
             return True
-        trailer = self.survey.trailer
-        if trailer is not None:
-            return hashlib.sha256(theirs[0] or b"").digest() == trailer.content_id
-        chunks = self._chunks()
-        return bool(chunks) and chunks <= other.lengths().keys()
+        survey = self.survey
+        sealed = {
+            RecordType.CONTENT: survey.trailer and survey.trailer.content_id,
+            RecordType.STATE: survey.trailer and survey.trailer.state_id,
+        }.get(kind)
+        if sealed and hashlib.sha256(document).digest() != sealed:
+            return False
+        if survey.index is not None:
+            rows = survey.index.rows
+            stated = {row.tobytes() for row in rows["raw_hash"][rows["type"] == kind]}
+        else:
+            stated = {found.header.raw_hash for found in survey.found if found.header.type == kind}
+        return not stated or hash_of(document) in stated
 
     def _meaning(self) -> Meaning | None:
         """What the documents say, if all are whole and well-formed."""
@@ -285,6 +304,7 @@ class Salvage(Closing):
             content=hash_of(self.content or b""),
             entries=entries,
             stated=[one for stated in self._stated for one in stated.made],
+            own=self._stated[0].made,
             digest=self._digest,
             effort=effort,
         )

@@ -140,6 +140,13 @@ class Survey:
                 read.append((found, decode_checkpoint(raw)))
         return read
 
+    def record_hashes(self) -> set[bytes]:
+        """The raw hash of every record that index or headers state, whole or not."""
+        known = {found.header.raw_hash for found in self.found}
+        if self.index is not None:
+            known |= {row.tobytes() for row in self.index.rows["raw_hash"]}
+        return known
+
     def lengths(self) -> Mapping[bytes, int]:
         """Raw length of every chunk that index or headers state, whole or not."""
         known = {

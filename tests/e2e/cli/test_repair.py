@@ -198,17 +198,48 @@ def test_what_a_thin_package_never_had_is_no_loss_but_missing_from_a_folder(desk
     assert weights == (desk / "resnet/sub/weights.bin").read_bytes()
 
 
-def test_it_is_said_whose_documents_are_taken(desk: Path) -> None:
-    for name in ("one", "two"):
-        assert not mlarchive(
-            "pack", "dir:resnet", "--name", name, "-o", f"{name}.mlpkg", cwd=desk
-        ).status
+def packed_alike(desk: Path) -> int:
+    """Packages of one folder: `one` and `tagged` under a name, `two` under another.
+
+    Returns:
+        Where the documents of `one` begin.
+    """
+    for stem, words in (("one", ()), ("tagged", ("--tag", "a=b")), ("two", ("--name", "two"))):
+        done = mlarchive("pack", "dir:resnet", "-o", f"{stem}.mlpkg", *words, cwd=desk)
+        assert done.status == 0, done.err
     with Package.open(desk / "one.mlpkg") as package:
         rows = package.storage.index.rows
-        end = int(rows["offset"][rows["type"] == RecordType.CONTENT][0])
+        return int(rows["offset"][rows["type"] == RecordType.CONTENT][0])
+
+
+def test_it_is_said_whose_documents_are_taken(desk: Path) -> None:
+    end = packed_alike(desk)
     (desk / "cut.mlpkg").write_bytes((desk / "one.mlpkg").read_bytes()[:end])
-    words = ("repair", "cut.mlpkg", "--from", "two.mlpkg")
-    assert "are those of two.mlpkg, and so are name" in mlarchive(*words, cwd=desk).out
-    assert mlarchive(*words, "--json", cwd=desk).document["documents_from"] == ["two.mlpkg"]
-    alone = mlarchive("repair", "one.mlpkg", "--from", "two.mlpkg", "--json", cwd=desk)
+    words = ("repair", "cut.mlpkg", "--from", "tagged.mlpkg")
+    assert "are those of tagged.mlpkg, and so are name" in mlarchive(*words, cwd=desk).out
+    assert mlarchive(*words, "--json", cwd=desk).document["documents_from"] == ["tagged.mlpkg"]
+    alone = mlarchive("repair", "one.mlpkg", "--from", "tagged.mlpkg", "--json", cwd=desk)
     assert alone.document["documents_from"] == []
+
+
+def test_a_package_that_begins_otherwise_lends_no_documents(desk: Path) -> None:
+    end = packed_alike(desk)
+    (desk / "cut.mlpkg").write_bytes((desk / "one.mlpkg").read_bytes()[:end])
+    done = mlarchive("repair", "cut.mlpkg", "--from", "two.mlpkg", "--json", cwd=desk)
+    assert (done.status, done.document["documents"]) == (3, [])
+
+
+@pytest.mark.parametrize("kind", [RecordType.STATE, RecordType.EVIDENCE])
+def test_a_document_that_the_index_names_is_replaced_by_no_other(
+    desk: Path, kind: RecordType
+) -> None:
+    packed_alike(desk)
+    with Package.open(desk / "one.mlpkg") as package:
+        rows = package.storage.index.rows
+        at = int(rows["offset"][rows["type"] == kind][0])
+    flip(desk / "one.mlpkg", at + 100, desk / "flipped.mlpkg")
+    words = ("repair", "flipped.mlpkg", "--from", "tagged.mlpkg", "--json")
+    done = mlarchive(*words, cwd=desk)
+    assert kind.name.lower() not in done.document["documents"]
+    assert done.document["documents_from"] == []
+    assert done.status == 3
