@@ -4,16 +4,20 @@ Outputs of many files stay until the case is done: ext4 does not use inodes that
 last seconds, and whoever comes after the removal of many files pays for the search, tenfold.
 """
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from bench.cases import EMPTY_HANDED, Case
 from bench.peers import OURS, SIDES, Side, extracting, size, writing
 from bench.process import json_of, measured, mlarchive, step
 from bench.results import Results, Row
+
+_SETTLING_SECONDS = 1
 
 MANY = 1000
 """Files whose removal would burden the next step."""
@@ -44,6 +48,12 @@ def made(case: Case, data: Path) -> str:
     return maker.stdout if maker.returncode else ""
 
 
+def _settle() -> None:
+    """Let the disk finish what steps before, and removals, have given it to do."""
+    os.sync()
+    time.sleep(_SETTLING_SECONDS)
+
+
 class _Measuring:
     def __init__(
         self, case: Case, data: Path, work: Path, results: Results, *, label: str = ""
@@ -68,12 +78,16 @@ class _Measuring:
         for name, rate in json_of("bench.limits", str(self._work)).items():
             self._results.limits.setdefault(name, []).append(rate)
         sides = [side for side in self._sides if side.often or number == 0]
+        # Whoever comes first finds the disk busy with what the round before left.
+        turn = number % len(sides)
+        sides = sides[turn:] + sides[:turn]
         for side in sides:
             self._write(side, number)
         for side in sides:
             packed = self._packed(side, number)
             out = self._out(packed)
             out.mkdir()
+            _settle()
             self._row("extract", side).take(measured(extracting(side, packed, out)))
             if number == 0:
                 self._compare(side, out)
@@ -104,6 +118,7 @@ class _Measuring:
         # Both sides find the data in memory.
         measured(step((("tar", "-C", str(self._data), "-cf", "-", "."), ("cat",))))
         packed = self._packed(side, number)
+        _settle()
         row = self._row("write", side)
         row.take(measured(writing(side, self._data, packed)))
         row.size = size(packed)
