@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from mlflow.entities import EvaluationDataset
 
-from mlarchive.errors import NotFoundError
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationrecords import (
@@ -14,7 +13,7 @@ from mlarchive.registries.mlflow.evaluationrecords import (
     line_of,
 )
 from mlarchive.registries.mlflow.failures import lacks_endpoint
-from mlarchive.registries.selecting import matches
+from mlarchive.registries.mlflow.selecting import by_name_or_id
 
 _PAGE = 1000
 
@@ -35,16 +34,8 @@ def selected_datasets(connection: Connection, selector: Selector) -> list[Evalua
     Raises:
         NotFoundError: One is named exactly and is not there.
     """
-    everything = all_datasets(connection)
-    found = [d for d in everything if selector.named != "id" and matches(selector, d.name)]
-    if not found and selector.named != "name":
-        found = [d for d in everything if matches(selector, d.dataset_id)]
-    if selector.name and not selector.pattern and not found:
-        raise NotFoundError(
-            f"{connection.uri} has no evaluation dataset {selector.name!r}",
-            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#evaluation-datasets'",
-        )
-    return found
+    named = [(d.name, d.dataset_id, d) for d in all_datasets(connection)]
+    return by_name_or_id(connection, selector, named, "evaluation dataset")
 
 
 def sorted_records(connection: Connection, dataset_id: str) -> SortedRecords:

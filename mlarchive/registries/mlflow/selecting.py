@@ -3,7 +3,8 @@
 With an exact name it says so when nothing is there; with a pattern, nothing is an answer too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from mlflow.entities import Experiment, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -16,6 +17,35 @@ from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.selecting import matches
 
 PAGE = 1000
+
+T = TypeVar("T")
+
+
+def by_name_or_id(
+    connection: Connection, selector: Selector, everything: Sequence[tuple[str, str, T]], what: str
+) -> list[T]:
+    """Those meant of objects whose names need not be unique: by name, else by id.
+
+    Args:
+        connection: To the server.
+        selector: What is meant.
+        everything: Name, id and the object itself.
+        what: What a person calls such an object.
+
+    Raises:
+        NotFoundError: One is named exactly and is not there.
+    """
+    found = [
+        one for name, _, one in everything if selector.named != "id" and matches(selector, name)
+    ]
+    if not found and selector.named != "name":
+        found = [one for _, ident, one in everything if matches(selector, ident)]
+    if selector.name and not selector.pattern and not found:
+        raise NotFoundError(
+            f"{connection.uri} has no {what} {selector.name!r}",
+            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#{selector.kind}'",
+        )
+    return found
 
 
 def selected_models(connection: Connection, selector: Selector) -> Iterator[RegisteredModel]:

@@ -3,7 +3,6 @@
 import msgspec
 from mlflow.entities.webhook import Webhook as MlflowWebhook
 
-from mlarchive.errors import NotFoundError
 from mlarchive.records import Native, Webhook
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow.connection import Connection
@@ -17,8 +16,8 @@ from mlarchive.registries.mlflow.remembering import (
     remembered,
     webhook_tag,
 )
+from mlarchive.registries.mlflow.selecting import by_name_or_id
 from mlarchive.registries.mlflow.writing_experiment import home
-from mlarchive.registries.selecting import matches
 
 _PAGE = 1000
 
@@ -39,16 +38,8 @@ def selected_webhooks(connection: Connection, selector: Selector) -> list[Mlflow
     Raises:
         NotFoundError: One is named exactly and is not there.
     """
-    everything = all_webhooks(connection)
-    found = [w for w in everything if selector.named != "id" and matches(selector, w.name)]
-    if not found and selector.named != "name":
-        found = [w for w in everything if matches(selector, w.webhook_id)]
-    if selector.name and not selector.pattern and not found:
-        raise NotFoundError(
-            f"{connection.uri} has no webhook {selector.name!r}",
-            hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#webhooks'",
-        )
-    return found
+    named = [(w.name, w.webhook_id, w) for w in all_webhooks(connection)]
+    return by_name_or_id(connection, selector, named, "webhook")
 
 
 def mark_of(connection: Connection, webhook_id: str) -> Remembered | None:

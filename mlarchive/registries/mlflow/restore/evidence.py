@@ -80,9 +80,7 @@ def experiment_id(said: str, of: str) -> int:
     Raises:
         UnsupportedError: It is none.
     """
-    if not _NUMBER.fullmatch(said) or int(said) > _LARGEST_NUMBER:
-        raise _no_id(of, "experiment", said)
-    return int(said)
+    return _number(said, of, "experiment")
 
 
 def run_id(said: str, of: str) -> str:
@@ -113,8 +111,12 @@ def version_number(said: str, of: str) -> int:
     Raises:
         UnsupportedError: It is none.
     """
+    return _number(said, of, "version")
+
+
+def _number(said: str, of: str, kind: str) -> int:
     if not _NUMBER.fullmatch(said) or int(said) > _LARGEST_NUMBER:
-        raise _no_id(of, "version", said)
+        raise _no_id(of, kind, said)
     return int(said)
 
 
