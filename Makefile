@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test fuzz check format lint types imports bench clean
+.PHONY: help demo azurite test fuzz check format lint types imports bench wheelhouse offline clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -21,8 +21,17 @@ $(READY): pyproject.toml
 demo: $(READY) ## Mirror one real MLflow server into another, step by step
 	@$(BIN)/python examples/demo.py
 
-test: $(READY) ## Run all tests
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+AZURITE := tests/support/azureml/azurite
+AZURITE_READY := $(AZURITE)/node_modules/.package-lock.json
+
+azurite: $(AZURITE_READY) ## Install the blob server that tests of Azure ML talk to
+
+$(AZURITE_READY): $(AZURITE)/package-lock.json
+	@npm ci --prefix $(AZURITE) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test: $(READY) $(if $(shell command -v npm),azurite) ## Run all tests
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 SECONDS := 600
 
@@ -47,6 +56,16 @@ types: $(READY) ## Check types (strict, code and tests)
 
 imports: $(READY) ## Check that arrows point one way
 	$(BIN)/lint-imports
+
+EXTRAS :=
+
+wheelhouse: $(READY) ## Build one archive that installs mlarchive without a network (EXTRAS=mlflow,daemon)
+	@$(BIN)/python wheelhouse/build.py --extras '$(EXTRAS)'
+
+offline: ## Carry that and a model into a network namespace without a network; it predicts there
+	@rm -rf dist
+	@$(MAKE) --no-print-directory wheelhouse EXTRAS=
+	@$(BIN)/python -m tests.e2e.offline dist/mlarchive-*-offline-*.tar
 
 bench: $(READY) ## Measure against tar|zstd, zip, borg and zipnn (BENCH='--only bf16 --mib 256')
 	@$(BIN)/python -m bench $(BENCH)

@@ -26,6 +26,21 @@ is a defect.
     ├── RemoteError              21   a server answered with something we cannot use
     ├── MixedFailuresError       22   several things failed, for different reasons
     ├── SetAsideError            23   something is not tried any more until a person says so
+    ├── UndrainedError           32   a service was stopped before work at hand had ended
+    ├── HaveListError            36   a have-list cannot be used
+    ├── ShipmentError            37   a shipment or a receipt is damaged, or of another stream
+    ├── RollbackError            38   a stream went back to an earlier number
+    ├── UntrustedError           39   a package is signed by nobody whom the policy knows
+    │   ├── UnsignedError        40   it has no signature
+    │   ├── BadSignatureError    41   a signature is not what it says to be
+    │   ├── KeyExpiredError      42   the key that signed it is out of its dates
+    │   ├── KeyRevokedError      43   the key that signed it is revoked
+    │   ├── TooFewSignaturesError 44  some signatures count, and too few
+    │   ├── SignedOtherError     45   what was signed is another package
+    │   └── RotationError        46   a change of keys is not signed by the keys before it
+    ├── DecryptionError          47   no key or passphrase that was given opens it
+    ├── MissingVolumesError      48   volumes of a set are not there
+    ├── VolumeSetError           49   volumes do not belong together
     └── Interrupted             130   the person pressed Ctrl-C
 """
 
@@ -89,7 +104,8 @@ class FormatError(DamageError):
         return made
 
     def __init__(self, refusal: str, message: str, *, hint: str = "") -> None:
-        super().__init__(f"{refusal}: {message}", hint=hint)
+        otherwise = NO_PACKAGE if refusal == "E001" else ""
+        super().__init__(f"{refusal}: {message}", hint=hint or otherwise)
         self.refusal = refusal
 
 
@@ -115,6 +131,15 @@ MENDING = (
     " saves that"
 )
 """What to do with a damaged package."""
+
+NO_PACKAGE = (
+    "see that it is the file that you mean; if it was a package once, transfer it again, or see"
+    " what `mlarchive repair` finds in it"
+)
+"""What to do with a file that does not begin as a package does."""
+
+MENDING_OTHERWISE = "transfer it again, or take it from another copy"
+"""What to do with a damaged file that is no package."""
 
 _RAISE_THE_LIMIT = (
     "if you trust it, set MLARCHIVE_MAX_UNPACKED, MLARCHIVE_MAX_DOCUMENT or MLARCHIVE_MAX_INDEX"
@@ -227,6 +252,112 @@ class SetAsideError(MlarchiveError):
 
     code = "set-aside"
     exit_status = 23
+
+
+class UndrainedError(MlarchiveError):
+    """A service was stopped before the work at hand had ended; the next start goes on with it."""
+
+    code = "undrained"
+    exit_status = 32
+    retryable = True
+
+
+class HaveListError(MlarchiveError):
+    """A have-list is damaged, or none at all."""
+
+    code = "have-list"
+    exit_status = 36
+
+
+class ShipmentError(MlarchiveError):
+    """A shipment's note or a receipt is damaged, or of another stream."""
+
+    code = "shipment"
+    exit_status = 37
+
+
+class RollbackError(MlarchiveError):
+    """A stream brings another shipment under a number that has arrived: its sender went back."""
+
+    code = "rollback"
+    exit_status = 38
+
+
+class UntrustedError(MlarchiveError):
+    """A package is signed, but by no key of the reader's policy."""
+
+    code = "untrusted"
+    exit_status = 39
+
+
+class UnsignedError(UntrustedError):
+    """A package has no signature, and the reader's policy wants one; it may have been removed."""
+
+    code = "unsigned"
+    exit_status = 40
+
+
+class BadSignatureError(UntrustedError):
+    """A signature that says to be by a key of the policy is not, or signatures cannot be read."""
+
+    code = "bad-signature"
+    exit_status = 41
+
+
+class KeyExpiredError(UntrustedError):
+    """A package is signed by a key of the policy that is outside its dates."""
+
+    code = "key-expired"
+    exit_status = 42
+
+
+class KeyRevokedError(UntrustedError):
+    """A package is signed by a key that the policy calls revoked."""
+
+    code = "key-revoked"
+    exit_status = 43
+
+
+class TooFewSignaturesError(UntrustedError):
+    """Signatures of a package count, but by fewer keys than the policy's threshold."""
+
+    code = "too-few-signatures"
+    exit_status = 44
+
+
+class SignedOtherError(UntrustedError):
+    """What a key of the policy signed is another package, or another state of it."""
+
+    code = "signed-other"
+    exit_status = 45
+
+
+class RotationError(UntrustedError):
+    """A change of a policy's keys is not signed by the keys before it, or out of its order."""
+
+    code = "rotation"
+    exit_status = 46
+
+
+class DecryptionError(MlarchiveError):
+    """A file is encrypted, and no identity or passphrase was given that opens it."""
+
+    code = "cannot-decrypt"
+    exit_status = 47
+
+
+class MissingVolumesError(MlarchiveError):
+    """Some of the volumes that a stream was cut into are not there; the message names them."""
+
+    code = "missing-volumes"
+    exit_status = 48
+
+
+class VolumeSetError(MlarchiveError):
+    """Volumes do not belong together: of several sets, or one of them twice, or another's."""
+
+    code = "volume-set"
+    exit_status = 49
 
 
 class Interrupted(MlarchiveError):  # noqa: N818  (a person's wish, not an error)

@@ -37,6 +37,9 @@ TEMPORARY_MARK = ".mlarchive-tmp-"
 _BEGIN_EACH = 8 << 20
 """Bytes: so much is handed to the disk at a time."""
 
+_COPY_EACH = 1 << 30
+"""Bytes: so much the kernel is asked to copy at a time, so that Ctrl-C is heard."""
+
 _SYNC_FILE_RANGE_WRITE = 2
 """Of linux/fs.h."""
 
@@ -96,8 +99,12 @@ def _explaining_the_disk(path: Path) -> Iterator[None]:
         raise
 
 
-def make_folder(path: Path) -> None:
-    """Create a folder and its parents, durably; nothing happens if it is there.
+def make_folder(path: Path, *, durable: bool = True) -> None:
+    """Create a folder and its parents; nothing happens if it is there.
+
+    Args:
+        path: The folder.
+        durable: Whether it is there after a power cut too.
 
     Raises:
         MlarchiveError: As `explain` maps what the system said.
@@ -110,7 +117,8 @@ def make_folder(path: Path) -> None:
             here = here.parent
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
-            sync_folder(folder.parent)
+            if durable:
+                sync_folder(folder.parent)
         path.mkdir(exist_ok=True)
 
 
@@ -166,7 +174,12 @@ class EagerFile(io.FileIO):
 
 @contextlib.contextmanager
 def atomic_file(
-    path: Path, *, replace: bool = True, called: Path | None = None, durable: bool = True
+    path: Path,
+    *,
+    replace: bool = True,
+    called: Path | None = None,
+    durable: bool = True,
+    mode: int | None = None,
 ) -> Iterator[BinaryIO]:
     """Write a file that appears whole and durable under its final name, or not at all.
 
@@ -176,6 +189,7 @@ def atomic_file(
             an error that names it.
         called: What errors call the file, where its present name means nothing to a person.
         durable: Whether it is synced now; else whoever writes many makes them so with `sync_tree`.
+        mode: Who may do what with it; as the system's mask says by default.
 
     Yields:
         The temporary file, open for unbuffered-size binary writing (and reading back).
@@ -189,6 +203,8 @@ def atomic_file(
     try:
         with explaining(called, "write"):
             file = io.BufferedRandom(EagerFile(temporary, "xb+"))
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
         # Closing writes what is left, and can fail as the block did.
         with _explaining_the_disk(called), file:
             yield file
@@ -204,6 +220,37 @@ def atomic_file(
         raise
 
 
+def copy_range(source: BinaryIO, file: BinaryIO, count: int) -> None:
+    """Copy the first bytes of a file into a new one, by the kernel where it can.
+
+    A file system that can shares the blocks (copy_file_range(2)).
+
+    Args:
+        source: A real file, read from its beginning.
+        file: A real file, nothing of which is buffered; it stands behind the bytes at the end.
+        count: How many.
+
+    Raises:
+        OSError: As the system says, or the source is shorter.
+    """
+    left = count
+    with contextlib.suppress(OSError):
+        while left and (
+            done := os.copy_file_range(
+                source.fileno(), file.fileno(), min(left, _COPY_EACH), count - left, count - left
+            )
+        ):
+            left -= done
+    source.seek(count - left)
+    file.seek(count - left)
+    while left:
+        part = source.read(min(left, _BEGIN_EACH))
+        if not part:
+            raise OSError(errno.EIO, f"{source.name} became shorter while it was read")
+        file.write(part)
+        left -= len(part)
+
+
 @contextlib.contextmanager
 def syncing(file: BinaryIO) -> Iterator[None]:
     """Let a file that is written go to the disk while the block reads it; wait for both.
@@ -215,6 +262,16 @@ def syncing(file: BinaryIO) -> Iterator[None]:
         synced = thread.submit(os.fsync, file.fileno())
         yield
         synced.result()
+
+
+def sync_file(file: BinaryIO) -> None:
+    """Make what was written to an open file durable, though not its name.
+
+    Raises:
+        OSError: As fsync says.
+    """
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def publish(temporary: Path, path: Path, *, replace: bool = True, durable: bool = True) -> None:
@@ -233,6 +290,20 @@ def publish(temporary: Path, path: Path, *, replace: bool = True, durable: bool 
         temporary.unlink()
     if durable:
         sync_folder(path.parent)
+
+
+def require_absent(path: Path) -> None:
+    """Refuse a name for a new folder that something has, be it not an empty folder.
+
+    Raises:
+        ConflictError: Something has it.
+    """
+    with explaining(path, "read"):
+        empty = path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+        if os.path.lexists(path) and not empty:
+            raise ConflictError(
+                f"{path} exists already", hint="name a new folder, or remove this one first"
+            )
 
 
 @contextlib.contextmanager
@@ -291,14 +362,19 @@ def _begin_writing(descriptor: int, begin: int, length: int) -> None:
         tell(ctypes.c_int(descriptor), *places, ctypes.c_uint(_SYNC_FILE_RANGE_WRITE))
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a folder tree, durably; nothing happens if it is not there."""
+def remove(path: Path, *, durable: bool = True) -> None:
+    """Remove a file or a folder tree; nothing happens if it is not there.
+
+    Args:
+        path: What is removed.
+        durable: Whether it stays away after a power cut.
+    """
     with explaining(path, "remove"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-        if path.parent.is_dir():
+        if durable and path.parent.is_dir():
             sync_folder(path.parent)
 
 

@@ -1,22 +1,23 @@
 """Use cases that only look: what a snapshot or a package holds, one file of it."""
 
 import difflib
-import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 from msgspec import Struct
 
 from mlarchive.errors import MissingChunksError, NotFoundError
 from mlarchive.footprint import Footprint, footprint
+from mlarchive.lastpoint import last_point
 from mlarchive.package import Package
-from mlarchive.records import AnyRecord, ArtifactRoot, DatasetInput, File, Loss, MetricSeries
+from mlarchive.records import AnyRecord, ArtifactRoot, DatasetInput, Field, File, Loss, MetricSeries
+from mlarchive.registries.innereye.inferenceconfig import inference_facts
 from mlarchive.registries.tree import Leaf, files_of, tree
 from mlarchive.snapshot import Snapshot, Stream
 
 _SHOWN_ELSEWHERE = {"key", "native", "name", "params", "tags", "files", "metrics"}
-_POINT = 24
-_WORD = 8
+_USUAL = ("lifecycle", "active")
+"""What goes without saying."""
 
 
 class MetricView(Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class MetricView(Struct, frozen=True, kw_only=True):
         step: Of the last point; None where it is not known.
         value: Of the last point, as Python writes it ("nan", "inf" and "-0.0" too).
         dataset: What it was measured on.
+        step_decimals: How many of the step's digits stand after the point.
     """
 
     key: str
@@ -35,6 +37,7 @@ class MetricView(Struct, frozen=True, kw_only=True):
     step: int | None = None
     value: str = ""
     dataset: str = ""
+    step_decimals: int = 0
 
 
 class FileView(Struct, frozen=True, kw_only=True):
@@ -98,7 +101,7 @@ class PackageView(Struct, frozen=True, kw_only=True):
         saved_by_sharing: Bytes that it need not hold, as they occur more than once in it.
         saved_by_codecs: Bytes that it need not hold, as chunks are encoded.
         elsewhere: Bytes that it leaves to other packages.
-        signatures: Who signed it; version 1.0 of the format has no signatures yet.
+        signatures: Ids of the keys that say to have signed it; only a policy judges them.
     """
 
     content_id: str
@@ -177,7 +180,17 @@ def package_view(package: Package, held: Footprint) -> PackageView:
         saved_by_sharing=held.by_sharing,
         saved_by_codecs=held.by_codecs,
         elsewhere=held.elsewhere,
+        signatures=_signatures(package),
     )
+
+
+def _signatures(package: Package) -> tuple[str, ...]:
+    text = package.signatures()
+    if not text:
+        return ()
+    from mlarchive.trust.envelope import key_ids
+
+    return key_ids(text)
 
 
 def leaves(snapshot: Snapshot, *, alone: bool) -> list[Leaf]:
@@ -221,7 +234,7 @@ def _view(
         key=record.key,
         id=record.native.id,
         name=getattr(record, "name", ""),
-        facts=_facts(record),
+        facts={**_facts(record), **inference_facts(streams)},
         params=getattr(record, "params", {}),
         tags=getattr(record, "tags", {}),
         metrics=tuple(
@@ -241,7 +254,7 @@ def _facts(record: AnyRecord) -> dict[str, str | int]:
     facts: dict[str, str | int] = {}
     for name in record.__struct_fields__:
         value = getattr(record, name)
-        if name not in _SHOWN_ELSEWHERE and value:
+        if name not in _SHOWN_ELSEWHERE and value and (name, value) != _USUAL:
             facts[name] = _fact(value)
     return facts
 
@@ -259,33 +272,27 @@ def _fact(value: Any) -> str | int:  # noqa: ANN401  (any field of any record)
 def _fact_item(item: Any) -> str:  # noqa: ANN401  (any item of any field)
     if isinstance(item, DatasetInput):
         return f"{item.name}@{item.digest}"
+    if isinstance(item, Field):
+        return f"{item.path} ({item.type})"
     return str(getattr(item, "model", item))
 
 
 def _metric_view(stream: Stream, series: MetricSeries) -> MetricView:
     try:
         with stream.open() as columns:
-            points, step, value = _last_point(columns, series.points)
+            points, step, last = last_point(columns, series.points)
+        value = "" if last is None else repr(last)
     except MissingChunksError:
         # A thin package states the series; its points are in another.
         points, step, value = series.points, None, ""
-    return MetricView(key=series.key, points=points, step=step, value=value, dataset=series.dataset)
-
-
-def _last_point(columns: BinaryIO, points: int) -> tuple[int, int | None, str]:
-    """How many points there are, and step and value of the last (see `MetricSeries`)."""
-    if points > 0 and columns.seekable():
-        columns.seek((points - 1) * _WORD)
-        step = columns.read(_WORD)
-        columns.seek((3 * points - 1) * _WORD)
-        value = columns.read(_WORD)
-    else:
-        raw = columns.read()
-        points = len(raw) // _POINT
-        step, value = raw[(points - 1) * _WORD : points * _WORD], raw[-_WORD:]
-    if not points or len(value) != _WORD:
-        return points, None, ""
-    return points, struct.unpack("<q", step)[0], repr(struct.unpack("<d", value)[0])
+    return MetricView(
+        key=series.key,
+        points=points,
+        step=step,
+        value=value,
+        dataset=series.dataset,
+        step_decimals=series.step_decimals,
+    )
 
 
 def _file_view(file: File, package: Package | None, held: Footprint | None) -> FileView:

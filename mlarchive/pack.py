@@ -5,9 +5,11 @@ documents are derived and the package is closed. `pack_file` gives it its name o
 been read back and verified (law 3). Must not know any registry.
 """
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,23 +17,30 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive import __version__, fsops
-from mlarchive.errors import ConflictError, DamageError, SourceChangedError
+from mlarchive.errors import ConflictError, DamageError, SourceChangedError, UnsupportedError
 from mlarchive.fetching import fetched_ahead
 from mlarchive.filling import EntryKey, entry_key, filled_records, in_order, measured
 from mlarchive.package import Digest, PackageWriter
 from mlarchive.package.checkpoints import checkpoint_name, owner_name
-from mlarchive.package.documents import Meaning, encode_documents, localised
+from mlarchive.package.documents import Documents, Meaning, encode_documents, localised
 from mlarchive.package.documents import Packed as PackedBy
+from mlarchive.package.handing import hand_on
+from mlarchive.package.layout import Trailer
+from mlarchive.package.signaturearea import signature_area
+from mlarchive.package.tailwriter import no_signatures
 from mlarchive.records import Address, AnyRecord, File, Loss
-from mlarchive.snapshot import Entry, Snapshot, Stream, entry_name
+from mlarchive.snapshot import Entry, Original, Snapshot, Stream, entry_name
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from mlarchive.package import Package
+    from mlarchive.package.elsewhere import Elsewhere
 
 Progress = Callable[[int], None]
 """Told the number of bytes that went by since the last time."""
+
+Signatures = Callable[[Trailer], bytes]
 
 
 class Packed(Struct, frozen=True, kw_only=True):
@@ -60,29 +69,38 @@ class Packed(Struct, frozen=True, kw_only=True):
     fresh: bool = True
 
 
-def pack(
+def pack(  # noqa: PLR0913  (what, where to, when, and how)
     snapshot: Snapshot,
     out: BinaryIO,
     *,
     packed_at: int,
     threads: int | None = None,
+    elsewhere: "Elsewhere | None" = None,
     progress: Progress | None = None,
+    signatures: Signatures = no_signatures,
 ) -> Packed:
-    """Write a snapshot as a package.
+    """Write a snapshot as a package; one that is signed as such, and full, goes as it is.
 
     Args:
         snapshot: Whose streams are opened one after another.
         out: Written forward only.
-        packed_at: The time that the package states, ms since 1970 UTC.
+        packed_at: The time that the package states, unless it goes as it is; ms since 1970 UTC.
         threads: For encoding; None for one a core. The bytes do not depend on it.
+        elsewhere: What is left to other packages; None for a full package.
         progress: Told of the raw bytes read.
+        signatures: Gives the signature area, of the trailer that is to be written.
 
     Raises:
         SourceChangedError: The source claimed something else than it gave.
         MlarchiveError: As the source's streams raise.
     """
+    if elsewhere is None and snapshot.original and not snapshot.original.thin:
+        from mlarchive.trust.carrying import goes_as_it_is
+
+        if goes_as_it_is(snapshot):
+            return _handed_on(snapshot, snapshot.original, out, signatures, progress)
     owners = {record.key: owner_name(record) for record in snapshot.records}
-    with PackageWriter(out, threads=threads) as writer:
+    with PackageWriter(out, threads=threads, elsewhere=elsewhere) as writer:
 
         def add(stream: Stream) -> Digest:
             kind, name = checkpoint_name(stream.entry)
@@ -90,16 +108,39 @@ def pack(
                 source = _counted(raw, progress) if progress else raw
                 return writer.add(source, name, kind=kind, owner=owners[stream.owner])
 
-        return _write(snapshot, fetched_ahead(in_order(snapshot)), writer, add, packed_at)
+        streams = fetched_ahead(in_order(snapshot))
+        return _write(snapshot, streams, writer, add, packed_at=packed_at, signatures=signatures)
 
 
-def pack_file(
+def _handed_on(
+    snapshot: Snapshot,
+    original: Original,
+    out: BinaryIO,
+    signatures: Signatures,
+    progress: Progress | None,
+) -> Packed:
+    more = None if signatures is no_signatures else signatures
+    ids = hand_on(original, out, more, progress)
+    return Packed(
+        path=None,
+        content_id=ids.content_id,
+        state_id=ids.state_id,
+        package_id=ids.package_id,
+        size=ids.size,
+        raw_bytes=original.raw_size,
+        losses=snapshot.losses,
+    )
+
+
+def pack_file(  # noqa: PLR0913  (those of `pack`, and where)
     snapshot: Snapshot,
     path: Path,
     *,
     packed_at: int,
     threads: int | None = None,
+    elsewhere: "Elsewhere | None" = None,
     progress: Progress | None = None,
+    signatures: Signatures = no_signatures,
 ) -> Packed:
     """Pack into a file that appears, verified, under its final name, or not at all.
 
@@ -118,7 +159,9 @@ def pack_file(
             called=path,
             packed_at=packed_at,
             threads=threads,
+            elsewhere=elsewhere,
             progress=progress,
+            signatures=signatures,
         )
         return settle(made, path, snapshot.address)
 
@@ -130,7 +173,9 @@ def pack_scratch(  # noqa: PLR0913  (those of `pack`, and where)
     called: Path,
     packed_at: int,
     threads: int | None = None,
+    elsewhere: "Elsewhere | None" = None,
     progress: Progress | None = None,
+    signatures: Signatures = no_signatures,
 ) -> Packed:
     """Pack into a scratch folder and verify the package; it has no final name yet.
 
@@ -140,14 +185,25 @@ def pack_scratch(  # noqa: PLR0913  (those of `pack`, and where)
         called: Where a person is told that it is written.
         packed_at: As `pack`.
         threads: As `pack`.
+        elsewhere: As `pack`.
         progress: As `pack`.
+        signatures: As `pack`.
 
     Raises:
         MlarchiveError: As `pack`, or as the file system says.
     """
     path = scratch / "packed.mlpkg"
-    with fsops.atomic_file(path, called=called) as file:
-        packed = pack(snapshot, file, packed_at=packed_at, threads=threads, progress=progress)
+    # Synced while it is read, below; a name in a scratch folder need not be.
+    with fsops.atomic_file(path, called=called, durable=False) as file:
+        packed = pack(
+            snapshot,
+            file,
+            packed_at=packed_at,
+            threads=threads,
+            elsewhere=elsewhere,
+            progress=progress,
+            signatures=signatures,
+        )
         file.flush()
         file.seek(0)
         # Reading a package loads numpy; while one is written, threads do that as it is needed.
@@ -188,13 +244,13 @@ def pack_state(
         def reuse(stream: Stream) -> Digest:
             return writer.reuse(known.sha256(snapshot, stream), base)
 
-        packed = _write(snapshot, in_order(snapshot), writer, reuse, packed_at)
+        packed = _write(snapshot, in_order(snapshot), writer, reuse, packed_at=packed_at)
         if packed.content_id != base.content_id:
             raise SourceChangedError(
                 f"the content of {snapshot.address} is not what the base package holds",
                 hint="pack it in full",
             )
-    return msgspec.structs.replace(packed, path=path, thin=True)
+    return msgspec.structs.replace(packed, path=path)
 
 
 def settle(made: Packed, path: Path, address: Address) -> Packed:
@@ -222,30 +278,28 @@ def settle(made: Packed, path: Path, address: Address) -> Packed:
     return msgspec.structs.replace(made, path=path)
 
 
-def _write(
+def _write(  # noqa: PLR0913  (two sides, and what both take)
     snapshot: Snapshot,
     streams: Iterable[Stream],
     writer: PackageWriter,
     take: Callable[[Stream], Digest],
+    *,
     packed_at: int,
+    signatures: Signatures = no_signatures,
 ) -> Packed:
     """Take every stream into the writer, derive the documents, close the package."""
     raw_bytes = 0
-    entries: list[tuple[Stream, Entry]] = []
-    owners = {record.key: owner_name(record) for record in snapshot.records}
-    for stream in streams:
+
+    def counted(stream: Stream) -> Digest:
+        nonlocal raw_bytes
         digest = take(stream)
         raw_bytes += digest.size
-        entries.append((stream, measured(stream, digest, owners[stream.owner])))
-    meaning = Meaning(
-        address=snapshot.address,
-        subject=snapshot.subject,
-        records=filled_records(snapshot, entries),
-        losses=snapshot.losses,
-        transformations=snapshot.transformations,
-        packed=PackedBy(tool=f"mlarchive {__version__}", time=packed_at),
-    )
-    ids = writer.finish(encode_documents(localised(meaning)))
+        return digest
+
+    documents = _documents(snapshot, streams, counted, packed_at=packed_at)
+    if signatures is no_signatures and snapshot.signatures:
+        signatures = partial(_kept_signatures, snapshot.signatures)
+    ids = writer.finish(documents, signatures)
     return Packed(
         path=None,
         content_id=ids.content_id,
@@ -254,7 +308,59 @@ def _write(
         size=ids.size,
         raw_bytes=raw_bytes,
         losses=snapshot.losses,
+        thin=writer.thin,
     )
+
+
+def _documents(
+    snapshot: Snapshot,
+    streams: Iterable[Stream],
+    take: Callable[[Stream], Digest],
+    *,
+    packed_at: int,
+) -> Documents:
+    """What a package says of a snapshot whose streams were measured."""
+    owners = {record.key: owner_name(record) for record in snapshot.records}
+    entries = [(stream, measured(stream, take(stream), owners[stream.owner])) for stream in streams]
+    meaning = Meaning(
+        address=snapshot.address,
+        subject=snapshot.subject,
+        records=filled_records(snapshot, entries),
+        losses=snapshot.losses,
+        transformations=snapshot.transformations,
+        packed=PackedBy(tool=f"mlarchive {__version__}", time=packed_at),
+    )
+    return encode_documents(localised(meaning))
+
+
+def content_id_of(snapshot: Snapshot) -> str:
+    """The content_id that a package of a snapshot would have; reads every stream, keeps none.
+
+    Raises:
+        MlarchiveError: As its streams say, or as they are not what the source claims.
+    """
+    streams = fetched_ahead(in_order(snapshot))
+    return _documents(snapshot, streams, _digest, packed_at=0).content_id
+
+
+def _digest(stream: Stream) -> Digest:
+    digest, size = hashlib.sha256(), 0
+    with stream.open() as raw:
+        while block := raw.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+    return Digest(size=size, sha256=digest.hexdigest())
+
+
+def _kept_signatures(text: bytes, trailer: Trailer) -> bytes:
+    """The signatures of the package that a snapshot is from (`spec/trust.md`, 2.4)."""
+    area = signature_area(text, trailer.signature_length)
+    if area is None:
+        raise UnsupportedError(
+            "the package has more signatures than one that is written has room for",
+            hint="copy the file itself",
+        )
+    return area
 
 
 class _Base:

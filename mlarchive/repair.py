@@ -95,7 +95,9 @@ class Repair(Struct, frozen=True, kw_only=True):
         output: What was written, or would be; "" for nothing.
         package_id: Of the package that was written, or would be; "" for none.
         missing_chunks: Chunks that it states and does not hold.
-        dropped: What it lacks besides, of "signatures" and "parity".
+        dropped: What it lacks besides: "preamble", "plain text", "records of unknown types",
+            "signatures", "signatures of the package" if those are there and hold for content and
+            state alone, "parity".
     """
 
     path: str
@@ -132,8 +134,7 @@ class Repair(Struct, frozen=True, kw_only=True):
             if file.status == "lost" or (into_folder and file.status == "elsewhere")
         ]
         dropped = [
-            Loss(record="package", field=name, why="it was made for the package as it was")
-            for name in self.dropped
+            Loss(record="package", field=name, why=self._why_dropped(name)) for name in self.dropped
         ]
         strangers = [
             Loss(
@@ -143,6 +144,12 @@ class Repair(Struct, frozen=True, kw_only=True):
             )
         ]
         return (*documents, *files, *dropped, *(strangers if self.unnamed else []))
+
+    @staticmethod
+    def _why_dropped(name: str) -> str:
+        from mlarchive.package.repairing.rebuilding import WHY_DROPPED
+
+        return WHY_DROPPED[name]
 
 
 @contextlib.contextmanager

@@ -14,12 +14,13 @@ from mlarchive.package import Package
 from mlarchive.records import Address
 from mlarchive.registries.restorable import PackageToRestore
 from mlarchive.snapshot import Snapshot
+from mlarchive.trust import Trust, open_package
 from mlarchive.vault import Vault
 
 
-def package_file(path: Path) -> PackageToRestore:
-    """A package that is a file."""
-    return PackageToRestore(name=str(path), open=partial(Package.open, path))
+def package_file(path: Path, trust: Trust | None = None) -> PackageToRestore:
+    """A package that is a file, opened if the policy trusts it."""
+    return PackageToRestore(name=str(path), open=partial(open_package, path, trust))
 
 
 def package_of(vault: Vault, address: Address) -> PackageToRestore:

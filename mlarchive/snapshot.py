@@ -36,6 +36,31 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """The very package that a snapshot is from, to be handed on byte by byte.
+
+    Attributes:
+        package_id: Names its bytes, signatures apart.
+        packed_at: When it was packed, ms since 1970 UTC.
+        size: Its bytes.
+        raw_size: Bytes of what is in it, unpacked.
+        signature_length: Bytes of its signature area.
+        thin: Whether it leans on others.
+        check: Compares every stored byte with its hash; raises if one is not as it was written.
+        open: Opens its bytes for one forward read.
+    """
+
+    package_id: str
+    packed_at: int
+    size: int
+    raw_size: int
+    signature_length: int
+    thin: bool
+    check: Callable[[], object]
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One object of a registry with all that hangs on it.
 
@@ -48,6 +73,8 @@ class Snapshot:
         transformations: What was changed on the way, and can be undone or does not matter.
         content_id: As its package states it; "" from a source.
         state_id: As its package states it; "" from a source.
+        signatures: The text of its package's signature area; empty from a source.
+        original: Its package; None from a source, and of what is no whole package.
     """
 
     address: Address
@@ -58,6 +85,8 @@ class Snapshot:
     transformations: tuple[Loss, ...] = ()
     content_id: str = ""
     state_id: str = ""
+    signatures: bytes = b""
+    original: Original | None = None
 
     def record(self, key: str) -> AnyRecord:
         """The record with that key.

@@ -2,7 +2,7 @@
 
 from mlarchive.errors import MissingChunksError
 from mlarchive.package import Package
-from mlarchive.package.storage import WHOLE_IN_ITS_VAULT
+from mlarchive.package.storage import BRING_THE_OTHERS
 from mlarchive.registries.base import Receipt, Target, WritePlan, WritePolicy
 
 
@@ -23,7 +23,8 @@ def unpack(package: Package, target: Target, policy: WritePolicy) -> Receipt:
 
     Raises:
         FormatError: The package is damaged; found out before anything is written.
-        MissingChunksError: The package is thin; found out before anything is written.
+        MissingChunksError: Chunks are in packages that were not named; found out before anything
+            is written.
         ConflictError: The target holds something else under that name.
         MlarchiveError: As the package or the target say.
     """
@@ -31,7 +32,8 @@ def unpack(package: Package, target: Target, policy: WritePolicy) -> Receipt:
         raise MissingChunksError(
             f"the package of {package.meaning.address} is thin: {len(missing)} chunks are in "
             "another package",
-            hint=WHOLE_IN_ITS_VAULT,
+            hint=BRING_THE_OTHERS,
         )
-    package.verify(full=False)
+    # The bytes that other packages lend are checked when they are decoded.
+    package.verify(full=package.thin)
     return target.write(package.snapshot(), policy)

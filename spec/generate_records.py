@@ -20,7 +20,7 @@ from mlarchive.package.fields import part_of, record_types
 HEAD = """\
 # Records
 
-Normative; generated from `mlarchive/records.py` by `spec/generate_records.py`. Each field of each
+Normative; generated from `mlarchive/records/` by `spec/generate_records.py`. Each field of each
 record type is in exactly one of the three documents of clause 6 of [mlpkg-1](mlpkg-1.md):
 *content* (what the thing is; `content_id`), *state* (how it is labelled; `state_id`), or
 *evidence* (how we know; no id). A field that has its default value is not encoded; a field whose
@@ -33,7 +33,15 @@ reference is the key of a record of the same package, or "" for none. Times are 
 
 _PARTS_OF_RECORDS = (
     *(records.File, records.MetricSeries, records.DatasetInput, records.ModelInput),
-    *(records.ArtifactRoot, records.Native, records.Address, records.Loss, Packed),
+    *(
+        records.Field,
+        records.FieldFile,
+        records.ArtifactRoot,
+        records.Native,
+        records.Address,
+        records.Loss,
+        Packed,
+    ),
 )
 
 

@@ -21,7 +21,7 @@ from mlarchive.records import Part
 Schema = dict[str, Any]
 
 ABOUT = (
-    "Generated from mlarchive/records.py by spec/generate_schemas.py. mlpkg-1.md, clauses 6 to 8,"
+    "Generated from mlarchive/records/ by spec/generate_schemas.py. mlpkg-1.md, clauses 6 to 8,"
     " says what a schema cannot: canonical form, order, references between records, paths."
 )
 END = "$(?!\\n)"
@@ -31,6 +31,7 @@ ENTRIES: Mapping[str, Schema] = {
     "sha256": {"pattern": f"^[0-9a-f]{{64}}{END}"},
     "size": {"minimum": 0},
     "points": {"minimum": 0},
+    "step_decimals": {"minimum": 0, "maximum": 18},
 }
 """What clause 7.2 asks of entries; a reader checks it after it has read them."""
 

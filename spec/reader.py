@@ -62,6 +62,7 @@ LONGEST = dict.fromkeys(DOCUMENTS.values(), MAX_DOCUMENT)
 LONGEST |= {TEXT: MAX_TEXT, CHUNK: MAX_CHUNK, CHECKPOINT: MAX_CHUNK}
 LOWER_BITS = bytes(byte >> 1 for byte in range(256))
 HIGHEST_BIT = bytes((byte & 1) << 7 for byte in range(256))
+MOST_DECIMALS = 18
 FIRST_SKIPPED, SIGNATURE_UNIT, NO_BASE, NO_HASH = 128, 4096, 0xFFFFFFFF, bytes(32)
 
 # The fields of kinds of records and of documents, in content / state / evidence, and of parts of
@@ -69,23 +70,30 @@ FIRST_SKIPPED, SIGNATURE_UNIT, NO_BASE, NO_HASH = 128, 4096, 0xFFFFFFFF, bytes(3
 # none is written, `[X]` an array of X, `{text}` an object of strings, `a|b` one of two strings; `!`
 # stands at a field that has no default.
 TABLES = """
-environment kind! conda python python_env record:reference requirements / / native:Native
+environment kind! conda context dockerfile files:[File] image inference os python python_env
+    record:reference requirements variables:{text}
+    / description lifecycle=active properties:{text} tags:{text} / name native:Native version
 evaluation-dataset kind! files:[File] records:integer / experiments:[text] tags:{text}
     / name native:Native
 experiment kind! / lifecycle=active tags:{text} / name native:Native
+fields kind! carrier:reference record:reference values:[Field] / labels:[Field]
+    / facts:[Field] native:Native
 folder kind! files:[File] / description tags:{text} / name native:Native version
 logged-model kind! files:[File] metrics:[MetricSeries] model_type name params:{text} run:reference
     status step:integer / tags:{text} / native:Native
-model-version kind! files:[File] flavors:[text] logged_model:reference properties:{text}
-    registered_model:reference root:ArtifactRoot run:reference
-    / aliases:[text] description stage tags:{text} / name native:Native status version
+model-version kind! environment:reference files:[File] flavor_data:{text} flavors:[text]
+    logged_model:reference model_type properties:{text} registered_model:reference root:ArtifactRoot
+    run:reference / aliases:[text] description lifecycle=active stage tags:{text}
+    / folder job name native:Native status version
 other-objects kind! / / name native:Native
 prompt kind! / description experiments:[text] tags:{text} / name native:Native
 prompt-version kind! prompt:reference response_format template template_type
     / aliases:[text] message model_settings tags:{text} / name native:Native version
-registered-model kind! / description tags:{text} / name native:Native
+registered-model kind! / description lifecycle=active properties:{text} tags:{text}
+    / name native:Native
 run kind! end:integer experiment:reference files:[File] inputs:[DatasetInput] metrics:[MetricSeries]
-    model_inputs:[ModelInput] params:{text} parent:reference start:integer status user
+    model_inputs:[ModelInput] params:{text} parent:reference properties:{text} start:integer status
+    user
     / lifecycle=active name tags:{text} / native:Native
 scorer kind! experiment:reference versions:{text} / online:[text] / name native:Native
 traces kind! count:integer experiment:reference files:[File] logged_model:reference run:reference
@@ -94,7 +102,9 @@ webhook kind! events:[text] url / description status / name native:Native
 document format! subject:reference! / format!
     / format! address:Address! losses:[Loss] packed:Packed! transformations:[Loss]
 File path! role:artifact|environment|notebook|build-context=artifact sha256! size:integer!
-MetricSeries dataset key! points:integer! sha256!
+MetricSeries dataset key! points:integer! sha256! step_decimals:integer
+Field files:[FieldFile] path! type! value values:[text]
+FieldFile description name path! step time:integer
 DatasetInput digest! name! profile schema source! source_type! tags:{text}
 ModelInput model:reference!
 ArtifactRoot path record:reference!
@@ -480,10 +490,14 @@ class Package:
         """Check every byte that is here (11.3)."""
         known = self._statements()
         whole = [sha256 for sha256 in self.objects if self.is_whole(sha256)]
+        cost = 0
         read = {row for sha256 in whole for row, _, _ in self.objects[sha256]}
         for number, row in enumerate(self.rows):
             if row.type == CHECKPOINT:
-                check_checkpoint(self._read_record(row), known)
+                raw = self._read_record(row)
+                cost += max(len(raw), 128 * raw.count(b"["))
+                require(cost <= MAX_DOCUMENT, f"E015: the checkpoints cost {cost} bytes")
+                check_checkpoint(raw, known)
             elif row.type == CHUNK and self.has(number) and number not in read:
                 self._chunk(number)
             elif row.codec != ABSENT and number not in read:
@@ -756,6 +770,11 @@ def entries_of(records: dict[str, Any]) -> Iterator[Entry]:
         found = [Entry(key, "file", one["path"], "", one["sha256"], one["size"]) for one in files]
         for name, one in zip(names, series, strict=True):
             found.append(Entry(key, "metric", *name, one["sha256"], 24 * one["points"]))
+            decimals = one.get("step_decimals", 0)
+            require(
+                0 <= decimals <= MOST_DECIMALS,
+                f"E039: a step of {one['key']!r} has {decimals} decimals",
+            )
         for entry in found:
             right = re.fullmatch("[0-9a-f]{64}", entry.sha256) is not None and entry.size >= 0
             require(right, f"E039: the digest or size of {entry.name!r} is not one")

@@ -10,16 +10,18 @@ from msgspec import Struct
 from mlarchive.errors import AccessError, MlarchiveError, StorageError
 from mlarchive.records import Address
 from mlarchive.registries.base import WritePolicy
-from mlarchive.registries.opening import open_registry, open_source, open_target
+from mlarchive.registries.opening import open_registry, open_target
 from mlarchived.defects import contained
-from mlarchived.mirrors import Place, Setting
+from mlarchived.drop.rules import DropRules
+from mlarchived.mirrors import MirrorJob, Place, Setting
+from mlarchived.room import open_mirrored, trust_of
 
 
 class Checked(Struct, frozen=True, kw_only=True, tag_field="event", tag="checked"):
     """What was found of one thing.
 
     Attributes:
-        thing: What was tried: `source`, `target`, `registry`, `vault` or `state`.
+        thing: What was tried: `source`, `drop`, `target`, `registry`, `vault` or `state`.
         name: Its name or path.
         where: Its locator; "" for a folder.
         error: What is wrong; "" if it can be used.
@@ -42,15 +44,18 @@ def check(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]
     yield _tried("state", str(setting.state), "", partial(_refuse_unwritable, setting.state))
     for vault in dict.fromkeys(job.vault for job in setting.jobs if job.vault):
         yield _tried("vault", str(vault), "", partial(_refuse_unwritable, vault))
+    for job in setting.jobs:
+        if job.drop:
+            yield _tried("drop", str(job.drop.folder), "", partial(_try_drop, job, job.drop))
     yield from _each_place(setting, environment)
 
 
 def _each_place(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]:
-    sources = {str(job.source.locator): job.source for job in setting.jobs}
+    sources = {(str(job.source.locator), job.trust): job for job in setting.jobs if not job.drop}
     targets = {place.name: place for job in setting.jobs for place in job.targets}
-    used = {place.name for place in (*sources.values(), *targets.values())}
-    for text, place in sources.items():
-        yield _tried("source", place.name, text, partial(_look, place, environment))
+    used = {job.source.name for job in sources.values()} | targets.keys()
+    for (text, _), job in sources.items():
+        yield _tried("source", job.source.name, text, partial(_look, job, environment))
     for name, place in targets.items():
         yield _tried("target", name, str(place.locator), partial(_ask, place, environment))
     for name, place in setting.registries.items():
@@ -75,10 +80,16 @@ def _tried(thing: str, name: str, where: str, attempt: Callable[[], None]) -> Ch
     return Checked(thing=thing, name=name, where=where)
 
 
-def _look(place: Place, environment: Mapping[str, str]) -> None:
+def _look(job: MirrorJob, environment: Mapping[str, str]) -> None:
     """See the first of the objects that are to be mirrored, if there is one yet."""
-    with open_source(place.locator, origin=place.name, environment=environment) as source:
-        next(iter(source.changes(place.locator.selector)), None)
+    with open_mirrored(job, environment) as source:
+        next(iter(source.changes(job.source.locator.selector)), None)
+
+
+def _try_drop(job: MirrorJob, drop: DropRules) -> None:
+    """See that things can be taken out of a drop folder, and that their policy can be read."""
+    _refuse_unwritable(drop.folder)
+    trust_of(job)
 
 
 def _ask(place: Place, environment: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from mlarchive.errors import ConfigError
 from mlarchive.fsops import explaining
 from mlarchived import strict, toml_lines
-from mlarchived.config import Config
+from mlarchived.config import STATE, Config
 
 
 class ConfigFile(Struct, frozen=True, kw_only=True):
@@ -63,14 +63,30 @@ def read_config(path: Path) -> ConfigFile:
     return ConfigFile(path=path, config=config, lines=lines)
 
 
+def likely_state(path: Path) -> Path:
+    """The state folder that a configuration names, though it may be wrong otherwise."""
+    try:
+        state = tomllib.loads(path.read_text(encoding="utf-8")).get("state")
+    except (OSError, ValueError, RecursionError):
+        state = None
+    name = state if isinstance(state, str) else STATE
+    return path.absolute().parent / Path(name).expanduser()
+
+
 def to_toml(config: Config) -> str:
     """A configuration as TOML text that `read_config` reads back as the same."""
     data = msgspec.to_builtins(config)
+    service = data.pop("service")
     registries = data.pop("registries")
+    monitoring = data.pop("monitoring")
+    vaults = data.pop("vaults")
     mirrors = data.pop("mirror")
-    blocks = [_pairs(data)]
-    blocks += [f"[registries.{_key(name)}]\n{_pairs(body)}" for name, body in registries.items()]
-    blocks += [f"[[mirror]]\n{_pairs(body)}" for body in mirrors]
+    blocks = [_pairs(data), _table("[service]", service)]
+    blocks += [_table(f"[registries.{_key(name)}]", body) for name, body in registries.items()]
+    blocks.append(_table("[monitoring]", monitoring))
+    blocks += [_table(f"[vaults.{_key(name)}]", body) for name, body in vaults.items()]
+    for body in mirrors:
+        blocks += _tables("[[{}]]", "mirror", body)
     return "\n".join(blocks)
 
 
@@ -122,8 +138,24 @@ def _spelt(place: toml_lines.Path) -> str:
     return text
 
 
+def _tables(header: str, name: str, table: Mapping[str, Any]) -> list[str]:
+    """A table, and those in it."""
+    inner = {key: value for key, value in table.items() if isinstance(value, dict)}
+    own = {key: value for key, value in table.items() if key not in inner}
+    blocks = [_table(header.format(name), own)]
+    for key, body in inner.items():
+        blocks += _tables("[{}]", f"{name}.{_key(key)}", body)
+    return blocks
+
+
+def _table(header: str, table: Mapping[str, Any]) -> str:
+    return f"{header}\n{_pairs(table)}"
+
+
 def _pairs(table: Mapping[str, Any]) -> str:
-    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items())
+    """The lines of a table; TOML has no word for what is not there."""
+    given = {key: value for key, value in table.items() if value is not None}
+    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in given.items())
 
 
 def _key(name: str) -> str:
@@ -134,6 +166,7 @@ def _value(value: Any) -> str:  # noqa: ANN401
     writers: dict[type, Callable[[Any], str]] = {
         str: _string,
         int: str,
+        bool: lambda value: str(value).lower(),
         list: lambda items: f"[{', '.join(_value(item) for item in items)}]",
         tuple: lambda items: f"[{', '.join(_value(item) for item in items)}]",
     }

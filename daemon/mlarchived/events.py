@@ -9,6 +9,8 @@ Outcome: TypeAlias = Literal[
     "packed",
     "copied",
     "relabelled",
+    "deleted",
+    "marked",
     "there",
     "keep",
     "unsettled",
@@ -16,12 +18,16 @@ Outcome: TypeAlias = Literal[
     "leave",
     "set-aside",
     "passed-over",
+    "taken",
+    "quarantined",
     "failed",
 ]
 """How a step ended.
 
-`there`: the target turned out to hold it already. `passed-over`: the target holds other content,
-and the policy is to skip. The others as in `plan`.
+`deleted`, `marked`: what is gone from the source was deleted at the target, or is marked there as
+gone, or no more. `there`: the target turned out to hold it already. `passed-over`: the target holds
+other content, and the policy is to skip. `taken`, `quarantined`: what was dropped was kept, or
+refused. The others as in `plan`.
 """
 
 IDLE: Mapping[str, Outcome] = {
@@ -29,7 +35,9 @@ IDLE: Mapping[str, Outcome] = {
 }
 """The outcomes of steps that are not taken, by the plan's verbs, which are called the same."""
 
-WORKED: frozenset[Outcome] = frozenset({"packed", "copied", "relabelled"})
+WORKED: frozenset[Outcome] = frozenset(
+    {"packed", "copied", "relabelled", "deleted", "marked", "taken"}
+)
 """Something was changed."""
 
 DONE: frozenset[Outcome] = WORKED | {"there", "keep"}
@@ -69,6 +77,7 @@ class Ended(Struct, frozen=True, kw_only=True, tag_field="event", tag="ended"):
         hint: What a person can do, if it failed.
         code: Of the error, if it failed.
         exit_status: Of the error, if it failed.
+        retryable: Whether a failure may pass by itself.
     """
 
     mirror: str
@@ -82,6 +91,7 @@ class Ended(Struct, frozen=True, kw_only=True, tag_field="event", tag="ended"):
     hint: str = ""
     code: str = ""
     exit_status: int = 0
+    retryable: bool = False
 
 
 Event: TypeAlias = Began | Ended

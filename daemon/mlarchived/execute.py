@@ -7,8 +7,9 @@ of a model waits for an earlier one that failed, where numbers are preserved.
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from mlarchive.errors import (
     Interrupted,
@@ -19,14 +20,14 @@ from mlarchive.errors import (
     StorageError,
 )
 from mlarchive.records import Address, Loss
-from mlarchive.registries.base import Holding, Receipt
+from mlarchive.registries.base import Holding, Receipt, forgetting
 from mlarchive.unpack import unpack
 from mlarchive.vault import Kept, Vault
 from mlarchived import stores
 from mlarchived.defects import contained
 from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
-from mlarchived.plan import ObjectPlan, Queue, Step, waits_for
+from mlarchived.plan import PACKED, ObjectPlan, Queue, Step, waits_for
 from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
 from mlarchived.stopping import Stopping
@@ -76,6 +77,14 @@ class Executor:
         if not working:
             return
         self.stopping.check()
+        for step in working:
+            if step.verb not in PACKED:
+                self._guarded(view, step, partial(self._remove, view, step))
+        working = [step for step in working if step.verb in PACKED]
+        if working:
+            self._carry(plan, view, working)
+
+    def _carry(self, plan: ObjectPlan, view: View, working: Sequence[Step]) -> None:
         with self.room.store.vault(plan.address) as vault:
             try:
                 with contained():
@@ -89,6 +98,22 @@ class Executor:
             done = [self._delivered(vault, kept, view, step) for step in working]
         if all(done):
             self.room.store.served(plan.address)
+
+    def rest(self, plan: ObjectPlan, view: View) -> None:
+        """Report an object for which nothing is done.
+
+        Raises:
+            MlarchiveError: The ledger cannot be written.
+        """
+        for step in plan.steps:
+            self._note_rest(view, step)
+
+    def postpone(self, plan: ObjectPlan, view: View, why: str) -> None:
+        """Report an object for which something would be done, but not now."""
+        for step in plan.steps:
+            verb = "wait" if step.works else step.verb
+            reason = why if step.works else step.reason
+            self._note_rest(view, Step(target=step.target, verb=verb, reason=reason))
 
     def _in_turn(self, plan: ObjectPlan, view: View, step: Step) -> Step:
         """The step, or waiting where an earlier version failed or the target fell silent."""
@@ -120,6 +145,18 @@ class Executor:
             kept = stores.find(vault, plan.address, view.packed.ids)
             if kept:
                 return kept
+        with self.room.shared.turn(self.stopping):
+            return self._packed_by_another(vault, view) or self._packed_now(vault, plan, view)
+
+    def _packed_by_another(self, vault: Vault, view: View) -> Kept | None:
+        """The package that another lane made of what this one has seen, since it planned."""
+        packed = self.record.packed_of(view.address)
+        if packed is None or packed.marks != view.look or packed == view.packed:
+            return None
+        vault.refresh()
+        return stores.find(vault, view.address, packed.ids)
+
+    def _packed_now(self, vault: Vault, plan: ObjectPlan, view: View) -> Kept:
         began = time.monotonic()
         target = VAULT if self.room.job.vault else SPOOL
         self.report.began(plan.address, target, "reading")
@@ -181,29 +218,32 @@ class Executor:
             self.record.delivered(view.address, VAULT, delivery)
             return True
         self.stopping.check()
+        return self._guarded(view, step, partial(self._write, vault, kept, view, step))
+
+    def _guarded(self, view: View, step: Step, work: Callable[[], bool]) -> bool:
+        """Work at a target; whether nothing is left to do there. What goes wrong is noted."""
         try:
             with contained():
-                self._write(vault, kept, view, step)
+                done = work()
         except _FATAL:
             raise
         except MlarchiveError as error:
             self._note_undelivered(view, step.target, error)
             return False
         self.room.reach.answered(step.target)
-        return True
+        return done
 
-    def _write(self, vault: Vault, kept: Kept, view: View, step: Step) -> None:
+    def _write(self, vault: Vault, kept: Kept, view: View, step: Step) -> bool:
         address = view.address
         began = time.monotonic()
         self.report.began(address, step.target, "writing")
-        target, policy = self.room.targets[step.target], self.room.job.policy
+        target, policy = self.room.targets[step.target], self.room.job.policy_of(address)
         with vault.open_package(kept) as package:
             self.record.check()
             receipt = unpack(package, target, policy)
         held = target.holding(address, policy)
         if held is None or _ids(held) != Ids(content=receipt.content_id, state=receipt.state_id):
-            self._note_passed_over(address, step.target, kept, receipt)
-            return
+            return self._note_passed_over(address, step.target, kept, receipt)
         delivery = Delivery(
             given=_ids(kept), held=_ids(held), at=str(held.address), losses=receipt.losses
         )
@@ -222,11 +262,32 @@ class Executor:
                 losses=receipt.losses,
             ),
         )
+        return True
+
+    def _remove(self, view: View, step: Step) -> bool:
+        """Take away what is gone from the source, or mark it so, or mark it so no more."""
+        address, policy = view.address, self.room.job.policy_of(view.address)
+        target = forgetting(self.room.targets[step.target])
+        self.record.check()
+        if step.verb == "delete":
+            target.delete(address, policy)
+            if self.room.targets[step.target].holding(address, policy) is not None:
+                raise RemoteError(f"{step.target} was told to delete {address}, and still has it")
+            self.record.deleted(address, step.target)
+        else:
+            target.mark_gone(address, policy, since=view.gone_at)
+            self.record.marked(address, step.target, gone=step.verb == "tombstone")
+        outcome: Outcome = "deleted" if step.verb == "delete" else "marked"
+        self.report.ended(address, step.target, outcome, step.reason)
+        return True
 
     def _note_passed_over(
         self, address: Address, target: str, kept: Kept, receipt: Receipt
-    ) -> None:
-        """The target does not hold what it was given: by its policy, or against its word.
+    ) -> bool:
+        """The target does not hold what it was given: by its policy, or not yet.
+
+        Returns:
+            Whether nothing is left to do there.
 
         Raises:
             RemoteError: It claims to have taken the object.
@@ -237,15 +298,18 @@ class Executor:
                 f"{target} took {address}, but does not hold it now",
                 hint="run the same command again; if it happens again, look at the target's log",
             )
+        if receipt.pending:
+            self.report.ended(address, target, "wait", skips[0].why, Effort(moved=receipt.bytes))
+            return False
         self.record.passed_over(address, target, _ids(kept))
         self.report.ended(address, target, "passed-over", skips[0].why or skips[0].what)
+        return True
 
     def _note_undelivered(self, view: View, target: str, error: MlarchiveError) -> None:
         self.record.delivery_failed(view.address, target, error)
         self._hold_place(view, target)
         self.report.failed(error, str(view.address), target)
-        if isinstance(error, OUT_OF_REACH):
-            self.room.reach.missed(target, error)
+        self.room.reach.erred(target, error)
 
     def _hold_place(self, view: View, target: str) -> None:
         """Let later versions wait for this one, unless it has its number there already."""

@@ -4,88 +4,194 @@ Reads no model bytes and changes nothing. Every target is asked about every obje
 hold, so a version that somebody deleted there is noticed, and a lost ledger does no harm.
 """
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
 
-from mlarchive.errors import MlarchiveError
+from mlarchive.errors import MlarchiveError, UnsupportedError
 from mlarchive.records import Address
-from mlarchive.registries.base import Holding, Ref
+from mlarchive.registries.base import Holding, Ref, Target, WritePolicy, holdings
+from mlarchive.registries.selecting import selects
+from mlarchived.choosing import Choice, chooses_by_traits, exclusion, untold
 from mlarchived.defects import contained
+from mlarchived.ledger import Ledger
 from mlarchived.ledger.ledger import Known
-from mlarchived.plan import exclusion
-from mlarchived.room import OUT_OF_REACH, Room
+from mlarchived.mirrors import PACKAGES, MirrorJob
+from mlarchived.room import Room
+from mlarchived.sighting import PAGE, Sighting
 from mlarchived.stopping import Stopping
-from mlarchived.views import View
+from mlarchived.views import Ids, Marks, Packed, View
 
-KnownObjects: TypeAlias = Mapping[Address, Known]
+_NEW = Known()
 
 
-def shown(room: Room) -> list[Ref]:
+def shown(room: Room) -> Sighting:
     """What the source shows now.
 
     Raises:
         MlarchiveError: The source does not answer.
     """
-    return list(room.source.changes(room.job.source.locator.selector))
+    if room.job.drop and room.job.vault and not room.job.vault.exists():
+        return Sighting(())  # Nothing was dropped yet.
+    return Sighting(room.source.changes(room.job.source.locator.selector))
 
 
-def views(room: Room, refs: list[Ref], known: KnownObjects, stopping: Stopping) -> list[View]:
-    """All that is known of every object that the source shows, or once showed.
+def views(
+    room: Room, sighting: Sighting, ledger: Ledger, stopping: Stopping, now: int
+) -> Iterator[View]:
+    """All that is known of every object that the source shows, in their turn, or once showed.
+
+    Args:
+        room: Where the mirror works.
+        sighting: What the source shows.
+        ledger: What is known.
+        stopping: Whether to stop.
+        now: Of which ages are told, ms since 1970 UTC.
 
     Raises:
+        UnsupportedError: The source tells of no object what they are to be chosen by.
         Interrupted: The process was asked to stop.
     """
-    found = []
-    for ref in refs:
+    shown_before = 0
+    _require_told(room.job.choice, sighting)
+    for refs in sighting.pages():
         stopping.check()
-        found.append(_view(room, ref, known.get(ref.address, Known())))
-    gone = known.keys() - {ref.address for ref in refs}
-    found += [_gone(address, known[address]) for address in gone]
-    return found
+        known = ledger.known_of(room.job.name, [ref.address for ref in refs])
+        shown_before += len(known)
+        yield from _page(room, refs, known, now)
+    if shown_before == ledger.count(room.job.name):
+        return  # Nothing is gone.
+    for addresses in ledger.addresses(room.job.name, PAGE):
+        stopping.check()
+        gone = sighting.lacking(addresses)
+        yield from _gone(room, ledger.known_of(room.job.name, gone))
 
 
-def _view(room: Room, ref: Ref, known: Known) -> View:
-    holdings: dict[str, Holding | None] = {}
-    silent: dict[str, str] = {}
-    if ref.settled and not exclusion(ref.address.name, room.job.include, room.job.exclude):
-        for name in room.targets:
-            _ask(room, name, ref.address, holdings, silent)
-    silent |= {name: error.message for name, error in room.reach.silent.items()}
-    in_vault, stored = room.store.stored(ref.address, known.packed.ids if known.packed else None)
-    return View(
-        address=ref.address,
-        ref=ref,
-        seen=known.seen,
-        packed=known.packed,
-        stored=stored,
-        in_vault=in_vault,
-        trouble=known.trouble,
-        delivered=known.delivered,
-        holdings=holdings,
-        silent=silent,
+def _page(
+    room: Room, refs: Sequence[Ref], known: Mapping[Address, Known], now: int
+) -> Iterator[View]:
+    wanted = [
+        ref.address
+        for ref in refs
+        if ref.settled
+        and not ref.unfinished
+        and not exclusion(room.job.choice, ref.address, ref, now)
+    ]
+    silent: dict[Address, dict[str, str]] = {}
+    found = {name: _ask(room, name, wanted, silent) for name in room.targets}
+    packed = {
+        ref.address: _in_own_vault(ref) if room.job.drop else known.get(ref.address, _NEW).packed
+        for ref in refs
+    }
+    ids = {address: each.ids if each else None for address, each in packed.items()}
+    stored = room.store.stored(ids)
+    out_of_reach = {name: error.message for name, error in room.reach.silent.items()}
+    for ref in refs:
+        address = ref.address
+        of_this = known.get(address, _NEW)
+        in_vault, there = stored[address]
+        yield View(
+            address=address,
+            ref=ref,
+            seen=of_this.seen,
+            packed=packed[address],
+            stored=there,
+            in_vault=in_vault,
+            trouble=of_this.trouble,
+            delivered=of_this.delivered,
+            holdings={name: held[address] for name, held in found.items() if address in held},
+            silent={**silent.get(address, {}), **out_of_reach},
+        )
+
+
+def _in_own_vault(ref: Ref) -> Packed:
+    """What a mirror sees in the vault that its drop folder fills: packages, whose ids are marks."""
+    return Packed(
+        marks=Marks(content=ref.content_mark, state=ref.state_mark),
+        ids=Ids(content=ref.content_mark, state=ref.state_mark),
     )
 
 
 def _ask(
-    room: Room,
-    name: str,
-    address: Address,
-    holdings: dict[str, Holding | None],
-    silent: dict[str, str],
-) -> None:
-    """Ask one target what it holds of an object, unless it does not answer anyway."""
+    room: Room, name: str, addresses: Sequence[Address], silent: dict[Address, dict[str, str]]
+) -> dict[Address, Holding | None]:
+    """Ask one target what it holds of some objects; why not, where it cannot tell."""
     if name in room.reach.silent:
-        return
+        return {}
+    target, job = room.targets[name], room.job
+    found: dict[Address, Holding | None] = {}
     try:
         with contained():
-            holdings[name] = room.targets[name].holding(address, room.job.policy)
+            found.update(_all_holdings(target, addresses, job))
+    except MlarchiveError:
+        # Of whom it cannot tell, it is asked one by one.
+        found.clear()
+    else:
         room.reach.answered(name)
-    except OUT_OF_REACH as error:
-        room.reach.missed(name, error)
-        silent[name] = error.message
-    except MlarchiveError as error:
-        silent[name] = error.message
+        return found
+    for address in addresses:
+        if name in room.reach.silent:
+            break
+        try:
+            with contained():
+                found[address] = target.holding(address, job.policy_of(address))
+            room.reach.answered(name)
+        except MlarchiveError as error:
+            room.reach.erred(name, error)
+            silent.setdefault(address, {})[name] = error.message
+    return found
 
 
-def _gone(address: Address, known: Known) -> View:
-    return View(address=address, ref=None, packed=known.packed, delivered=known.delivered)
+def _all_holdings(
+    target: Target, addresses: Sequence[Address], job: MirrorJob
+) -> Iterator[tuple[Address, Holding | None]]:
+    """What a target holds of some objects, asked at once under each of the names they get."""
+    groups: dict[WritePolicy, list[Address]] = {}
+    for address in addresses:
+        groups.setdefault(job.policy_of(address), []).append(address)
+    for policy, group in groups.items():
+        yield from zip(group, holdings(target, group, policy), strict=True)
+
+
+def _require_told(choice: Choice, sighting: Sighting) -> None:
+    missing = ""
+    if chooses_by_traits(choice):
+        for ref in sighting:
+            missing = untold(choice, ref.traits)
+            if not missing:
+                return
+    if missing:
+        raise UnsupportedError(
+            f"the source does not tell the {missing} of any object from afar, which `where` asks",
+            hint="choose by names, with `include` and `exclude`",
+        )
+
+
+def _gone(room: Room, known: Mapping[Address, Known]) -> Iterator[View]:
+    """What is known of objects that the source shows no more."""
+    job = room.job
+    asked = [address for address, of_this in known.items() if _was_asked_for(job, address, of_this)]
+    silent: dict[Address, dict[str, str]] = {}
+    found = {name: _ask(room, name, asked, silent) for name in room.targets if asked}
+    out_of_reach = {name: error.message for name, error in room.reach.silent.items()}
+    for address, of_this in known.items():
+        yield View(
+            address=address,
+            ref=None,
+            packed=of_this.packed,
+            delivered=of_this.delivered,
+            holdings={name: held[address] for name, held in found.items() if address in held},
+            silent={**silent.get(address, {}), **out_of_reach} if address in asked else {},
+            gone_at=of_this.gone_at if address in asked else 0,
+        )
+
+
+def _was_asked_for(job: MirrorJob, address: Address, known: Known) -> bool:
+    """Whether it matters that an object is gone, and it would be shown if it were not."""
+    selector = job.source.locator.selector
+    of_this = job.source.name == address.origin or job.source.locator.scheme in PACKAGES
+    return (
+        job.deletions.policy != "keep"
+        and known.gone_at > 0
+        and of_this
+        and not selector.alias
+        and selects(selector, address)
+    )

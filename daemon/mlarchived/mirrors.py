@@ -3,25 +3,46 @@
 Knows locators by their grammar alone; `mlarchive.registries.opening` opens them.
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from mlarchive.errors import LocatorError
+from mlarchive.errors import ConfigError, LocatorError, UsageError
+from mlarchive.records import Address
 from mlarchive.registries import locator
-from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.base import KEEPING_NAMES, WritePolicy
 from mlarchive.registries.locator import Locator
-from mlarchived import plan, toml_lines
-from mlarchived.config import Config, Mirror, Registry
+from mlarchived import durations, plan, toml_lines, windows
+from mlarchived.choosing import Choice
+from mlarchived.config import Config, Mirror, Registry, VaultCare
 from mlarchived.configfile import ConfigFile
+from mlarchived.drop.rules import DropRules
+from mlarchived.limits import Limits
+from mlarchived.renaming import Rule, renamed
+from mlarchived.schedules import Schedule
 from mlarchived.views import VAULT
+from mlarchived.windows import Window
 
-_FILES = {"dir", "vault", "oci", "bagit", "mlflow-export", "innereye", "package"} | {
+_FILES = {
+    "dir",
+    "vault",
+    "oci",
+    "bagit",
+    "mlflow-export",
+    "innereye",
+    "package",
+    "outbox",
+    "inbox",
+} | {
     "neptune-export",
     "neptune-offline",
 }
+PACKAGES = frozenset({"vault", "package", "inbox"})
+"""Schemes of sources whose objects keep the addresses that they had before."""
+
 _SQLITE = "sqlite:///"
 
 
@@ -31,10 +52,12 @@ class Place(Struct, frozen=True, kw_only=True):
     Attributes:
         name: Its name in the configuration; its canonical locator where it has none.
         locator: Where it is, absolute; for a source also which objects are meant.
+        limits: What it may be asked for.
     """
 
     name: str
     locator: Locator
+    limits: Limits = Limits()
 
 
 class MirrorJob(Struct, frozen=True, kw_only=True):
@@ -46,9 +69,16 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         vault: The folder that keeps packages; None if none is kept.
         targets: Where they go.
         policy: How targets are written.
-        include: Patterns of names.
-        exclude: Patterns of names.
+        choice: Which objects are wanted.
         set_aside_after: Failures before an object is left alone.
+        schedule: When the service brings it up to date.
+        trust: The policy that packages of the source must satisfy; None for none.
+        drop: The folder from which the vault is filled, if that is the source; then the vault's
+            packages are what is mirrored.
+        delivers_only: Whether it is one lane of a mirror whose vault is another lane's.
+        renaming: What objects are called at the targets.
+        windows: When it may work; always if there are none.
+        deletions: What becomes of what is gone from the source.
     """
 
     name: str
@@ -56,20 +86,37 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
     vault: Path | None
     targets: tuple[Place, ...]
     policy: WritePolicy
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
+    choice: Choice
     set_aside_after: int
+    schedule: Schedule
+    trust: Path | None = None
+    drop: DropRules | None = None
+    delivers_only: bool = False
+    renaming: tuple[Rule, ...] = ()
+    windows: tuple[Window, ...] = ()
+    deletions: plan.Deletions = plan.Deletions()
+
+    def policy_of(self, address: Address) -> WritePolicy:
+        """How targets are written for an object."""
+        name = renamed(self.renaming, address)
+        return msgspec.structs.replace(self.policy, rename=name) if name else self.policy
+
+    @property
+    def lane(self) -> str:
+        """The name of the one destination, where it is one lane of a mirror; else "vault"."""
+        return self.targets[0].name if self.delivers_only else "vault"
 
     def rules(self, *, retry: bool = False) -> plan.Rules:
         """What the plan must know of it."""
         names = tuple(target.name for target in self.targets)
         return plan.Rules(
-            targets=(VAULT, *names) if self.vault else names,
-            include=self.include,
-            exclude=self.exclude,
+            targets=(VAULT, *names) if self.vault and not self.delivers_only else names,
+            choice=self.choice,
+            now=int(time.time() * 1000),
             in_order=self.policy.versions == "preserve",
             set_aside_after=self.set_aside_after,
             retry=retry,
+            deletions=self.deletions,
         )
 
 
@@ -80,12 +127,14 @@ class Setting(Struct, frozen=True, kw_only=True):
         state: The state folder, absolute.
         registries: The registries that have names.
         jobs: The mirrors, in the file's order.
+        vaults: How each vault of theirs is cared for, by its folder.
         config: The configuration with every path absolute.
     """
 
     state: Path
     registries: Mapping[str, Place]
     jobs: tuple[MirrorJob, ...]
+    vaults: Mapping[Path, VaultCare]
     config: Config
 
 
@@ -101,8 +150,22 @@ def resolve(file: ConfigFile) -> Setting:
         state=file.folder / Path(file.config.state).expanduser(),
         registries=resolver.places,
         jobs=jobs,
+        vaults=resolver.vaults(jobs),
         config=resolver.effective(jobs),
     )
+
+
+def chosen(setting: Setting, mirror: str) -> list[MirrorJob]:
+    """The mirror of a name, or all of them for "".
+
+    Raises:
+        UsageError: There is no such mirror.
+    """
+    found = [job for job in setting.jobs if mirror in {"", job.name}]
+    if not found:
+        known = ", ".join(job.name for job in setting.jobs)
+        raise UsageError(f"there is no mirror called {mirror!r}", hint=f"the mirrors are: {known}")
+    return found
 
 
 class _Resolver:
@@ -122,7 +185,8 @@ class _Resolver:
         for other in self.places.values():
             if other.locator.origin == found.origin:
                 raise self._file.wrong(key, f"{other.name!r} is the same registry; name it once")
-        return Place(name=name, locator=found)
+        limits = Limits(bytes=registry.bytes_per_second, requests=registry.requests_per_second)
+        return Place(name=name, locator=found, limits=limits)
 
     def job(self, number: int) -> MirrorJob:
         """The mirror at a position of the file."""
@@ -133,7 +197,12 @@ class _Resolver:
             raise self._file.wrong(
                 key, f"the mirror {mirror.name!r} goes nowhere", hint="give it `vault` or `targets`"
             )
-        source = self._source(mirror.source, (*key, "source"))
+        vault = self._folder(mirror.vault) if mirror.vault else None
+        drop = self._drop(mirror, vault, number)
+        if drop and vault:
+            source = Place(name=f"vault:{vault}", locator=_vault(vault))
+        else:
+            source = self._source(mirror.source, (*key, "source"))
         if source.locator.selector.path:
             raise self._file.wrong(
                 (*key, "source"), "a mirror takes whole objects, not a path in one"
@@ -141,13 +210,34 @@ class _Resolver:
         return MirrorJob(
             name=mirror.name,
             source=source,
-            vault=self._file.folder / Path(mirror.vault).expanduser() if mirror.vault else None,
+            vault=vault,
             targets=tuple(self._targets(mirror, source, (*key, "targets"))),
             policy=WritePolicy(versions=mirror.versions, conflict=mirror.conflict),
-            include=mirror.include,
-            exclude=mirror.exclude,
+            choice=_choice(mirror),
             set_aside_after=mirror.set_aside_after,
+            schedule=self._schedule(mirror, key),
+            trust=self._trust(mirror, source, (*key, "trust")),
+            drop=drop,
+            renaming=self._renaming(mirror, key),
+            windows=self._windows(mirror, (*key, "windows")),
+            deletions=self._deletions(mirror, (*key, "deletions", "policy")),
         )
+
+    def vaults(self, jobs: tuple[MirrorJob, ...]) -> Mapping[Path, VaultCare]:
+        """The care of each vault of some mirrors: as the file says, or the usual."""
+        folders = {job.vault for job in jobs if job.vault}
+        care = dict.fromkeys(sorted(folders), VaultCare())
+        for name, given in self._file.config.vaults.items():
+            folder = self._file.folder / Path(name).expanduser()
+            if folder not in care:
+                known = ", ".join(str(folder) for folder in care) or "no mirror keeps one"
+                raise self._file.wrong(
+                    ("vaults", name),
+                    f"no mirror keeps a vault at {folder}",
+                    hint=f"vaults: {known}",
+                )
+            care[folder] = given
+        return care
 
     def effective(self, jobs: tuple[MirrorJob, ...]) -> Config:
         """The configuration as it was understood: no relative path, no default left out."""
@@ -155,18 +245,139 @@ class _Resolver:
         mirrors = (
             msgspec.structs.replace(
                 mirror,
-                source=_text_of_source(job.source),
+                source="" if job.drop else _text_of_source(job.source),
                 vault=str(job.vault) if job.vault else "",
+                trust=str(job.trust) if job.trust else "",
+                drop=msgspec.structs.replace(mirror.drop, folder=str(job.drop.folder))
+                if mirror.drop and job.drop
+                else None,
             )
             for mirror, job in zip(config.mirror, jobs, strict=True)
         )
         return Config(
-            state=str(self._file.folder / Path(config.state).expanduser()),
+            state=str(self._folder(config.state)),
+            service=config.service,
+            monitoring=config.monitoring,
             registries={
-                name: Registry(locator=str(place.locator)) for name, place in self.places.items()
+                name: msgspec.structs.replace(config.registries[name], locator=str(place.locator))
+                for name, place in self.places.items()
             },
+            vaults={str(folder): care for folder, care in self.vaults(jobs).items()},
             mirror=tuple(mirrors),
         )
+
+    def _folder(self, text: str) -> Path:
+        return self._file.folder / Path(text).expanduser()
+
+    def _drop(self, mirror: Mirror, vault: Path | None, number: int) -> DropRules | None:
+        """How the mirror's drop folder is read; None where it has a source instead."""
+        key: toml_lines.Path = ("mirror", number)
+        if mirror.drop is None:
+            if not mirror.source:
+                raise self._file.wrong(
+                    key, "the key `source` is missing", hint="or give the mirror a `[mirror.drop]`"
+                )
+            return None
+        if mirror.source:
+            raise self._file.wrong((*key, "source"), "a mirror has a source or a drop folder")
+        if vault is None:
+            raise self._file.wrong(
+                key,
+                "a mirror with a drop folder needs a `vault`",
+                hint="what is taken is kept there",
+            )
+        folder = self._folder(mirror.drop.folder)
+        self._refuse_shared(folder, vault, number)
+        return DropRules(
+            folder=folder,
+            settle=durations.seconds(mirror.drop.settle),
+            pattern=mirror.drop.pattern,
+            rescan=durations.seconds(mirror.drop.rescan),
+            poll=mirror.drop.poll,
+        )
+
+    def _refuse_shared(self, folder: Path, vault: Path, number: int) -> None:
+        """A drop folder is one mirror's own, and so is the vault that it fills."""
+        here = ("mirror", number, "drop", "folder")
+        if vault.is_relative_to(folder) or folder.is_relative_to(vault):
+            raise self._file.wrong(here, "the drop folder and the vault lie in one another")
+        for other, mirror in enumerate(self._file.config.mirror):
+            if other == number:
+                continue
+            if mirror.drop and self._folder(mirror.drop.folder) == folder:
+                raise self._file.wrong(here, f"it is the drop folder of {mirror.name!r} too")
+            if mirror.vault and self._folder(mirror.vault) == vault:
+                raise self._file.wrong(
+                    ("mirror", number, "vault"),
+                    f"{mirror.name!r} has this vault too, and what it keeps was not dropped here",
+                )
+
+    def _schedule(self, mirror: Mirror, key: toml_lines.Path) -> Schedule:
+        if not mirror.cron:
+            return Schedule(every=durations.seconds(mirror.every))
+        schedule = Schedule(cron=mirror.cron)
+        try:
+            schedule.trigger()
+        except ConfigError as error:
+            raise self._file.wrong((*key, "cron"), error.message) from error
+        return schedule
+
+    def _renaming(self, mirror: Mirror, key: toml_lines.Path) -> tuple[Rule, ...]:
+        rules = tuple(Rule(pattern=p, template=t) for p, t in mirror.rename.items())
+        for rule in rules:
+            if wrong := rule.wrong():
+                raise self._file.wrong((*key, "rename", rule.pattern), wrong)
+        if rules or mirror.versions == "next":
+            option = "rename" if rules else "versions"
+            for name in mirror.targets:
+                if (place := self.places.get(name)) and place.locator.scheme in KEEPING_NAMES:
+                    raise self._file.wrong(
+                        (*key, option),
+                        f"the target {name!r} keeps names and version numbers as they are",
+                        hint=f"leave `{option}` out; it is for servers",
+                    )
+        return rules
+
+    def _deletions(self, mirror: Mirror, key: toml_lines.Path) -> plan.Deletions:
+        told = mirror.deletions
+        if told.policy != "keep" and mirror.drop:
+            raise self._file.wrong(
+                key,
+                "what was dropped is kept: that a vault's retention removes it says nothing",
+                hint="leave `deletions` out",
+            )
+        for name in mirror.targets if told.policy != "keep" else ():
+            place = self.places.get(name)
+            able = _policies_for_what_is_gone(place.locator.scheme) if place else (told.policy,)
+            if told.policy not in able:
+                raise self._file.wrong(
+                    key,
+                    f"the target {name!r} cannot {told.policy} what is gone from the source",
+                    hint=f"for {name!r} it may be {' or '.join(able)}",
+                )
+        return plan.Deletions(
+            policy=told.policy, grace=durations.seconds(told.grace), limit=told.limit
+        )
+
+    def _windows(self, mirror: Mirror, key: toml_lines.Path) -> tuple[Window, ...]:
+        found = []
+        for number, text in enumerate(mirror.windows):
+            try:
+                found.append(windows.parse(text))
+            except ConfigError as error:
+                raise self._file.wrong((*key, number), error.message) from error
+        return tuple(found)
+
+    def _trust(self, mirror: Mirror, source: Place, key: toml_lines.Path) -> Path | None:
+        if not mirror.trust:
+            return None
+        if source.locator.scheme not in PACKAGES:
+            raise self._file.wrong(
+                key,
+                "a policy judges packages, and the source holds none",
+                hint="leave it out, or mirror from vault:DIR or FILE.mlpkg",
+            )
+        return self._file.folder / Path(mirror.trust).expanduser()
 
     def _refuse_name_in_use(self, name: str, number: int) -> None:
         for earlier in self._file.config.mirror[:number]:
@@ -187,6 +398,7 @@ class _Resolver:
         return Place(
             name=name,
             locator=msgspec.structs.replace(known.locator, selector=selected, text=text),
+            limits=known.limits,
         )
 
     def _targets(self, mirror: Mirror, source: Place, key: toml_lines.Path) -> list[Place]:
@@ -216,6 +428,29 @@ class _Resolver:
             f"no registry is called {name!r}",
             hint=f"add [registries.{name}], or use one of: {known}",
         )
+
+
+def _choice(mirror: Mirror) -> Choice:
+    where = mirror.where
+    return Choice(
+        include=mirror.include,
+        exclude=mirror.exclude,
+        aliases=where.aliases,
+        stages=where.stages,
+        tags=tuple(where.tags.items()),
+        newer_than=durations.seconds(where.newer_than) if where.newer_than else 0,
+        older_than=durations.seconds(where.older_than) if where.older_than else 0,
+    )
+
+
+def _policies_for_what_is_gone(scheme: str) -> tuple[str, ...]:
+    if scheme.startswith("mlflow") and scheme != "mlflow-export":
+        return ("keep", "tombstone", "delete")
+    return ("keep", "delete") if scheme in {"vault", "outbox"} else ("keep",)
+
+
+def _vault(folder: Path) -> Locator:
+    return Locator(scheme="vault", registry=str(folder), text=f"vault:{folder}")
 
 
 def _absolute(found: Locator, folder: Path) -> Locator:

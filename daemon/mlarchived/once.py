@@ -3,23 +3,32 @@
 `mlarchived once` does a round of each mirror; the service will do nothing else, on a clock.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlarchive import fsops
-from mlarchive.errors import MlarchiveError
+from mlarchive.errors import Interrupted, MlarchiveError
 from mlarchive.registries.opening import packing_time
 from mlarchived import gather
+from mlarchived.breakers import Breakers
 from mlarchived.events import Report
 from mlarchived.execute import Executor
+from mlarchived.lanes import Shared
 from mlarchived.ledger import LeaseLostError, Ledger, Record
 from mlarchived.mirrors import MirrorJob
-from mlarchived.plan import ObjectPlan, Queue, make_plan, unserved
+from mlarchived.plan import ObjectPlan, Queue, planned, unserved
 from mlarchived.reporting import Reporter
 from mlarchived.room import Room, opened
 from mlarchived.standings import Standings
 from mlarchived.stopping import Stopping
+from mlarchived.windows import closed
+from mlarchived.worklist import Worklist
+
+if TYPE_CHECKING:
+    from mlarchive.records import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,9 @@ class Circumstances:
         stopping: Whether the process was asked to stop.
         report: Takes what happens.
         retry: Whether what was set aside or passed over is tried again.
+        shared: What the mirror's lanes have in common.
+        due: When the round was due, on `time.monotonic`.
+        breakers: Which targets are left alone.
     """
 
     state: Path
@@ -39,19 +51,23 @@ class Circumstances:
     stopping: Stopping
     report: Report
     retry: bool = False
+    shared: Shared | None = None
+    due: float = field(default_factory=time.monotonic)
+    breakers: Breakers = field(default_factory=Breakers)
 
 
-def look(job: MirrorJob, ledger: Ledger, around: Circumstances) -> tuple[ObjectPlan, ...]:
+def look(job: MirrorJob, ledger: Ledger, around: Circumstances) -> Iterator[ObjectPlan]:
     """What a round would do now, without doing it or leaving a trace.
 
     Raises:
         MlarchiveError: The source does not answer, or the vault cannot be read.
     """
-    with opened(job, around.state, around.environment) as room:
-        refs = gather.shown(room)
-        views = gather.views(room, refs, ledger.known(job.name), around.stopping)
+    with opened(job, around.state, around.environment, Shared(), around.breakers) as room:
+        rules = job.rules(retry=around.retry)
+        views = gather.views(room, gather.shown(room), ledger, around.stopping, rules.now)
+        for plan, _ in planned(views, rules):
+            yield plan
         _report_silence(room, around.report)
-        return make_plan(views, job.rules(retry=around.retry))
 
 
 def do_round(job: MirrorJob, ledger: Ledger, around: Circumstances) -> None:
@@ -62,13 +78,21 @@ def do_round(job: MirrorJob, ledger: Ledger, around: Circumstances) -> None:
         Interrupted: The process was asked to stop.
         MlarchiveError: Nothing could be done, or no more could be done.
     """
-    with ledger.record(job.name) as record:
+    if why := closed(job.windows):
+        Reporter(job.name, around.report).all_waits(why)
+        return
+    with ledger.record(job.name, shared=around.shared is not None) as record:
         _sweep(job, around.state)
         standings = Standings(job, around.report)
         try:
-            with opened(job, around.state, around.environment) as room:
-                _work(room, ledger.known(job.name), record, standings, around)
+            shared = around.shared or Shared([job.lane])
+            with opened(job, around.state, around.environment, shared, around.breakers) as room:
+                _work(room, ledger, record, standings, around)
         except LeaseLostError:
+            raise
+        except Interrupted:
+            # To be told to stop is no trouble; how things stand is known as far as it got.
+            standings.write(record)
             raise
         except MlarchiveError as error:
             standings.write(record, trouble=error.message)
@@ -77,19 +101,12 @@ def do_round(job: MirrorJob, ledger: Ledger, around: Circumstances) -> None:
 
 
 def _work(
-    room: Room,
-    known: gather.KnownObjects,
-    record: Record,
-    standings: Standings,
-    around: Circumstances,
+    room: Room, ledger: Ledger, record: Record, standings: Standings, around: Circumstances
 ) -> None:
-    refs = gather.shown(room)
-    views = gather.views(room, refs, known, around.stopping)
-    plans = make_plan(views, room.job.rules(retry=around.retry))
-    record.looked(refs)
-    standings.planned(plans)
-    room.store.tidy(unserved(plans))
-    standings.write(record)
+    sighting = room.shared.see(around.due, lambda: gather.shown(room))
+    # What is no object yet, and may never be one, need not be remembered.
+    finished = (ref for ref in sighting if not ref.unfinished)
+    record.looked(finished, sighting.digest())
     executor = Executor(
         room=room,
         record=record,
@@ -98,12 +115,29 @@ def _work(
         queue=Queue(in_order=room.job.policy.versions == "preserve"),
         packed_at=packing_time(around.environment),
     )
-    by_address = {view.address: view for view in views}
-    try:
-        for plan in plans:
-            executor.carry_out(plan, by_address[plan.address])
-    finally:
-        _report_silence(room, standings.report)
+    rules = room.job.rules(retry=around.retry)
+    waiting: set[Address] = set()
+    with Worklist() as worklist:
+        views = gather.views(room, sighting, ledger, around.stopping, rules.now)
+        for plan, view in planned(views, rules):
+            standings.planned(plan)
+            if unserved(plan):
+                waiting.add(plan.address)
+            if plan.works:
+                worklist.put(plan, view)
+            else:
+                executor.rest(plan, view)
+        room.store.tidy(waiting)
+        standings.all_planned()
+        standings.write(record)
+        try:
+            for plan, view in worklist.take():
+                if why := closed(room.job.windows):
+                    executor.postpone(plan, view, why)
+                else:
+                    executor.carry_out(plan, view)
+        finally:
+            _report_silence(room, standings.report)
 
 
 def _report_silence(room: Room, report: Report) -> None:

@@ -4,39 +4,76 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
 
 * An object whose every target holds what the source shows gets no work.
 * An object is never planned for the target that it came from.
-* What the source no longer shows is kept everywhere.
+* What the source no longer shows is kept everywhere, unless the mirror is told otherwise; then
+  never more than a few at a time, and nothing if the source shows nothing at all.
 * Bytes are read only where neither the vault nor a change of labels alone spares them.
 * Where version numbers are preserved, a target gets a model's versions in ascending order: most
   servers count upwards only, so a number that is passed is lost for good.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from mlarchive.records import Address
-from mlarchive.registries.base import Holding, Selector
-from mlarchive.registries.selecting import matches
+from mlarchive.registries.base import Holding
+from mlarchived.choosing import Choice, exclusion
 from mlarchived.views import VAULT, Delivered, Ids, Packed, Trouble, View
 
 Verb: TypeAlias = Literal[
-    "copy", "relabel", "compare", "keep", "unsettled", "wait", "leave", "set-aside"
+    "copy",
+    "relabel",
+    "compare",
+    "delete",
+    "tombstone",
+    "revive",
+    "keep",
+    "unsettled",
+    "wait",
+    "leave",
+    "set-aside",
 ]
 """What is done, or why nothing is.
 
 `copy`: the object with its bytes. `relabel`: labels alone. `compare`: the target has it but the
-ledger does not know what; read it and write what differs. `keep`: nothing to do. `unsettled`: not
-complete at its source yet. `wait`: not now, by itself later. `leave`: not wanted there.
-`set-aside`: not until a person or a change.
+ledger does not know what; read it and write what differs. `delete`: it is gone from its source, and
+goes from the target. `tombstone`, `revive`: the target says of it that it is gone, or no more.
+`keep`: nothing to do. `unsettled`: not complete at its source yet. `wait`: not now, by itself
+later. `leave`: not wanted there. `set-aside`: not until a person or a change.
 """
 
-WORK: frozenset[Verb] = frozenset({"copy", "relabel", "compare"})
+PACKED: frozenset[Verb] = frozenset({"copy", "relabel", "compare"})
+"""The verbs that need a package."""
+
+REMOVING: frozenset[Verb] = frozenset({"delete", "tombstone"})
+"""The verbs that take something away."""
+
+WORK: frozenset[Verb] = PACKED | REMOVING | {"revive"}
 """The verbs that do something."""
+
+_LATER: frozenset[Verb] = PACKED | {"wait", "set-aside"}
 
 Reading: TypeAlias = Literal["nothing", "labels", "everything"]
 """What must be read at the source: labels alone spare the bytes of models."""
+
+
+class Deletions(Struct, frozen=True, kw_only=True):
+    """What becomes of what is gone from the source.
+
+    Attributes:
+        policy: It is kept, marked as gone, or deleted.
+        grace: Only when it has been gone for so many seconds.
+        limit: At most so many objects at a time; if there are more, none.
+    """
+
+    policy: Literal["keep", "tombstone", "delete"] = "keep"
+    grace: int = 0
+    limit: int = 1
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -44,19 +81,21 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     Attributes:
         targets: Names of the targets, in order; `VAULT` first where the mirror keeps one.
-        include: Patterns of names.
-        exclude: Patterns of names.
+        choice: Which objects are wanted.
+        now: Of which ages are told, ms since 1970 UTC.
         in_order: Whether targets must get a model's versions in ascending order.
         set_aside_after: So many strikes.
         retry: Whether what was set aside or passed over is tried again this time.
+        deletions: What becomes of what is gone from the source.
     """
 
     targets: tuple[str, ...]
-    include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
+    choice: Choice = Choice()
+    now: int = 0
     in_order: bool = True
     set_aside_after: int = 5
     retry: bool = False
+    deletions: Deletions = Deletions()
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -97,14 +136,44 @@ class ObjectPlan(Struct, frozen=True, kw_only=True):
         return any(step.works for step in self.steps)
 
 
+class Planner:
+    """Decides object by object; these must come in their turn."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Nothing is decided yet."""
+        self._rules = rules
+        self._queue = Queue(in_order=rules.in_order)
+
+    def plan(self, view: View) -> ObjectPlan:
+        """What is done for one object."""
+        steps = tuple(
+            _in_line(_step(view, target, self._rules), view, self._queue)
+            for target in self._rules.targets
+        )
+        return ObjectPlan(address=view.address, reading=_reading(view, steps), steps=steps)
+
+
+def planned(views: Iterable[View], rules: Rules) -> Iterator[tuple[ObjectPlan, View]]:
+    """Decide what is done for objects that come in their turn; what takes away comes last."""
+    planner = Planner(rules)
+    removing: list[tuple[ObjectPlan, View]] = []
+    shown = False
+    for view in views:
+        shown |= view.ref is not None
+        plan = planner.plan(view)
+        if any(step.verb in REMOVING for step in plan.steps):
+            removing.append((plan, view))
+        else:
+            yield plan, view
+    why = _too_much(len(removing), rules, shown=shown)
+    for plan, view in removing:
+        yield (_withheld(plan, why) if why else plan), view
+
+
 def make_plan(views: Iterable[View], rules: Rules) -> tuple[ObjectPlan, ...]:
     """Decide what is done for each object, in the order in which it is to be done."""
-    queue = Queue(in_order=rules.in_order)
-    plans = []
-    for view in sorted(views, key=lambda view: in_turn(view.address)):
-        steps = tuple(_in_line(_step(view, target, rules), view, queue) for target in rules.targets)
-        plans.append(ObjectPlan(address=view.address, reading=_reading(view, steps), steps=steps))
-    return tuple(plans)
+    in_order = sorted(views, key=lambda view: in_turn(view.address))
+    return tuple(plan for plan, _ in planned(in_order, rules))
 
 
 class Queue:
@@ -129,25 +198,24 @@ def waits_for(version: str) -> str:
     return f"version {version} comes first: the target could not give it its number later"
 
 
-def in_turn(address: Address) -> tuple[str, str, tuple[tuple[int, int, str], ...], str]:
+def in_turn(address: Address) -> bytes:
     """Sorts objects by kind and name, and versions as people count: 2 before 10."""
-    parts = re.findall(r"\d+|\D+", address.version)
-    natural = tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts)
-    return address.kind, address.name, natural, str(address)
+    version = address.version
+    parts = [version] if version.isdecimal() else _DIGITS.findall(version)
+    natural = "".join(map(_natural, parts))
+    text = f"{address.kind}\0{address.name}\0{natural}\0{version}\0{address.origin}"
+    return text.encode("utf-8", "surrogatepass")
 
 
-def exclusion(name: str, include: Sequence[str], exclude: Sequence[str]) -> str:
-    """Why a name is not mirrored; "" if it is."""
-    for pattern in exclude:
-        if _matches(name, pattern):
-            return f'excluded by "{pattern}"'
-    if not any(_matches(name, pattern) for pattern in include):
-        return "excluded: the name matches no pattern of `include`"
-    return ""
+_DIGITS = re.compile(r"\d+|\D+")
 
 
-def _matches(name: str, pattern: str) -> bool:
-    return matches(Selector(name=pattern, pattern=True), name)
+def _natural(part: str) -> str:
+    """Sorts numbers by how large they are, and before text."""
+    if not part.isdecimal():
+        return f"1{part}\1"
+    digits = "".join(str(unicodedata.digit(digit)) for digit in part).lstrip("0")
+    return f"0{len(digits):06d}{digits}"
 
 
 def _in_line(step: Step, view: View, queue: Queue) -> Step:
@@ -156,7 +224,8 @@ def _in_line(step: Step, view: View, queue: Queue) -> Step:
     first_time = not view.holdings.get(step.target)
     if step.works and blocker and first_time:
         return Step(target=step.target, verb="wait", reason=waits_for(blocker))
-    if step.verb in {"wait", "unsettled"} and first_time:
+    unfinished = view.ref and view.ref.unfinished
+    if step.verb in {"wait", "unsettled"} and first_time and not unfinished:
         queue.hold(step.target, view.address)
     return step
 
@@ -171,28 +240,82 @@ def _judge(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     not_now = _not_now(view, target, rules)
     if not_now:
         return not_now
+    if view.ref is None:
+        return _gone(view, target, rules)
     verb, reason = _compared(view, target)
+    delivered = view.delivered.get(target, Delivered())
+    if verb == "keep" and delivered.marked:
+        return "revive", "it is at the source again"
     if verb not in WORK:
         return verb, reason
-    delivered = view.delivered.get(target, Delivered())
     return _spared(view, delivered, rules) or (verb, reason)
 
 
 def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     """Why an object is no matter for a target at all, or cannot be now."""
-    excluded = exclusion(view.address.name, rules.include, rules.exclude)
+    excluded = exclusion(rules.choice, view.address, view.ref, rules.now)
     if excluded:
         return "leave", excluded
     if view.ref is None:
-        return "keep", "gone from the source; deletions are not mirrored"
+        return ("wait", view.silent[target]) if target in view.silent else None
     if target in {view.ref.origin.partition("#")[0], *view.ref.through}:
         whence = "from" if view.ref.origin.partition("#")[0] == target else "through"
         return "leave", f"echo: came {whence} this target"
-    if not view.ref.settled:
-        return "unsettled", "not settled: its run still logs"
+    if view.ref.unfinished or not view.ref.settled:
+        return "unsettled", view.ref.unfinished or "not settled: its run still logs"
     if target in view.silent:
         return "wait", view.silent[target]
     return None
+
+
+def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
+    """What becomes of an object that the source shows no more."""
+    told = rules.deletions
+    if told.policy == "keep" or target == VAULT:
+        return "keep", "gone from the source; deletions are not mirrored"
+    if not view.gone_at:
+        return "keep", "the source was not asked for it, or is now asked for the first time"
+    since = f"gone from the source since {_day(view.gone_at)}"
+    if rules.now < view.gone_at + told.grace * 1000:
+        return "keep", f"{since}, still in its time of grace"
+    spared = _not_ours(view, target, told)
+    return ("keep", f"{since}, {spared}") if spared else (told.policy, since)
+
+
+def _not_ours(view: View, target: str, told: Deletions) -> str:
+    """Why nothing is taken away from a target; "" if something is."""
+    held, delivered = view.holdings.get(target), view.delivered.get(target, Delivered())
+    if held is None:
+        return "and from here"
+    # What arrived over a gap after it went from the source was never noted as delivered.
+    given = delivered.ids or (view.packed.ids if view.packed else None)
+    if given is None or held.content_id != given.content:
+        return "but the target has other content than it was given"
+    return "and marked so" if told.policy == "tombstone" and delivered.marked else ""
+
+
+def _too_much(count: int, rules: Rules, *, shown: bool) -> str:
+    """Why nothing is taken away; "" if it may be."""
+    if not shown:
+        return "the source shows nothing at all, which is no reason to delete anything"
+    if count <= rules.deletions.limit:
+        return ""
+    return (
+        f"{count} objects are gone from the source, more than {rules.deletions.limit}"
+        " (`deletions.limit`): none is deleted; if they are to go, raise the limit"
+    )
+
+
+def _withheld(plan: ObjectPlan, why: str) -> ObjectPlan:
+    steps = tuple(
+        Step(target=step.target, verb="set-aside", reason=why) if step.verb in REMOVING else step
+        for step in plan.steps
+    )
+    return msgspec.structs.replace(plan, steps=steps)
+
+
+def _day(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d}"
 
 
 def _spared(view: View, delivered: Delivered, rules: Rules) -> tuple[Verb, str] | None:
@@ -227,6 +350,8 @@ def _at_vault(view: View) -> tuple[Verb, str]:
         return changed
     if view.stored == "package":
         return "keep", "up to date"
+    if view.stored == "pruned":
+        return "leave", "pruned: the vault's retention does not keep it"
     return "copy", "gone from the vault"
 
 
@@ -263,7 +388,7 @@ def _changed(view: View, packed: Packed) -> tuple[Verb, str] | None:
 
 
 def _reading(view: View, steps: Sequence[Step]) -> Reading:
-    if not any(step.works for step in steps):
+    if not any(step.verb in PACKED for step in steps):
         return "nothing"
     look = view.look
     if view.packed is None or look is None or look.content != view.packed.marks.content:
@@ -273,18 +398,6 @@ def _reading(view: View, steps: Sequence[Step]) -> Reading:
     return "labels" if view.stored in {"content", "package"} else "everything"
 
 
-def unserved(plans: Iterable[ObjectPlan]) -> frozenset[Address]:
-    """The objects that some target is still to get, now or later."""
-    later = {*WORK, "wait", "set-aside"}
-    return frozenset(
-        plan.address for plan in plans if any(step.verb in later for step in plan.steps)
-    )
-
-
-def verb_counts(plans: Iterable[ObjectPlan]) -> Mapping[Verb, int]:
-    """How many steps of each kind there are."""
-    counts: dict[Verb, int] = {}
-    for plan in plans:
-        for step in plan.steps:
-            counts[step.verb] = counts.get(step.verb, 0) + 1
-    return counts
+def unserved(plan: ObjectPlan) -> bool:
+    """Whether some target is still to get an object, now or later."""
+    return any(step.verb in _LATER for step in plan.steps)

@@ -57,6 +57,10 @@ class Reporter:
             )
         )
 
+    def all_waits(self, why: str) -> None:
+        """Nothing is done now."""
+        self._report(Ended(mirror=self._mirror, object="", target="", outcome="wait", reason=why))
+
     def failed(self, error: MlarchiveError, thing: str, target: str = "") -> None:
         """A step failed.
 
@@ -75,5 +79,6 @@ class Reporter:
                 hint=error.hint,
                 code=error.code,
                 exit_status=error.exit_status,
+                retryable=error.retryable,
             )
         )

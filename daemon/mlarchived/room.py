@@ -1,6 +1,7 @@
 """Where a mirror's work happens: its registries and packages, opened, and who is out of reach."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +9,12 @@ from pathlib import Path
 from mlarchive.errors import AccessError, MissingExtraError, MlarchiveError, UnavailableError
 from mlarchive.registries.base import Source, Target
 from mlarchive.registries.opening import open_source, open_target
+from mlarchive.trust import Trust
 from mlarchive.vault import Vault
-from mlarchived.mirrors import MirrorJob
+from mlarchived.breakers import Breakers
+from mlarchived.lanes import Shared
+from mlarchived.limits import LimitedSource, LimitedTarget, Limits, Throttles, throttles
+from mlarchived.mirrors import MirrorJob, Place
 from mlarchived.stores import SpoolStore, Store, VaultStore
 
 PATIENCE = 3
@@ -21,20 +26,30 @@ OUT_OF_REACH = (UnavailableError, AccessError, MissingExtraError)
 
 @dataclass(slots=True)
 class Reach:
-    """Which targets do not answer, and why."""
+    """Which targets do not answer in this round, and why.
 
+    Attributes:
+        breakers: Know the same over all rounds and mirrors.
+        silent: Why, by target.
+    """
+
+    breakers: Breakers = field(default_factory=Breakers)
     silent: dict[str, MlarchiveError] = field(default_factory=dict)
     _misses: dict[str, int] = field(default_factory=dict)
 
-    def missed(self, target: str, error: MlarchiveError) -> None:
-        """A target did not answer for an object."""
-        self._misses[target] = self._misses.get(target, 0) + 1
-        if self._misses[target] >= PATIENCE:
-            self.silent[target] = error
+    def erred(self, target: str, error: MlarchiveError) -> None:
+        """A target was asked for an object, and an error came of it."""
+        breaker = self.breakers.of(target)
+        breaker.erred(error)
+        if isinstance(error, OUT_OF_REACH):
+            self._misses[target] = self._misses.get(target, 0) + 1
+            if self._misses[target] >= PATIENCE or breaker.is_open:
+                self.silent[target] = error
 
     def answered(self, target: str) -> None:
         """A target answered."""
         self._misses.pop(target, None)
+        self.breakers.of(target).answered()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,7 @@ class Room:
         targets: Where they go, by name, without those that could not be opened.
         store: Where their packages are.
         reach: Which targets do not answer.
+        shared: What this lane has in common with the mirror's others.
     """
 
     job: MirrorJob
@@ -54,34 +70,78 @@ class Room:
     targets: Mapping[str, Target]
     store: Store
     reach: Reach
+    shared: Shared
+
+
+def trust_of(job: MirrorJob) -> Trust | None:
+    """The policy that a mirror's packages must satisfy as of now; None if anything goes.
+
+    Raises:
+        ConfigError: The policy is wrong.
+    """
+    if job.trust is None:
+        return None
+    from mlarchive.trust.policy import read_policy
+
+    return Trust(policy=read_policy(job.trust), when=time.time_ns() // 1_000_000)
+
+
+def open_mirrored(
+    job: MirrorJob, environment: Mapping[str, str]
+) -> contextlib.AbstractContextManager[Source]:
+    """Open what a mirror reads, with the policy that its packages must satisfy as of now.
+
+    Raises:
+        ConfigError: The policy is wrong.
+        UntrustedError: A package does not satisfy it.
+        MlarchiveError: As `open_source`.
+    """
+    locator, origin = job.source.locator, job.source.name
+    return open_source(locator, origin=origin, environment=environment, trust=trust_of(job))
 
 
 @contextlib.contextmanager
-def opened(job: MirrorJob, state: Path, environment: Mapping[str, str]) -> Iterator[Room]:
+def opened(
+    job: MirrorJob, state: Path, environment: Mapping[str, str], shared: Shared, breakers: Breakers
+) -> Iterator[Room]:
     """Open all that a mirror works with. A target that cannot be opened does not stop the rest.
 
     Args:
         job: The mirror.
         state: The state folder.
         environment: Where registries' clients look for credentials.
+        shared: What the mirror's lanes have in common.
+        breakers: Which targets are left alone.
 
     Raises:
         MlarchiveError: The source or the vault cannot be opened.
     """
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(
-            open_source(job.source.locator, origin=job.source.name, environment=environment)
-        )
-        reach = Reach()
+        source = stack.enter_context(open_mirrored(job, environment))
+        if job.source.limits != Limits():
+            source = LimitedSource(source, _throttles(job.source))
+        reach = Reach(breakers)
         targets: dict[str, Target] = {}
         for place in job.targets:
+            breaker = breakers.of(place.name)
+            if refusal := breaker.refusal():
+                reach.silent[place.name] = refusal
+                continue
             try:
-                targets[place.name] = stack.enter_context(
+                target = stack.enter_context(
                     open_target(place.locator, origin=place.name, environment=environment)
                 )
+                if place.limits != Limits():
+                    target = LimitedTarget(target, _throttles(place))
+                targets[place.name] = target
             except MlarchiveError as error:
                 reach.silent[place.name] = error
-        store: Store = SpoolStore(state / "spool" / job.name)
+                breaker.erred(error)
+        store: Store = SpoolStore(state / "spool" / job.name, shared, job.lane)
         if job.vault:
             store = VaultStore(stack.enter_context(Vault.open(job.vault)))
-        yield Room(job=job, source=source, targets=targets, store=store, reach=reach)
+        yield Room(job=job, source=source, targets=targets, store=store, reach=reach, shared=shared)
+
+
+def _throttles(place: Place) -> Throttles:
+    return throttles(place.locator.origin, place.limits)

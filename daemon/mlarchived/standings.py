@@ -4,8 +4,6 @@ An object that is excluded, came from the target, or was passed over by policy i
 One that is not settled is: the source shows it and the target lacks it, which nobody may overlook.
 """
 
-from collections.abc import Iterable
-
 from mlarchived.events import DONE, Ended, Event, Report
 from mlarchived.ledger import Record
 from mlarchived.mirrors import MirrorJob
@@ -18,20 +16,21 @@ class Standings:
     def __init__(self, job: MirrorJob, report: Report) -> None:
         self._pass_on = report
         self._targets = job.rules().targets
-        self._wanted: dict[str, set[str]] = {}
-        self._behind: dict[str, set[str]] = {}
+        self._wanted = dict.fromkeys(self._targets, 0)
+        self._behind: dict[str, set[str]] = {name: set() for name in self._targets}
+        self._all_planned = False
         self._silent: dict[str, str] = {}
 
-    def planned(self, plans: Iterable[ObjectPlan]) -> None:
-        """Learn what is to be done."""
-        self._wanted = {name: set() for name in self._targets}
-        self._behind = {name: set() for name in self._targets}
-        for plan in plans:
-            for step in plan.steps:
-                if step.verb != "leave":
-                    self._wanted[step.target].add(str(plan.address))
-                if step.works or step.verb in {"unsettled", "wait", "set-aside"}:
-                    self._behind[step.target].add(str(plan.address))
+    def planned(self, plan: ObjectPlan) -> None:
+        """Learn what is to be done for an object."""
+        for step in plan.steps:
+            self._wanted[step.target] += step.verb != "leave"
+            if step.works or step.verb in {"unsettled", "wait", "set-aside"}:
+                self._behind[step.target].add(str(plan.address))
+
+    def all_planned(self) -> None:
+        """What is to be done is known of every object."""
+        self._all_planned = True
 
     def report(self, event: Event) -> None:
         """Learn what was done, and pass it on."""
@@ -48,10 +47,10 @@ class Standings:
         """
         for target in self._targets:
             why = self._silent.get(target, trouble)
-            if target in self._wanted:
+            if self._all_planned:
                 behind = len(self._behind[target])
-                record.stood(target, objects=len(self._wanted[target]), behind=behind, trouble=why)
-            else:
+                record.stood(target, objects=self._wanted[target], behind=behind, trouble=why)
+            elif why:
                 record.not_seen(target, trouble=why)
 
     def _learn(self, event: Ended) -> None:
@@ -62,4 +61,4 @@ class Standings:
         if event.outcome in DONE or event.outcome == "passed-over":
             self._behind[event.target].discard(event.object)
         if event.outcome == "passed-over":
-            self._wanted[event.target].discard(event.object)
+            self._wanted[event.target] -= 1

@@ -6,13 +6,14 @@ target has it; then nothing is spared when labels alone change, but no disk fill
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from mlarchive import fsops
 from mlarchive.records import Address
-from mlarchive.vault import Kept, Vault
+from mlarchive.vault import Held, Kept, Vault
+from mlarchived.lanes import Shared
 from mlarchived.views import Ids, Stored
 
 
@@ -22,8 +23,8 @@ class Store(Protocol):
     def vault(self, address: Address) -> contextlib.AbstractContextManager[Vault]:
         """The vault in which an object's packages are or will be."""
 
-    def stored(self, address: Address, ids: Ids | None) -> tuple[bool, Stored]:
-        """Whether there is any package of an object, and what there is of the one with some ids."""
+    def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
+        """Of each object, whether there is any package, and what of the one with some ids."""
 
     def served(self, address: Address) -> None:
         """Every target has the object."""
@@ -43,9 +44,9 @@ class VaultStore:
         del address
         return contextlib.nullcontext(self._vault)
 
-    def stored(self, address: Address, ids: Ids | None) -> tuple[bool, Stored]:
+    def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
         """As `Store.stored`."""
-        return bool(self._vault.find(address=address)), _stored(self._vault, address, ids)
+        return _stored(self._vault, wanted)
 
     def served(self, address: Address) -> None:
         """A vault keeps everything."""
@@ -57,8 +58,10 @@ class VaultStore:
 class SpoolStore:
     """A small vault for each object that is on its way, below the state folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared: Shared, lane: str) -> None:
         self._folder = folder
+        self._shared = shared
+        self._lane = lane
 
     @contextlib.contextmanager
     def vault(self, address: Address) -> Iterator[Vault]:
@@ -66,21 +69,28 @@ class SpoolStore:
         with Vault.open(self._place(address)) as vault:
             yield vault
 
-    def stored(self, address: Address, ids: Ids | None) -> tuple[bool, Stored]:
+    def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
         """As `Store.stored`; creates nothing."""
-        if not self._place(address).is_dir():
-            return False, "nothing"
-        with self.vault(address) as vault:
-            return bool(vault.find(address=address)), _stored(vault, address, ids)
+        found: dict[Address, tuple[bool, Stored]] = dict.fromkeys(wanted, (False, "nothing"))
+        # Most of a mirror's objects have nothing here.
+        if self._folder.is_dir():
+            for address, ids in wanted.items():
+                if self._place(address).is_dir():
+                    with self.vault(address) as vault:
+                        found |= _stored(vault, {address: ids})
+        return found
 
     def served(self, address: Address) -> None:
-        """Forget the object's package."""
-        fsops.remove(self._place(address))
+        """Forget the object's package, if no other lane waits for it."""
+        if self._shared.served(self._lane, address):
+            fsops.remove(self._place(address))
 
     def tidy(self, unserved: Collection[Address]) -> None:
         """As `Store.tidy`."""
-        if self._folder.is_dir():
-            wanted = {self._place(address) for address in unserved}
+        self._shared.needs(self._lane, unserved)
+        needed = self._shared.needed()
+        if needed is not None and self._folder.is_dir():
+            wanted = {self._place(address) for address in needed}
             for place in sorted(set(self._folder.iterdir()) - wanted):
                 fsops.remove(place)
 
@@ -92,13 +102,27 @@ class SpoolStore:
 def find(vault: Vault, address: Address, ids: Ids) -> Kept | None:
     """The package of an object with these ids, if the vault has it and all that it leans on."""
     found = vault.find(address=address, content_id=ids.content, state_id=ids.state)
-    return next((kept for kept in found if not kept.thin or kept.base_package_id), None)
+    return next((kept for kept in found if kept.complete), None)
 
 
-def _stored(vault: Vault, address: Address, ids: Ids | None) -> Stored:
+def _stored(
+    vault: Vault, wanted: Mapping[Address, Ids | None]
+) -> Mapping[Address, tuple[bool, Stored]]:
+    there = vault.held(list(wanted))
+    return {
+        address: (bool(held), _at_hand(vault, held, address, ids))
+        for (address, ids), held in zip(wanted.items(), there, strict=True)
+    }
+
+
+def _at_hand(vault: Vault, held: Sequence[Held], address: Address, ids: Ids | None) -> Stored:
     if ids is None:
         return "nothing"
-    if find(vault, address, ids):
+    if any(
+        one.complete and (one.content_id, one.state_id) == (ids.content, ids.state) for one in held
+    ):
         return "package"
-    full = any(not kept.thin for kept in vault.find(content_id=ids.content))
-    return "content" if full else "nothing"
+    if vault.was_pruned(address, ids.content, ids.state):
+        return "pruned"
+    whole = any(kept.complete for kept in vault.find(content_id=ids.content))
+    return "content" if whole else "nothing"

@@ -7,6 +7,7 @@ nearest known name. Knows nothing of TOML: `configfile` turns a place into a lin
 import difflib
 import re
 from collections.abc import Mapping
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -42,7 +43,7 @@ def decode(data: Mapping[str, Any], kind: type[StructType]) -> StructType:
 
 
 def _check(value: Any, hint: Any, place: Path) -> None:  # noqa: ANN401
-    plain = _unannotated(hint)
+    plain = _given(_unannotated(hint))
     if isinstance(plain, type) and issubclass(plain, Struct):
         _check_struct(value, plain, place)
     elif get_origin(plain) is dict and isinstance(value, dict):
@@ -83,6 +84,14 @@ def _check_leaf(value: Any, hint: Any, place: Path) -> None:  # noqa: ANN401
 def _plainly(message: str, value: Any) -> str:  # noqa: ANN401
     """What msgspec says, in words for someone who has never heard of it."""
     rules = [
+        (
+            r"Expected `str` matching regex '\^\(?\[1-9\].*",
+            "write a number and a unit, such as 90s, 15m, 6h or 1d",
+        ),
+        (
+            r"Expected `str` matching regex '.*name.*",
+            "write a path with {name}, and {version} if it says one, such as {name}/{version}",
+        ),
         (r"Expected `str` matching regex .*", "only letters, digits, `.`, `_` and `-` may be used"),
         (r"Expected `array` of length >= (\d+).*", r"at least \1 item is needed"),
         (r"Expected `str` of length >= 1.*", "it must not be empty"),
@@ -91,12 +100,24 @@ def _plainly(message: str, value: Any) -> str:  # noqa: ANN401
     for pattern, plain in rules:
         if re.fullmatch(pattern, message):
             return re.sub(pattern, plain, message)
-    names = {"str": "a string", "int": "an integer", "array": "an array", "object": "a table"}
+    names = {
+        "str": "a string",
+        "int": "an integer",
+        "bool": "true or false",
+        "array": "an array",
+        "object": "a table",
+    }
     expected = re.match(r"Expected `(\w+)`, got", message)
     if expected:
         wanted = names.get(expected.group(1), expected.group(1))
         return f"expected {wanted}, found {_described(value)}"
     return message
+
+
+def _given(hint: Any) -> Any:  # noqa: ANN401
+    """The type of a key that may be left out; TOML cannot say that it is nothing."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    return kinds[0] if isinstance(hint, UnionType) and len(kinds) == 1 else hint
 
 
 def _described(value: Any) -> str:  # noqa: ANN401

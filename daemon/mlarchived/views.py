@@ -65,16 +65,19 @@ class Delivered(Struct, frozen=True, kw_only=True):
             as a plain folder of files cannot hold labels.
         passed_over: What the target's policy passed over, because it held other content.
         trouble: What went wrong since.
+        marked: Whether it is marked there as gone from its source.
     """
 
     given: Ids | None = None
     ids: Ids | None = None
     passed_over: Ids | None = None
     trouble: Trouble | None = None
+    marked: bool = False
 
 
-Stored: TypeAlias = Literal["nothing", "content", "package"]
-"""Whether the vault holds the package of `Packed.ids`, only its content, or neither."""
+Stored: TypeAlias = Literal["nothing", "pruned", "content", "package"]
+"""Whether the vault holds the package of `Packed.ids`, only its content, or neither; and whether
+its retention removed the package."""
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -91,6 +94,8 @@ class View(Struct, frozen=True, kw_only=True):
         delivered: What the ledger knows, by target.
         holdings: What the targets say themselves, by target; None where one holds nothing.
         silent: Targets that could not be asked, and why.
+        gone_at: Since when the source shows it no more, ms since 1970 UTC; 0 if it does, or if
+            what the source was asked for is not about it.
     """
 
     address: Address
@@ -103,6 +108,7 @@ class View(Struct, frozen=True, kw_only=True):
     delivered: Mapping[str, Delivered] = {}
     holdings: Mapping[str, Holding | None] = {}
     silent: Mapping[str, str] = {}
+    gone_at: int = 0
 
     @property
     def look(self) -> Marks | None:

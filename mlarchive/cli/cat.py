@@ -3,6 +3,7 @@
 import argparse
 import shutil
 
+from mlarchive.cli.bases import add_bases
 from mlarchive.cli.console import Console, writing
 from mlarchive.cli.objects import one_object
 from mlarchive.errors import UsageError
@@ -26,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("locator", metavar="LOCATOR", help="an object; its path may follow //")
     parser.add_argument("path", metavar="PATH", nargs="?", default="", help="the file")
+    add_bases(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     if console.json:
         raise UsageError("cat writes the bytes of a file, which are no JSON")
-    with one_object(arguments.locator, console) as (locator, snapshot, _):
+    with one_object(arguments.locator, console, arguments.base) as (locator, snapshot, _):
         path = arguments.path or locator.selector.path
         if not path:
             raise UsageError(

@@ -1,16 +1,21 @@
 """The command line's grammar: argparse, with errors as ours, and the arguments verbs share."""
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mlarchive.errors import NotFoundError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
+    from mlarchive.cli.console import Console
     from mlarchive.registries.base import WritePolicy
     from mlarchive.registries.locator import Locator
 
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 _PLAIN = "\0"
 """Marks a word that follows a `--`; no argument of a process can hold it."""
@@ -59,15 +64,87 @@ def _unhidden(value: Any) -> Any:  # noqa: ANN401  (anything that argparse makes
     return [_unhidden(item) for item in value] if isinstance(value, list) else value
 
 
-def locators(texts: Sequence[str]) -> "list[Locator]":
+def parsed(
+    words: Sequence[str], verbs: Sequence[str], build: Callable[[Iterable[str]], Parser]
+) -> argparse.Namespace:
+    """What a command line says; of the verbs only those are imported that it may mean.
+
+    Args:
+        words: The command line.
+        verbs: All verbs.
+        build: Makes the parser that knows some verbs.
+
+    Raises:
+        UsageError: It is wrong.
+    """
+    named = [verb for verb in verbs if verb in words]
+    if named and not {"-h", "--help"} & set(words):
+        # Whoever made a mistake is told of all verbs.
+        with contextlib.suppress(UsageError):
+            return build(named).parse_args(words)
+    return build(verbs).parse_args(words)
+
+
+def allow_what_is_set(environment: Mapping[str, str]) -> None:
+    """Let packages take what the operator allows in `MLARCHIVE_MAX_*`.
+
+    Raises:
+        ConfigError: One of them is no size.
+    """
+    if any(name.startswith("MLARCHIVE_MAX_") for name in environment):
+        from mlarchive.package.limits import allow, limits_from
+
+        allow(limits_from(environment))
+
+
+def locators(texts: Sequence[str], *, archived: bool = False) -> "list[Locator]":
     """Parse locators.
+
+    Args:
+        texts: As they were written.
+        archived: Whether they mean archived versions too.
 
     Raises:
         LocatorError: One does not follow the grammar.
+        UnsupportedError: One names a registry that archives nothing.
     """
+    from msgspec.structs import replace
+
     from mlarchive.registries.locator import parse
 
-    return [parse(text) for text in texts]
+    parsed = [parse(text) for text in texts]
+    if not archived:
+        return parsed
+    for locator in parsed:
+        if locator.scheme != "azureml":
+            raise UnsupportedError(
+                f"{locator.text} archives no versions, so --archived is not for it",
+                hint="leave it out; it is for azureml:// sources",
+            )
+    return [replace(one, selector=replace(one.selector, archived=True)) for one in parsed]
+
+
+def add_archived(parser: argparse.ArgumentParser) -> None:
+    """Take versions too that a registry hides from lists."""
+    parser.add_argument(
+        "--archived", action="store_true", help="archived versions too, of azureml:// sources"
+    )
+
+
+def vault_folder(text: str) -> Path:
+    """The folder of a vault that is named whole.
+
+    Raises:
+        UsageError: It is something else.
+        NotFoundError: It is not there.
+    """
+    (locator,) = locators([text])
+    if locator.scheme != "vault" or str(locator) != locator.origin:
+        raise UsageError(f"{text} is no whole vault", hint="name vault:DIR")
+    folder = Path(locator.registry)
+    if not folder.is_dir():
+        raise NotFoundError(f"{folder} is not a folder", hint="check the path after vault:")
+    return folder
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +163,19 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         "write a new version",
     )
     parser.add_argument("--rename", metavar="NAME", default="", help="write under another name")
+    parser.add_argument(
+        "--stage-as",
+        choices=("field", "tag"),
+        default="field",
+        help="Neptune: keep a version's stage in the field old_sys/stage (default), or as a tag",
+    )
+    parser.add_argument(
+        "--type",
+        choices=("custom_model", "mlflow_model", "triton_model"),
+        default="",
+        help="what a folder is registered as in an azureml:// target; mlflow_model by default if "
+        "an MLmodel file lies in it, else custom_model",
+    )
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
@@ -95,12 +185,42 @@ def add_dry_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Whom a reader of packages believes."""
+    group = parser.add_argument_group("signatures")
+    group.add_argument(
+        "--trust",
+        type=place,
+        metavar="POLICY",
+        help="read only packages that this policy trusts (spec/trust.md)",
+    )
+    group.add_argument(
+        "--at", metavar="TIME", help="judge signatures as of then, such as 2026-03-05; now if none"
+    )
+
+
+def judge_as_told(arguments: argparse.Namespace, console: "Console") -> None:
+    """Take in what `add_trust` took, if the verb has it.
+
+    Raises:
+        UsageError: There is a time and no policy.
+    """
+    console.policy = getattr(arguments, "trust", None) or console.policy
+    console.judged_at = getattr(arguments, "at", None) or ""
+    if console.judged_at and not console.policy:
+        raise UsageError("--at goes with --trust POLICY")
+
+
 def policy(arguments: argparse.Namespace) -> "WritePolicy":
     """What `add_policy` took in."""
     from mlarchive.registries.base import WritePolicy
 
     return WritePolicy(
-        versions=arguments.versions, conflict=arguments.conflict, rename=arguments.rename
+        versions=arguments.versions,
+        conflict=arguments.conflict,
+        rename=arguments.rename,
+        stage=arguments.stage_as,
+        model_type=arguments.type,
     )
 
 
@@ -110,12 +230,19 @@ def target_policy(arguments: argparse.Namespace, target: "Locator") -> "WritePol
     Raises:
         UnsupportedError: The target keeps names and numbers as they are at the source.
     """
+    from mlarchive.registries.base import KEEPING_NAMES
+
     wanted = policy(arguments)
-    if target.scheme in {"vault", "dir"} and (wanted.rename or wanted.versions == "next"):
+    if target.scheme in KEEPING_NAMES and (wanted.rename or wanted.versions == "next"):
         option = "--rename" if wanted.rename else "--versions next"
         raise UnsupportedError(
             f"{target.text} keeps names and version numbers as they are, so {option} is not for it",
             hint="leave it out; it is for servers",
+        )
+    if wanted.model_type and target.scheme != "azureml":
+        raise UnsupportedError(
+            f"models of {target.text} have no types, so --type is not for it",
+            hint="leave it out; it is for azureml:// targets",
         )
     return wanted
 
@@ -149,3 +276,34 @@ def tag(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return key, value
+
+
+def moment(text: str) -> int:
+    """A time, as ISO 8601 writes it, in ms since 1970 UTC; UTC where it names no zone."""
+    from datetime import UTC, datetime
+
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time such as 2026-03-05 or 2026-03-05T14:00"
+        ) from None
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def size(text: str) -> int:
+    """A number of bytes, such as `50MB`."""
+    from mlarchive.package.limits import parse_size
+
+    found = parse_size(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write bytes, or such as 50MB")
+    return found
+
+
+def duration(text: str) -> float:
+    """A span of time in seconds, such as `30d`, `12h`, `90min`, `45s`."""
+    found = re.fullmatch(r"([0-9]{1,9}) ?(s|min|h|d|w)", text)
+    if not found or not int(found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no span of time; write such as 30d or 12h")
+    return float(int(found[1]) * _SECONDS[found[2]])

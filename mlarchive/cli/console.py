@@ -6,10 +6,12 @@ too.
 """
 
 import contextlib
+import functools
 import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlarchive.cli.documents import complete, error_document
@@ -19,6 +21,7 @@ from mlarchive.errors import MlarchiveError, UsageError
 if TYPE_CHECKING:
     from mlarchive.cli.progress import Bar
     from mlarchive.records import Loss
+    from mlarchive.trust import Trust
 
 _MOST_LOSSES = 20
 
@@ -55,7 +58,14 @@ def open_standard_streams() -> None:
 
 
 class Console:
-    """Standard output and error of one command."""
+    """Standard output and error of one command.
+
+    Attributes:
+        environment: Of the process.
+        json: Whether standard output is for a program.
+        policy: The file that says whom the command believes; "" for everybody.
+        judged_at: The time at which signatures are judged; "" for now.
+    """
 
     def __init__(self, *, environment: Mapping[str, str], json: bool) -> None:
         """Take note of where the output goes.
@@ -66,7 +76,27 @@ class Console:
         """
         self.environment = environment
         self.json = json
+        self.policy = environment.get("MLARCHIVE_TRUST", "")
+        self.judged_at = ""
         self._bar: Bar | None = None
+
+    @functools.cached_property
+    def trust(self) -> "Trust | None":
+        """Whom this command believes; everybody where no policy is named.
+
+        Raises:
+            ConfigError: The policy, or the time at which it is to judge, is wrong.
+            RotationError: A change of its keys is not theirs.
+        """
+        if not self.policy:
+            return None
+        import time
+
+        from mlarchive.trust import Trust
+        from mlarchive.trust.policy import moment, read_policy
+
+        when = moment(self.judged_at) if self.judged_at else time.time_ns() // 1_000_000
+        return Trust(policy=read_policy(Path(self.policy)), when=when)
 
     def say(self, text: str = "") -> None:
         """A line for a person on standard output; nothing with `--json`."""
@@ -84,6 +114,11 @@ class Console:
             text = json.dumps(complete(value), separators=(",", ":"))
             with writing():
                 sys.stdout.write(f"{text}\n")
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person is at a terminal and can be asked."""
+        return not self.json and sys.stdin.isatty() and sys.stderr.isatty()
 
     def note(self, text: str) -> None:
         """A line on standard error, for whoever watches."""

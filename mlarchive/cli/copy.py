@@ -1,11 +1,13 @@
 """`mlarchive copy`: objects of one registry become objects of another."""
 
 import argparse
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli.commandline import (
+    add_archived,
     add_dry_run,
     add_policy,
     locators,
@@ -15,13 +17,23 @@ from mlarchive.cli.commandline import (
 )
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import Ending
+from mlarchive.cli.filters import add_filters, wanted
+from mlarchive.cli.labelling import add_labels, read_labelled
 from mlarchive.cli.objects import addresses, opened, scratch_home
 from mlarchive.cli.receipts import tell_plan, tell_receipt
 from mlarchive.cli.restoring import add_restore, refuse_strays, restore
+from mlarchive.cli.sidebyside import check_source, in_turn, shared
+from mlarchive.cli.sources import add_source_options, tell_sources
+from mlarchive.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from mlarchive.pack import Progress
     from mlarchive.records import Address
     from mlarchive.registries.base import Source, Target
+    from mlarchive.registries.locator import Locator
 
 SUMMARY = "copy objects from one registry into another"
 DESCRIPTION = """\
@@ -32,8 +44,12 @@ EXAMPLES = """\
 examples:
   mlarchive copy mlflow+http://127.0.0.1:5000#models/wine/3 mlflow+http://127.0.0.1:5001
   mlarchive copy 'mlflow+http://127.0.0.1:5000#models/*' mlflow+http://127.0.0.1:5001 --keep vault
+  mlarchive copy mlflow+http://127.0.0.1:5000 mlflow+http://127.0.0.1:5001 --experiment wine
+  mlarchive copy mlflow: mlflow+http://127.0.0.1:5001 --stage Production --tag team=cellar
   mlarchive copy vault:vault#models/wine mlflow+http://127.0.0.1:5001 --dry-run
+  mlarchive copy dir:prostate azureml://registries/R --name prostate --version 3 --tag task=ct
   mlarchive copy mlflow-export:old-export mlflow+http://127.0.0.1:5001
+  mlarchive copy --workers 20 'neptune:#registered-models/*' 'neptune:#models/*' neptune:
   mlarchive copy vault:vault mlflow+postgresql://db/mlflow --restore --artifacts /srv/artifacts
 """
 
@@ -41,56 +57,146 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="a locator; see mlarchive -h")
-    targets = "mlflow+http://…, vault:DIR, mlflow-export:DIR or dir:DIR"
+    targets = (
+        "mlflow+http://…, azureml://…, neptune://…, vault:DIR, mlflow-export:DIR, innereye:DIR "
+        "or dir:DIR"
+    )
     parser.add_argument("target", metavar="TARGET", help=targets)
     parser.add_argument("--keep", type=place, metavar="DIR", help="keep the packages in this vault")
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=1,
+        metavar="N",
+        help="copy N objects at a time, from sources that can be read so (neptune://…)",
+    )
+    parser.add_argument(
+        "--share",
+        action="store_true",
+        help="let Azure ML copy by itself, from a workspace into a registry of its tenant",
+    )
     add_policy(parser)
+    add_archived(parser)
+    add_filters(parser)
+    add_labels(parser)
     add_restore(parser)
     add_dry_run(parser)
+    add_source_options(parser)
+
+
+def _workers(text: str) -> int:
+    """How many at a time.
+
+    Raises:
+        ValueError: It is no number, or not above 0; argparse says so.
+    """
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Copy everything that the sources name."""
     from mlarchive.registries.opening import open_target
 
-    *sources, target_locator = locators([*arguments.sources, arguments.target])
+    sources = locators(arguments.sources, archived=arguments.archived)
+    (target_locator,) = locators([arguments.target])
     refuse_strays(arguments)
     if arguments.restore:
-        keep = None if arguments.dry_run else arguments.keep
-        return restore(sources, target_locator, arguments, console, keep=keep)
+        chosen = partial(wanted, arguments)
+        return restore(sources, target_locator, arguments, console, choose=chosen)
     target_policy(arguments, target_locator)
+    if arguments.share:
+        return _share(sources, target_locator, arguments, console)
+    if arguments.keep and arguments.workers > 1:
+        raise UsageError("--keep goes with one worker: a vault is written by one at a time")
+    tell_sources(arguments, console)
     end = Ending()
-    with open_target(target_locator, environment=console.environment) as target:
+    with open_target(
+        target_locator,
+        environment=console.environment,
+        interactive=console.interactive,
+    ) as target:
+        reached = shared(target, arguments.workers)
         for locator in sources:
             with opened(locator, console) as source:
-                for address in addresses(source, locator):
+                check_source(source, arguments.workers)
+                carry = partial(_copy, source, reached, arguments, console)
+                found = addresses(source, locator, wanted(arguments, locator))
+                for address, done in in_turn(carry, found, arguments.workers):
                     with end.outlasting(address, console):
-                        end.take(_copy(source, address, target, arguments, console))
+                        end.take(done()())
     return end.status
+
+
+def _share(
+    sources: "list[Locator]",
+    target_locator: "Locator",
+    arguments: argparse.Namespace,
+    console: Console,
+) -> int:
+    """Have a registry of Azure ML copy by itself.
+
+    Raises:
+        UnsupportedError: An end is no place of Azure ML.
+        UsageError: A package or a rehearsal is asked for too.
+    """
+    if any(locator.scheme != "azureml" for locator in (*sources, target_locator)):
+        raise UnsupportedError(
+            "--share is for copies from a workspace of Azure ML into a registry of it",
+            hint="leave it out; the copy then goes by way of a package",
+        )
+    if arguments.keep or arguments.dry_run:
+        raise UsageError("--share makes no package, so --keep and --dry-run do not go with it")
+    from mlarchive.registries.opening import open_target
+
+    end = Ending()
+    with open_target(
+        target_locator, environment=console.environment, interactive=console.interactive
+    ) as target:
+        for locator in sources:
+            with opened(locator, console) as source:
+                # Both are places of Azure ML, which alone can share.
+                carry = partial(source.share, target=target, policy=policy(arguments))  # type: ignore[attr-defined]
+                for address in addresses(source, locator, wanted(arguments, locator)):
+                    with end.outlasting(address, console):
+                        end.take(tell_receipt(carry(address), console))
+    return end.status
+
+
+def _progress(
+    address: "Address", arguments: argparse.Namespace, console: Console
+) -> "AbstractContextManager[Progress | None]":
+    """One line for one object; several at a time are told of when each is done."""
+    if arguments.workers > 1:
+        return nullcontext()
+    return console.progress(f"copying {address.name}")
 
 
 def _copy(
     source: "Source",
-    address: "Address",
     target: "Target",
     arguments: argparse.Namespace,
     console: Console,
-) -> int:
+    address: "Address",
+) -> "Callable[[], int]":
+    """Copy an object; returns what tells of it, and gives the exit status."""
     from mlarchive.copy import Way, copy, plan_copy
     from mlarchive.registries.opening import packing_time
     from mlarchive.vault import Vault
 
-    snapshot = source.read(address)
+    snapshot = read_labelled(source, address, arguments)
     with ExitStack() as stack:
         keeps = arguments.keep and not arguments.dry_run
         way = Way(
             scratch=scratch_home(console),
             packed_at=packing_time(console.environment),
             keep=stack.enter_context(Vault.open(Path(arguments.keep))) if keeps else None,
-            progress=stack.enter_context(console.progress(f"copying {address.name}")),
+            progress=stack.enter_context(_progress(address, arguments, console)),
         )
         if arguments.dry_run:
             plan = plan_copy(snapshot, target, policy(arguments), way)
-            return tell_plan(snapshot.address, plan, console, read_losses=snapshot.losses)
+            return partial(tell_plan, address, plan, console, read_losses=snapshot.losses)
         copied = copy(snapshot, target, policy(arguments), way)
-    return tell_receipt(copied.receipt, console, read_losses=copied.read_losses)
+    return partial(tell_receipt, copied.receipt, console, read_losses=copied.read_losses)

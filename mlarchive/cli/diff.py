@@ -4,13 +4,15 @@ import argparse
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from mlarchive.cli.bases import add_bases
 from mlarchive.cli.console import Console
 from mlarchive.cli.differences import lines
 from mlarchive.cli.ending import DIFFERENT
 from mlarchive.cli.objects import one_object, scratch_home
+from mlarchive.cli.sources import add_source_options, tell_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mlarchive.difference.model import Difference
     from mlarchive.snapshot import Snapshot
@@ -41,15 +43,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("before", metavar="A", help="one object; see mlarchive -h")
     parser.add_argument("after", metavar="B", help="another")
+    add_bases(parser)
+    add_source_options(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Compare two objects."""
     from mlarchive.difference.compare import compare
 
+    tell_sources(arguments, console)
     with ExitStack() as stack:
         before, after = (
-            stack.enter_context(_identified(text, console))
+            stack.enter_context(_identified(text, console, arguments.base))
             for text in (arguments.before, arguments.after)
         )
         with console.progress("comparing") as progress:
@@ -61,12 +66,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 @contextmanager
-def _identified(text: str, console: Console) -> "Iterator[Snapshot]":
+def _identified(text: str, console: Console, bases: "Sequence[str]") -> "Iterator[Snapshot]":
     """The object that a locator names, as a package gives it; packed if it is in none."""
     from mlarchive.copy import Way, packaged
     from mlarchive.registries.opening import packing_time
 
-    with one_object(text, console) as (_, snapshot, _), ExitStack() as stack:
+    lending = bases if text.partition("#")[0].endswith(".mlpkg") else ()
+    with one_object(text, console, lending) as (_, snapshot, _), ExitStack() as stack:
         if snapshot.content_id:
             yield snapshot
             return

@@ -85,13 +85,18 @@ def _record_lines(record: "RecordChange") -> "Iterator[str]":
 def _change_line(change: "Change") -> str:
     label = f"{change.sign} {change.field}{f' {change.name}' if change.name else ''}"
     before, after = (
-        wording.moment(int(text)) if change.field in _TIMES and text else text
+        _moment(int(text)) if change.field in _TIMES and text else text
         for text in (change.before, change.after)
     )
     if before is not None and after is not None:
         return f"{label}: {_two(before, after)}"
     text = after if before is None else before
     return label if text == change.name or text is None else f"{label}: {_short(text)}"
+
+
+def _moment(milliseconds: int) -> str:
+    """A time to the millisecond, by which two may differ."""
+    return f"{wording.moment(milliseconds).removesuffix(' UTC')}.{milliseconds % 1000:03} UTC"
 
 
 def _two(before: str, after: str) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from mlarchive.cli.console import Console
 from mlarchive.cli.documents import error_document
+from mlarchive.cli.explaining import as_ours
 from mlarchive.errors import (
     AccessError,
     Interrupted,
@@ -34,6 +35,8 @@ class Ending:
     def outlasting(self, name: object, console: Console) -> Iterator[None]:
         """Report an object's failure and go on, unless the next would fail of the same.
 
+        A defect, of ours or of a client library, costs the object at hand and no more.
+
         Args:
             name: Of the object.
             console: Where the failure is told.
@@ -43,14 +46,20 @@ class Ending:
         """
         try:
             yield
-        except (StorageError, UnavailableError, AccessError, Interrupted):
+        except BrokenPipeError:
             raise
-        except MlarchiveError as error:
-            named = str(name) in error.message
-            console.note(f"error: {error.message if named else f'{name}: {error.message}'}")
-            if error.hint:
-                console.note(f"hint: {error.hint}")
-            console.document({"address": str(name), "error": error_document(error)})
-            if not self._failed and self.status != DAMAGE:
-                self.status = error.exit_status
-            self._failed = True
+        except Exception as error:
+            failure = as_ours(error)
+            if isinstance(failure, (StorageError, UnavailableError, AccessError, Interrupted)):
+                raise
+            self._fail(name, failure, console)
+
+    def _fail(self, name: object, error: MlarchiveError, console: Console) -> None:
+        named = str(name) in error.message
+        console.note(f"error: {error.message if named else f'{name}: {error.message}'}")
+        if error.hint:
+            console.note(f"hint: {error.hint}")
+        console.document({"address": str(name), "error": error_document(error)})
+        if not self._failed and self.status != DAMAGE:
+            self.status = error.exit_status
+        self._failed = True

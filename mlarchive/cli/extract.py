@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
+from mlarchive.cli.bases import add_bases
 from mlarchive.cli.commandline import new_place, place
 from mlarchive.cli.console import Console
 from mlarchive.cli.documents import known
+from mlarchive.cli.ending import WITH_LOSSES
 from mlarchive.cli.objects import one_object
 from mlarchive.errors import ConflictError, UsageError
 
@@ -40,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the new folder; named as the package by default",
     )
+    add_bases(parser)
     parser.add_argument("--dry-run", action="store_true", help="list the files, write nothing")
 
 
@@ -48,7 +51,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from mlarchive.inspect import chosen, leaves
     from mlarchive.package import extract
 
-    with one_object(arguments.package, console) as (locator, snapshot, _):
+    with one_object(arguments.package, console, arguments.base) as (locator, snapshot, _):
         folder = _folder(arguments.directory, locator)
         paths = arguments.paths or [path for path in (locator.selector.path,) if path]
         found = chosen(leaves(snapshot, alone=bool(locator.selector.name)), paths)
@@ -61,9 +64,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         with console.progress("extracting", sum(leaf.size for leaf in found)) as progress:
             streams = (leaf.as_file() for leaf in found)
             total = extract(streams, folder, progress=progress)
-    console.document({"path": str(folder), "files": len(found), "bytes": total})
+    lost = snapshot.losses
+    console.document(
+        {"path": str(folder), "files": len(found), "bytes": total, "read_losses": lost}
+    )
     console.say(f"{folder}: {wording.count(len(found), 'file')}, {wording.size(total)}")
-    return 0
+    console.losses(lost)
+    return WITH_LOSSES if lost else 0
 
 
 def _folder(given: str | None, locator: "Locator") -> Path:

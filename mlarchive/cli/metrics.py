@@ -163,6 +163,7 @@ def _documents(series: "Sequence[Series]") -> Iterator[dict[str, object]]:
             "record": one.record,
             "key": one.entry.key,
             "dataset": one.entry.dataset,
+            "step_decimals": one.entry.step_decimals,
         }
         first = 0
         for block in _json_blocks(one):
@@ -217,16 +218,19 @@ def _row(one: "Series", summary: "Summary") -> tuple[str, ...]:
     return (
         name,
         str(summary.points),
-        _steps(summary),
+        _steps(summary, one.entry.step_decimals),
         *(_rounded(value) for value in (summary.last, summary.low, summary.high)),
         f"{summary.nans} NaN" if summary.nans else "",
     )
 
 
-def _steps(summary: "Summary") -> str:
-    if summary.first_step == summary.last_step:
-        return "" if summary.first_step is None else str(summary.first_step)
-    return f"{summary.first_step}..{summary.last_step}"
+def _steps(summary: "Summary", decimals: int) -> str:
+    from mlarchive.package.columns import step_text
+
+    if summary.first_step is None or summary.last_step is None:
+        return ""
+    first, last = (step_text(n, decimals) for n in (summary.first_step, summary.last_step))
+    return first if first == last else f"{first}..{last}"
 
 
 def _rounded(value: float | None) -> str:

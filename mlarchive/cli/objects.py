@@ -8,11 +8,12 @@ from mlarchive.cli.console import Console
 from mlarchive.errors import AccessError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mlarchive.package import Package
     from mlarchive.records import Address
     from mlarchive.registries.base import Source
+    from mlarchive.registries.filtering import Filter
     from mlarchive.registries.locator import Locator
     from mlarchive.snapshot import Snapshot
 
@@ -22,27 +23,48 @@ def opened(locator: "Locator", console: Console) -> "Iterator[Source]":
     """Open a registry to read from."""
     from mlarchive.registries.opening import open_source
 
-    with open_source(locator, environment=console.environment) as source:
+    with open_source(
+        locator,
+        environment=console.environment,
+        trust=console.trust,
+        interactive=console.interactive,
+    ) as source:
         yield source
 
 
-def addresses(source: "Source", locator: "Locator") -> "list[Address]":
+def addresses(
+    source: "Source", locator: "Locator", wanted: "Filter | None" = None
+) -> "list[Address]":
     """The objects that a locator means; of a whole registry, those that a mirror would take.
+
+    Args:
+        source: The registry.
+        locator: What is meant there.
+        wanted: Which of these are wanted; None for all.
 
     Raises:
         NotFoundError: There is none.
+        UnsupportedError: The registry does not tell what is asked of its objects.
     """
+    from mlarchive.registries.base import WholeSource
+    from mlarchive.registries.filtering import Chooser, Filter
+
     selector = locator.selector
-    if selector.kind:
-        found = [listing.address for listing in source.ls(selector)]
+    chooser = Chooser(wanted or Filter(), locator.origin)
+    if isinstance(source, WholeSource) and not selector.kind:
+        found = list(source.everything(chooser))
+    elif selector.kind or wanted not in {None, Filter()}:
+        found = sorted((one.address for one in chooser(source.ls(selector))), key=_by_number)
     else:
-        found = [ref.address for ref in source.changes(selector)]
+        found = sorted((ref.address for ref in source.changes(selector)), key=_by_number)
+    chooser.check()
     if not found:
+        none = "no object that is as asked" if chooser.seen else "nothing that is there"
         raise NotFoundError(
-            f"{locator.text} names nothing that is there",
+            f"{locator.text} names {none}",
             hint=f"`mlarchive ls {locator.origin}` lists what there is",
         )
-    return sorted(found, key=_by_number)
+    return found
 
 
 def _by_number(address: "Address") -> tuple[str, str, int, str]:
@@ -67,9 +89,33 @@ def one_address(source: "Source", locator: "Locator") -> "Address":
     return found[0]
 
 
+def package_path(text: str) -> Path:
+    """The file of a package that is named.
+
+    Raises:
+        UsageError: Something else is named.
+    """
+    from mlarchive.registries.locator import parse
+
+    if Path(text).is_file():
+        # A file that was carried may have lost its suffix.
+        return Path(text)
+    locator = parse(text)
+    if locator.scheme != "package" or str(locator) != locator.origin:
+        raise UsageError(f"{text} is not a package file", hint="name FILE.mlpkg")
+    return Path(locator.registry)
+
+
 @contextmanager
-def one_object(text: str, console: Console) -> "Iterator[tuple[Locator, Snapshot, Package | None]]":
+def one_object(
+    text: str, console: Console, bases: "Sequence[str]" = ()
+) -> "Iterator[tuple[Locator, Snapshot, Package | None]]":
     """Read the one object that a locator names.
+
+    Args:
+        text: The locator.
+        console: For its environment.
+        bases: What `--base` named.
 
     Yields:
         The locator, the object, and the package that is about it, where the source has one.
@@ -77,10 +123,31 @@ def one_object(text: str, console: Console) -> "Iterator[tuple[Locator, Snapshot
     from mlarchive.registries.locator import parse
 
     locator = parse(text)
-    with opened(locator, console) as source:
+    with _opened_with(bases, locator, console) as source:
         address = one_address(source, locator)
         package_of = getattr(source, "package_of", lambda _: None)
         yield locator, source.read(address), package_of(address)
+
+
+@contextmanager
+def _opened_with(
+    bases: "Sequence[str]", locator: "Locator", console: Console
+) -> "Iterator[Source]":
+    if not bases:
+        with opened(locator, console) as source:
+            yield source
+        return
+    from mlarchive.cli.bases import lenders
+    from mlarchive.registries.packagefile import PackageRegistry
+
+    if locator.scheme != "package":
+        raise UsageError(
+            f"{locator.text} is no package file, and only these lean on others",
+            hint="leave --base out",
+        )
+    path = Path(locator.registry)
+    with lenders(bases, console) as others, PackageRegistry(others.open(path), path) as source:
+        yield source
 
 
 def scratch_home(console: Console) -> Path:

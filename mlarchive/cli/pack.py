@@ -2,38 +2,58 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
-from mlarchive.cli.commandline import add_dry_run, locators, new_place, place, tag
+from mlarchive.cli.bases import add_bases, leaving_out
+from mlarchive.cli.commandline import add_archived, add_dry_run, locators, new_place, place
 from mlarchive.cli.console import Console, writing
 from mlarchive.cli.documents import complete, known
 from mlarchive.cli.ending import WITH_LOSSES, Ending
+from mlarchive.cli.filters import add_filters, wanted
+from mlarchive.cli.labelling import add_labels, read_labelled
 from mlarchive.cli.objects import addresses, opened
+from mlarchive.cli.secrets import add_recipients, add_signing, private_keys, recipients
+from mlarchive.cli.sources import add_source_options, tell_sources
+from mlarchive.cli.split import add_volume_size
+from mlarchive.cli.travelling import add_wheels, travelling
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlarchive.pack import Packed
+    from collections.abc import Sequence
+
+    from mlarchive.pack import Packed, Signatures
     from mlarchive.records import Address
     from mlarchive.registries.base import Source
     from mlarchive.registries.locator import Locator
     from mlarchive.snapshot import Snapshot
+    from mlarchive.trust.keys import PrivateKey
     from mlarchive.vault import Vault
+
+ENCRYPTED = ".age"
 
 SUMMARY = "make packages of objects of a registry, or of a folder"
 DESCRIPTION = """\
 Make a package of an object with all that hangs on it: a model version with its run, metrics,
 files and environment; a folder with its files. One object goes to a file, several to a vault,
 which is a folder of packages. A package gets its name only when it is complete and verified.
-Of files, names and bytes are kept; owners, modes and times are not.
+Of files, names and bytes are kept; owners, modes and times are not. With --base or --have a package
+is thin: it leaves out what the other side has, and is read together with it.
 """
 EXAMPLES = """\
 examples:
   mlarchive pack mlflow+http://127.0.0.1:5000#models/wine/3 -o wine-3.mlpkg
   mlarchive pack 'mlflow+http://127.0.0.1:5000#models/*' -o vault/
   mlarchive pack dir:resnet50 -o resnet50.mlpkg --name resnet50 --version 2 --tag task=vision
+  mlarchive pack models:/wine/4 -o wine-4-thin.mlpkg --base wine-3.mlpkg
+  mlarchive pack models:/wine/4 -o wine-4-thin.mlpkg --base vault:vault --have clinic.have
+  mlarchive pack models:/wine/3 -o wine-3.mlpkg --sign lab-2026.key
+  mlarchive pack models:/wine/3 -o wine-3.mlpkg.age --encrypt clinic.age-pub
+  mlarchive pack models:/wine/3 -o wine-3.mlpkg --volume-size dvd
+  mlarchive pack models:/wine/3 -o wine-3.mlpkg --with-wheels --wheels-for linux_x86_64:3.11
   mlarchive pack models:/wine@champion -o - | ssh backup 'cat > wine.mlpkg'
 """
 
@@ -49,26 +69,59 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="FILE.mlpkg for one object, a folder (a vault) for any number, - for standard output",
     )
-    folder = parser.add_argument_group("for dir: sources")
-    folder.add_argument("--name", default="", help="its name; the folder's own by default")
-    folder.add_argument("--version", default="", help="its version")
-    folder.add_argument("--description", default="", help="free text")
-    folder.add_argument(
-        "--tag", action="append", type=tag, default=[], metavar="KEY=VALUE", help="may be repeated"
+    add_archived(parser)
+    add_filters(parser)
+    add_labels(parser)
+    add_bases(
+        parser,
+        "FILE.mlpkg or vault:DIR that the other side has: what is there is left out, what is close"
+        " to it is packed as differences; may be repeated",
     )
+    parser.add_argument(
+        "--have",
+        type=place,
+        metavar="FILE",
+        help="what the other side has, by `mlarchive have`; only of this is anything left out",
+    )
+    add_signing(parser, "each package")
+    add_recipients(parser.add_argument_group("to keep it from others (spec/secrecy.md)"))
+    add_volume_size(parser.add_argument_group("to cut it (spec/volumes.md); OUT is a new folder"))
+    add_wheels(parser)
     add_dry_run(parser)
+    add_source_options(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Pack everything that the locators name."""
-    sources = locators(arguments.sources)
+    tell_sources(arguments, console)
+    sources = locators(arguments.sources, archived=arguments.archived)
+    if (arguments.base or arguments.have) and not _is_one(arguments.output):
+        raise UsageError(
+            "--base and --have are for one package; a vault leaves out by itself what it holds",
+            hint="name a FILE.mlpkg with -o, or leave them out",
+        )
     if arguments.output != "-":
         _refuse_output_within(sources, new_place(arguments.output))
+    if bool(arguments.recipients) != arguments.output.endswith(ENCRYPTED):
+        raise UsageError(
+            f"what is encrypted goes into a FILE{ENCRYPTED}, and nothing else does",
+            hint=f"give both --encrypt and -o FILE.mlpkg{ENCRYPTED}, or neither",
+        )
+    if arguments.volume_size and (arguments.output == "-" or not _is_one(arguments.output)):
+        raise UsageError(
+            "volumes are of one package, and go into a new folder",
+            hint="name it with -o, such as wine-3.mlpkg",
+        )
     if arguments.dry_run:
         return _plan(sources, arguments, console)
-    if arguments.output == "-" or arguments.output.endswith(".mlpkg"):
+    if _is_one(arguments.output):
         return _to_one(sources, arguments, console)
     return _to_vault(sources, arguments, console)
+
+
+def _is_one(output: str) -> bool:
+    """Whether one package is written, and no vault."""
+    return output == "-" or output.endswith((".mlpkg", ENCRYPTED))
 
 
 def _refuse_output_within(sources: "list[Locator]", output: Path) -> None:
@@ -88,43 +141,94 @@ def _refuse_output_within(sources: "list[Locator]", output: Path) -> None:
 
 
 def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Console) -> int:
+    from msgspec.structs import replace
+
     from mlarchive.pack import pack, pack_file
+    from mlarchive.package.volumes.sizes import volume_size
+    from mlarchive.packoutward import pack_outward
     from mlarchive.registries.opening import packing_time
+    from mlarchive.trust.carrying import signature_losses
 
     if len(sources) > 1:
         raise _too_many(arguments.output, len(sources))
     if arguments.output == "-":
         _refuse_unfit_output(console)
-    with opened(sources[0], console) as source:
-        found = addresses(source, sources[0])
+    keys = private_keys(arguments.sign, arguments)
+    who = recipients(arguments)
+    with ExitStack() as stack:
+        source = stack.enter_context(opened(sources[0], console))
+        found = addresses(source, sources[0], wanted(arguments, sources[0]))
         if len(found) > 1:
             raise _too_many(arguments.output, len(found))
-        snapshot = _read(source, found[0], arguments)
+        snapshot = stack.enter_context(
+            travelling(read_labelled(source, found[0], arguments), arguments, console)
+        )
         packed_at = packing_time(console.environment)
-        with console.progress("packing", _raw_size(snapshot)) as progress:
+        signatures = _signatures(keys, snapshot)
+        with (
+            leaving_out(arguments, snapshot.address.name, console) as elsewhere,
+            console.progress("packing", _raw_size(snapshot)) as progress,
+        ):
+            write = partial(
+                pack,
+                snapshot,
+                packed_at=packed_at,
+                elsewhere=elsewhere,
+                progress=progress,
+                signatures=signatures,
+            )
             if arguments.output == "-":
                 with writing():
-                    packed = pack(
-                        snapshot, console.bytes_out, packed_at=packed_at, progress=progress
-                    )
+                    packed = write(console.bytes_out)
+            elif who or arguments.volume_size:
+                packed = pack_outward(
+                    Path(arguments.output),
+                    write,
+                    recipients=who,
+                    volume_size=volume_size(arguments.volume_size) if arguments.volume_size else 0,
+                )
             else:
                 packed = pack_file(
-                    snapshot, Path(arguments.output), packed_at=packed_at, progress=progress
+                    snapshot,
+                    Path(arguments.output),
+                    packed_at=packed_at,
+                    elsewhere=elsewhere,
+                    progress=progress,
+                    signatures=signatures,
                 )
+    if keys and packed.path and not packed.fresh:
+        # What was there already may not be signed, or by others.
+        from mlarchive.trust.signing import sign_file
+
+        sign_file(packed.path, keys)
+    if not keys:
+        lost = signature_losses(snapshot.signatures, packed.package_id, snapshot.subject)
+        packed = replace(packed, losses=(*packed.losses, *lost))
     if arguments.output != "-":
-        _report(packed, snapshot.address, console)
+        report(packed, snapshot.address, console)
     console.losses(packed.losses)
     return WITH_LOSSES if packed.losses else 0
+
+
+def _signatures(keys: "Sequence[PrivateKey]", snapshot: "Snapshot") -> "Signatures":
+    from mlarchive.package.tailwriter import no_signatures
+
+    if not keys:
+        return no_signatures
+    from mlarchive.trust.signing import signatures_by
+
+    return signatures_by(keys, snapshot.signatures)
 
 
 def _to_vault(sources: "list[Locator]", arguments: argparse.Namespace, console: Console) -> int:
     from mlarchive.vault import Vault
 
     end = Ending()
+    arguments.keys = private_keys(arguments.sign, arguments)
     with Vault.open(Path(arguments.output)) as vault:
         for locator in sources:
             with opened(locator, console) as source:
-                for address in addresses(source, locator):
+                for address in addresses(source, locator, wanted(arguments, locator)):
                     with end.outlasting(address, console):
                         end.take(_keep(source, address, vault, arguments, console))
     return end.status
@@ -138,14 +242,32 @@ def _keep(
     console: Console,
 ) -> int:
     """Pack one object into a vault."""
-    from mlarchive.registries.opening import packing_time
+    with travelling(read_labelled(source, address, arguments), arguments, console) as snapshot:
+        return _keep_snapshot(snapshot, address, vault, arguments, console)
 
-    snapshot = _read(source, address, arguments)
+
+def _keep_snapshot(
+    snapshot: "Snapshot",
+    address: "Address",
+    vault: "Vault",
+    arguments: argparse.Namespace,
+    console: Console,
+) -> int:
+    from mlarchive.registries.opening import packing_time
+    from mlarchive.trust.carrying import signature_losses
+
     before = {kept.path for kept in vault.find(address=snapshot.address)}
     packed_at = packing_time(console.environment)
     with console.progress(f"packing {address.name}", _raw_size(snapshot)) as progress:
         kept = vault.add(snapshot, packed_at=packed_at, progress=progress)
     fresh = kept.path not in before
+    if arguments.keys:
+        from mlarchive.trust.signing import sign_file
+
+        sign_file(kept.path, arguments.keys)
+    losses = snapshot.losses
+    if fresh and not arguments.keys:
+        losses += signature_losses(snapshot.signatures, kept.package_id, snapshot.subject)
     console.document(
         {
             "address": str(kept.address),
@@ -157,16 +279,16 @@ def _keep(
             "raw_bytes": None,
             "thin": kept.thin,
             "fresh": fresh,
-            "losses": snapshot.losses,
+            "losses": losses,
         }
     )
     if not fresh:
         console.say(f"{kept.path}: nothing to do, it holds this already")
     else:
-        kind = " (labels only)" if kept.thin else ""
+        kind = " (thin: the rest is in other packages of the vault)" if kept.thin else ""
         console.say(f"{kept.path}: {wording.size(kept.size)}{kind}")
-    console.losses(snapshot.losses)
-    return WITH_LOSSES if snapshot.losses else 0
+    console.losses(losses)
+    return WITH_LOSSES if losses else 0
 
 
 def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Console) -> int:
@@ -174,8 +296,8 @@ def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Cons
     losses = 0
     for locator in sources:
         with opened(locator, console) as source:
-            for address in addresses(source, locator):
-                snapshot = _read(source, address, arguments)
+            for address in addresses(source, locator, wanted(arguments, locator)):
+                snapshot = read_labelled(source, address, arguments)
                 raw = _raw_size(snapshot)
                 losses += len(snapshot.losses)
                 console.document(
@@ -196,31 +318,16 @@ def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Cons
     return WITH_LOSSES if losses else 0
 
 
-def _read(source: "Source", address: "Address", arguments: argparse.Namespace) -> "Snapshot":
-    """The object, with the labels of the command line if it is a folder."""
-    snapshot = source.read(address)
-    given = (arguments.name, arguments.version, arguments.description, arguments.tag)
-    if not any(given):
-        return snapshot
-    from mlarchive.registries.directory import labelled
-
-    return labelled(
-        snapshot,
-        name=arguments.name,
-        version=arguments.version,
-        description=arguments.description,
-        tags=_tags(arguments.tag),
-    )
-
-
-def _report(packed: "Packed", address: "Address", console: Console) -> None:
+def report(packed: "Packed", address: "Address", console: Console) -> None:
+    """Say what was packed."""
     console.document({"address": str(address), **complete(packed)})
     if not packed.fresh:
         console.say(f"{packed.path}: nothing to do, it holds this already")
         return
-    share = f", {100 * packed.size / packed.raw_bytes:.1f} %" if packed.raw_bytes else ""
+    share = wording.share(packed.size, packed.raw_bytes)
     console.say(
         f"{packed.path}: {wording.size(packed.size)} (raw {wording.size(packed.raw_bytes)}{share})"
+        f"{', thin: the rest is in the bases' if packed.thin else ''}"
     )
     console.say(f"content {packed.content_id}")
     console.say(f"state   {packed.state_id}")
@@ -250,16 +357,3 @@ def _refuse_unfit_output(console: Console) -> None:
         raise UsageError(
             "a package is not for a terminal", hint="send standard output to a file or a pipe"
         )
-
-
-def _tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The tags that were given.
-
-    Raises:
-        UsageError: One was given twice.
-    """
-    tags = dict(pairs)
-    if len(tags) < len(pairs):
-        twice = next(key for key in tags if [name for name, _ in pairs].count(key) > 1)
-        raise UsageError(f"the tag {twice!r} was given twice", hint="give each tag once")
-    return tags

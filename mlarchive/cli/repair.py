@@ -76,6 +76,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     if arguments.output and arguments.directory:
         raise UsageError("-o and -C are two different things", hint="choose one of them")
+    if arguments.directory and console.environment.get("MLARCHIVE_TRUST"):
+        raise UsageError(
+            "a policy cannot judge the files of a damaged package one by one",
+            hint="write it again with -o and extract that, or unset MLARCHIVE_TRUST",
+        )
     output = new_place(arguments.output or arguments.directory or "")
     if arguments.output or arguments.directory:
         refuse_taken(output)
@@ -131,7 +136,10 @@ def _tell(found: "Repair", console: Console) -> None:
     for lender in found.documents_from:
         console.say(f"  documents that were lost are those of {lender}, and so are name and labels")
     if "content" not in found.documents:
-        console.say("  the content document is lost: files have the names that checkpoints state")
+        console.say(
+            "  the content document is lost: files have the names that checkpoints state, and that"
+            " they are of one version is not proven"
+        )
     if found.output:
         missing = wording.count(found.missing_chunks, "chunk")
         thin = f": thin, {missing} missing" if found.missing_chunks else ""

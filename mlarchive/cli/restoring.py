@@ -13,8 +13,9 @@ from mlarchive.cli.objects import addresses, opened, scratch_home
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from mlarchive.registries.filtering import Filter
     from mlarchive.registries.locator import Locator
     from mlarchive.registries.restorable import PackageToRestore, Restored
 
@@ -58,6 +59,8 @@ def refuse_strays(arguments: argparse.Namespace) -> None:
             "--restore keeps every name and number: --versions, --conflict and --rename do not "
             "go with it"
         )
+    if getattr(arguments, "no_traces", False):
+        raise UsageError("--restore takes packages whole, so --no-traces does not go with it")
     if not arguments.artifacts:
         raise UsageError(
             "--restore needs a folder for the files", hint="name it with --artifacts DIR"
@@ -70,7 +73,7 @@ def restore(
     arguments: argparse.Namespace,
     console: Console,
     *,
-    keep: str | None = None,
+    choose: "Callable[[Locator], Filter | None]" = lambda _: None,
 ) -> int:
     """Restore everything that the sources name; returns the exit status.
 
@@ -79,16 +82,17 @@ def restore(
         target: The database.
         arguments: As the command line says.
         console: Where it is told.
-        keep: The vault that keeps packages which are made on the way.
+        choose: What is wanted of the objects that a locator means.
     """
     from mlarchive.registries.opening import open_restore_target
 
     database = open_restore_target(target, environment=console.environment)
+    keep = None if arguments.dry_run else getattr(arguments, "keep", None)
     with ExitStack() as stack:
         found = {
             package.name: package
             for locator in sources
-            for package in _packages(locator, console, stack, keep)
+            for package in _packages(locator, console, stack, keep, choose(locator))
         }
         with console.progress("restoring") as progress:
             restored = database.restore(
@@ -102,26 +106,37 @@ def restore(
 
 
 def _packages(
-    locator: "Locator", console: Console, stack: ExitStack, keep: str | None
+    locator: "Locator",
+    console: Console,
+    stack: ExitStack,
+    keep: str | None,
+    wanted: "Filter | None",
 ) -> "Iterator[PackageToRestore]":
+    from mlarchive.registries.filtering import Filter
     from mlarchive.restore import package_file, package_of
     from mlarchive.vault import Vault
 
     if locator.scheme == "package":
         if str(locator) != locator.origin:
             raise UsageError(f"{locator} names a part of a package, and a restore takes the whole")
-        yield package_file(Path(locator.registry))
+        if wanted not in {None, Filter()}:
+            raise UsageError(f"{locator} is one package, and a restore takes the whole")
+        yield package_file(Path(locator.registry), console.trust)
     elif locator.scheme == "vault":
-        vault = stack.enter_context(Vault.open(Path(locator.registry)))
+        vault = stack.enter_context(Vault.open(Path(locator.registry), trust=console.trust))
         with opened(locator, console) as source:
-            found = addresses(source, locator)
+            found = addresses(source, locator, wanted)
         yield from (package_of(vault, address) for address in found)
     else:
-        yield from _made(locator, console, stack, keep)
+        yield from _made(locator, console, stack, keep, wanted)
 
 
 def _made(
-    locator: "Locator", console: Console, stack: ExitStack, keep: str | None
+    locator: "Locator",
+    console: Console,
+    stack: ExitStack,
+    keep: str | None,
+    wanted: "Filter | None",
 ) -> "Iterator[PackageToRestore]":
     """Packages of what a registry holds, made now."""
     from mlarchive import fsops
@@ -134,7 +149,7 @@ def _made(
     scratch = stack.enter_context(fsops.scratch_folder(home))
     vault = stack.enter_context(Vault.open(Path(keep))) if keep else None
     with opened(locator, console) as source:
-        for number, address in enumerate(addresses(source, locator)):
+        for number, address in enumerate(addresses(source, locator, wanted)):
             with console.progress(f"packing {address.name}") as progress:
                 way = Way(
                     scratch=home,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
+from mlarchive.cli.bases import add_bases
 from mlarchive.cli.console import Console
 from mlarchive.cli.objects import one_object
 
@@ -38,13 +39,14 @@ _TIMES = {"start", "end"}
 def configure(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("locator", metavar="LOCATOR", help="one object; see mlarchive -h")
+    add_bases(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Show one object."""
     from mlarchive.inspect import describe
 
-    with one_object(arguments.locator, console) as (_, snapshot, package):
+    with one_object(arguments.locator, console, arguments.base) as (_, snapshot, package):
         description = describe(snapshot, package)
     console.document(description)
     for line in lines(description):
@@ -87,7 +89,7 @@ def _package_lines(package: "PackageView", records: "Sequence[RecordView]") -> I
     yield _fact("state", package.state_id, _HEAD_WIDTH)
     packed = f"{wording.moment(package.packed_at)} by {package.packed_by}"
     yield _fact("packed", packed, _HEAD_WIDTH)
-    share = f", {100 * package.size / package.raw_size:.1f} %" if package.raw_size else ""
+    share = wording.share(package.size, package.raw_size)
     size, raw = wording.size(package.size), wording.size(package.raw_size)
     yield _fact("size", f"{size} (raw {raw}{share})", _HEAD_WIDTH)
     shared, coded = (_bytes(n) for n in (package.saved_by_sharing, package.saved_by_codecs))
@@ -201,7 +203,7 @@ def _pairs(heading: str, pairs: dict[str, str]) -> Iterator[str]:
 
 def _metric_row(metric: "MetricView") -> tuple[str, str, str, str]:
     points = wording.count(metric.points, "point")
-    return _metric_name(metric), metric.value, points, _at(metric.step)
+    return _metric_name(metric), metric.value, points, _at(metric)
 
 
 def _metric_name(metric: "MetricView") -> str:
@@ -209,8 +211,11 @@ def _metric_name(metric: "MetricView") -> str:
     return _short(name, _LONGEST_NAME)
 
 
-def _at(step: int | None) -> str:
-    return "" if step is None else f"last at step {step}"
+def _at(metric: "MetricView") -> str:
+    from mlarchive.package.columns import step_text
+
+    known = metric.step is not None
+    return f"last at step {step_text(metric.step or 0, metric.step_decimals)}" if known else ""
 
 
 def _short(text: str, room: int) -> str:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlarchive.cli.bases import add_bases, lenders
 from mlarchive.cli.commandline import add_dry_run, add_policy, locators, target_policy
 from mlarchive.cli.console import Console
 from mlarchive.cli.receipts import tell_plan, tell_receipt
@@ -38,8 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PACKAGE",
         help="FILE.mlpkg; with --restore several, or vault:DIR",
     )
-    targets = "mlflow+http://…, vault:DIR, mlflow-export:DIR or dir:DIR"
+    targets = "mlflow+http://…, azureml://…, vault:DIR, mlflow-export:DIR, innereye:DIR or dir:DIR"
     parser.add_argument("target", metavar="TARGET", help=targets)
+    add_bases(parser)
     add_policy(parser)
     add_restore(parser)
     add_dry_run(parser)
@@ -49,6 +51,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Unpack one package, or restore many."""
     *packages, target = locators([*arguments.packages, arguments.target])
     refuse_strays(arguments)
+    if arguments.restore and arguments.base:
+        raise UsageError(
+            "--restore takes full packages, and --base is for thin ones",
+            hint="make them full with `mlarchive fold`, or name the vault",
+        )
     if not arguments.restore:
         return _unpack(packages, target, arguments, console)
     for package in packages:
@@ -63,7 +70,6 @@ def _unpack(
     arguments: argparse.Namespace,
     console: Console,
 ) -> int:
-    from mlarchive.package import Package
     from mlarchive.registries.opening import open_target
     from mlarchive.unpack import plan_unpack, unpack
 
@@ -82,13 +88,19 @@ def _unpack(
         )
     wanted = target_policy(arguments, target_locator)
     with (
-        Package.open(Path(locator.registry)) as package,
-        open_target(target_locator, environment=console.environment) as target,
+        lenders(arguments.base, console) as others,
+        others.open(Path(locator.registry)) as package,
+        open_target(
+            target_locator,
+            environment=console.environment,
+            interactive=console.interactive,
+        ) as target,
     ):
+        lost = package.meaning.losses
         if arguments.dry_run:
             plan = plan_unpack(package, target, wanted)
-            return tell_plan(package.meaning.address, plan, console)
-        return tell_receipt(unpack(package, target, wanted), console)
+            return tell_plan(package.meaning.address, plan, console, read_losses=lost)
+        return tell_receipt(unpack(package, target, wanted), console, read_losses=lost)
 
 
 def _no_package(locator: "Locator") -> UsageError:

@@ -24,6 +24,11 @@ def size(count: int) -> str:
     raise AssertionError  # pragma: no cover
 
 
+def share(part: int, whole: int) -> str:
+    """How much of some bytes others are, as `, 64.2 %`; "" where it is more, as of tiny files."""
+    return f", {100 * part / whole:.1f} %" if part <= whole and whole else ""
+
+
 def duration(seconds: float) -> str:
     """A span of time: `4 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)

@@ -42,6 +42,8 @@ def series_changes(
             yield SeriesChange(
                 sign="-", key=key, dataset=dataset, points_before=points, removed=points
             )
+        elif _entry(one).step_decimals != _entry(other).step_decimals:
+            yield _counted_otherwise(_entry(one), _entry(other))
         elif _entry(one).sha256 != _entry(other).sha256:
             yield _changed(one, other, progress)
 
@@ -71,6 +73,18 @@ def _changed(one: Stream, other: Stream, progress: Callable[[int], None] | None)
         removed=counted.removed,
         changed=counted.changed,
         first_step=counted.first_step,
+    )
+
+
+def _counted_otherwise(before: MetricSeries, after: MetricSeries) -> SeriesChange:
+    decimals = f"{before.step_decimals} and {after.step_decimals} decimals"
+    return SeriesChange(
+        sign="~",
+        key=after.key,
+        dataset=after.dataset,
+        points_before=before.points,
+        points_after=after.points,
+        note=f"points not compared: their steps have {decimals}",
     )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mlarchive.metrics.series import Columns
 
 _NAMES = COLUMNS[:4]
+DECIMALS = "step_decimals"
+"""A last column, where a step of any history has decimals: how many digits of it they are."""
 _ROWS = 1 << 18
 """Rows of a row group; the last one has fewer."""
 
@@ -55,10 +57,12 @@ def write_parquet(
     import pyarrow as pa
     from pyarrow import parquet
 
+    series = list(series)
     kinds = (*(pa.string() for _ in _NAMES), pa.int64(), pa.int64(), pa.float64())
-    schema = pa.schema(
-        [pa.field(name, kind, nullable=False) for name, kind in zip(COLUMNS, kinds, strict=True)]
-    )
+    fields = list(zip(COLUMNS, kinds, strict=True))
+    if any(one.entry.step_decimals for one in series):
+        fields.append((DECIMALS, pa.int8()))
+    schema = pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])
     total = 0
     with parquet.ParquetWriter(
         pa.PythonFile(out, "w"), schema, compression="zstd", use_dictionary=list(_NAMES)
@@ -79,6 +83,9 @@ def _batches(series: Iterable[Series], schema: Any) -> Iterator[Any]:  # noqa: A
         names = (one.run, one.record, one.entry.key, one.entry.dataset)
         for columns in one.blocks():
             arrays = [*(_repeated(name, columns) for name in names), *map(pa.array, columns)]
+            if DECIMALS in schema.names:
+                decimals = pa.scalar(one.entry.step_decimals, pa.int8())
+                arrays.append(pa.repeat(decimals, len(columns[0])))
             yield pa.record_batch(arrays, schema=schema)
 
 

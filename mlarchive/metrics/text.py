@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from mlarchive.metrics.series import Series
+from mlarchive.package.columns import step_text
 from mlarchive.package.entries import POINT
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def write_csv(
         for steps, timestamps, values in one.blocks():
             for at in range(0, len(values), _LINES):
                 part = slice(at, at + _LINES)
-                out.write(_lines(named, steps[part], timestamps[part], values[part]))
+                written = step_texts(steps[part], one.entry.step_decimals)
+                out.write(_lines(named, written, timestamps[part], values[part]))
             total += len(values)
             if progress:
                 progress(len(values) * POINT)
@@ -66,14 +68,22 @@ def texts(values: "Floats") -> list[float | str]:
     return written
 
 
-def _lines(named: str, steps: "Integers", timestamps: "Integers", values: "Floats") -> bytes:
+def step_texts(steps: "Integers", decimals: int) -> "list[int] | list[str]":
+    """Steps as they are to be written: whole numbers, or decimals as text."""
+    plain: list[int] = steps.tolist()
+    return [step_text(step, decimals) for step in plain] if decimals else plain
+
+
+def _lines(
+    named: str, steps: "list[int] | list[str]", timestamps: "Integers", values: "Floats"
+) -> bytes:
     # One format for many lines costs a third of what a format for each would.
     count = len(values)
     fields: list[int | float | str] = [0] * (3 * count)
-    fields[0::3] = steps.tolist()
+    fields[0::3] = steps
     fields[1::3] = timestamps.tolist()
     fields[2::3] = texts(values)
-    line = named.replace("%", "%%") + ",%d,%d,%s\n"
+    line = named.replace("%", "%%") + ",%s,%d,%s\n"
     return (line * count % tuple(fields)).encode("utf-8", "backslashreplace")
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
         encode_documents,
         localised,
     )
+    from mlarchive.package.elsewhere import Elsewhere
     from mlarchive.package.extraction import extract
     from mlarchive.package.ids import ChunkName, Digest, PackageIds
+    from mlarchive.package.lenders import Lenders
     from mlarchive.package.limits import Limits
     from mlarchive.package.reader import ObjectRow, Package
     from mlarchive.package.verification import Verification
@@ -27,6 +29,8 @@ __all__ = [
     "ChunkName",
     "Digest",
     "Documents",
+    "Elsewhere",
+    "Lenders",
     "Limits",
     "Meaning",
     "ObjectRow",
@@ -45,6 +49,8 @@ _HOMES = {
     "ChunkName": "ids",
     "Digest": "ids",
     "Documents": "documents",
+    "Elsewhere": "elsewhere",
+    "Lenders": "lenders",
     "Limits": "limits",
     "Meaning": "documents",
     "ObjectRow": "reader",

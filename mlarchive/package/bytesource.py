@@ -7,11 +7,17 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mlarchive.closing import Closing
 from mlarchive.errors import MENDING, FormatError
 from mlarchive.fsops import explaining
+from mlarchive.package import encrypted
+from mlarchive.package.volumes.reading import find_set, is_sound_volume
+from mlarchive.package.volumes.stream import opened_volumes
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class ByteSource(Closing):
@@ -28,10 +34,15 @@ class ByteSource(Closing):
         self._own = isinstance(file, Path)
         if isinstance(file, Path):
             self.name = str(file)
-            self._file = _opened(file)
+            self._stored = _volumes_of(file) or _opened(file)
+            try:
+                self._file = encrypted.opened(self._stored, self.name)
+            except BaseException:
+                self._stored.close()
+                raise
         else:
             self.name = str(getattr(file, "name", "the package"))
-            self._file = file
+            self._file = self._stored = file
         # A real file is read at any place without moving it; others take turns.
         self._positional = _has_descriptor(self._file)
         with explaining(self.name, "read"):
@@ -66,6 +77,10 @@ class ByteSource(Closing):
             raise FormatError("E006", f"{self.name} ends before byte {offset + length}")
         return data
 
+    def open(self) -> BinaryIO:
+        """All the bytes, for one forward read; this stays open."""
+        return io.BufferedReader(_Forward(self), 1 << 20)
+
     def _pread(self, offset: int, length: int) -> bytes:
         number = self._file.fileno()
         data = os.pread(number, length, offset)
@@ -86,6 +101,39 @@ class ByteSource(Closing):
         """Close the file if it was opened here."""
         if self._own:
             self._file.close()
+            self._stored.close()
+
+
+class _Forward(io.RawIOBase):
+    def __init__(self, source: ByteSource) -> None:
+        super().__init__()
+        self._source = source
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._source.read_at(self._at, min(len(view), self._source.size - self._at))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _volumes_of(path: Path) -> BinaryIO | None:
+    """The stream of which the path names a volume, or a folder that holds all; None otherwise.
+
+    Raises:
+        MissingVolumesError: Some are not there.
+        VolumeSetError: Some do not belong to the others.
+        DamageError: One is damaged.
+    """
+    with explaining(path, "read"):
+        folder = path.is_dir()
+    if folder or is_sound_volume(path):
+        return opened_volumes(find_set(path))
+    return None
 
 
 def _opened(path: Path) -> BinaryIO:

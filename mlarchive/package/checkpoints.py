@@ -30,6 +30,9 @@ _PART_WEIGHT = 128
 _CHARACTER_WEIGHT = 6
 """Bytes that JSON takes at worst: for a part with its hash, for a character of a name."""
 
+_OWN_BRACKETS = 2
+"""Those of a checkpoint that are neither in a name nor before extents."""
+
 Kind: TypeAlias = Literal["file", "metric"]
 
 
@@ -51,6 +54,34 @@ class CheckpointEntry(Struct, frozen=True, kw_only=True):
     kind: Kind = "file"
     name: str
     owner: str
+
+
+class Allowance:
+    """What the checkpoints of a package may cost together (clause 11.2).
+
+    Args:
+        most: In bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def spend(self, raw: bytes) -> None:
+        """Count a checkpoint, before it is taken apart.
+
+        Raises:
+            FormatError: E015; that is too much.
+        """
+        if not self.covers(raw):
+            raise FormatError("E015", "the checkpoints together cost more than is allowed here")
+
+    def covers(self, raw: bytes) -> bool:
+        """Count a checkpoint if there is room for it, and say whether there was."""
+        cost = max(len(raw), _PART_WEIGHT * raw.count(b"["))
+        if cost > self._left:
+            return False
+        self._left -= cost
+        return True
 
 
 class _Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -96,6 +127,13 @@ def weight_of(entry: CheckpointEntry) -> int:
     """Bytes that an entry may take at worst."""
     text = len(entry.name) + len(entry.owner)
     return _PART_WEIGHT * (len(entry.parts) + 1) + _CHARACTER_WEIGHT * text
+
+
+def cost_of(name: str, owner: str, parts: int) -> int:
+    """What an entry adds at most to what its checkpoint costs a reader (clause 11.2)."""
+    text = name + owner
+    brackets = text.count("[") + _OWN_BRACKETS
+    return _PART_WEIGHT * (parts + 1 + brackets) + _CHARACTER_WEIGHT * len(text)
 
 
 def encode_checkpoint(entries: Sequence[CheckpointEntry]) -> bytes:

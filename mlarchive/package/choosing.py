@@ -52,7 +52,7 @@ def encode_chunk(
     raw_hash: bytes,
     hint: Hint = UNKNOWN,
     scratch: memoryview | None = None,
-    base: Base | None = None,
+    bases: Sequence[Base] = (),
 ) -> Encoded:
     """Encode a chunk as its probe suggests; the result depends on its arguments alone.
 
@@ -61,11 +61,13 @@ def encode_chunk(
         raw_hash: Its hash.
         hint: What its chunker believes about it.
         scratch: Memory as long as `raw` that the result may use; None for new memory.
-        base: A chunk as long that it may resemble.
+        bases: Chunks as long that it may resemble; the one that it resembles most is taken.
     """
     choice = _choose(raw, hint)
-    if base is not None:
-        delta = _try_delta(raw, base.raw, choice.hint.elem or hint.elem or 1)
+    if bases:
+        elem = choice.hint.elem or hint.elem or 1
+        tried = [(_try_delta(raw, base.raw, elem), base) for base in bases]
+        delta, base = min(tried, key=lambda pair: pair[0].share)
         alone = choice.share or _try_text(_probe(raw, PROBE)).share
         if delta.share < alone * _CLOSER:
             parts = encode_delta(raw, base.raw, elem=delta.hint.elem, efforts=delta.efforts)

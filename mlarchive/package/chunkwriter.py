@@ -1,11 +1,13 @@
 """Chunks on their way into a package: encoded by threads, written in order, each only once.
 
 Before the chunk that completes a file comes a checkpoint that names it (clause 4.6). A piece that
-bears the same tensors as an earlier chunk is tried as a delta to it (clause 5.4); to know that
-chunk's bytes it is read back, where the output can be read.
+bears the same tensors as an earlier chunk, or as one of another package, is tried as a delta to it
+(clause 5.4); to know an earlier chunk's bytes it is read back, where the output can be read. What
+is elsewhere is not written.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +18,7 @@ from mlarchive.package.checkpoints import (
     ENTRIES_MOST,
     CheckpointEntry,
     Kind,
+    cost_of,
     encode_checkpoints,
 )
 from mlarchive.package.chunkers import PIECE_MAX, Hint, Piece
@@ -23,12 +26,23 @@ from mlarchive.package.codec import Codec
 from mlarchive.package.encoding import Base, Encoded, encode_text
 from mlarchive.package.index import Row
 from mlarchive.package.layout import RecordType
+from mlarchive.package.limits import Limits
 from mlarchive.package.pipeline import Pipeline
 from mlarchive.package.record import hash_of
 from mlarchive.package.recordstream import RecordStream
 
+if TYPE_CHECKING:
+    from mlarchive.package.elsewhere import Elsewhere
+
+ELSEWHERE = -1
+"""Stands for the row of a chunk that is not written; absent chunks get their rows at the end."""
+
 HELD_MOST = 4 << 20
 """Bytes of chunks that wait for others to share their checkpoint, until there are more."""
+
+
+CHECKPOINTS_MOST = Limits().document
+"""What the checkpoints of a package may cost together: as much as readers allow by default."""
 
 
 class PendingChunk:
@@ -36,7 +50,7 @@ class PendingChunk:
 
     Attributes:
         hash: Of its raw bytes; known when a thread has seen it, if not before.
-        row: Its row; None until it is written, or found to be written already.
+        row: Its row, or `ELSEWHERE`; None until it is written, or found to be there already.
         completes: What is whole when it is written.
     """
 
@@ -78,17 +92,24 @@ class ChunkWriter(Closing):
     Args:
         stream: Where records go.
         threads: How many threads encode.
+        elsewhere: What need not be written; None for a full package.
 
     Attributes:
         present: The row of each chunk that is written, by hash.
+        absent: The length of each chunk that is left out, by hash.
     """
 
-    def __init__(self, stream: RecordStream, *, threads: int) -> None:
+    def __init__(
+        self, stream: RecordStream, *, threads: int, elsewhere: "Elsewhere | None" = None
+    ) -> None:
         self.present: dict[bytes, int] = {}
+        self.absent: dict[bytes, int] = {}
+        self._elsewhere = elsewhere
         self._stream = stream
         self._ready: list[Named] = []
         self._held: list[Encoded] = []
         self._by_key: dict[bytes, PendingChunk] = {}
+        self._allowance = CHECKPOINTS_MOST
         self._pipeline = Pipeline[tuple[PendingChunk, Encoded | None]](
             threads=threads, berth_size=PIECE_MAX, sink=self._write
         )
@@ -96,9 +117,13 @@ class ChunkWriter(Closing):
 
     def announce(self, named: Named) -> None:
         """State something in the checkpoint before its last chunk, or in the next one."""
+        # What no reader would read is no help to who salvages.
+        self._allowance -= cost_of(named.name, named.owner, len(named.extents))
+        if self._allowance < 0:
+            return
         last = named.extents[-1].chunk if named.extents else None
         if last is None or last.row is not None:
-            self._ready.append(named)
+            self._state([named])
         else:
             last.completes.append(named)
 
@@ -106,7 +131,7 @@ class ChunkWriter(Closing):
         """Have a piece encoded and written as a chunk."""
         raw = piece.berth.view[: piece.length]
         scratch = piece.berth.scratch[: piece.length]
-        load_base = self._base_for(chunk, piece)
+        load_bases = self._bases_for(chunk, piece)
 
         def work() -> tuple[PendingChunk, Encoded | None]:
             chunk.hash = chunk.hash or hash_of(raw)
@@ -114,11 +139,14 @@ class ChunkWriter(Closing):
             # is about to write is encoded again, and dropped when its turn comes.
             if chunk.hash in self.present:
                 return chunk, None
+            if self._elsewhere is not None and self._elsewhere.holds(chunk.hash):
+                self.absent[chunk.hash] = len(raw)
+                return chunk, None
             # Loads numpy, while the main thread reads on.
             from mlarchive.package.choosing import encode_chunk
 
-            base = load_base() if load_base else None
-            return chunk, encode_chunk(raw, chunk.hash, piece.hint, scratch, base)
+            bases = [base for load in load_bases if (base := load()) is not None]
+            return chunk, encode_chunk(raw, chunk.hash, piece.hint, scratch, bases)
 
         self._pipeline.submit(piece.berth, work)
 
@@ -140,9 +168,9 @@ class ChunkWriter(Closing):
 
     def _write(self, result: tuple[PendingChunk, Encoded | None]) -> None:
         chunk, encoded = result
-        chunk.row = self.present.get(chunk.hash)
+        chunk.row = self.present.get(chunk.hash, ELSEWHERE if encoded is None else None)
         if chunk.row is not None or encoded is None:
-            self._ready += chunk.completes
+            self._state(chunk.completes)
             return
         if not self._held and not self._ready and not chunk.completes:
             chunk.row = self._stream.write_record(RecordType.CHUNK, encoded)
@@ -156,10 +184,18 @@ class ChunkWriter(Closing):
         """Keep a chunk until others can share its checkpoint."""
         # The parts may lie in a buffer that is used again.
         self._held.append(replace(encoded, parts=[b"".join(encoded.parts)]))
-        self._ready += completes
+        self._state(completes)
         size = sum(held.stored_len for held in self._held)
         if size >= HELD_MOST or len(self._ready) >= ENTRIES_MOST // 2:
             self._release()
+
+    def _state(self, entries: Sequence[Named]) -> None:
+        """Take entries into the next checkpoint; not those of which a part is elsewhere."""
+        self._ready += [
+            entry
+            for entry in entries
+            if all(extent.chunk.row != ELSEWHERE for extent in entry.extents)
+        ]
 
     def _release(self) -> None:
         """Write the chunks that are held, behind a checkpoint."""
@@ -174,16 +210,24 @@ class ChunkWriter(Closing):
             self._ready.clear()
             self._held.clear()
 
-    def _base_for(self, chunk: PendingChunk, piece: Piece) -> Callable[[], Base] | None:
-        """How to get the base that a piece may be a delta to; the first chunk of its key."""
-        if not piece.key or not self._stream.readable:
-            return None
+    def _bases_for(self, chunk: PendingChunk, piece: Piece) -> Sequence[Callable[[], Base | None]]:
+        """How to get what a piece may be a delta to."""
+        if not piece.key:
+            return ()
+        own = self._own_base(chunk, piece) if self._stream.readable else None
+        others = self._elsewhere.close_to(piece.key, piece.length) if self._elsewhere else ()
+        return (*((own,) if own else ()), *others)
+
+    def _own_base(self, chunk: PendingChunk, piece: Piece) -> Callable[[], Base] | None:
+        """The first chunk of the piece's key in this package."""
         base = self._by_key.setdefault(piece.key, chunk)
         if base is chunk:
             return None
         # Which base there is must not depend on how far the threads have come.
         self._pipeline.drain_until(lambda: base.row is not None)
         number = base.row or 0
+        if number == ELSEWHERE:
+            return None
         row, load = self._written(number)
         if row.codec == Codec.DELTA or row.raw_len != piece.length:
             return None

@@ -48,6 +48,15 @@ def encode_columns(steps: Integers, timestamps: Integers, values: Floats) -> byt
     )
 
 
+def step_text(step: int, decimals: int) -> str:
+    """What a step of a series with so many decimals means: 15 with one is `1.5` (clause 7.3)."""
+    if not decimals:
+        return str(step)
+    whole, fraction = divmod(abs(step), 10**decimals)
+    text = f"{whole}.{fraction:0{decimals}}".rstrip("0").rstrip(".")
+    return f"-{text}" if step < 0 else text
+
+
 def check_columns(file: BinaryIO, points: int) -> None:
     """Refuse columns that are not in canonical order, reading a block of points at a time.
 

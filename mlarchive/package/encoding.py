@@ -45,7 +45,7 @@ class Base(Struct, frozen=True):
     """A chunk that another may be a delta to.
 
     Attributes:
-        row: Its row.
+        row: Its row; `NO_BASE` if it is in another package, and gets a row at the end.
         hash: Hash of its raw bytes.
         raw: These.
     """

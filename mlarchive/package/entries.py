@@ -18,6 +18,9 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 POINT = 24
 """Bytes that a point of a metric series takes: step, timestamp, value."""
 
+MOST_DECIMALS = 18
+"""Of a step of a metric series: as many digits as 64 bits always hold."""
+
 
 def entries_of(record: AnyRecord) -> Iterator[Entry]:
     """The files and series that hang on a record, in its own order."""
@@ -55,6 +58,9 @@ def check_well_formed(key: str, files: Sequence[File], series: Sequence[MetricSe
             raise FormatError("E039", f"{_name(key, entry)} has the digest {entry.sha256!r}")
         if size_of(entry) < 0:
             raise FormatError("E039", f"{_name(key, entry)} has a negative size")
+    for one in series:
+        if not 0 <= one.step_decimals <= MOST_DECIMALS:
+            raise FormatError("E039", f"{_name(key, one)} has {one.step_decimals} decimals")
     _refuse_disorder(key, [(file.path.encode(errors="surrogatepass"),) for file in files])
     _refuse_disorder(key, [(one.key.encode(), one.dataset.encode()) for one in series])
     check_paths([file.path for file in files])

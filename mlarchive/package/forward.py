@@ -24,7 +24,12 @@ from mlarchive.fsops import explaining
 from mlarchive.package.accounting import check_index
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
-from mlarchive.package.checkpoints import Part, checkpoint_name, decode_checkpoint
+from mlarchive.package.checkpoints import (
+    Allowance,
+    Part,
+    checkpoint_name,
+    decode_checkpoint,
+)
 from mlarchive.package.codec import Codec, decode
 from mlarchive.package.documents import Documents, check_named, decode_documents
 from mlarchive.package.entries import check_objects, entries_of, named_objects
@@ -230,6 +235,7 @@ class _Forward:
         self._seen: list[_Seen] = []
         self._documents: dict[int, bytes] = {}
         self._checkpoints = 0
+        self._allowance = Allowance(limits.document)
         self._stated: list[bytes] = []
         self._last = 0
         self._not_decoded = 0
@@ -332,6 +338,7 @@ class _Forward:
         if header.type != RecordType.CHECKPOINT:
             self._documents[header.type] = raw
             return
+        self._allowance.spend(raw)
         self._stated += [
             _token(entry.kind, entry.name, _parts_token(entry.parts))
             for entry in decode_checkpoint(raw)

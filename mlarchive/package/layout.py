@@ -16,6 +16,11 @@ MAGIC = b"\x89MLP\r\n\x1a\n"
 END_MAGIC = b"\x8aMLPEND\n"
 VOLUME_MAGIC = b"\x8cMLV\r\n\x1a\n"
 AGE_MAGIC = b"age-encryption.org/"
+AGE_ARMOR = b"-----BEGIN AGE "
+NAME_THE_KEY = (
+    "name the key that reads it with --identity FILE, or decrypt it first with `mlarchive decrypt`"
+)
+"""What to do with a file that is encrypted, and says nothing else of itself."""
 MAJOR = 1
 MINOR = 0
 ALIGNMENT = 64
@@ -28,6 +33,7 @@ _PREAMBLE = struct.Struct("<8sHHII40s")
 _TRAILER = struct.Struct("<QQ32sQQQQ32s32s32s")
 _TRAILER_TAIL = struct.Struct("<II8s")
 _COVERED = _TRAILER.size - 32
+_JOIN = "put all volumes into one folder and name that, or `mlarchive join` them"
 _NEWER = "a newer version of mlarchive may read it"
 
 
@@ -183,11 +189,9 @@ def _not_a_package(raw: bytes) -> FormatError:
     if not raw:
         return FormatError("E001", "it is empty: not a byte came", hint="see what was to write it")
     if raw[: len(VOLUME_MAGIC)] == VOLUME_MAGIC:
-        return FormatError("E043", "the file is a volume, a part of a package", hint=_NEWER)
-    if raw.startswith(AGE_MAGIC):
-        return FormatError(
-            "E001", "the file is encrypted with age", hint="decrypt it with `age --decrypt` first"
-        )
+        return FormatError("E043", "the file is a volume, a part of a package", hint=_JOIN)
+    if raw.startswith((AGE_MAGIC, AGE_ARMOR)):
+        return FormatError("E001", "the file is encrypted with age", hint=NAME_THE_KEY)
     if raw[1:4] == MAGIC[1:4]:
         return FormatError(
             "E002", "the file was damaged by a transfer in text mode", hint="transfer it as binary"

@@ -80,11 +80,17 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
     return Limits(**given)
 
 
-def _size(name: str, text: str) -> int:
+def parse_size(text: str) -> int:
+    """A number of bytes, with a unit or without; 0 if the text is no size."""
     match = _SIZE.fullmatch(text.strip())
     factor = _UNITS.get(match[2]) if match else None
-    if match is None or factor is None or not int(match[1]):
+    return int(match[1]) * factor if match and factor else 0
+
+
+def _size(name: str, text: str) -> int:
+    size = parse_size(text)
+    if not size:
         raise ConfigError(
             f"{name} is {text!r}, which is no size", hint="give bytes, or such as 500MB or 2TB"
         )
-    return int(match[1]) * factor
+    return size

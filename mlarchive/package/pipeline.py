@@ -5,6 +5,7 @@ none is free first finishes the oldest work, so the main thread reads, hashes an
 others encode. Errors surface where the result is taken.
 """
 
+import mmap
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,8 +29,13 @@ class Berth:
     """
 
     def __init__(self, size: int) -> None:
-        self.view = memoryview(bytearray(size))
-        self.scratch = memoryview(bytearray(size))
+        self.view = _memory(size)
+        self.scratch = _memory(size)
+
+
+def _memory(size: int) -> memoryview:
+    """Memory of which only what is used is ever taken: most packages are smaller than berths."""
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 class Pipeline(Closing, Generic[T]):

@@ -13,12 +13,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Self
 
+import numpy as np
 from msgspec import Struct
 
 from mlarchive.closing import Closing
 from mlarchive.errors import MissingChunksError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.checkpoints import checkpoint_name
+from mlarchive.package.codec import Codec
 from mlarchive.package.columns import check_columns
 from mlarchive.package.documents import Documents, Meaning, check_named, decode_documents
 from mlarchive.package.entries import check_objects, entries_of, named_objects
@@ -26,7 +28,9 @@ from mlarchive.package.ids import ChunkName
 from mlarchive.package.index import Row
 from mlarchive.package.layout import RecordType
 from mlarchive.package.limits import Limits, allowed
+from mlarchive.package.signaturearea import read_signatures
 from mlarchive.package.storage import Storage
+from mlarchive.package.tail import Judge
 from mlarchive.package.verification import (
     Progress,
     Verification,
@@ -37,7 +41,7 @@ from mlarchive.package.verification import (
 )
 from mlarchive.package.warnings import warnings_of
 from mlarchive.records import MetricSeries
-from mlarchive.snapshot import Entry, Snapshot, Stream
+from mlarchive.snapshot import Entry, Original, Snapshot, Stream
 
 
 class ObjectRow(Struct, frozen=True):
@@ -75,6 +79,7 @@ class Package(Closing):
         *,
         bases: Sequence["Package"] = (),
         limits: Limits | None = None,
+        judge: Judge | None = None,
     ) -> Self:
         """Open a package and check its trailer and index.
 
@@ -82,15 +87,21 @@ class Package(Closing):
             file: A path, or an open seekable file, which stays open when the package is closed.
             bases: Packages that hold chunks which this one lacks; they stay open as long.
             limits: What the operator allows; what this process is allowed if None.
+            judge: Says whether the package is trusted, before anything of it is decoded; everything
+                is if None.
 
         Raises:
             FormatError: A clause is broken.
+            UntrustedError: As the judge says.
             MlarchiveError: The file cannot be read.
         """
         source = ByteSource(file)
         try:
             storage = Storage(
-                source, bases=[base.storage for base in bases], limits=limits or allowed()
+                source,
+                bases=[base.storage for base in bases],
+                limits=limits or allowed(),
+                judge=judge,
             )
         except BaseException:
             source.close()
@@ -185,6 +196,21 @@ class Package(Closing):
         """
         return self.storage.open(self.objects[sha256].number)
 
+    @property
+    def thin(self) -> bool:
+        """Whether it leaves chunks to other packages."""
+        return self.absent > 0
+
+    @property
+    def absent(self) -> int:
+        """How many chunks it leaves to other packages."""
+        return int(np.count_nonzero(self.storage.index.rows["codec"] == Codec.ABSENT))
+
+    @property
+    def raw_size(self) -> int:
+        """Bytes of all objects, unpacked, each counted once."""
+        return int(self.storage.index.objects["size"].sum())
+
     def missing(self) -> tuple[ChunkName, ...]:
         """Absent chunks that no base provides."""
         return self.storage.missing()
@@ -209,6 +235,17 @@ class Package(Closing):
             transformations=meaning.transformations,
             content_id=self.content_id,
             state_id=self.state_id,
+            signatures=self.signatures(),
+            original=Original(
+                package_id=self.package_id,
+                packed_at=meaning.packed.time,
+                size=self.size,
+                raw_size=self.raw_size,
+                signature_length=self.storage.trailer.signature_length,
+                thin=self.absent > 0,
+                check=lambda: self.verify(full=False),
+                open=self.storage.source.open,
+            ),
         )
 
     def check_places(self) -> None:
@@ -250,6 +287,15 @@ class Package(Closing):
                 self._check_series()
                 check_checkpoints(self.storage, self._objects_by_name())
         return verification
+
+    def signatures(self) -> bytes:
+        """The text of the signature area as it stands; empty if nobody signed.
+
+        Raises:
+            FormatError: E011, E015.
+        """
+        with self.storage.source.named():
+            return read_signatures(self.storage.source, self.storage.trailer)
 
     def warnings(self) -> tuple[str, ...]:
         """What does not keep from reading, and should be known (clause 12.3)."""

@@ -24,15 +24,15 @@ from mlarchive.package.limits import Limits
 from mlarchive.package.objectstream import ObjectStream
 from mlarchive.package.readahead import ReadAhead
 from mlarchive.package.recordreader import check_raw, decode_payload, read_payload, read_record
-from mlarchive.package.tail import read_tail
+from mlarchive.package.tail import Judge, read_tail
 
 _AT_ONCE = 64 << 10
 """Bytes: a shorter object that is in one chunk is taken from there at once."""
 
-WHOLE_IN_ITS_VAULT = (
-    "if it is from a vault, take it out whole:"
-    " `mlarchive pack vault:DIR#KIND/NAME/VERSION -o X.mlpkg`;"
-    " else `mlarchive repair THIS --from THE_OTHER -o WHOLE.mlpkg`"
+FOLD = "`mlarchive fold THIS --base OTHER.mlpkg -o WHOLE.mlpkg` makes one package of them"
+BRING_THE_OTHERS = (
+    "name what holds the rest with --base OTHER.mlpkg or --base vault:DIR; `mlarchive want THIS`"
+    f" says what is missing; {FOLD}"
 )
 """What to do with a package that leaves bytes to another one."""
 
@@ -44,9 +44,11 @@ class Storage:
         source: The package's bytes.
         bases: Packages that hold chunks which this one states as absent.
         limits: What the operator allows.
+        judge: As `read_tail`.
 
     Attributes:
         source: As given.
+        limits: As given.
         preamble: Its first bytes.
         package_id: Names the package.
         trailer: Its last bytes, decoded.
@@ -55,10 +57,18 @@ class Storage:
         chunks: Chunks by row, checked, read ahead.
     """
 
-    def __init__(self, source: ByteSource, *, bases: Sequence["Storage"], limits: Limits) -> None:
+    def __init__(
+        self,
+        source: ByteSource,
+        *,
+        bases: Sequence["Storage"],
+        limits: Limits,
+        judge: Judge | None = None,
+    ) -> None:
         with source.named():
-            tail = read_tail(source, limits)
+            tail = read_tail(source, limits, judge)
         self.source = source
+        self.limits = limits
         self.preamble = tail.preamble
         self.package_id = tail.package_id
         self.trailer = tail.trailer
@@ -90,7 +100,7 @@ class Storage:
         if self.lacks(row for row, _, _ in extents):
             raise MissingChunksError(
                 f"{self.source.name} is thin: a part of what is asked for is in another package",
-                hint=WHOLE_IN_ITS_VAULT,
+                hint=BRING_THE_OTHERS,
             )
         if len(extents) == 1 and extents[0][2] <= _AT_ONCE:
             row, offset, length = extents[0]
@@ -162,6 +172,15 @@ class Storage:
         """Whether this package, or one that it builds on, holds the chunk."""
         number = self.chunk_numbers.get(raw_hash)
         return number is not None and not self.lacks((number,))
+
+    def readable_chunks(self) -> Iterator[bytes]:
+        """The raw hashes of all chunks that can be had from here."""
+        return (raw_hash for raw_hash, row in self.chunk_numbers.items() if not self.lacks((row,)))
+
+    def held(self, raw_hashes: set[bytes]) -> set[bytes]:
+        """Those of some chunks that are in this package itself."""
+        present = (self.index.rows["raw_hash"][number].tobytes() for number in self._present)
+        return raw_hashes.intersection(present)
 
     @functools.cached_property
     def chunk_numbers(self) -> Mapping[bytes, int]:

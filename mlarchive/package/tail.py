@@ -1,6 +1,8 @@
 """Opening: trailer, package_id and index, in the order of trust (clauses 3, 9, 10 and 11.1)."""
 
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -40,12 +42,45 @@ class Tail(Struct, frozen=True, kw_only=True):
     index: Index
 
 
-def read_tail(source: ByteSource, limits: Limits) -> Tail:
+Judge = Callable[[ByteSource, Trailer, bytes], object]
+"""Says whether a package is trusted, given its bytes, its trailer and its package_id, which fits
+both; raises if it is not."""
+
+
+def read_tail(source: ByteSource, limits: Limits, judge: Judge | None = None) -> Tail:
     """Read and check preamble, trailer and index.
+
+    Args:
+        source: The package's bytes.
+        limits: What the operator allows.
+        judge: Asked before anything is decoded (clause 11.1).
 
     Raises:
         FormatError: E001 to E028, E043.
+        MlarchiveError: As the judge says.
     """
+    preamble, trailer, package_id = _read_ends(source)
+    if judge is not None:
+        judge(source, trailer, package_id)
+    index = _read_index(source, trailer, limits)
+    check_index(index, trailer, limits)
+    return Tail(preamble=preamble, package_id=package_id, trailer=trailer, index=index)
+
+
+def stated_package_id(path: Path) -> str:
+    """The package_id that a file ends with, lower-case hex; nothing of it is decoded.
+
+    Raises:
+        FormatError: E001 to E010: it is no package, or not complete.
+        MlarchiveError: It cannot be read.
+    """
+    with ByteSource(path) as source, source.named():
+        _, _, package_id = _read_ends(source)
+    return package_id.hex()
+
+
+def _read_ends(source: ByteSource) -> tuple[bytes, Trailer, bytes]:
+    """Preamble, trailer and package_id, which fit one another."""
     preamble = source.read_at(0, min(PREAMBLE_SIZE, source.size))
     check_preamble(preamble)
     if source.size < PREAMBLE_SIZE + TRAILER_SIZE:
@@ -54,9 +89,7 @@ def read_tail(source: ByteSource, limits: Limits) -> Tail:
     trailer, package_id = decode_trailer(last, size=source.size)
     if trailer.package_id(preamble) != package_id:
         raise FormatError("E010", "package_id does not fit the trailer")
-    index = _read_index(source, trailer, limits)
-    check_index(index, trailer, limits)
-    return Tail(preamble=preamble, package_id=package_id, trailer=trailer, index=index)
+    return preamble, trailer, package_id
 
 
 def check_index_place(trailer: Trailer, limits: Limits) -> None:

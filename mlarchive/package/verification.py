@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from mlarchive.errors import FormatError
-from mlarchive.package.checkpoints import decode_checkpoint
+from mlarchive.package.checkpoints import Allowance, decode_checkpoint
 from mlarchive.package.codec import Codec
 from mlarchive.package.hasher import Hasher
 from mlarchive.package.index import Extent
@@ -106,15 +106,17 @@ def check_checkpoints(storage: Storage, known: Mapping[tuple[str, str], Collecti
         known: The objects of the files and series of each kind and name.
 
     Raises:
-        FormatError: E023 to E028, E042.
+        FormatError: E015, E023 to E028, E042.
     """
     numbers = storage.chunk_numbers
+    allowance = Allowance(storage.limits.document)
     # Thousands of names for one object of thousands of extents are looked at once each.
     tokens = functools.cache(lambda number: _token(storage.extents(number)))
     named = functools.cache(lambda name: frozenset(map(tokens, known.get(name, ()))))
     for number in np.flatnonzero(storage.index.rows["type"] == RecordType.CHECKPOINT):
-        raw = read_record(storage.source, storage.index.row(int(number)))
-        for entry in decode_checkpoint(bytes(raw)):
+        raw = bytes(read_record(storage.source, storage.index.row(int(number))))
+        allowance.spend(raw)
+        for entry in decode_checkpoint(raw):
             extents = [(numbers.get(chunk, -1), at, length) for chunk, at, length in entry.parts]
             if _token(extents) not in named((entry.kind, entry.name)):
                 raise FormatError(

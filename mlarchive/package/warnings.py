@@ -10,6 +10,9 @@ from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.storage import Storage
 from mlarchive.package.tables import Index
 
+UNCHECKED = "W003"
+"""The warning that nobody looked at the signatures."""
+
 _VERSIONS = struct.Struct("<8xHHII")
 
 
@@ -42,7 +45,7 @@ def warnings_from(
     if compatible:
         yield f"W002: the package has features that are not known here: {compatible:#x}"
     if signatures:
-        yield "W003: the package has signatures, which were not checked"
+        yield f"{UNCHECKED}: the package has signatures, which were not checked"
     if trailer.parity_length:
         yield "W004: the package has a parity section, which was not used"
     types = index.rows["type"]

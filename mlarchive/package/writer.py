@@ -6,17 +6,18 @@ nothing of records: which objects there are and what they mean is its caller's b
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from posixpath import splitext
 from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlarchive.closing import Closing
 from mlarchive.errors import FormatError, SourceChangedError
 from mlarchive.package.checkpoints import Kind
 from mlarchive.package.chunkers import Piece, cut
-from mlarchive.package.chunkwriter import ChunkWriter, Named, PendingChunk, PendingExtent
+from mlarchive.package.chunkwriter import ELSEWHERE, ChunkWriter, Named, PendingChunk, PendingExtent
 from mlarchive.package.codec import Codec
 from mlarchive.package.documents import Documents, Meaning, decode_documents
 from mlarchive.package.encoding import encode_text, stored
@@ -24,14 +25,15 @@ from mlarchive.package.entries import check_objects, named_objects
 from mlarchive.package.ids import Digest, PackageIds
 from mlarchive.package.index import Row, encode_index
 from mlarchive.package.intake import Intake
-from mlarchive.package.layout import RecordType, encode_preamble
+from mlarchive.package.layout import RecordType, Trailer, encode_preamble
 from mlarchive.package.readme import README
 from mlarchive.package.record import NO_HASH
 from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.sharing import SMALL, SharedChunks
-from mlarchive.package.tailwriter import write_tail
+from mlarchive.package.tailwriter import no_signatures, write_tail
 
 if TYPE_CHECKING:
+    from mlarchive.package.elsewhere import Elsewhere
     from mlarchive.package.reader import Package
 
 THREADS_MOST = 8
@@ -57,21 +59,30 @@ class PackageWriter(Closing):
             can be read too, chunks are read back for those that resemble them.
         threads: How many threads encode; None for one more than the processors that this process
             may use, 8 at most: while one waits for its turn at the interpreter, another works.
+        elsewhere: What the package leaves to others; None for a full package.
 
     Attributes:
         stream: The records written so far.
     """
 
-    def __init__(self, out: BinaryIO, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        out: BinaryIO,
+        *,
+        threads: int | None = None,
+        elsewhere: "Elsewhere | None" = None,
+    ) -> None:
         self.stream = RecordStream(out)
         self._objects: dict[bytes, _Object] = {}
-        self._absent: dict[bytes, int] = {}
+        self._elsewhere = elsewhere
+        self._thin = False
         self._shared = SharedChunks()
         self._taken = 0
         self._flush_from = 0
         self._chunks = ChunkWriter(
             self.stream,
             threads=threads or min(len(os.sched_getaffinity(0)) + 1, THREADS_MOST),
+            elsewhere=elsewhere,
         )
         self._preamble = encode_preamble()
         self.stream.write(self._preamble)
@@ -134,18 +145,23 @@ class PackageWriter(Closing):
         row = base.objects[sha256]
         digest = bytes.fromhex(sha256)
         if digest not in self._objects:
-            extents = []
-            for chunk, offset, length in base.extents(sha256):
-                self._absent[chunk.raw_hash] = chunk.raw_len
-                extents.append(PendingExtent(PendingChunk(chunk.raw_hash), offset, length))
-            self._objects[digest] = _Object(row.size, tuple(extents), reused=True)
+            extents = self._left_out(base.extents(sha256))
+            self._objects[digest] = _Object(row.size, extents, reused=True)
         return Digest(row.size, sha256)
 
-    def finish(self, documents: Documents) -> PackageIds:
+    @property
+    def thin(self) -> bool:
+        """Whether anything was left to other packages; known when it is finished."""
+        return self._thin
+
+    def finish(
+        self, documents: Documents, signatures: Callable[[Trailer], bytes] = no_signatures
+    ) -> PackageIds:
         """Write what is left: shared chunks, documents, index, signature area, trailer.
 
         Args:
             documents: They name exactly the objects that were added.
+            signatures: As `write_tail`.
 
         Raises:
             FormatError: The documents break a clause, or name other objects.
@@ -164,6 +180,7 @@ class PackageWriter(Closing):
             encode_text(self._index(objects)),
             preamble=self._preamble,
             ids=(documents.content_id, documents.state_id),
+            signatures=signatures,
         )
 
     def _flush_small(self) -> None:
@@ -193,10 +210,28 @@ class PackageWriter(Closing):
     def _add_small(self, data: bytes, digest: bytes, called: "_Called") -> None:
         known = self._objects.get(digest)
         if known is None or known.reused:
-            extents = (self._shared.add(called.suffix, data),) if data else ()
-            known = _Object(len(data), extents)
+            known = _Object(len(data), self._small_extents(data, digest, called))
         self._remember(digest, known, called)
         self._submit_shared(self._shared.take_closed())
+
+    def _small_extents(
+        self, data: bytes, digest: bytes, called: "_Called"
+    ) -> tuple[PendingExtent, ...]:
+        """Where the bytes are in another package, or will be in this one."""
+        there = self._elsewhere.extents(digest.hex()) if self._elsewhere else None
+        if there is not None:
+            return self._left_out(there)
+        return (self._shared.add(called.suffix, data),) if data else ()
+
+    def _left_out(self, extents: Iterable[tuple[Row, int, int]]) -> tuple[PendingExtent, ...]:
+        """The extents of an object that another package has."""
+        found = []
+        for row, offset, length in extents:
+            chunk = PendingChunk(row.raw_hash)
+            chunk.row = ELSEWHERE
+            self._chunks.absent[row.raw_hash] = row.raw_len
+            found.append(PendingExtent(chunk, offset, length))
+        return tuple(found)
 
     def _remember(self, digest: bytes, entry: _Object, called: "_Called") -> None:
         known = self._objects.get(digest)
@@ -225,14 +260,17 @@ class PackageWriter(Closing):
         return objects
 
     def _index(self, objects: Sequence[_Object]) -> bytes:
+        bases = {row.base_hash: row.raw_len for row in self.stream.rows if row.base_hash != NO_HASH}
+        lengths = self._chunks.absent | bases
         needed = {extent.chunk.hash for entry in objects for extent in entry.extents}
         rows = list(self.stream.rows)
         numbers = dict(self._chunks.present)
-        for absent in sorted(needed - numbers.keys()):
+        for absent in sorted((needed | bases.keys()) - numbers.keys()):
             numbers[absent] = len(rows)
-            rows.append(_absent(absent, self._absent[absent]))
+            rows.append(_absent(absent, lengths[absent]))
+        self._thin = len(rows) > len(self.stream.rows)
         return encode_index(
-            rows,
+            [_based(row, numbers) for row in rows],
             [
                 [
                     (numbers[extent.chunk.hash], extent.offset, extent.length)
@@ -254,6 +292,11 @@ class _Called(Struct, frozen=True):
     def suffix(self) -> str:
         """What files that are likely to be alike have in common."""
         return splitext(self.name)[1] if self.kind == "file" else "/metric"
+
+
+def _based(row: Row, numbers: Mapping[bytes, int]) -> Row:
+    """The row with that of its base, which an absent chunk gets last of all."""
+    return replace(row, base=numbers[row.base_hash]) if row.codec == Codec.DELTA else row
 
 
 def _absent(raw_hash: bytes, raw_len: int) -> Row:

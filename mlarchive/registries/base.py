@@ -12,11 +12,12 @@ The laws each implementation keeps, and `mlarchive.testing` checks:
 * What `plan_write` says is what `write` then does; it changes nothing itself.
 """
 
-from collections.abc import Iterator
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
+from mlarchive.errors import UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.snapshot import Snapshot
 
@@ -32,6 +33,7 @@ class Selector(Struct, frozen=True, kw_only=True):
         pattern: Whether `name` is a pattern.
         named: `id` or `name` where the locator settles which of the two `name` is; else "".
         path: A file or folder within the object, for commands that look inside.
+        archived: Whether those are meant too that the registry hides; never said by a locator.
     """
 
     kind: str = ""
@@ -41,6 +43,29 @@ class Selector(Struct, frozen=True, kw_only=True):
     pattern: bool = False
     named: Literal["", "id", "name"] = ""
     path: str = ""
+    archived: bool = False
+
+
+class Traits(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a registry tells of an object from afar that it may be chosen by.
+
+    None where the registry does not tell it, which is something else than that there is none.
+
+    Attributes:
+        aliases: That name this version.
+        stage: Of this version; "" for none.
+        tags: Values by key; several where several records of the object have the key.
+        made_at: When it was made, or a run started, ms since 1970 UTC.
+        deleted: Whether it is deleted where it is, and can still be read.
+        experiments: Names of those that it belongs to; an experiment's own.
+    """
+
+    aliases: tuple[str, ...] | None = None
+    stage: str | None = None
+    tags: Mapping[str, tuple[str, ...]] | None = None
+    made_at: int | None = None
+    deleted: bool | None = None
+    experiments: tuple[str, ...] | None = None
 
 
 class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +78,7 @@ class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
         size: Bytes it takes, -1 where the registry cannot say cheaply.
         content_id: Where known.
         state_id: Where known.
+        traits: What objects may be chosen by.
     """
 
     address: Address
@@ -61,6 +87,12 @@ class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int = -1
     content_id: str = ""
     state_id: str = ""
+    traits: Traits = Traits()
+
+
+def tag_traits(tags: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    """Tags of a single record as `Traits` has them."""
+    return {key: (value,) for key, value in tags.items()}
 
 
 class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,16 +108,25 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
         content_mark: Over what content is made of.
         state_mark: Over what state is made of.
         settled: Whether the object is complete: a run that still logs is not.
+        unfinished: Why it is no object yet, where a write goes on or was broken off; else "". What
+            comes after it does not wait for it, since it may never become one.
         origin: The address the object was mirrored from, where this registry remembers one.
         through: The registries it came through before, the first one first, where remembered.
+        traits: What a mirror may choose by.
     """
 
     address: Address
     content_mark: str
     state_mark: str
     settled: bool = True
+    unfinished: str = ""
     origin: str = ""
     through: tuple[str, ...] = ()
+    traits: Traits = Traits()
+
+
+KEEPING_NAMES = frozenset({"vault", "dir", "outbox"})
+"""Schemes of targets that keep names and version numbers as they are at the source."""
 
 
 class WritePolicy(Struct, frozen=True, kw_only=True):
@@ -97,11 +138,16 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
         conflict: What to do when the name and version are taken by other content: `fail`, `skip`,
             or `new-version`.
         rename: The name to write under; "" keeps the source's.
+        model_type: What a folder is registered as where models have types (Azure ML), such as
+            `mlflow_model`; "" leaves it to the target.
+        stage: Where a target without stages keeps a model version's: in a `field`, or as a `tag`.
     """
 
     versions: Literal["preserve", "next"] = "preserve"
     conflict: Literal["fail", "skip", "new-version"] = "fail"
     rename: str = ""
+    model_type: str = ""
+    stage: Literal["field", "tag"] = "field"
 
 
 Verb: TypeAlias = Literal["create", "update", "delete", "keep", "skip"]
@@ -154,6 +200,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
         losses: What the target could not hold.
         transformations: What it holds in another form.
         bytes: How many bytes of files were sent.
+        pending: Whether it is under way, and will be held when it is known to have arrived.
     """
 
     source: Address
@@ -164,6 +211,26 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     losses: tuple[Loss, ...] = ()
     transformations: tuple[Loss, ...] = ()
     bytes: int = 0
+    pending: bool = False
+
+    @classmethod
+    def of_one(cls, snapshot: Snapshot, target: Address, action: Action, sent: int) -> Self:
+        """Of a write that is one action, at a target that holds a snapshot as it is.
+
+        Args:
+            snapshot: What was written.
+            target: Its address at the target.
+            action: What was done.
+            sent: Bytes.
+        """
+        return cls(
+            source=snapshot.address,
+            target=target,
+            content_id=snapshot.content_id,
+            state_id=snapshot.state_id,
+            actions=(action,),
+            bytes=sent,
+        )
 
     @property
     def idle(self) -> bool:
@@ -210,6 +277,27 @@ class Source(Protocol):
         """
 
 
+Choose: TypeAlias = Callable[[Iterable[Listing]], list[Listing]]
+"""Those of a list that are wanted, in their order."""
+
+
+class SideBySide:
+    """Marks a registry of which several threads may read and write several objects at a time."""
+
+
+@runtime_checkable
+class WholeSource(Protocol):
+    """A source whose objects depend on each other, read as a whole."""
+
+    def everything(self, choose: Choose = list) -> Iterator[Address]:
+        """All objects, each once, in the order in which a target should get them.
+
+        Args:
+            choose: Which of those in a list are wanted. What would come with an object that is not
+                wanted comes by itself, if it is wanted.
+        """
+
+
 class Target(Protocol):
     """A registry that can be written."""
 
@@ -230,6 +318,61 @@ class Target(Protocol):
             ConflictError: The name and version are taken by other content, and the policy is
                 `fail`.
         """
+
+
+@runtime_checkable
+class ManyHoldings(Protocol):
+    """A target that can be asked of many objects at once, for less than of each alone."""
+
+    def holdings(self, sources: Sequence[Address], policy: WritePolicy) -> Iterable[Holding | None]:
+        """What `holding` says of each, in their order."""
+
+
+def holdings(
+    target: Target, sources: Sequence[Address], policy: WritePolicy
+) -> Iterable[Holding | None]:
+    """What a target remembers of some objects, in their order; one by one where it must be."""
+    if isinstance(target, ManyHoldings):
+        return target.holdings(sources, policy)
+    return (target.holding(source, policy) for source in sources)
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """A target that can be told that an object is gone from its source."""
+
+    def delete(self, source: Address, policy: WritePolicy) -> None:
+        """Delete what it holds of an object; nothing if it holds none.
+
+        Raises:
+            UnsupportedError: It cannot delete such an object.
+        """
+
+    def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:
+        """Say of what it holds of an object that this is gone from its source.
+
+        Args:
+            source: The object.
+            policy: As it was written.
+            since: When it went, ms since 1970 UTC; 0 if it is there again.
+
+        Raises:
+            UnsupportedError: It has no place to say so.
+        """
+
+
+def forgetting(target: Target) -> Forgetting:
+    """A target as one that can be told what is gone.
+
+    Raises:
+        UnsupportedError: It cannot.
+    """
+    if isinstance(target, Forgetting):
+        return target
+    raise UnsupportedError(
+        f"{target.origin} cannot be told what is gone from a source",
+        hint="leave `deletions` out for it",
+    )
 
 
 class Registry(Source, Target, Protocol):

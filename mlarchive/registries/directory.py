@@ -266,7 +266,7 @@ def labelled(
         tags={**record.tags, **tags},
     )
     records = tuple(folder if r.key == record.key else r for r in snapshot.records)
-    return dataclasses.replace(snapshot, address=address, records=records)
+    return dataclasses.replace(snapshot, address=address, records=records, original=None)
 
 
 def refuse_working_folder(folder: Path) -> None:

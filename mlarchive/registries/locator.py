@@ -16,10 +16,14 @@ from mlarchive.registries.base import Selector
 from mlarchive.registries.selecting import format_object, parse_object
 
 PACKAGE_SUFFIX = ".mlpkg"
+VOLUME_SUFFIX = ".mlvol"
+ENCRYPTED_SUFFIX = ".age"
 
 _FOLDERS = (
     "dir",
     "vault",
+    "outbox",
+    "inbox",
     "oci",
     "bagit",
     "mlflow-export",
@@ -52,7 +56,8 @@ class Locator(Struct, frozen=True, kw_only=True):
 
     Attributes:
         scheme: `mlflow+http`, `mlflow+https`, `mlflow+sqlite`, `mlflow+postgresql`, `mlflow+mysql`,
-            `mlflow` (the server that MLFLOW_TRACKING_URI names), `databricks`, `azureml`,
+            `mlflow` (the server that MLFLOW_TRACKING_URI names), `databricks`, `azureml` (without
+            a registry the one that Azure's variables name),
             `neptune`, one of the folder schemes (`dir`, `vault`, …), `package` for a file, or
             `name` for a registry that a configuration names.
         registry: What follows the scheme: a URL for `mlflow+…`, else a path or a name, decoded.
@@ -73,8 +78,8 @@ class Locator(Struct, frozen=True, kw_only=True):
                 return _encode_path(self.registry)
             case "name" | "databricks":
                 return self.registry
-            case "mlflow":
-                return "mlflow:"
+            case "mlflow" | "azureml" | "neptune" if not self.registry:
+                return f"{self.scheme}:"
             case "azureml" | "neptune":
                 return f"{self.scheme}://{self.registry}"
             case scheme if scheme.startswith("mlflow+"):
@@ -133,7 +138,7 @@ def _parse_registry(text: str) -> Parsed:
         return scheme, _decode_path(rest, scheme), Selector()
     if scheme in _PARSERS:
         return _PARSERS[scheme](rest)
-    if text.endswith(PACKAGE_SUFFIX):
+    if text.endswith((PACKAGE_SUFFIX, VOLUME_SUFFIX, f"{PACKAGE_SUFFIX}{ENCRYPTED_SUFFIX}")):
         return "package", _decode_path(text, "package"), Selector()
     if text == "databricks":
         return "databricks", text, Selector()
@@ -243,6 +248,8 @@ def _parse_databricks(rest: str) -> Parsed:
 
 
 def _parse_azureml(rest: str) -> Parsed:
+    if not rest:
+        return "azureml", "", Selector()
     match = _AZUREML.fullmatch(rest.removeprefix("//")) if rest.startswith("//") else None
     if match is None:
         raise LocatorError(
@@ -258,10 +265,12 @@ def _parse_azureml(rest: str) -> Parsed:
 
 
 def _parse_neptune(rest: str) -> Parsed:
+    if not rest:
+        return "neptune", "", Selector()
     if not re.fullmatch(rf"//{_SEGMENT}/{_SEGMENT}", rest):
         raise LocatorError(
             f"{_hushed(f'neptune:{rest}')} names no project",
-            hint="write neptune://WORKSPACE/PROJECT",
+            hint="write neptune://WORKSPACE/PROJECT; neptune: alone means that of NEPTUNE_PROJECT",
         )
     return "neptune", rest.removeprefix("//"), Selector()
 

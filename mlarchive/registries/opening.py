@@ -16,6 +16,7 @@ from mlarchive.errors import (
     LocatorError,
     MissingExtraError,
     UnsupportedError,
+    UntrustedError,
 )
 from mlarchive.registries.base import Selector, Source, Target
 from mlarchive.registries.locator import Locator, parse
@@ -23,9 +24,17 @@ from mlarchive.registries.selecting import format_object
 
 if TYPE_CHECKING:
     from mlarchive.registries.restorable import RestoreTarget
+    from mlarchive.trust import Trust
+    from mlarchive.trust.keys import PrivateKey
 
 Environ = Mapping[str, str]
 AnyRegistry = Source | Target
+
+EXPORT_TIMEZONE = "MLARCHIVE_EXPORT_TIMEZONE"
+"""The variable that says which time zone the machine had that exported from Neptune."""
+
+FILES_ROOT = "MLARCHIVE_FILES_ROOT"
+"""The variable that says below which folder files are looked for that operations name."""
 
 _EPOCH_DIGITS = 11
 """Digits of a number of seconds; more would be after the year 5000."""
@@ -33,19 +42,31 @@ _EPOCH_DIGITS = 11
 Opened = AbstractContextManager[AnyRegistry]
 
 
-def open_registry(locator: Locator, *, origin: str = "", environment: Environ) -> Opened:
+def open_registry(
+    locator: Locator,
+    *,
+    origin: str = "",
+    environment: Environ,
+    trust: "Trust | None" = None,
+    interactive: bool = False,
+) -> Opened:
     """Open what stands before the `#` of a locator.
 
     Args:
         locator: Parsed.
         origin: The registry's own name; its locator where none is given.
         environment: As a process has it.
+        trust: Whom a reader of packages believes; everybody if None.
+        interactive: Whether a person is there who can log in with a browser.
 
     Raises:
         UnsupportedError: No adapter for the scheme.
+        UntrustedError: A package, or one of a vault, is not trusted.
         MissingExtraError: The adapter's client library is not installed.
         MlarchiveError: As the adapter says.
     """
+    if locator.scheme == "azureml":
+        return _open_azureml(locator, origin, environment, interactive=interactive)
     opener = _OPENERS.get(locator.scheme)
     if opener is None and locator.scheme in _DATABASES:
         raise UnsupportedError(
@@ -57,23 +78,37 @@ def open_registry(locator: Locator, *, origin: str = "", environment: Environ) -
             f"{locator.origin} cannot be opened: this version has no adapter for {locator.scheme}",
             hint="`mlarchive --help` lists the registries that it can open",
         )
+    if trust is not None and locator.scheme in _TRUSTED:
+        return _TRUSTED[locator.scheme](locator, origin or locator.origin, environment, trust)
     return opener(locator, origin or locator.origin, environment)
 
 
 def open_source(
-    locator: Locator, *, origin: str = "", environment: Environ
+    locator: Locator,
+    *,
+    origin: str = "",
+    environment: Environ,
+    trust: "Trust | None" = None,
+    interactive: bool = False,
 ) -> AbstractContextManager[Source]:
     """Open a registry to read from.
 
     Raises:
         MlarchiveError: As `open_registry`.
     """
-    # Every registry that can be opened can be read.
-    return open_registry(locator, origin=origin, environment=environment)  # type: ignore[return-value]
+    if locator.scheme == "outbox":
+        raise UnsupportedError(
+            f"{locator.origin} can only be written to",
+            hint=f"what was sent is in vault:{locator.registry}/vault",
+        )
+    # Every other registry that can be opened can be read.
+    return open_registry(  # type: ignore[return-value]
+        locator, origin=origin, environment=environment, trust=trust, interactive=interactive
+    )
 
 
 def open_target(
-    locator: Locator, *, origin: str = "", environment: Environ
+    locator: Locator, *, origin: str = "", environment: Environ, interactive: bool = False
 ) -> AbstractContextManager[Target]:
     """Open a registry to write to.
 
@@ -81,12 +116,24 @@ def open_target(
         UnsupportedError: It can only be read.
         MlarchiveError: As `open_registry`.
     """
+    if locator.scheme in _READ_ONLY:
+        raise UnsupportedError(
+            f"{locator.origin} can only be read: nothing loads such a folder any more",
+            hint="write to a server, a vault:DIR or a dir:DIR",
+        )
+    if locator.scheme == "inbox":
+        raise UnsupportedError(
+            f"{locator.origin} is filled by what is carried to it, and can only be read",
+            hint="`mlarchive receive` takes that in",
+        )
     if locator.scheme == "package":
         raise UnsupportedError(
             f"{locator.registry} is a package, and a package is made whole, never added to",
             hint="write one with `mlarchive pack SOURCE -o FILE.mlpkg`, or name a vault:DIR",
         )
-    return open_registry(locator, origin=origin, environment=environment)  # type: ignore[return-value]
+    return open_registry(  # type: ignore[return-value]
+        locator, origin=origin, environment=environment, interactive=interactive
+    )
 
 
 def open_restore_target(locator: Locator, *, environment: Environ) -> "RestoreTarget":
@@ -134,6 +181,29 @@ def packing_time(environment: Environ) -> int:
     return int(epoch) * 1000
 
 
+def signing_keys(environment: Environ) -> "list[PrivateKey]":
+    """The key of MLARCHIVE_SIGN, which signs notes and receipts (spec/trust.md, 5); none if unset.
+
+    Raises:
+        ConfigError: It is no private key, or is encrypted: a service cannot be asked.
+        MlarchiveError: It cannot be read.
+    """
+    name = environment.get("MLARCHIVE_SIGN", "")
+    if not name:
+        return []
+    from mlarchive.fsops import explaining
+    from mlarchive.trust.keys import is_encrypted, private_key
+
+    with explaining(name, "read"):
+        pem = Path(name).read_bytes()
+    if is_encrypted(pem):
+        raise ConfigError(
+            f"{name}, which MLARCHIVE_SIGN names, has a passphrase, and nobody can be asked for it",
+            hint="name a key without one, or sign with `mlarchive sign` and --passphrase-file",
+        )
+    return [private_key(pem, name)]
+
+
 def _open_directory(locator: Locator, origin: str, environment: Environ) -> Opened:
     from mlarchive.registries.directory import DirectoryRegistry
 
@@ -145,18 +215,30 @@ def _open_directory(locator: Locator, origin: str, environment: Environ) -> Open
     )
 
 
-def _open_vault(locator: Locator, origin: str, environment: Environ) -> Opened:
+def _open_vault(
+    locator: Locator, origin: str, environment: Environ, trust: "Trust | None" = None
+) -> Opened:
     from mlarchive.registries.vaultregistry import VaultRegistry
     from mlarchive.vault import Vault
 
-    vault = Vault.open(Path(locator.registry))
+    vault = Vault.open(Path(locator.registry), trust=trust)
+    try:
+        vault.require_trusted()
+    except UntrustedError:
+        vault.close()
+        raise
     return VaultRegistry(vault, origin=origin, packed_at=packing_time(environment))
 
 
-def _open_package(locator: Locator, origin: str, environment: Environ) -> Opened:  # noqa: ARG001  (the package states its origin)
+def _open_package(
+    locator: Locator,
+    origin: str,  # noqa: ARG001  (the package states its origin)
+    environment: Environ,  # noqa: ARG001  (and its time)
+    trust: "Trust | None" = None,
+) -> Opened:
     from mlarchive.registries.packagefile import PackageRegistry
 
-    return PackageRegistry.open(Path(locator.registry))
+    return PackageRegistry.open(Path(locator.registry), trust)
 
 
 def _open_mlflow_export(locator: Locator, origin: str, environment: Environ) -> Opened:  # noqa: ARG001  (the export states its times)
@@ -168,6 +250,80 @@ def _open_mlflow_export(locator: Locator, origin: str, environment: Environ) -> 
     from mlarchive.registries.mlflowexport import MlflowExportRegistry
 
     return MlflowExportRegistry(Path(locator.registry), origin=origin)
+
+
+def _open_neptune_export(locator: Locator, origin: str, environment: Environ) -> Opened:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtraError(
+            f"{locator.origin} holds Parquet files, and pyarrow is not installed",
+            hint="pip install 'mlarchive[parquet]'",
+        )
+    from mlarchive.registries.neptune.export import NeptuneExportRegistry
+
+    timezone = environment.get(EXPORT_TIMEZONE, "")
+    return NeptuneExportRegistry(Path(locator.registry), origin=origin, timezone=timezone)
+
+
+def _open_azureml(
+    locator: Locator, origin: str, environment: Environ, *, interactive: bool = False
+) -> Opened:
+    """A place of Azure ML; that of the usual variables goes by its own locator."""
+    if not _has_azureml():
+        raise MissingExtraError(
+            f"{locator.origin} is a place of Azure ML, and azure-ai-ml is not installed",
+            hint="pip install 'mlarchive[azureml]'",
+        )
+    from mlarchive.registries.azureml import AzureMlRegistry
+
+    place = locator.registry or _azureml_of_environment(locator, environment)
+    given = "" if origin == locator.origin else origin
+    return AzureMlRegistry.open(
+        place,
+        environment=environment,
+        origin=given or f"azureml://{place}",
+        interactive=interactive,
+    )
+
+
+def _has_azureml() -> bool:
+    """Whether Azure ML's client is there; `find_spec` imports what it lies in, which may not be."""
+    try:
+        return importlib.util.find_spec("azure.ai.ml") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _azureml_of_environment(locator: Locator, environment: Environ) -> str:
+    """What follows `azureml://` for the place that Azure's own variables name."""
+    if name := environment.get("AZUREML_REGISTRY_NAME", ""):
+        return f"registries/{name}"
+    found = [
+        next((environment[name] for name in names if environment.get(name)), "")
+        for names in _AZUREML_VARIABLES
+    ]
+    if not all(found):
+        raise ConfigError(
+            f"{locator.text or locator} does not say which workspace or registry is meant",
+            hint="set AZUREML_REGISTRY_NAME; or AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and "
+            "AZUREML_WORKSPACE_NAME; or write azureml://registries/R",
+        )
+    subscription, group, workspace = found
+    return f"subscriptions/{subscription}/resourceGroups/{group}/workspaces/{workspace}"
+
+
+def _open_innereye(locator: Locator, origin: str, environment: Environ) -> Opened:  # noqa: ARG001  (the folder states its times)
+    from mlarchive.registries.innereye import InnerEyeRegistry
+
+    return InnerEyeRegistry(Path(locator.registry), origin=origin)
+
+
+def _open_neptune_offline(locator: Locator, origin: str, environment: Environ) -> Opened:
+    from mlarchive.registries.neptune.offline import NeptuneOfflineRegistry
+
+    root = environment.get(FILES_ROOT, "")
+    return NeptuneOfflineRegistry(
+        Path(locator.registry), origin=origin, files_root=Path(root) if root else None
+    )
 
 
 def _open_mlflow(locator: Locator, origin: str, environment: Environ) -> Opened:  # noqa: ARG001  (the client reads its usual variables itself)
@@ -211,19 +367,87 @@ def _open_mlflow_of_environment(locator: Locator, origin: str, environment: Envi
     return _open_mlflow(named, given or named.origin, environment)
 
 
+def _open_neptune(locator: Locator, origin: str, environment: Environ) -> Opened:
+    """The server that NEPTUNE_API_TOKEN names; of its projects those of the locator."""
+    if importlib.util.find_spec("neptune") is None:
+        raise MissingExtraError(
+            f"{locator.origin} is a Neptune server, and Neptune's client is not installed",
+            hint="pip install 'mlarchive[neptune]'; exports and offline folders need no client",
+        )
+    project = locator.registry or environment.get("NEPTUNE_PROJECT", "")
+    if not project:
+        raise ConfigError(
+            "neptune: does not say which project is meant",
+            hint="set NEPTUNE_PROJECT, or write neptune://WORKSPACE/PROJECT",
+        )
+    named = parse(f"neptune://{project}")
+    from mlarchive.registries.neptune.live import NeptuneRegistry
+
+    return NeptuneRegistry.open(
+        named.registry,
+        token=environment.get("NEPTUNE_API_TOKEN", ""),
+        origin=named.origin if origin == "neptune:" else origin,
+    )
+
+
+def _open_outbox(locator: Locator, origin: str, environment: Environ) -> Opened:
+    from mlarchive.registries.outbox import OutboxRegistry
+    from mlarchive.transfer.outbox import Outbox
+
+    outbox = Outbox.open(Path(locator.registry), keys=signing_keys(environment))
+    return OutboxRegistry(outbox, origin=origin, made_at=packing_time(environment))
+
+
+def _open_inbox(
+    locator: Locator, origin: str, environment: Environ, trust: "Trust | None" = None
+) -> Opened:
+    from mlarchive.registries.inbox import InboxRegistry
+
+    return InboxRegistry.open(
+        Path(locator.registry),
+        origin=origin,
+        trust=trust,
+        keys=signing_keys(environment),
+        now=packing_time(environment),
+    )
+
+
+_AZUREML_VARIABLES = (
+    ("AZUREML_ARM_SUBSCRIPTION", "AZURE_SUBSCRIPTION_ID"),
+    ("AZUREML_ARM_RESOURCEGROUP", "AZURE_RESOURCE_GROUP"),
+    ("AZUREML_ARM_WORKSPACE_NAME", "AZUREML_WORKSPACE_NAME"),
+)
+"""Those that a job in a workspace has, and those that people set."""
+
 _DATABASES = {"mlflow+sqlite", "mlflow+postgresql", "mlflow+mysql"}
+
+_READ_ONLY = {"neptune-export", "neptune-offline"}
 
 _OPENERS: dict[str, Callable[[Locator, str, Environ], Opened]] = {
     "dir": _open_directory,
     "vault": _open_vault,
+    "inbox": _open_inbox,
+    "outbox": _open_outbox,
     "package": _open_package,
     "mlflow-export": _open_mlflow_export,
+    "neptune-export": _open_neptune_export,
+    "neptune-offline": _open_neptune_offline,
+    "azureml": _open_azureml,
+    "innereye": _open_innereye,
     "mlflow+http": _open_mlflow,
     "mlflow+https": _open_mlflow,
     "mlflow+sqlite": _open_mlflow,
     "mlflow": _open_mlflow_of_environment,
+    "neptune": _open_neptune,
     "name": lambda locator, _origin, _environment: _refuse_name(locator),
 }
+
+_TRUSTED: dict[str, Callable[[Locator, str, Environ, "Trust"], Opened]] = {
+    "vault": _open_vault,
+    "inbox": _open_inbox,
+    "package": _open_package,
+}
+"""Those that hold packages, which a policy can judge."""
 
 SCHEMES = _OPENERS.keys() - {"name", "package"}
 """What this version opens, beside packages."""

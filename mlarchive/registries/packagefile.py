@@ -29,6 +29,7 @@ from mlarchive.registries.base import Listing, Ref, Selector
 from mlarchive.registries.selecting import selects
 from mlarchive.registries.tree import files_of
 from mlarchive.snapshot import Snapshot
+from mlarchive.trust import Trust, open_package
 
 _KINDS = {
     "model-version": "models",
@@ -45,6 +46,7 @@ _KINDS = {
     "webhook": "webhooks",
     "other-objects": "other-objects",
     "traces": "traces",
+    "fields": "fields",
 }
 
 
@@ -58,14 +60,15 @@ class PackageRegistry(Closing):
         self._snapshot = package.snapshot()
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, trust: Trust | None = None) -> Self:
         """Open a package file.
 
         Raises:
+            UntrustedError: The policy does not trust it.
             NotFoundError: There is no such file.
             FormatError: It is no sound package.
         """
-        return cls(Package.open(path), path)
+        return cls(open_package(path, trust), path)
 
     def close(self) -> None:
         """Let go of what is held open."""

@@ -5,6 +5,7 @@ percent-encoded. Must not know what registries there are; `locator` does.
 """
 
 import difflib
+import functools
 import re
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
@@ -27,10 +28,11 @@ KINDS = (
     "webhooks",
     "other-objects",
     "traces",
+    "fields",
 )
 """All kinds of object that a locator can name."""
 
-WITH_VERSIONS = frozenset({"models", "prompts"})
+WITH_VERSIONS = frozenset({"models", "prompts", "environments"})
 """The kinds whose objects have versions, and aliases for these."""
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -87,10 +89,14 @@ def matches(selector: Selector, name: str) -> bool:
         return True
     if not selector.pattern:
         return name == selector.name
+    return selector.name == "*" or _compiled(selector.name).fullmatch(name) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
     wild = {"*": ".*", "?": "."}
-    parts = _WILD.split(selector.name)
-    pattern = "".join(wild.get(part) or re.escape(part) for part in parts)
-    return re.fullmatch(pattern, name, re.DOTALL) is not None
+    parts = _WILD.split(pattern)
+    return re.compile("".join(wild.get(part) or re.escape(part) for part in parts), re.DOTALL)
 
 
 def selects(selector: Selector, address: Address) -> bool:
@@ -117,7 +123,8 @@ def _parse_named(kind: str, parts: list[str], path: str) -> Selector:
         )
     if at and kind not in WITH_VERSIONS:
         raise LocatorError(
-            f"only models and prompts have aliases, not {kind}", hint="write %40 for an @ in a name"
+            f"only models, prompts and environments have aliases, not {kind}",
+            hint="write %40 for an @ in a name",
         )
     prefix = next((prefix for prefix in _PREFIX if name.startswith(prefix)), "")
     raw = name.removeprefix(prefix)

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from mlarchive.errors import DamageError
+from mlarchive.package.columns import step_text
 from mlarchive.package.documents import Documents
 from mlarchive.package.paths import refusal
 from mlarchive.records import File, Folder, MetricSeries
@@ -49,7 +50,7 @@ class Leaf:
         if isinstance(self.stream.entry, File):
             return self.stream.open()
         with self.stream.open() as columns:
-            return io.BytesIO(csv_of(columns.read()))
+            return io.BytesIO(csv_of(columns.read(), self.stream.entry.step_decimals))
 
     def as_file(self) -> Stream:
         """The leaf as a stream of a file with its path in the tree, size and digest."""
@@ -103,10 +104,14 @@ def file_stream(path: str, raw: bytes) -> Stream:
     return Stream(owner="", entry=entry, open=lambda: io.BytesIO(raw))
 
 
-def csv_of(columns: bytes) -> bytes:
+def csv_of(columns: bytes, step_decimals: int = 0) -> bytes:
     """A metric series as text: `step,timestamp,value`, one line a point, values to the last bit.
 
     A NaN with other bits than the usual is written `nan:` and its bits in hex.
+
+    Args:
+        columns: As `MetricSeries` lays them out.
+        step_decimals: Of that series.
 
     Raises:
         DamageError: The length is no whole number of points.
@@ -125,7 +130,8 @@ def csv_of(columns: bytes) -> bytes:
     lines = ["step,timestamp,value"]
     for step, timestamp, word, value in zip(steps, timestamps, bits, values, strict=True):
         odd = value != value and word != _USUAL_NAN  # noqa: PLR0124  (only NaN differs from itself)
-        lines.append(f"{step},{timestamp},{f'nan:{word:016x}' if odd else repr(value)}")
+        shown = step_text(step, step_decimals)
+        lines.append(f"{shown},{timestamp},{f'nan:{word:016x}' if odd else repr(value)}")
     return ("\n".join(lines) + "\n").encode()
 
 

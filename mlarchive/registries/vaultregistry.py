@@ -5,8 +5,10 @@ each address; earlier ones stay in the folder for whoever names their files.
 """
 
 import contextlib
+import itertools
+import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
@@ -15,22 +17,29 @@ from weakref import WeakSet
 import msgspec
 
 from mlarchive.closing import Closing
-from mlarchive.errors import NotFoundError
+from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.package import Package
-from mlarchive.records import Address, ModelVersion
+from mlarchive.records import Address, Loss, Run
 from mlarchive.registries.base import (
     Action,
+    Choose,
     Holding,
     Listing,
     Receipt,
     Ref,
     Selector,
+    Traits,
     WritePlan,
     WritePolicy,
 )
+from mlarchive.registries.ordering import RunInOrder, in_order, parents_first
 from mlarchive.registries.selecting import is_exact, selects
 from mlarchive.snapshot import Snapshot
-from mlarchive.vault import Kept, Vault
+from mlarchive.trust.carrying import signature_losses
+from mlarchive.vault import Kept, Search, Vault
+
+_WITH_RUNS = frozenset({"runs", "models"})
+"""Kinds of objects whose packages hold runs."""
 
 
 class _HeldPackage:
@@ -44,6 +53,14 @@ class _HeldPackage:
     def open(self, sha256: str) -> BinaryIO:
         """An object of the package."""
         return self.package.open_object(sha256)
+
+    def open_whole(self) -> BinaryIO:
+        """Its very bytes."""
+        return self.package.storage.source.open()
+
+    def check(self) -> None:
+        """Compare every stored byte with its hash."""
+        self.package.verify(full=False)
 
 
 class VaultRegistry(Closing):
@@ -78,18 +95,17 @@ class VaultRegistry(Closing):
         Raises:
             NotFoundError: The vault is not there, or has not the one object that is named.
         """
-        for kept in self._selected(selector):
-            facts = {"file": kept.path.relative_to(self._vault.folder).as_posix()}
-            if kept.thin:
-                facts["thin"] = "yes"
-            yield Listing(
-                address=kept.address,
-                title=kept.address.origin,
-                facts=facts,
-                size=kept.size,
-                content_id=kept.content_id,
-                state_id=kept.state_id,
-            )
+        return map(self._listing, self._selected(selector))
+
+    def search(self, selector: Selector, search: Search) -> Iterator[Listing]:
+        """Those of `ls` that fit a search of the catalog.
+
+        Raises:
+            NotFoundError: As `ls`.
+        """
+        fitting = {kept.path: kept for kept in self._vault.search(search)}
+        chosen = (fitting.get(kept.path) for kept in self._selected(selector))
+        return (self._listing(kept) for kept in chosen if kept)
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
         """The packages that count; their ids are the marks, their addresses where they are from."""
@@ -99,7 +115,15 @@ class VaultRegistry(Closing):
                 content_mark=kept.content_id,
                 state_mark=kept.state_id,
                 origin=str(kept.address),
+                traits=_traits(kept),
             )
+
+    def everything(self, choose: Choose = list) -> Iterator[Address]:
+        """The objects of all packages that count, in the order in which a target gets them."""
+        counting = [kept for kept in self._selected(Selector()) if kept.address.kind in _WITH_RUNS]
+        order = parents_first(run for kept in counting for run in self._runs(kept))
+        chosen = choose(self.ls(Selector()))
+        return iter(in_order((listing.address for listing in chosen), order))
 
     def read(self, address: Address) -> Snapshot:
         """The object as its latest package has it."""
@@ -110,7 +134,10 @@ class VaultRegistry(Closing):
             replace(stream, open=partial(held.open, stream.entry.sha256))
             for stream in snapshot.streams
         )
-        return replace(snapshot, streams=streams)
+        original = snapshot.original
+        if original is not None:
+            original = replace(original, open=held.open_whole, check=held.check)
+        return replace(snapshot, streams=streams, original=original)
 
     def package_of(self, address: Address) -> Package:
         """The package that counts for an object; open as long as the registry.
@@ -122,13 +149,23 @@ class VaultRegistry(Closing):
 
     # --- target
 
-    def holding(self, source: Address, policy: WritePolicy) -> Holding | None:  # noqa: ARG002
+    def holding(self, source: Address, policy: WritePolicy) -> Holding | None:
         """The package that counts for an address."""
-        kept = next(iter(self._vault.find(address=source)), None)
-        if kept is None:
-            return None
-        at = self._at(kept.address)
-        return Holding(address=at, content_id=kept.content_id, state_id=kept.state_id)
+        (found,) = self.holdings([source], policy)
+        return found
+
+    def holdings(self, sources: Sequence[Address], policy: WritePolicy) -> Iterator[Holding | None]:  # noqa: ARG002
+        """As `holding`, of each."""
+        for source, held in zip(sources, self._vault.held(sources), strict=True):
+            yield (
+                Holding(
+                    address=self._at(source),
+                    content_id=held[0].content_id,
+                    state_id=held[0].state_id,
+                )
+                if held
+                else None
+            )
 
     def plan_write(self, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:  # noqa: ARG002
         """Add a package, or nothing: a vault keeps every content and state side by side."""
@@ -138,16 +175,43 @@ class VaultRegistry(Closing):
         """Keep the snapshot."""
         action = self.plan_write(snapshot, policy).actions[0]
         sent = 0
+        losses: tuple[Loss, ...] = ()
         if action.verb != "keep":
             kept = self._vault.add(snapshot, packed_at=self._packed_at)
             sent = kept.size
-        return Receipt(
-            source=snapshot.address,
-            target=self._at(snapshot.address),
-            content_id=snapshot.content_id,
-            state_id=snapshot.state_id,
-            actions=(action,),
-            bytes=sent,
+            losses = signature_losses(snapshot.signatures, kept.package_id, snapshot.subject)
+        receipt = Receipt.of_one(snapshot, self._at(snapshot.address), action, sent)
+        return msgspec.structs.replace(receipt, losses=losses)
+
+    def delete(self, source: Address, policy: WritePolicy) -> None:  # noqa: ARG002
+        """Remove every package of an object; what leaned on them leans on others then."""
+        self._vault.delete(source, now=time.time_ns() // 1_000_000)
+
+    def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:  # noqa: ARG002
+        """Refuse: packages say of themselves what they are, and do not change.
+
+        Raises:
+            UnsupportedError: Always.
+        """
+        raise UnsupportedError(
+            f"{self.origin} has no place to say that {source} is gone from its source",
+            hint='use deletions.policy "keep" or "delete" for it',
+        )
+
+    def _listing(self, kept: Kept) -> Listing:
+        facts = {"file": self._vault.relative(kept)}
+        if kept.thin:
+            facts["thin"] = "yes"
+        if kept.labels.aliases:
+            facts["aliases"] = " ".join(kept.labels.aliases)
+        return Listing(
+            address=kept.address,
+            title=kept.address.origin,
+            facts=facts,
+            size=kept.size,
+            content_id=kept.content_id,
+            state_id=kept.state_id,
+            traits=_traits(kept),
         )
 
     def _at(self, source: Address) -> Address:
@@ -170,23 +234,42 @@ class VaultRegistry(Closing):
             return Action(verb="update", what=what, why="its labels changed")
         return Action(verb="keep", what=what, why="the vault has it already")
 
-    def _selected(self, selector: Selector) -> list[Kept]:
+    def _selected(self, selector: Selector) -> Iterator[Kept]:
         if not self._vault.folder.is_dir():
             raise NotFoundError(
                 f"{self._vault.folder} is not a folder", hint="check the path after vault:"
             )
-        found = [kept for kept in self._vault.counting() if selects(selector, kept.address)]
-        if selector.alias:
-            found = [kept for kept in found if selector.alias in self._aliases(kept)]
-        if not found and is_exact(selector):
-            raise NotFoundError(
-                f"{self.origin} holds no {selector.kind}/{selector.name} as named",
-                hint=f"`mlarchive ls {self.origin}` lists what it holds",
-            )
+        found = (kept for kept in self._counting() if _means(selector, kept))
+        if is_exact(selector):
+            first = next(found, None)
+            if first is None:
+                raise NotFoundError(
+                    f"{self.origin} holds no {selector.kind}/{selector.name} as named",
+                    hint=f"`mlarchive ls {self.origin}` lists what it holds",
+                )
+            return itertools.chain([first], found)
         return found
 
-    def _aliases(self, kept: Kept) -> tuple[str, ...]:
+    def _counting(self) -> Iterable[Kept]:
+        """The packages that count, each for another address."""
+        return self._vault.counting()
+
+    def _runs(self, kept: Kept) -> Iterator[RunInOrder]:
+        """The runs in a package, as far as their places depend on it."""
         with self._vault.open_package(kept) as package:
-            meaning = package.meaning
-        subject = next(record for record in meaning.records if record.key == meaning.subject)
-        return subject.aliases if isinstance(subject, ModelVersion) else ()
+            records = package.meaning.records
+        for run in (record for record in records if isinstance(record, Run)):
+            yield RunInOrder(
+                id=run.native.id,
+                parent=run.native.also.get("parent", ""),
+                start=run.start,
+            )
+
+
+def _traits(kept: Kept) -> Traits:
+    labels = kept.labels
+    return Traits(aliases=labels.aliases, tags=labels.tags, made_at=kept.made_at)
+
+
+def _means(selector: Selector, kept: Kept) -> bool:
+    return selects(selector, kept.address) and selector.alias in {"", *kept.labels.aliases}

@@ -9,19 +9,20 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from mlarchive.errors import BusyError, StorageError
+from mlarchive.errors import StorageError
 from mlarchive.records import Address
+from mlarchive.vault import database
 
 NAME = ".mlarchive-catalog.sqlite"
 
-_VERSION = 2
-_BUSY_SECONDS = 30.0
+_VERSION = 4
 _SCHEMA = """
 CREATE TABLE package (
     path BLOB PRIMARY KEY,
@@ -36,10 +37,14 @@ CREATE TABLE package (
     package_id TEXT NOT NULL,
     packed_at INTEGER NOT NULL,
     thin INTEGER NOT NULL,
-    damage TEXT NOT NULL
+    damage TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    labels TEXT NOT NULL,
+    leans_on TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX package_address ON package (origin, kind, name, version);
 CREATE INDEX package_content ON package (content_id);
+CREATE INDEX package_package ON package (package_id);
 """
 
 
@@ -60,6 +65,10 @@ class Row(Struct, frozen=True, kw_only=True):
         packed_at: When it was packed, ms since 1970 UTC.
         thin: Whether chunks are absent from it.
         damage: Why it cannot be opened; "" if it can.
+        made_at: When the object was made, ms since 1970 UTC; 0 if its registry did not say.
+        labels: What it is found by: JSON text of `Labels`.
+        leans_on: The package_ids of those that have what it lacks, with spaces between; "" if it
+            is full, or if the vault has not all of it.
     """
 
     path: str
@@ -75,11 +84,52 @@ class Row(Struct, frozen=True, kw_only=True):
     packed_at: int = 0
     thin: bool = False
     damage: str = ""
+    made_at: int = 0
+    labels: str = "{}"
+    leans_on: str = ""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The package_ids of those that have what it lacks."""
+        return tuple(self.leans_on.split())
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that it lacks is in the vault."""
+        return not self.thin or bool(self.leans_on)
 
     @property
     def address(self) -> Address:
         """What the object is called at its source."""
         return Address(origin=self.origin, kind=self.kind, name=self.name, version=self.version)
+
+
+class Labels(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an object is found by, beside its address.
+
+    Attributes:
+        aliases: That point at it, sorted.
+        tags: Values by key; several where several of its records have the key.
+        metrics: The last value of each series by key, as Python writes it; several likewise.
+    """
+
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, tuple[str, ...]] = {}
+    metrics: Mapping[str, tuple[str, ...]] = {}
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """What a mirror wants to know of a package, of which it asks by the thousand.
+
+    Attributes:
+        content_id: What the object is.
+        state_id: How it is labelled.
+        complete: Whether the vault has all of it.
+    """
+
+    content_id: str
+    state_id: str
+    complete: bool
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -95,8 +145,11 @@ class Kept(Struct, frozen=True, kw_only=True):
         packed_at: When it was packed, ms since 1970 UTC; among packages of one address the
             latest is the one that counts.
         thin: Whether chunks are absent from it.
-        base_package_id: The full package in this vault that has them; "" if it is full itself,
-            or if the vault has none.
+        bases: The package_ids of those in this vault that have them; none if it is full itself,
+            or if the vault has not all of them.
+        made_at: When the object was made, ms since 1970 UTC; where its registry did not say, when
+            it was packed.
+        labels: What it is found by.
     """
 
     path: Path
@@ -107,11 +160,35 @@ class Kept(Struct, frozen=True, kw_only=True):
     size: int
     packed_at: int
     thin: bool = False
-    base_package_id: str = ""
+    bases: tuple[str, ...] = ()
+    made_at: int = 0
+    labels: Labels = Labels()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the vault has all of it."""
+        return not self.thin or bool(self.bases)
 
 
+_AT_ONCE = 500
+"""So many rows are read at a time where there may be any number."""
+
+_HELD = """
+WITH asked (number, origin, kind, name, version) AS (VALUES {asked})
+SELECT asked.number, p.content_id, p.state_id, NOT p.thin OR p.leans_on <> ''
+FROM asked CROSS JOIN package p ON p.origin = asked.origin AND p.kind = asked.kind
+    AND p.name = asked.name AND p.version = asked.version AND p.damage = ''
+ORDER BY asked.number, p.packed_at DESC, p.path DESC
+"""
 _FIELDS = Row.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
+_TYPES = {
+    "path": "blob",
+    **dict.fromkeys(("bytes", "mtime_ns", "packed_at", "thin", "made_at"), "integer"),
+}
+_SENSIBLE = " AND ".join(
+    (*(f"typeof({name}) = '{_TYPES.get(name, 'text')}'" for name in _FIELDS), "json_valid(labels)")
+)
 
 
 class Catalog:
@@ -144,20 +221,70 @@ class Catalog:
         """Close the table; nothing is pending."""
         self._connection.close()
 
-    def rows(self, **equal: str) -> list[Row]:
+    def rows(self, **equal: str | int) -> list[Row]:
         """The rows whose columns have these values, the latest first."""
         where = " AND ".join(f"{column} = ?" for column in equal) or "1"
         found = self._run(
             f"SELECT {_COLUMNS} FROM package WHERE {where} "  # noqa: S608  (our own column names)
             "ORDER BY packed_at DESC, path DESC",
-            tuple(equal.values()),
+            tuple(os.fsencode(str(v)) if k == "path" else v for k, v in equal.items()),
         )
         try:
             return [_row(values) for values in found]
         except (msgspec.ValidationError, TypeError) as error:
             raise _unusable(error) from error
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def counting(self) -> Iterator[Row]:
+        """The row of the latest package of each address, sorted by address."""
+        after = ("", "", "", "")
+        while True:
+            found = self._run(
+                f"SELECT {_COLUMNS} FROM package WHERE damage = ''"  # noqa: S608  (our own names)
+                " AND (origin, kind, name, version) > (?, ?, ?, ?)"
+                " ORDER BY origin, kind, name, version, packed_at DESC, path DESC LIMIT ?",
+                (*after, _AT_ONCE),
+            )
+            if not found:
+                return
+            for row in map(_row, found):
+                address = (row.origin, row.kind, row.name, row.version)
+                if address != after:
+                    yield row
+                after = address
+
+    def held(self, addresses: Sequence[Address]) -> list[list[Held]]:
+        """What packages there are of each of some addresses, the latest first."""
+        found: list[list[Held]] = [[] for _ in addresses]
+        if addresses:
+            asked = ", ".join("(?, ?, ?, ?, ?)" for _ in addresses)
+            values: list[object] = []
+            for number, a in enumerate(addresses):
+                values += (number, a.origin, a.kind, a.name, a.version)
+            for number, content_id, state_id, complete in self._run(
+                _HELD.format(asked=asked), tuple(values)
+            ):
+                held = Held(content_id=content_id, state_id=state_id, complete=bool(complete))
+                found[number].append(held)
+        return found
+
+    def facts(self) -> Iterator[tuple[bytes, tuple[int, int]]]:
+        """Size and time of each file as it was when it was looked at, by path; sorted by path.
+
+        Raises:
+            StorageError: The table holds what was never put there.
+        """
+        if self._run(f"SELECT 1 FROM package WHERE NOT ({_SENSIBLE}) LIMIT 1", ()):  # noqa: S608
+            raise _unusable(TypeError("a row makes no sense"))
+        after = b""
+        while found := self._run(
+            "SELECT path, bytes, mtime_ns FROM package WHERE path > ? ORDER BY path LIMIT ?",
+            (after, _AT_ONCE),
+        ):
+            after = found[-1][0]
+            for path, size, at in found:
+                yield path, (size, at)
+
+    def put(self, rows: Iterable[Row]) -> None:
         """Add rows, in place of those of the same path."""
         marks = ", ".join("?" for _ in _FIELDS)
         for row in rows:
@@ -165,68 +292,41 @@ class Catalog:
             values = (os.fsencode(path), *others)
             self._run(f"INSERT OR REPLACE INTO package ({_COLUMNS}) VALUES ({marks})", values)  # noqa: S608
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Commit what the block writes all at once: thousands of rows, one wait for the disk."""
+        self._run("BEGIN IMMEDIATE", ())
+        try:
+            yield
+            self._run("COMMIT", ())
+        except BaseException:
+            if self._connection.in_transaction:
+                self._run("ROLLBACK", ())
+            raise
+
     def drop(self, paths: Sequence[str]) -> None:
         """Forget files."""
         for path in paths:
             self._run("DELETE FROM package WHERE path = ?", (os.fsencode(path),))
 
-    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
-        with self._lock, _explaining():
+    def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with self._lock, database.explaining("catalog", NAME):
             return self._connection.execute(statement, values).fetchall()
 
 
 def discard(folder: Path) -> None:
     """Remove a folder's catalog if that can be; it holds nothing that the packages do not say."""
-    for name in (NAME, f"{NAME}-journal"):
-        with contextlib.suppress(OSError):
-            (folder / name).unlink()
+    database.discard(folder / NAME)
 
 
-def _row(values: Sequence[object]) -> Row:
+def _row(values: Sequence[Any]) -> Row:
     fields = dict(zip(_FIELDS, values, strict=True))
-    path = fields.pop("path")
-    if not isinstance(path, bytes):
-        raise TypeError(f"a path is kept as {type(path).__name__}")
-    return msgspec.convert({"path": os.fsdecode(path), **fields}, Row, strict=False)
+    return msgspec.convert({**fields, "path": os.fsdecode(fields["path"])}, Row, strict=False)
 
 
 def _connect(name: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != _VERSION:
-            connection.execute("DROP TABLE IF EXISTS package")
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-@contextlib.contextmanager
-def _explaining() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise BusyError(
-                "another process has held the vault's catalog for long",
-                hint="run the same command again when it has finished",
-            ) from error
-        raise _unusable(error) from error
-    except sqlite3.DatabaseError as error:
-        raise _unusable(error) from error
+    return database.connect(name, _SCHEMA, _VERSION)
 
 
 def _unusable(error: Exception) -> StorageError:
-    return StorageError(
-        f"the vault's catalog cannot be used: {error}",
-        hint=f"see that the disk has room; {NAME} may be removed, it is made again",
-    )
+    return database.unusable(error, "catalog", NAME)

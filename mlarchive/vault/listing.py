@@ -3,32 +3,100 @@
 A file is looked into only when its size or time differ from the catalog's.
 """
 
+import contextlib
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
 from mlarchive import fsops
-from mlarchive.errors import MlarchiveError
-from mlarchive.package import Package
+from mlarchive.errors import MlarchiveError, NotFoundError, UntrustedError
+from mlarchive.trust import Trust, open_package, opener
 from mlarchive.vault.catalog import Catalog, Row
+from mlarchive.vault.finding import encode, labels_of, made_at
+from mlarchive.vault.leaning import lean
 from mlarchive.vault.naming import SUFFIX
 
 LATEST = 253_402_300_799_999
 """The last millisecond of the year 9999. A package that states a later time, or one before 1970,
 would count for ever, or never: it is treated as damaged."""
 
+_SUFFIX = os.fsencode(SUFFIX)
+_AT_ONCE = 500
+"""So many packages are looked into before the catalog is told."""
+
+
+def trusted(folder: Path, catalog: Catalog, trust: Trust) -> list[UntrustedError]:
+    """Make an empty catalog say what a folder holds that a policy trusts; why not, of the rest."""
+    refused = []
+    for path, _ in _packages(folder):
+        try:
+            catalog.put([look_into(folder, os.fsdecode(path), trust)])
+        except UntrustedError as error:
+            refused.append(error)
+    lean(folder, catalog, opener(trust))
+    return refused
+
 
 def heal(folder: Path, catalog: Catalog) -> None:
     """Make the catalog say what the folder holds."""
-    known = {row.path: row for row in catalog.rows()}
-    found = {path: (facts.st_size, facts.st_mtime_ns) for path, facts in _packages(folder)}
-    catalog.drop([path for path in known if path not in found])
-    for path, facts in found.items():
-        row = known.get(path)
-        if row is None or (row.bytes, row.mtime_ns) != facts:
-            catalog.put([look_into(folder, path)])
+    gone: list[str] = []
+    new: list[str] = []
+    for raw, known, found in _compared(catalog.facts(), _packages(folder)):
+        if found is None:
+            gone.append(os.fsdecode(raw))
+        elif known != found:
+            new.append(os.fsdecode(raw))
+    catalog.drop(gone)
+    for some in _batches(new):
+        rows = []
+        for path in some:
+            # It may be removed meanwhile, by the rules or by a person.
+            with contextlib.suppress(NotFoundError):
+                rows.append(_as_known(look_into(folder, path), catalog))
+        with catalog.at_once():
+            catalog.put(rows)
+    if new or gone:
+        lean(folder, catalog)
+
+
+_Facts: TypeAlias = tuple[int, int]
+"""Size and time of a file."""
+
+
+def _compared(
+    known: Iterator[tuple[bytes, _Facts]], found: Iterable[tuple[bytes, os.stat_result]]
+) -> Iterator[tuple[bytes, _Facts | None, _Facts | None]]:
+    """Each path with what is known of it and what was found, both of which come sorted by path."""
+    behind = next(known, None)
+    for raw, facts in found:
+        while behind and behind[0] < raw:
+            yield behind[0], behind[1], None
+            behind = next(known, None)
+        here = (facts.st_size, facts.st_mtime_ns)
+        if behind and behind[0] == raw:
+            yield raw, behind[1], here
+            behind = next(known, None)
+        else:
+            yield raw, None, here
+    while behind:
+        yield behind[0], behind[1], None
+        behind = next(known, None)
+
+
+def packages_in(folder: Path) -> list[Path]:
+    """The packages below a folder, by what they are called.
+
+    Raises:
+        NotFoundError: It is no folder, or holds none.
+    """
+    found = [folder / os.fsdecode(path) for path, _ in _packages(folder)]
+    if not found:
+        raise NotFoundError(f"{folder} holds no packages", hint="check the path after vault:")
+    return found
 
 
 def holds_packages(folder: Path) -> bool:
@@ -36,46 +104,84 @@ def holds_packages(folder: Path) -> bool:
     return next(_packages(folder), None) is not None
 
 
-def look_into(folder: Path, path: str) -> Row:
-    """What a package says of itself; a package that cannot be opened says why."""
+def look_into(folder: Path, path: str, trust: Trust | None = None) -> Row:
+    """What a package says of itself; a package that cannot be opened says why.
+
+    Raises:
+        UntrustedError: The policy does not trust it.
+    """
     with fsops.explaining(folder / path, "read"):
         facts = (folder / path).stat()
     row = Row(path=path, bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
     try:
-        with Package.open(folder / path) as package:
+        with open_package(folder / path, trust) as package:
+            row = replace(
+                row,
+                content_id=package.content_id,
+                state_id=package.state_id,
+                package_id=package.package_id,
+            )
             meaning = package.meaning
             if not 0 <= meaning.packed.time <= LATEST:
                 return replace(row, damage="the time of packing that it states cannot be right")
-            return Row(
-                path=path,
-                bytes=facts.st_size,
-                mtime_ns=facts.st_mtime_ns,
+            return replace(
+                row,
                 origin=meaning.address.origin,
                 kind=meaning.address.kind,
                 name=meaning.address.name,
                 version=meaning.address.version,
-                content_id=package.content_id,
-                state_id=package.state_id,
-                package_id=package.package_id,
                 packed_at=meaning.packed.time,
                 thin=bool(package.missing()),
+                made_at=min(made_at(package), LATEST),
+                labels=encode(labels_of(package)),
             )
+    except UntrustedError:
+        raise
     except MlarchiveError as error:
         return replace(row, damage=error.message)
 
 
-def _packages(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """The packages below a folder, by relative path; what is hidden is a temporary or ours."""
-    if not folder.exists():
-        return
-    with fsops.explaining(folder, "read"):
-        for here, folders, names in os.walk(folder, onerror=_raise):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                path = Path(here, name)
-                if name.endswith(SUFFIX) and not name.startswith(".") and path.is_file():
-                    yield path.relative_to(folder).as_posix(), path.stat()
+def _as_known(row: Row, catalog: Catalog) -> Row:
+    """A damaged package with what was known of it before, for whoever looks for another copy."""
+    if not row.damage:
+        return row
+    before = next(iter(catalog.rows(path=row.path)), row)
+    return replace(before, bytes=row.bytes, mtime_ns=row.mtime_ns, damage=row.damage)
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _packages(folder: Path) -> Iterator[tuple[bytes, os.stat_result]]:
+    """The packages below a folder, by relative path, sorted.
+
+    What is hidden is a temporary or ours.
+    """
+    if folder.exists():
+        with fsops.explaining(folder, "read"):
+            yield from _below(os.fsencode(folder), b"")
+
+
+def _below(folder: bytes, prefix: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    with os.scandir(folder) as entries:
+        # A folder sorts as its files do: with what follows its name.
+        named = sorted(
+            (entry.name + b"/" if (inner := _is_folder(entry)) else entry.name, inner, entry.path)
+            for entry in entries
+            if not entry.name.startswith(b".")
+        )
+    for name, inner, path in named:
+        if inner:
+            yield from _below(path, prefix + name)
+        elif name.endswith(_SUFFIX):
+            # A link may lead nowhere, and a file may be gone by now.
+            with contextlib.suppress(FileNotFoundError):
+                facts = os.stat(path)  # noqa: PTH116  (a hundred thousand of them)
+                if stat.S_ISREG(facts.st_mode):
+                    yield prefix + name, facts
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _batches(paths: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(paths), _AT_ONCE):
+        yield paths[start : start + _AT_ONCE]

@@ -1,102 +1,96 @@
-"""The vault itself: packages go in, are found, and are opened with the bases they lean on.
+"""The vault itself: a stock of packages, into which they go and from which they are removed.
 
-A package is published first and catalogued then; what a crash leaves between the two, the next
-opening mends. A change of state alone is kept as a thin package beside the one with the bytes.
+Whoever removes some makes others lean elsewhere first, so that none ever lacks what it needs.
 """
 
-import contextlib
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Self
+
+from msgspec import structs
 
 from mlarchive import fsops
-from mlarchive.closing import Closing
-from mlarchive.errors import ConflictError, DamageError, NotFoundError, StorageError
-from mlarchive.pack import Packed, Progress, pack_scratch, pack_state
-from mlarchive.package import Package
+from mlarchive.errors import (
+    ConflictError,
+    SourceChangedError,
+    UntrustedError,
+)
+from mlarchive.pack import Packed, Progress, pack_scratch
+from mlarchive.package import Lenders
 from mlarchive.records import Address
 from mlarchive.snapshot import Snapshot
-from mlarchive.vault.catalog import Catalog, Kept, Row, discard
-from mlarchive.vault.listing import LATEST, heal, holds_packages, look_into
-from mlarchive.vault.naming import places
+from mlarchive.trust import Trust, opener
+from mlarchive.trust.carrying import goes_as_it_is
+from mlarchive.vault import lock
+from mlarchive.vault.catalog import Kept
+from mlarchive.vault.finding import Search
+from mlarchive.vault.journal import Journal
+from mlarchive.vault.leaning import lean, leaning_first
+from mlarchive.vault.listing import LATEST, heal, look_into
+from mlarchive.vault.packing import (
+    is_among,
+    packed_again,
+    packed_thin,
+    packed_without,
+    publish,
+    thinned,
+)
+from mlarchive.vault.retention import Decision, Rules, decide
+from mlarchive.vault.stock import Stock
+from mlarchive.vault.taking import Checked, checked, copied, copied_from
+from mlarchive.vault.twins import twins
 
 
-class Vault(Closing):
-    """A folder of packages; a context manager, safe to use from several threads."""
+class Vault(Stock):
+    """A stock that can be added to and pruned; a context manager, safe to use from threads."""
 
-    def __init__(self, folder: Path, catalog: Catalog) -> None:
-        """Use `Vault.open`."""
-        self.folder = folder
-        self._catalog = catalog
-        self._retired: list[Catalog] = []
-        self._changing = threading.Lock()
-        self._swept = False
-
-    @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Open a vault; a folder that is not there yet is an empty one, made by the first `add`.
-
-        Raises:
-            MlarchiveError: The folder may not be read.
-        """
-        vault = cls(folder, Catalog.in_memory())
-        if holds_packages(folder):
-            vault._use_disk()
-        return vault
-
-    def close(self) -> None:
-        """Close the catalog; packages that were opened stay usable."""
-        for catalog in (*self._retired, self._catalog):
-            catalog.close()
-
-    def add(
+    def add(  # noqa: PLR0913  (what, on what it leans, when, and how)
         self,
         snapshot: Snapshot,
         *,
         reuse_content: str = "",
+        among: Collection[str] | None = None,
+        again: bool = False,
         packed_at: int,
         threads: int | None = None,
         progress: Progress | None = None,
     ) -> Kept:
         """Keep a snapshot, and make it the one that counts for its address.
 
-        If the same content in the same state counts already and is sound, nothing changes. If the
-        vault has the content under whatever address or state, only a thin package is added.
+        If the same content in the same state counts already and is sound, nothing changes. A
+        package that is signed as such is kept as it is, as `hand_in` does, if it would count. Else,
+        if the vault has the content under whatever address or state, only a thin one is added.
 
         Args:
             snapshot: What to keep.
             reuse_content: The content_id of a package in this vault that is known to be the
                 snapshot's content still: then none of its streams is read.
+            among: The package_ids of those that it may lean on; None for all.
+            again: Whether a package is added though the same counts already.
             packed_at: The time the package states, ms since 1970 UTC; never before that of the
                 package it supersedes.
             threads: As `pack`.
             progress: As `pack`.
 
         Raises:
-            NotFoundError: No full package has the content to be reused.
+            NotFoundError: No package has the content to be reused.
             SourceChangedError: The snapshot's content is not the one to be reused, or changed
                 while it was read.
             MlarchiveError: As the snapshot's streams or the file system say.
         """
-        self._prepare()
+        self.prepare()
         counting = next(iter(self.find(address=snapshot.address)), None)
         when = _when(packed_at, counting)
+        if _would_count(snapshot, counting) and (kept := self.hand_in(snapshot, among=among)):
+            return kept
+        snapshot = replace(snapshot, original=None)
         with fsops.scratch_folder(self.folder) as scratch:
             if reuse_content:
-                base = self._full(reuse_content)
-                if base is None:
-                    raise NotFoundError(f"the vault has no full package of content {reuse_content}")
-                with Package.open(self.folder / base.path) as package:
-                    made = pack_state(
-                        snapshot,
-                        package,
-                        scratch / "thin.mlpkg",
-                        packed_at=when,
-                        called=self.folder,
-                    )
+                made = packed_again(self, snapshot, reuse_content, scratch, when)
             else:
-                made = pack_scratch(
+                packing = partial(
+                    pack_scratch,
                     snapshot,
                     scratch,
                     called=self.folder,
@@ -104,158 +98,285 @@ class Vault(Closing):
                     threads=threads,
                     progress=progress,
                 )
-            if counting and _same(counting, made) and self._is_sound(counting):
-                return counting
-            made = made if made.thin else self._thinned(made, scratch, when)
-            return self._publish(made, snapshot.address)
+                may = partial(is_among, among)
+                made = packed_thin(self, snapshot, packing, may)
+                made = thinned(self, made, scratch, when, may)
+            with lock.writing(self.folder):
+                if not again and counting and _same(counting, made) and self.is_sound(counting):
+                    return counting
+                kept = publish(self, made, snapshot.address)
+                if not kept.complete:
+                    self.withdraw(kept)
+                    raise SourceChangedError(
+                        f"the base of {snapshot.address} was removed from the vault meanwhile",
+                        hint="run the same command again",
+                    )
+                return kept
 
-    def find(
-        self, *, address: Address | None = None, content_id: str = "", state_id: str = ""
-    ) -> list[Kept]:
-        """The packages that match all that is given, the latest first."""
-        equal = {"damage": ""}
-        if address is not None:
-            equal |= {
-                "origin": address.origin,
-                "kind": address.kind,
-                "name": address.name,
-                "version": address.version,
-            }
-        if content_id:
-            equal["content_id"] = content_id
-        if state_id:
-            equal["state_id"] = state_id
-        return [self._kept(row) for row in self._catalog.rows(**equal)]
+    def hand_in(self, snapshot: Snapshot, *, among: Collection[str] | None = None) -> Kept | None:
+        """Keep the very package that a snapshot is from, if it is signed as such.
 
-    def counting(self) -> list[Kept]:
-        """For each address the package that counts, which is the latest; sorted by address."""
-        latest: dict[Address, Kept] = {}
-        for kept in self.find():
-            latest.setdefault(kept.address, kept)
-        return [latest[address] for address in sorted(latest, key=str)]
+        Args:
+            snapshot: From a package, or from elsewhere.
+            among: As `add`.
+
+        Returns:
+            None if it is not signed so, or leans on what is not here, or on what it may not.
+
+        Raises:
+            FormatError: It is damaged.
+            MlarchiveError: As the file system says.
+        """
+        original = snapshot.original
+        if original is None or not goes_as_it_is(snapshot):
+            return None
+        self.prepare()
+        with fsops.scratch_folder(self.folder) as scratch, lock.writing(self.folder):
+            with original.open() as source:
+                copy = copied_from(source, scratch / "package.mlpkg")
+            if original.thin and not self._may_lean(copy, among):
+                return None
+            given = checked(copy, self.bases_of, None)
+            return self._publish_once(copy, given, None)
+
+    def _may_lean(self, copy: Path, among: Collection[str] | None) -> bool:
+        """Whether a thin package in a scratch folder has what it needs, among some packages."""
+        bases = self.rows_of_bases(copy)
+        return bool(bases) and all(is_among(among, base) for base in bases)
+
+    def _publish_once(self, copy: Path, given: Checked, trust: Trust | None) -> Kept:
+        """Put a checked package among the others, unless it is there, sound and trusted."""
+        for kept in self.find(address=given.address, content_id=given.content_id):
+            if kept.package_id == given.package_id:
+                if not (self.is_sound(kept) and self.trusts(kept, trust)):
+                    # It was the same, but for its signatures, before it rotted.
+                    self._put_in_place(kept, copy)
+                return kept
+        return self.publish(copy, given.address, given.content_id, given.state_id)
+
+    def take(
+        self,
+        package: Path,
+        *,
+        trust: Trust | None = None,
+        may: Callable[[Checked], object] | None = None,
+    ) -> Kept:
+        """Keep a package that was made elsewhere, with the very same bytes; the file stays.
+
+        If the vault has it already, nothing changes.
+
+        Args:
+            package: The file.
+            trust: Whom to believe; everybody if None.
+            may: Asked before it is kept; raises if it is not what it should be.
+
+        Raises:
+            UntrustedError: It is not trusted.
+            MissingChunksError: It leans on a package that the vault has not.
+            FormatError: It is damaged.
+            MlarchiveError: As the file system says.
+        """
+        self.prepare()
+        with fsops.scratch_folder(self.folder) as scratch, lock.writing(self.folder):
+            copy = copied(package, scratch)
+            given = checked(copy, self.bases_of, trust)
+            if may is not None:
+                may(given)
+            return self._publish_once(copy, given, trust)
+
+    def judge(self, kept: Kept, trust: Trust) -> None:
+        """Refuse a package of this vault that is not trusted, or leans on one that is not.
+
+        Raises:
+            UntrustedError: It is so.
+            MlarchiveError: One of them cannot be opened.
+        """
+        paths = [self.folder / base.path for base in self.bases(kept)]
+        with Lenders(paths, opener=opener(trust)) as lenders:
+            for path in (kept.path, *paths):
+                lenders.open(path).close()
+
+    def trusts(self, kept: Kept, trust: Trust | None) -> bool:
+        """Whether a package of this vault, and what it leans on, is trusted; all is by nobody."""
+        if trust is not None:
+            try:
+                self.judge(kept, trust)
+            except UntrustedError:
+                return False
+        return True
+
+    def search(self, search: Search) -> list[Kept]:
+        """The packages that count for their addresses and fit a search; sorted by address.
+
+        A thin package has the metrics of the content that it shares.
+        """
+        found = []
+        metrics: dict[str, Mapping[str, tuple[str, ...]]] = {}
+        everything = self.find()
+        for kept in everything:
+            if not kept.thin:
+                metrics[kept.content_id] = kept.labels.metrics
+        for kept in _latest(everything):
+            shared = metrics.get(kept.content_id)
+            if kept.thin and shared:
+                labels = structs.replace(kept.labels, metrics=shared)
+                kept = structs.replace(kept, labels=labels)  # noqa: PLW2901
+            if search.fits(kept):
+                found.append(kept)
+        return found
 
     def damaged(self) -> list[tuple[Path, str]]:
         """The packages that cannot be opened, and why."""
-        rows = [row for row in self._catalog.rows() if row.damage]
-        return sorted((self.folder / row.path, row.damage) for row in rows)
+        return [(kept.path, why) for kept, why in self.broken()]
 
-    @contextlib.contextmanager
-    def open_package(self, kept: Kept) -> Iterator[Package]:
-        """Open a package with the base it leans on.
+    def release(self, going: Sequence[Kept]) -> list[Kept]:
+        """Make all that leans on some packages lean on others, or on none, so that these can go.
+
+        The first of them gets the bytes, the others state their differences to it, as if the
+        packages had never been there. Each is replaced by one of the same content, state, time of
+        packing and signatures; of these, those of its very bytes hold no more. They go when all of
+        the new ones are there, so that a crash loses nothing; the same call goes on.
+
+        Returns:
+            What took their places.
 
         Raises:
-            NotFoundError: It is not there any more.
-            FormatError: It, or its base, is damaged.
+            MissingChunksError: One of them lacks chunks already; it is left as it is.
+            DamageError: What they need is damaged; what was to go should stay.
         """
-        with contextlib.ExitStack() as stack:
-            bases = []
-            if kept.thin and (base := self._full(kept.content_id)):
-                bases.append(stack.enter_context(Package.open(self.folder / base.path)))
-            yield stack.enter_context(Package.open(kept.path, bases=bases))
+        with lock.removing(self.folder):
+            return self._released(going)
+
+    def plan_prune(self, rules: Rules) -> tuple[Decision, ...]:
+        """What `prune` would keep and why, and what it would remove; changes nothing."""
+        return self._decided(rules)[0]
+
+    def _decided(self, rules: Rules) -> tuple[tuple[Decision, ...], list[Kept]]:
+        """What rules decide, and the packages that a crash left beside those that replace them."""
+        everything = self.find()
+        left = twins(self, everything)
+        besides = {kept.path for kept in left}
+        return decide((kept for kept in everything if kept.path not in besides), rules), left
+
+    def prune(
+        self, rules: Rules, *, now: int, told: Callable[[Decision], None] | None = None
+    ) -> tuple[Decision, ...]:
+        """Remove the packages that no rule keeps; what leaned on them leans on others then.
+
+        The journal remembers what was removed, so that a mirror does not pack it again. A crash
+        at any moment leaves a vault in which each package has what it leans on.
+
+        Args:
+            rules: What is kept.
+            now: ms since 1970 UTC.
+            told: Of each package before it is removed.
+
+        Returns:
+            What became of each package.
+
+        Raises:
+            BusyError: Packages are being added; nothing is removed.
+            DamageError: A package that others lean on is damaged, and one that has the same
+                bytes, or some of theirs, was to be removed; nothing is removed.
+        """
+        if not self.folder.is_dir():
+            return ()
+        with lock.removing(self.folder), Journal.open(self.folder) as journal:
+            heal(self.folder, self._catalog)
+            decisions, left = self._decided(rules)
+            self._require_sound_bases(decisions)
+            going = {one.package.path: one for one in decisions if not one.keeps}
+            leaving = [*(one.package for one in going.values()), *left]
+            self._released(leaving)
+            # What others lean on goes when they are gone.
+            for kept in leaning_first(leaving):
+                if kept.path not in going:
+                    self.withdraw(kept)
+                    continue
+                if told:
+                    told(going[kept.path])
+                self._remove(kept, journal, now)
+        return decisions
+
+    def delete(self, address: Address, *, now: int) -> None:
+        """Remove every package of an address; what leaned on them leans on others then.
+
+        The journal remembers them. A crash at any moment leaves a vault in which each package has
+        what it leans on; the same call goes on.
+
+        Args:
+            address: Of the object.
+            now: ms since 1970 UTC.
+
+        Raises:
+            BusyError: Packages are being added; nothing is removed.
+            DamageError: What others lean on is damaged; nothing is removed.
+        """
+        with lock.removing(self.folder), Journal.open(self.folder) as journal:
+            going = self.find(address=address)
+            self._released(going)
+            for kept in leaning_first(going):
+                self._remove(kept, journal, now)
+
+    def _released(self, going: Sequence[Kept]) -> list[Kept]:
+        gone = {kept.package_id for kept in going}
+        found = {other.path: other for kept in going for other in self.dependents(kept)}
+        ordered = leaning_first(one for one in found.values() if one.package_id not in gone)
+        without = gone | {other.package_id for other in ordered}
+        replaced = [packed_without(self, other, without) for other in reversed(ordered)]
+        for other in ordered:
+            self.withdraw(other)
+        return replaced
+
+    def _require_sound_bases(self, decisions: Sequence[Decision]) -> None:
+        """Of several packages with the same bytes the good ones must not be those that go."""
+        going = {one.package.content_id for one in decisions if not one.keeps and _is_full(one)}
+        leaned = {base for one in decisions if one.keeps for base in one.package.bases}
+        needed = {one.package.content_id for one in decisions if one.package.package_id in leaned}
+        for decision in decisions:
+            kept = decision.package
+            if decision.keeps and _is_full(decision) and kept.content_id in going & needed:
+                with self.open_package(kept) as package:
+                    package.verify(full=False)
+
+    def _remove(self, kept: Kept, journal: Journal, now: int) -> None:
+        path = self.relative(kept)
+        journal.pruned(kept.address, kept.content_id, kept.state_id, at=now)
+        fsops.remove(kept.path)
+        journal.forget([path])
+        self._catalog.drop([path])
+
+    def replace(self, kept: Kept, made: Path) -> None:
+        """Put another package of the same object in the place of one.
+
+        Args:
+            kept: In this vault.
+            made: Verified, in a scratch folder of this vault.
+        """
+        with lock.writing(self.folder):
+            self._put_in_place(kept, made)
+
+    def _put_in_place(self, kept: Kept, made: Path) -> None:
+        with fsops.explaining(kept.path, "write"):
+            fsops.publish(made, kept.path)
+        self._catalog.put([look_into(self.folder, self.relative(kept))])
+        lean(self.folder, self._catalog)
+
+    def package_id_of(self, kept: Kept) -> str:
+        """The package_id of what lies now where a package was; "" if it cannot be opened."""
+        rows = self._catalog.rows(path=self.relative(kept))
+        return rows[0].package_id if rows else ""
+
+    def was_pruned(self, address: Address, content_id: str, state_id: str) -> bool:
+        """Whether `prune` removed a package of this object."""
+        with Journal.look(self.folder) as journal:
+            return journal.was_pruned(address, content_id, state_id)
 
     def rebuild(self) -> int:
         """Make the catalog anew from the packages alone; returns how many there are."""
         self._catalog.drop([row.path for row in self._catalog.rows()])
         heal(self.folder, self._catalog)
         return len(self._catalog.rows())
-
-    def _prepare(self) -> None:
-        """Be ready to write: sweep what a crashed writer left, see what others wrote."""
-        fsops.make_folder(self.folder)
-        if not self._swept:
-            fsops.remove_stale_temporaries(self.folder)
-            self._swept = True
-        if not self._catalog.on_disk and holds_packages(self.folder):
-            self._use_disk()
-
-    def _use_disk(self) -> None:
-        """Change over to a catalog on disk; other threads may still be asking the old one."""
-        with self._changing:
-            if not self._catalog.on_disk:
-                catalog = self._healed()
-                self._retired.append(self._catalog)
-                self._catalog = catalog
-
-    def _healed(self) -> Catalog:
-        """The catalog on disk, in step with the folder; made anew, or in memory, if need be."""
-        for _ in range(2):
-            catalog = Catalog.on_disk_at(self.folder)
-            try:
-                heal(self.folder, catalog)
-            except StorageError:
-                catalog.close()
-                discard(self.folder)
-            else:
-                return catalog
-        catalog = Catalog.in_memory()
-        heal(self.folder, catalog)
-        return catalog
-
-    def _is_sound(self, kept: Kept) -> bool:
-        """Whether a package, and what it leans on, has the bytes that were stored."""
-        try:
-            with self.open_package(kept) as package:
-                package.verify(full=kept.thin)
-                return not package.missing()
-        except (DamageError, NotFoundError):
-            return False
-
-    def _full(self, content_id: str) -> Row | None:
-        rows = self._catalog.rows(content_id=content_id, damage="")
-        return next((row for row in rows if not row.thin), None)
-
-    def _kept(self, row: Row) -> Kept:
-        base = self._full(row.content_id) if row.thin else None
-        return Kept(
-            path=self.folder / row.path,
-            address=row.address,
-            content_id=row.content_id,
-            state_id=row.state_id,
-            package_id=row.package_id,
-            size=row.bytes,
-            packed_at=row.packed_at,
-            thin=row.thin,
-            base_package_id=base.package_id if base else "",
-        )
-
-    def _thinned(self, made: Packed, scratch: Path, when: int) -> Packed:
-        """A thin package in place of a full one whose bytes the vault has, and has whole."""
-        base = self._full(made.content_id)
-        if base is None or made.path is None:
-            return made
-        try:
-            with Package.open(self.folder / base.path) as package, Package.open(made.path) as full:
-                package.verify(full=True)
-                return pack_state(
-                    full.snapshot(),
-                    package,
-                    scratch / "thin.mlpkg",
-                    packed_at=when,
-                    called=self.folder,
-                )
-        except (DamageError, NotFoundError):
-            # The bytes that were just read are the better ones: keep them.
-            return made
-
-    def _publish(self, made: Packed, address: Address) -> Kept:
-        assert made.path is not None  # noqa: S101  (a package in a scratch folder has a path)
-        for place in places(address, made.content_id, made.state_id):
-            path = self.folder / place
-            fsops.make_folder(path.parent)
-            try:
-                fsops.publish(made.path, path, replace=False)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise fsops.explain(error, path, "write") from error
-            row = look_into(self.folder, place.as_posix())
-            if not self._catalog.on_disk:
-                self._use_disk()
-            # The package is kept, whatever the catalog can take of it.
-            with contextlib.suppress(StorageError):
-                self._catalog.put([row])
-            return self._kept(row)
-        raise AssertionError("places never end")  # pragma: no cover
 
 
 def _when(packed_at: int, counting: Kept | None) -> int:
@@ -272,6 +393,26 @@ def _when(packed_at: int, counting: Kept | None) -> int:
             hint="see where it is from, and move it out of the vault",
         )
     return max(packed_at, counting.packed_at + 1)
+
+
+def _would_count(snapshot: Snapshot, counting: Kept | None) -> bool:
+    """Whether the package that a snapshot is from would supersede the one that counts."""
+    if counting is None or snapshot.original is None:
+        return True
+    same = (counting.content_id, counting.state_id) == (snapshot.content_id, snapshot.state_id)
+    return not same and snapshot.original.packed_at > counting.packed_at
+
+
+def _latest(found: Iterable[Kept]) -> list[Kept]:
+    """The first package of each address, sorted by address."""
+    latest: dict[Address, Kept] = {}
+    for kept in found:
+        latest.setdefault(kept.address, kept)
+    return [latest[address] for address in sorted(latest, key=str)]
+
+
+def _is_full(decision: Decision) -> bool:
+    return not decision.package.thin
 
 
 def _same(kept: Kept, made: Packed) -> bool:

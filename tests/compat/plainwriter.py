@@ -19,6 +19,9 @@ from blake3 import blake3
 TEXT, CHUNK, CONTENT, STATE, EVIDENCE, INDEX, CHECKPOINT = 1, 2, 3, 4, 5, 6, 128
 STORED, ZSTD, ROTATED_PLANES, PLANES, DELTA, ABSENT = 0, 1, 2, 3, 4, 255
 NO_BASE = 2**32 - 1
+BLOCK_MOST = 128 << 10
+"""Bytes that a block may decode to."""
+
 SHORT_RUN = 8
 CANONICAL_ORDER = (TEXT, CHUNK, CONTENT, STATE, EVIDENCE)
 
@@ -303,7 +306,11 @@ def frame(raw: bytes, head: bytes | None = None) -> bytes:
     blocks: list[tuple[int, int, bytes]] = []
     for long, group in itertools.groupby(runs, key=lambda run: run[1] > SHORT_RUN):
         if long:
-            blocks += [(1, length, bytes([value])) for value, length in group]
+            blocks += [
+                (1, min(BLOCK_MOST, length - at), bytes([value]))
+                for value, length in group
+                for at in range(0, length, BLOCK_MOST)
+            ]
         else:
             plain = b"".join(bytes([value]) * length for value, length in group)
             blocks.append((0, len(plain), plain))

@@ -8,7 +8,7 @@ import pytest
 from tests.crash.killing import TOO_LATE, Tally, Trial
 from tests.support.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow-crash")]
+pytestmark = pytest.mark.mlflow
 
 SEED = 20261120
 

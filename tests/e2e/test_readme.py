@@ -12,7 +12,7 @@ import pytest
 from tests.support.mlflow_seed import seed
 from tests.support.mlflow_server import MlflowServer, running_server
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -50,7 +50,7 @@ def test_every_example_of_the_readme_runs(
     (mirror,) = blocks("toml")
     (folder / "mirror.toml").write_text(with_real_servers(mirror))
     examples = blocks("console")
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         ran = subprocess.run(
             ["bash", "-euxo", "pipefail", "-c", with_real_servers(commands(example))],

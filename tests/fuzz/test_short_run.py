@@ -61,6 +61,8 @@ def fuzz(*words: str | Path) -> "subprocess.CompletedProcess[str]":
         ("documents", 1000, {"read", "E030", "E032"}),
         ("locators", 1000, {"refused", "dir", "azureml"}),
         ("paths", 1000, {"allowed", "E036", "E037"}),
+        ("trust", 1000, {"bad-signature", "config", "damage", "a-damage", "r-config"}),
+        ("transfers", 1000, {"refused", "have", "shipment", "receipt"}),
         ("salvage", 500, {"whole:0/0", "whole:1/1"}),
     ],
 )

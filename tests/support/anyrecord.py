@@ -27,6 +27,7 @@ NARROWER: Mapping[tuple[type[Struct], str], st.SearchStrategy[Any]] = {
     (File, "sha256"): DIGESTS,
     (MetricSeries, "points"): LENGTHS,
     (MetricSeries, "sha256"): DIGESTS,
+    (MetricSeries, "step_decimals"): st.integers(0, 18),
 }
 """What clauses 7 and 8 ask for beyond the types."""
 

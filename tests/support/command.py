@@ -1,14 +1,19 @@
 """The real `mlarchive` command, run as a person runs it."""
 
+import contextlib
+import io
 import os
+import signal
 import subprocess
 import sys
+import unittest.mock
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mlarchive.cli.command import main
 from mlarchive.fsops import TEMPORARY_MARK
 
 COMMAND = (sys.executable, "-m", "mlarchive")
@@ -75,6 +80,33 @@ def mlarchive(
         preexec_fn=before,
     )
     done = Done(process)
+    assert "Traceback" not in done.err + done.out, done.err
+    assert temporaries(cwd) == []
+    return done
+
+
+def within(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
+    """Run the command in this very process, where clients that are slow to start stay warm.
+
+    Args:
+        words: After the command's name.
+        cwd: Where it runs; temporaries are looked for below it.
+        env: Added to the environment.
+    """
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    before = signal.getsignal(signal.SIGTERM)
+    with (
+        unittest.mock.patch.dict(os.environ, environment(env), clear=True),
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            status = main([*map(str, words)])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    said = (stream.buffer.getvalue() for stream in (out, err))
+    done = Done(subprocess.CompletedProcess(words, status, *said))
     assert "Traceback" not in done.err + done.out, done.err
     assert temporaries(cwd) == []
     return done

@@ -29,6 +29,13 @@ class Cut:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+class _QuietServer(ThreadingHTTPServer):
+    """A client that was killed, or a server that died, is what the proxy is for."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
 @contextlib.contextmanager
 def cutting_proxy(upstream: str, cut: Cut) -> Iterator[str]:
     """Run a proxy in front of a server.
@@ -74,7 +81,7 @@ def cutting_proxy(upstream: str, cut: Cut) -> Iterator[str]:
         def log_message(self, *words: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _QuietServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()

@@ -45,6 +45,14 @@ def differences(document: Any, shape: str, where: str = "") -> Iterator[str]:  #
         yield from _unfit(document[name], kind, f"{where or shape}.{name}")
 
 
+def differences_of_run(line: dict[str, Any]) -> Iterator[str]:
+    """What in a line of `mlarchived run` is not as the page says."""
+    more = shapes()["lines of run"].keys()
+    yield from differences({name: line.get(name) for name in more}, "lines of run")
+    rest = {name: value for name, value in line.items() if name not in more}
+    yield from differences(rest, f"event {line['event']}")
+
+
 def _unfit(value: Any, kind: str, where: str) -> Iterator[str]:  # noqa: ANN401  (any JSON)
     holder, _, inner = kind.partition(" of ")
     if inner:

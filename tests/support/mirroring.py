@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +59,15 @@ class Workbench:
             text = text.replace(old, new)
         (self.folder / "mirror.toml").write_text(text + mirror, encoding="utf-8")
 
-    def put(self, name: str, content: str, *, version: str = "1", description: str = "") -> Kept:
+    def put(
+        self,
+        name: str,
+        content: str,
+        *,
+        version: str = "1",
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> Kept:
         """Put an object with one file into the source, in place of its last version of the name."""
         files = self.folder / "files" / name
         files.mkdir(parents=True, exist_ok=True)
@@ -67,7 +75,11 @@ class Workbench:
         registry = DirectoryRegistry(files, origin="lab")
         (ref,) = registry.changes(_everything())
         snapshot = labelled(
-            registry.read(ref.address), name=name, version=version, description=description, tags={}
+            registry.read(ref.address),
+            name=name,
+            version=version,
+            description=description,
+            tags=dict(tags or {}),
         )
         self._packed_at += 1000
         with Vault.open(self.folder / "source") as vault:

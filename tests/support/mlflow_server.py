@@ -27,6 +27,7 @@ QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # So that webhooks can be made without a network, and listed after a restart.
     "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
     "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
@@ -66,16 +67,15 @@ def free_port() -> int:
         return port
 
 
-@contextlib.contextmanager
-def running_server(folder: Path, *options: str) -> Iterator[MlflowServer]:
-    """Start a server that keeps everything in a folder; stop it, and only it, at the end.
+def started(folder: Path, port: int, *options: str) -> "subprocess.Popen[bytes]":
+    """Start a server that keeps everything in a folder; it leads a process group of its own.
 
     Args:
         folder: Created if need be; what is there already is served again.
+        port: Of the loopback interface.
         options: Further options of `mlflow server`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
@@ -84,7 +84,7 @@ def running_server(folder: Path, *options: str) -> Iterator[MlflowServer]:
         *options,
     ]
     with (folder / "server.log").open("ab") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdout=log,
             stderr=log,
@@ -93,15 +93,32 @@ def running_server(folder: Path, *options: str) -> Iterator[MlflowServer]:
             cwd=folder,
             start_new_session=True,
         )
+
+
+@contextlib.contextmanager
+def running_server(folder: Path, *options: str) -> Iterator[MlflowServer]:
+    """Start a server that keeps everything in a folder; stop it, and only it, at the end.
+
+    Args:
+        folder: Created if need be; what is there already is served again.
+        options: Further options of `mlflow server`.
+    """
+    port = free_port()
+    process = started(folder, port, *options)
     try:
         uri = f"http://127.0.0.1:{port}"
-        _wait_until_ready(uri, process, folder / "server.log")
+        wait_until_ready(uri, process, folder / "server.log")
         yield MlflowServer(uri=uri, folder=folder, pid=process.pid)
     finally:
-        _stop(process)
+        stop(process)
 
 
-def _wait_until_ready(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_ready(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a server answers.
+
+    Raises:
+        RuntimeError: It ended, or did not answer in time.
+    """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -116,7 +133,7 @@ def _wait_until_ready(uri: str, process: subprocess.Popen[bytes], log: Path) -> 
     raise RuntimeError(f"mlflow server did not start:\n{log.read_text()[-2000:]}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """End the server's own process group; it was started in a session of its own."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):

@@ -4,27 +4,40 @@ The only room that reads the environment, prints, or decides how the process end
 """
 
 import argparse
+import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlarchive import __version__
-from mlarchive.cli.commandline import Parser
-from mlarchive.cli.main import allow_what_is_set
+from mlarchive.cli.commandline import Parser, allow_what_is_set, parsed
 from mlarchive.errors import Interrupted, MlarchiveError
-from mlarchived.cli import check, config, once, plan, status
 from mlarchived.cli.screen import Screen
 from mlarchived.defects import unexpected
 
-VERBS = (check, config, plan, once, status)
-"""In the order in which a person meets them."""
+VERBS = (
+    "check",
+    "config",
+    "plan",
+    "once",
+    "run",
+    "status",
+    "tend",
+    "pause",
+    "resume",
+    "sync-now",
+    "retry",
+    "install-units",
+)
+"""Each is a module here, in the order in which a person meets them."""
 
 _EPILOG = """\
 example:
   mlarchived check               # is mirror.toml right, does every registry answer?
   mlarchived plan                # what would be done, and why
   mlarchived once                # do it
+  mlarchived run                 # keep doing it, by the clock
   mlarchived status              # how do the mirrors stand?
 
 exit status:
@@ -42,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str], screen: Screen) -> int:
     try:
-        options = _parser().parse_args(words)
+        options = parsed(words, VERBS, _parser)
         allow_what_is_set(os.environ)
         exit_status: int = options.run(options, screen, os.environ)
         return exit_status
@@ -57,7 +70,7 @@ def _run(words: Sequence[str], screen: Screen) -> int:
         return MlarchiveError.exit_status
 
 
-def _parser() -> Parser:
+def _parser(names: Iterable[str]) -> Parser:
     parser = Parser(
         prog="mlarchived",
         description="Keeps model registries mirrored, through verified .mlpkg packages.",
@@ -67,9 +80,10 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"mlarchived {__version__}")
     _add_common(parser, default_config=Path("mirror.toml"), default_json=False)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for verb in VERBS:
+    for name in names:
+        verb = importlib.import_module(f"mlarchived.cli.{name.replace('-', '_')}")
         sub = verbs.add_parser(
-            verb.NAME,
+            name,
             help=verb.SUMMARY,
             description=verb.DESCRIPTION,
             epilog=verb.EPILOG,

@@ -12,7 +12,6 @@ from mlarchived.mirrors import resolve
 if TYPE_CHECKING:
     from mlarchived.checking import Checked
 
-NAME = "check"
 SUMMARY = "validate the configuration and reach every registry"
 DESCRIPTION = """\
 Reads the configuration strictly, then tries once whether each registry answers and each folder

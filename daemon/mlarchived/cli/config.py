@@ -10,7 +10,6 @@ from mlarchived.config import json_schema
 from mlarchived.configfile import read_config, to_toml
 from mlarchived.mirrors import resolve
 
-NAME = "config"
 SUMMARY = "print the configuration as it was understood"
 DESCRIPTION = """\
 Prints the effective configuration: every default filled in, every path absolute. It is valid

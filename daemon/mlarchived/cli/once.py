@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 
 from mlarchive.errors import Interrupted, MlarchiveError, UsageError
-from mlarchived.cli.names import destinations
+from mlarchived.cli.names import destinations, whence
 from mlarchived.cli.screen import Screen
 from mlarchived.cli.tally import Tally
 from mlarchived.configfile import read_config
@@ -13,7 +13,6 @@ from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, Setting, resolve
 from mlarchived.stopping import Stopping
 
-NAME = "once"
 SUMMARY = "bring every mirror up to date, once"
 DESCRIPTION = """\
 Does what `mlarchived plan` prints: reads what is new or changed, packs it, writes it to every
@@ -44,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
     """Do a round of every mirror, or of those that were named."""
+    from mlarchived.drop.receiving import receive_all
     from mlarchived.once import Circumstances, do_round
 
     setting = resolve(read_config(options.config))
@@ -58,10 +58,12 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     )
     with around.stopping.listening(), Ledger.open(setting.state) as ledger:
         for job in jobs:
-            screen.say(f"mirror {job.name}: {job.source.locator.text} -> {destinations(job)}")
+            screen.say(f"mirror {job.name}: {whence(job)} -> {destinations(job)}")
             try:
                 around.stopping.check()
                 with contained():
+                    if job.drop:
+                        receive_all(job, around)
                     do_round(job, ledger, around)
             except Interrupted as error:
                 tally.broke_off(job.name, error)

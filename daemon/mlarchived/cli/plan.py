@@ -1,21 +1,22 @@
 """`mlarchived plan`: what a round would do now, and why. Changes nothing."""
 
 import argparse
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from mlarchived.cli.ending import exit_status
-from mlarchived.cli.names import destinations, shown
+from mlarchived.cli.names import destinations, shown, whence
 from mlarchived.cli.screen import Screen, plural
 from mlarchived.configfile import read_config
 from mlarchived.events import Ended, Event
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, resolve
-from mlarchived.plan import ObjectPlan, verb_counts
+from mlarchived.plan import ObjectPlan
 from mlarchived.stopping import Stopping
+from mlarchived.views import VAULT
 
-NAME = "plan"
 SUMMARY = "say what would be done, and why"
 DESCRIPTION = """\
 Looks at the sources, the targets, the vaults and the ledger, and prints for every object what
@@ -67,10 +68,20 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     return exit_status(statuses)
 
 
-def _print(screen: Screen, job: MirrorJob, plans: tuple[ObjectPlan, ...]) -> None:
-    screen.say(f"mirror {job.name}: {job.source.locator.text} -> {destinations(job)}")
+def _print(screen: Screen, job: MirrorJob, plans: Iterable[ObjectPlan]) -> None:
+    screen.say(f"mirror {job.name}: {whence(job)} -> {destinations(job)}")
+    from mlarchived.drop.awaiting import dropped
+
+    steps: Counter[str] = Counter()
+    objects = work = 0
+    for name, reason in dropped(job):
+        screen.tell(Planned(mirror=job.name, object=name, target=VAULT, verb="take", reason=reason))
+        screen.say(f"  {'take':<9} {name} -> {shown(VAULT)}: {reason}")
     for plan in plans:
+        objects += 1
+        work += plan.works
         for step in plan.steps:
+            steps[step.verb] += 1
             screen.tell(
                 Planned(
                     mirror=job.name,
@@ -81,9 +92,5 @@ def _print(screen: Screen, job: MirrorJob, plans: tuple[ObjectPlan, ...]) -> Non
                 )
             )
             screen.say(f"  {step.verb:<9} {plan.address} -> {shown(step.target)}: {step.reason}")
-    counts = verb_counts(plans)
-    steps = ", ".join(f"{count} {verb}" for verb, count in sorted(counts.items()))
-    work = sum(plan.works for plan in plans)
-    screen.say(
-        f"  {plural(len(plans), 'object')}, {work or 'none'} to work on ({steps or 'empty'})"
-    )
+    counts = ", ".join(f"{count} {verb}" for verb, count in sorted(steps.items()))
+    screen.say(f"  {plural(objects, 'object')}, {work or 'none'} to work on ({counts or 'empty'})")

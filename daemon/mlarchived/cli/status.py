@@ -3,20 +3,25 @@
 import argparse
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
-from mlarchived.cli.names import shown
+from mlarchive.errors import ConfigError, UnavailableError
+from mlarchived.cli.names import shown, whence
 from mlarchived.cli.screen import Screen, duration, moment, plural
-from mlarchived.configfile import read_config
+from mlarchived.configfile import likely_state, read_config
+from mlarchived.control import Request, WorkerState, ask
+from mlarchived.drop.candidates import QUARANTINE
+from mlarchived.drop.claims import set_apart_in
 from mlarchived.ledger import Ledger, ObjectTrouble, Standing
 from mlarchived.mirrors import MirrorJob, resolve
 
-NAME = "status"
 SUMMARY = "say how the mirrors stand"
 DESCRIPTION = """\
-Reads the ledger, and nothing else: for every mirror and target the last success, by how many
-objects it is behind, and what went wrong with which object."""
+Reads the ledger: for every mirror and target the last success, by how many objects it is behind,
+and what went wrong with which object. If a service runs, it is asked what its workers are at."""
 EPILOG = """\
 example:
   mlarchived status
@@ -35,6 +40,10 @@ class StandingLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="st
     trouble: str = ""
 
 
+class WorkerLine(WorkerState, frozen=True, kw_only=True, tag_field="event", tag="worker"):
+    """What a worker of the running service is at, for a program."""
+
+
 class TroubleLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="trouble"):
     """What went wrong with an object, for a program; attributes as of `ObjectTrouble`."""
 
@@ -47,6 +56,14 @@ class TroubleLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="tro
     set_aside: bool
 
 
+class QuarantineLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="quarantine"):
+    """How many things that were dropped were refused, for a program."""
+
+    mirror: str
+    folder: str
+    things: int
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add nothing: this verb understands the common options alone."""
     del parser
@@ -55,16 +72,55 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
     """Print how every mirror stands."""
     del environment
-    setting = resolve(read_config(options.config))
+    try:
+        setting = resolve(read_config(options.config))
+    except ConfigError:
+        # A service that runs has an older configuration, and can be asked all the same.
+        _print_service(screen, likely_state(options.config))
+        raise
     with Ledger.look(setting.state) as ledger:
         for job in setting.jobs:
-            screen.say(f"mirror {job.name}: {job.source.locator.text}")
+            paused = ledger.paused(job.name)
+            note = f" [paused: {paused}]" if paused else ""
+            screen.say(f"mirror {job.name}: {whence(job)}{note}")
             standings = ledger.standings(job.name)
             for target in job.rules().targets:
                 _print_standing(screen, job.name, target, standings.get(target))
             for trouble in ledger.troubles(job.name):
                 _print_trouble(screen, job, trouble)
+            _print_quarantine(screen, job)
+    _print_service(screen, setting.state)
     return 0
+
+
+def _print_quarantine(screen: Screen, job: MirrorJob) -> None:
+    if job.drop is None:
+        return
+    refused = len(set_apart_in(job.drop.folder))
+    if refused:
+        folder = job.drop.folder / QUARANTINE
+        screen.tell(QuarantineLine(mirror=job.name, folder=str(folder), things=refused))
+        screen.say(f"  {plural(refused, 'thing')} refused; see {folder}, with reasons beside them")
+
+
+def _print_service(screen: Screen, state: Path) -> None:
+    """What the workers of the running service are at, if one runs."""
+    try:
+        found = ask(state, Request(verb="status"))
+    except UnavailableError:
+        screen.say("no service runs; `mlarchived run` starts one")
+        return
+    for worker in msgspec.convert(found, list[WorkerState]):
+        screen.tell(WorkerLine(**msgspec.structs.asdict(worker)))
+        doing = "at work" if worker.busy else "waits"
+        if worker.paused:
+            doing = "paused"
+        due = f", next due {moment(worker.next_at)}" if worker.next_at else ""
+        alone = (
+            f", target left alone for {duration(worker.left_alone)}" if worker.left_alone else ""
+        )
+        tries = f", {plural(worker.failures, 'failure')} in a row" if worker.failures else ""
+        screen.say(f"  {worker.worker}: {doing}{due}{tries}{alone}")
 
 
 def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing | None) -> None:
@@ -108,7 +164,7 @@ def _print_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> No
         )
     )
     where = f" -> {shown(trouble.target)}" if trouble.target else " (reading)"
-    aside = " [set aside; try it again with `mlarchived once --retry`]" if set_aside else ""
+    aside = " [set aside; try it again with `mlarchived retry`]" if set_aside else ""
     screen.say(f"    {moment(trouble.at)}  {trouble.address}{where}: {trouble.sentence}{aside}")
 
 

@@ -25,6 +25,8 @@ _WORDS = {
     "packed": "packed",
     "copied": "copied",
     "relabelled": "relabelled",
+    "deleted": "deleted",
+    "marked": "marked",
     "there": "already there",
     "keep": "up to date",
     "unsettled": "not settled",
@@ -32,6 +34,8 @@ _WORDS = {
     "leave": "left alone",
     "set-aside": "set aside",
     "passed-over": "passed over",
+    "taken": "taken",
+    "quarantined": "quarantined",
     "failed": "failed",
 }
 

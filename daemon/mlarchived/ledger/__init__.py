@@ -6,7 +6,7 @@ a reading of the sources, never a second copy: targets and vaults remember what 
 
 from mlarchived.ledger.lease import LeaseLostError
 from mlarchived.ledger.ledger import Ledger
-from mlarchived.ledger.record import Delivery, Record
+from mlarchived.ledger.record import Delivery, Dropped, Record
 from mlarchived.ledger.standing import ObjectTrouble, Standing
 
-__all__ = ["Delivery", "LeaseLostError", "Ledger", "ObjectTrouble", "Record", "Standing"]
+__all__ = ["Delivery", "Dropped", "LeaseLostError", "Ledger", "ObjectTrouble", "Record", "Standing"]

@@ -11,9 +11,9 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -62,7 +62,7 @@ class Lease:
     def __init__(self, connection: sqlite3.Connection, name: str, mirror: str, epoch: int) -> None:
         self._connection = connection
         self._name = name
-        self._mirror = mirror
+        self.mirror = mirror
         self._epoch = epoch
 
     def check(self) -> None:
@@ -73,13 +73,24 @@ class Lease:
         """
         with explaining(self._name):
             row = self._connection.execute(
-                "SELECT epoch FROM lease WHERE mirror = ?", (self._mirror,)
+                "SELECT epoch FROM lease WHERE mirror = ?", (self.mirror,)
             ).fetchone()
         if row is None or row[0] != self._epoch:
             raise LeaseLostError(
-                f"another process took over the mirror {self._mirror}; this one stops",
+                f"another process took over the mirror {self.mirror}; this one stops",
                 hint="nothing is lost: the other process goes on where this one stopped",
             )
+
+    @property
+    def epoch(self) -> int:
+        """Which holder this is, counted from the first."""
+        return self._epoch
+
+    def asking(self, question: str, values: Mapping[str, str]) -> tuple[Any, ...] | None:
+        """The first row that answers a question to the ledger; None if there is none."""
+        with explaining(self._name):
+            row: tuple[Any, ...] | None = self._connection.execute(question, values).fetchone()
+            return row
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -107,30 +118,71 @@ def held(
     Raises:
         BusyError: Another living process holds it.
     """
-    epoch = _take(connection, name, mirror, Holder.this())
+    with _SHARING:
+        epoch = _take(connection, name, mirror)
+        _ALONE.add((name, mirror))
     lease = Lease(connection, name, mirror, epoch)
-    done = threading.Event()
-    renewer = threading.Thread(
-        target=_renew_until, args=(done, connect, mirror, epoch), daemon=True
-    )
-    renewer.start()
+    renewing = _Renewing(connect, mirror, epoch)
     try:
         yield lease
     finally:
-        done.set()
-        renewer.join()
-        with contextlib.suppress(LeaseLostError), lease.writing():
-            connection.execute("UPDATE lease SET host = '' WHERE mirror = ?", (mirror,))
+        renewing.end()
+        with _SHARING:
+            _ALONE.discard((name, mirror))
+            _release(lease)
 
 
-def _take(connection: sqlite3.Connection, name: str, mirror: str, me: Holder) -> int:
-    now = time.time()
+_SHARING = threading.Lock()
+_ALONE: set[tuple[str, str]] = set()
+"""The leases, by ledger and mirror, that one thread of this process holds for itself."""
+
+_HOLDING: dict[tuple[str, str], "_Holding"] = {}
+
+
+class _Holding:
+    """A lease that threads of this process hold together."""
+
+    def __init__(self) -> None:
+        self.threads = 0
+        self.epoch = 0
+        self.renewing: _Renewing | None = None
+
+
+@contextlib.contextmanager
+def shared(
+    connection: sqlite3.Connection,
+    name: str,
+    mirror: str,
+    connect: Callable[[], sqlite3.Connection],
+) -> Iterator[Lease]:
+    """As `held`, but together with other threads of this process that ask for it like this."""
+    with _SHARING:
+        holding = _HOLDING.setdefault((name, mirror), _Holding())
+        if holding.threads == 0:
+            holding.epoch = _take(connection, name, mirror)
+            holding.renewing = _Renewing(connect, mirror, holding.epoch)
+        holding.threads += 1
+    lease = Lease(connection, name, mirror, holding.epoch)
+    try:
+        yield lease
+    finally:
+        with _SHARING:
+            holding.threads -= 1
+            if holding.threads == 0 and holding.renewing:
+                holding.renewing.end()
+                _release(lease)
+
+
+def _take(connection: sqlite3.Connection, name: str, mirror: str) -> int:
+    now, me = time.time(), Holder.this()
     with explaining(name), transaction(connection):
         row = connection.execute(
             "SELECT epoch, host, pid, started, expires_at FROM lease WHERE mirror = ?", (mirror,)
         ).fetchone()
-        if row is not None:
-            _refuse_if_held(mirror, Holder(host=row[1], pid=row[2], started=row[3]), row[4] / 1000)
+        holder = Holder(host=row[1], pid=row[2], started=row[3]) if row else None
+        # What this process could not give back, because the disk was full, is its own to take.
+        if holder and (holder != me or _is_in_use(name, mirror)):
+            _refuse_if_held(mirror, holder, row[4] / 1000)
         epoch = 1 if row is None else cast("int", row[0]) + 1
         connection.execute(
             "INSERT OR REPLACE INTO lease (mirror, epoch, host, pid, started, expires_at)"
@@ -138,6 +190,12 @@ def _take(connection: sqlite3.Connection, name: str, mirror: str, me: Holder) ->
             (mirror, epoch, me.host, me.pid, me.started, _ms(now + TERM)),
         )
     return epoch
+
+
+def _is_in_use(name: str, mirror: str) -> bool:
+    """Whether a thread of this process works under a lease."""
+    holding = _HOLDING.get((name, mirror))
+    return (name, mirror) in _ALONE or (holding is not None and holding.threads > 0)
 
 
 def _refuse_if_held(mirror: str, holder: Holder, expires: float) -> None:
@@ -149,6 +207,31 @@ def _refuse_if_held(mirror: str, holder: Holder, expires: float) -> None:
     raise BusyError(
         f"the mirror {mirror} is being worked on by process {holder.pid}{where}", hint=hint
     )
+
+
+def _release(lease: Lease) -> None:
+    """Let others have it; one that was lost is not this process's to give.
+
+    Where the ledger cannot be written, whoever comes next in this process takes it all the same.
+    """
+    with contextlib.suppress(MlarchiveError), lease.writing() as connection:
+        connection.execute("UPDATE lease SET host = '' WHERE mirror = ?", (lease.mirror,))
+
+
+class _Renewing:
+    """A thread that renews a lease until it is told to end."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], mirror: str, epoch: int) -> None:
+        self._done = threading.Event()
+        self._thread = threading.Thread(
+            target=_renew_until, args=(self._done, connect, mirror, epoch), daemon=True
+        )
+        self._thread.start()
+
+    def end(self) -> None:
+        """Renew no more."""
+        self._done.set()
+        self._thread.join()
 
 
 def _renew_until(

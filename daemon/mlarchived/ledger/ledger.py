@@ -2,7 +2,8 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,11 +11,24 @@ from msgspec import Struct
 
 from mlarchive.closing import Closing
 from mlarchive.records import Address
-from mlarchived.ledger import database, lease, standing
+from mlarchived.ledger import database, lease, pausing, standing, ticks
 from mlarchived.ledger.record import Record
 from mlarchived.views import Delivered, Ids, Marks, Packed, Trouble
 
 FILE_NAME = "ledger.sqlite3"
+
+
+_KNOWN_OF = """
+WITH asked (origin, kind, name, version) AS (VALUES {asked})
+SELECT o.id, o.origin, o.kind, o.name, o.version, o.seen_content_mark, o.seen_state_mark,
+    o.packed_content_mark, o.packed_state_mark, o.content_id, o.state_id, o.trouble, o.strikes,
+    o.gone_at,
+    d.target, d.given_content_id, d.given_state_id, d.content_id, d.state_id,
+    d.passed_content_id, d.passed_state_id, d.trouble, d.strikes, d.marked_at
+FROM asked CROSS JOIN object o ON o.mirror = ? AND o.origin = asked.origin
+    AND o.kind = asked.kind AND o.name = asked.name AND o.version = asked.version
+LEFT JOIN delivery d ON d.object = o.id
+"""
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -23,6 +37,7 @@ class Known(Struct, frozen=True, kw_only=True):
     seen: Marks | None = None
     packed: Packed | None = None
     trouble: Trouble | None = None
+    gone_at: int = 0
     delivered: Mapping[str, Delivered] = {}
 
 
@@ -60,29 +75,65 @@ class Ledger(Closing):
         self._connection.close()
 
     @contextlib.contextmanager
-    def record(self, mirror: str) -> Iterator[Record]:
+    def record(self, mirror: str, *, shared: bool = False) -> Iterator[Record]:
         """Hold the lease on a mirror, and write down what is done.
+
+        Args:
+            mirror: Which mirror.
+            shared: Whether threads of this process may hold it together.
 
         Raises:
             BusyError: Another living process works on the mirror.
         """
         name = str(self._path)
-        with lease.held(
-            self._connection, name, mirror, lambda: database.connect(self._path)
-        ) as held:
+        hold = lease.shared if shared else lease.held
+        with hold(self._connection, name, mirror, lambda: database.connect(self._path)) as held:
             yield Record(held, mirror)
 
-    def known(self, mirror: str) -> Mapping[Address, Known]:
-        """What is known of every object of a mirror."""
+    def count(self, mirror: str) -> int:
+        """How many objects of a mirror are known."""
         with database.explaining(str(self._path)):
-            deliveries = self._deliveries(mirror)
-            rows = self._connection.execute(
-                "SELECT id, origin, kind, name, version, seen_content_mark, seen_state_mark,"
-                " packed_content_mark, packed_state_mark, content_id, state_id, trouble, strikes"
-                " FROM object WHERE mirror = ?",
-                (mirror,),
-            )
-            return {_address(row[1:5]): _known(row[5:], deliveries.get(row[0], {})) for row in rows}
+            counted = self._connection.execute(
+                "SELECT count(*) FROM object WHERE mirror = ?", (mirror,)
+            ).fetchone()
+        return int(counted[0])
+
+    def addresses(self, mirror: str, at_once: int) -> Iterator[list[Address]]:
+        """Every object of a mirror that is known, so many at a time."""
+        after = 0
+        while True:
+            with database.explaining(str(self._path)):
+                rows = self._connection.execute(
+                    "SELECT id, origin, kind, name, version FROM object"
+                    " WHERE mirror = ? AND id > ? ORDER BY id LIMIT ?",
+                    (mirror, after, at_once),
+                ).fetchall()
+            if not rows:
+                return
+            after = rows[-1][0]
+            yield [_address(row[1:5]) for row in rows]
+
+    def known_of(self, mirror: str, addresses: Sequence[Address]) -> Mapping[Address, Known]:
+        """What is known of some objects of a mirror, those that it knows anything of.
+
+        Args:
+            mirror: Which mirror.
+            addresses: Some hundreds at most.
+        """
+        if not addresses:
+            return {}
+        asked = ", ".join("(?, ?, ?, ?)" for _ in addresses)
+        values = [part for a in addresses for part in (a.origin, a.kind, a.name, a.version)]
+        with database.explaining(str(self._path)):
+            rows = self._connection.execute(_KNOWN_OF.format(asked=asked), (*values, mirror))
+            found: dict[int, tuple[tuple[Any, ...], dict[str, Delivered]]] = {}
+            for row in rows:
+                _, delivered = found.setdefault(row[0], (row, {}))
+                if row[14] is not None:
+                    delivered[row[14]] = _delivered(row[15:])
+        return {
+            _address(row[1:5]): _known(row[5:14], delivered) for row, delivered in found.values()
+        }
 
     def standings(self, mirror: str) -> Mapping[str, standing.Standing]:
         """How a mirror stood at each target when it was last looked at."""
@@ -94,21 +145,57 @@ class Ledger(Closing):
         with database.explaining(str(self._path)):
             return standing.troubles(self._connection, mirror)
 
-    def _deliveries(self, mirror: str) -> Mapping[int, Mapping[str, Delivered]]:
-        found: dict[int, dict[str, Delivered]] = {}
-        for row in self._connection.execute(
-            "SELECT d.object, d.target, d.given_content_id, d.given_state_id, d.content_id,"
-            " d.state_id, d.passed_content_id, d.passed_state_id, d.trouble, d.strikes"
-            " FROM delivery d JOIN object o ON o.id = d.object WHERE o.mirror = ?",
-            (mirror,),
-        ):
-            found.setdefault(row[0], {})[row[1]] = Delivered(
-                given=_ids(row[2:4]),
-                ids=_ids(row[4:6]),
-                passed_over=_ids(row[6:8]),
-                trouble=_trouble(row[8:10]),
-            )
-        return found
+    def tick(self, worker: str, now: datetime, *, busy: bool) -> datetime | None:
+        """A worker is due.
+
+        Args:
+            worker: Its name.
+            now: When.
+            busy: Whether the work of the tick before still goes on.
+
+        Returns:
+            When it was due before; None if it never was.
+        """
+        with database.explaining(str(self._path)):
+            return ticks.tick(self._connection, worker, now, busy=busy)
+
+    def missed(self, worker: str, count: int) -> None:
+        """A worker was due so many times, and no service ran."""
+        with database.explaining(str(self._path)):
+            ticks.missed(self._connection, worker, count)
+
+    def ticks(self, worker: str) -> ticks.Ticks:
+        """How often a worker was due, and what came of it."""
+        with database.explaining(str(self._path)):
+            return ticks.ticks(self._connection, worker)
+
+    def pause(self, mirror: str, why: str) -> None:
+        """Let nothing be done for a mirror by the service, until it is resumed."""
+        with database.explaining(str(self._path)):
+            pausing.pause(self._connection, mirror, why)
+
+    def resume(self, mirror: str) -> None:
+        """Let work on a mirror go on."""
+        with database.explaining(str(self._path)):
+            pausing.resume(self._connection, mirror)
+
+    def paused(self, mirror: str) -> str:
+        """Why nothing is done for a mirror; "" if it is not paused."""
+        with database.explaining(str(self._path)):
+            return pausing.paused(self._connection, mirror)
+
+    def forgive(self, mirror: str, pattern: str = "") -> int:
+        """Let what was set aside or passed over be tried again.
+
+        Args:
+            mirror: Which mirror.
+            pattern: Of the objects' addresses, with `*` and `?`; "" for all.
+
+        Returns:
+            How many objects that were.
+        """
+        with database.explaining(str(self._path)):
+            return pausing.forgive(self._connection, mirror, pattern)
 
 
 def _address(row: tuple[Any, ...]) -> Address:
@@ -122,7 +209,18 @@ def _known(row: tuple[Any, ...], delivered: Mapping[str, Delivered]) -> Known:
         seen=_marks(row[0:2]),
         packed=Packed(marks=marks, ids=ids) if marks and ids else None,
         trouble=_trouble(row[6:8]),
+        gone_at=row[8] or 0,
         delivered=delivered,
+    )
+
+
+def _delivered(row: tuple[Any, ...]) -> Delivered:
+    return Delivered(
+        given=_ids(row[0:2]),
+        ids=_ids(row[2:4]),
+        passed_over=_ids(row[4:6]),
+        trouble=_trouble(row[6:8]),
+        marked=row[8] is not None,
     )
 
 

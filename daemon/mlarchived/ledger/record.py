@@ -11,15 +11,38 @@ from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.base import Ref
 from mlarchived.ledger.lease import Lease
-from mlarchived.views import Ids, Marks
+from mlarchived.views import Ids, Marks, Packed
 
 _LOOKED = """
 INSERT INTO object (mirror, origin, kind, name, version, seen_content_mark, seen_state_mark)
 VALUES (:mirror, :origin, :kind, :name, :version, :content, :state)
 ON CONFLICT DO UPDATE SET
-    present = 1, seen_content_mark = :content, seen_state_mark = :state
+    present = 1, gone_at = NULL, seen_content_mark = :content, seen_state_mark = :state
 WHERE present = 0 OR seen_content_mark IS NOT :content OR seen_state_mark IS NOT :state
 RETURNING id
+"""
+_LOOKED_BEFORE = "SELECT digest FROM looked WHERE mirror = ?"
+_LOOKED_LAST = "INSERT OR REPLACE INTO looked (mirror, digest) VALUES (?, ?)"
+_SHOWN_COLUMNS = ("origin", "kind", "name", "version", "content", "state")
+_SHOWN_TABLE = """
+CREATE TEMP TABLE IF NOT EXISTS shown (
+    origin TEXT, kind TEXT, name TEXT, version TEXT, content TEXT, state TEXT,
+    PRIMARY KEY (origin, kind, name, version)
+) WITHOUT ROWID
+"""
+_SHOWN_ANEW = """
+SELECT s.origin, s.kind, s.name, s.version, s.content, s.state FROM shown s LEFT JOIN object o
+    ON o.mirror = :mirror AND o.origin = s.origin AND o.kind = s.kind AND o.name = s.name
+    AND o.version = s.version
+WHERE o.id IS NULL OR o.present = 0
+    OR o.seen_content_mark IS NOT s.content OR o.seen_state_mark IS NOT s.state
+"""
+_SHOWN_NO_MORE = """
+UPDATE object SET present = 0, gone_at = :now, trouble = NULL, strikes = 0
+WHERE mirror = :mirror AND present = 1 AND NOT EXISTS (
+    SELECT 1 FROM shown s WHERE s.origin = object.origin AND s.kind = object.kind
+        AND s.name = object.name AND s.version = object.version
+)
 """
 _STOOD = """
 INSERT INTO standing (mirror, target, looked_at, succeeded_at, objects, behind, trouble)
@@ -62,6 +85,17 @@ INSERT INTO delivery (object, target, trouble, strikes, troubled_at)
 VALUES (:id, :target, :trouble, :strike, :now)
 ON CONFLICT DO UPDATE SET trouble = :trouble, strikes = strikes + :strike, troubled_at = :now
 """
+_DELETED = "DELETE FROM delivery WHERE object = :id AND target = :target"
+_MARKED = "UPDATE delivery SET marked_at = :at WHERE object = :id AND target = :target"
+_DROPPED = """
+INSERT INTO dropped (mirror, token, name, outcome, packages, bytes, reason, at)
+VALUES (:mirror, :token, :name, :outcome, :packages, :bytes, :reason, :now)
+ON CONFLICT DO NOTHING
+"""
+_PACKED_OF = """
+SELECT packed_content_mark, packed_state_mark, content_id, state_id FROM object
+WHERE mirror = :mirror AND origin = :origin AND kind = :kind AND name = :name AND version = :version
+"""
 _FIND = """
 SELECT id FROM object WHERE mirror = :mirror AND origin = :origin AND kind = :kind
     AND name = :name AND version = :version
@@ -84,6 +118,26 @@ class Delivery(Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...] = ()
 
 
+class Dropped(Struct, frozen=True, kw_only=True):
+    """What became of something that was dropped.
+
+    Attributes:
+        token: Names its claim; noted once.
+        name: Its path in the drop folder.
+        outcome: `taken` or `quarantined`.
+        packages: How many packages came of it.
+        bytes: How large they are.
+        reason: Why it was refused; "" if it was not.
+    """
+
+    token: str
+    name: str
+    outcome: str
+    packages: int
+    bytes: int
+    reason: str = ""
+
+
 class Record:
     """The pen of whoever holds the lease on a mirror."""
 
@@ -99,21 +153,44 @@ class Record:
         """
         self._lease.check()
 
-    def looked(self, refs: Iterable[Ref]) -> None:
+    def packed_of(self, address: Address) -> Packed | None:
+        """When an object was last packed, as the ledger says now: another lane may have done it."""
+        row = self._lease.asking(_PACKED_OF, self._key(address))
+        if row is None or row[0] is None or row[2] is None:
+            return None
+        return Packed(
+            marks=Marks(content=row[0], state=row[1]), ids=Ids(content=row[2], state=row[3])
+        )
+
+    def looked(self, refs: Iterable[Ref], digest: str = "") -> None:
         """The source was looked at, and shows exactly these objects.
 
         What looks different from last time gets a new chance: its strikes are forgotten.
+
+        Args:
+            refs: The objects.
+            digest: Of them all: if the last one was the same, nothing is written; "" for none.
         """
         with self._lease.writing() as connection:
-            connection.execute("CREATE TEMP TABLE IF NOT EXISTS shown (id INTEGER PRIMARY KEY)")
+            before = connection.execute(_LOOKED_BEFORE, (self._mirror,)).fetchone()
+            if digest and before == (digest,):
+                return
+            connection.execute(_LOOKED_LAST, (self._mirror, digest))
+            connection.execute(_SHOWN_TABLE)
             connection.execute("DELETE FROM shown")
-            for ref in refs:
-                self._look(connection, ref)
-            connection.execute(
-                "UPDATE object SET present = 0, trouble = NULL, strikes = 0 WHERE mirror = ?"
-                " AND present = 1 AND id NOT IN (SELECT id FROM shown)",
-                (self._mirror,),
+            # Set by set: a mirror of a hundred thousand versions is looked at every few minutes.
+            connection.executemany(
+                "INSERT OR REPLACE INTO shown VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (a.origin, a.kind, a.name, a.version, ref.content_mark, ref.state_mark)
+                    for ref in refs
+                    for a in (ref.address,)
+                ),
             )
+            of_this = {"mirror": self._mirror}
+            for row in connection.execute(_SHOWN_ANEW, of_this).fetchall():
+                self._look(connection, of_this | dict(zip(_SHOWN_COLUMNS, row, strict=True)))
+            connection.execute(_SHOWN_NO_MORE, of_this | {"now": _now()})
 
     def packed(self, address: Address, marks: Marks, ids: Ids, losses: tuple[Loss, ...]) -> None:
         """An object that looked like this was read, and was this."""
@@ -145,6 +222,14 @@ class Record:
         """A target's policy passed an object over, because the target holds other content."""
         self._write(_PASSED_OVER, address, target=target, content=ids.content, state=ids.state)
 
+    def deleted(self, address: Address, target: str) -> None:
+        """A target holds nothing of an object any more."""
+        self._write(_DELETED, address, target=target)
+
+    def marked(self, address: Address, target: str, *, gone: bool) -> None:
+        """A target's object says that it is gone from its source, or says so no more."""
+        self._write(_MARKED, address, target=target, at=_now() if gone else None)
+
     def read_failed(self, address: Address, error: MlarchiveError) -> None:
         """An object could not be read."""
         strike = int(not error.retryable)
@@ -154,6 +239,12 @@ class Record:
         """An object could not be delivered to a target."""
         strike = int(not error.retryable)
         self._write(_DELIVERY_FAILED, address, target=target, trouble=error.message, strike=strike)
+
+    def dropped(self, dropped: Dropped) -> None:
+        """Something that was dropped was taken, or refused."""
+        values = msgspec.structs.asdict(dropped) | {"mirror": self._mirror, "now": _now()}
+        with self._lease.writing() as connection:
+            connection.execute(_DROPPED, values)
 
     def stood(self, target: str, *, objects: int, behind: int, trouble: str = "") -> None:
         """How the mirror stands at a target.
@@ -187,17 +278,13 @@ class Record:
                 {"mirror": self._mirror, "target": target, "now": _now(), "trouble": trouble},
             )
 
-    def _look(self, connection: sqlite3.Connection, ref: Ref) -> None:
-        key = self._key(ref.address)
-        marks = {"content": ref.content_mark, "state": ref.state_mark}
-        changed = connection.execute(_LOOKED, key | marks).fetchone()
-        number = changed[0] if changed else connection.execute(_FIND, key).fetchone()[0]
-        connection.execute("INSERT OR IGNORE INTO shown VALUES (?)", (number,))
-        if changed:
-            connection.execute("UPDATE object SET strikes = 0 WHERE id = ?", (number,))
-            connection.execute("UPDATE delivery SET strikes = 0 WHERE object = ?", (number,))
+    def _look(self, connection: sqlite3.Connection, shown: dict[str, str]) -> None:
+        """Take in an object that is new, or looks otherwise than it did."""
+        (number,) = connection.execute(_LOOKED, shown).fetchone()
+        connection.execute("UPDATE object SET strikes = 0 WHERE id = ?", (number,))
+        connection.execute("UPDATE delivery SET strikes = 0 WHERE object = ?", (number,))
 
-    def _write(self, statement: str, of: Address, /, **values: str | int) -> None:
+    def _write(self, statement: str, of: Address, /, **values: str | int | None) -> None:
         with self._lease.writing() as connection:
             (number,) = connection.execute(_FIND, self._key(of)).fetchone()
             connection.execute(statement, {"id": number, "now": _now(), **values})

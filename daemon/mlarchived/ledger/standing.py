@@ -46,10 +46,11 @@ class ObjectTrouble(Struct, frozen=True, kw_only=True):
 
 _TROUBLES = """
 SELECT origin, kind, name, version, '', trouble, strikes, troubled_at
-FROM object WHERE mirror = :mirror AND present AND trouble IS NOT NULL
+FROM object INDEXED BY object_troubled
+WHERE mirror = :mirror AND present AND trouble IS NOT NULL
 UNION ALL
 SELECT o.origin, o.kind, o.name, o.version, d.target, d.trouble, d.strikes, d.troubled_at
-FROM delivery d JOIN object o ON o.id = d.object
+FROM delivery d INDEXED BY delivery_troubled CROSS JOIN object o ON o.id = d.object
 WHERE o.mirror = :mirror AND o.present AND d.trouble IS NOT NULL
 ORDER BY 2, 3, 4, 5
 """

@@ -6,6 +6,6 @@ a malformed file is cut at other places and comes back byte for byte.
 """
 
 from mlarchive.package.chunkers.pieces import PIECE_MAX, Hint, Piece, TakeBerth
-from mlarchive.package.chunkers.sniffing import cut
+from mlarchive.package.chunkers.sniffing import cut, outline
 
-__all__ = ["PIECE_MAX", "Hint", "Piece", "TakeBerth", "cut"]
+__all__ = ["PIECE_MAX", "Hint", "Piece", "TakeBerth", "cut", "outline"]

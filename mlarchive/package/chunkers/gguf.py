@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from mlarchive.package.chunkers.pieces import Piece, TakeBerth, cut_as_planned, slices
+from mlarchive.package.chunkers.pieces import Part, Piece, TakeBerth, cut_as_planned, slices
 from mlarchive.package.chunkers.tensors import SIZE_MAX, Tensor, plan
 from mlarchive.package.intake import Intake
 
@@ -126,10 +126,15 @@ def looks_like(head: bytes) -> bool:
 
 def cut(intake: Intake, take: TakeBerth) -> Iterator[Piece]:
     """Cut header and tensors; gives nothing if the header is not one."""
+    yield from cut_as_planned(intake, take, outline(intake))
+
+
+def outline(intake: Intake) -> Iterator[Part]:
+    """The plan for header and tensors; nothing is taken. Empty if the header is not one."""
     layout = _look(intake)
     if layout is not None:
-        yield from cut_as_planned(intake, take, slices(layout.header))
-        yield from cut_as_planned(intake, take, plan(layout.tensors))
+        yield from slices(layout.header)
+        yield from plan(layout.tensors)
 
 
 def _look(intake: Intake) -> _Layout | None:

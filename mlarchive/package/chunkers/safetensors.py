@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec import Struct
 
-from mlarchive.package.chunkers.pieces import Piece, TakeBerth, cut_as_planned, slices
+from mlarchive.package.chunkers.pieces import Part, Piece, TakeBerth, cut_as_planned, slices
 from mlarchive.package.chunkers.tensors import SIZE_MAX, Tensor, plan
 from mlarchive.package.intake import Intake
 
@@ -29,13 +29,18 @@ def looks_like(head: bytes) -> bool:
 
 def cut(intake: Intake, take: TakeBerth) -> Iterator[Piece]:
     """Cut header and tensors; gives nothing if the header is not one."""
+    yield from cut_as_planned(intake, take, outline(intake))
+
+
+def outline(intake: Intake) -> Iterator[Part]:
+    """The plan for header and tensors; nothing is taken. Empty if the header is not one."""
     prefix = intake.take(8)
     header = intake.take(int.from_bytes(prefix, "little"))
     intake.push_back(prefix + header)
     tensors = _tensors(header)
     if tensors:
-        yield from cut_as_planned(intake, take, slices(8 + len(header)))
-        yield from cut_as_planned(intake, take, plan(tensors))
+        yield from slices(8 + len(header))
+        yield from plan(tensors)
 
 
 def _tensors(header: bytes) -> Sequence[Tensor]:

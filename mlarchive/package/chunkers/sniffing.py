@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from mlarchive.package.chunkers import gguf, npy, safetensors, storedzip, zipmembers
-from mlarchive.package.chunkers.pieces import Piece, TakeBerth
+from mlarchive.package.chunkers.pieces import PIECE_MAX, Part, Piece, TakeBerth
 from mlarchive.package.intake import Intake
+from mlarchive.package.pipeline import Berth
 
 
 def cut(intake: Intake, take: TakeBerth) -> Iterator[Piece]:
@@ -24,3 +25,21 @@ def cut(intake: Intake, take: TakeBerth) -> Iterator[Piece]:
         from mlarchive.package.chunkers import contentdefined
 
         yield from contentdefined.cut(intake, take)
+
+
+def outline(intake: Intake) -> Iterator[Part]:
+    """How an object is cut, as far as its pieces have keys; the rest of it is not told.
+
+    Of a file whose header tells where all tensors are, only that is read; a zip file is read to
+    its end.
+    """
+    head = intake.take(16)
+    intake.push_back(head)
+    if safetensors.looks_like(head):
+        yield from safetensors.outline(intake)
+    elif gguf.looks_like(head):
+        yield from gguf.outline(intake)
+    elif zipmembers.looks_like(head):
+        berth = Berth(PIECE_MAX)
+        for piece in storedzip.cut(intake, lambda: berth):
+            yield Part(piece.length, piece.hint, piece.key)

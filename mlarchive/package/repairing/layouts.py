@@ -99,9 +99,9 @@ class Layouts:
             self._own[one.kind, one.name, one.size].add(one.parts)
         self._untried = {named: list(parts) for named, parts in self._stated.items()}
         self._chunks: defaultdict[int, list[bytes]] = defaultdict(list)
+        # Whatever type: a record may hold the same as a chunk, and stand in the pool for it.
         for place in pool.places():
-            if place.header.type == RecordType.CHUNK:
-                self._chunks[place.header.raw_len].append(place.header.raw_hash)
+            self._chunks[place.header.raw_len].append(place.header.raw_hash)
         self._proven: dict[tuple[str, int], Parts] = {}
 
     def by_index(self, entry: ContentEntry) -> Iterator[Parts]:

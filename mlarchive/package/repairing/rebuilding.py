@@ -24,7 +24,6 @@ from mlarchive.package.layout import (
     PREAMBLE_SIZE,
     SIGNATURE_UNIT,
     SKIPPABLE,
-    TRAILER_SIZE,
     RecordType,
     Trailer,
     check_preamble,
@@ -36,7 +35,11 @@ from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.repairing.recordpool import Place, payload_of
 from mlarchive.package.repairing.restating import Restating, still_stated
 from mlarchive.package.repairing.salvage import Salvage
-from mlarchive.package.signaturearea import has_signatures
+from mlarchive.package.signaturearea import (
+    may_have_signatures,
+    read_signatures,
+    signature_area,
+)
 from mlarchive.package.tailwriter import no_signatures, write_tail
 
 USE_A_FOLDER = "save what is whole with -C FOLDER"
@@ -46,13 +49,26 @@ _NAMED_BY_WHAT_THEY_HOLD = (RecordType.CHUNK, RecordType.CHECKPOINT, *DOCUMENT_T
 """Records that can be told from those of another package, even behind damage."""
 
 
+PACKAGE_SIGNATURES = "signatures of the package"
+
+WHY_DROPPED: Mapping[str, str] = {
+    "preamble": "it is damaged, and not the one that is written now",
+    "plain text": "it is damaged, and not the one that is written now",
+    "records of unknown types": "they are damaged, or may be another package's",
+    "signatures": "they are damaged",
+    PACKAGE_SIGNATURES: "its signatures are kept, and hold for its content and state alone",
+    "parity": "it was made for the package as it was",
+}
+"""What a package that is written again may lack besides, and why."""
+
+
 class Rebuilt(Struct, frozen=True, kw_only=True):
     """A package that was written again.
 
     Attributes:
         ids: Its names.
         missing: Chunks that it states and does not hold.
-        dropped: What the damaged one had besides, and fits no other: "signatures", "parity".
+        dropped: What the damaged one had besides, as `WHY_DROPPED` names it.
     """
 
     ids: PackageIds
@@ -112,10 +128,15 @@ class _Rebuilding:
         self._parts = {item.sha256: item.parts for item in salvage.items}
         self._named = named_objects(meaning.records)
         self._documents = (salvage.content or b"", salvage.state or b"", salvage.evidence or b"")
+        self._signed = self._text_of_signatures()
         ordered = self._known_order()
+        first = ordered[0] if ordered and ordered[0].type == RecordType.README else None
+        self._text_is_lost = first is not None and not self._is_text_here(first.hash)
         kept = (slot.hash for slot in ordered if slot.type == RecordType.CHECKPOINT)
         self._stated = still_stated(salvage, (one for one in kept if one in self._pool))
         self._slots = self._planned(ordered)
+        unknown = {slot for slot in ordered if self._is_unknown(slot)}
+        self._unknown_are_lost = not unknown <= {*self._slots}
         self._present: dict[bytes, int] = {}
         for number, slot in enumerate(self._slots):
             if slot.type == RecordType.CHUNK:
@@ -143,11 +164,18 @@ class _Rebuilding:
         return Rebuilt(ids=ids, missing=len(self._absent), dropped=tuple(self._dropped(ids)))
 
     def _dropped(self, ids: PackageIds) -> Iterator[str]:
-        old, source = self._survey.trailer, self._survey.source
-        if old is not None and self._survey.signatures_are_sound:
-            same = old.package_id(self._preamble).hex() == ids.package_id
-            if not same and has_signatures(source, old):
-                yield "signatures"
+        survey, old = self._survey, self._survey.trailer
+        if old is not None and old.package_id(self._preamble) != survey.package_id:
+            yield "preamble"
+        if self._text_is_lost:
+            yield "plain text"
+        if self._unknown_are_lost:
+            yield "records of unknown types"
+        if self._signed:
+            if survey.package_id.hex() != ids.package_id:
+                yield PACKAGE_SIGNATURES
+        elif old is not None and may_have_signatures(survey.source, old):
+            yield "signatures"
         if old is not None and old.parity_length:
             yield "parity"
 
@@ -186,12 +214,19 @@ class _Rebuilding:
                 slots.append(slot)
         return [*slots, *self._ordered(chunks), *([] if keep_documents else documents)]
 
+    def _is_text_here(self, named: bytes) -> bool:
+        return named in self._pool or named == hash_of(README)
+
+    @staticmethod
+    def _is_unknown(slot: _Slot) -> bool:
+        return slot.type >= SKIPPABLE and slot.type != RecordType.CHECKPOINT
+
     def _is_kept(self, slot: _Slot) -> bool:
         """Whether a record that is no chunk and no document is written again."""
         whole = slot.hash in self._pool
         if slot.type == RecordType.CHECKPOINT:
             return slot.hash in self._stated or not whole
-        return slot.type >= SKIPPABLE and whole
+        return self._is_unknown(slot) and whole
 
     def _ordered(self, chunks: Mapping[bytes, None]) -> list[_Slot]:
         """Chunks of which nobody knows where they stood, in the order of their use."""
@@ -259,11 +294,16 @@ class _Rebuilding:
         if slot.type == RecordType.CHECKPOINT:
             raw = self._checkpoints.raw(slot.hash, number)
             return self._as_it_was(hash_of(raw)) or encode_text(raw)
-        return self._as_it_was(slot.hash) or stored(README)
+        if slot.hash in self._pool:
+            return stored(bytes(self._pool.raw(slot.hash)), slot.hash)
+        return stored(README)
 
     def _as_it_was(self, raw_hash: bytes) -> Encoded | None:
+        """A text as it was stored; a chunk may hold the same and be stored as no text may be."""
         place = self._pool.place(raw_hash)
-        return None if place is None else self._verbatim(place)
+        if place is None or place.header.codec not in {Codec.STORED, Codec.ZSTD}:
+            return None
+        return self._verbatim(place)
 
     def _verbatim(self, place: Place) -> Encoded:
         header = place.header
@@ -299,9 +339,22 @@ class _Rebuilding:
             signatures=self._signatures,
         )
 
+    def _text_of_signatures(self) -> bytes:
+        """The signatures of the same content, which are kept (`spec/trust.md`, 2.4).
+
+        Empty if there are none, or they are damaged, or longer than their new place.
+        """
+        old = self._survey.trailer
+        if old is None or not self._survey.signatures_are_sound:
+            return b""
+        if old.content_id != hashlib.sha256(self._documents[0]).digest():
+            return b""
+        try:
+            text = read_signatures(self._survey.source, old)
+        except FormatError:
+            return b""
+        return text if signature_area(text, SIGNATURE_UNIT) else b""
+
     def _signatures(self, trailer: Trailer) -> bytes:
-        """The signature area; signatures are kept if the package is what it was."""
-        if trailer == self._survey.trailer and self._survey.signatures_are_sound:
-            begin = trailer.total_length - TRAILER_SIZE - SIGNATURE_UNIT
-            return self._survey.source.read_at(begin, SIGNATURE_UNIT)
-        return no_signatures(trailer)
+        area = signature_area(self._signed, trailer.signature_length) if self._signed else None
+        return area or no_signatures(trailer)

@@ -182,6 +182,11 @@ class Salvage(Closing):
         own = self._documents_of(self.survey)
         if own[0] is not None and self.survey.index is None and self._is_foreign(own[0]):
             own = (None, None, None)
+        if own[0] is None and self.survey.index is None:
+            # Another package's remains may stand within this one.
+            behind = self._documents_of(self.survey, foreign=True)
+            if behind[0] is not None and self._is_borne_out(behind[0]):
+                own = behind
         for other in self.surveys[1:]:
             theirs = self._documents_of(other)
             if None in own and theirs[0] is not None and self._are_copies(own, theirs, other):
@@ -201,22 +206,49 @@ class Salvage(Closing):
         own = (one for one in self._stated[0].made if one.certain)
         return any((one.kind, one.name, one.size) not in known for one in own)
 
-    def _documents_of(self, survey: Survey) -> _Raws:
+    def _is_borne_out(self, content: bytes) -> bool:
+        """Whether a content document says of files just what the first checkpoints lead to.
+
+        That takes one file at least that is whole, and has the digest that content states.
+        """
+        if self._is_foreign(content):
+            return False
+        try:
+            named = {(one.kind, one.name, one.sha256) for one in content_entries(content)}
+        except FormatError:
+            return False
+        effort = Effort(self.survey.source.size, self.limits)
+        tried = [
+            (one.kind, one.name, self._digest(one.parts)) in named
+            for one in self._stated[0].made
+            if one.certain and not self._lacking(one.parts) and effort.allows(one.parts, self.pool)
+        ]
+        return bool(tried) and all(tried)
+
+    def _documents_of(self, survey: Survey, *, foreign: bool = False) -> _Raws:
         trailer = survey.trailer
         ids = (trailer.content_id, trailer.state_id) if trailer else (None, None)
-        content, state, evidence = map(self._document, [survey] * 3, DOCUMENT_TYPES, (*ids, None))
+        content, state, evidence = (
+            self._document(survey, kind, named, foreign=foreign)
+            for kind, named in zip(DOCUMENT_TYPES, (*ids, None), strict=True)
+        )
         return content, state, evidence
 
-    def _document(self, survey: Survey, kind: RecordType, named: bytes | None) -> bytes | None:
+    def _document(
+        self, survey: Survey, kind: RecordType, named: bytes | None, *, foreign: bool
+    ) -> bytes | None:
         """A document: the one that the index states, or the trailer, or the only one there is.
 
         Of several, as where a package holds packages, the one that is this package's for certain.
+        Behind the beginning of another package, none is, but what the trailer names.
         """
         if survey.index is not None:
             (number,) = (survey.index.rows["type"] == kind).nonzero()[0]
             chosen = [survey.index.row(int(number)).raw_hash]
         else:
             found = [f for f in survey.found if f.header.type == kind]
+            if named is None:
+                found = [f for f in found if f.foreign == foreign]
             chosen = list(dict.fromkeys(f.header.raw_hash for f in found))
             if named is None and len(chosen) > 1:
                 chosen = list(dict.fromkeys(f.header.raw_hash for f in found if f.in_front))

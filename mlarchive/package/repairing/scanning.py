@@ -14,7 +14,7 @@ from mlarchive.errors import FormatError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec
 from mlarchive.package.headers import check_header
-from mlarchive.package.layout import ALIGNMENT, PREAMBLE_SIZE, RecordType
+from mlarchive.package.layout import ALIGNMENT, PREAMBLE_SIZE, RecordType, check_preamble
 from mlarchive.package.limits import Limits
 from mlarchive.package.record import (
     HEADER_SIZE,
@@ -39,12 +39,14 @@ class Found(Struct, frozen=True, gc=False):
         in_front: Whether nothing but records stands between the preamble and it; else it may be
             of another package, in this one or behind it.
         failed: Whether its payload is known not to be what it says.
+        foreign: Whether it is of another package for certain, which begins behind records of this.
     """
 
     offset: int
     header: Header
     in_front: bool
     failed: bool = False
+    foreign: bool = False
 
 
 class Damage(Struct, frozen=True, kw_only=True):
@@ -86,6 +88,7 @@ class Scan:
         self._is_whole = is_whole
         self._vain = _VAIN_SHARE * source.size + _VAIN_LEAST
         self._in_front = True
+        self._foreign = False
         self._block = (0, b"")
         self._plain: dict[bytes, Found] = {}
         self._walk()
@@ -98,13 +101,25 @@ class Scan:
                 at = self._skip(at, at)
                 continue
             end = at + record_size(header.stored_len)
-            found = Found(at, header, self._in_front)
+            self._foreign = self._is_foreign(at)
+            found = Found(at, header, self._in_front, foreign=self._foreign)
             if self._goes_on(found, end):
                 self._remember(found)
                 at = end
             else:
                 self._remember(replace(found, failed=True))
                 at = self._skip(at + ALIGNMENT, end)
+
+    def _is_foreign(self, at: int) -> bool:
+        """Whether a record is of a package that begins behind records of this one."""
+        if not self.found:
+            return False
+        try:
+            check_preamble(self._source.read_at(at - PREAMBLE_SIZE, PREAMBLE_SIZE))
+        except FormatError:
+            # Behind another's index this package may go on, if that one was within it.
+            return self._foreign and self.found[-1].header.type != RecordType.INDEX
+        return True
 
     def _goes_on(self, found: Found, end: int) -> bool:
         """Whether the search may go on behind a record: it is whole, or another begins there."""

@@ -61,9 +61,6 @@ def statements(survey: Survey, lengths: Mapping[bytes, int]) -> Statements:
     Args:
         survey: Of the file.
         lengths: Raw lengths of chunks, as far as they are known.
-
-    Raises:
-        FormatError: E015.
     """
     made, faults = [], []
     for found, entries in survey.checkpoints:

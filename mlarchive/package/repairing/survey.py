@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from mlarchive.errors import FormatError
 from mlarchive.package.accounting import check_index
-from mlarchive.package.checkpoints import CheckpointEntry, decode_checkpoint
+from mlarchive.package.checkpoints import Allowance, CheckpointEntry, decode_checkpoint
 from mlarchive.package.codec import Codec
 from mlarchive.package.frames import decode_frame
 from mlarchive.package.index import INDEX_MAGIC, Row, header_of
@@ -46,6 +46,8 @@ _CANDIDATES = 3
 
 _PER_THREAD = 2
 
+_TOO_MUCH = "E015: checkpoints from here on cost more than is allowed here, and were not read"
+
 _INDEX = RecordType.INDEX
 
 
@@ -65,6 +67,7 @@ class Survey:
         trailer: Its last bytes, if they are whole.
         index: Its tables, if they are whole.
         signatures_are_sound: Whether the signature area is where the trailer says, as it should be.
+        package_id: What the trailer states, if it is whole; else empty.
         unread: Deltas that are as they were stored, and whose base is nowhere, by raw hash.
     """
 
@@ -78,6 +81,7 @@ class Survey:
         self._progress = progress
         self.unread: dict[bytes, Row] = {}
         self.signatures_are_sound = False
+        self.package_id = b""
         self._bad: dict[int, str] = {}
         self._waiting: list[Place] = []
         self._ends: list[Damage] = []
@@ -121,22 +125,18 @@ class Survey:
 
     @functools.cached_property
     def checkpoints(self) -> Sequence[tuple[Found, Sequence[CheckpointEntry]]]:
-        """What the whole checkpoints state.
-
-        Raises:
-            FormatError: E015.
-        """
+        """What the whole checkpoints state, as far as the operator allows."""
         read = []
-        spent = 0
+        allowance = Allowance(self._limits.document)
         for found in self.found:
             header = found.header
             if header.type != RecordType.CHECKPOINT or header.raw_hash not in self._pool:
                 continue
-            spent += header.raw_len
-            if spent > self._limits.document:
-                raise FormatError("E015", f"{self.source.name} has too many checkpoints")
             with contextlib.suppress(FormatError):
                 raw = bytes(self._pool.raw(header.raw_hash))
+                if not allowance.covers(raw):
+                    self._blame(found.offset, self._reach(found), _TOO_MUCH)
+                    break
                 read.append((found, decode_checkpoint(raw)))
         return read
 
@@ -193,10 +193,10 @@ class Survey:
             # It may be another package's, behind this one or in it.
             self._blame(size, 0, f"E008: the file has {size} bytes instead of {stated}")
             return None
+        self.package_id = package_id
         if trailer.package_id(preamble) != package_id:
             self._blame(size - length, length, "E010: package_id does not fit the trailer")
-        else:
-            self._check_signatures(trailer)
+        self._check_signatures(trailer)
         return trailer
 
     def _check_signatures(self, trailer: Trailer) -> None:

@@ -1,19 +1,29 @@
 """MLflow tracking servers with their registries, as source and target (`mlflow+http:` and more).
 
 Needs the extra `[mlflow]`. The mapping between MLflow's objects and records is
-`spec/mapping-mlflow.md`.
+`spec/mapping-mlflow.md`. What reads files and labels alone does not import mlflow, so that
+adapters of other registries can use it.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from mlarchive.errors import MissingExtraError
 
-try:
-    import mlflow as _mlflow  # noqa: F401  (asks once whether the extra is there)
-except ModuleNotFoundError as error:
-    raise MissingExtraError(
-        "MLflow registries need mlflow, which is not installed",
-        hint="pip install 'mlarchive[mlflow]'",
-    ) from error
-
-from mlarchive.registries.mlflow.registry import MlflowRegistry
+if TYPE_CHECKING:
+    from mlarchive.registries.mlflow.registry import MlflowRegistry
 
 __all__ = ["MlflowRegistry"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  (as modules have it)
+    """The registry, when it is asked for: mlflow takes seconds to import."""
+    if name not in __all__:
+        raise AttributeError(name)
+    try:
+        from mlarchive.registries.mlflow.registry import MlflowRegistry
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "MLflow registries need mlflow, which is not installed",
+            hint="pip install 'mlarchive[mlflow]'",
+        ) from error
+    return MlflowRegistry

@@ -5,26 +5,26 @@ of what searches return, page by page, and of the artifact listings (clause 6 of
 `spec/mapping-mlflow.md`).
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from mlflow.entities import Experiment, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.protos.service_pb2 import TraceInfoV3 as TraceInfo
 
-from mlarchive.errors import MlarchiveError, UnsupportedError
+from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address
 from mlarchive.registries.base import Ref, Selector
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.entirety import entirety
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
-from mlarchive.registries.mlflow.listing import refuse_other_kinds
+from mlarchive.registries.mlflow.listing import refuse_other_kinds, run_traits, version_traits
 from mlarchive.registries.mlflow.natives import plain
 from mlarchive.registries.mlflow.reading_run import run_name_and_user
 from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
 from mlarchive.registries.mlflow.seeing_others import SEEN, digest, see_others
+from mlarchive.registries.mlflow.seeing_traces import newest_traces
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
     quoted,
@@ -32,13 +32,12 @@ from mlarchive.registries.mlflow.selecting import (
     selected_models,
     selected_runs,
     selected_versions,
+    unfinished,
 )
-from mlarchive.registries.mlflow.tracefetching import search_infos
 
 _T = TypeVar("_T")
 
 _IDS_A_SEARCH = 100
-_NEWEST_TRACES = 500
 _UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
 
 
@@ -47,35 +46,47 @@ def see_changes(connection: Connection, origin: str, selector: Selector) -> Iter
 
     Raises:
         NotFoundError: One thing is named exactly and is not there.
-        UnsupportedError: Objects of that kind are not mirrored, or no kind is named.
+        UnsupportedError: A server has no objects of that kind.
     """
     refuse_other_kinds(connection, selector)
     if not selector.kind:
-        raise UnsupportedError(
-            f"{connection.uri} is not read as a whole, but kind by kind",
-            hint="say what is meant: #models/* for every model version, #runs/* for every run,"
-            " #prompts/* for every prompt",
-        )
-    if selector.kind == "experiments":
-        raise UnsupportedError(
-            "experiments are not mirrored by themselves",
-            hint="name models or runs; each brings its experiment along",
-        )
-    if selector.kind in SEEN:
+        yield from _see_everything(connection, origin)
+    elif selector.kind in SEEN:
         yield from see_others(connection, origin, selector)
-        return
-    if selector.kind == "runs":
-        view = _View(connection)
-        for run in selected_runs(connection, selector):
-            view.runs[run.info.run_id] = run
-            yield _run_ref(view, origin, run)
-        return
-    for model in selected_models(connection, selector):
-        versions = selected_versions(connection, model, selector)
-        view = _View(connection)
-        view.look_at(versions)
-        for version in versions:
-            yield _version_ref(view, origin, model, version)
+    elif selector.kind == "runs":
+        yield from _see_runs(connection, origin, selected_runs(connection, selector))
+    else:
+        for model in selected_models(connection, selector):
+            versions = selected_versions(connection, model, selector, placeholders=True)
+            yield from _see_versions(connection, origin, model, versions)
+
+
+def _see_everything(connection: Connection, origin: str) -> Iterator[Ref]:
+    whole = entirety(connection)
+    yield from _see_runs(connection, origin, [*whole.parents, *whole.runs])
+    for model, versions in whole.models:
+        yield from _see_versions(connection, origin, model, versions)
+    with_versions = {model.name for model, versions in whole.models if versions}
+    for kind in SEEN:
+        for ref in see_others(connection, origin, Selector(kind=kind)):
+            if kind != "registered-models" or ref.address.name not in with_versions:
+                yield ref
+
+
+def _see_runs(connection: Connection, origin: str, runs: Iterable[Run]) -> Iterator[Ref]:
+    view = _View(connection)
+    for run in runs:
+        view.runs[run.info.run_id] = run
+        yield _run_ref(view, origin, run)
+
+
+def _see_versions(
+    connection: Connection, origin: str, model: RegisteredModel, versions: Sequence[ModelVersion]
+) -> Iterator[Ref]:
+    view = _View(connection)
+    view.look_at(versions)
+    for version in versions:
+        yield _version_ref(view, origin, model, version)
 
 
 class _View:
@@ -123,20 +134,9 @@ class _View:
         return self._listings[uri]
 
     def traces(self, run: Run) -> list[str]:
-        """What a search tells of a run's newest traces; its error if it fails each time."""
-        info = run.info
-        where = f"attributes.run_id = {quoted(info.run_id)}"
-        found = search_infos(self.connection, [info.experiment_id], where, most=_NEWEST_TRACES)
-        try:
-            return sorted(hashlib.sha256(_told(trace)).hexdigest() for trace in found)
-        except MlarchiveError as error:
-            if error.retryable:
-                raise
-            return ["unlisted", error.code]
-
-
-def _told(trace: TraceInfo) -> bytes:
-    return bytes(trace.SerializeToString(deterministic=True))
+        """What a search tells of a run's newest traces."""
+        where = f"attributes.run_id = {quoted(run.info.run_id)}"
+        return newest_traces(self.connection, run.info.experiment_id, where)
 
 
 def _version_ref(view: _View, origin: str, model: RegisteredModel, version: ModelVersion) -> Ref:
@@ -166,12 +166,15 @@ def _version_ref(view: _View, origin: str, model: RegisteredModel, version: Mode
         content_mark=digest(content),
         state_mark=digest(state),
         settled=_is_settled(version, run, logged),
+        unfinished=unfinished(version),
         origin=version.tags.get(marks.ORIGIN, ""),
         through=marks.path_of(version.tags),
+        traits=version_traits(version),
     )
 
 
 def _run_ref(view: _View, origin: str, run: Run) -> Ref:
+    experiment = view.experiments.get(run.info.experiment_id)
     return Ref(
         address=Address(origin=origin, kind="runs", name=run.info.run_id),
         content_mark=digest(_run_content(view, run)),
@@ -179,6 +182,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
         settled=run.info.status not in _UNFINISHED_RUN,
         origin=run.data.tags.get(marks.ORIGIN, ""),
         through=marks.path_of(run.data.tags),
+        traits=run_traits(run, experiment.name if experiment else ""),
     )
 
 

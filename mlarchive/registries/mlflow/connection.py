@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 import requests
 from mlflow.store.model_registry.abstract_store import AbstractStore as ModelStore
 from mlflow.utils.credentials import get_default_host_creds
-from mlflow.utils.rest_utils import http_request
+from mlflow.utils.rest_utils import MlflowHostCreds, http_request
 from mlflow.version import VERSION
 
 from mlarchive.errors import LocatorError, NotFoundError, UnsupportedError
@@ -43,12 +43,18 @@ class Connection:
         tracking: Runs, experiments and logged models.
         models: Registered models and their versions.
         served: Whether a server answers over HTTP; otherwise its database is open directly.
+        creds: What a host is shown; by default what the client's usual variables say.
+        assigns: Fields of runs that the server fills in as it likes: `user`, `start`, `end`.
+        own_tags: What tags begin with that the server puts on runs by itself.
     """
 
     uri: str
     tracking: TrackingStore
     models: ModelStore
     served: bool
+    creds: Callable[[str], MlflowHostCreds] = get_default_host_creds
+    assigns: frozenset[str] = frozenset()
+    own_tags: tuple[str, ...] = ()
 
     def request(
         self,
@@ -71,7 +77,7 @@ class Connection:
         Raises:
             MlarchiveError: The answer is no success.
         """
-        creds = get_default_host_creds(host or self.uri)
+        creds = self.creds(host or self.uri)
         response: requests.Response = http_request(
             creds, endpoint, method, max_retries=retries, **more
         )

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from mlarchive.records import Environment
-from mlarchive.registries.mlflow.folders import Listed, ReadableFolder
 from mlarchive.registries.mlflow.gathering import MODEL_FILE, model_folders
+from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
 
 _LONGEST = 4 << 20
 _CONDA_PYTHON = re.compile(r"python\s*(?:=|==|~=)\s*([0-9][0-9A-Za-z.]*)$")

@@ -21,7 +21,7 @@ from mlarchive.errors import (
     RemoteError,
     UnavailableError,
 )
-from mlarchive.registries.mlflow.redaction import redacted_text
+from mlarchive.registries.redaction import first_words
 
 _NO_ANSWER = "API request to "
 _PLAIN_404 = "failed with error code 404"
@@ -30,7 +30,6 @@ _NO_SUCH = {"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"}
 _NO_JSON = "not in a valid JSON format"
 _WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-_LONGEST_WORDS = 300
 
 
 @contextlib.contextmanager
@@ -59,15 +58,15 @@ def explained(error: Exception, place: str) -> MlarchiveError:
     if isinstance(error, MlflowException):
         return _from_mlflow(error, place)
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return from_status(error.response.status_code, _first_words(str(error)), place)
+        return from_status(error.response.status_code, first_words(str(error)), place)
     if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
         return _unavailable(error, place)
     if isinstance(error, SQLAlchemyError):
-        words = _first_words(str(getattr(error, "orig", None) or error))
+        words = first_words(str(getattr(error, "orig", None) or error))
         return RemoteError(f"the database {place} refuses: {words}")
     if isinstance(error, OSError):
         return fsops.explain(error, error.filename or place, "use")
-    return RemoteError(f"{place}: {_first_words(str(error))}")
+    return RemoteError(f"{place}: {first_words(str(error))}")
 
 
 def from_status(status: int, words: str, place: str) -> MlarchiveError:
@@ -99,7 +98,7 @@ def lacks_endpoint(error: Exception) -> bool:
 
 
 def _from_mlflow(error: MlflowException, place: str) -> MlarchiveError:
-    words = _first_words(str(error.message))
+    words = first_words(str(error.message))
     answered = isinstance(error, RestException)
     # MLflow names what it lacks; a plain 404 is a wrong address, or a gateway without its server.
     lost = not answered and words.startswith(_NO_ANSWER) and _PLAIN_404 in words
@@ -135,8 +134,3 @@ def _unavailable(error: Exception, place: str) -> UnavailableError:
         f"cannot reach {place}: {reason}",
         hint="check that the server runs and the address is right",
     )
-
-
-def _first_words(text: str) -> str:
-    line = redacted_text(" ".join(text.split()))
-    return line if len(line) <= _LONGEST_WORDS else f"{line[:_LONGEST_WORDS]}…"

@@ -19,7 +19,6 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri, validate_path_is_safe
-from msgspec import Struct
 
 from mlarchive import fsops
 from mlarchive.errors import (
@@ -31,46 +30,15 @@ from mlarchive.errors import (
 )
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
-from mlarchive.registries.mlflow.redaction import redacted_text, without_credentials
+from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
 from mlarchive.registries.mlflow.transport import Upload, download, temporary
+from mlarchive.registries.redaction import redacted_text, without_credentials
 
 _PROXY = "/mlflow-artifacts/artifacts"
 _BLOCK = 1 << 20
 _FAILS_EACH_TIME = "too many 500 error responses"
 # A server stores a large file somewhere before it answers.
 _LONGEST_SILENCE_SECONDS = 600
-
-
-class Listed(Struct, frozen=True):
-    """A file in a folder.
-
-    Attributes:
-        path: Below the folder, `/`-separated, as the store spells it.
-        size: In bytes; -1 where the store does not say.
-        problem: Why it cannot be read, in a few words; "" if it can.
-    """
-
-    path: str
-    size: int
-    problem: str = ""
-
-
-class ReadableFolder(Protocol):
-    """A folder of artifacts to read from."""
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether opening a file waits for a server's answer."""
-
-    def files(self) -> Iterator[Listed]:
-        """Everything below it, in any order."""
-
-    def open(self, path: str) -> BinaryIO:
-        """One file's bytes, for a forward read.
-
-        Raises:
-            MlarchiveError: It cannot be opened; so can reading raise.
-        """
 
 
 class ArtifactFolder(ReadableFolder, Protocol):

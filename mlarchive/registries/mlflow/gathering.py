@@ -9,7 +9,7 @@ from unicodedata import normalize
 from mlarchive.errors import FormatError
 from mlarchive.package.paths import check_paths, refusal
 from mlarchive.records import AnyRecord, File, Loss, Role
-from mlarchive.registries.mlflow.folders import Listed, ReadableFolder
+from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
 from mlarchive.snapshot import Stream
 
 ENVIRONMENT_FILES = ("conda.yaml", "requirements.txt", "python_env.yaml")

@@ -1,6 +1,7 @@
 """What a target remembers of an object of some origin (clauses 4 and 5.2)."""
 
 import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +19,21 @@ from mlarchive.registries.mlflow.writing_run import find_run
 from mlarchive.registries.selecting import WITH_VERSIONS
 
 
+def all_held(
+    connection: Connection, origin: str, sources: Sequence[Address], policy: WritePolicy
+) -> Iterator[Holding | None]:
+    """What `held` says of each; the versions of a model are asked for once, and not one by one."""
+    numbered: dict[tuple[str, str], Mapping[str, Holding]] = {}
+    for source in sources:
+        if source.kind in WITH_VERSIONS and source.version:
+            model = (source.kind, policy.rename or source.name)
+            if model not in numbered:
+                numbered[model] = _versions_by_mark(connection, origin, *model)
+            yield numbered[model].get(marks.origin_mark(source))
+        else:
+            yield held(connection, origin, source, policy)
+
+
 def held(
     connection: Connection, origin: str, source: Address, policy: WritePolicy
 ) -> Holding | None:
@@ -25,14 +41,15 @@ def held(
     mark = marks.origin_mark(source)
     if source.kind == "registered-models" or (source.kind == "prompts" and not source.version):
         return _held_alone(connection, origin, source, policy)
-    if source.kind in {"scorers", "webhooks"}:
+    if source.kind in {"experiments", "scorers", "webhooks"}:
         return _held_by_memory(connection, origin, source.kind, mark)
     if source.kind == "evaluation-datasets":
         dataset = held_dataset(connection, mark)
         address = Address(origin=origin, kind=source.kind, name=dataset[0] if dataset else "")
         return _holding(address, {}, dataset[1]) if dataset else None
     if source.kind in WITH_VERSIONS:
-        return _held_version(connection, origin, source, policy.rename or source.name)
+        name = policy.rename or source.name
+        return _versions_by_mark(connection, origin, source.kind, name).get(mark)
     experiments = [e.experiment_id for e in all_experiments(connection)]
     runs = find_run(connection, mark, experiments) if source.kind == "runs" else []
     return next(
@@ -50,6 +67,8 @@ def _held_by_memory(connection: Connection, origin: str, kind: str, mark: str) -
     found = whole(connection, mark)
     if kind == "scorers":
         there = {one.called for one in selected_scorers(connection, Selector(kind=kind))}
+    elif kind == "experiments":
+        there = {one.name for one in all_experiments(connection)}
     else:
         there = {one.webhook_id for one in all_webhooks(connection)}
     if found is None or found.name not in there:
@@ -61,25 +80,25 @@ def _held_by_memory(connection: Connection, origin: str, kind: str, mark: str) -
     )
 
 
-def _held_version(
-    connection: Connection, origin: str, source: Address, name: str
-) -> Holding | None:
-    """Of a version of a model or a prompt."""
-    mark = marks.origin_mark(source)
-    found = [
-        (str(version.version), version.tags)
-        for version in versions_of(connection, name, prompt=source.kind == "prompts")
-        if version.tags.get(marks.ORIGIN) == mark and marks.CONTENT_ID in version.tags
-    ]
-    address = Address(origin=origin, kind=source.kind, name=name)
-    return next((_holding(address, {"version": n}, tags) for n, tags in found), None)
+def _versions_by_mark(
+    connection: Connection, origin: str, kind: str, name: str
+) -> Mapping[str, Holding]:
+    """The versions of a model or a prompt that came whole, by what says where from."""
+    address = Address(origin=origin, kind=kind, name=name)
+    found: dict[str, Holding] = {}
+    for version in versions_of(connection, name, prompt=kind == "prompts"):
+        if marks.ORIGIN in version.tags and marks.CONTENT_ID in version.tags:
+            part = {"version": str(version.version)}
+            # The highest number counts where several came from one.
+            found.setdefault(version.tags[marks.ORIGIN], _holding(address, part, version.tags))
+    return found
 
 
 def _held_alone(
     connection: Connection, origin: str, source: Address, policy: WritePolicy
 ) -> Holding | None:
     """What it remembers of a model or a prompt by itself."""
-    kind = "prompts" if source.kind == "prompts" else "models"
+    kind = "prompts" if source.kind == "prompts" else "registered-models"
     mark = marks.origin_mark(Address(origin=source.origin, kind=kind, name=source.name))
     name = policy.rename or source.name
     with contextlib.suppress(NotFoundError):

@@ -8,7 +8,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from mlarchive.errors import UnavailableError, UnsupportedError
 from mlarchive.records import Address
-from mlarchive.registries.base import Listing, Selector
+from mlarchive.registries.base import Listing, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
@@ -18,11 +18,13 @@ from mlarchive.registries.mlflow.reading_version import stage_of
 from mlarchive.registries.mlflow.remembering import Remembered, remembered, scorer_tag
 from mlarchive.registries.mlflow.scorers import selected_scorers
 from mlarchive.registries.mlflow.selecting import (
+    all_experiments,
     selected_experiments,
     selected_models,
     selected_prompts,
     selected_runs,
     selected_versions,
+    unfinished,
 )
 from mlarchive.registries.mlflow.webhooks import mark_of, selected_webhooks
 
@@ -42,23 +44,23 @@ def list_objects(connection: Connection, origin: str, selector: Selector) -> Ite
 
 def _models(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
     for model in selected_models(connection, selector):
-        for version in selected_versions(connection, model, selector):
-            yield _version(origin, version)
+        for version in selected_versions(connection, model, selector, placeholders=True):
+            yield list_version(origin, version)
 
 
 def _models_alone(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
     for model in selected_models(connection, selector):
         # Where all is listed, a model that has versions is named by these.
         if selector.kind or not model.latest_versions:
-            yield _alone(origin, "registered-models", model)
+            yield list_alone(origin, "registered-models", model)
 
 
 def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
     for prompt in selected_prompts(connection, selector):
-        versions = selected_versions(connection, prompt, selector)
+        versions = selected_versions(connection, prompt, selector, placeholders=True)
         yield from (_prompt_version(origin, version) for version in versions)
         if is_alone(versions, selector):
-            yield _alone(origin, "prompts", prompt)
+            yield list_alone(origin, "prompts", prompt)
 
 
 def _datasets(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -68,7 +70,9 @@ def _datasets(connection: Connection, origin: str, selector: Selector) -> Iterat
 def _scorers(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
     for one in selected_scorers(connection, selector):
         mark = remembered(one.experiment.tags, scorer_tag(one.name))
-        yield _remembered(Address(origin=origin, kind="scorers", name=one.called), one.name, mark)
+        address = Address(origin=origin, kind="scorers", name=one.called)
+        traits = Traits(experiments=(one.experiment.name,))
+        yield _remembered(address, one.name, mark, traits)
 
 
 def _webhooks(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -84,7 +88,8 @@ def _webhooks(connection: Connection, origin: str, selector: Selector) -> Iterat
         return
     for one in found:
         address = Address(origin=origin, kind="webhooks", name=one.webhook_id)
-        yield _remembered(address, one.name, mark_of(connection, one.webhook_id))
+        traits = Traits(made_at=one.creation_timestamp)
+        yield _remembered(address, one.name, mark_of(connection, one.webhook_id), traits)
 
 
 def _others(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -96,22 +101,25 @@ def _others(connection: Connection, origin: str, selector: Selector) -> Iterator
         )
 
 
-def _remembered(address: Address, title: str, mark: Remembered | None) -> Listing:
+def _remembered(address: Address, title: str, mark: Remembered | None, traits: Traits) -> Listing:
     return Listing(
         address=address,
         title=title,
         facts={"origin": mark.origin} if mark else {},
         content_id=mark.content_id if mark else "",
         state_id=mark.state_id if mark else "",
+        traits=traits,
     )
 
 
 def _runs(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
-    yield from (_run(origin, run) for run in selected_runs(connection, selector))
+    runs = selected_runs(connection, selector)
+    names = {one.experiment_id: one.name for one in all_experiments(connection)}
+    yield from (list_run(origin, run, names) for run in runs)
 
 
 def _experiments(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
-    yield from (_experiment(origin, e) for e in selected_experiments(connection, selector))
+    yield from (list_experiment(origin, e) for e in selected_experiments(connection, selector))
 
 
 def is_alone(versions: Sequence[ModelVersion], selector: Selector) -> bool:
@@ -131,8 +139,13 @@ def refuse_other_kinds(connection: Connection, selector: Selector) -> None:
         )
 
 
-def _version(origin: str, version: ModelVersion) -> Listing:
+def _title(version: ModelVersion) -> str:
     aliases = ", ".join(f"@{alias}" for alias in version.aliases)
+    return unfinished(version) or aliases or version.description or ""
+
+
+def list_version(origin: str, version: ModelVersion) -> Listing:
+    """A version of a model, as a line."""
     facts = {
         "aliases": " ".join(version.aliases),
         "stage": stage_of(version),
@@ -144,15 +157,40 @@ def _version(origin: str, version: ModelVersion) -> Listing:
         address=Address(
             origin=origin, kind="models", name=version.name, version=str(version.version)
         ),
-        title=aliases or version.description or "",
+        title=_title(version),
         facts=_said(facts),
         content_id=version.tags.get(marks.CONTENT_ID, ""),
         state_id=version.tags.get(marks.STATE_ID, ""),
+        traits=version_traits(version),
+    )
+
+
+def version_traits(version: ModelVersion) -> Traits:
+    """What a version, with its aliases, may be chosen by."""
+    return Traits(
+        aliases=tuple(version.aliases),
+        stage=stage_of(version),
+        tags=tag_traits(marks.state_tags(version.tags)),
+        made_at=version.creation_timestamp,
+    )
+
+
+def run_traits(run: Run, experiment: str) -> Traits:
+    """What a run may be chosen by.
+
+    Args:
+        run: As a search tells it.
+        experiment: The name of its experiment.
+    """
+    return Traits(
+        tags=tag_traits(marks.state_tags(run.data.tags)),
+        made_at=run.info.start_time,
+        deleted=run.info.lifecycle_stage != "active",
+        experiments=(experiment,),
     )
 
 
 def _prompt_version(origin: str, version: ModelVersion) -> Listing:
-    aliases = ", ".join(f"@{alias}" for alias in version.aliases)
     facts = {
         "aliases": " ".join(version.aliases),
         "type": prompts.fields_of(version.tags).get("template_type", ""),
@@ -162,15 +200,20 @@ def _prompt_version(origin: str, version: ModelVersion) -> Listing:
         address=Address(
             origin=origin, kind="prompts", name=version.name, version=str(version.version)
         ),
-        title=aliases or version.description or "",
+        title=_title(version),
         facts=_said(facts),
         content_id=version.tags.get(marks.CONTENT_ID, ""),
         state_id=version.tags.get(marks.STATE_ID, ""),
+        traits=Traits(
+            aliases=tuple(version.aliases),
+            tags=tag_traits(prompts.version_labels(version.tags)),
+            made_at=version.creation_timestamp,
+        ),
     )
 
 
-def _alone(origin: str, kind: str, model: RegisteredModel) -> Listing:
-    """A registered model, or a prompt, without its versions."""
+def list_alone(origin: str, kind: str, model: RegisteredModel) -> Listing:
+    """A registered model, or a prompt, without its versions, as a line."""
     facts = {
         "versions": "" if model.latest_versions else "none",
         "origin": model.tags.get(marks.ORIGIN, ""),
@@ -181,10 +224,20 @@ def _alone(origin: str, kind: str, model: RegisteredModel) -> Listing:
         facts=_said(facts),
         content_id=model.tags.get(marks.CONTENT_ID, ""),
         state_id=model.tags.get(marks.STATE_ID, ""),
+        traits=Traits(
+            tags=tag_traits(prompts.prompt_labels(model.tags)), made_at=model.creation_timestamp
+        ),
     )
 
 
-def _run(origin: str, run: Run) -> Listing:
+def list_run(origin: str, run: Run, experiments: Mapping[str, str]) -> Listing:
+    """A run, as a line.
+
+    Args:
+        origin: Of the server.
+        run: As a search tells it.
+        experiments: Names of all experiments by id.
+    """
     facts = {
         "status": run.info.status,
         "started": _time(run.info.start_time),
@@ -195,19 +248,26 @@ def _run(origin: str, run: Run) -> Listing:
         address=Address(origin=origin, kind="runs", name=run.info.run_id),
         title=run.info.run_name or "",
         facts=_said(facts),
+        traits=run_traits(run, experiments.get(run.info.experiment_id, "")),
     )
 
 
-def _experiment(origin: str, experiment: Experiment) -> Listing:
+def list_experiment(origin: str, experiment: Experiment) -> Listing:
+    """An experiment, as a line."""
+    deleted = experiment.lifecycle_stage != "active"
     facts = {
         "id": experiment.experiment_id,
-        "lifecycle": ""
-        if experiment.lifecycle_stage == "active"
-        else str(experiment.lifecycle_stage),
+        "lifecycle": str(experiment.lifecycle_stage) if deleted else "",
     }
     return Listing(
         address=Address(origin=origin, kind="experiments", name=experiment.name),
         facts=_said(facts),
+        traits=Traits(
+            tags=tag_traits(marks.state_tags(experiment.tags)),
+            made_at=experiment.creation_time,
+            deleted=deleted,
+            experiments=(experiment.name,),
+        ),
     )
 
 
@@ -219,6 +279,7 @@ def _dataset(origin: str, dataset: EvaluationDataset) -> Listing:
         facts=_said({"digest": dataset.digest or "", "origin": tags.get(marks.ORIGIN, "")}),
         content_id=tags.get(marks.CONTENT_ID, ""),
         state_id=tags.get(marks.STATE_ID, ""),
+        traits=Traits(tags=tag_traits(marks.state_tags(tags)), made_at=dataset.created_time),
     )
 
 

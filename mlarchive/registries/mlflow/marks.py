@@ -10,14 +10,9 @@ import hashlib
 from collections.abc import Mapping
 
 import msgspec
-from mlflow.utils.mlflow_tags import (
-    MLFLOW_MODEL_VERSIONS,
-    MLFLOW_PARENT_RUN_ID,
-    MLFLOW_RUN_NAME,
-    MLFLOW_USER,
-)
 
 from mlarchive.package import Meaning, Packed, canonical, encode_documents, localised
+from mlarchive.package.entries import MOST_DECIMALS
 from mlarchive.package.fields import references, rekeyed
 from mlarchive.package.keys import in_part
 from mlarchive.records import (
@@ -33,6 +28,12 @@ from mlarchive.records import (
 )
 from mlarchive.snapshot import Snapshot
 
+# As in `mlflow.utils.mlflow_tags`; adapters of other registries come here without mlflow.
+MLFLOW_MODEL_VERSIONS = "mlflow.modelVersions"
+MLFLOW_PARENT_RUN_ID = "mlflow.parentRunId"
+MLFLOW_RUN_NAME = "mlflow.runName"
+MLFLOW_USER = "mlflow.user"
+
 PREFIX = "mlarchive."
 ORIGIN = "mlarchive.origin"
 CONTENT_ID = "mlarchive.content_id"
@@ -45,10 +46,15 @@ TRACES = "mlarchive.traces"
 """Digest of the traces of a run or an experiment that are complete there."""
 RECORD = "mlarchive.record"
 """Digest of the content of the one record, on runs and logged models that are complete."""
+STEP_DECIMALS = "mlarchive.step_decimals"
+"""On a run: how many decimals the steps of its metrics have, by name, as JSON."""
 PLACEHOLDER = "mlarchive.placeholder"
 """On a version that only makes the server count on; it is deleted at once, or by the next write."""
 HIGHEST = "mlarchive.highest"
 """On a registered model: the highest number that was seen to be given, though it is deleted."""
+GONE = "mlarchive.gone"
+"""Since when the object is gone from its source."""
+PARENT_RUN = MLFLOW_PARENT_RUN_ID
 CARRIER = "mlarchive.carrier"
 """On a logged model that only holds a version's own files, and on the experiment of such."""
 
@@ -99,7 +105,7 @@ def origin_of(record: AnyRecord, snapshot: Snapshot) -> str:
     source = snapshot.address
     if isinstance(record, RegisteredModel | Prompt):
         # The same whether it is written by itself or with a version.
-        family = "models" if isinstance(record, RegisteredModel) else "prompts"
+        family = "registered-models" if isinstance(record, RegisteredModel) else "prompts"
         return origin_mark(Address(origin=source.origin, kind=family, name=record.name))
     # An experiment is known by its id, whether it is the subject or comes along.
     if record.key == snapshot.subject and not isinstance(record, Experiment):
@@ -124,6 +130,14 @@ def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
     if not before:
         return {}
     return {PATH: msgspec.json.encode([*before, snapshot.address.origin]).decode()}
+
+
+def step_decimals(tags: Mapping[str, str]) -> dict[str, int]:
+    """How many decimals the steps of a run's metrics have, by name; none for those left out."""
+    with contextlib.suppress(msgspec.DecodeError):
+        stated = msgspec.json.decode(tags.get(STEP_DECIMALS, "{}"), type=dict[str, int])
+        return {key: count for key, count in stated.items() if 0 <= count <= MOST_DECIMALS}
+    return {}
 
 
 NOTHING = hashlib.sha256().hexdigest()

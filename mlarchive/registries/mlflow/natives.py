@@ -12,7 +12,7 @@ from mlflow.entities import EvaluationDataset, Experiment, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from mlarchive.records import Native
-from mlarchive.registries.mlflow.redaction import redacted, without_credentials
+from mlarchive.registries.redaction import redacted, without_credentials
 
 
 def native_run(run: Run, also: Mapping[str, str]) -> Native:

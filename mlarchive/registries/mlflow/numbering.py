@@ -14,6 +14,7 @@ from msgspec import Struct
 from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.selecting import is_placeholder
 
 MOST_PLACEHOLDERS = 10_000
 
@@ -42,6 +43,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     version: str,
     present: Sequence[MlflowVersion],
     *,
+    alike: frozenset[int],
     given: int,
     origin: str,
     content_id: str,
@@ -54,6 +56,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         name: The model's name at the target.
         version: The number at the source.
         present: The model's versions at the target.
+        alike: Numbers of those that another tool wrote and that were found to have this content.
         given: The highest number known to have been given, deleted ones too.
         origin: The version's mark.
         content_id: What is to be written.
@@ -69,13 +72,13 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     highest = max([given, *(int(v.version) for v in present)])
     mine = [v for v in present if v.tags.get(marks.ORIGIN) == origin]
     sweep = tuple(
-        sorted(int(v.version) for v in mine if _is_placeholder(v) and int(v.version) != wanted)
+        sorted(int(v.version) for v in mine if is_placeholder(v) and int(v.version) != wanted)
     )
     # The same content under the wanted number is the same thing, whatever its origin was called.
     same = [
         v
         for v in [*mine, *(v for v in present if int(v.version) == wanted)]
-        if v.tags.get(marks.CONTENT_ID) == content_id
+        if v.tags.get(marks.CONTENT_ID) == content_id or int(v.version) in alike
     ]
     # What was mirrored from here stays the same thing when its run has got other traces since.
     for own in [*same, *(v for v in mine if _but_traces(v) == but_traces)]:
@@ -95,7 +98,8 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         )
     if trouble and policy.conflict == "fail":
         raise ConflictError(
-            trouble, hint="choose --conflict skip or --conflict new-version, or another name"
+            trouble,
+            hint="choose --conflict skip or new-version (a mirror: `conflict`), or another name",
         )
     if trouble and policy.conflict == "skip":
         return Place(how="skip", number=wanted, expected=wanted, sweep=sweep, why=trouble)
@@ -150,7 +154,3 @@ def _number(name: str, version: str) -> int:
 def _but_traces(version: MlflowVersion) -> str:
     content_id = version.tags.get(marks.CONTENT_ID, "")
     return str(version.tags.get(marks.BUT_TRACES, content_id)) if content_id else ""
-
-
-def _is_placeholder(version: MlflowVersion) -> bool:
-    return marks.PLACEHOLDER in version.tags

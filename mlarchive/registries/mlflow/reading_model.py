@@ -16,9 +16,10 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.environments import environments
 from mlarchive.registries.mlflow.failures import speaking
-from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
+from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import logged_model_key, run_key
+from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.metrics import columns_of
 from mlarchive.registries.mlflow.natives import native_logged_model
 from mlarchive.snapshot import Stream

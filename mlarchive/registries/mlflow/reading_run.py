@@ -13,9 +13,10 @@ from mlarchive.records import DatasetInput, Experiment, MetricSeries, ModelInput
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.environments import environments
-from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
+from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
+from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.metrics import open_history
 from mlarchive.registries.mlflow.natives import native_experiment, native_run
 from mlarchive.registries.mlflow.reading_traces import gather_run_traces
@@ -40,26 +41,37 @@ def read_run(
         The run's artifact folder, and what lies in it.
     """
     info = run.info
+    read_run_itself(connection, run, carried_models, gathering)
+    gather_run_traces(connection, run, carried_models, gathering)
+    folder = artifact_folder(connection, info.artifact_uri)
     key = run_key(info.run_id)
-    name = f"run {info.run_id}"
+    listed = gather_files(folder, key, f"run {info.run_id}", gathering)
+    gathering.records.extend(environments(folder, listed, key))
+    return folder, listed
+
+
+def read_run_itself(
+    connection: Connection, run: MlflowRun, carried_models: frozenset[str], gathering: Gathering
+) -> None:
+    """Gather a run, its experiment and histories, and neither its artifacts nor its traces."""
+    info = run.info
+    key = run_key(info.run_id)
     experiment = read_experiment(connection, info.experiment_id, gathering)
     deleted = _deleted_time(connection, run)
     gathering.records.append(_record(run, experiment, carried_models, deleted))
+    decimals = marks.step_decimals(run.data.tags)
     gathering.streams.extend(
         Stream(
             owner=key,
-            entry=MetricSeries(key=metric.key, points=-1, sha256=""),
+            entry=MetricSeries(
+                key=metric.key, points=-1, sha256="", step_decimals=decimals.get(metric.key, 0)
+            ),
             open=partial(open_history, connection, info.run_id, metric),
             waits=connection.served,
         )
         for metric in run.data._metric_objs  # noqa: SLF001  (the only place with steps)
     )
     _name_other_models(run, carried_models, gathering)
-    gather_run_traces(connection, run, carried_models, gathering)
-    folder = artifact_folder(connection, info.artifact_uri)
-    listed = gather_files(folder, key, name, gathering)
-    gathering.records.extend(environments(folder, listed, key))
-    return folder, listed
 
 
 def read_experiment(connection: Connection, experiment_id: str, gathering: Gathering) -> str:

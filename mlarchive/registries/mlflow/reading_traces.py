@@ -18,9 +18,10 @@ from mlarchive.errors import MlarchiveError, SourceChangedError
 from mlarchive.records import File, Native, Traces
 from mlarchive.registries.mlflow.assessmentforms import Ids, foreign_run
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.folders import Listed, artifact_folder
+from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
+from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted, runs_in
 from mlarchive.registries.mlflow.tracefetching import (
     SPANS_FILE,

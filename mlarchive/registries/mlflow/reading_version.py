@@ -18,13 +18,14 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.environments import environments, flavors, joined
 from mlarchive.registries.mlflow.failures import speaking
-from mlarchive.registries.mlflow.folders import ArtifactFolder, Listed, artifact_folder
+from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import logged_model_key, run_key
+from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
 from mlarchive.registries.mlflow.reading_run import read_experiment, read_run
-from mlarchive.registries.mlflow.redaction import redacted_text, without_credentials
+from mlarchive.registries.redaction import redacted_text, without_credentials
 
 _MODEL_SOURCE = re.compile(r"models:/(m-[0-9a-fA-F]+)/*$")
 _MODEL_LOCATION = re.compile(r"/models/(m-[0-9a-fA-F]+)/artifacts(?:/|$)")

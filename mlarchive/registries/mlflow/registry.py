@@ -5,12 +5,13 @@ that leaves here is one of this project's.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from mlarchive.closing import Closing
 from mlarchive.records import Address
 from mlarchive.registries.base import (
+    Choose,
     Holding,
     Listing,
     Receipt,
@@ -19,10 +20,12 @@ from mlarchive.registries.base import (
     WritePlan,
     WritePolicy,
 )
+from mlarchive.registries.mlflow import forgetting
 from mlarchive.registries.mlflow.changes import see_changes
 from mlarchive.registries.mlflow.connection import Connection, connect
+from mlarchive.registries.mlflow.entirety import everything_at
 from mlarchive.registries.mlflow.failures import speaking
-from mlarchive.registries.mlflow.holding import held
+from mlarchive.registries.mlflow.holding import all_held, held
 from mlarchive.registries.mlflow.listing import list_objects
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.settings import patience
@@ -72,6 +75,11 @@ class MlflowRegistry(Closing):
         with speaking(self._connection.uri):
             yield from see_changes(self._connection, self.origin, selector)
 
+    def everything(self, choose: Choose = list) -> Iterator[Address]:
+        """All objects that are wanted, in the order in which a target gets them."""
+        with speaking(self._connection.uri):
+            yield from everything_at(self._connection, self.origin, choose)
+
     def read(self, address: Address) -> Snapshot:
         """Read one object with everything that hangs on it."""
         with speaking(self._connection.uri):
@@ -81,6 +89,23 @@ class MlflowRegistry(Closing):
         """What this registry remembers of an object; None if it never got it whole."""
         with speaking(self._connection.uri):
             return held(self._connection, self.origin, source, policy)
+
+    def holdings(self, sources: Sequence[Address], policy: WritePolicy) -> Iterator[Holding | None]:
+        """What `holding` says of each, in their order."""
+        with speaking(self._connection.uri):
+            yield from all_held(self._connection, self.origin, sources, policy)
+
+    def delete(self, source: Address, policy: WritePolicy) -> None:
+        """Delete what this registry holds of an object."""
+        with speaking(self._connection.uri):
+            if found := held(self._connection, self.origin, source, policy):
+                forgetting.delete(self._connection, found)
+
+    def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:
+        """Say of what this registry holds of an object that this is gone from its source."""
+        with speaking(self._connection.uri):
+            if found := held(self._connection, self.origin, source, policy):
+                forgetting.mark_gone(self._connection, found, since=since)
 
     def plan_write(self, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:
         """Say what `write` would do now."""

@@ -1,7 +1,7 @@
-"""Marks of objects that have no tags: they are tags of an experiment (clause 4).
+"""Marks that are tags of an experiment (clause 4): of objects that have no tags, and of its own.
 
 Of a scorer, of the experiment that it belongs to; of a webhook, of the one for what belongs to
-none.
+none; of an experiment, of itself, since what is mirrored into one may be of several origins.
 """
 
 import contextlib
@@ -38,12 +38,18 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _SCORER = f"{marks.PREFIX}scorer."
 _WEBHOOK = f"{marks.PREFIX}webhook."
-_TAGS = (_SCORER, _WEBHOOK)
+_EXPERIMENT = f"{marks.PREFIX}experiment."
+_TAGS = (_SCORER, _WEBHOOK, _EXPERIMENT)
 
 
 def scorer_tag(name: str) -> str:
     """The tag that remembers a scorer of an experiment."""
     return f"{_SCORER}{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def experiment_tag(origin: str) -> str:
+    """The tag that remembers an experiment of some origin, on the one that it is here."""
+    return f"{_EXPERIMENT}{hashlib.sha256(origin.encode()).hexdigest()[:32]}"
 
 
 def webhook_tag(webhook_id: str) -> str:
@@ -78,7 +84,7 @@ def written_now(work: Work, record: AnyRecord, name: str) -> Remembered:
     """What is remembered of an object when it is whole."""
     path = msgspec.json.decode(marks.path_marks(record, work.snapshot).get(marks.PATH, "[]"))
     return Remembered(
-        origin=marks.origin_of(record, work.snapshot),
+        origin=marks.origin_mark(work.snapshot.address),
         name=name,
         content_id=work.snapshot.content_id,
         state_id=work.snapshot.state_id,

@@ -1,4 +1,4 @@
-"""What has no run behind it, as a mirror sees it from afar (clauses 6, 7.4 and 8.4)."""
+"""What has no run behind it, as a mirror sees it from afar (clauses 6 to 11)."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +8,7 @@ import msgspec
 from mlflow.entities.model_registry import ModelVersion
 
 from mlarchive.records import Address
-from mlarchive.registries.base import Ref, Selector
+from mlarchive.registries.base import Ref, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
@@ -21,11 +21,14 @@ from mlarchive.registries.mlflow.remembering import (
     scorer_tag,
 )
 from mlarchive.registries.mlflow.scorers import online_of, selected_scorers, versions_of_scorer
+from mlarchive.registries.mlflow.seeing_traces import newest_traces
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
+    selected_experiments,
     selected_models,
     selected_prompts,
     selected_versions,
+    unfinished,
 )
 from mlarchive.registries.mlflow.webhooks import mark_of, selected_webhooks, webhook_record
 
@@ -37,6 +40,16 @@ def see_others(connection: Connection, origin: str, selector: Selector) -> Itera
         NotFoundError: One is named exactly and is not there.
     """
     yield from SEEN[selector.kind](connection, origin, selector)
+
+
+def _experiments(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
+    for one in selected_experiments(connection, selector):
+        if marks.CARRIER in one.tags:
+            continue
+        address = Address(origin=origin, kind="experiments", name=one.name)
+        traces = newest_traces(connection, one.experiment_id)
+        labels = marks.state_tags(one.tags)
+        yield _ref(address, one.tags, [traces], [one.name, one.lifecycle_stage, labels])
 
 
 def _models(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
@@ -52,7 +65,7 @@ def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterato
         ids = prompts.ids_in(prompt.tags.get(prompts.EXPERIMENTS, ""))
         linked = sorted({names.get(one, "") for one in ids})
         state = [prompt.description, prompts.prompt_labels(prompt.tags), linked]
-        versions = selected_versions(connection, prompt, selector)
+        versions = selected_versions(connection, prompt, selector, placeholders=True)
         for version in versions:
             yield _version_ref(origin, version, state)
         if is_alone(versions, selector):
@@ -63,12 +76,18 @@ def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterato
 def _version_ref(origin: str, version: ModelVersion, prompt: list[object]) -> Ref:
     number = str(version.version)
     labels = prompts.version_labels(version.tags)
-    return _ref(
+    seen = _ref(
         Address(origin=origin, kind="prompts", name=version.name, version=number),
         version.tags,
         [prompts.fields_of(version.tags)],
         [version.description, sorted(version.aliases), labels, prompt],
     )
+    traits = Traits(
+        aliases=tuple(version.aliases),
+        tags=tag_traits(labels),
+        made_at=version.creation_timestamp,
+    )
+    return msgspec.structs.replace(seen, traits=traits, unfinished=unfinished(version))
 
 
 def _datasets(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
@@ -151,6 +170,7 @@ def digest(value: Any) -> str:  # noqa: ANN401  (any JSON value)
 
 
 SEEN: Mapping[str, Callable[[Connection, str, Selector], Iterator[Ref]]] = {
+    "experiments": _experiments,
     "registered-models": _models,
     "prompts": _prompts,
     "evaluation-datasets": _datasets,

@@ -12,6 +12,7 @@ from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 
 from mlarchive.errors import NotFoundError
 from mlarchive.registries.base import Selector
+from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.selecting import matches
@@ -135,12 +136,22 @@ def registered_model(connection: Connection, name: str) -> RegisteredModel:
 
 
 def selected_versions(
-    connection: Connection, model: RegisteredModel, selector: Selector
+    connection: Connection,
+    model: RegisteredModel,
+    selector: Selector,
+    *,
+    placeholders: bool = False,
 ) -> list[ModelVersion]:
     """The versions of a model that are meant, highest number first, with their aliases.
 
+    Args:
+        connection: To the server.
+        model: Whose versions.
+        selector: Which of them.
+        placeholders: Whether those too that a write made on its way and nobody meant to keep.
+
     Raises:
-        NotFoundError: One is named exactly and is not there.
+        NotFoundError: One is named exactly and is not there, or is such a placeholder.
     """
     aliases = aliases_of(model)
     if selector.alias and selector.alias not in aliases and not selector.pattern:
@@ -160,6 +171,10 @@ def selected_versions(
             f"{model.name!r} at {connection.uri} has no version {selector.version}",
             hint=f"see what there is: mlarchive ls 'mlflow+{connection.uri}#{kind}/{model.name}'",
         )
+    if not placeholders:
+        if selector.version and versions and is_placeholder(versions[0]):
+            raise _unfinished(connection, versions[0])
+        versions = [version for version in versions if not is_placeholder(version)]
     for version in versions:
         number = str(version.version)
         version.aliases = sorted(name for name, of in aliases.items() if of == number)
@@ -176,6 +191,27 @@ def versions_of(connection: Connection, name: str, *, prompt: bool = False) -> l
         order_by=["version_number DESC"],
     )
     return sorted(found, key=lambda version: -int(version.version))
+
+
+def unfinished(version: ModelVersion) -> str:
+    """Why a version is none; "" if it is one."""
+    if not is_placeholder(version):
+        return ""
+    return "no version: a placeholder of a copy that goes on or was interrupted"
+
+
+def is_placeholder(version: ModelVersion) -> bool:
+    """Whether a version is only there for its number, while a write goes on or since it broke."""
+    return marks.PLACEHOLDER in version.tags
+
+
+def _unfinished(connection: Connection, version: ModelVersion) -> NotFoundError:
+    source = version.tags.get(marks.ORIGIN, "its source")
+    return NotFoundError(
+        f"version {version.version} of {version.name!r} at {connection.uri} is no version: it is a "
+        f"placeholder of a copy of {source} that goes on or was interrupted",
+        hint="run that copy again; it removes the placeholder, or makes it the version",
+    )
 
 
 def aliases_of(model: RegisteredModel) -> dict[str, str]:

@@ -32,6 +32,8 @@ def list_refused_names(
         experiment_id: The target's experiment, below which the folder will be; "" if it is new.
         streams: The record's.
     """
+    if not file_streams(streams):
+        return
     location = "mlflow-artifacts:/0" if work.connection.served else ""
     if experiment_id:
         experiment = work.connection.tracking.get_experiment(experiment_id)

@@ -1,7 +1,11 @@
 """Webhooks of a server: finding them, reading them without their secrets (clause 10)."""
 
+from typing import TYPE_CHECKING, Any, cast
+
 import msgspec
 from mlflow.entities.webhook import Webhook as MlflowWebhook
+from sqlalchemy.orm import defer
+from sqlalchemy.orm.attributes import set_committed_value
 
 from mlarchive.records import Native, Webhook
 from mlarchive.registries.base import Selector
@@ -9,7 +13,6 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import lacks_endpoint
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.natives import verbatim
-from mlarchive.registries.mlflow.redaction import redacted_text
 from mlarchive.registries.mlflow.remembering import (
     Remembered,
     native_marks,
@@ -18,18 +21,42 @@ from mlarchive.registries.mlflow.remembering import (
 )
 from mlarchive.registries.mlflow.selecting import by_name_or_id
 from mlarchive.registries.mlflow.writing_experiment import home
+from mlarchive.registries.redaction import redacted_text
+
+if TYPE_CHECKING:
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
 _PAGE = 1000
 
 
 def all_webhooks(connection: Connection) -> list[MlflowWebhook]:
-    """Every webhook; none at a server that knows none."""
+    """Every webhook, newest first; none at a server that knows none."""
+    if not connection.served:
+        return _in_database(cast("SqlAlchemyStore", connection.models))
     try:
         return list(connection.pages(connection.models.list_webhooks, max_results=_PAGE))
     except Exception as error:
         if lacks_endpoint(error):
             return []
         raise
+
+
+def _in_database(store: "SqlAlchemyStore") -> list[MlflowWebhook]:
+    """Without the secrets: the key that they are encrypted with is the server's, and not here."""
+    from mlflow.store.model_registry.dbmodels.models import SqlWebhook
+
+    table: Any = SqlWebhook  # its columns carry no types
+    with store.ManagedSessionMaker() as session:
+        rows = (
+            store._get_query(session, table)  # noqa: SLF001  (minds workspaces)
+            .filter(table.deleted_timestamp.is_(None))
+            .order_by(table.creation_timestamp.desc())
+            .options(defer(table.secret))
+            .all()
+        )
+        for row in rows:
+            set_committed_value(row, "secret", None)
+        return [row.to_mlflow_entity() for row in rows]
 
 
 def selected_webhooks(connection: Connection, selector: Selector) -> list[MlflowWebhook]:

@@ -9,9 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from mlarchive.records import AnyRecord, Experiment, File, LoggedModel, Loss, Run, Tags
+from mlarchive.records import (
+    AnyRecord,
+    Experiment,
+    File,
+    LoggedModel,
+    Loss,
+    ModelVersion,
+    Run,
+    Tags,
+)
 from mlarchive.registries.base import Action, Verb, WritePolicy
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.modelid import MODEL_ID, followed
 from mlarchive.snapshot import Snapshot, Stream, entry_name
 
 
@@ -51,6 +61,7 @@ class Work:
             written.
         asleep: Experiments that are deleted on both sides: how one is restored, and before which
             step, by the record's key.
+        numbered: The version that is written, with its name and number at the target.
         sent: Bytes of files sent so far.
     """
 
@@ -64,7 +75,17 @@ class Work:
     ids: dict[str, str] = field(default_factory=dict)
     revived: set[str] = field(default_factory=set)
     asleep: dict[str, tuple[int, Step]] = field(default_factory=dict)
+    numbered: tuple[ModelVersion, str, str] | None = None
     sent: int = 0
+
+    def following(self, what: str, tags: Tags) -> Tags:
+        """Tags of a version or its run that name the version as it is called at the target."""
+        if self.numbered is None:
+            return tags
+        found, changed = followed(tags, *self.numbered)
+        if changed:
+            self.change(what, f"tag {MODEL_ID}", f"it names {found[MODEL_ID]} at the target")
+        return found
 
     def step(self, verb: Verb, what: str, why: str = "", do: Callable[[], None] = _nothing) -> None:
         """Add a step."""

@@ -17,6 +17,8 @@ from mlarchive.records import (
     Environment,
     EvaluationDataset,
     Experiment,
+    Fields,
+    Folder,
     LoggedModel,
     ModelVersion,
     OtherObjects,
@@ -29,9 +31,11 @@ from mlarchive.records import (
     Webhook,
 )
 from mlarchive.registries.base import Receipt, WritePlan, WritePolicy
+from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.settings import once
-from mlarchive.registries.mlflow.work import Work, called
+from mlarchive.registries.mlflow.work import Work
+from mlarchive.registries.mlflow.writing_alone import plan_experiment_alone
 from mlarchive.registries.mlflow.writing_dataset import plan_dataset
 from mlarchive.registries.mlflow.writing_experiment import (
     plan_awakening,
@@ -61,6 +65,7 @@ from mlarchive.registries.mlflow.writing_version import (
     target_name,
 )
 from mlarchive.registries.mlflow.writing_webhook import plan_webhook
+from mlarchive.registries.unplaced import unplaced
 from mlarchive.snapshot import Snapshot
 
 
@@ -126,7 +131,10 @@ def _planned(
             f"MLflow does not take a {subject.__struct_config__.tag} by itself",
             hint="unpack it into a folder: dir:DIR",
         )
-    return work, planner(work, origin, subject)
+    target = planner(work, origin, subject)
+    for record in snapshot.records:
+        work.losses.extend(unplaced(record, marks.origin_of(record, snapshot)))
+    return work, target
 
 
 def _plan_run_and_all(work: Work, origin: str, subject: Run) -> Address:
@@ -138,23 +146,18 @@ def _plan_run_and_all(work: Work, origin: str, subject: Run) -> Address:
 
 def _plan_model_alone(work: Work, origin: str, subject: RegisteredModel) -> Address:
     name = work.policy.rename or subject.name
+    _plan_runs_and_models(work)
     plan_registered_model(work, subject, name)
+    _plan_ends(work)
     plan_named_marks(work, subject, name)
     return Address(origin=origin, kind="registered-models", name=name)
-
-
-def _plan_experiment_alone(work: Work, origin: str, subject: Experiment) -> Address:
-    _plan_runs_and_models(work)
-    _plan_ends(work)
-    if not work.steps:
-        work.step("keep", called(subject), "same content and labels")
-    return Address(origin=origin, kind="experiments", name=subject.name)
 
 
 def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Address:
     place = find_place(work, subject)
     name = target_name(work, subject)
     target = Address(origin=origin, kind="models", name=name, version=str(place.expected))
+    work.numbered = (subject, name, str(place.expected))
     plan_sweep(work, subject, place)
     if place.how == "skip":
         work.step("skip", f"models/{name}/{place.expected}", place.why)
@@ -201,7 +204,7 @@ _PLANNERS: Mapping[type[AnyRecord], Callable[[Work, str, Any], Address]] = {
     ModelVersion: _plan_version_and_all,
     RegisteredModel: _plan_model_alone,
     Run: _plan_run_and_all,
-    Experiment: _plan_experiment_alone,
+    Experiment: plan_experiment_alone,
     PromptVersion: plan_prompt_version,
     Prompt: plan_prompt_alone,
     EvaluationDataset: plan_dataset,
@@ -211,4 +214,4 @@ _PLANNERS: Mapping[type[AnyRecord], Callable[[Work, str, Any], Address]] = {
 }
 """How each kind of subject is planned."""
 
-_WRITABLE = (LoggedModel, Environment, Traces, *_PLANNERS)
+_WRITABLE = (LoggedModel, Environment, Folder, Traces, Fields, *_PLANNERS)

@@ -120,7 +120,8 @@ def _compared(work: Work, subject: EvaluationDataset, dataset: MlflowDataset) ->
 def _trouble(work: Work, why: str, dataset: MlflowDataset) -> _Found:
     if work.policy.conflict == "fail":
         raise ConflictError(
-            why, hint="choose --conflict skip or --conflict new-version, or another name"
+            why,
+            hint="choose --conflict skip or new-version (a mirror: `conflict`), or another name",
         )
     return _Found(how="skip", dataset=dataset, why=why)
 

@@ -121,8 +121,10 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
         model_id,
         [LoggedModelParameter(n, v) for n, v in record.params.items() if n not in held],
     )
+    # What another tool wrote has no origin yet.
+    tags = {marks.ORIGIN: marks.origin_of(record, work.snapshot), **record.tags}
     store.set_logged_model_tags(
-        model_id, [LoggedModelTag(name, value) for name, value in record.tags.items()]
+        model_id, [LoggedModelTag(name, value) for name, value in tags.items()]
     )
     folder = artifact_folder(work.connection, model.artifact_location)
     fill(work, called(record), folder, work.snapshot.streams_of(record.key), settled=settled)

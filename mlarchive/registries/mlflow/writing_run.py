@@ -23,11 +23,18 @@ from mlarchive.records import Address, DatasetInput, Run
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.fieldtags import field_tags
 from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.names import (
+    decimals_of,
+    list_changed_names,
+    params_of,
+    streams_of,
+)
 from mlarchive.registries.mlflow.reading_run import datasets_of, run_name_and_user
 from mlarchive.registries.mlflow.selecting import quoted, run_of, runs_in
 from mlarchive.registries.mlflow.settings import once
-from mlarchive.registries.mlflow.uploading import fill, list_refused_names
+from mlarchive.registries.mlflow.uploading import file_streams, fill, list_refused_names
 from mlarchive.registries.mlflow.work import (
     Step,
     Work,
@@ -48,7 +55,8 @@ def plan_run(work: Work, record: Run) -> None:
     """Plan a run's creation, what it lacks, or its labels."""
     what = called(record)
     origin = marks.origin_of(record, work.snapshot)
-    tags = cut(work, what, "tag", record.tags, MAX_TAG_VAL_LENGTH)
+    every = field_tags(work.snapshot, record) | work.following(what, record.tags)
+    tags = cut(work, what, "tag", every, MAX_TAG_VAL_LENGTH)
     cut(work, what, "param", record.params, MAX_PARAM_VAL_LENGTH)
     found = _find(work, record, origin)
     digest = marks.record_digest(record)
@@ -56,7 +64,8 @@ def plan_run(work: Work, record: Run) -> None:
     if whole:
         _plan_labels(work, record, whole[0], tags)
         return
-    streams = work.snapshot.streams_of(record.key)
+    list_changed_names(work, record, work.snapshot.streams_of(record.key))
+    streams = streams_of(work, record)
     list_changed_points(work, what, streams)
     list_inner_ids(work, what, streams)
     list_refused_names(work, what, experiment_there(work, record.experiment), streams)
@@ -135,15 +144,17 @@ def _complete(work: Work, record: Run, tags: dict[str, str], settled: bool) -> N
     """Bring everything a run lacks, check it, and mark it whole."""
     run_id = work.ids[record.key]
     what = called(record)
-    streams = work.snapshot.streams_of(record.key)
+    streams = streams_of(work, record)
     run = run_of(work.connection, run_id)
     _log_params(work, record, run)
-    _log_tags(work, run_id, tags)
+    # What another tool wrote has no origin yet.
+    _log_tags(work, run_id, {marks.ORIGIN: marks.origin_of(record, work.snapshot), **tags})
     fresh = not run.data.metrics
     log_series(work, run_id, streams, fresh=fresh)
     _log_inputs(work, record, run)
-    folder = artifact_folder(work.connection, run.info.artifact_uri)
-    fill(work, what, folder, streams, settled=settled)
+    if file_streams(streams):
+        folder = artifact_folder(work.connection, run.info.artifact_uri)
+        fill(work, what, folder, streams, settled=settled)
     work.connection.tracking.update_run_info(
         run_id, RunStatus.from_string(record.status), record.end or None, record.name or None
     )
@@ -151,11 +162,13 @@ def _complete(work: Work, record: Run, tags: dict[str, str], settled: bool) -> N
     _check(work, record, run_of(work.connection, run_id))
     parent = _parent(work, record)
     last = {marks.RECORD: marks.record_digest(record)}
+    if decimals := decimals_of(streams):
+        last[marks.STEP_DECIMALS] = decimals
     _log_tags(work, run_id, last | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
 
 
 def _log_params(work: Work, record: Run, run: MlflowRun) -> None:
-    wanted = {name: value[:MAX_PARAM_VAL_LENGTH] for name, value in record.params.items()}
+    wanted = {name: value[:MAX_PARAM_VAL_LENGTH] for name, value in params_of(record).items()}
     for name, value in run.data.params.items():
         if name in wanted and wanted[name] != value:
             raise ConflictError(
@@ -249,7 +262,7 @@ def _check(work: Work, record: Run, run: MlflowRun) -> None:
     """
     what = called(record)
     info = run.info
-    params = {name: value[:MAX_PARAM_VAL_LENGTH] for name, value in record.params.items()}
+    params = {name: value[:MAX_PARAM_VAL_LENGTH] for name, value in params_of(record).items()}
     sides: dict[str, tuple[Any, Any]] = {
         "params": (params, dict(run.data.params)),
         "status": (record.status, info.status),
@@ -258,7 +271,9 @@ def _check(work: Work, record: Run, run: MlflowRun) -> None:
         "user": (record.user, run_name_and_user(run)[1]),
     }
     for field, (wanted, held) in sides.items():
-        if wanted != held:
+        if wanted != held and field in work.connection.assigns:
+            work.change(what, field, "the target says its own")
+        elif wanted != held:
             raise RemoteError(
                 f"{field} of {what} at {work.connection.uri} is {held!r}, not {wanted!r} as sent",
                 hint="it was changed there while it was written; run the same command again",
@@ -304,11 +319,13 @@ def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) 
                 run_id, RunStatus.from_string(record.status), None, record.name
             ),
         )
+    present = marks.run_tags(run.data.tags, name=name, user=user)
+    own = work.connection.own_tags
     plan_tags(
         work,
         what,
         tags,
-        marks.run_tags(run.data.tags, name=name, user=user),
+        {tag: value for tag, value in present.items() if tag in tags or not tag.startswith(own)},
         put=lambda tag, value: store.set_tag(run_id, RunTag(tag, value)),
         drop=lambda tag: store.delete_tag(run_id, tag),
     )

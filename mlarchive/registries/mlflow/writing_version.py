@@ -4,7 +4,7 @@ The version gets its labels, then its aliases, then the marks that say it is who
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -15,10 +15,12 @@ from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
-from mlarchive.records import ModelVersion, PromptVersion
+from mlarchive.pack import content_id_of
+from mlarchive.records import Address, ModelVersion, PromptVersion
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.carrying import plan_carrier
 from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
+from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
 from mlarchive.registries.mlflow.selecting import aliases_of, run_of, versions_of
 from mlarchive.registries.mlflow.settings import once
@@ -45,16 +47,40 @@ def find_place(work: Work, record: Numbered) -> Place:
     name = target_name(work, record)
     prompt = isinstance(record, PromptVersion)
     model = model_at_target(work, name, prompt=prompt)
+    present = versions_of(work.connection, name, prompt=prompt) if model else []
     return place_version(
         name,
         record.version,
-        versions_of(work.connection, name, prompt=prompt) if model else [],
+        present,
+        alike=_alike(work, record, present),
         given=_highest(model),
         origin=marks.origin_of(record, work.snapshot),
         content_id=work.snapshot.content_id,
         but_traces=marks.content_but_traces(work.snapshot),
         policy=work.policy,
     )
+
+
+def _alike(work: Work, record: Numbered, present: Sequence[MlflowVersion]) -> frozenset[int]:
+    """Numbers of versions that another tool wrote, and that have the content to be written.
+
+    Only the version that is in the way is read, and only then.
+    """
+    if work.policy.versions != "preserve":
+        return frozenset()
+    for version in present:
+        unmarked = not any(tag in version.tags for tag in (marks.ORIGIN, marks.PLACEHOLDER))
+        if str(version.version) == record.version and unmarked:
+            address = Address(
+                origin=work.connection.uri,
+                kind=kind_of(record),
+                name=version.name,
+                version=record.version,
+            )
+            found = read_object(work.connection, address)
+            if content_id_of(found) == work.snapshot.content_id:
+                return frozenset({int(version.version)})
+    return frozenset()
 
 
 def _highest(model: MlflowModel | None) -> int:
@@ -236,7 +262,8 @@ def _plan_labels(
     def number() -> str:
         return work.ids[record.key]
 
-    tags = cut(work, what, "tag", record.tags, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
+    stated = work.following(what, record.tags)
+    tags = cut(work, what, "tag", stated, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
     if record.description != ((current and current.description) or ""):
         work.step(
             "update",

@@ -11,7 +11,6 @@ from mlflow.exceptions import MlflowException
 from mlarchive.errors import ConflictError
 from mlarchive.records import Address, Webhook
 from mlarchive.registries.mlflow.failures import REFUSALS, speaking
-from mlarchive.registries.mlflow.redaction import REDACTED
 from mlarchive.registries.mlflow.remembering import (
     Remembered,
     remember,
@@ -23,6 +22,7 @@ from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.webhooks import all_webhooks, webhook_record
 from mlarchive.registries.mlflow.work import Work
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, home
+from mlarchive.registries.redaction import REDACTED
 
 _SET_AGAIN = "no package holds it; set it again at the target, if there is to be one"
 _INCOMPLETE = "credentials in it were never kept: it is written disabled, complete it and enable it"
@@ -42,7 +42,9 @@ def plan_webhook(work: Work, origin: str, subject: Webhook) -> Address:
         trouble = f"{name!r} at {work.connection.uri} is another webhook, {found.webhook_id}"
         if work.policy.conflict == "fail":
             raise ConflictError(
-                trouble, hint="choose --conflict skip or --conflict new-version, or another name"
+                trouble,
+                hint="choose --conflict skip or new-version (a mirror: `conflict`), or another"
+                " name",
             )
         if work.policy.conflict == "skip":
             work.step("skip", what, trouble)

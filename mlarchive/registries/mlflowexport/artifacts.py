@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlarchive import fsops
-from mlarchive.registries.mlflow.folders import Listed, LocalFolder
+from mlarchive.registries.mlflow.folders import LocalFolder
+from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflowexport.layout import ARTIFACTS
 
 

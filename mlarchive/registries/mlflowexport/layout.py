@@ -22,7 +22,7 @@ from msgspec import Struct
 from mlarchive import fsops
 from mlarchive.errors import DamageError, NotFoundError
 from mlarchive.package.paths import DEPTH_MAX, component_refusal
-from mlarchive.registries.mlflowexport.documents import Table, read_document
+from mlarchive.registries.jsondocuments import Table, read_document
 
 RUN, MODEL, VERSION = "run.json", "model.json", "version.json"
 EXPERIMENT, OLD_EXPERIMENT = "experiment.json", "manifest.json"

@@ -10,7 +10,7 @@ from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import Address, Experiment
 from mlarchive.registries.base import Listing, Ref, Selector
 from mlarchive.registries.folderfiles import walk
-from mlarchive.registries.mlflowexport.documents import Table, read_document
+from mlarchive.registries.jsondocuments import Table, read_document
 from mlarchive.registries.mlflowexport.layout import RUN, Export, RunPlace, part
 from mlarchive.registries.mlflowexport.reading_run import experiment_of, run_of
 from mlarchive.registries.mlflowexport.reading_version import (

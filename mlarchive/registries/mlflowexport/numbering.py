@@ -5,8 +5,8 @@ import msgspec
 from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.package.paths import refusal
 from mlarchive.records import ModelVersion
+from mlarchive.registries.jsondocuments import Table
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.mlflowexport.documents import Table
 from mlarchive.registries.mlflowexport.layout import part
 from mlarchive.registries.mlflowexport.placing import document_if_there
 from mlarchive.registries.mlflowexport.work import Work
@@ -58,7 +58,7 @@ def numbered(work: Work, version: ModelVersion) -> Numbered:
         return Numbered(name=name, number=following)
     raise ConflictError(
         f"{work.place.model(name)} has something else as version {version.version}",
-        hint="choose with --conflict skip or --conflict new-version, or name another folder",
+        hint="choose --conflict skip or new-version (a mirror: `conflict`), or name another folder",
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from mlarchive import fsops
 from mlarchive.errors import ConflictError
 from mlarchive.registries.folderfiles import walk
-from mlarchive.registries.mlflowexport.documents import Table, read_document
+from mlarchive.registries.jsondocuments import Table, read_document
 from mlarchive.registries.mlflowexport.layout import (
     EXPERIMENT,
     EXPERIMENTS,

@@ -17,17 +17,17 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 from mlarchive.errors import DamageError
 from mlarchive.package.columns import encode_columns
 from mlarchive.records import DatasetInput, Experiment, MetricSeries, Native, Run
+from mlarchive.registries.jsondocuments import Table, read_document, wrong
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.environments import environments
-from mlarchive.registries.mlflow.folders import Listed
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import run_key
+from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.reading_run import lifecycle
-from mlarchive.registries.mlflow.redaction import redacted, without_credentials
 from mlarchive.registries.mlflowexport.artifacts import ExportedFolder
-from mlarchive.registries.mlflowexport.documents import Table, read_document, wrong
 from mlarchive.registries.mlflowexport.layout import RUN, UNREAD, RunPlace, part
 from mlarchive.registries.mlflowexport.written import MEMBER, mark_of
+from mlarchive.registries.redaction import redacted, without_credentials
 from mlarchive.snapshot import Stream
 
 SOURCE_TAGS = "mlflow_export_import."

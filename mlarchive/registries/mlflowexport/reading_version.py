@@ -6,14 +6,13 @@ from typing import NamedTuple
 from mlarchive.errors import DamageError
 from mlarchive.package.paths import refusal
 from mlarchive.records import ArtifactRoot, ModelVersion, Native, RegisteredModel
+from mlarchive.registries.jsondocuments import Table, read_document
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.environments import environments, flavors, joined
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflow.reading_version import version_key
-from mlarchive.registries.mlflow.redaction import redacted_text, without_credentials
 from mlarchive.registries.mlflowexport.artifacts import ExportedFolder
-from mlarchive.registries.mlflowexport.documents import Table, read_document
 from mlarchive.registries.mlflowexport.layout import (
     ARTIFACTS,
     MODEL,
@@ -24,6 +23,7 @@ from mlarchive.registries.mlflowexport.layout import (
 )
 from mlarchive.registries.mlflowexport.reading_run import ExportedRun, read_run, verbatim
 from mlarchive.registries.mlflowexport.written import is_carrier, mark_of
+from mlarchive.registries.redaction import redacted_text, without_credentials
 
 _RUN_SOURCE = re.compile(r"runs:/([0-9a-zA-Z_-]+)(?:/+(.*?))?/*$")
 _NO_STAGE = {"", "None"}

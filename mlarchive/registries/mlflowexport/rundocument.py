@@ -10,7 +10,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 from mlarchive.errors import UnsupportedError
 from mlarchive.package.columns import decode_columns
 from mlarchive.records import DatasetInput, File, Run
-from mlarchive.registries.mlflowexport.documents import LONGEST
+from mlarchive.registries.jsondocuments import LONGEST
 from mlarchive.registries.mlflowexport.layout import ARTIFACTS
 from mlarchive.registries.mlflowexport.reading_run import SOURCE_TAGS
 from mlarchive.registries.mlflowexport.work import Work

@@ -19,9 +19,9 @@ from mlarchive.records import (
     Run,
 )
 from mlarchive.registries.base import Action, Holding, Receipt, WritePlan, WritePolicy
+from mlarchive.registries.jsondocuments import read_document
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflowexport.carrying import experiment_of_none, plan_files_of_models
-from mlarchive.registries.mlflowexport.documents import read_document
 from mlarchive.registries.mlflowexport.layout import RUN, part
 from mlarchive.registries.mlflowexport.numbering import numbered
 from mlarchive.registries.mlflowexport.placing import Place, document_if_there, plain_id
@@ -30,6 +30,7 @@ from mlarchive.registries.mlflowexport.writing_experiment import plan_experiment
 from mlarchive.registries.mlflowexport.writing_run import plan_children, plan_copies, plan_run
 from mlarchive.registries.mlflowexport.writing_version import plan_version, save_models
 from mlarchive.registries.mlflowexport.written import envelope, mark_of, save
+from mlarchive.registries.unplaced import unplaced
 from mlarchive.snapshot import Snapshot
 
 _WRITABLE = (RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment)
@@ -134,6 +135,7 @@ def _planned(
     for record in snapshot.records:
         if not isinstance(record, _WRITABLE):
             work.lose(record.key, "all of it", "the layout has no place for such a record")
+        work.losses.extend(unplaced(record, marks.origin_of(record, snapshot)))
     return work, target
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from mlarchive.records import Experiment
 from mlarchive.registries.base import Action, Verb
+from mlarchive.registries.jsondocuments import read_document
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.mlflowexport.documents import read_document
 from mlarchive.registries.mlflowexport.layout import EXPERIMENTS, part
 from mlarchive.registries.mlflowexport.placing import document_if_there, origin_in, plain_id
 from mlarchive.registries.mlflowexport.work import Work

@@ -14,8 +14,8 @@ from mlarchive.package.fields import references, rekeyed
 from mlarchive.package.keys import in_part
 from mlarchive.records import AnyRecord, File, Run
 from mlarchive.registries.base import Action, Verb
+from mlarchive.registries.jsondocuments import read_document
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.mlflowexport.documents import read_document
 from mlarchive.registries.mlflowexport.layout import ARTIFACTS, RUN, part
 from mlarchive.registries.mlflowexport.placed import choose_folders
 from mlarchive.registries.mlflowexport.placing import (

@@ -8,9 +8,9 @@ from mlarchive.records import (
     RegisteredModel,
 )
 from mlarchive.registries.base import Action, Verb
+from mlarchive.registries.jsondocuments import Table
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflowexport.carrying import plan_carrier
-from mlarchive.registries.mlflowexport.documents import Table
 from mlarchive.registries.mlflowexport.layout import ARTIFACTS, MODELS, part
 from mlarchive.registries.mlflowexport.numbering import Numbered, versions_in
 from mlarchive.registries.mlflowexport.placing import (
@@ -174,7 +174,5 @@ def _by_number(entry: Mapping[str, Any]) -> tuple[int, str]:
 def _list_losses(work: Work, version: ModelVersion, what: str) -> None:
     if version.stage not in _STAGES:
         work.lose(what, "stage", f"the importer does not know the stage {version.stage!r}")
-    for name in sorted(version.properties):
-        work.lose(what, f"property {name}", "the layout has no place for properties")
     if version.native.also.get("run_link"):
         work.change(what, "run link", "it leads to the source, and is left out")

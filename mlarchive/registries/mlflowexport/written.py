@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlarchive import __version__, fsops
-from mlarchive.registries.mlflowexport.documents import Table
+from mlarchive.registries.jsondocuments import Table
 
 MEMBER = "mlarchive"
 PACKAGE_VERSION = "1.2.0"

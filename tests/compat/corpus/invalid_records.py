@@ -251,6 +251,9 @@ def _checkpoints() -> Cases:
     for name, raw in {**_odd_texts(), **_odd_entries(), **_odd_chunks()}.items():
         package = changed(two_files, inserting(3, Record(CHECKPOINT, raw)))
         yield f"checkpoint-{name}", "E042", package
+    # What it costs is known before it is read as JSON.
+    costly = as_zstd(Record(CHECKPOINT, b"[" * ((2 << 20) + 1)))
+    yield "checkpoint-that-costs-too-much", "E015", changed(two_files, inserting(3, costly))
 
 
 STATED: dict[str, Any] = {"extents": [[0, 0, 5]], "name": "a", "owner": "n"}

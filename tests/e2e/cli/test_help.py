@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mlarchive.cli.main import VERBS, build_parser
+from mlarchive.cli.command import VERBS, build_parser
 from mlarchive.registries.opening import SCHEMES
 from tests.support.command import environment, mlarchive
 
-NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
+NAMES = list(VERBS)
 
 PROGRAM = """
 import json, sys
@@ -86,13 +86,14 @@ def test_help_names_every_scheme_that_can_be_opened(tmp_path: Path) -> None:
 
 def test_every_example_in_the_help_is_a_command_line_that_parses() -> None:
     import shlex
+    from importlib import import_module
 
     from mlarchive.registries.locator import parse
 
     examples = [
         line.strip().partition(" | ")[0]
         for verb in VERBS
-        for line in verb.EXAMPLES.splitlines()
+        for line in import_module(f"mlarchive.cli.{verb}").EXAMPLES.splitlines()
         if line.startswith("  mlarchive ")
     ]
     assert len(examples) >= len(VERBS)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from mlarchive.cli.main import VERBS
+from mlarchive.cli.command import VERBS
 from mlarchive.pack import pack_file
+from mlarchive.vault import Vault
 from tests.support import snapshots
 from tests.support.command import mlarchive
 from tests.support.json_document import differences, shapes
 
-NAMES = {verb.__name__.rpartition(".")[2] for verb in VERBS}
+NAMES = set(VERBS)
 SEVERAL = ("copy", "wine.mlpkg", "dir:resnet", "vault:v")
 CASES: Sequence[tuple[str, tuple[str, ...]]] = [
     ("pack", ("pack", "dir:resnet", "-o", "x.mlpkg", "--tag", "a=b")),
@@ -38,6 +39,26 @@ CASES: Sequence[tuple[str, tuple[str, ...]]] = [
     ("repair", ("repair", "cut.mlpkg")),
     ("repair", ("repair", "cut.mlpkg", "-C", "saved")),
     ("repair", ("repair", "wine.mlpkg", "-o", "new.mlpkg", "--dry-run")),
+    ("prune", ("prune", "vault:kept", "--keep-last", "1")),
+    ("prune", ("prune", "vault:kept", "--keep-states", "1", "--dry-run")),
+    ("pack", ("pack", "wine.mlpkg", "-o", "x.mlpkg", "--base", "other.mlpkg")),
+    ("want", ("want", "wine.mlpkg")),
+    ("want", ("fold", "wine.mlpkg", "-o", "x.mlpkg", "--dry-run")),
+    ("pack", ("fold", "wine.mlpkg", "-o", "x.mlpkg")),
+    ("send", ("send", "wine.mlpkg", "outbox:out")),
+    ("failed", ("receive", "inbox:in", "--from", "none")),
+    ("have", ("have", "wine.mlpkg", "-o", "x.have")),
+    ("scrub", ("scrub", "vault:kept", "--trials", "1")),
+    ("risks", ("risks", "vault:kept")),
+    ("keygen", ("keygen", "lab")),
+    ("sign", ("sign", "wine.mlpkg", "--key", "mine.key")),
+    ("encrypt", ("encrypt", "wine.mlpkg", "--to", "me.age-pub", "-o", "w.age")),
+    ("decrypt", ("decrypt", "c.age", "--identity", "me.age-key", "-o", "w")),
+    ("split", ("split", "resnet/sub/weights.bin", "--volume-size", "100KiB", "-o", "discs")),
+    ("join", ("join", "cut", "-o", "whole")),
+    ("verify", ("verify", "cut/wine.00001.mlvol")),
+    ("report", ("report", "wine.mlpkg", "cut.mlpkg")),
+    ("rotate", ("rotate", "r.json", "--key", "mine.key", "--add", "mine.pub")),
     ("failed", ("show", "none.mlpkg")),
     ("failed", ("cat", "wine.mlpkg", "MLmodel")),
     ("object failed", ("verify", "none.mlpkg")),
@@ -49,6 +70,15 @@ def test_every_document_is_as_its_page_says(desk: Path, shape: str, words: tuple
     (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:4000])
     changed = snapshots.model_version(files={"w.safetensors": b"x"}, version="4", aliases=())
     pack_file(changed, desk / "other.mlpkg", packed_at=1)
+    with Vault.open(desk / "kept") as vault:
+        vault.add(changed, packed_at=1)
+    if "me.age-pub" in words or "c.age" in words:
+        mlarchive("keygen", "me", "--age", cwd=desk)
+        mlarchive("encrypt", "wine.mlpkg", "--to", "me.age-pub", "-o", "c.age", cwd=desk)
+    if any(word.startswith("cut") and not word.endswith(".mlpkg") for word in words):
+        mlarchive("split", "wine.mlpkg", "--volume-size", "64KiB", "-o", "cut", cwd=desk)
+    if "mine.key" in words:
+        mlarchive("keygen", "mine", cwd=desk)
     documents = mlarchive(*words, "--json", cwd=desk).documents
     assert documents
     assert [line for document in documents for line in differences(document, shape)] == []

@@ -8,7 +8,7 @@ from tests.support.command import Done, mlarchive, sentence
 from tests.support.mlflow_seed import Seeded, seed
 from tests.support.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 
 @pytest.fixture(scope="module")

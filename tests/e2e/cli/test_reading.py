@@ -216,6 +216,7 @@ def test_extract_of_an_object_gives_its_own_files(desk: Path) -> None:
         "path": "model",
         "files": 3,
         "bytes": sum(map(len, snapshots.MODEL_FILES.values())),
+        "read_losses": [],
     }
     assert files(desk / "model") == dict(snapshots.MODEL_FILES)
 
@@ -259,8 +260,10 @@ def test_a_thin_package_is_shown_alone_and_its_files_come_from_its_vault(desk: P
     assert "absent 100 %" in shown
     alone = mlarchive("extract", "thin.mlpkg", cwd=desk)
     assert alone.status == 17
-    assert "`mlarchive pack vault:DIR#KIND/NAME/VERSION -o X.mlpkg`" in alone.err
+    assert "`mlarchive want THIS` says what is missing" in alone.err
     assert not (desk / "thin").exists()
+    based = mlarchive("extract", "thin.mlpkg", "--base", "vault:v", "-C", "based", cwd=desk)
+    assert based.status == 0
     assert mlarchive("extract", "vault:v", "-C", "whole", cwd=desk).status == 0
     assert files(desk / "whole") == files(desk / "resnet")
     unpacked = mlarchive("unpack", "thin.mlpkg", "dir:no", cwd=desk)
@@ -279,3 +282,19 @@ def test_extract_takes_the_files_of_a_folder_too(desk: Path) -> None:
             assert (
                 desk / "again" / path.relative_to(desk / "resnet")
             ).read_bytes() == path.read_bytes()
+
+
+def test_what_a_package_lost_before_is_said_by_whoever_takes_it_out(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_bytes(b"1")
+    (folder / "link").symlink_to("weights")
+    assert mlarchive("pack", "dir:model", "-o", "m.mlpkg", cwd=tmp_path).status == 3
+    for words in (
+        ("copy", "m.mlpkg", "vault:copied"),
+        ("unpack", "m.mlpkg", "vault:unpacked"),
+        ("extract", "m.mlpkg", "-C", "extracted"),
+    ):
+        done = mlarchive(*words, cwd=tmp_path)
+        assert done.status == 3, words
+        assert "link" in done.err, words

@@ -1,18 +1,22 @@
 """`mlarchived` between two real MLflow servers: what arrives, what travels, what comes back."""
 
 import json
+import shutil
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from mlarchive.registries.mlflow import marks
 from tests.support.command import mlarchive
 from tests.support.mirroring import Answer, Workbench
 from tests.support.mlflow_seed import Seeded, seed
-from tests.support.mlflow_server import MlflowServer
+from tests.support.mlflow_server import MlflowServer, running_server
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 CONFIG = """\
 [registries.prod]
@@ -176,5 +180,106 @@ def test_a_version_whose_run_still_logs_is_counted_as_missing_and_comes_when_it_
 
     source.log_text(run_id, "all of it", "model/weights.txt")
     source.set_terminated(run_id)
+    # A copy into the source has begun, and is broken off.
+    source.create_model_version(model.name, "s3://bucket/m", tags={marks.PLACEHOLDER: "true"})
+    begun = bench.run("once", "--mirror", "there")
+    assert begun.status == 0
+    assert "a placeholder of a copy that goes on or was interrupted" in begun.out
+    assert standing() == (1, 5)
+    source.delete_model_version(model.name, "5")
     assert bench.run("once", "--mirror", "there").status == 0
     assert standing() == (0, 4)
+
+
+def test_only_what_an_alias_names_goes_there_under_another_name(
+    bench: Workbench, source_server: MlflowServer, target_server: MlflowServer, model: Seeded
+) -> None:
+    from mlflow import MlflowClient
+
+    config = CONFIG.format(
+        prod=source_server.locator, dr=target_server.locator, model=quote(model.name)
+    ).partition('[[mirror]]\nname = "back"')[0]
+    where = '[mirror.where]\naliases = ["clin*"]\n[mirror.rename]\n"wine *" = "vin {1}"\n'
+    (bench.folder / "mirror.toml").write_text(config + where)
+    source = MlflowClient(source_server.uri, source_server.uri)
+    target = MlflowClient(target_server.uri, target_server.uri)
+    called = f"vin {model.name.removeprefix('wine ')}"
+
+    source.set_registered_model_alias(model.name, "clinic", "2")
+    assert bench.run("once").status in {0, 3}
+    assert [v.version for v in target.search_model_versions(f"name='{called}'")] == ["2"]
+    assert target.search_model_versions(f"name='{model.name}'") == []
+
+    source.set_registered_model_alias(model.name, "clinic", "3")
+    assert bench.run("once").status in {0, 3}
+    there = target.search_model_versions(f"name='{called}'")
+    assert sorted(v.version for v in there) == ["2", "3"]
+    assert target.get_model_version_by_alias(called, "clinic").version == "3"
+    assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 2, "leave": 4}
+
+
+def test_a_version_that_is_gone_is_marked_and_then_deleted_if_so_told(
+    bench: Workbench, source_server: MlflowServer, target_server: MlflowServer, model: Seeded
+) -> None:
+    from mlflow import MlflowClient
+
+    config = (bench.folder / "mirror.toml").read_text().partition('[[mirror]]\nname = "back"')[0]
+    source = MlflowClient(source_server.uri, source_server.uri)
+    target = MlflowClient(target_server.uri, target_server.uri)
+    assert bench.run("once").status in {0, 3}
+    source.delete_model_version(model.name, "2")
+    told = '[mirror.deletions]\npolicy = "tombstone"\ngrace = "1s"\n'
+    (bench.folder / "mirror.toml").write_text(config + told)
+
+    assert bench.run("once").status in {0, 3}
+    time.sleep(1.1)
+    outcomes = [(e["outcome"], e["object"]) for e in ended(bench.run("once", "--json"))]
+    assert [outcome for outcome, _ in outcomes] == ["marked"]
+    assert outcomes[0][1].endswith("/2")
+    assert "mlarchive.gone" in target.get_model_version(model.name, "2").tags
+    assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 6}
+
+    (bench.folder / "mirror.toml").write_text(config + told.replace("tombstone", "delete"))
+    assert [e["outcome"] for e in ended(bench.run("once", "--json"))] == ["deleted"]
+    there = target.search_model_versions(f"name='{model.name}'")
+    assert sorted(version.version for version in there) == ["1", "3"]
+    assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 6}
+
+
+def test_a_target_that_another_tool_filled_is_taken_over_and_nothing_is_copied(
+    source_server: MlflowServer, model: Seeded, tmp_path: Path
+) -> None:
+    """Here the tool is the copy of a database and its files, taken before mlarchive came."""
+    from mlflow import MlflowClient
+
+    twin = tmp_path / "twin"
+    twin.mkdir()
+    with (
+        sqlite3.connect(source_server.folder / "mlflow.db") as database,
+        sqlite3.connect(twin / "mlflow.db") as copy,
+    ):
+        database.backup(copy)
+    shutil.copytree(source_server.folder / "artifacts", twin / "artifacts")
+    with running_server(twin) as server:
+        (tmp_path / "mirror.toml").write_text(
+            CONFIG.format(prod=source_server.locator, dr=server.locator, model=quote(model.name))
+        )
+        bench = Workbench(tmp_path)
+        client = MlflowClient(server.uri, server.uri)
+        runs = {v.run_id for v in client.search_model_versions(f"name='{model.name}'")}
+        first = bench.run("once", "--json", "--mirror", "there")
+        assert first.status == 0, first.out + first.err
+        arrived = [(e["outcome"], e["bytes"]) for e in ended(first) if e["target"] == "dr"]
+        assert arrived == [("relabelled", 0)] * 3
+        there = client.search_model_versions(f"name='{model.name}'")
+        assert sorted(v.version for v in there) == ["1", "2", "3"]
+        assert {v.run_id for v in there} == runs
+        assert all(v.tags["mlarchive.origin"].startswith("prod#models/") for v in there)
+        # Nothing goes back, and nothing is left to do.
+        assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 6, "leave": 3}
+        before = (server.folder / "mlflow.db").read_bytes()
+        shutil.rmtree(tmp_path / "state")
+        again = bench.run("once", "--json", "--mirror", "there")
+        at_target = [(e["outcome"], e["bytes"]) for e in ended(again) if e["target"] == "dr"]
+        assert at_target == [("there", 0)] * 3
+        assert (server.folder / "mlflow.db").read_bytes() == before

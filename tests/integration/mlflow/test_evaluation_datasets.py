@@ -18,7 +18,7 @@ from mlarchive.registries.selecting import parse_object
 from tests.support.mlflow_packages import packed
 from tests.support.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 PRESERVE = WritePolicy()
 ODD: list[dict[str, Any]] = [

@@ -19,7 +19,7 @@ from tests.support.mlflow_packages import package_of, packed
 from tests.support.mlflow_seed import Seeded
 from tests.support.mlflow_server import MlflowServer, running_server
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 VERSIONS = ("models/wine/1", "models/wine/2")
 

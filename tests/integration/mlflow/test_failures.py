@@ -24,7 +24,7 @@ from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.mlflow_server import MlflowServer, free_port
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 
 @pytest.fixture

@@ -6,18 +6,18 @@ import msgspec
 import pytest
 from mlflow import MlflowClient
 
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import NotFoundError, UnavailableError
 from mlarchive.package import Package
 from mlarchive.records import Address, Experiment, ModelVersion, RegisteredModel
-from mlarchive.registries.base import WritePolicy
-from mlarchive.registries.mlflow import MlflowRegistry
+from mlarchive.registries.base import Selector, WritePolicy
+from mlarchive.registries.mlflow import MlflowRegistry, marks
 from mlarchive.snapshot import Snapshot
 from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.mlflow_packages import package_of
 from tests.support.mlflow_seed import Seeded
 from tests.support.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 POLICY = WritePolicy()
 
@@ -113,3 +113,21 @@ def test_nothing_is_held_before_all_of_it_is_there(
         registry.write(snapshot, POLICY)
 
     assert clinic.holding(snapshot.address, POLICY) is None
+
+
+def test_a_placeholder_that_was_left_behind_is_listed_as_one_and_never_carried_on(
+    target_server: MlflowServer,
+) -> None:
+    client = MlflowClient(target_server.uri, target_server.uri)
+    client.create_registered_model("counted")
+    left = {marks.ORIGIN: "elsewhere#models/counted/892", marks.PLACEHOLDER: "true"}
+    client.create_model_version("counted", "s3://bucket/model", tags=left)
+    with MlflowRegistry.open(target_server.uri) as registry:
+        selector = Selector(kind="models", name="counted")
+        (listing,) = registry.ls(selector)
+        assert "placeholder of a copy" in listing.title
+        (seen,) = registry.changes(selector)
+        assert seen.unfinished == listing.title
+        assert listing.address not in set(registry.everything())
+        with pytest.raises(NotFoundError, match="is no version: it is a placeholder of a copy of"):
+            registry.read(listing.address)

@@ -28,7 +28,7 @@ from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.mlflow_packages import file_stream, packed
 from tests.support.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 POLICY = WritePolicy()
 RECORDS = [f'{{"inputs":{{"q":{n}}},"tags":{{"n":"{n}"}}}}\n'.encode() for n in range(3)]

@@ -27,7 +27,7 @@ from tests.support.mlflow_packages import package_of, packed, version_address
 from tests.support.mlflow_seed import LOSSES, ODD_NAMES, Seeded, seed, tracking
 from tests.support.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 R = TypeVar("R")
 

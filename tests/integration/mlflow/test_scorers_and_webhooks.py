@@ -19,7 +19,7 @@ from mlarchive.snapshot import Snapshot
 from tests.support.mlflow_packages import packed
 from tests.support.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 PRESERVE = WritePolicy()
 EVENTS: list[Any] = [

@@ -23,7 +23,7 @@ from tests.support.mlflow_server import MlflowServer
 from tests.support.mlflow_traces import Traced, seed_traces
 from tests.support.snapshots import pages_of, traced_run
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 POLICY = WritePolicy()
 NOON = 1_700_000_000_000

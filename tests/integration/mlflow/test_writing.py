@@ -25,7 +25,7 @@ from tests.support.mlflow_packages import (
 from tests.support.mlflow_seed import Seeded, samples, seed, tracking
 from tests.support.mlflow_server import MlflowServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.mlflow
 
 PRESERVE = WritePolicy()
 NEXT = WritePolicy(versions="next")
@@ -557,3 +557,23 @@ def test_a_database_takes_a_version_with_local_artifacts(
     with tracking(uri):
         model = mlflow.sklearn.load_model(f"models:/{wine.name}/1")
     assert len(model.predict(samples())) == len(samples())
+
+
+def test_the_tag_by_which_a_run_names_its_version_follows_the_number(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    snapshot = by_hand("prostate", "892", streams=[file_stream("run", "model/w", b"w")])
+    tagged = [
+        msgspec.structs.replace(record, tags={"model_id": "prostate:892"})
+        if isinstance(record, Run)
+        else record
+        for record in snapshot.records
+    ]
+    package = packed(replace(snapshot, records=tuple(tagged)))
+    policy = WritePolicy(versions="next", rename="prostate of the lab")
+    receipt = written(clinic, package, policy)
+    assert receipt.target.version == "1"
+    assert "tag model_id" in {change.field for change in receipt.transformations}
+    version = there.get_model_version("prostate of the lab", "1")
+    assert there.get_run(version.run_id or "").data.tags["model_id"] == "prostate of the lab:1"
+    assert written(clinic, package, policy).idle

@@ -68,6 +68,7 @@ _registries = st.one_of(
     st.just(("mlflow", "")),
     st.just(("azureml", "subscriptions/S/resourceGroups/G/workspaces/W")),
     st.just(("azureml", "registries/R")),
+    st.just(("azureml", "")),
     st.just(("neptune", "workspace/project")),
     st.just(("databricks", "databricks")),
     st.just(("databricks", "databricks://PROFILE")),

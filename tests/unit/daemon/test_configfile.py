@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlarchive.errors import AccessError, ConfigError
 from mlarchived import toml_lines
-from mlarchived.config import Config, Mirror, Registry
+from mlarchived.config import Config, Mirror, Registry, Where
 from mlarchived.configfile import read_config, to_toml
 
 GOOD = """\
@@ -121,7 +121,10 @@ def test_a_file_without_mirrors_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_key_far_from_all_known_ones_gets_them_all_listed(tmp_path: Path) -> None:
-    assert "known keys are `state`, `registries`, `mirror`" in refusal(tmp_path, "zzz = 1\n")
+    assert (
+        "known keys are `state`, `service`, `registries`, `monitoring`, `vaults`, `mirror`"
+        in refusal(tmp_path, "zzz = 1\n")
+    )
 
 
 def test_a_file_that_is_not_there_is_no_traceback(tmp_path: Path) -> None:
@@ -159,6 +162,13 @@ MIRRORS = st.builds(
     include=st.lists(FULL_TEXTS, min_size=1, max_size=3).map(tuple),
     exclude=st.lists(FULL_TEXTS, max_size=3).map(tuple),
     set_aside_after=st.integers(1, 9),
+    where=st.builds(
+        Where,
+        aliases=st.lists(FULL_TEXTS, max_size=2).map(tuple),
+        tags=st.dictionaries(TEXTS, FULL_TEXTS, max_size=2),
+        newer_than=st.sampled_from(["", "30d"]),
+    ),
+    rename=st.dictionaries(FULL_TEXTS, FULL_TEXTS, max_size=2),
 )
 CONFIGS = st.builds(
     Config,

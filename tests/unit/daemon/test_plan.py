@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref
-from mlarchived.plan import WORK, ObjectPlan, Rules, Step, in_turn, make_plan, verb_counts
+from mlarchived.choosing import Choice
+from mlarchived.plan import WORK, ObjectPlan, Rules, Step, in_turn, make_plan
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble, View
 
 WINE = Address(origin="prod", kind="models", name="wine", version="1")
@@ -184,7 +185,7 @@ def test_what_is_gone_from_the_source_is_kept() -> None:
 def test_names_are_included_and_excluded_by_pattern(
     include: tuple[str, ...], exclude: tuple[str, ...], said: str
 ) -> None:
-    rules = replace(RULES, include=include, exclude=exclude)
+    rules = replace(RULES, choice=Choice(include=include, exclude=exclude))
     assert at(NEW, "dr", rules) == (("leave", said) if said else ("copy", "not mirrored there yet"))
 
 
@@ -245,6 +246,16 @@ def test_a_later_version_waits_for_one_that_is_not_settled_where_numbers_are_kep
     assert "version 2 comes first" in third.steps[1].reason
     *_, third = make_plan(views, replace(RULES, in_order=False))
     assert [step.verb for step in third.steps] == ["copy", "copy"]
+
+
+def test_a_placeholder_is_said_to_be_one_and_nothing_waits_for_it() -> None:
+    placeholder = version("1")
+    assert placeholder.ref
+    placeholder = replace(placeholder, ref=replace(placeholder.ref, unfinished="no version: …"))
+    first, second = make_plan([placeholder, version("2")], RULES)
+    assert {(step.verb, step.reason) for step in first.steps} == {("unsettled", "no version: …")}
+    assert first.reading == "nothing"
+    assert {step.verb for step in second.steps} == {"copy"}
 
 
 def test_a_version_that_the_target_has_already_waits_for_nobody() -> None:
@@ -319,7 +330,7 @@ def all_rules() -> st.SearchStrategy[Rules]:
     return st.builds(
         Rules,
         targets=st.sampled_from([(VAULT, "dr", "lab"), ("dr",), (VAULT,)]),
-        exclude=st.sampled_from([(), ("beer",)]),
+        choice=st.sampled_from([Choice(), Choice(exclude=("beer",))]),
         in_order=st.booleans(),
         retry=st.booleans(),
     )
@@ -334,7 +345,7 @@ def test_every_object_has_one_step_with_a_reason_for_every_target(
     for plan in plans:
         assert tuple(step.target for step in plan.steps) == rules.targets
         assert all(step.reason for step in plan.steps)
-    assert sum(verb_counts(plans).values()) == len(known) * len(rules.targets)
+    assert sum(len(plan.steps) for plan in plans) == len(known) * len(rules.targets)
 
 
 @given(registries(), all_rules(), st.randoms(use_true_random=False))
@@ -361,7 +372,7 @@ def test_nothing_goes_back_where_it_came_from(view: View, rules: Rules) -> None:
 
 @given(views(), all_rules())
 def test_nothing_is_done_with_what_is_gone_unsettled_or_excluded(view: View, rules: Rules) -> None:
-    idle = view.ref is None or not view.ref.settled or view.address.name in rules.exclude
+    idle = view.ref is None or not view.ref.settled or view.address.name in rules.choice.exclude
     assert not (idle and plan_of(view, rules).works)
 
 
@@ -411,3 +422,10 @@ def test_natural_order_is_total_for_odd_versions() -> None:
         assert (in_turn(left) < in_turn(right)) + (in_turn(right) < in_turn(left)) == (
             left != right
         )
+
+
+def test_what_is_at_the_source_again_is_said_to_be_gone_no_more() -> None:
+    marked = {"dr": Delivered(given=IDS, ids=IDS, marked=True)}
+    back = replace(DONE, delivered={**DONE.delivered, **marked})
+    assert at(back, "dr") == ("revive", "it is at the source again")
+    assert plan_of(back).reading == "nothing"

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from mlarchive.errors import FormatError
-from mlarchive.package import PackageWriter, encode_documents
+from mlarchive.package import Limits, Package, PackageWriter, chunkwriter, encode_documents
 from mlarchive.package.checkpoints import (
     ENTRIES_MOST,
     CheckpointEntry,
@@ -18,6 +18,7 @@ from mlarchive.package.checkpoints import (
     encode_checkpoints,
 )
 from mlarchive.package.encoding import encode_text, stored
+from mlarchive.package.forward import verify_forward
 from mlarchive.package.layout import TRAILER_SIZE, RecordType
 from mlarchive.package.record import hash_of
 from mlarchive.records import File
@@ -114,6 +115,35 @@ def entry(
         f'"entries":[{{"extents":{extents}{more},"name":"{name}","owner":""}}],'
         '"format":"mlpkg-checkpoint-1"}'
     ).encode()
+
+
+@pytest.mark.clause("11.2")
+def test_a_checkpoint_costs_by_its_extents_and_is_refused_before_it_is_taken_apart() -> None:
+    some = entry(f"[{','.join(['[0,0,100]'] * 1000)}]")
+    limits = Limits(document=128 * 1000)
+    assert len(some) < limits.document
+    data = with_checkpoint(some)
+    too_much = pytest.raises(FormatError, match=r"E015: .*checkpoints together cost more")
+    with Package.open(io.BytesIO(data), limits=limits) as package, too_much:
+        package.verify()
+    with too_much:
+        verify_forward(io.BytesIO(data), "it", limits)
+
+
+@pytest.mark.clause("11.2")
+def test_a_writer_leaves_out_what_no_reader_would_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 20_000
+    monkeypatch.setattr(chunkwriter, "CHECKPOINTS_MOST", most)
+    data = packed({f"[{number}].txt": b"%d" % number for number in range(100)})
+    assert 0 < len(stated(data)) < 100
+    with opened(data) as package:
+        package.verify()
+        rows = package.storage.index.rows
+        raws = [
+            bytes(package.storage.chunks.get(number))
+            for number in np.flatnonzero(rows["type"] == RecordType.CHECKPOINT).tolist()
+        ]
+    assert sum(max(len(raw), 128 * raw.count(b"[")) for raw in raws) <= most
 
 
 def test_a_true_checkpoint_is_accepted() -> None:

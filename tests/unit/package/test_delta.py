@@ -63,7 +63,7 @@ def test_differences_are_folded_as_the_clause_says(
 
 def test_a_child_is_kept_as_its_differences() -> None:
     base = Base(3, b"b" * 32, PARENT.tobytes())
-    encoded = encode_chunk(CHILD.tobytes(), b"c" * 32, Hint(2), base=base)
+    encoded = encode_chunk(CHILD.tobytes(), b"c" * 32, Hint(2), bases=[base])
     assert (encoded.codec, encoded.base, encoded.base_hash) == (Codec.DELTA, 3, b"b" * 32)
     alone = encode_chunk(CHILD.tobytes(), b"c" * 32, Hint(2))
     assert encoded.stored_len < 0.7 * alone.stored_len
@@ -78,7 +78,7 @@ def test_numbers_of_one_byte_are_kept_as_differences_too() -> None:
     child = parent.copy()
     child[::50] += 1
     base = Base(3, b"b" * 32, parent.tobytes())
-    encoded = encode_chunk(child.tobytes(), b"c" * 32, base=base)
+    encoded = encode_chunk(child.tobytes(), b"c" * 32, bases=[base])
     assert encoded.codec == Codec.DELTA
     alone = encode_chunk(child.tobytes(), b"c" * 32)
     assert encoded.stored_len < 0.2 * alone.stored_len
@@ -87,7 +87,7 @@ def test_numbers_of_one_byte_are_kept_as_differences_too() -> None:
 def test_what_has_nothing_in_common_is_no_delta() -> None:
     other = RNG.normal(0, 0.02, 50_000).astype(np.float16)
     encoded = encode_chunk(
-        CHILD.tobytes(), b"c" * 32, Hint(2), base=Base(3, b"b" * 32, other.tobytes())
+        CHILD.tobytes(), b"c" * 32, Hint(2), bases=[Base(3, b"b" * 32, other.tobytes())]
     )
     assert (encoded.codec, encoded.base) == (Codec.PLANES, NO_BASE)
 

@@ -100,9 +100,11 @@ def test_a_file_that_is_not_there_is_said_to_be() -> None:
 def test_neither_a_folder_nor_a_pipe_is_a_package(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mlpkg"
     os.mkfifo(pipe)
-    for path in (tmp_path, pipe):
-        with pytest.raises(FormatError, match="E001"):
-            Package.open(path)
+    with pytest.raises(FormatError, match="E001"):
+        Package.open(pipe)
+    (tmp_path / "folder.mlpkg").mkdir()
+    with pytest.raises(NotFoundError, match="holds no volumes"):
+        Package.open(tmp_path / "folder.mlpkg")
 
 
 def test_a_package_within_a_package_is_read_in_place() -> None:

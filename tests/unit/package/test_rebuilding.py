@@ -10,13 +10,14 @@ from mlarchive.pack import pack
 from mlarchive.package import chunkwriter
 from mlarchive.package.checkpoints import CheckpointEntry, weight_of
 from mlarchive.package.codec import Codec
-from mlarchive.package.layout import RecordType
+from mlarchive.package.layout import TRAILER_SIZE, RecordType
+from mlarchive.package.readme import README
 from mlarchive.package.repairing import restating
 from mlarchive.package.repairing.rebuilding import Rebuilt, rebuild
 from tests.compat.flips import flipped
 from tests.compat.samples import samples
 from tests.support.deltas import package_with_deltas
-from tests.support.packages import opened, packed
+from tests.support.packages import contents, opened, packed
 from tests.support.snapshots import folder
 from tests.unit.package.test_salvage import (
     SAMPLES,
@@ -55,9 +56,40 @@ def test_what_does_not_fit_the_new_package_is_said_to_be_dropped() -> None:
     assert done.dropped == ("parity",)
     signed = samples()["signatures"]
     assert rebuilt(signed)[1].dropped == ()
-    # Another package_id: signatures of the old one say nothing about it.
+    # Another package_id: signatures of the old one prove content and state, and no more.
     without_text = destroyed(signed, (64 + 96, 11))
-    assert rebuilt(without_text)[1].dropped == ("signatures",)
+    again, done = rebuilt(without_text)
+    assert done.dropped == ("plain text", "signatures of the package")
+    with opened(again) as package, opened(signed) as before:
+        assert package.package_id != before.package_id
+        assert package.signatures() == before.signatures() != b""
+    with opened(signed) as package:
+        length = package.storage.trailer.signature_length
+    unsound = destroyed(signed, (len(signed) - TRAILER_SIZE - length + 20, 4))
+    assert rebuilt(unsound)[1].dropped == ("signatures",)
+
+
+def test_what_only_a_stranger_could_write_again_is_said_to_be_dropped() -> None:
+    newer = samples()["a newer minor version"]
+    assert rebuilt(newer)[0] == newer
+    assert rebuilt(destroyed(newer, (8, 4)))[1].dropped == ("preamble",)
+    ours = packed({"a": b"a"})
+    assert rebuilt(destroyed(ours, (8, 4))) == (ours, rebuilt(ours)[1])
+    unknown = samples()["a later version"]
+    (at, header), *_ = [one for one in records(unknown) if one[1].type > RecordType.CHECKPOINT]
+    dropped = rebuilt(destroyed(unknown, (at + 96, header.stored_len)))[1].dropped
+    assert dropped == ("records of unknown types",)
+
+
+def test_a_file_that_says_what_the_plain_text_says_is_taken_for_neither() -> None:
+    data = packed({"README.txt": README})
+    (chunk,) = [at for at, header in records(data) if header.type == RecordType.CHUNK]
+    text = 64 + 96
+    assert rebuilt(destroyed(data, (text, 40)))[0] == data
+    again, done = rebuilt(destroyed(data, (chunk + 96, 40)))
+    assert done.missing == 0
+    with opened(again) as package:
+        assert contents(package) == {"README.txt": README}
 
 
 def test_a_thin_package_stays_thin() -> None:

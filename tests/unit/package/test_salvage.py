@@ -367,6 +367,24 @@ def test_what_a_package_behind_this_one_names_is_unproven() -> None:
 
 
 @pytest.mark.clause("11.7")
+def test_a_whole_package_behind_what_is_left_of_this_one_does_not_stand_in_for_it() -> None:
+    """Even where so little is left that no checkpoint contradicts the other's documents."""
+    one, other = packed({"a.bin": BIG["a.bin"]}), packed({"b.bin": BIG["b.bin"]})
+    cut = first_of(one, RecordType.CHECKPOINT)
+    with salvaged(one[:cut] + other) as salvage:
+        assert (salvage.content, salvage.state, salvage.evidence) == (None, None, None)
+        assert kept(salvage) == {"b.bin": "unproven"}
+
+
+@pytest.mark.clause("11.7")
+def test_a_package_behind_what_is_not_one_is_found() -> None:
+    data = packed({"a.bin": BIG["a.bin"]})
+    with salvaged(bytes(128) + data) as salvage:
+        assert salvage.content is not None
+        assert kept(salvage) == {"a.bin": "whole"}
+
+
+@pytest.mark.clause("11.7")
 def test_what_a_package_in_this_one_names_is_unproven(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever follows it may be its own, too."""
     monkeypatch.setattr(chunkwriter, "HELD_MOST", 0)

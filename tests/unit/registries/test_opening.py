@@ -1,5 +1,6 @@
 """A locator opens the registry it names, or one sentence says why not."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlarchive.errors import ConfigError, LocatorError, NotFoundError, UnsupportedError
+from mlarchive.errors import AccessError, ConfigError, LocatorError, NotFoundError, UnsupportedError
 from mlarchive.registries.base import Selector
 from mlarchive.registries.locator import parse
 from mlarchive.registries.opening import (
@@ -18,12 +19,25 @@ from mlarchive.registries.opening import (
 )
 
 
-@pytest.mark.parametrize(
-    "text", ["azureml://registries/R", "neptune://w/p", "oci:x", "databricks", "innereye:x"]
-)
+@pytest.mark.parametrize("text", ["oci:x", "databricks", "bagit:x"])
 def test_a_scheme_without_an_adapter_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(UnsupportedError, match="no adapter for"):
         open_source(parse(text), environment={})
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "why"),
+    [
+        ("neptune:", {}, "does not say which project"),
+        ("neptune://w/p", {}, "no API token"),
+        ("neptune://w/p", {"NEPTUNE_API_TOKEN": "nonsense"}, "does not accept the API token"),
+    ],
+)
+def test_a_neptune_server_needs_a_project_and_a_token(
+    text: str, environment: dict[str, str], why: str
+) -> None:
+    with pytest.raises((ConfigError, AccessError), match=why):
+        open_source(parse(text), environment=environment)
 
 
 def test_a_package_is_no_target() -> None:
@@ -121,6 +135,50 @@ sys.exit(main(["ls", "mlflow+http://127.0.0.1:1"]))
     assert "pip install 'mlarchive[mlflow]'" in done.stderr
 
 
+def test_without_azures_client_the_extra_is_named() -> None:
+    """In a process where no package of Azure's can be found, as on a machine without them."""
+    program = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "azure":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from mlarchive.cli import main
+sys.exit(main(["ls", "azureml://registries/shared"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 16
+    assert "pip install 'mlarchive[azureml]'" in done.stderr
+
+
 def test_a_time_that_no_clock_shows_is_refused() -> None:
     with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH"):
         packing_time({"SOURCE_DATE_EPOCH": "9" * 30})
+
+
+def test_a_place_of_azure_that_nobody_named_is_asked_for() -> None:
+    with pytest.raises(ConfigError, match="which workspace or registry") as caught:
+        open_source(parse("azureml:#models/wine/3"), environment={})
+    assert "AZUREML_REGISTRY_NAME" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("variables", "origin"),
+    [
+        ({"AZUREML_REGISTRY_NAME": "R"}, "azureml://registries/R"),
+        (
+            {
+                "AZURE_SUBSCRIPTION_ID": "S",
+                "AZUREML_ARM_RESOURCEGROUP": "G",
+                "AZUREML_WORKSPACE_NAME": "W",
+            },
+            "azureml://subscriptions/S/resourceGroups/G/workspaces/W",
+        ),
+    ],
+)
+def test_azures_own_variables_name_a_place(variables: dict[str, str], origin: str) -> None:
+    with open_source(parse("azureml:"), environment={**os.environ, **variables}) as source:
+        assert source.origin == origin

@@ -23,6 +23,7 @@ from mlarchive.registries.packagefile import PackageRegistry
 from mlarchive.registries.selecting import parse_object
 from mlarchive.snapshot import Snapshot
 from tests.support import snapshots
+from tests.support.otherkinds import without_a_run
 
 
 @pytest.fixture
@@ -120,3 +121,14 @@ def test_a_prompt_is_named_by_its_version(tmp_path: Path) -> None:
     with PackageRegistry.open(tmp_path / "greeting.mlpkg") as registry:
         for text in ("prompts", "prompts/greeting", "prompts/greeting/2", "prompts/greeting@live"):
             assert named(registry, text) == ["prompts/greeting/2"]
+
+
+def test_records_of_every_kind_are_listed_and_found_by_what_they_are_called(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "kinds.mlpkg"
+    pack_file(without_a_run(), path, packed_at=1)
+    with PackageRegistry.open(path) as opened:
+        for listing in list(opened.ls(Selector())):
+            text = str(listing.address).partition("#")[2]
+            assert text in named(opened, text)

@@ -99,7 +99,7 @@ WRONG: Mapping[str, tuple[str, Change]] = {
     "content in state": ("state", lambda d: record(d, "run").update(status="FAILED")),
     "evidence in state": ("state", lambda d: record(d, "model-version").update(name="n")),
     "state in evidence": ("evidence", lambda d: record(d, "run").update(name="n")),
-    "state of what has none": ("state", lambda d: record(d, "environment").update(tags={"a": "b"})),
+    "state of what has none": ("state", lambda d: record(d, "traces").update(tags={"a": "b"})),
     "a record without state": ("state", lambda d: d["records"].update({"run-1": {}})),
     "an unknown field": ("content", lambda d: record(d, "run").update(mood="good")),
     "a number for a text": ("content", lambda d: record(d, "run").update(status=1)),

@@ -51,7 +51,7 @@ def test_a_change_of_labels_is_a_thin_package_beside_the_bytes(tmp_path: Path) -
         full = vault.add(snapshots.model_version(), packed_at=5)
         thin = vault.add(snapshots.model_version(aliases=("next",)), packed_at=6)
         assert thin.thin
-        assert thin.base_package_id == full.package_id
+        assert thin.bases == (full.package_id,)
         assert thin.size < full.size
         assert contents(vault, thin) == contents(vault, full)
 
@@ -76,7 +76,7 @@ def test_with_reuse_no_stream_is_read(tmp_path: Path) -> None:
 
 def test_reuse_of_what_the_vault_has_not_or_of_other_content_is_refused(tmp_path: Path) -> None:
     with Vault.open(tmp_path) as vault:
-        with pytest.raises(NotFoundError, match="no full package of content"):
+        with pytest.raises(NotFoundError, match="no package of content"):
             vault.add(snapshots.model_version(), reuse_content="0" * 64, packed_at=5)
         full = vault.add(snapshots.model_version(), packed_at=5)
         other = snapshots.model_version(files={"MLmodel": b"other"})
@@ -90,7 +90,7 @@ def test_the_same_content_under_another_name_takes_its_bytes_once(tmp_path: Path
         full = vault.add(snapshots.model_version(), packed_at=5)
         other = vault.add(snapshots.model_version(name="vin", ids="b", origin="dr"), packed_at=5)
         assert other.thin
-        assert other.base_package_id == full.package_id
+        assert other.bases == (full.package_id,)
         assert contents(vault, other) == contents(vault, full)
 
 

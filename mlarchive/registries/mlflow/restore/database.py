@@ -26,7 +26,7 @@ from sqlalchemy.exc import OperationalError
 from mlarchive import fsops
 from mlarchive.errors import AccessError, MissingExtraError, UnavailableError, UnsupportedError
 from mlarchive.registries.mlflow.failures import speaking
-from mlarchive.registries.mlflow.redaction import redacted_text
+from mlarchive.registries.redaction import redacted_text
 
 State = Literal["absent", "empty", "filled"]
 

@@ -47,4 +47,7 @@ MERGEABLE: Mapping[type[AnyRecord], Mergeable] = {
 }
 
 SAID_BY_FILES: tuple[type[AnyRecord], ...] = (Environment,)
-"""Kinds whose records say only what files of other records hold, so that they need no rows."""
+"""Kinds whose records say only what files of other records hold, so that they need no rows.
+
+An environment that is an object of its own comes from no MLflow server; it is a listed loss.
+"""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlarchive.errors import ConflictError, MissingChunksError, UnsupportedError, UsageError
-from mlarchive.package.storage import WHOLE_IN_ITS_VAULT
+from mlarchive.package.storage import FOLD
 from mlarchive.records import (
     Address,
     AnyRecord,
@@ -18,6 +18,7 @@ from mlarchive.records import (
     RegisteredModel,
 )
 from mlarchive.registries.restorable import PackageToRestore
+from mlarchive.registries.unplaced import unplaced
 
 Identity = tuple[str | int, ...]
 """What tells an object from others of its kind at its server."""
@@ -142,7 +143,7 @@ def _seen(
         if missing := package.missing():
             raise MissingChunksError(
                 f"{source.name} is thin: {len(missing)} chunks are in another package",
-                hint=WHOLE_IN_ITS_VAULT,
+                hint=FOLD,
             )
         package.verify(full=False)
         meaning = package.meaning
@@ -164,6 +165,8 @@ def _seen(
             packed_at=meaning.packed.time,
             beside=beside,
         )
+        for loss in unplaced(record, item.called):
+            merged.lose(loss.record, loss.field, loss.why)
         if type(record) in kinds:
             yield item
         elif not isinstance(record, said_by_others):

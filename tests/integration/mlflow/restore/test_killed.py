@@ -15,7 +15,7 @@ from tests.support.command import COMMAND, environment, mlarchive, temporaries
 from tests.support.mlflow_packages import NOON, file_stream, series_stream
 from tests.support.postgres import PostgresServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow-restore")]
+pytestmark = pytest.mark.mlflow
 
 POINTS = 25_000
 PATIENCE = 60.0

@@ -25,7 +25,7 @@ from tests.support.mlflow_whole import differences, files, seen, unlike
 from tests.support.mysql import MysqlServer
 from tests.support.postgres import PostgresServer
 
-pytestmark = [pytest.mark.mlflow, pytest.mark.xdist_group("mlflow-restore")]
+pytestmark = pytest.mark.mlflow
 
 
 def test_a_served_sqlite_database_shows_no_difference_at_all(whole: Whole, tmp_path: Path) -> None:

@@ -1,11 +1,23 @@
 """What `--json` prints is what `spec/json.md` says, event by event."""
 
+import contextlib
+import io
+import json
+import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlarchive.errors import UnavailableError
+from mlarchived.breakers import FAILURES, Breakers
 from mlarchived.cli import VERBS
-from tests.support.json_document import differences, shapes
+from mlarchived.cli.journal import Journal
+from mlarchived.cli.screen import Screen
+from mlarchived.ledger import Ledger
+from tests.support.dropping import DropBench
+from tests.support.json_document import differences, differences_of_run, shapes
 from tests.support.mirroring import Workbench
+from tests.support.service import running_service
 
 
 def test_every_event_is_as_its_page_says(tmp_path: Path) -> None:
@@ -18,9 +30,79 @@ def test_every_event_is_as_its_page_says(tmp_path: Path) -> None:
     for verb in ("check", "plan", "once", "status"):
         lines += bench.run(verb, "--json").events
     lines += bench.run("once", "--mirror", "none", "--json").events
+    lines += _of_a_vault(Workbench(tmp_path / "kept"))
+    lines += _of_a_quarantine(tmp_path / "dropped")
+    root = str(tmp_path / "root")
+    words = ("install-units", "--root", root, "--program", "/opt/mlarchived", "--json")
+    lines += bench.run(*words).events
+    told, run = _of_a_service(bench)
+    run += _of_a_target_that_is_down()
+    lines += told
+    assert [wrong for line in run for wrong in differences_of_run(line)] == []
     assert [wrong for line in lines for wrong in differences(line, f"event {line['event']}")] == []
-    told = {f"event {line['event']}" for line in lines}
-    assert told == {shape for shape in shapes() if shape.startswith("event ")}
+    seen = {f"event {line['event']}" for line in (*lines, *run)}
+    assert seen == {shape for shape in shapes() if shape.startswith("event ")}
+
+
+def _of_a_vault(bench: Workbench) -> list[dict[str, Any]]:
+    """A vault of which one package has rotted and the source has another copy."""
+    bench.folder.mkdir()
+    bench.configure(mirror='vault = "vault"\n')
+    bench.put("ale", "ale 1")
+    bench.run("once")
+    (package,) = (bench.folder / "vault").rglob("*.mlpkg")
+    raw = bytearray(package.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    package.write_bytes(raw)
+    return bench.run("tend", "--json").events
+
+
+def _of_a_quarantine(folder: Path) -> list[dict[str, Any]]:
+    """Something is dropped that is no package."""
+    folder.mkdir()
+    bench = DropBench(folder)
+    (bench.inbox / "ale.mlpkg").write_text("hello")
+    bench.run("once")
+    return bench.run("status", "--json").events
+
+
+def _of_a_service(bench: Workbench) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A service that finds itself late, and is told to take up a wrong configuration.
+
+    Returns:
+        What the verbs that talk to it said, and what it said itself.
+    """
+    with Ledger.open(bench.folder / "state") as ledger:
+        ledger.tick("mirror:m", datetime(2026, 1, 1, tzinfo=UTC), busy=False)
+    with running_service(bench.folder) as service:
+        service.await_round("mirror:m/folder")
+        told = [
+            event
+            for words in (
+                ["pause", "--why", "moving"],
+                ["status"],
+                ["resume"],
+                ["sync-now"],
+                ["retry"],
+            )
+            for event in bench.run(*words, "--json").events
+        ]
+        bench.configure(("targets", "target"))
+        service.tell(signal.SIGHUP)
+        service.wait_for(lambda event: event["event"] == "troubled")
+        service.stop()
+    return told, service.seen
+
+
+def _of_a_target_that_is_down() -> list[dict[str, Any]]:
+    """What a service prints of it."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        breaker = Breakers(tell=Journal(Screen(as_json=True)).take).of("dr")
+        for _ in range(FAILURES):
+            breaker.erred(UnavailableError("it is down"))
+        breaker.answered()
+    return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 def test_a_configuration_is_told_as_its_schema_says(tmp_path: Path) -> None:
@@ -28,4 +110,17 @@ def test_a_configuration_is_told_as_its_schema_says(tmp_path: Path) -> None:
     bench.configure()
     (config,) = bench.run("config", "--json").events
     assert config["mirror"][0]["name"] == "m"
-    assert {verb.NAME for verb in VERBS} == {"check", "plan", "once", "status", "config"}
+    assert set(VERBS) == {
+        "check",
+        "plan",
+        "once",
+        "run",
+        "status",
+        "config",
+        "pause",
+        "resume",
+        "retry",
+        "sync-now",
+        "tend",
+        "install-units",
+    }

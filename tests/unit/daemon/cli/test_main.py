@@ -14,6 +14,8 @@ from mlarchived.cli import VERBS, main
 from tests.support.mirroring import Workbench
 
 COMMAND = [sys.executable, "-m", "mlarchived.cli"]
+CONFIGURED = [verb for verb in VERBS if verb != "install-units"]
+"""The verbs that read a configuration."""
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def bench(tmp_path: Path) -> Workbench:
     return bench
 
 
-@pytest.mark.parametrize("verb", [verb.NAME for verb in VERBS])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([verb, "--help"])
@@ -52,7 +54,7 @@ def test_light_verbs_do_not_import_registries_or_numpy(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("verb", [verb.NAME for verb in VERBS])
+@pytest.mark.parametrize("verb", CONFIGURED)
 def test_a_missing_configuration_is_one_sentence_and_a_hint(tmp_path: Path, verb: str) -> None:
     answer = Workbench(tmp_path).run(verb)
     assert answer.status == 10
@@ -60,7 +62,7 @@ def test_a_missing_configuration_is_one_sentence_and_a_hint(tmp_path: Path, verb
     assert answer.err.splitlines()[1].startswith("hint: ")
 
 
-@pytest.mark.parametrize("verb", [verb.NAME for verb in VERBS])
+@pytest.mark.parametrize("verb", CONFIGURED)
 def test_an_unknown_key_is_named_with_file_line_and_nearest_key(
     bench: Workbench, verb: str
 ) -> None:

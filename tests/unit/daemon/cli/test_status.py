@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.mirroring import Workbench
+from tests.support.service import running_service
 
 
 @pytest.fixture
@@ -43,3 +44,20 @@ def test_it_asks_nobody(bench: Workbench) -> None:
     for folder in ("source", "target", "folder"):
         shutil.rmtree(bench.folder / folder)
     assert bench.run("status", "--json").out == expected
+
+
+def test_a_service_is_asked_although_the_file_is_wrong_now(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    bench.put("ale", "1")
+    bench.configure()
+    with running_service(bench.folder) as service:
+        service.await_round("mirror:m/dr")
+        bench.configure(("targets", "target"))
+        status = bench.run("status")
+        assert status.status == 10
+        assert "mirror:m/dr: " in status.out
+        assert "unknown key `target`" in status.err
+        told = bench.run("sync-now")
+        assert told.status == 10
+        assert told.out.startswith("told; ")
+        service.await_round("mirror:m/dr")

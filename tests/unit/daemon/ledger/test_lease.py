@@ -1,5 +1,7 @@
 """One process at a time works on a mirror, and one that lost its lease can do no harm."""
 
+import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -9,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mlarchive.errors import BusyError
+from mlarchive.errors import BusyError, StorageError
 from mlarchive.fsops import process_start
 from mlarchived.ledger import LeaseLostError, Ledger
 from mlarchived.ledger.lease import Holder
+from tests.crash.faults import Nth, injected
 
 HOLD = """
 import sys, time
@@ -71,6 +74,34 @@ def test_a_released_lease_is_free(tmp_path: Path) -> None:
         for _ in range(2):
             with ledger.record("m") as record:
                 record.check()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_lease_that_could_not_be_given_back_is_this_process_s_own_to_take(
+    tmp_path: Path, *, shared: bool
+) -> None:
+    """The disk was full at the end of the round before."""
+    with Ledger.open(tmp_path) as ledger:
+        with contextlib.ExitStack() as full, ledger.record("m", shared=shared) as record:
+            full.enter_context(injected(Nth(1, errno.ENOSPC)))
+            with pytest.raises(StorageError):
+                record.stood("dr", objects=0, behind=0)
+        with ledger.record("m", shared=shared) as record:
+            record.stood("dr", objects=0, behind=0)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_lease_that_a_thread_of_this_process_works_under_is_respected(
+    tmp_path: Path, *, shared: bool
+) -> None:
+    with (
+        Ledger.open(tmp_path) as first,
+        Ledger.open(tmp_path) as second,
+        first.record("m", shared=shared),
+        pytest.raises(BusyError),
+        second.record("m"),
+    ):
+        pass
 
 
 def test_a_process_id_used_again_is_another_process(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The ledger remembers what was seen, packed and delivered, and what went wrong."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from mlarchive.errors import ConflictError, DamageError, UnavailableError, Unsup
 from mlarchive.records import Address, Loss
 from mlarchive.registries.base import Ref
 from mlarchived.ledger import Delivery, Ledger, Record
-from mlarchived.ledger.ledger import FILE_NAME
+from mlarchived.ledger.ledger import FILE_NAME, Known
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble
 
 WINE = Address(origin="prod", kind="models", name="wine/ü%#", version="1")
@@ -21,6 +21,12 @@ LOOK = Marks(content="c1", state="s1")
 IDS = Ids(content="C1", state="S1")
 GIVEN = Delivery(given=IDS, held=IDS, at="dr#models/wine/1")
 CONFLICT = ConflictError("taken")
+
+
+def known(ledger: Ledger, mirror: str = "m") -> Mapping[Address, Known]:
+    """All that a mirror's ledger knows."""
+    pages = list(ledger.addresses(mirror, 1))
+    return ledger.known_of(mirror, [address for page in pages for address in page])
 
 
 @pytest.fixture
@@ -36,16 +42,29 @@ def record(ledger: Ledger) -> Iterator[Record]:
         yield record
 
 
+def test_a_digest_that_was_seen_last_spares_the_writing_and_another_does_not(
+    ledger: Ledger, record: Record
+) -> None:
+    record.looked([REF], "a")
+    record.looked([], "a")
+    assert known(ledger)[WINE].gone_at == 0
+    record.looked([], "b")
+    assert known(ledger)[WINE].gone_at > 0
+    record.looked([REF])
+    record.looked([], "b")
+    assert known(ledger)[WINE].gone_at > 0
+
+
 def test_an_object_that_was_looked_at_is_known_by_its_marks(ledger: Ledger, record: Record) -> None:
     assert record is not None
-    (known,) = ledger.known("m").values()
-    assert (known.seen, known.packed, known.trouble) == (LOOK, None, None)
-    assert list(ledger.known("m")) == [WINE]
+    (wine,) = known(ledger).values()
+    assert (wine.seen, wine.packed, wine.trouble) == (LOOK, None, None)
+    assert list(known(ledger)) == [WINE]
 
 
 def test_mirrors_know_nothing_of_each_other(ledger: Ledger, record: Record) -> None:
     record.packed(WINE, LOOK, IDS, ())
-    assert ledger.known("another") == {}
+    assert known(ledger, "another") == {}
 
 
 def test_what_was_packed_and_delivered_outlives_the_process(tmp_path: Path) -> None:
@@ -54,20 +73,20 @@ def test_what_was_packed_and_delivered_outlives_the_process(tmp_path: Path) -> N
         record.packed(WINE, LOOK, IDS, (Loss(record="run", field="x", why="y"),))
         record.delivered(WINE, "dr", GIVEN)
     with Ledger.open(tmp_path) as ledger:
-        known = ledger.known("m")[WINE]
-    assert known.packed == Packed(marks=LOOK, ids=IDS)
-    assert known.delivered == {"dr": Delivered(given=IDS, ids=IDS)}
+        wine = known(ledger)[WINE]
+    assert wine.packed == Packed(marks=LOOK, ids=IDS)
+    assert wine.delivered == {"dr": Delivered(given=IDS, ids=IDS)}
 
 
 def test_a_failure_that_waiting_does_not_mend_is_a_strike(ledger: Ledger, record: Record) -> None:
     record.delivery_failed(WINE, "dr", CONFLICT)
     record.delivery_failed(WINE, "dr", CONFLICT)
-    assert ledger.known("m")[WINE].delivered["dr"].trouble == Trouble(sentence="taken", strikes=2)
+    assert known(ledger)[WINE].delivered["dr"].trouble == Trouble(sentence="taken", strikes=2)
 
 
 def test_a_failure_that_waiting_mends_is_no_strike(ledger: Ledger, record: Record) -> None:
     record.read_failed(WINE, UnavailableError("asleep"))
-    assert ledger.known("m")[WINE].trouble == Trouble(sentence="asleep", strikes=0)
+    assert known(ledger)[WINE].trouble == Trouble(sentence="asleep", strikes=0)
 
 
 def test_success_ends_trouble(ledger: Ledger, record: Record) -> None:
@@ -75,16 +94,16 @@ def test_success_ends_trouble(ledger: Ledger, record: Record) -> None:
     record.delivery_failed(WINE, "dr", CONFLICT)
     record.packed(WINE, LOOK, IDS, ())
     record.delivered(WINE, "dr", GIVEN)
-    known = ledger.known("m")[WINE]
-    assert known.trouble is None
-    assert known.delivered["dr"].trouble is None
+    wine = known(ledger)[WINE]
+    assert wine.trouble is None
+    assert wine.delivered["dr"].trouble is None
     assert ledger.troubles("m") == []
 
 
 def test_trouble_keeps_what_the_target_already_holds(ledger: Ledger, record: Record) -> None:
     record.delivered(WINE, VAULT, GIVEN)
     record.delivery_failed(WINE, VAULT, CONFLICT)
-    assert ledger.known("m")[WINE].delivered[VAULT].ids == IDS
+    assert known(ledger)[WINE].delivered[VAULT].ids == IDS
 
 
 def test_a_change_at_the_source_forgets_strikes(ledger: Ledger, record: Record) -> None:
@@ -101,16 +120,16 @@ def test_what_is_gone_from_the_source_has_no_trouble_but_is_remembered(
     record.delivery_failed(WINE, "dr", CONFLICT)
     record.looked([replace(REF, address=BEER)])
     assert ledger.troubles("m") == []
-    assert set(ledger.known("m")) == {WINE, BEER}
+    assert set(known(ledger)) == {WINE, BEER}
 
 
 def test_what_was_passed_over_is_remembered_until_it_is_delivered(
     ledger: Ledger, record: Record
 ) -> None:
     record.passed_over(WINE, "dr", IDS)
-    assert ledger.known("m")[WINE].delivered["dr"].passed_over == IDS
+    assert known(ledger)[WINE].delivered["dr"].passed_over == IDS
     record.delivered(WINE, "dr", GIVEN)
-    assert ledger.known("m")[WINE].delivered["dr"].passed_over is None
+    assert known(ledger)[WINE].delivered["dr"].passed_over is None
 
 
 def test_a_mirror_that_is_behind_keeps_its_last_success(ledger: Ledger, record: Record) -> None:
@@ -137,7 +156,7 @@ def test_a_round_that_saw_nothing_changes_no_counts(ledger: Ledger, record: Reco
 
 def test_looking_leaves_no_trace(tmp_path: Path) -> None:
     with Ledger.look(tmp_path / "state") as ledger:
-        assert ledger.known("m") == {}
+        assert known(ledger) == {}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 from mlarchive.records import File
 from mlarchive.registries.mlflow.environments import environments, flavors
-from mlarchive.registries.mlflow.folders import Listed
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.mlflow.listed import Listed
 
 
 class Shelf:

@@ -22,12 +22,17 @@ def version(number: int, **tags: str) -> ModelVersion:
 
 
 def place(
-    *present: ModelVersion, wanted: str = "3", given: int = 0, policy: WritePolicy | None = None
+    *present: ModelVersion,
+    wanted: str = "3",
+    given: int = 0,
+    alike: frozenset[int] = frozenset(),
+    policy: WritePolicy | None = None,
 ) -> Place:
     return place_version(
         "wine",
         wanted,
         present,
+        alike=alike,
         given=given,
         origin=OURS,
         content_id="c1",
@@ -103,3 +108,9 @@ def test_a_mark_is_never_state() -> None:
     tags = {marks.ORIGIN: "x", marks.HIGHEST: "3", "mlflow.x": "y"}
 
     assert marks.state_tags(tags) == {"mlflow.x": "y"}
+
+
+def test_a_version_of_another_tool_with_the_same_content_is_taken_over() -> None:
+    assert place(version(3), alike=frozenset({3})).how == "held"
+    with pytest.raises(ConflictError, match="something else"):
+        place(version(3))

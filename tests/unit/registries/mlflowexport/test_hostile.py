@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mlarchive.errors import DamageError, MlarchiveError, NotFoundError
+from mlarchive.registries import jsondocuments
 from mlarchive.registries.base import Selector
-from mlarchive.registries.mlflowexport import documents
 from tests.support.exports import ALL, FIRST, MODEL, addressed, copied, edit, named, registry
 
 
@@ -96,7 +96,7 @@ def test_a_link_in_place_of_a_folder_or_document_is_refused(place: str, tmp_path
     folder = copied(ALL, tmp_path / "all")
     (folder / place).rename(tmp_path / "elsewhere")
     (folder / place).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DamageError, match="is a symbolic link, and exports have none"):
+    with pytest.raises(DamageError, match="is a symbolic link, and"):
         read_all(folder)
 
 
@@ -135,7 +135,7 @@ def test_a_source_that_leads_out_of_the_artifacts_brings_no_files(tmp_path: Path
 
 
 def test_a_huge_document_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "LONGEST", 1 << 10)
+    monkeypatch.setattr(jsondocuments, "LONGEST", 1 << 10)
     folder = copied(MODEL / FIRST, tmp_path / "run")
     with pytest.raises(DamageError, match=r"run\.json has more than 0 MiB, and is not read"):
         read_all(folder)

@@ -1,0 +1,56 @@
+"""`mlarchived install-units`: the units of systemd in their places."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlarchived.cli.screen import Screen
+
+SUMMARY = "put the units of systemd in their places"
+DESCRIPTION = """\
+Writes mlarchived.service, mlarchived@.service (one service for each /etc/mlarchived/NAME.toml), the
+timers for machines that run `once` and `tend` instead, a user and its folders, with the path of
+this very program. Run again it brings them up to date; files of others are never replaced."""
+EPILOG = """\
+example:
+  sudo mlarchived install-units
+  sudo systemd-sysusers && sudo systemd-tmpfiles --create && sudo systemctl daemon-reload
+  sudo systemctl enable --now mlarchived
+
+  mlarchived install-units --root image --program /opt/mlarchive/bin/mlarchived --air-gap"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what this verb alone understands."""
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), metavar="DIR", help="what stands for / (default: /)"
+    )
+    parser.add_argument(
+        "--program",
+        type=Path,
+        default=Path(sys.executable).with_name("mlarchived"),
+        metavar="FILE",
+        help="the program that the units start (default: this one)",
+    )
+    parser.add_argument(
+        "--air-gap", action="store_true", help="take all network away from the service"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and change nothing"
+    )
+
+
+def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
+    """Write them."""
+    from mlarchived.installing import install
+
+    del environment
+    done = install(
+        options.root, options.program.absolute(), air_gap=options.air_gap, dry_run=options.dry_run
+    )
+    word = "would be " if options.dry_run else ""
+    for file in done:
+        screen.tell(file)
+        screen.say(f"{word}{file.outcome}: {file.path}")
+    return 0

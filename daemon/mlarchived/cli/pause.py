@@ -1,0 +1,54 @@
+"""`mlarchived pause`: let the service leave a mirror alone."""
+
+import argparse
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from mlarchived.cli.directing import add_mirror
+from mlarchived.cli.screen import Screen
+from mlarchived.configfile import read_config
+from mlarchived.ledger import Ledger
+from mlarchived.mirrors import chosen, resolve
+
+SUMMARY = "let the service leave a mirror alone"
+DESCRIPTION = """\
+Nothing is done for the mirror by `mlarchived run` until `mlarchived resume`, also after a
+restart; a step at hand ends first. What is dropped is still taken into its vault. `mlarchived
+once` does not ask. Works whether a service runs or not."""
+EPILOG = """\
+example:
+  mlarchived pause models --why "the clinic moves its server"
+  mlarchived resume models"""
+
+
+class Paused(Struct, frozen=True, kw_only=True, tag_field="event", tag="paused"):
+    """A mirror is paused, for a program.
+
+    Attributes:
+        mirror: Its name.
+        why: Why; "" if it works again.
+    """
+
+    mirror: str
+    why: str
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what this verb alone understands."""
+    add_mirror(parser)
+    parser.add_argument(
+        "--why", default="paused by a person", help="for others to read in `status`"
+    )
+
+
+def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
+    """Pause it."""
+    del environment
+    setting = resolve(read_config(options.config))
+    with Ledger.open(setting.state) as ledger:
+        for job in chosen(setting, options.mirror):
+            ledger.pause(job.name, options.why)
+            screen.tell(Paused(mirror=job.name, why=options.why))
+            screen.say(f"{job.name}: paused")
+    return 0

@@ -1,0 +1,53 @@
+"""`mlarchived retry`: give objects that are set aside another chance."""
+
+import argparse
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from mlarchived.cli.directing import add_mirror, hurry
+from mlarchived.cli.screen import Screen, plural
+from mlarchived.configfile import read_config
+from mlarchived.ledger import Ledger
+from mlarchived.mirrors import chosen, resolve
+
+SUMMARY = "give objects that are set aside another chance"
+DESCRIPTION = """\
+Forgets failures and what targets passed over, of all objects or of those that a pattern names. A
+running service tries them at once, else the next `mlarchived once` does."""
+EPILOG = """\
+example:
+  mlarchived retry models --object 'lab#models/wine/*'"""
+
+
+class Forgiven(Struct, frozen=True, kw_only=True, tag_field="event", tag="forgiven"):
+    """Objects get another chance, for a program.
+
+    Attributes:
+        mirror: The mirror's name.
+        objects: How many.
+    """
+
+    mirror: str
+    objects: int
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what this verb alone understands."""
+    add_mirror(parser)
+    parser.add_argument(
+        "--object", default="", metavar="PATTERN", help="only objects with such an address"
+    )
+
+
+def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
+    """Forgive them."""
+    del environment
+    setting = resolve(read_config(options.config))
+    with Ledger.open(setting.state) as ledger:
+        for job in chosen(setting, options.mirror):
+            count = ledger.forgive(job.name, options.object)
+            screen.tell(Forgiven(mirror=job.name, objects=count))
+            screen.say(f"{job.name}: {plural(count, 'object')} may be tried again")
+    hurry(setting, options.mirror)
+    return 0

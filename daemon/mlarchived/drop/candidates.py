@@ -1,0 +1,101 @@
+"""What lies in a drop folder, and what of it is nobody's business: hidden and unfinished names."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from mlarchive.fsops import explaining
+
+CLAIMS = ".mlarchived"
+"""The folder within a drop folder where claimed things are while they are worked on."""
+
+QUARANTINE = "quarantine"
+"""The folder within a drop folder for what was refused."""
+
+LEFT = "taken-with-losses"
+"""The folder within a drop folder for what was taken, but for something that is kept in it."""
+
+MARKER = ".done"
+"""`NAME.done` beside NAME says that NAME is complete."""
+
+MANIFEST = "mlarchive.toml"
+"""Names the model that a folder holds."""
+
+PACKAGE = ".mlpkg"
+
+_UNFINISHED = (".tmp", ".part", ".filepart")
+_PLACES = re.compile(r"\{(name|version)\}")
+
+Kind: TypeAlias = Literal["package", "folder", "other"]
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """Something that was dropped.
+
+    Attributes:
+        path: Where it lies.
+        relative: Its path in the drop folder.
+        kind: What it is at first sight.
+    """
+
+    path: Path
+    relative: str
+    kind: Kind
+
+    @property
+    def marker(self) -> Path:
+        """The file beside it that says that it is complete."""
+        return self.path.with_name(self.path.name + MARKER)
+
+
+def candidates(folder: Path, pattern: str) -> Iterator[Candidate]:
+    """What lies in a drop folder, sorted by name.
+
+    Args:
+        folder: The drop folder.
+        pattern: Of the paths of model folders, such as `{name}/{version}`; "" for none.
+
+    Raises:
+        MlarchiveError: It is not there, or may not be read.
+    """
+    depth = pattern.count("/") + 1
+    with explaining(folder, "read"):
+        yield from _below(folder, folder, depth)
+
+
+def named(relative: str, pattern: str) -> Mapping[str, str] | None:
+    """The name and version that a path says by a pattern; None if it does not fit."""
+    parts = re.split(_PLACES, pattern)
+    expression = "".join(
+        f"(?P<{part}>[^/]+)" if number % 2 else re.escape(part) for number, part in enumerate(parts)
+    )
+    found = re.fullmatch(expression, relative) if pattern else None
+    return found.groupdict() if found else None
+
+
+def _below(top: Path, folder: Path, depth: int) -> Iterator[Candidate]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = Path(entry.path)
+        if _is_passed_over(entry.name, top=folder == top):
+            continue
+        if not entry.is_dir(follow_symlinks=False):
+            is_package = entry.is_file(follow_symlinks=False) and entry.name.endswith(PACKAGE)
+            yield _candidate(top, path, "package" if is_package else "other")
+        elif depth > 1 and not (path / MANIFEST).is_file():
+            yield from _below(top, path, depth - 1)
+        else:
+            yield _candidate(top, path, "folder")
+
+
+def _candidate(top: Path, path: Path, kind: Kind) -> Candidate:
+    return Candidate(path=path, relative=path.relative_to(top).as_posix(), kind=kind)
+
+
+def _is_passed_over(name: str, *, top: bool) -> bool:
+    if name.startswith(".") or name.endswith((*_UNFINISHED, MARKER)):
+        return True
+    return top and name in {QUARANTINE, LEFT}

@@ -1,0 +1,157 @@
+"""Claims: a thing is taken out of everybody's reach by renaming it, and worked on there.
+
+A claim is a folder `.mlarchived/TOKEN/`: `path` says where the thing was, `thing/` holds it. The
+token is its name in the ledger, so that what was done before a crash is not counted twice.
+"""
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from mlarchive import fsops
+from mlarchive.errors import MlarchiveError
+from mlarchived.drop.candidates import CLAIMS, LEFT, MARKER, QUARANTINE, Candidate
+
+_REASON = ".reason.txt"
+_PATH = "path"
+_THING = "thing"
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """Something that was claimed.
+
+    Attributes:
+        token: Names the claim.
+        folder: Holds the thing.
+        relative: The path that it had in the drop folder.
+    """
+
+    token: str
+    folder: Path
+    relative: str
+
+    @property
+    def path(self) -> Path:
+        """Where the thing is now."""
+        return self.folder / _THING / self.relative.rpartition("/")[2]
+
+    @property
+    def marker(self) -> Path:
+        """Where its marker is now, if it had one."""
+        return self.path.with_name(self.path.name + MARKER)
+
+
+def claim(drop: Path, candidate: Candidate) -> Claim | None:
+    """Take a thing out of everybody's reach; None if somebody else was faster.
+
+    Raises:
+        MlarchiveError: The folder may not be written.
+    """
+    token = f"{time.time_ns():x}-{secrets.token_hex(4)}"
+    made = Claim(token=token, folder=drop / CLAIMS / token, relative=candidate.relative)
+    # What a power cut takes of a claim, or brings back, is found again and noted once.
+    fsops.make_folder(made.path.parent, durable=False)
+    with fsops.atomic_file(made.folder / _PATH, durable=False) as file:
+        file.write(msgspec.json.encode(made.relative))
+    with fsops.explaining(candidate.path, "move"):
+        # The marker goes first: a thing that is claimed is never without it.
+        with contextlib.suppress(FileNotFoundError):
+            fsops.publish(candidate.marker, made.marker, durable=False)
+        try:
+            fsops.publish(candidate.path, made.path, durable=False)
+        except FileNotFoundError:
+            fsops.remove(made.folder)
+            return None
+    return made
+
+
+def set_apart_in(drop: Path) -> list[Path]:
+    """What was refused and lies in quarantine still."""
+    folder = drop / QUARANTINE
+    if not folder.is_dir():
+        return []
+    with fsops.explaining(folder, "read"):
+        reasons = [path for path in folder.iterdir() if path.name.endswith(_REASON)]
+    things = (path.with_name(path.name.removesuffix(_REASON)) for path in reasons)
+    return sorted(thing for thing in things if os.path.lexists(thing))
+
+
+def claims(drop: Path, *, clearing: bool = True) -> Iterator[Claim]:
+    """What was claimed and is not done with, the oldest first.
+
+    Args:
+        drop: The drop folder.
+        clearing: Whether a claim that came to nothing is removed.
+    """
+    folder = drop / CLAIMS
+    if not folder.is_dir():
+        return
+    for place in sorted(folder.iterdir()):
+        found = _found(place)
+        if found is None:
+            if clearing:
+                fsops.remove(place)
+        else:
+            yield found
+
+
+def done(claim: Claim) -> None:
+    """Remove what was taken: the vault and the ledger have it."""
+    fsops.remove(claim.folder, durable=False)
+
+
+def set_apart(drop: Path, claim: Claim, error: MlarchiveError) -> Path:
+    """Put what was refused into quarantine, with the reason beside it; where it is now."""
+    hint = f"\n{error.hint}" if error.hint else ""
+    return _put(drop / QUARANTINE, claim, f"{error.message}{hint}\n({error.code})\n")
+
+
+def leave(drop: Path, claim: Claim, losses: str) -> Path:
+    """Keep what was taken, because something in it could not be carried; where it is now."""
+    return _put(drop / LEFT, claim, losses)
+
+
+def _put(folder: Path, claim: Claim, why: str) -> Path:
+    fsops.make_folder(folder)
+    place = _free(folder, claim.path.name)
+    # The reason comes first: nothing lies there without one.
+    with fsops.atomic_file(place.with_name(place.name + _REASON)) as file:
+        file.write(why.encode("utf-8", "replace"))
+    with fsops.explaining(place, "write"):
+        if os.path.lexists(claim.marker):
+            fsops.publish(claim.marker, place.with_name(place.name + MARKER))
+        fsops.publish(claim.path, place)
+    fsops.remove(claim.folder)
+    return place
+
+
+def _free(folder: Path, name: str) -> Path:
+    """A path that nothing has yet; what comes later does not replace what came before.
+
+    A reason alone is of an earlier try, which failed before the thing was put beside it.
+    """
+    place, number = folder / name, 2
+    while os.path.lexists(place):
+        place, number = folder / f"{name}~{number}", number + 1
+    return place
+
+
+def _found(place: Path) -> Claim | None:
+    """The claim in a folder; None if nothing is in it (any more)."""
+    things = place / _THING
+    names = [thing.name for thing in things.iterdir()] if things.is_dir() else []
+    inside = [name for name in names if not name.endswith(MARKER)]
+    if not inside:
+        return None
+    try:
+        relative = msgspec.json.decode((place / _PATH).read_bytes(), type=str)
+    except (FileNotFoundError, msgspec.DecodeError):
+        # A power cut can take the path; the thing is there all the same.
+        relative = inside[0]
+    return Claim(token=place.name, folder=place, relative=relative)

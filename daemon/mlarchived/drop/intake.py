@@ -1,0 +1,256 @@
+"""Taking in what was dropped: claimed when it is complete, checked, kept in the vault, noted.
+
+The laws, each with a test: nothing that is still written is taken; what is taken is kept and
+noted before it is removed; what is refused lies in quarantine with its reason; whatever happens
+to one thing, the others are taken.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from mlarchive.errors import (
+    Interrupted,
+    MissingChunksError,
+    MlarchiveError,
+    StorageError,
+    UnsupportedError,
+)
+from mlarchive.registries.opening import packing_time
+from mlarchive.trust import Trust
+from mlarchive.vault import Kept, Vault
+from mlarchived.defects import contained
+from mlarchived.drop import claims, raw
+from mlarchived.drop.candidates import PACKAGE, candidates
+from mlarchived.drop.claims import Claim
+from mlarchived.drop.markers import check_marker, is_complete, read_marker
+from mlarchived.drop.rules import DropRules
+from mlarchived.drop.stillness import Stillness
+from mlarchived.events import Ended, Outcome, Report
+from mlarchived.ledger import Dropped, LeaseLostError, Record
+from mlarchived.stopping import Stopping
+from mlarchived.views import VAULT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FATAL = (LeaseLostError, Interrupted, StorageError)
+"""What ends a pass: the next thing would meet it too."""
+
+
+class Pass(Struct, frozen=True, kw_only=True):
+    """What came of one look at a drop folder.
+
+    Attributes:
+        pending: What is there that may still be written.
+    """
+
+    pending: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What one look at a drop folder needs.
+
+    Attributes:
+        environment: Where registries' clients look for settings.
+        vault: Keeps what is taken.
+        record: The pen in the ledger.
+        report: Takes what happens.
+        trust: Whom to believe; everybody if None.
+    """
+
+    environment: Mapping[str, str]
+    vault: Vault
+    record: Record
+    report: Report
+    trust: Trust | None = None
+
+
+class Intake:
+    """Takes in what lies in the drop folder of one mirror; for one thread."""
+
+    def __init__(
+        self,
+        mirror: str,
+        rules: DropRules,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Remember nothing yet.
+
+        Args:
+            mirror: The mirror's name.
+            rules: How the folder is read.
+            clock: Seconds on a clock that is never set.
+        """
+        self._mirror = mirror
+        self._rules = rules
+        self._stillness = Stillness(rules.settle, clock)
+
+    def look(self, means: Means, stopping: Stopping) -> Pass:
+        """Claim what is complete, and take in all that is claimed.
+
+        Raises:
+            Interrupted: The process was asked to stop.
+            StorageError: The disk is full or fails; what is claimed stays so.
+            MlarchiveError: The folder cannot be read or written.
+        """
+        work = _Work(self._mirror, self._rules, means)
+        self._claim(work, stopping)
+        self._take(work, stopping)
+        self._stillness.keep(work.pending)
+        return Pass(pending=tuple(work.pending.values()))
+
+    def _claim(self, work: "_Work", stopping: Stopping) -> None:
+        for candidate in candidates(self._rules.folder, self._rules.pattern):
+            stopping.check()
+            try:
+                stood = self._stillness.stood(candidate.path)
+            except OSError:
+                continue
+            if stood or is_complete(candidate):
+                if claimed := claims.claim(self._rules.folder, candidate):
+                    self._stillness.moved(candidate.path, claimed.path)
+            else:
+                work.pending[candidate.path] = candidate.relative
+
+    def _take(self, work: "_Work", stopping: Stopping) -> None:
+        """Take in what is claimed; again for what leans on something that came just now."""
+        outstanding = list(claims.claims(self._rules.folder))
+        while outstanding:
+            left = []
+            for claim in outstanding:
+                stopping.check()
+                if work.take(claim, self._has_stood) == "waiting":
+                    left.append(claim)
+            if len(left) == len(outstanding):
+                break
+            outstanding = left
+
+    def _has_stood(self, claim: Claim) -> bool:
+        return self._stillness.stood(claim.path)
+
+
+class _Work:
+    """One look's means, and what it finds unfinished."""
+
+    def __init__(self, mirror: str, rules: DropRules, means: Means) -> None:
+        self._mirror = mirror
+        self._rules = rules
+        self._means = means
+        self.pending: dict[Path, str] = {}
+
+    def take(self, claim: Claim, has_stood: Callable[[Claim], bool]) -> str:
+        """Take in a claim: `taken`, `refused`, `waiting` for another package, or `unfinished`."""
+        began = time.monotonic()
+        try:
+            with contained():
+                kept, losses = self._kept(claim)
+        except _FATAL:
+            raise
+        except MissingChunksError as error:
+            self._tell(claim, "wait", error.message)
+            return "waiting"
+        except MlarchiveError as error:
+            # It looked complete and is not: perhaps somebody writes it still.
+            if not has_stood(claim):
+                self.pending[claim.path] = claim.relative
+                return "unfinished"
+            self._refuse(claim, error)
+            return "refused"
+        for one in kept:
+            self._tell(claim, "taken", f"from {claim.relative}", one, time.monotonic() - began)
+        self._note(claim, "taken", kept)
+        if losses:
+            claims.leave(self._rules.folder, claim, "".join(f"{loss}\n" for loss in losses))
+        else:
+            claims.done(claim)
+        return "taken"
+
+    def _kept(self, claim: Claim) -> tuple[list[Kept], list[str]]:
+        """Keep what was claimed in the vault, whole; and what of it could not be carried."""
+        if claim.path.is_symlink() or not (claim.path.is_dir() or claim.path.is_file()):
+            raise UnsupportedError(f"{claim.relative} is a link, or no file and no folder")
+        if claim.path.is_dir():
+            if self._means.trust:
+                raise UnsupportedError(
+                    f"{claim.relative} is not signed, and the mirror takes nothing else",
+                    hint="pack it, sign the package, and drop that",
+                )
+            return self._packed(claim)
+        if not claim.path.name.endswith(PACKAGE):
+            raise UnsupportedError(
+                f"{claim.relative} is no package", hint=f"names of packages end in {PACKAGE}"
+            )
+        marker = read_marker(claim.marker)
+        if marker:
+            check_marker(marker, claim.path)
+        self._means.record.check()
+        return [self._means.vault.take(claim.path, trust=self._means.trust)], []
+
+    def _packed(self, claim: Claim) -> tuple[list[Kept], list[str]]:
+        kept, losses = [], []
+        origin = f"drop:{self._mirror}"
+        when = packing_time(self._means.environment)
+        with raw.opened(
+            claim.path, claim.relative, self._rules.pattern, origin, self._means.environment
+        ) as snapshots:
+            for snapshot in snapshots:
+                self._means.record.check()
+                one = self._means.vault.add(snapshot, packed_at=when)
+                with self._means.vault.open_package(one) as package:
+                    package.verify(full=True)
+                losses += [f"{loss.record}, {loss.field}: {loss.why}" for loss in snapshot.losses]
+                kept.append(one)
+        return kept, losses
+
+    def _refuse(self, claim: Claim, error: MlarchiveError) -> None:
+        self._note(claim, "quarantined", [], error.message)
+        place = claims.set_apart(self._rules.folder, claim, error)
+        self._means.report(
+            Ended(
+                mirror=self._mirror,
+                object=claim.relative,
+                target=VAULT,
+                outcome="quarantined",
+                reason=error.message,
+                hint=f"it lies in {place}, with the reason beside it",
+                code=error.code,
+                exit_status=error.exit_status,
+            )
+        )
+
+    def _note(self, claim: Claim, outcome: Outcome, kept: list[Kept], reason: str = "") -> None:
+        self._means.record.dropped(
+            Dropped(
+                token=claim.token,
+                name=claim.relative,
+                outcome=outcome,
+                packages=len(kept),
+                bytes=sum(one.size for one in kept),
+                reason=reason,
+            )
+        )
+
+    def _tell(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        reason: str,
+        kept: Kept | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        self._means.report(
+            Ended(
+                mirror=self._mirror,
+                object=str(kept.address) if kept else claim.relative,
+                target=VAULT,
+                outcome=outcome,
+                reason=reason,
+                bytes=kept.size if kept else 0,
+                seconds=round(seconds, 3),
+            )
+        )

@@ -1,0 +1,81 @@
+"""`NAME.done`: the sender's word that NAME is complete, with its size and digest if it likes.
+
+Empty, or JSON: `{"size": BYTES, "sha256": "HEX"}`, either alone or both.
+"""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from mlarchive.errors import DamageError, MlarchiveError
+from mlarchive.fsops import explaining
+from mlarchive.package.tail import stated_package_id
+from mlarchived.drop.candidates import Candidate
+
+_LONGEST = 4096
+
+
+class Marker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a marker says of a file.
+
+    Attributes:
+        size: In bytes; -1 if it does not say.
+        sha256: Lower-case hex; "" if it does not say.
+    """
+
+    size: int = -1
+    sha256: str = ""
+
+
+def read_marker(path: Path) -> Marker | None:
+    """What a marker says; None if there is none.
+
+    Raises:
+        DamageError: It is not as it should be.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LONGEST)
+    except FileNotFoundError:
+        return None
+    if not raw.strip():
+        return Marker()
+    try:
+        return msgspec.json.decode(raw, type=Marker)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamageError(
+            f"{path.name} is neither empty nor as it should be: {error}",
+            hint='write {"size": BYTES, "sha256": "HEX"}, or nothing',
+        ) from error
+
+
+def check_marker(marker: Marker, file: Path) -> None:
+    """Compare a file with what its marker says.
+
+    Raises:
+        DamageError: It is another.
+    """
+    with explaining(file, "read"):
+        size = file.stat().st_size
+    if marker.size not in {-1, size}:
+        raise DamageError(f"{file.name} has {size} bytes, and its marker says {marker.size}")
+    if marker.sha256:
+        with explaining(file, "read"), file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if digest != marker.sha256.lower():
+            raise DamageError(f"{file.name} has the SHA-256 {digest}, not the one of its marker")
+
+
+def is_complete(candidate: Candidate) -> bool:
+    """Whether something says of itself that it is complete: its marker, or a package's end."""
+    try:
+        marker = read_marker(candidate.marker)
+        if candidate.kind == "package":
+            if marker and marker.size not in {-1, candidate.path.stat().st_size}:
+                return False
+            stated_package_id(candidate.path)
+        return marker is not None or candidate.kind == "package"
+    except (MlarchiveError, OSError):
+        return False

@@ -1,0 +1,114 @@
+"""Raw material: a folder that was dropped, as the snapshots of what is in it.
+
+Recognised, in this order: a folder with `mlarchive.toml`; one whose path fits the pattern; what
+another tool wrote, if its registry can read it.
+"""
+
+import contextlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from mlarchive.errors import ConfigError, NotFoundError, UnsupportedError
+from mlarchive.fsops import explaining
+from mlarchive.registries.base import Selector, Source
+from mlarchive.registries.directory import DirectoryRegistry, labelled
+from mlarchive.registries.locator import Locator
+from mlarchive.registries.opening import SCHEMES, open_source
+from mlarchive.snapshot import Snapshot
+from mlarchived import strict
+from mlarchived.drop.candidates import MANIFEST, named
+
+_TOOLS = tuple(scheme for scheme in ("innereye", "mlflow-export") if scheme in SCHEMES)
+"""Schemes of folders that other tools write."""
+
+
+class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `mlarchive.toml` says of the folder that it lies in.
+
+    Attributes:
+        name: Of the model.
+        version: Of the model.
+        description: For people.
+        tags: For people and programs.
+    """
+
+    name: str
+    version: str
+    description: str = ""
+    tags: dict[str, str] = {}
+
+
+@contextlib.contextmanager
+def opened(
+    folder: Path, relative: str, pattern: str, origin: str, environment: Mapping[str, str]
+) -> Iterator[Iterator[Snapshot]]:
+    """What a folder holds, object by object; to be read within the block.
+
+    Args:
+        folder: Where it lies now.
+        relative: The path that it had in the drop folder.
+        pattern: Of paths that say a name and a version.
+        origin: What its objects are said to come from.
+        environment: Where registries' clients look for settings.
+
+    Raises:
+        ConfigError: Its `mlarchive.toml` is wrong.
+        UnsupportedError: It is nothing that can be taken.
+        MlarchiveError: It cannot be read.
+    """
+    manifest = _manifest(folder, relative, pattern)
+    if manifest:
+        with DirectoryRegistry(folder, origin=origin) as registry:
+            yield (
+                labelled(
+                    snapshot,
+                    name=manifest.name,
+                    version=manifest.version,
+                    description=manifest.description,
+                    tags=manifest.tags,
+                )
+                for snapshot in _all(registry)
+            )
+        return
+    for scheme in _TOOLS:
+        locator = Locator(scheme=scheme, registry=str(folder))
+        with open_source(locator, origin=origin, environment=environment) as source:
+            if _reads(source):
+                yield _all(source)
+                return
+    raise UnsupportedError(
+        f"{relative} is nothing that can be taken: it has no {MANIFEST}, and is no folder of"
+        " mlflow-export-import or InnerEye",
+        hint=f"give it a {MANIFEST} with `name` and `version`, or the drop folder a `pattern`",
+    )
+
+
+def _manifest(folder: Path, relative: str, pattern: str) -> Manifest | None:
+    path = folder / MANIFEST
+    if path.is_symlink() or not path.is_file():
+        found = named(relative, pattern)
+        return Manifest(name=found["name"], version=found.get("version", "1")) if found else None
+    with explaining(path, "read"):
+        raw = path.read_bytes()
+    try:
+        return strict.decode(tomllib.loads(raw.decode()), Manifest)
+    except strict.Fault as fault:
+        where = ".".join(str(part) for part in fault.place)
+        raise ConfigError(f"{relative}/{MANIFEST}: {where}: {fault.sentence}") from fault
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{relative}/{MANIFEST} is not valid TOML: {error}") from error
+
+
+def _reads(source: Source) -> bool:
+    try:
+        return next(iter(source.changes(Selector())), None) is not None
+    except NotFoundError:
+        return False
+
+
+def _all(source: Source) -> Iterator[Snapshot]:
+    for ref in source.changes(Selector()):
+        yield source.read(ref.address)

@@ -1,0 +1,74 @@
+"""One look at a drop folder, with all that it takes: the lease, the ledger, the vault."""
+
+from mlarchive import fsops
+from mlarchive.vault import Vault
+from mlarchived.drop.intake import Intake, Means, Pass
+from mlarchived.drop.stillness import READINGS
+from mlarchived.events import Ended
+from mlarchived.ledger import Ledger
+from mlarchived.mirrors import MirrorJob
+from mlarchived.once import Circumstances
+from mlarchived.room import trust_of
+from mlarchived.views import VAULT
+
+_LOOKS = 3 * READINGS
+"""So often what may still be written is looked at, however long a look takes."""
+
+
+def receive(job: MirrorJob, intake: Intake, around: Circumstances) -> Pass:
+    """Take in what is complete now.
+
+    Raises:
+        BusyError: Another process does.
+        MlarchiveError: As `Intake.look`.
+    """
+    assert job.drop  # noqa: S101  (mirrors without one are not asked)
+    assert job.vault  # noqa: S101  (a mirror with a drop folder has one)
+    fsops.make_folder(job.drop.folder)
+    with (
+        Ledger.open(around.state) as ledger,
+        ledger.record(f"drop:{job.name}") as record,
+        Vault.open(job.vault) as vault,
+    ):
+        means = Means(
+            environment=around.environment,
+            vault=vault,
+            record=record,
+            report=around.report,
+            trust=trust_of(job),
+        )
+        return intake.look(means, around.stopping)
+
+
+def receive_all(job: MirrorJob, around: Circumstances) -> None:
+    """Take in everything that is there, waiting until what may still be written stands still.
+
+    What changes all the time is waited for no longer than anything else.
+
+    Raises:
+        MlarchiveError: As `receive`.
+    """
+    assert job.drop  # noqa: S101  (mirrors without one are not asked)
+    intake = Intake(job.name, job.drop)
+    for look in range(_LOOKS):
+        if look:
+            around.stopping.wait(pause(job.drop.settle))
+            around.stopping.check()
+        pending = receive(job, intake, around).pending
+        if not pending:
+            break
+    for name in pending:
+        around.report(
+            Ended(
+                mirror=job.name,
+                object=name,
+                target=VAULT,
+                outcome="unsettled",
+                reason="it changes all the time: somebody may still be writing it",
+            )
+        )
+
+
+def pause(settle: float) -> float:
+    """Seconds between two looks at what may still be written."""
+    return settle / READINGS

@@ -1,0 +1,81 @@
+"""Hints that something happened in a drop folder. They may be lost; scans do not need them.
+
+Inotify does not see what other machines do on a network file system, so there scans are all.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+from mlarchived.drop.candidates import CLAIMS, LEFT, QUARANTINE
+
+if TYPE_CHECKING:
+    from watchdog.observers.api import BaseObserver
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "glusterfs", "lustre", "afs", "virtiofs")
+
+
+class Watch(FileSystemEventHandler):
+    """Watches one folder, as long as it is the same folder."""
+
+    def __init__(self, folder: Path, hint: Callable[[], object]) -> None:
+        """Watch nothing yet.
+
+        Args:
+            folder: The drop folder.
+            hint: Called when something happened in it; from another thread.
+        """
+        self._folder = folder
+        self._hint = hint
+        self._observer: BaseObserver | None = None
+        self._inode = -1
+
+    def arm(self) -> None:
+        """Watch the folder that is there now; to be called before each scan."""
+        inode = self._folder.stat().st_ino
+        if self._observer and self._observer.is_alive() and inode == self._inode:
+            return
+        self.close()
+        observer = Observer()
+        observer.schedule(self, str(self._folder), recursive=True)
+        observer.start()
+        self._observer, self._inode = observer, inode
+
+    def close(self) -> None:
+        """Watch no more."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Something happened; what our own work does is no news."""
+        if event.event_type in {"opened", "closed_no_write"}:
+            return
+        paths = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path or ""))
+        if any(path and not self._is_ours(Path(path)) for path in paths):
+            self._hint()
+
+    def _is_ours(self, path: Path) -> bool:
+        if not path.is_relative_to(self._folder):
+            return True
+        parts = path.relative_to(self._folder).parts
+        return not parts or parts[0] in {CLAIMS, QUARANTINE, LEFT}
+
+
+def is_remote(folder: Path) -> bool:
+    """Whether other machines may write to a folder without this one being told."""
+    best, kind = "", ""
+    real = os.path.realpath(folder)
+    for line in _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
+        before, _, after = line.partition(" - ")
+        mount = before.split()[4].encode().decode("unicode_escape")
+        inside = mount in {"/", real} or real.startswith(f"{mount}/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, after.split()[0]
+    return kind.startswith(_REMOTE)

@@ -1,0 +1,224 @@
+"""Messages to others: to webhooks when a worker fails and is well again, and a sign of life.
+
+That goes to an address which raises an alarm when it hears nothing. A thread sends; one address
+that does not answer delays nothing. What nobody took after several tries is counted
+(`messages_undelivered_total`) and given up.
+"""
+
+import queue
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from mlarchive.errors import ConfigError
+from mlarchive.fsops import explaining
+from mlarchived import durations
+from mlarchived.mirrors import Setting
+from mlarchived.monitoring.board import Board
+from mlarchived.service.happenings import Beat, Happening, RoundEnded
+
+_TRIES = 5
+_FIRST_PAUSE = 1.0
+_TIMEOUT = 10.0
+_MOST_WAITING = 1000
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """What a webhook is told, as JSON.
+
+    Attributes:
+        text: One sentence, which chat services show.
+        event: `failing` or `recovered`.
+        worker: `mirror:NAME/TARGET`, `drop:NAME` or `task:NAME`.
+        host: The machine's name.
+        at: When, ms since 1970 UTC.
+        error: Why it fails; "" if it is well again.
+        hint: What a person can do.
+        failing_for: Seconds for which it had failed, where it is well again.
+    """
+
+    text: str
+    event: str
+    worker: str
+    host: str
+    at: int
+    error: str = ""
+    hint: str = ""
+    failing_for: float = 0.0
+
+
+class _Parcel(Struct, frozen=True):
+    kind: str
+    url: str
+    body: bytes | None
+
+
+class Messenger:
+    """Sends; an `Observer`."""
+
+    def __init__(self, board: Board, environment: Mapping[str, str]) -> None:
+        """Begin with nobody to tell.
+
+        Args:
+            board: Where is counted what could not be delivered.
+            environment: Where `CREDENTIALS_DIRECTORY` is named.
+        """
+        self._board = board
+        self._environment = environment
+        self._webhooks: tuple[str, ...] = ()
+        self._heartbeat = ""
+        self._every = 60.0
+        self._last = -float("inf")
+        self._failing: dict[str, float] = {}
+        self._waiting: queue.Queue[_Parcel | None] = queue.Queue(_MOST_WAITING)
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    def configured(self, setting: Setting) -> None:
+        """Learn whom to tell.
+
+        Raises:
+            ConfigError: A secret is not where it should be, or is no address.
+        """
+        wanted = setting.config.monitoring
+        self._webhooks = tuple(secret_url(text, self._environment) for text in wanted.webhooks)
+        self._heartbeat = (
+            secret_url(wanted.heartbeat, self._environment) if wanted.heartbeat else ""
+        )
+        self._every = float(durations.seconds(wanted.heartbeat_every))
+        if (self._webhooks or self._heartbeat) and self._thread is None:
+            self._thread = threading.Thread(target=self._send_all, name="messenger", daemon=True)
+            self._thread.start()
+
+    def take(self, happening: Happening) -> None:
+        """Tell of failures and recoveries, once each; give a sign of life while all is well."""
+        if isinstance(happening, RoundEnded):
+            self._round(happening)
+        elif isinstance(happening, Beat) and self._lives(happening):
+            self._last = time.monotonic()
+            self._put(_Parcel("heartbeat", self._heartbeat, None))
+
+    def close(self) -> None:
+        """Send what is waiting, but do not wait long for anybody."""
+        self._closing.set()
+        if self._thread:
+            self._put(None)
+            self._thread.join(2 * _TIMEOUT)
+
+    def _lives(self, beat: Beat) -> bool:
+        """Whether a sign of life is due, and true."""
+        due = time.monotonic() - self._last >= self._every
+        return bool(self._heartbeat) and due and not beat.dead and not self._failing
+
+    def _round(self, event: RoundEnded) -> None:
+        now = time.time()
+        trouble = event.error or (f"{event.failed} steps failed" if event.failed else "")
+        if trouble and event.worker not in self._failing:
+            self._failing[event.worker] = now
+            self._tell(
+                Message(
+                    text=f"{event.worker} fails: {trouble}",
+                    event="failing",
+                    worker=event.worker,
+                    host=socket.gethostname(),
+                    at=int(now * 1000),
+                    error=trouble,
+                    hint=event.hint,
+                )
+            )
+        elif not trouble and event.worker in self._failing:
+            lasted = now - self._failing.pop(event.worker)
+            self._tell(
+                Message(
+                    text=f"{event.worker} is well again, after {lasted:.0f} s",
+                    event="recovered",
+                    worker=event.worker,
+                    host=socket.gethostname(),
+                    at=int(now * 1000),
+                    failing_for=round(lasted, 3),
+                )
+            )
+
+    def _tell(self, message: Message) -> None:
+        body = msgspec.json.encode(message)
+        for url in self._webhooks:
+            self._put(_Parcel("webhook", url, body))
+
+    def _put(self, parcel: _Parcel | None) -> None:
+        try:
+            self._waiting.put_nowait(parcel)
+        except queue.Full:
+            self._lost("queue")
+
+    def _send_all(self) -> None:
+        while (parcel := self._waiting.get()) is not None:
+            tries = 1 if parcel.kind == "heartbeat" else _TRIES
+            if not self._sent(parcel, tries):
+                self._lost(parcel.kind)
+
+    def _sent(self, parcel: _Parcel, tries: int) -> bool:
+        pause = _FIRST_PAUSE
+        for number in range(tries):
+            if number and self._closing.wait(pause):
+                return False
+            if number:
+                pause *= 2
+            if _post(parcel):
+                return True
+        return False
+
+    def _lost(self, kind: str) -> None:
+        with self._board.lock:
+            self._board.undelivered[kind] += 1
+
+
+def secret_url(text: str, environment: Mapping[str, str]) -> str:
+    """The address that a configuration names: itself, `file:PATH`, or `credential:NAME`.
+
+    Raises:
+        ConfigError: It is not there, or is no http address.
+    """
+    kind, _, name = text.partition(":")
+    path = None
+    if kind == "file":
+        path = Path(name)
+    elif kind == "credential":
+        folder = environment.get("CREDENTIALS_DIRECTORY", "")
+        if not folder:
+            raise ConfigError(
+                f"{text} names a credential, and this process was given none",
+                hint="add LoadCredential= to the unit, or write file:PATH",
+            )
+        path = Path(folder) / name
+    url = text
+    if path:
+        if not path.is_absolute():
+            raise ConfigError(f"{text} is no absolute path", hint="write file:/etc/…")
+        with explaining(path, "read"):
+            url = path.read_text(encoding="utf-8").strip()
+    if not url.startswith(("http://", "https://")) or any(c.isspace() for c in url):
+        # The address itself may be a secret, and is not repeated.
+        raise ConfigError(
+            f"what `{kind}:` names under `monitoring` is no address",
+            hint="write https://…, file:PATH or credential:NAME",
+        )
+    return url
+
+
+def _post(parcel: _Parcel) -> bool:
+    headers = {"User-Agent": "mlarchived"}
+    if parcel.body is not None:
+        headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(parcel.url, data=parcel.body, headers=headers)  # noqa: S310  (http alone: `secret_url`)
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
+            return True
+    except (OSError, ValueError, urllib.error.HTTPError):
+        return False

@@ -1,0 +1,76 @@
+"""What a running service does when it is asked: says how it stands, or hurries."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from mlarchived.breakers import Breakers
+from mlarchived.control import Request, WorkerState
+from mlarchived.ledger import Ledger
+from mlarchived.mirrors import MirrorJob, Setting, chosen
+from mlarchived.service.crew import Crew
+
+
+class Directions:
+    """Handles requests, in the control socket's thread."""
+
+    def __init__(
+        self, crew: Crew, next_of: Callable[[str], datetime | None], breakers: Breakers
+    ) -> None:
+        """Direct nobody yet: `setting` comes first.
+
+        Args:
+            crew: The workers.
+            next_of: When a bell rings next.
+            breakers: Which targets are left alone.
+        """
+        self.setting: Setting | None = None
+        self._crew = crew
+        self._next_of = next_of
+        self._breakers = breakers
+
+    def handle(self, request: Request) -> Any:  # noqa: ANN401  (as the verb has it)
+        """Do what is asked.
+
+        Raises:
+            UsageError: There is no such mirror.
+            MlarchiveError: The ledger cannot be used.
+        """
+        assert self.setting  # noqa: S101  (the socket opens when there is one)
+        jobs = chosen(self.setting, request.mirror)
+        if request.verb == "sync-now":
+            self._ring(jobs)
+            return None
+        with Ledger.open(self.setting.state) as ledger:
+            return msgspec.to_builtins(self._states(ledger, jobs))
+
+    def _ring(self, jobs: list[MirrorJob]) -> None:
+        for name in {place.name for job in jobs for place in job.targets}:
+            self._breakers.of(name).let_try()
+        for bell in self._crew.bells():
+            kind, _, name = bell.partition(":")
+            if kind in {"mirror", "drop"} and name in {job.name for job in jobs}:
+                self._crew.ring(bell)
+
+    def _states(self, ledger: Ledger, jobs: list[MirrorJob]) -> list[WorkerState]:
+        names = {job.name for job in jobs}
+        paused = {name: ledger.paused(name) for name in names}
+        states = []
+        for post, worker in self._crew.members():
+            if post.mirror and post.mirror not in names:
+                continue
+            at = self._next_of(post.bell)
+            states.append(
+                WorkerState(
+                    worker=worker.name,
+                    mirror=post.mirror,
+                    busy=worker.busy,
+                    paused=paused.get(post.mirror, ""),
+                    next_at=int(at.timestamp() * 1000) if at else 0,
+                    failures=worker.failures,
+                    left_alone=round(self._breakers.of(post.target).left, 1) if post.target else 0,
+                )
+            )
+        return states

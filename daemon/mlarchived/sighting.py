@@ -1,0 +1,99 @@
+"""One look at a source, kept on disk: a mirror of a hundred thousand versions has no list of them.
+
+Objects come back in the order in which they are worked on, whatever the source's was.
+"""
+
+import contextlib
+import hashlib
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from mlarchive.errors import StorageError
+from mlarchive.records import Address
+from mlarchive.registries.base import Ref
+from mlarchived.plan import in_turn
+
+PAGE = 500
+"""So many objects are dealt with at a time."""
+
+_TABLE = "CREATE TABLE ref (turn BLOB PRIMARY KEY, raw BLOB NOT NULL) WITHOUT ROWID"
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Ref)
+
+
+class Sighting:
+    """What a source showed at one time. Safe to use from several threads; gone when unused."""
+
+    def __init__(self, refs: Iterable[Ref]) -> None:
+        """Take down what is shown.
+
+        Raises:
+            StorageError: There is no room for it.
+            MlarchiveError: As `refs` say.
+        """
+        # A nameless database is a file of SQLite's own, which no crash leaves behind.
+        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._lock = threading.Lock()
+        weakref.finalize(self, self._connection.close)
+        rows = ((in_turn(ref.address), _ENCODER.encode(ref)) for ref in refs)
+        with _explaining():
+            self._connection.execute("PRAGMA journal_mode = OFF")
+            self._connection.execute(_TABLE)
+            self._connection.execute("BEGIN")
+            self._connection.executemany("INSERT OR REPLACE INTO ref VALUES (?, ?)", rows)
+            self._connection.execute("COMMIT")
+
+    def pages(self) -> Iterator[list[Ref]]:
+        """The objects, some at a time, in their turn."""
+        after = b""
+        while found := self._ask(
+            "SELECT turn, raw FROM ref WHERE turn > ? ORDER BY turn LIMIT ?", (after, PAGE)
+        ):
+            after = found[-1][0]
+            yield [_DECODER.decode(raw) for _, raw in found]
+
+    def __iter__(self) -> Iterator[Ref]:
+        """The objects in their turn."""
+        for page in self.pages():
+            yield from page
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return int(self._ask("SELECT count(*) FROM ref", ())[0][0])
+
+    def digest(self) -> str:
+        """The same for two sightings that show the same; hex."""
+        found = hashlib.sha256()
+        with self._lock, _explaining():
+            for (raw,) in self._connection.execute("SELECT raw FROM ref ORDER BY turn"):
+                found.update(len(raw).to_bytes(4, "big") + raw)
+        return found.hexdigest()
+
+    def lacking(self, addresses: Sequence[Address]) -> list[Address]:
+        """Those of some addresses that the source did not show; a page of them at most."""
+        turns = {in_turn(address): address for address in addresses}
+        marks = ", ".join("?" for _ in turns)
+        shown = self._ask(f"SELECT turn FROM ref WHERE turn IN ({marks})", tuple(turns))  # noqa: S608
+        for row in shown:
+            del turns[row[0]]
+        return list(turns.values())
+
+    def _ask(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._lock, _explaining():
+            return self._connection.execute(statement, values).fetchall()
+
+
+@contextlib.contextmanager
+def _explaining() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"what the source showed cannot be kept: {error}",
+            hint="make room where temporary files are, or name another place in SQLITE_TMPDIR",
+        ) from error

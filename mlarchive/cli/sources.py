@@ -1,0 +1,34 @@
+"""Options of sources that cannot say everything themselves; each is a variable as well."""
+
+import argparse
+
+from mlarchive.cli.console import Console
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """What some sources need to be told."""
+    group = parser.add_argument_group("for neptune-export: sources")
+    group.add_argument(
+        "--export-timezone",
+        metavar="ZONE",
+        default="",
+        help="the time zone of the machine that exported, such as America/New_York, if it was not "
+        "UTC (or set MLARCHIVE_EXPORT_TIMEZONE)",
+    )
+    group = parser.add_argument_group("for neptune-offline: sources")
+    group.add_argument(
+        "--files-root",
+        metavar="DIR",
+        default="",
+        help="look for files below DIR, by their recorded paths or the ends of these; / for where "
+        "they were (or set MLARCHIVE_FILES_ROOT); else only in the folder above .neptune",
+    )
+
+
+def tell_sources(arguments: argparse.Namespace, console: Console) -> None:
+    """Put the options where sources look for them."""
+    from mlarchive.registries.opening import EXPORT_TIMEZONE, FILES_ROOT
+
+    given = {EXPORT_TIMEZONE: arguments.export_timezone, FILES_ROOT: arguments.files_root}
+    told = {name: value for name, value in given.items() if value}
+    console.environment = {**console.environment, **told}

@@ -1,0 +1,146 @@
+"""A folder among the blobs of a container: exactly what lies below its name, and nothing beside.
+
+Long files are read in ranges, several at a time and in order, so that memory stays bounded.
+"""
+
+import hashlib
+import io
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, BinaryIO
+
+from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.registries.azureml.containers import Blob, BlobContainer
+from mlarchive.registries.mlflow.listed import Listed
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+RANGE = 4 << 20
+"""Bytes that one request asks for."""
+
+_AHEAD = 4
+"""Ranges of one file that are asked for at the same time."""
+
+
+class BlobFolder:
+    """A folder, or a single file, of a container.
+
+    Attributes:
+        name: The last part of its path; "" where the container itself is the folder, and where
+            it is a single file.
+    """
+
+    is_remote = True
+
+    def __init__(self, container: BlobContainer, path: str, pool: ThreadPoolExecutor) -> None:
+        """List what it holds.
+
+        Args:
+            container: Where it is.
+            path: Within the container; "" for all of it.
+            pool: Whose threads read ranges.
+
+        Raises:
+            NotFoundError: Nothing is there.
+        """
+        path = path.strip("/")
+        self._container = container
+        self._pool = pool
+        prefix = f"{path}/" if path else ""
+        # Some tools leave an empty blob that stands for the folder itself.
+        self._blobs = {
+            blob.name.removeprefix(prefix): blob
+            for blob in container.blobs(prefix)
+            if blob.size or blob.name != prefix
+        }
+        self.name = path.rpartition("/")[2]
+        if not self._blobs and path and (blob := container.find(path)):
+            self._blobs = {self.name: blob}
+            self.name = ""
+        if not self._blobs:
+            raise NotFoundError(
+                f"nothing lies at {container.url}/{path}",
+                hint="its files were removed from the storage account; the registry does not know",
+            )
+
+    def files(self) -> Iterator[Listed]:
+        """Everything below it."""
+        for path, blob in self._blobs.items():
+            yield Listed(path, blob.size)
+
+    def open(self, path: str) -> BinaryIO:
+        """One file's bytes, for a forward read."""
+        return open_blob(self._container, self._blobs[path], self._pool)
+
+
+def open_blob(container: BlobContainer, blob: Blob, pool: ThreadPoolExecutor) -> BinaryIO:
+    """The bytes of a blob, for a forward read; the threads of the pool fetch a long one's."""
+    if blob.size > RANGE:
+        return io.BufferedReader(_Ranges(container, blob, pool), buffer_size=1 << 20)
+    raw = container.read(blob, 0, blob.size) if blob.size else b""
+    _check(blob, hashlib.md5(raw, usedforsecurity=False).digest())
+    return io.BytesIO(raw)
+
+
+class _Ranges(io.RawIOBase):
+    """A long blob, read in ranges ahead of its reader."""
+
+    def __init__(self, container: BlobContainer, blob: Blob, pool: ThreadPoolExecutor) -> None:
+        super().__init__()
+        self._container = container
+        self._blob = blob
+        self._pool = pool
+        self._asked = 0
+        self._coming: deque[Future[bytes]] = deque()
+        self._left = memoryview(b"")
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._ask()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        if not self._left:
+            if not self._coming:
+                return 0
+            raw = self._coming.popleft().result()
+            self._ask()
+            self._md5.update(raw)
+            if not self._coming:
+                _check(self._blob, self._md5.digest())
+            self._left = memoryview(raw)
+        count = min(len(view), len(self._left))
+        view[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    def close(self) -> None:
+        for waiting in self._coming:
+            waiting.cancel()
+        self._coming.clear()
+        super().close()
+
+    def _ask(self) -> None:
+        while len(self._coming) < _AHEAD and self._asked < self._blob.size:
+            length = min(RANGE, self._blob.size - self._asked)
+            self._coming.append(
+                self._pool.submit(self._container.read, self._blob, self._asked, length)
+            )
+            self._asked += length
+
+
+def _check(blob: Blob, md5: bytes) -> None:
+    """Compare with the digest that whoever stored the blob left with it.
+
+    Raises:
+        DamageError: They differ.
+    """
+    if blob.md5 and blob.md5 != md5:
+        raise DamageError(
+            f"the bytes of {blob.name} are not those that were stored: their MD5 is {md5.hex()}, "
+            f"and the store says {blob.md5.hex()}",
+            hint="it is damaged at its source; another copy may not be",
+        )

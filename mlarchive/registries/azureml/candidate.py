@@ -1,0 +1,213 @@
+"""What is to be registered: a model version, or a plain folder, as Azure ML has models."""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from mlarchive.errors import UnsupportedError, UsageError
+from mlarchive.records import (
+    AnyRecord,
+    Environment,
+    Experiment,
+    File,
+    Folder,
+    LoggedModel,
+    Loss,
+    ModelVersion,
+    RegisteredModel,
+    Run,
+    Tags,
+)
+from mlarchive.registries.azureml import keys
+from mlarchive.registries.azureml.assets import Json
+from mlarchive.registries.azureml.uploading import Sent, digest_of, refuses
+from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.gathering import MODEL_FILE
+from mlarchive.snapshot import Snapshot
+
+CUSTOM, MLFLOW = "custom_model", "mlflow_model"
+TYPES = (CUSTOM, MLFLOW, "triton_model")
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
+_DEFAULT_FOLDER = "model"
+_PLACED = (ModelVersion, RegisteredModel, Environment, Experiment, Folder)
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A model version as it is to be at the target.
+
+    Attributes:
+        name: Of the model there.
+        version: As the source spells it; "" where it has none.
+        description: Free text.
+        tags: Texts by name.
+        properties: What the source has, without marks.
+        lineage: Where it comes from, as further properties.
+        stage: "" for none.
+        model_type: One of `TYPES`, or another of the service's.
+        flavors: As the service takes them.
+        archived: Whether lists are to hide it.
+        files: All of them, by path below the folder.
+        folder: The last part of its path; "" where it is one file and no folder.
+    """
+
+    name: str
+    version: str
+    description: str
+    tags: Tags
+    properties: Tags
+    lineage: Tags
+    stage: str
+    model_type: str
+    flavors: Json
+    archived: bool
+    files: tuple[Sent, ...]
+    folder: str
+
+    @property
+    def digest(self) -> str:
+        """Of all files."""
+        return digest_of(self.files)
+
+    @property
+    def path(self) -> str:
+        """What follows the place of the upload in the model's path."""
+        return self.folder or self.files[0].file.path
+
+
+def candidate(snapshot: Snapshot, policy: WritePolicy) -> Candidate:
+    """What a snapshot of a model version or of a folder is to be.
+
+    Raises:
+        UnsupportedError: Its name is none that Azure ML has, or it has no files.
+    """
+    subject = snapshot.record(snapshot.subject)
+    assert isinstance(subject, ModelVersion | Folder)  # noqa: S101  (the caller looked)
+    name = policy.rename or subject.name
+    if not _NAME.fullmatch(name):
+        raise UnsupportedError(
+            f"{name!r} is no name for a model of Azure ML: those have letters, digits, _ and -, "
+            "at most 255",
+            hint="give it another one: --name for a folder, else --rename",
+        )
+    files = tuple(sent for sent in files_of(snapshot, subject) if not refuses(sent.file.path))
+    if not files:
+        raise UnsupportedError(
+            f"{snapshot.address} has no files, and a model of Azure ML is made of files"
+        )
+    version = subject if isinstance(subject, ModelVersion) else ModelVersion(key="")
+    if policy.model_type and version.model_type not in {"", policy.model_type}:
+        raise UsageError(
+            f"{snapshot.address} is a {version.model_type}",
+            hint="--type is for folders, which have no type of their own",
+        )
+    paths = {sent.file.path for sent in files}
+    guessed = MLFLOW if MODEL_FILE in paths else CUSTOM
+    return Candidate(
+        name=name,
+        version=subject.version,
+        description=subject.description,
+        tags=subject.tags,
+        properties=version.properties,
+        lineage=_lineage(snapshot, version),
+        stage=version.stage,
+        model_type=policy.model_type or version.model_type or guessed,
+        flavors={flavor: msgspec.json.decode(data) for flavor, data in version.flavor_data.items()},
+        archived=version.lifecycle == "archived",
+        files=files,
+        folder=_folder(subject, files),
+    )
+
+
+def files_of(snapshot: Snapshot, subject: ModelVersion | Folder) -> Iterator[Sent]:
+    """The files of a subject, wherever they hang, by path below its own folder."""
+    root = subject.root if isinstance(subject, ModelVersion) else None
+    owner = root.record if root else subject.key
+    below = f"{root.path}/" if root and root.path else ""
+    for stream in snapshot.streams_of(owner):
+        entry = stream.entry
+        if isinstance(entry, File) and entry.path.startswith(below):
+            path = entry.path.removeprefix(below)
+            yield Sent(msgspec.structs.replace(entry, path=path), stream)
+
+
+def losses_of(snapshot: Snapshot, *, keeps_runs: bool) -> Iterator[Loss]:
+    """What Azure ML cannot hold of a model version or a folder.
+
+    Args:
+        snapshot: What is written.
+        keeps_runs: Whether the run that the model came from is written too, as in a workspace.
+    """
+    subject = snapshot.record(snapshot.subject)
+    assert isinstance(subject, ModelVersion | Folder)  # noqa: S101  (the caller looked)
+    called = f"models/{subject.name}/{subject.version}".rstrip("/")
+    for sent in files_of(snapshot, subject):
+        if why := refuses(sent.file.path):
+            yield Loss(record=called, field=sent.file.path, why=why)
+    if isinstance(subject, ModelVersion):
+        for alias in subject.aliases:
+            yield Loss(record=called, field=f"alias {alias}", why="Azure ML has no aliases")
+    for record in snapshot.records:
+        if others := _other_files(record, snapshot, subject):
+            why = "only the model's own files can be registered"
+            yield Loss(record=_called(record), field=f"{others} other files", why=why)
+        if not isinstance(record, Run):
+            yield from _unplaced(record)
+        elif not keeps_runs or record.key != getattr(subject, "run", ""):
+            why = "a registry has no runs; the job's name is kept"
+            yield Loss(record=_called(record), field="parameters, metrics and tags", why=why)
+
+
+def _other_files(record: AnyRecord, snapshot: Snapshot, subject: ModelVersion | Folder) -> int:
+    """How many files of a record are neither the model's nor an environment's."""
+    root = subject.root if isinstance(subject, ModelVersion) else None
+    below = ""
+    if record.key == (root.record if root else subject.key):
+        if root is None or not root.path:
+            return 0
+        below = f"{root.path}/"
+    elif isinstance(record, Environment):
+        return 0
+    return sum(
+        isinstance(stream.entry, File) and not (below and stream.entry.path.startswith(below))
+        for stream in snapshot.streams_of(record.key)
+    )
+
+
+def _unplaced(record: AnyRecord) -> Iterator[Loss]:
+    if isinstance(record, LoggedModel):
+        if record.params or record.tags or record.metrics:
+            why = "Azure ML has no logged models; the files are kept"
+            yield Loss(record=_called(record), field="parameters, metrics and tags", why=why)
+    elif not isinstance(record, _PLACED):
+        yield Loss(record=_called(record), field="all of it", why="Azure ML has no place for it")
+
+
+def _called(record: AnyRecord) -> str:
+    kind = str(record.__struct_config__.tag).replace("-", " ")
+    return f"{kind} {getattr(record, 'name', '') or record.native.id or record.key}"
+
+
+def _lineage(snapshot: Snapshot, version: ModelVersion) -> Tags:
+    """Where it comes from: what the target gives no field for, and a person asks first."""
+    run = snapshot.by_key.get(version.run)
+    experiment = snapshot.by_key.get(run.experiment) if isinstance(run, Run) else None
+    said = {
+        keys.JOB: version.job or (run.native.id if run else ""),
+        keys.EXPERIMENT: experiment.name if isinstance(experiment, Experiment) else "",
+        keys.SOURCE_VERSION: snapshot.address.version,
+        marks.ORIGIN: marks.origin_mark(snapshot.address),
+        **marks.path_marks(snapshot.record(snapshot.subject), snapshot),
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _folder(subject: ModelVersion | Folder, files: tuple[Sent, ...]) -> str:
+    """What the folder is called; "" for a single file that lies in none."""
+    if isinstance(subject, Folder):
+        return subject.name
+    whole = subject.root is None and len(files) == 1 and "/" not in files[0].file.path
+    return subject.folder or ("" if whole else _DEFAULT_FOLDER)

@@ -1,0 +1,243 @@
+"""A container of blobs: listing, reading ranges, storing; each request is tried again if it fails.
+
+An expired signature is renewed. Nothing is sent to a host that is not of the place's own cloud.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.storage.blob import BlobBlock, BlobProperties, ContainerClient, ContentSettings
+from msgspec import Struct
+
+from mlarchive.errors import NotFoundError, RemoteError, SourceChangedError
+from mlarchive.registries.azureml.failures import explained
+
+T = TypeVar("T")
+
+_TRIES = 6
+_FIRST_WAIT_SECONDS = 0.5
+_LONGEST_WAIT_SECONDS = 60.0
+_DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_PASSING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+_SHA256 = "mlarchive_sha256"
+
+
+class Blob(Struct, frozen=True, kw_only=True):
+    """A blob as a list shows it.
+
+    Attributes:
+        name: Its whole name in the container.
+        size: In bytes.
+        etag: Changes with its bytes.
+        md5: Of its bytes, as whoever stored it says; empty if nobody did.
+        sha256: What this program said when it stored it; "" if it did not.
+    """
+
+    name: str
+    size: int
+    etag: str
+    md5: bytes = b""
+    sha256: str = ""
+
+
+class BlobContainer:
+    """One container; any number of threads may use it at once."""
+
+    def __init__(self, connect: Callable[[], ContainerClient], *, storage: str) -> None:
+        """Ask nothing yet.
+
+        Args:
+            connect: Makes a client with fresh credentials.
+            storage: What a storage account's host ends with in this cloud.
+        """
+        self._connect = connect
+        self._storage = storage
+        self._lock = threading.Lock()
+        self._client: ContainerClient | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address, without a signature."""
+        parts = urlsplit(str(self._current().url))
+        return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+    def blobs(self, prefix: str) -> Iterator[Blob]:
+        """All blobs whose names begin so; folders that hierarchical accounts list are left out."""
+        token: str | None = None
+        while True:
+            page, token = self._again(partial(_page, prefix=prefix, token=token))
+            yield from page
+            if not token:
+                return
+
+    def find(self, name: str) -> Blob | None:
+        """One blob; None if there is none."""
+        try:
+            said = self._again(lambda client: client.get_blob_client(name).get_blob_properties())
+        except NotFoundError:
+            return None
+        return None if _is_folder(said) else _blob(said)
+
+    def read(self, blob: Blob, start: int, length: int) -> bytes:
+        """Some of a blob's bytes.
+
+        Raises:
+            SourceChangedError: It is no longer the blob that was listed.
+            MlarchiveError: The store does not give them.
+        """
+
+        def fetch(client: ContainerClient) -> bytes:
+            raw: bytes = (
+                client.get_blob_client(blob.name)
+                .download_blob(
+                    offset=start,
+                    length=length,
+                    max_concurrency=1,
+                    etag=blob.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                )
+                .readall()
+            )
+            return raw
+
+        raw = self._again(fetch)
+        if len(raw) != length:
+            raise RemoteError(f"{self.url} gave {len(raw)} of {length} bytes of {blob.name}")
+        return raw
+
+    def put(self, name: str, raw: bytes, sha256: str) -> None:
+        """Store a small blob, in place of what has its name."""
+        self._again(
+            lambda client: client.get_blob_client(name).upload_blob(
+                raw, length=len(raw), overwrite=True, metadata={_SHA256: sha256}
+            )
+        )
+
+    def remove(self, name: str) -> None:
+        """Delete a blob; nothing if it is not there."""
+        with contextlib.suppress(NotFoundError):
+            self._again(lambda client: client.get_blob_client(name).delete_blob())
+
+    def staged(self, name: str) -> frozenset[str]:
+        """Ids of the blocks that an interrupted upload of a blob left."""
+        try:
+            _, waiting = self._again(
+                lambda client: client.get_blob_client(name).get_block_list("uncommitted")
+            )
+        except NotFoundError:
+            return frozenset()
+        return frozenset(block.id for block in waiting)
+
+    def stage(self, name: str, block: str, raw: bytes) -> None:
+        """Send one block of a large blob."""
+        self._again(lambda client: client.get_blob_client(name).stage_block(block, raw))
+
+    def commit(self, name: str, blocks: list[str], md5: bytes, sha256: str) -> None:
+        """Make a large blob of its blocks."""
+        self._again(
+            lambda client: client.get_blob_client(name).commit_block_list(
+                [BlobBlock(block) for block in blocks],
+                content_settings=ContentSettings(content_md5=bytearray(md5)),
+                metadata={_SHA256: sha256},
+            )
+        )
+
+    def _again(self, do: Callable[[ContainerClient], T]) -> T:
+        """Do something, several times if it fails for a passing reason."""
+        wait = _FIRST_WAIT_SECONDS
+        for left in reversed(range(_TRIES)):
+            client = self._current()
+            try:
+                return do(client)
+            except (ResourceModifiedError, ResourceNotFoundError) as error:
+                raise self._explained(error) from error
+            except AzureError as error:
+                denied = isinstance(error, HttpResponseError) and error.status_code in _DENIED
+                if not left or not (denied or _passes(error)):
+                    raise self._explained(error) from error
+                if denied:
+                    self._renew(client)
+                time.sleep(_pause(error, wait))
+                wait *= 2
+        raise AssertionError  # the last try returns or raises
+
+    def _current(self) -> ContainerClient:
+        with self._lock:
+            if self._client is None:
+                client = self._connect()
+                host = urlsplit(str(client.url)).netloc
+                if not host.endswith(f".blob.{self._storage}"):
+                    raise RemoteError(
+                        f"a secret for {host} was given, which is no host of this cloud's storage, "
+                        f"blob.{self._storage}",
+                        hint="nothing was sent there",
+                    )
+                self._client = client
+            return self._client
+
+    def _renew(self, used: ContainerClient) -> None:
+        with self._lock:
+            if self._client is used:
+                self._client = None
+
+    def _explained(self, error: AzureError) -> Exception:
+        if isinstance(error, ResourceModifiedError):
+            return SourceChangedError(
+                f"a file in {self.url} changed while it was read", hint="run the command again"
+            )
+        return explained(error, self.url)
+
+
+def _page(client: ContainerClient, prefix: str, token: str | None) -> tuple[list[Blob], str | None]:
+    pages = client.list_blobs(name_starts_with=prefix, include=["metadata"]).by_page(token)
+    found = [_blob(said) for said in next(pages, ()) if not _is_folder(said)]
+    return found, pages.continuation_token  # type: ignore[attr-defined]
+
+
+def _blob(said: BlobProperties) -> Blob:
+    return Blob(
+        name=str(said.name),
+        size=int(said.size),
+        etag=str(said.etag).strip('"'),
+        md5=bytes(said.content_settings.content_md5 or b""),
+        sha256=str((said.metadata or {}).get(_SHA256, "")),
+    )
+
+
+def _is_folder(said: BlobProperties) -> bool:
+    """Accounts with a hierarchical namespace list folders as empty blobs."""
+    return str((said.metadata or {}).get("hdi_isfolder", "")).lower() == "true"
+
+
+def _passes(error: AzureError) -> bool:
+    if isinstance(error, HttpResponseError) and error.status_code:
+        status = error.status_code
+        return (
+            status in _PASSING
+            or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            or status < HTTPStatus.BAD_REQUEST
+        )
+    return isinstance(error, ServiceRequestError | ServiceResponseError | HttpResponseError)
+
+
+def _pause(error: AzureError, otherwise: float) -> float:
+    """How long the store wants to be left alone, in seconds."""
+    response = getattr(error, "response", None)
+    said = response.headers.get("Retry-After", "") if response is not None else ""
+    asked = float(said) if str(said).isdecimal() else otherwise
+    return min(asked, _LONGEST_WAIT_SECONDS)

@@ -1,0 +1,48 @@
+"""Names of Azure ML's records: keys, marks, and the tags by which models name environments."""
+
+from mlarchive.records import Tags
+from mlarchive.registries.mlflow import marks
+
+ENVIRONMENT_NAME = "python_environment_name"
+"""The tag by which a model names its environment, as InnerEye does."""
+
+ENVIRONMENT_VERSION = "python_environment_version"
+"""The tag that says which version of it; without it the latest is meant."""
+
+JOB = f"{marks.PREFIX}job"
+"""Lineage: the job that made the model where it comes from."""
+
+RUN = f"{marks.PREFIX}run"
+"""Lineage: the run of this workspace that holds that job's parameters and metrics."""
+
+EXPERIMENT = f"{marks.PREFIX}experiment"
+"""Lineage: that job's experiment."""
+
+SOURCE_VERSION = f"{marks.PREFIX}version"
+"""Lineage: the version as its first source spells it, where it could not be kept."""
+
+ENVIRONMENT = f"{marks.PREFIX}environment"
+"""The environment that was registered for a model, or found equal: `NAME:VERSION`."""
+
+CONDA_FILE = "conda.yaml"
+CONTEXT = "context"
+
+
+def model_key(name: str) -> str:
+    """The key of a model's record."""
+    return f"registered-model/{name}"
+
+
+def version_key(name: str, version: str) -> str:
+    """The key of a version's record."""
+    return f"model-version/{name}/{version}"
+
+
+def environment_key(name: str, version: str) -> str:
+    """The key of the record of an environment that is an object of its own."""
+    return f"environment/{name}/{version}"
+
+
+def marks_of(tags: Tags, properties: Tags) -> Tags:
+    """What this program left on an asset: evidence."""
+    return {**marks.marks_in(tags), **marks.marks_in(properties)}

@@ -1,0 +1,167 @@
+"""Lists what a workspace or a registry has, and sees it from afar for mirrors.
+
+There is no feed of changes: a list of models names no versions, so each model is one request more.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.records import Address
+from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+from mlarchive.registries.azureml.natives import milliseconds
+from mlarchive.registries.azureml.reading_environment import latest, named_environment
+from mlarchive.registries.base import Listing, Ref, Selector, Traits, tag_traits
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.selecting import is_exact, matches
+
+KINDS: tuple[Kind, ...] = ("models", "environments")
+_NEWEST = "latest"
+_UNSETTLED = {"creating", "updating"}
+
+
+def list_objects(control: ControlPlane, origin: str, selector: Selector) -> Iterator[Listing]:
+    """The versions that a selector means.
+
+    Raises:
+        NotFoundError: One thing is named exactly, and it is not there.
+        UnsupportedError: There are no objects of that kind.
+    """
+    for kind, container, version in _selected(control, selector):
+        yield _listing(origin, kind, container.name, version)
+
+
+def see_changes(control: ControlPlane, origin: str, selector: Selector) -> Iterator[Ref]:
+    """The versions that a selector means, from afar; those of one name newest first."""
+    newest: dict[str, str] = {}
+    for kind, container, version in _selected(control, selector):
+        named = _named_environment(control, version, newest) if kind == "models" else ""
+        yield _ref(origin, kind, container, version, named)
+
+
+def _selected(control: ControlPlane, selector: Selector) -> Iterator[tuple[Kind, Asset, Asset]]:
+    if selector.kind not in {"", *KINDS}:
+        raise UnsupportedError(
+            f"{control.shown} has no {selector.kind}", hint=f"it has {' and '.join(KINDS)}"
+        )
+    for kind in KINDS:
+        if selector.kind in {"", kind}:
+            for container in _containers(control, kind, selector):
+                for version in _versions(control, kind, container.name, selector):
+                    yield kind, container, version
+
+
+def _containers(control: ControlPlane, kind: Kind, selector: Selector) -> Iterator[Asset]:
+    if selector.name and not selector.pattern:
+        yield control.container(kind, selector.name)
+        return
+    for container in control.containers(kind, archived=selector.archived):
+        if matches(selector, container.name):
+            yield container
+
+
+def _versions(control: ControlPlane, kind: Kind, name: str, selector: Selector) -> list[Asset]:
+    if selector.alias == _NEWEST:
+        return [latest(control, kind, name)]
+    if selector.alias:
+        raise NotFoundError(
+            f"{control.shown} has no {kind}/{name}@{selector.alias}",
+            hint="Azure ML knows one alias only, @latest",
+        )
+    if selector.version and is_exact(selector):
+        return [control.version(kind, name, selector.version)]
+    found = control.versions(kind, name, archived=selector.archived)
+    return [one for one in reversed(found) if selector.version in {"", one.name}]
+
+
+def _listing(origin: str, kind: Kind, name: str, version: Asset) -> Listing:
+    tags, properties = version.texts("tags"), version.texts("properties")
+    facts = {
+        "type": version.text("modelType"),
+        "stage": version.stage,
+        "job": version.text("jobName"),
+        "image": version.text("image"),
+        "archived": "yes" if version.is_archived else "",
+        "origin": properties.get(marks.ORIGIN, ""),
+    }
+    return Listing(
+        address=Address(origin=origin, kind=kind, name=name, version=version.name),
+        title=version.text("description"),
+        facts={fact: said for fact, said in facts.items() if said},
+        content_id=properties.get(marks.CONTENT_ID, ""),
+        state_id=tags.get(marks.STATE_ID, ""),
+        traits=_traits(version),
+    )
+
+
+def _named_environment(control: ControlPlane, version: Asset, newest: dict[str, str]) -> str:
+    """Which version of which environment a model means now."""
+    name, number = named_environment(version)
+    if not name or number:
+        return f"{name}:{number}" if name else ""
+    if name not in newest:
+        try:
+            newest[name] = latest(control, "environments", name).name
+        except NotFoundError:
+            newest[name] = ""
+    return f"{name}:{newest[name]}"
+
+
+def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment: str) -> Ref:
+    tags, properties = version.texts("tags"), version.texts("properties")
+    said = version.properties
+    made = _made(version)
+    frozen = (
+        "modelUri",
+        "modelType",
+        "flavors",
+        "jobName",
+        "image",
+        "condaFile",
+        "build",
+        "osType",
+    )
+    content = [
+        made,
+        [said.get(name) for name in (*frozen, "inferenceConfig")],
+        marks.state_tags(properties),
+        environment,
+    ]
+    state = [
+        version.text("description"),
+        version.stage,
+        version.is_archived,
+        marks.state_tags(tags),
+        [
+            container.text("description"),
+            marks.state_tags(container.texts("tags")),
+            container.is_archived,
+        ],
+    ]
+    return Ref(
+        address=Address(origin=origin, kind=kind, name=container.name, version=version.name),
+        content_mark=_digest(content),
+        state_mark=_digest(state),
+        settled=version.text("provisioningState").lower() not in _UNSETTLED,
+        origin=properties.get(marks.ORIGIN, ""),
+        through=marks.path_of(properties),
+        traits=_traits(version),
+    )
+
+
+def _traits(version: Asset) -> Traits:
+    return Traits(
+        stage=version.stage,
+        tags=tag_traits(marks.state_tags(version.texts("tags"))),
+        made_at=milliseconds(_made(version)) or None,
+    )
+
+
+def _made(version: Asset) -> object:
+    return (version.raw.get("systemData") or {}).get("createdAt")
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

@@ -1,0 +1,103 @@
+"""Which number a version gets at the target, and what stands there already."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.mlflow import marks
+
+_MOST_DIGITS = 18
+
+
+class Spot(Struct, frozen=True, kw_only=True):
+    """Where a version goes.
+
+    Attributes:
+        how: `held`: the same is there; `create`: it is to be made; `skip`: the policy says so.
+        number: Its number.
+        why: The reason, in a few words.
+        present: What is there, if it is held.
+    """
+
+    how: Literal["held", "create", "skip"]
+    number: str
+    why: str = ""
+    present: Asset | None = None
+
+
+def find_spot(  # noqa: PLR0913  (all that a number depends on)
+    called: str,
+    version: str,
+    present: Sequence[Asset],
+    *,
+    origin: str,
+    content_id: str,
+    policy: WritePolicy,
+    same: Callable[[Asset], bool],
+) -> Spot:
+    """Find a version's number.
+
+    Args:
+        called: The model, as a person knows it.
+        version: The number at the source; "" if it has none.
+        present: The versions at the target, archived ones too.
+        origin: The version's mark.
+        content_id: What is to be written.
+        policy: Of the write.
+        same: Whether a version that this program did not write holds the same.
+
+    Raises:
+        ConflictError: The number is taken by something else, and the policy is `fail`.
+        UnsupportedError: The version's name is no number.
+    """
+    wanted = _number(called, version) if version and policy.versions == "preserve" else ""
+    mine = [one for one in present if one.texts("properties").get(marks.ORIGIN) == origin]
+    there = next((one for one in present if one.name == wanted), None)
+    for one in [*mine, *([there] if there else [])]:
+        if one.texts("properties").get(marks.CONTENT_ID) == content_id:
+            return Spot(how="held", number=one.name, present=one)
+    if there and marks.CONTENT_ID not in there.texts("properties") and same(there):
+        return Spot(how="held", number=there.name, present=there)
+    trouble = _trouble(called, version, there, mine)
+    if trouble and policy.conflict == "fail":
+        raise ConflictError(
+            trouble,
+            hint="choose --conflict skip or new-version (a mirror: `conflict`), another --version, "
+            "or another name",
+        )
+    if trouble and policy.conflict == "skip":
+        return Spot(how="skip", number=wanted or mine[0].name, why=trouble)
+    number = wanted if wanted and not trouble else next_number(present)
+    return Spot(how="create", number=number, why="new")
+
+
+def next_number(present: Sequence[Asset]) -> str:
+    """One above the highest there is."""
+    return str(max((int(one.name) for one in present if one.name.isdecimal()), default=0) + 1)
+
+
+def _trouble(called: str, version: str, there: Asset | None, mine: Sequence[Asset]) -> str:
+    """Why the version cannot simply be made; "" if it can."""
+    if there:
+        return f"version {there.name} of {called} is taken by other content"
+    if mine and version:
+        return (
+            f"version {mine[0].name} of {called} came from the same place, and its content has "
+            "changed at the source since"
+        )
+    return ""
+
+
+def _number(called: str, version: str) -> str:
+    if not version.isascii() or not version.isdigit() or not version.strip("0"):
+        raise UnsupportedError(
+            f"{version!r} of {called} is no number, and Azure ML numbers the versions of models",
+            hint="take the next free number instead: --versions next",
+        )
+    if len(version) > _MOST_DIGITS:
+        raise UnsupportedError(f"version {version} of {called} is too high for Azure ML")
+    return str(int(version))

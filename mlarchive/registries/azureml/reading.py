@@ -1,0 +1,126 @@
+"""Reads a version of a model, or of an environment, with all that hangs on it."""
+
+import msgspec
+
+from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.records import Address, ModelVersion, RegisteredModel
+from mlarchive.registries.azureml import keys
+from mlarchive.registries.azureml.assets import Asset, ControlPlane
+from mlarchive.registries.azureml.natives import native
+from mlarchive.registries.azureml.reading_environment import (
+    latest,
+    named_environment,
+    read_environment,
+)
+from mlarchive.registries.azureml.reading_job import read_job
+from mlarchive.registries.azureml.storage import Storage
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.environments import environments, flavors
+from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.snapshot import Snapshot
+
+
+def read_object(control: ControlPlane, storage: Storage, address: Address) -> Snapshot:
+    """Read one object with everything that hangs on it.
+
+    Raises:
+        NotFoundError: It is not there, or its files are not.
+        UnsupportedError: Objects of that kind cannot be read.
+    """
+    gathering = Gathering()
+    if address.kind == "models" and address.version:
+        subject = _read_version(control, storage, address, gathering)
+    elif address.kind == "environments" and address.version:
+        subject = read_environment(control, storage, address.name, address.version, gathering)
+    else:
+        raise UnsupportedError(
+            f"{address} cannot be read as one object",
+            hint="name a version: #models/NAME/VERSION or #environments/NAME/VERSION",
+        )
+    return Snapshot(
+        address=address,
+        subject=subject,
+        records=tuple(gathering.records),
+        streams=tuple(gathering.streams),
+        losses=tuple(gathering.losses),
+        transformations=tuple(gathering.transformations),
+    )
+
+
+def _read_version(
+    control: ControlPlane, storage: Storage, address: Address, gathering: Gathering
+) -> str:
+    name, number = address.name, address.version
+    version = control.version("models", name, number)
+    key = keys.version_key(name, number)
+    called = f"models/{name}/{number}"
+    _read_model(control.container("models", name), gathering)
+    uri = version.text("modelUri")
+    folder = storage.folder("models", name, number, uri)
+    listed = gather_files(folder, key, called, gathering)
+    gathering.records.extend(environments(folder, listed, key))
+    said = version.properties.get("flavors") or {}
+    properties = version.texts("properties")
+    # A service that took the run for no job of its own still has it.
+    run = read_job(control, version.text("jobName") or properties.get(keys.RUN, ""), gathering)
+    gathering.records.append(
+        ModelVersion(
+            key=key,
+            native=native(version, _marks(version), location=uri),
+            registered_model=keys.model_key(name),
+            name=name,
+            version=number,
+            stage=version.stage,
+            description=version.text("description"),
+            tags=marks.state_tags(version.texts("tags")),
+            properties=marks.state_tags(properties),
+            flavors=tuple(sorted(said)) or flavors(folder, listed, ""),
+            flavor_data={
+                flavor: msgspec.json.encode(data, order="sorted").decode()
+                for flavor, data in said.items()
+            },
+            model_type=version.text("modelType"),
+            lifecycle="archived" if version.is_archived else "active",
+            run=run,
+            job=version.text("jobName") or properties.get(keys.JOB, ""),
+            environment=_read_named_environment(control, storage, version, called, gathering),
+            folder=folder.name,
+            status=version.text("provisioningState"),
+        )
+    )
+    return key
+
+
+def _read_model(model: Asset, gathering: Gathering) -> None:
+    tags, properties = model.texts("tags"), model.texts("properties")
+    gathering.records.append(
+        RegisteredModel(
+            key=keys.model_key(model.name),
+            native=native(model, _marks(model)),
+            name=model.name,
+            description=model.text("description"),
+            tags=marks.state_tags(tags),
+            properties=marks.state_tags(properties),
+            lifecycle="archived" if model.is_archived else "active",
+        )
+    )
+
+
+def _read_named_environment(
+    control: ControlPlane, storage: Storage, version: Asset, called: str, gathering: Gathering
+) -> str:
+    """Gather the environment that a version means; "" if it means none."""
+    name, number = named_environment(version)
+    if not name:
+        return ""
+    try:
+        number = number or latest(control, "environments", name).name
+        return read_environment(control, storage, name, number, gathering)
+    except NotFoundError as error:
+        what = f"environment {name}" + (f", version {number}" if number else "")
+        gathering.lose(called, what, f"the model names it, and it cannot be read: {error.message}")
+        return ""
+
+
+def _marks(asset: Asset) -> dict[str, str]:
+    return keys.marks_of(asset.texts("tags"), asset.texts("properties"))

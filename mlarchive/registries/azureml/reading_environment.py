@@ -1,0 +1,115 @@
+"""Reads a version of an environment: image, the very text of its conda file, its build context."""
+
+import io
+from functools import partial
+
+import msgspec
+
+from mlarchive.errors import MlarchiveError, NotFoundError
+from mlarchive.records import Environment, File
+from mlarchive.registries.azureml import keys
+from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+from mlarchive.registries.azureml.natives import native
+from mlarchive.registries.azureml.storage import Storage
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.snapshot import Stream
+
+
+def latest(control: ControlPlane, kind: Kind, name: str) -> Asset:
+    """The version that was made last, which is what `latest` means to azure-ai-ml.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    found = control.versions(kind, name, archived=False)
+    if not found:
+        raise NotFoundError(f"{control.shown} has no {kind}/{name}")
+    return max(found, key=lambda one: (one.raw.get("systemData") or {}).get("createdAt") or "")
+
+
+def named_environment(version: Asset) -> tuple[str, str]:
+    """Name and number of the environment that a version of a model means.
+
+    What was registered for it counts before its tags: these are as the source has them, and the
+    number may be another one's here.
+
+    Returns:
+        No name if it means none; no number if it means the latest.
+    """
+    name, _, number = version.texts("properties").get(keys.ENVIRONMENT, "").partition(":")
+    if name and number:
+        return name, number
+    tags = version.texts("tags")
+    return tags.get(keys.ENVIRONMENT_NAME, ""), tags.get(keys.ENVIRONMENT_VERSION, "")
+
+
+def read_environment(
+    control: ControlPlane, storage: Storage, name: str, number: str, gathering: Gathering
+) -> str:
+    """Gather a version of an environment; returns the key of its record.
+
+    Raises:
+        NotFoundError: It is not there.
+    """
+    asset = control.version("environments", name, number)
+    key = keys.environment_key(name, number)
+    conda = asset.text("condaFile")
+    if conda:
+        raw = conda.encode()
+        file = File(path=keys.CONDA_FILE, size=len(raw), sha256="", role="environment")
+        gathering.streams.append(Stream(owner=key, entry=file, open=partial(io.BytesIO, raw)))
+    build = asset.properties.get("build") or {}
+    uri = str(build.get("contextUri") or "")
+    context = _read_context(storage, name, number, uri, gathering) if uri else ""
+    dockerfile = str(build.get("dockerfilePath") or "Dockerfile") if uri else ""
+    inference = asset.properties.get("inferenceConfig")
+    tags, properties = asset.texts("tags"), asset.texts("properties")
+    gathering.records.append(
+        Environment(
+            key=key,
+            native=native(asset, keys.marks_of(tags, properties), location=uri),
+            name=name,
+            version=number,
+            description=asset.text("description"),
+            tags=marks.state_tags(tags),
+            properties=marks.state_tags(properties),
+            lifecycle="archived" if asset.is_archived else "active",
+            conda=keys.CONDA_FILE if conda else "",
+            image=asset.text("image"),
+            dockerfile=f"{context}/{dockerfile}" if context else "",
+            context=context,
+            os=asset.text("osType"),
+            inference=_json(inference) if inference else "",
+        )
+    )
+    return key
+
+
+def _read_context(storage: Storage, name: str, number: str, uri: str, gathering: Gathering) -> str:
+    """Gather the files of a build context below `context`; "" if they cannot be had."""
+    called, key = f"environments/{name}/{number}", keys.environment_key(name, number)
+    found = Gathering()
+    try:
+        folder = storage.folder("environments", name, number, uri)
+        gather_files(folder, key, called, found)
+    except MlarchiveError as error:
+        if error.retryable:
+            raise
+        gathering.lose(called, "build context", f"it cannot be read: {error.message}")
+        return ""
+    for stream in found.streams:
+        assert isinstance(stream.entry, File)  # noqa: S101  (files alone were gathered)
+        entry = msgspec.structs.replace(
+            stream.entry, path=f"{keys.CONTEXT}/{stream.entry.path}", role="build-context"
+        )
+        gathering.streams.append(
+            Stream(owner=key, entry=entry, open=stream.open, waits=stream.waits)
+        )
+    gathering.losses.extend(found.losses)
+    gathering.transformations.extend(found.transformations)
+    return keys.CONTEXT
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()

@@ -1,0 +1,72 @@
+"""Reads the job that made a model: what Azure ML says of it, and its run as MLflow tells it.
+
+A workspace speaks MLflow's interface for experiments, runs, metrics, parameters and tags, with the
+token of its control plane.
+"""
+
+import msgspec
+
+from mlarchive.errors import NotFoundError
+from mlarchive.records import Run
+from mlarchive.registries.azureml.assets import Asset, ControlPlane
+from mlarchive.registries.azureml.natives import native
+from mlarchive.registries.azureml.runfacts import TAG, with_facts
+from mlarchive.registries.azureml.tracking import tracking_connection
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.keys import run_key
+
+_ROOT_TAG = "mlflow.rootRunId"
+"""The service puts it on every run: itself, or the first of its parents."""
+
+
+def read_job(control: ControlPlane, name: str, gathering: Gathering) -> str:
+    """Gather a job as a run; returns the key of its record, "" if there is none."""
+    if not name or control.place.is_registry:
+        return ""
+    try:
+        _read_run(control, name, gathering)
+    except NotFoundError as error:
+        gathering.lose(f"job {name}", "all but its name", f"it is no longer there: {error.message}")
+        return ""
+    key = run_key(name)
+    job = _job(control, name)
+    gathering.records[:] = [
+        _with_job(record, job) if record.key == key and isinstance(record, Run) else record
+        for record in gathering.records
+    ]
+    why = "only the model's own files are carried, and not what else the job put out"
+    gathering.change(f"job {name}", "outputs", why)
+    return key
+
+
+def _job(control: ControlPlane, name: str) -> Asset:
+    """What the service says of a job; of a run that it takes for none, nothing."""
+    try:
+        return Asset(name, control.job(name))
+    except NotFoundError:
+        return Asset(name, {})
+
+
+def _read_run(control: ControlPlane, name: str, gathering: Gathering) -> None:
+    connection = tracking_connection(control)
+    from mlarchive.registries.mlflow.failures import speaking
+    from mlarchive.registries.mlflow.reading_run import read_run_itself
+
+    with speaking(connection.uri):
+        run = connection.tracking.get_run(name)
+        read_run_itself(connection, run, frozenset(), gathering)
+
+
+def _with_job(run: Run, job: Asset) -> Run:
+    """The run with what only the job says."""
+    facts = {name: said for name in ("jobType", "computeId") if (said := job.text(name))}
+    facts["run"] = run.native.verbatim
+    evidence = native(job, {**run.native.also, **facts})
+    read = msgspec.structs.replace(
+        run,
+        tags={name: value for name, value in run.tags.items() if name != _ROOT_TAG},
+        properties=marks.state_tags(job.texts("properties")),
+        native=msgspec.structs.replace(evidence, id=run.native.id, location=run.native.location),
+    )
+    return with_facts(read, run.native.also.get(TAG, ""))

@@ -1,0 +1,132 @@
+"""A registry copies a version of a workspace of its own tenant by itself (`share`).
+
+No byte passes through here, and no mark is left; what arrived is compared all the same.
+"""
+
+from mlarchive.errors import ConflictError, NotFoundError, RemoteError, UnsupportedError
+from mlarchive.records import Address, Loss
+from mlarchive.registries.azureml.assets import ControlPlane, Kind
+from mlarchive.registries.azureml.blobfolder import BlobFolder
+from mlarchive.registries.azureml.messages import Share
+from mlarchive.registries.azureml.reading_environment import latest, named_environment
+from mlarchive.registries.azureml.recipe import recipe_there
+from mlarchive.registries.azureml.storage import Storage
+from mlarchive.registries.azureml.uploading import sha256_of
+from mlarchive.registries.base import Action, Receipt, WritePolicy
+
+
+class Side:
+    """A place with its storage, as sharing needs it."""
+
+    def __init__(self, control: ControlPlane, storage: Storage, origin: str) -> None:
+        """Remember them."""
+        self.control = control
+        self.origin = origin
+        self.storage = storage
+
+    def folder(self, name: str, version: str) -> BlobFolder:
+        """The files of a version of a model."""
+        uri = self.control.version("models", name, version).text("modelUri")
+        return self.storage.folder("models", name, version, uri)
+
+    def recipe(self, name: str, version: str) -> str:
+        """What an environment is made of."""
+        asset = self.control.version("environments", name, version)
+        return recipe_there(self.control, self.storage, name, asset)
+
+
+def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> Receipt:
+    """Have a registry copy a version of a model or an environment, and compare what it has then.
+
+    The environment that a model names goes first.
+
+    Raises:
+        UnsupportedError: The source is no workspace, or the target no registry.
+        ConflictError: The registry has something else under that name and version.
+        RemoteError: What arrived is not what was shared.
+    """
+    if source.control.place.is_registry or not target.control.place.is_registry:
+        raise UnsupportedError(
+            "Azure ML shares from a workspace into a registry of its tenant only",
+            hint="leave --share out; the copy then goes by way of a package",
+        )
+    name = policy.rename or address.name
+    actions, losses = [], []
+    if address.kind == "models":
+        try:
+            if needed := _environment_of(source, address):
+                actions.append(_shared(source, target, needed, needed.name))
+        except NotFoundError as error:
+            why = f"the model names it, and it cannot be read: {error.message}"
+            losses.append(
+                Loss(record=f"models/{name}/{address.version}", field="environment", why=why)
+            )
+    actions.append(_shared(source, target, address, name))
+    return Receipt(
+        source=address,
+        target=Address(origin=target.origin, kind=address.kind, name=name, version=address.version),
+        content_id="",
+        state_id="",
+        actions=tuple(actions),
+        losses=tuple(losses),
+    )
+
+
+def _environment_of(source: Side, address: Address) -> Address | None:
+    """The version of an environment that a model means."""
+    version = source.control.version("models", address.name, address.version)
+    name, number = named_environment(version)
+    if not name:
+        return None
+    asset = (
+        source.control.version("environments", name, number)
+        if number
+        else latest(source.control, "environments", name)
+    )
+    return Address(origin=source.origin, kind="environments", name=name, version=asset.name)
+
+
+def _shared(source: Side, target: Side, address: Address, name: str) -> Action:
+    """Have one thing copied unless it is there."""
+    kind: Kind = "environments" if address.kind == "environments" else "models"
+    version = address.version
+    present = {one.name for one in target.control.versions(kind, name, archived=True)}
+    what = f"{kind}/{name}/{version}"
+    action = Action(verb="keep", what=what, why="the registry has it already")
+    if version not in present:
+        asked = Share(
+            place=source.control.place,
+            kind=kind,
+            name=address.name,
+            version=version,
+            registry=target.control.place.name,
+            as_name=name,
+            as_version=version,
+        )
+        source.control.share(asked)
+        action = Action(verb="create", what=what, why="copied by the registry itself")
+    same = (
+        source.recipe(address.name, version) == target.recipe(name, version)
+        if kind == "environments"
+        else _same(source.folder(address.name, version), target.folder(name, version))
+    )
+    if same:
+        return action
+    if version in present:
+        raise ConflictError(
+            f"{what} at {target.control.shown} is another one",
+            hint="give it another name with --rename, or leave --share out",
+        )
+    raise RemoteError(f"{target.control.shown} did not copy {address} as it is")
+
+
+def _same(one: BlobFolder, other: BlobFolder) -> bool:
+    """Whether two folders hold the very same files."""
+    sizes = {listed.path: listed.size for listed in one.files()}
+    if sizes != {listed.path: listed.size for listed in other.files()}:
+        return False
+    for path in sizes:
+        with one.open(path) as here, other.open(path) as there:
+            if sha256_of(here) != sha256_of(there):
+                return False
+    return True

@@ -1,0 +1,197 @@
+"""Sends files to a container, reads every one of them back, and sends nothing twice.
+
+A blob that is there with the size and the stated digest of a file is not sent again, nor is a
+block of a long file that an interrupted upload left.
+"""
+
+import base64
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import BinaryIO, NamedTuple
+
+from mlarchive.errors import DamageError, RemoteError
+from mlarchive.records import File
+from mlarchive.registries.azureml.blobfolder import RANGE, open_blob
+from mlarchive.registries.azureml.containers import Blob, BlobContainer
+from mlarchive.snapshot import Stream
+
+_AT_ONCE = 4
+"""Requests with bytes that are on their way at the same time; each holds at most `RANGE`."""
+
+_BLOCK = 1 << 20
+_LONGEST_NAME = 1024
+_MOST_PARTS = 254
+_MOST_BLOCKS = 50_000
+
+
+class Sent(NamedTuple):
+    """A file and where it goes.
+
+    Attributes:
+        file: As the package states it.
+        stream: Its bytes.
+    """
+
+    file: File
+    stream: Stream
+
+
+def refuses(path: str) -> str:
+    """Why a storage account cannot hold a file of that name; "" if it can."""
+    if len(path) > _LONGEST_NAME or path.count("/") >= _MOST_PARTS:
+        return "its name is too long for a storage account"
+    if "\\" in path:
+        return "Azure's clients take a backslash for a slash"
+    if any(part.endswith(".") for part in path.split("/")):
+        return "storage accounts do not keep a dot at the end of a name"
+    return ""
+
+
+def digest_of(files: Sequence[Sent]) -> str:
+    """A digest of names, sizes and digests, the same for the same files."""
+    whole = hashlib.sha256()
+    for line in sorted(f"{one.file.sha256} {one.file.size} {one.file.path}\n" for one in files):
+        whole.update(line.encode())
+    return whole.hexdigest()
+
+
+def sha256_of(source: BinaryIO) -> str:
+    """The digest of a stream's bytes, which are read to the end."""
+    digest = hashlib.sha256()
+    while block := source.read(_BLOCK):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def fill(
+    container: BlobContainer, prefix: str, files: Sequence[Sent], pool: ThreadPoolExecutor
+) -> int:
+    """Make the blobs below a prefix be the files, and no others.
+
+    Args:
+        container: Where.
+        prefix: What their names begin with.
+        files: All of them.
+        pool: Whose threads send and read back.
+
+    Returns:
+        Bytes that were sent.
+
+    Raises:
+        DamageError: The package's bytes are not what it states.
+        RemoteError: Something did not arrive as it was sent, or something else is there.
+    """
+    present = {blob.name: blob for blob in container.blobs(prefix)}
+    lacking = [one for one in files if not _stated(present.get(prefix + one.file.path), one.file)]
+    flying = _Flying(pool)
+    try:
+        for one in lacking:
+            _send(flying, container, prefix + one.file.path, one)
+    finally:
+        flying.land()
+    _check(container, prefix, files, pool)
+    return sum(one.file.size for one in lacking)
+
+
+class _Flying:
+    """Requests with bytes on their way, a bounded number."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._requests: deque[Future[None]] = deque()
+
+    def send(self, do: Callable[[], None]) -> None:
+        """Send one more as soon as there is room; what failed before is raised here."""
+        while len(self._requests) >= _AT_ONCE:
+            self._requests.popleft().result()
+        self._requests.append(self._pool.submit(do))
+
+    def land(self) -> None:
+        """Wait for all; the first failure is raised when none is on its way any more."""
+        wait(self._requests)
+        while self._requests:
+            self._requests.popleft().result()
+
+
+def _stated(blob: Blob | None, file: File) -> bool:
+    """Whether a blob says that it is a file; its bytes are compared at the end."""
+    return blob is not None and (blob.size, blob.sha256) == (file.size, file.sha256)
+
+
+def _send(flying: _Flying, container: BlobContainer, name: str, one: Sent) -> None:
+    with one.stream.open() as source:
+        if one.file.size > RANGE:
+            _send_blocks(flying, container, name, one.file, source)
+            return
+        raw = source.read()
+    if hashlib.sha256(raw).hexdigest() != one.file.sha256:
+        raise _damaged(one.file)
+    flying.send(partial(container.put, name, raw, one.file.sha256))
+
+
+def _send_blocks(
+    flying: _Flying, container: BlobContainer, name: str, file: File, source: BinaryIO
+) -> None:
+    there = container.staged(name)
+    size = max(RANGE, -(-file.size // _MOST_BLOCKS))
+    whole, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    blocks: list[str] = []
+    while raw := source.read(size):
+        whole.update(raw)
+        md5.update(raw)
+        own = hashlib.sha256(raw).hexdigest()[:32]
+        block = base64.b64encode(f"{len(blocks):06}-{own}".encode()).decode()
+        blocks.append(block)
+        if block not in there:
+            flying.send(partial(container.stage, name, block, raw))
+    if whole.hexdigest() != file.sha256:
+        raise _damaged(file)
+    flying.land()
+    container.commit(name, blocks, md5.digest(), file.sha256)
+
+
+def _check(
+    container: BlobContainer, prefix: str, files: Sequence[Sent], pool: ThreadPoolExecutor
+) -> None:
+    """Compare what is there with what should be: names, lengths, and every byte."""
+    present = {blob.name: blob for blob in container.blobs(prefix)}
+    wanted = {prefix + one.file.path: one.file for one in files}
+    strays = sorted(present.keys() - wanted.keys())
+    if strays:
+        raise RemoteError(
+            f"{container.url} holds {strays[0]} beside what was sent there",
+            hint="remove it there, and run the same command again",
+        )
+    wrong = [name for name, file in wanted.items() if not _same_size(present.get(name), file)]
+    short = [name for name in wanted if name not in wrong and wanted[name].size <= RANGE]
+    read = pool.map(lambda name: _digest(container, present[name], pool), short)
+    wrong += [name for name, own in zip(short, read, strict=True) if own != wanted[name].sha256]
+    for name, file in wanted.items():
+        # One by one, since each is read by several threads.
+        if (
+            not wrong
+            and file.size > RANGE
+            and _digest(container, present[name], pool) != file.sha256
+        ):
+            wrong.append(name)
+    if wrong:
+        raise RemoteError(
+            f"{wrong[0]} did not arrive at {container.url} as it was sent",
+            hint="run the same command again; it goes on where this one stopped",
+        )
+
+
+def _same_size(blob: Blob | None, file: File) -> bool:
+    return blob is not None and blob.size == file.size
+
+
+def _digest(container: BlobContainer, blob: Blob, pool: ThreadPoolExecutor) -> str:
+    with open_blob(container, blob, pool) as source:
+        return sha256_of(source)
+
+
+def _damaged(file: File) -> DamageError:
+    return DamageError(f"the bytes of {file.path} are not those that the package states")

@@ -1,0 +1,65 @@
+"""A write in the making: its steps in order, and what the target cannot keep.
+
+Planning looks at the target and adds steps; nothing changes until a step is done. The plan that a
+person sees and the write that follows are made of the same steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mlarchive.records import Loss
+from mlarchive.registries.azureml.assets import ControlPlane
+from mlarchive.registries.azureml.storage import Storage
+from mlarchive.registries.base import Action, Verb, WritePolicy
+from mlarchive.snapshot import Snapshot
+
+
+def _nothing() -> None:
+    """What keeping takes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """Filled by planning; done step by step.
+
+    Attributes:
+        control: The target's control plane.
+        storage: Where its bytes go.
+        snapshot: What is written.
+        policy: How.
+        steps: In order.
+        losses: What the target cannot hold.
+        transformations: What it holds in another form.
+        environment: The environment that the model means at the target, `NAME:VERSION`.
+        made_run: Gives the target's id of the run that the model came from, once it is written;
+            "" if it is not.
+        sent: Bytes of files sent so far.
+    """
+
+    control: ControlPlane
+    storage: Storage
+    snapshot: Snapshot
+    policy: WritePolicy
+    steps: list[tuple[Action, Callable[[], None]]] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    transformations: list[Loss] = field(default_factory=list)
+    environment: str = ""
+    made_run: Callable[[], str] = str
+    sent: int = 0
+
+    def step(self, verb: Verb, what: str, why: str, do: Callable[[], None] = _nothing) -> None:
+        """Add a step."""
+        self.steps.append((Action(verb=verb, what=what, why=why), do))
+
+    def lose(self, record: str, what: str, why: str) -> None:
+        """List something that the target cannot hold."""
+        self.losses.append(Loss(record=record, field=what, why=why))
+
+    def change(self, record: str, what: str, why: str) -> None:
+        """List something that the target holds in another form."""
+        self.transformations.append(Loss(record=record, field=what, why=why))
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What the steps do, as a person sees it."""
+        return tuple(action for action, _ in self.steps)

@@ -1,0 +1,255 @@
+"""Writes a snapshot to a workspace or a registry: plans all steps, then does them in order.
+
+Files are sent and read back first, the version is registered last, with all its labels and marks;
+so what can be seen is whole.
+"""
+
+from functools import partial
+
+from mlarchive.errors import (
+    ConflictError,
+    MlarchiveError,
+    NotFoundError,
+    RemoteError,
+    UnsupportedError,
+)
+from mlarchive.records import Address, Environment, Folder, ModelVersion, RegisteredModel
+from mlarchive.registries.azureml import keys
+from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
+from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
+from mlarchive.registries.azureml.labels import Labels, archive, plan_labels
+from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
+from mlarchive.registries.azureml.numbering import Spot, find_spot
+from mlarchive.registries.azureml.storage import Upload
+from mlarchive.registries.azureml.uploading import fill, sha256_of
+from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.azureml.writing_environment import (
+    plan_environment_alone,
+    plan_environment_of,
+)
+from mlarchive.registries.azureml.writing_run import plan_run_of
+from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
+from mlarchive.registries.mlflow import marks
+
+_FOLDERS = "folders"
+
+
+def held(
+    control: ControlPlane, origin: str, source: Address, policy: WritePolicy
+) -> Holding | None:
+    """What the target remembers of an object; None if it never got it."""
+    kind = "environments" if source.kind == "environments" else "models"
+    wanted = marks.origin_mark(source)
+    name = policy.rename or source.name
+    for version in control.versions(kind, name, archived=True):  # type: ignore[arg-type]
+        properties = version.texts("properties")
+        if properties.get(marks.ORIGIN) == wanted and marks.CONTENT_ID in properties:
+            return Holding(
+                address=Address(origin=origin, kind=kind, name=name, version=version.name),
+                content_id=properties[marks.CONTENT_ID],
+                state_id=version.texts("tags").get(marks.STATE_ID, ""),
+            )
+    return None
+
+
+def plan(work: Work, origin: str) -> WritePlan:
+    """What a write would do now; changes nothing.
+
+    Raises:
+        ConflictError: The target holds something else there, and the policy is `fail`.
+        UnsupportedError: Azure ML has no place for such an object.
+    """
+    target = _planned(work, origin)
+    return WritePlan(
+        target=target,
+        actions=work.actions,
+        losses=tuple(work.losses),
+        transformations=tuple(work.transformations),
+    )
+
+
+def write(work: Work, origin: str) -> Receipt:
+    """Make the target hold the snapshot; repeat it after a crash and it goes on.
+
+    Raises:
+        MlarchiveError: As `plan`, as the package, or as the service says.
+    """
+    target = _planned(work, origin)
+    for _, do in work.steps:
+        do()
+    skipped = any(action.verb == "skip" for action in work.actions)
+    return Receipt(
+        source=work.snapshot.address,
+        target=target,
+        content_id="" if skipped else work.snapshot.content_id,
+        state_id="" if skipped else work.snapshot.state_id,
+        actions=work.actions,
+        losses=tuple(work.losses),
+        transformations=tuple(work.transformations),
+        bytes=work.sent,
+    )
+
+
+def _planned(work: Work, origin: str) -> Address:
+    subject = work.snapshot.record(work.snapshot.subject)
+    if isinstance(subject, Environment) and not subject.record:
+        number = plan_environment_alone(work, subject)
+        name = work.policy.rename or subject.name
+        return Address(origin=origin, kind="environments", name=name, version=number)
+    if not isinstance(subject, ModelVersion | Folder):
+        raise UnsupportedError(
+            f"Azure ML does not take a {subject.__struct_config__.tag} by itself",
+            hint="it takes model versions, environments and folders",
+        )
+    wanted = candidate(work.snapshot, work.policy)
+    spot = _spot(work, wanted)
+    target = Address(origin=origin, kind="models", name=wanted.name, version=spot.number)
+    what = f"models/{wanted.name}/{spot.number}"
+    if spot.how == "skip":
+        work.step("skip", what, spot.why)
+        return target
+    work.losses.extend(losses_of(work.snapshot, keeps_runs=not work.control.place.is_registry))
+    plan_environment_of(work, wanted)
+    plan_run_of(work)
+    labels = _labels(work, wanted)
+    if spot.present is None:
+        if wanted.version not in {"", spot.number}:
+            why = f"it is {spot.number} at the target, the next free one"
+            work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
+        work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
+    elif not plan_labels(work, "models", wanted.name, spot.present, labels):
+        work.step("keep", what, "it holds the same already")
+    _plan_model(work, wanted)
+    return target
+
+
+def _spot(work: Work, wanted: Candidate) -> Spot:
+    return find_spot(
+        f"the model {wanted.name!r} at {work.control.shown}",
+        wanted.version,
+        work.control.versions("models", wanted.name, archived=True),
+        origin=marks.origin_mark(work.snapshot.address),
+        content_id=work.snapshot.content_id,
+        policy=work.policy,
+        same=partial(_holds, work, wanted),
+    )
+
+
+def _register(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> None:
+    upload = work.storage.upload("models", wanted.name, spot.number, wanted.digest)
+    prefix = f"{upload.prefix}{wanted.folder}/" if wanted.folder else upload.prefix
+    work.sent += fill(upload.container, prefix, wanted.files, work.storage.pool)
+    uri = upload.uri_of(wanted.path)
+    _check_path(work, wanted, spot.number, upload, uri)
+    said = labels.properties_of(None)
+    run = work.made_run()
+    if run:
+        said["properties"][keys.RUN] = run
+    body = {
+        "modelUri": uri,
+        "modelType": wanted.model_type,
+        "flavors": wanted.flavors or None,
+        **said,
+    }
+    with naming_what_was_sent(upload):
+        made = _made(work, wanted, spot, body, run)
+    remove_leftovers(work, f"models/{wanted.name}/{spot.number}", upload)
+    if wanted.archived:
+        archive(work, "models", wanted.name, made)
+
+
+def _made(work: Work, wanted: Candidate, spot: Spot, body: Json, run: str) -> Asset:
+    """Register the version.
+
+    Raises:
+        ConflictError: Somebody else has made it meanwhile, of other files.
+        MlarchiveError: As the service says.
+    """
+    put = partial(work.control.put_version, "models", wanted.name, spot.number)
+    try:
+        try:
+            return put({**body, "jobName": run or None})
+        except (RemoteError, NotFoundError):
+            # A service that takes the run for no job of its own still takes the model.
+            if not run:
+                raise
+            return put(body)
+    except (RemoteError, ConflictError) as error:
+        present = work.control.versions("models", wanted.name, archived=True)
+        if spot.number not in {one.name for one in present}:
+            raise
+        raise ConflictError(
+            f"version {spot.number} of the model {wanted.name!r} at {work.control.shown} was made "
+            "by somebody else while its files were sent",
+            hint="run the same command again, which says whether it is the same",
+        ) from error
+
+
+def _check_path(work: Work, wanted: Candidate, number: str, upload: Upload, uri: str) -> None:
+    """See that a reader finds all that was sent by the path that is going to be registered.
+
+    Raises:
+        RemoteError: It does not.
+    """
+    found = work.storage.sent(upload, "models", wanted.name, number, uri)
+    present = {listed.path: listed.size for listed in found.files()}
+    if present != {one.file.path: one.file.size for one in wanted.files}:
+        raise RemoteError(f"what was sent is not what lies at {uri}, so it is not registered")
+
+
+def _labels(work: Work, wanted: Candidate) -> Labels:
+    found = {marks.CONTENT_ID: work.snapshot.content_id}
+    if work.environment:
+        found[keys.ENVIRONMENT] = work.environment
+    return Labels(
+        description=wanted.description,
+        tags=wanted.tags,
+        properties={**wanted.properties, **wanted.lineage, **found},
+        stage=wanted.stage,
+        archived=wanted.archived,
+        state_id=work.snapshot.state_id,
+    )
+
+
+def _holds(work: Work, wanted: Candidate, there: Asset) -> bool:
+    """Whether a version that something else wrote has the very same files."""
+    uri = there.text("modelUri")
+    try:
+        folder = work.storage.folder("models", wanted.name, there.name, uri)
+        present = {listed.path: listed.size for listed in folder.files()}
+        if present != {one.file.path: one.file.size for one in wanted.files}:
+            return False
+        for one in wanted.files:
+            with folder.open(one.file.path) as source:
+                if sha256_of(source) != one.file.sha256:
+                    return False
+    except MlarchiveError as error:
+        if error.retryable:
+            raise
+        return False
+    return True
+
+
+def _plan_model(work: Work, wanted: Candidate) -> None:
+    """Plan what the model says as a whole, where the source says something."""
+    record = next((r for r in work.snapshot.records if isinstance(r, RegisteredModel)), None)
+    if record is None:
+        return
+    held_tags: dict[str, str] = {}
+    said: dict[str, object] = {}
+    for container in work.control.named("models", wanted.name):
+        held_tags = container.texts("tags")
+        said = {
+            "description": container.text("description"),
+            "tags": held_tags,
+            "isArchived": container.is_archived,
+        }
+    labels = {
+        "description": record.description or said.get("description", ""),
+        "tags": {**held_tags, **record.tags},
+        "isArchived": record.lifecycle == "archived",
+    }
+    blank = {"description": "", "tags": {}, "isArchived": False}
+    if labels != (said or blank):
+        do = partial(work.control.put_container, "models", wanted.name, labels)
+        work.step("update", f"model {wanted.name}", "description, tags or archiving changed", do)

@@ -1,0 +1,278 @@
+"""Registers an environment: the one that is written, or the one that a model needs."""
+
+from collections.abc import Container, Iterator
+from contextlib import nullcontext
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.records import Environment, File, Folder, ModelVersion
+from mlarchive.registries.azureml import keys
+from mlarchive.registries.azureml.assets import Json
+from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.labels import Labels, archive, plan_labels
+from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
+from mlarchive.registries.azureml.numbering import next_number
+from mlarchive.registries.azureml.recipe import recipe, recipe_there
+from mlarchive.registries.azureml.storage import Upload
+from mlarchive.registries.azureml.uploading import Sent, digest_of, fill
+from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.gathering import MODEL_FILE
+from mlarchive.snapshot import Snapshot
+
+BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
+"""What a conda file is installed on that comes without an image, as Azure ML's guides have it."""
+
+
+class Wanted(NamedTuple):
+    """An environment as it is to be.
+
+    Attributes:
+        record: What it is.
+        name: At the target.
+        version: Wanted; "" for the next one.
+        files: Its files.
+    """
+
+    record: Environment
+    name: str
+    version: str
+    files: tuple[Sent, ...]
+
+    @property
+    def called(self) -> str:
+        """What a person calls it."""
+        return "/".join(part for part in ("environments", self.name, self.version) if part)
+
+
+def plan_environment_of(work: Work, candidate: Candidate) -> None:
+    """Plan the environment that a model names, or that its MLflow files state."""
+    subject = work.snapshot.record(work.snapshot.subject)
+    named = subject.environment if isinstance(subject, ModelVersion) else ""
+    carried = work.snapshot.by_key.get(named)
+    called = f"models/{candidate.name}/{candidate.version}".rstrip("/")
+    if isinstance(carried, Environment):
+        _plan_needed(work, called, _carried(work, carried))
+        return
+    name = candidate.tags.get(keys.ENVIRONMENT_NAME, "")
+    if name and work.control.versions("environments", name, archived=False):
+        return
+    stated = _stated_by_files(work.snapshot, candidate, name or candidate.name)
+    if stated is not None:
+        _plan_needed(work, called, stated)
+        if work.environment:
+            why = f"its conda file is registered as {work.environment}, on {BASE_IMAGE}"
+            work.change(called, "environment", why)
+    elif name:
+        why = "it is named by a tag, and neither carried nor registered at the target"
+        work.lose(called, f"environment {name}", why)
+
+
+def _plan_needed(work: Work, called: str, wanted: Wanted) -> None:
+    """Plan what a model needs; one that Azure ML cannot hold is a loss of the model's."""
+    if why := _refusal(wanted):
+        work.lose(called, f"environment {wanted.name}", why)
+    else:
+        work.environment = plan_environment(work, wanted, as_subject=False)
+
+
+def plan_environment_alone(work: Work, subject: Environment) -> str:
+    """Plan an environment that is written by itself; returns the number that it has there.
+
+    Raises:
+        ConflictError: Another one has its number.
+        UnsupportedError: Azure ML cannot hold it.
+    """
+    wanted = _carried(work, subject)
+    renamed = wanted._replace(name=work.policy.rename or wanted.name)
+    if work.policy.versions == "next":
+        renamed = renamed._replace(version="")
+    if why := _refusal(renamed):
+        raise UnsupportedError(
+            f"{renamed.called} cannot be registered: {why}", hint="save the file as UTF-8"
+        )
+    return plan_environment(work, renamed, as_subject=True).partition(":")[2]
+
+
+def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
+    """Plan an environment; returns `NAME:VERSION` as it is or will be.
+
+    An equal one that is there is kept, whatever its number.
+
+    Raises:
+        ConflictError: It is the subject, and another one has its number.
+    """
+    own = recipe(wanted.record, wanted.files)
+    present = work.control.versions("environments", wanted.name, archived=True)
+    labels = _labels(work, wanted.record, own, as_subject=as_subject)
+    for one in reversed(present):
+        if recipe_there(work.control, work.storage, wanted.name, one) == own:
+            if not (as_subject and plan_labels(work, "environments", wanted.name, one, labels)):
+                what = f"environments/{wanted.name}/{one.name}"
+                work.step("keep", what, "the target has it already")
+            return f"{wanted.name}:{one.name}"
+    taken = wanted.version in {one.name for one in present}
+    if taken and as_subject and work.policy.conflict != "new-version":
+        _settle_conflict(work, wanted)
+        return f"{wanted.name}:{wanted.version}"
+    number = wanted.version if wanted.version and not taken else next_number(present)
+    if taken:
+        why = f"the target has another one of that number, so it is {number} there"
+        work.change(wanted.called, "version", why)
+    _list_losses(work, wanted)
+    what = f"environments/{wanted.name}/{number}"
+    why = "new" if as_subject else "the model needs it"
+    work.step("create", what, why, partial(_create, work, wanted, number, labels))
+    return f"{wanted.name}:{number}"
+
+
+def _settle_conflict(work: Work, wanted: Wanted) -> None:
+    trouble = f"{wanted.called} at {work.control.shown} is another one"
+    if work.policy.conflict == "fail":
+        raise ConflictError(
+            trouble,
+            hint="choose --conflict skip or new-version (a mirror: `conflict`), or another name",
+        )
+    work.step("skip", wanted.called, trouble)
+
+
+def _create(work: Work, wanted: Wanted, number: str, labels: Labels) -> None:
+    made_of, upload = _made_of(work, wanted, number)
+    body = {**made_of, **labels.properties_of(None)}
+    with naming_what_was_sent(upload) if upload else nullcontext():
+        made = work.control.put_version("environments", wanted.name, number, body)
+    if upload:
+        remove_leftovers(work, f"environments/{wanted.name}/{number}", upload)
+    if labels.archived:
+        archive(work, "environments", wanted.name, made)
+
+
+def _made_of(work: Work, wanted: Wanted, number: str) -> tuple[Json, Upload | None]:
+    """Image and conda file, or a build context whose files are sent first, and where they are."""
+    record = wanted.record
+    said: Json = {"osType": record.os or None}
+    if record.inference:
+        said["inferenceConfig"] = msgspec.json.decode(record.inference)
+    if not _is_built(record):
+        said["image"] = record.image or BASE_IMAGE
+        if (conda := _conda(wanted)) is not None:
+            said["condaFile"] = conda.decode()
+        return said, None
+    context = tuple(_within(wanted, record.context))
+    digest = digest_of(context)
+    upload = work.storage.upload("environments", wanted.name, number, digest)
+    prefix = f"{upload.prefix}{keys.CONTEXT}/"
+    work.sent += fill(upload.container, prefix, context, work.storage.pool)
+    said["build"] = {
+        "contextUri": f"{upload.container.url}/{prefix}",
+        "dockerfilePath": record.dockerfile.removeprefix(f"{record.context}/"),
+    }
+    return said, upload
+
+
+def _conda(wanted: Wanted) -> bytes | None:
+    """The conda file; None if there is none."""
+    for one in wanted.files:
+        if one.file.path == wanted.record.conda:
+            with one.stream.open() as source:
+                return source.read()
+    return None
+
+
+def _refusal(wanted: Wanted) -> str:
+    """Why Azure ML cannot hold an environment; "" if it can."""
+    if not _is_built(wanted.record):
+        try:
+            (_conda(wanted) or b"").decode()
+        except UnicodeDecodeError:
+            return f"{wanted.record.conda} is no UTF-8, and Azure ML takes conda files as texts"
+    return ""
+
+
+def _is_built(record: Environment) -> bool:
+    return bool(record.dockerfile) and not record.image
+
+
+def _within(wanted: Wanted, folder: str) -> list[Sent]:
+    """The files below a folder, by path within it; all of them if there is none."""
+    below = f"{folder}/" if folder else ""
+    return [
+        Sent(msgspec.structs.replace(one.file, path=one.file.path.removeprefix(below)), one.stream)
+        for one in wanted.files
+        if one.file.path.startswith(below)
+    ]
+
+
+def _list_losses(work: Work, wanted: Wanted) -> None:
+    record = wanted.record
+    for name in sorted(record.variables):
+        why = "environments of Azure ML have no variables"
+        work.lose(wanted.called, f"variable {name}", why)
+    if record.image and record.dockerfile:
+        why = "Azure ML takes an image or a build context, and not both; the image is registered"
+        work.lose(wanted.called, "build context", why)
+    if _is_built(record) and record.conda and not record.context:
+        why = "it goes along in the build context, where the Dockerfile may or may not use it"
+        work.change(wanted.called, record.conda, why)
+    if not record.image and not record.dockerfile:
+        why = f"it comes without an image, and is registered on {BASE_IMAGE}"
+        work.change(wanted.called, "image", why)
+
+
+def _labels(work: Work, record: Environment, own: str, *, as_subject: bool) -> Labels:
+    source = work.snapshot.address
+    address = msgspec.structs.replace(
+        source, kind="environments", name=record.name, version=record.version
+    )
+    found = {marks.RECORD: own, marks.ORIGIN: marks.origin_mark(address)}
+    if as_subject:
+        found[marks.CONTENT_ID] = work.snapshot.content_id
+        found |= marks.path_marks(record, work.snapshot)
+    return Labels(
+        description=record.description,
+        tags=record.tags,
+        properties={**record.properties, **found},
+        archived=record.lifecycle == "archived",
+        state_id=work.snapshot.state_id if as_subject else "",
+    )
+
+
+def _carried(work: Work, record: Environment) -> Wanted:
+    files = tuple(
+        Sent(stream.entry, stream)
+        for stream in work.snapshot.streams_of(record.key)
+        if isinstance(stream.entry, File)
+    )
+    return Wanted(record, record.name, record.version, files)
+
+
+def _stated_by_files(snapshot: Snapshot, candidate: Candidate, name: str) -> Wanted | None:
+    """The environment that the conda file beside a model's `MLmodel` states."""
+    files = {one.file.path: one for one in candidate.files}
+    for path in _conda_files(snapshot, files):
+        if one := files.get(path):
+            file = msgspec.structs.replace(one.file, path=keys.CONDA_FILE)
+            stated = Environment(
+                key="", name=name, conda=keys.CONDA_FILE, image=BASE_IMAGE, os="Linux"
+            )
+            return Wanted(stated, name, "", (Sent(file, one.stream),))
+    return None
+
+
+def _conda_files(snapshot: Snapshot, files: Container[str]) -> Iterator[str]:
+    """Where conda files may lie among a model's files."""
+    subject = snapshot.record(snapshot.subject)
+    if isinstance(subject, Folder):
+        # Nobody has read what its files say.
+        if MODEL_FILE in files:
+            yield keys.CONDA_FILE
+        return
+    root = subject.root if isinstance(subject, ModelVersion) else None
+    owner = root.record if root else snapshot.subject
+    below = f"{root.path}/" if root and root.path else ""
+    for record in snapshot.records:
+        if isinstance(record, Environment) and record.record == owner and record.conda:
+            yield record.conda.removeprefix(below)

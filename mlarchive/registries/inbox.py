@@ -1,0 +1,89 @@
+"""`inbox:DIR`: what arrived over the gap, as a source.
+
+Opening it takes in what was put into `incoming/`. Its objects keep the addresses that they had at
+their sources; what counts of each is its last shipment, and what a tombstone names is gone.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from mlarchive.errors import MissingChunksError, NotFoundError
+from mlarchive.records import Address
+from mlarchive.registries.vaultregistry import VaultRegistry
+from mlarchive.transfer.inbox import Inbox
+from mlarchive.transfer.media import Taken
+from mlarchive.trust import Trust
+from mlarchive.vault import Kept
+
+if TYPE_CHECKING:
+    from mlarchive.trust.keys import PrivateKey
+
+_NAMED = 3
+"""Shipments that are named one by one."""
+
+
+class InboxRegistry(VaultRegistry):
+    """An inbox, open; only to be read."""
+
+    def __init__(self, inbox: Inbox, *, origin: str) -> None:
+        """Take over an open inbox; it is closed with the registry."""
+        super().__init__(inbox.vault, origin=origin)
+        self._inbox = inbox
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        origin: str,
+        trust: Trust | None,
+        keys: "Sequence[PrivateKey]" = (),
+        now: int,
+    ) -> Self:
+        """Open an inbox and take in what came; `keys` sign the receipts.
+
+        Raises:
+            RollbackError: Something was refused that a person must decide on.
+            MissingChunksError: The vault has lost what was accepted.
+            UntrustedError: Something that came, or lies in the vault, is not trusted.
+            MlarchiveError: As the file system says.
+        """
+        if not folder.is_dir():
+            raise NotFoundError(f"{folder} is not a folder", hint="check the path after inbox:")
+        inbox = Inbox.open(folder)
+        try:
+            _require_none_refused(inbox.receive(trust=trust, keys=keys, now=now))
+            if trust is not None:
+                inbox.believe(trust)
+            _require_none_lost(inbox)
+        except BaseException:
+            inbox.close()
+            raise
+        return cls(inbox, origin=origin)
+
+    def _counting(self) -> list[Kept]:
+        return self._inbox.living()
+
+    def _found(self, address: Address) -> Kept:
+        for kept in self._counting():
+            if kept.address == address:
+                return kept
+        raise NotFoundError(f"{self.origin} holds no {address}")
+
+
+def _require_none_refused(taken: Iterable[Taken]) -> None:
+    for one in taken:
+        if one.outcome == "refused" and one.error is not None:
+            raise one.error
+
+
+def _require_none_lost(inbox: Inbox) -> None:
+    lost = inbox.lost()
+    if lost:
+        named = ", ".join(f"{one} ({one.address})" for one in lost[:_NAMED])
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        raise MissingChunksError(
+            f"{inbox.vault.folder} has lost packages that were accepted: {named}{more}",
+            hint="bring these shipments again; `mlarchive receive` takes them in",
+        )

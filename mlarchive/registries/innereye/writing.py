@@ -1,0 +1,307 @@
+"""Writes a version as a model's folder: whole under its name, or not at all (clause 5)."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from mlarchive import fsops
+from mlarchive.errors import UnsupportedError
+from mlarchive.package import extract
+from mlarchive.records import (
+    Address,
+    AnyRecord,
+    ArtifactRoot,
+    Environment,
+    File,
+    Folder,
+    Loss,
+    ModelVersion,
+    RegisteredModel,
+)
+from mlarchive.registries.base import Action, Holding, Receipt, WritePlan, WritePolicy
+from mlarchive.registries.innereye.environmentdocument import unplaced, write_environment
+from mlarchive.registries.innereye.layout import (
+    CONDA,
+    DOCKERFILE,
+    ENVIRONMENT,
+    ENVIRONMENT_DOCUMENT,
+    FINAL_FOLDERS,
+    MARKS,
+    MODEL,
+    MODEL_DOCUMENT,
+)
+from mlarchive.registries.innereye.modeldocument import is_ours, write_version
+from mlarchive.registries.innereye.placing import Placed, placed, present_in
+from mlarchive.registries.innereye.reading import encoded_marks
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.modelid import followed
+from mlarchive.registries.tree import file_stream, files_of
+from mlarchive.snapshot import Snapshot, Stream
+
+_WHY = "the layout has no place for it"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """A write as it is planned.
+
+    Attributes:
+        snapshot: What is written.
+        version: Its subject.
+        at: Where it goes.
+        losses: What the layout cannot hold.
+        transformations: What it holds in another form.
+    """
+
+    snapshot: Snapshot
+    version: ModelVersion
+    at: Placed
+    losses: list[Loss] = field(default_factory=list)
+    transformations: list[Loss] = field(default_factory=list)
+
+    @property
+    def what(self) -> str:
+        """What a person calls it there."""
+        return f"models/{self.at.name}/{self.at.number}"
+
+    @property
+    def action(self) -> Action:
+        """The one thing to do."""
+        held = self.at.present
+        if self.at.skipped:
+            return Action(verb="skip", what=self.what, why="it holds something else")
+        if held is None:
+            return Action(verb="create", what=self.what, why="not there yet")
+        if held.marks == self.marks:
+            return Action(verb="keep", what=self.what, why="same content and labels")
+        return Action(verb="update", what=self.what, why="its labels changed")
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What is remembered of it."""
+        return {
+            marks.ORIGIN: marks.origin_mark(self.snapshot.address),
+            marks.CONTENT_ID: self.snapshot.content_id,
+            marks.STATE_ID: self.snapshot.state_id,
+            **marks.path_marks(self.version, self.snapshot),
+        }
+
+    def lose(self, record: str, what: str, why: str = _WHY) -> None:
+        """List something that the layout cannot hold."""
+        self.losses.append(Loss(record=record, field=what, why=why))
+
+
+def held(top: Path, origin: str, source: Address, policy: WritePolicy) -> Holding | None:  # noqa: ARG001  (the name does not matter)
+    """What a folder remembers of an object; None if it never got it."""
+    wanted = marks.origin_mark(source)
+    for item in present_in(top):
+        if item.marks.get(marks.ORIGIN) == wanted:
+            return Holding(
+                address=msgspec.structs.replace(
+                    source, origin=origin, name=item.name, version=item.number
+                ),
+                content_id=item.marks.get(marks.CONTENT_ID, ""),
+                state_id=item.marks.get(marks.STATE_ID, ""),
+            )
+    return None
+
+
+def plan(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:
+    """What a write would do now; changes nothing.
+
+    Raises:
+        ConflictError: Something else is there, and the policy is `fail`.
+        UnsupportedError: The layout has no place for such an object.
+    """
+    work = _planned(top, snapshot, policy)
+    return WritePlan(
+        target=_target(work, origin),
+        actions=(work.action,),
+        losses=tuple(work.losses),
+        transformations=tuple(work.transformations),
+    )
+
+
+def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Receipt:
+    """Make the folder hold a snapshot; repeat it after a crash and it goes on.
+
+    Raises:
+        MlarchiveError: As `plan`, as the package, or as the system says.
+    """
+    work = _planned(top, snapshot, policy)
+    action, sent = work.action, 0
+    if action.verb == "create":
+        fsops.make_folder(top)
+        fsops.remove_stale_temporaries(top, deep=False)
+        sent = extract([*_files(work), *_documents(work)], work.at.place)
+    elif action.verb == "update":
+        for document in _documents(work):
+            # The marks come last: they say that the rest is there.
+            path = work.at.place / getattr(document.entry, "path", "")
+            with fsops.atomic_file(path) as file, document.open() as raw:
+                file.write(raw.read())
+    skipped = action.verb == "skip"
+    return Receipt(
+        source=snapshot.address,
+        target=_target(work, origin),
+        content_id="" if skipped else snapshot.content_id,
+        state_id="" if skipped else snapshot.state_id,
+        actions=(action,),
+        losses=tuple(work.losses),
+        transformations=tuple(work.transformations),
+        bytes=sent,
+    )
+
+
+def _planned(top: Path, snapshot: Snapshot, policy: WritePolicy) -> _Work:
+    version = snapshot.record(snapshot.subject)
+    if not isinstance(version, ModelVersion):
+        raise UnsupportedError(
+            f"an InnerEye folder has no place for {snapshot.address}, only for model versions",
+            hint="unpack it into a folder: dir:DIR",
+        )
+    at = placed(
+        top,
+        version,
+        policy,
+        origin=marks.origin_mark(snapshot.address),
+        content_id=snapshot.content_id,
+    )
+    work = _Work(snapshot=snapshot, version=version, at=at)
+    if not at.skipped:
+        _list_changes(work)
+        _list_losses(work)
+    return work
+
+
+def _target(work: _Work, origin: str) -> Address:
+    return Address(origin=origin, kind="models", name=work.at.name, version=work.at.number)
+
+
+# --- what is written
+
+
+def _folder(work: _Work) -> str:
+    """The folder of the model's files in `MODEL`, where the script looks for it."""
+    folder = work.version.folder
+    return folder if is_ours(work.version.native) or folder in FINAL_FOLDERS else FINAL_FOLDERS[0]
+
+
+def _environment(work: _Work) -> Environment | None:
+    found = work.snapshot.by_key.get(work.version.environment)
+    return found if isinstance(found, Environment) and not found.record else None
+
+
+def _files(work: _Work) -> Iterator[Stream]:
+    snapshot = work.snapshot
+    folder = _folder(work)
+    prefix = f"{MODEL}/{folder}/" if folder else f"{MODEL}/"
+    for leaf in files_of(snapshot, work.version.key):
+        yield _moved(leaf.stream, prefix + leaf.path)
+    if environment := _environment(work):
+        for stream in snapshot.streams_of(environment.key):
+            if name := _place_in_environment(environment, stream):
+                yield _moved(stream, f"{ENVIRONMENT}/{name}")
+    for record in snapshot.records:
+        if isinstance(record, Folder):
+            for stream in snapshot.streams_of(record.key):
+                yield _moved(stream, getattr(stream.entry, "path", ""))
+
+
+def _place_in_environment(environment: Environment, stream: Stream) -> str:
+    """What a file of an environment is called there; "" if it has no place."""
+    path = stream.entry.path if isinstance(stream.entry, File) else ""
+    plain = environment.dockerfile if not environment.context else ""
+    places = {environment.conda: CONDA, plain: DOCKERFILE}
+    return places.get(path, "") if path else ""
+
+
+def _moved(stream: Stream, path: str) -> Stream:
+    entry = stream.entry
+    if not isinstance(entry, File):
+        return stream
+    return dataclasses.replace(stream, entry=msgspec.structs.replace(entry, path=path))
+
+
+def _documents(work: _Work) -> Iterator[Stream]:
+    tags, _ = followed(work.version.tags, work.version, work.at.name, work.at.number)
+    raw = write_version(work.version, work.snapshot, work.at.name, work.at.number, tags)
+    yield file_stream(MODEL_DOCUMENT, raw)
+    if environment := _environment(work):
+        yield file_stream(ENVIRONMENT_DOCUMENT, write_environment(environment))
+    yield file_stream(MARKS, encoded_marks(work.marks))
+
+
+# --- what is not
+
+
+def _list_changes(work: _Work) -> None:
+    def change(what: str, why: str) -> None:
+        work.transformations.append(Loss(record=work.what, field=what, why=why))
+
+    version = work.version
+    if work.at.number != version.version:
+        change("version", f"it is version {version.version} at the source")
+    if _folder(work) != version.folder:
+        change("folder", f"its files are in {_folder(work)}, where move_model.py looks for them")
+    _, changed = followed(version.tags, version, work.at.name, work.at.number)
+    if changed:
+        change("tag model_id", f"it names {work.at.name}:{work.at.number} there")
+
+
+def _list_losses(work: _Work) -> None:
+    version = work.version
+    facts = {
+        "aliases": bool(version.aliases),
+        "stage": bool(version.stage),
+        "lifecycle": version.lifecycle != "active",
+        **{f"data of flavor {name}": True for name in sorted(version.flavor_data)},
+        "type": version.model_type not in {"", "custom_model"} and not version.flavors,
+    }
+    for name, lost in facts.items():
+        if lost:
+            work.lose(work.what, name)
+    named = _environment(work)
+    carriers = {version.root.record} if isinstance(version.root, ArtifactRoot) else set()
+    for record in work.snapshot.records:
+        if record.key not in {version.key, *carriers}:
+            work.losses.extend(_lost(work, record, named))
+    for key in carriers:
+        work.lose(_called(work.snapshot.record(key)), "all but its files")
+        taken = {leaf.stream for leaf in files_of(work.snapshot, version.key)}
+        left = [s for s in work.snapshot.streams_of(key) if s not in taken]
+        for stream in left:
+            work.lose(_called(work.snapshot.record(key)), _name(stream))
+
+
+def _lost(work: _Work, record: AnyRecord, named: Environment | None) -> Iterator[Loss]:
+    if isinstance(record, RegisteredModel):
+        facts = {"description": record.description, "lifecycle": record.lifecycle != "active"}
+        facts |= {f"tag {name}": True for name in sorted(record.tags)}
+        facts |= {f"property {name}": True for name in sorted(record.properties)}
+        for name, lost in facts.items():
+            if lost:
+                yield Loss(record=f"models/{record.name}", field=name, why=_WHY)
+    elif record is named:
+        yield from unplaced(named)
+        for stream in work.snapshot.streams_of(named.key):
+            if not _place_in_environment(named, stream):
+                yield Loss(record=f"environments/{named.name}", field=_name(stream), why=_WHY)
+    elif isinstance(record, Environment) and record.record:
+        # It says what files say that are written.
+        return
+    elif not isinstance(record, Folder):
+        yield Loss(record=_called(record), field="all of it", why=_WHY)
+
+
+def _called(record: AnyRecord) -> str:
+    kind = str(record.__struct_config__.tag).replace("-", " ")
+    return f"{kind} {record.native.id or getattr(record, 'name', '') or record.key}"
+
+
+def _name(stream: Stream) -> str:
+    entry = stream.entry
+    return entry.path if isinstance(entry, File) else f"metric {entry.key}"

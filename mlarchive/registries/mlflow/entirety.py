@@ -1,0 +1,156 @@
+"""A whole server as one source: which objects make it up, and in which order a target gets them.
+
+Everything is carried once. A run that model versions bring whole is no object by itself, unless
+another run names it as its parent: that one can be linked only to what is there already.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from mlflow.entities import Experiment, Run
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from msgspec import Struct
+
+from mlarchive.records import Address
+from mlarchive.registries.base import Choose, Listing, Selector
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.listing import (
+    list_alone,
+    list_experiment,
+    list_objects,
+    list_run,
+    list_version,
+)
+from mlarchive.registries.mlflow.reading_version import logged_model_id
+from mlarchive.registries.mlflow.selecting import (
+    all_experiments,
+    runs_in,
+    selected_models,
+    selected_versions,
+    unfinished,
+)
+from mlarchive.registries.ordering import Order, RunInOrder, in_order, parents_first
+
+T = TypeVar("T")
+
+_LISTED = (
+    "prompts",
+    "evaluation-datasets",
+    "scorers",
+    "other-objects",
+    "webhooks",
+)
+"""Kinds of which each object is one by itself."""
+
+
+class Entirety(Struct, frozen=True, kw_only=True):
+    """The experiments, runs and models of a server.
+
+    Attributes:
+        experiments: All, deleted ones too.
+        order: Of all runs.
+        parents: Runs that others name as their parents.
+        models: Registered models with their versions, and with what is to become one.
+        runs: Runs that neither are parents nor come whole with a version.
+    """
+
+    experiments: Sequence[Experiment]
+    order: Order
+    parents: Sequence[Run]
+    models: Sequence[tuple[RegisteredModel, Sequence[ModelVersion]]]
+    runs: Sequence[Run]
+
+
+def entirety(connection: Connection, choose: Choose = list) -> Entirety:
+    """Look at all runs, registered models and versions of a server.
+
+    Args:
+        connection: To it.
+        choose: Which of them are wanted; a run is left to those versions alone that are.
+    """
+    everything = all_experiments(connection)
+    found = {r.info.run_id: r for r in runs_in(connection, [e.experiment_id for e in everything])}
+    named = [
+        RunInOrder(
+            id=run.info.run_id,
+            parent=run.data.tags.get(marks.PARENT_RUN, ""),
+            start=run.info.start_time or 0,
+        )
+        for run in found.values()
+    ]
+    order = parents_first(named)
+    selector = Selector(kind="models")
+    models = [
+        (model, _wanted(choose, _versions(connection, model, selector), list_version))
+        for model in selected_models(connection, selector)
+    ]
+    names = {one.experiment_id: one.name for one in everything}
+    list_one = partial(list_run, experiments=names)
+    carried = _carried(found, (version for _, versions in models for version in versions))
+    return Entirety(
+        experiments=everything,
+        order=order,
+        parents=_wanted(choose, [found[one] for one in order.parents], list_one),
+        models=models,
+        runs=_wanted(choose, [found[one] for one in order.others if one not in carried], list_one),
+    )
+
+
+def everything_at(connection: Connection, origin: str, choose: Choose = list) -> list[Address]:
+    """The addresses of all wanted objects of a server, in the order in which a target gets them."""
+    whole = entirety(connection, choose)
+    found = [
+        Address(origin=origin, kind="runs", name=run.info.run_id)
+        for run in (*whole.parents, *whole.runs)
+    ]
+    for model, versions in whole.models:
+        numbers = [str(version.version) for version in versions if not unfinished(version)]
+        found += [
+            Address(origin=origin, kind="models", name=model.name, version=number)
+            for number in numbers
+        ]
+    listed = [
+        list_alone(origin, "registered-models", model)
+        for model, versions in whole.models
+        if all(map(unfinished, versions))
+    ]
+    listed += [
+        list_experiment(origin, one) for one in whole.experiments if marks.CARRIER not in one.tags
+    ]
+    for kind in _LISTED:
+        listed += list_objects(connection, origin, Selector(kind=kind))
+    found += [listing.address for listing in choose(listed)]
+    return in_order(found, whole.order)
+
+
+def _versions(
+    connection: Connection, model: RegisteredModel, selector: Selector
+) -> list[ModelVersion]:
+    """The versions of a model, and what is to become one."""
+    return selected_versions(connection, model, selector, placeholders=True)
+
+
+def _wanted(choose: Choose, objects: Sequence[T], list_one: Callable[[str, T], Listing]) -> list[T]:
+    """Those of some runs or versions that are wanted, in their order."""
+    by_address = {(listing := list_one("", one)).address: (listing, one) for one in objects}
+    chosen = choose(listing for listing, _ in by_address.values())
+    return [by_address[listing.address][1] for listing in chosen]
+
+
+def _carried(runs: Mapping[str, Run], versions: Iterable[ModelVersion]) -> frozenset[str]:
+    """Ids of the runs of which versions bring everything, their logged models too."""
+    brought: dict[str, set[str]] = {}
+    for version in versions:
+        brought.setdefault(version.run_id or "", set()).add(logged_model_id(version))
+    return frozenset(
+        run_id
+        for run_id, models in brought.items()
+        if run_id in runs and _made(runs[run_id]) <= models
+    )
+
+
+def _made(run: Run) -> set[str]:
+    outputs = (run.outputs.model_outputs or []) if run.outputs else []
+    return {output.model_id for output in outputs}

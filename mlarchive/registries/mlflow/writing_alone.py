@@ -1,0 +1,52 @@
+"""Writes an experiment by itself: its labels, its own traces, and what is remembered of it.
+
+Runs are objects of their own. Several origins may be mirrored into one experiment, such as each
+server's `Default`; what came of each is remembered apart.
+"""
+
+from mlarchive.records import Address, Experiment
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.remembering import (
+    experiment_tag,
+    remember,
+    remembered,
+    written_now,
+)
+from mlarchive.registries.mlflow.work import Work, called
+from mlarchive.registries.mlflow.writing_experiment import (
+    find_experiment,
+    plan_awakening,
+    plan_experiment,
+    plan_experiment_end,
+)
+from mlarchive.registries.mlflow.writing_traces import plan_traces
+
+
+def plan_experiment_alone(work: Work, origin: str, subject: Experiment) -> Address:
+    """Plan an experiment that is no part of another object.
+
+    Raises:
+        ConflictError: Somebody else's experiment of that name is deleted at the target.
+    """
+    plan_experiment(work, subject)
+    plan_traces(work, subject)
+    _plan_memory(work, subject)
+    plan_awakening(work)
+    plan_experiment_end(work, subject)
+    if not work.steps:
+        work.step("keep", called(subject), "same content and labels")
+    return Address(origin=origin, kind="experiments", name=subject.name)
+
+
+def _plan_memory(work: Work, subject: Experiment) -> None:
+    found = find_experiment(work, subject, marks.origin_of(subject, work.snapshot))
+    whole = written_now(work, subject, found.name if found else subject.name)
+    tag = experiment_tag(whole.origin)
+    if found and remembered(found.tags, tag) == whole:
+        return
+    work.step(
+        "update",
+        f"marks of {called(subject)}",
+        "content and state ids",
+        lambda: remember(work.connection, work.ids[subject.key], tag, whole),
+    )

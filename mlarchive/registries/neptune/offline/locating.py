@@ -1,0 +1,143 @@
+"""Files that operations name by the paths they had: found near the folder, or where a person says.
+
+A log names any path of the machine it was written on, and may be anybody's. So only what lies in
+the project's own folder, the one above `.neptune`, is taken by its recorded path; anything else
+needs a person to say below which folder to look.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from mlarchive.registries.folderfiles import FolderFile, open_watched, walk
+from mlarchive.registries.neptune.finding import find
+
+_WILD = re.compile(r"[*?\[]")
+_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[[^\]/]+\]|[^*?\[]+|\[")
+
+
+class Located(Struct, frozen=True, kw_only=True):
+    """A file that was found.
+
+    Attributes:
+        root: The folder it was looked for in.
+        file: As it is now.
+        name: What it is called in its file set; "" for a single file.
+    """
+
+    root: Path
+    file: FolderFile
+    name: str = ""
+
+    @property
+    def opener(self) -> "partial[BinaryIO]":
+        """What opens it."""
+        return partial(open_watched, self.root, self.file)
+
+
+class Whereabouts:
+    """Where files are looked for."""
+
+    def __init__(self, home: Path, root: Path | None) -> None:
+        """Look at nothing yet.
+
+        Args:
+            home: The project's folder, in which `.neptune` lies.
+            root: Below which a person says that the files are; a recorded path is tried there
+                whole, then without its first folders, one after another. None for the project's
+                folder.
+        """
+        self._home = Path(os.path.realpath(home))
+        self._root = root
+
+    def file(self, recorded: str) -> Located | str:
+        """A file by its recorded path, or one sentence that says why it is not to be had."""
+        for root, relative in self._places(recorded):
+            found = find(root, relative)
+            if isinstance(found, FolderFile):
+                return Located(root=root, file=found)
+        return self._missing(recorded)
+
+    def set(self, globs: list[str]) -> list[Located] | str:
+        """The files that some recorded patterns mean now, or one sentence that says why none."""
+        bases = [self._base(glob) for glob in globs]
+        missing = [glob for glob, base in zip(globs, bases, strict=True) if base is None]
+        if missing:
+            return self._missing(missing[0])
+        tops = [os.path.dirname(p) if os.path.isfile(p) else p for p in filter(None, bases)]  # noqa: PTH113, PTH120  (texts)
+        common = Path(os.path.commonpath(tops)) if tops else Path()
+        found: dict[str, Located] = {}
+        for glob, base in zip(globs, bases, strict=True):
+            for path in _matches(glob, Path(base or "")):
+                relative = os.fspath(path.relative_to(common))
+                file = find(common, relative)
+                if isinstance(file, FolderFile):
+                    found[relative] = Located(root=common, file=file, name=relative)
+        return [found[name] for name in sorted(found)]
+
+    def _places(self, recorded: str) -> Iterator[tuple[Path, str]]:
+        parts = [part for part in recorded.split("/") if part]
+        if self._root is not None:
+            for first in range(len(parts)):
+                yield self._root, "/".join(parts[first:])
+        elif f"{recorded}/".startswith(f"{self._home}/"):
+            yield self._home, recorded.removeprefix(f"{self._home}").removeprefix("/")
+
+    def _base(self, glob: str) -> str | None:
+        """Where the part of a pattern without wildcards is now; None if it is nowhere."""
+        parts = glob.split("/")
+        plain = [part for part in parts if part]
+        if wild := next((n for n, part in enumerate(plain) if _WILD.search(part)), None):
+            plain = plain[:wild]
+        for root, relative in self._places("/" + "/".join(plain)):
+            folder = f"{root}/{relative}"
+            if {".", ".."}.isdisjoint(plain) and _is_plain(root, relative):
+                return folder
+        return None
+
+    def _missing(self, recorded: str) -> str:
+        if self._root is not None:
+            return f"{recorded} is not below {self._root}"
+        if not f"{recorded}/".startswith(f"{self._home}/"):
+            return (
+                f"{recorded} lies outside of the project's folder; say with --files-root below"
+                " which folder to look for it"
+            )
+        return f"{recorded} is not there"
+
+
+def _is_plain(root: Path, relative: str) -> bool:
+    """Whether a path is there, and no link leads to it."""
+    here = os.fspath(root)
+    for part in relative.split("/"):
+        here = f"{here}/{part}"
+        if os.path.islink(here) or not os.path.exists(here):  # noqa: PTH110, PTH114  (texts)
+            return False
+    return True
+
+
+def _matches(glob: str, base: Path) -> Iterator[Path]:
+    """The files at or below a base that a pattern means; a folder that fits means all in it."""
+    if base.is_file():
+        yield base
+        return
+    plain = [part for part in glob.split("/") if part]
+    wild = next((n for n, part in enumerate(plain) if _WILD.search(part)), None)
+    pattern = _regex("/".join(plain[wild:])) if wild is not None else None
+    for file in walk(base)[0]:
+        if pattern is None or pattern.fullmatch(file.path):
+            yield base / file.path
+
+
+def _regex(glob: str) -> "re.Pattern[str]":
+    tokens = {"**/": r"(?:(?!\.)[^/]+/)*", "**": ".*", "*": r"(?!\.)[^/]*", "?": "[^/]", "[": r"\["}
+    parts = (
+        tokens.get(token) or (token.replace("[!", "[^") if token[0] == "[" else re.escape(token))
+        for token in _TOKEN.findall(glob)
+    )
+    return re.compile("".join(parts) + "(?:/.*)?")

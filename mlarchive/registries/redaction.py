@@ -1,0 +1,95 @@
+"""What must not be kept of a server's answers: passwords in URLs, signatures, tokens.
+
+Verbatim answers are evidence and are redacted here before anything else sees them. Params and
+tags as records are the person's own data and are carried as they are.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+REDACTED = "[redacted]"
+
+_USER_IN_URL = re.compile(r"(?<=://)[^/?#\s\"'@]+@")
+_SIGNED = re.compile(
+    r"(?i)((?:(?:[?&;]|^)(?:sig|accountkey|sharedaccesskey|sharedaccesssignature)|"
+    r"[?&;](?:signature|x-amz-[a-z-]+|x-goog-[a-z-]+|awsaccesskeyid|googleaccessid|"
+    r"access_token|token|api_?key|password|secret|code))=)"
+    r"[^&\s\"'#]+"
+)
+_SECRET_NAME = re.compile(
+    r"(?i)passw(or)?d|passphrase|secret|credential|api[_-]?key|access[_-]?key|private[_-]?key|"
+    r"(^|[._-])(auth|access|api|bearer|refresh|sas|session)?[_-]?token$|authorization|"
+    r"[._-]pwd$"
+)
+_ARGUMENT = re.compile(r"(?s)((?:--?\w[\w-]*[ =])?([\w.-]+)=).+")
+"""`NAME=VALUE` in a list, as programs are given variables: `-e`, `--env=`."""
+
+_OPTION = re.compile(r"(--?[\w.-]+)(?:(\s+)\S.*)?", re.DOTALL)
+"""An option of a program in a list; its value is the next item, or the rest of the same."""
+
+_LONGEST_WORDS = 300
+
+
+def redacted_text(text: str) -> str:
+    """A text without the credentials of the URLs in it."""
+    return _SIGNED.sub(rf"\1{REDACTED}", _USER_IN_URL.sub(f"{REDACTED}@", text))
+
+
+def first_words(text: str) -> str:
+    """The beginning of a message, on one line, without secrets and with no word cut."""
+    line = redacted_text(" ".join(text.split()))
+    if len(line) <= _LONGEST_WORDS:
+        return line
+    return f"{line[: _LONGEST_WORDS + 1].rpartition(' ')[0] or line[:_LONGEST_WORDS]} …"
+
+
+def without_credentials(uri: str) -> str:
+    """A URI without user, password and query, so that only the place is left."""
+    parts = urlsplit(uri)
+    if not parts.netloc:
+        return redacted_text(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def redacted(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
+    """A JSON value with every secret in it replaced."""
+    if isinstance(value, str):
+        return redacted_text(value)
+    if isinstance(value, list | tuple):
+        return list(_redacted_items(value))
+    if isinstance(value, dict):
+        named = value.get("key")
+        return {
+            str(name): REDACTED
+            if item and (_is_secret(name) or (name == "value" and _is_secret(named)))
+            else redacted(item)
+            for name, item in value.items()
+        }
+    return value
+
+
+def _redacted_items(items: Iterable[Any]) -> Iterator[Any]:
+    is_value = False
+    for item in items:
+        option = _OPTION.fullmatch(item) if isinstance(item, str) else None
+        names_secret = option is not None and _is_secret(option[1])
+        if is_value and item and not str(item).startswith("--"):
+            yield REDACTED
+        elif option and names_secret and option[2]:
+            yield f"{option[1]}{option[2]}{REDACTED}"
+        else:
+            yield _redacted_item(item)
+        is_value = names_secret and option is not None and not option[2]
+
+
+def _redacted_item(item: Any) -> Any:  # noqa: ANN401  (any JSON value)
+    argument = _ARGUMENT.fullmatch(item) if isinstance(item, str) else None
+    if argument and _is_secret(argument[2]):
+        return f"{argument[1]}{REDACTED}"
+    return redacted(item)
+
+
+def _is_secret(name: object) -> bool:
+    return isinstance(name, str) and _SECRET_NAME.search(name) is not None

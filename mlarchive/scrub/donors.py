@@ -1,0 +1,106 @@
+"""Where the bytes of a package that has rotted may be had again: other packages, and registries.
+
+A donor gives packages that may hold the same chunks. Whether they do is seen from their digests,
+so that a donor may offer what turns out to be something else.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mlarchive.errors import MlarchiveError, NotFoundError
+from mlarchive.pack import pack_scratch
+from mlarchive.records import Address
+from mlarchive.registries.base import Source, WritePolicy
+from mlarchive.vault import Vault
+
+
+class Donor(Protocol):
+    """Something that may have other copies."""
+
+    @property
+    def name(self) -> str:
+        """For a person."""
+
+    def copies(self, address: Address, content_id: str, scratch: Path) -> Iterator[Path]:
+        """Packages that may hold what a package held.
+
+        Args:
+            address: Of its object; its parts are empty where nobody knows.
+            content_id: Of its object; "" where nobody knows.
+            scratch: Where packages may be made; removed afterwards.
+        """
+
+
+class VaultDonor:
+    """A vault; also the one that the package itself is in."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.name = f"vault:{vault.folder}"
+        self._vault = vault
+
+    def copies(self, address: Address, content_id: str, scratch: Path) -> Iterator[Path]:  # noqa: ARG002  (a donor's contract)
+        """Packages of the content, full ones first."""
+        found = self._vault.find(content_id=content_id) if content_id else []
+        yield from (kept.path for kept in sorted(found, key=lambda kept: kept.thin))
+
+
+class PackageDonor:
+    """A package."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def copies(self, address: Address, content_id: str, scratch: Path) -> Iterator[Path]:  # noqa: ARG002  (a donor's contract)
+        """The package."""
+        yield self._path
+
+
+class RegistryDonor:
+    """A registry that the object came from, or that it was written to; opened if it is needed."""
+
+    def __init__(
+        self, name: str, opener: Callable[[], AbstractContextManager[Source]], *, packed_at: int
+    ) -> None:
+        """Take note of a registry.
+
+        Args:
+            name: For a person.
+            opener: Opens it: a source, perhaps a target too.
+            packed_at: The time that packages made of it state, ms since 1970 UTC.
+        """
+        self.name = name
+        self._opener = opener
+        self._packed_at = packed_at
+
+    def copies(self, address: Address, content_id: str, scratch: Path) -> Iterator[Path]:  # noqa: ARG002  (a donor's contract)
+        """The object, packed again as the registry has it now."""
+        if not address.kind:
+            return
+        with self._opener() as registry:
+            for number, there in enumerate(_addresses(registry, address)):
+                with contextlib.suppress(NotFoundError):
+                    folder = scratch / f"packed-{number}"
+                    made = pack_scratch(
+                        registry.read(there), folder, called=folder, packed_at=self._packed_at
+                    )
+                    if made.path:
+                        yield made.path
+
+
+def _addresses(registry: Source, address: Address) -> Iterator[Address]:
+    """What a registry may call an object of some origin."""
+    holding = getattr(registry, "holding", None)
+    if holding is not None:
+        with contextlib.suppress(MlarchiveError):
+            held = holding(address, WritePolicy())
+            if held is not None:
+                yield held.address
+    yield msgspec.structs.replace(address, origin=registry.origin)
+    # A vault and a package keep the origins that their objects had.
+    yield address

@@ -1,0 +1,131 @@
+"""Mending a package of a vault: the same object again, verified, in the place of what rotted.
+
+What is put in its place has the content_id and state_id that the damaged package had, or it is
+not put there. Until then the damaged one stays where it is, since parts of it may be all there is.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from mlarchive import fsops
+from mlarchive.errors import DamageError, MlarchiveError
+from mlarchive.package import Package
+from mlarchive.repair import salvaging, write_package
+from mlarchive.scrub.donors import Donor
+from mlarchive.vault import Kept, Vault
+
+_BLOCK = 1 << 20
+
+
+class Mended(Struct, frozen=True, kw_only=True):
+    """How a package was mended, or why it was not.
+
+    Attributes:
+        donor: Whose bytes mended it; "" if nobody has them.
+        dropped: What it had and has no more, as `WHY_DROPPED` names it.
+        failed: Donors that could not be asked, a sentence each.
+    """
+
+    donor: str = ""
+    dropped: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def mend(vault: Vault, lost: Kept, donors: Sequence[Donor]) -> Mended:
+    """Put a sound package of the same object in the place of a damaged one.
+
+    Args:
+        vault: That it is in.
+        lost: As it was when it was sound; what is not known of it is "".
+        donors: Asked one after another.
+
+    Raises:
+        MlarchiveError: The vault cannot be written.
+    """
+    offers: list[tuple[Donor, Path]] = []
+    failed: list[str] = []
+    with fsops.scratch_folder(vault.folder) as scratch:
+        for number, donor in enumerate(donors):
+            for path in _offered(donor, lost, scratch / str(number), failed):
+                if path.resolve() == lost.path.resolve():
+                    continue
+                offers.append((donor, path))
+                made = scratch / f"copied-{len(offers)}.mlpkg"
+                if _copied(lost, path, made):
+                    vault.replace(lost, made)
+                    return Mended(donor=donor.name)
+        # Nobody has the very object; perhaps all together have its chunks, or it has them itself.
+        for number in range(len(offers) + 1):
+            made = scratch / f"made-{number}.mlpkg"
+            dropped = _rebuilt(lost, [path for _, path in offers[:number]], made)
+            if dropped is not None:
+                vault.replace(lost, made)
+                name = offers[number - 1][0].name if number else str(lost.path)
+                return Mended(donor=name, dropped=dropped)
+    return Mended(failed=tuple(failed))
+
+
+def _offered(donor: Donor, lost: Kept, scratch: Path, failed: list[str]) -> Iterator[Path]:
+    """What a donor offers; one that fails offers no more, and is noted."""
+    try:
+        yield from donor.copies(lost.address, lost.content_id, scratch)
+    except MlarchiveError as error:
+        # A server that is down: the next donor may have it.
+        failed.append(f"{donor.name} could not be asked: {error.message}")
+
+
+def _copied(lost: Kept, donor: Path, path: Path) -> bool:
+    """Copy a donor that is the same object itself; whether it is, and is sound."""
+    try:
+        with Package.open(donor) as package:
+            if not _is_it(package, lost) or (package.missing() and not lost.thin):
+                return False
+        with donor.open("rb") as source, fsops.atomic_file(path, called=lost.path) as file:
+            while block := source.read(_BLOCK):
+                file.write(block)
+    except DamageError:
+        return False
+    except OSError as error:
+        raise fsops.explain(error, lost.path, "write") from error
+    return _is_whole(lost, path)
+
+
+def _rebuilt(lost: Kept, donors: Sequence[Path], path: Path) -> tuple[str, ...] | None:
+    """Write the package again of what is whole of it and what donors have; what it then lacks."""
+    try:
+        with salvaging(lost.path, donors) as salvage:
+            dropped = write_package(salvage, path).dropped
+    except DamageError:
+        return None
+    return dropped if _is_whole(lost, path) else None
+
+
+def _is_whole(lost: Kept, path: Path) -> bool:
+    """Whether a package is the object, sound, and lacks no more than the lost one always did."""
+    try:
+        with Package.open(path) as package:
+            package.verify(full=True)
+            lacks = {chunk.hash for chunk in package.missing()}
+            same = package.package_id == lost.package_id
+            # Where its bases are gone, only a package that needs none will do.
+            leans = lost.complete and (same or lacks <= _lacked(lost))
+            return _is_it(package, lost) and (not lacks or leans)
+    except DamageError:
+        return False
+
+
+def _lacked(lost: Kept) -> set[str]:
+    """What a thin package leaves to others, as its index says; none if that is damaged too."""
+    try:
+        with Package.open(lost.path) as package:
+            return {chunk.hash for chunk in package.missing()} if lost.thin else set()
+    except DamageError:
+        return set()
+
+
+def _is_it(package: Package, lost: Kept) -> bool:
+    found = (package.content_id, package.state_id)
+    known = (lost.content_id or found[0], lost.state_id or found[1])
+    return found == known and (not lost.address.kind or package.meaning.address == lost.address)

@@ -1,0 +1,499 @@
+"""The sending side of a stream: `outbox:DIR` (`spec/transfer.md`, 4).
+
+    stream.json   who sends: the stream's id, its epoch, and whether receipts come back
+    sent/         the note of every shipment: what was sent and the next number are known from these
+    vault/        the packages as they were sent, which the other side will have as well
+    carry/        what is to be carried: notes and packages that no receipt was seen for
+    laid/         without a way back: of which shipments files were put into carry/, once
+    receipts/     where receipts are put; each is kept
+
+A shipment counts as delivered when a receipt says that it arrived, and nothing leans on one that
+did not. Without a way back (a *diode*) all that was sent counts, and each model is sent in full
+again and again. Everything but the vault's packages is derived from notes and receipts, which are
+written whole or not at all: a crash leaves a state from which the next opening goes on.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace as replace_snapshot
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from mlarchive import fsops
+from mlarchive.closing import Closing
+from mlarchive.errors import BusyError, ConflictError, DamageError, NotFoundError, ShipmentError
+from mlarchive.package import canonical
+from mlarchive.records import Address
+from mlarchive.snapshot import Snapshot
+from mlarchive.transfer import receipt as receipts
+from mlarchive.transfer import shipment as shipments
+from mlarchive.transfer.receipt import Receipt
+from mlarchive.transfer.shipment import Carried, Number, Shipment, StreamId
+from mlarchive.trust import Trust, beside
+from mlarchive.trust.carrying import goes_as_it_is
+from mlarchive.vault import Kept, Vault
+from mlarchive.vault.taking import copied
+
+if TYPE_CHECKING:
+    from mlarchive.trust.keys import PrivateKey
+
+_STREAM = "stream.json"
+
+
+class Stream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who sends.
+
+    Attributes:
+        epoch: Of the shipments that are sent now.
+        full_every: Without a way back, every so-manieth package of a name is full; 0 where
+            receipts come back.
+        stream: Its id.
+    """
+
+    epoch: Number
+    full_every: Annotated[int, Meta(ge=0, le=1 << 31)]
+    stream: StreamId
+
+    @property
+    def is_diode(self) -> bool:
+        """Whether nothing comes back."""
+        return self.full_every > 0
+
+
+class Outbox(Closing):
+    """An outbox, open; a context manager, for one process at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        stream: Stream,
+        vault: Vault,
+        *,
+        trust: Trust | None = None,
+        keys: Sequence["PrivateKey"] = (),
+    ) -> None:
+        """Use `Outbox.open`."""
+        self.folder = folder
+        self.stream = stream
+        self.vault = vault
+        self._trust = trust if trust and trust.policy.notes else None
+        self._keys = keys
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        full_every: int | None = None,
+        trust: Trust | None = None,
+        keys: Sequence["PrivateKey"] = (),
+    ) -> Self:
+        """Open an outbox, and make it if it is not there; take in receipts that were put there.
+
+        Args:
+            folder: Its own; nothing else may write there.
+            full_every: For a new outbox without a way back; None for what it is, or for one with.
+            trust: Whose receipts count; everybody's if None, or if the policy does not ask.
+            keys: Sign notes: those that are made, and those that are still to be carried.
+
+        Raises:
+            UntrustedError: A receipt of this epoch is not signed as the policy wants.
+            ConflictError: It is an outbox of the other kind.
+            ShipmentError: A receipt is damaged, or of another stream.
+            MlarchiveError: As the file system says.
+        """
+        stream = _stream(folder, full_every)
+        outbox = cls(folder, stream, Vault.open(folder / "vault"), trust=trust, keys=keys)
+        try:
+            outbox._settle()
+        except BaseException:
+            outbox.close()
+            raise
+        return outbox
+
+    @classmethod
+    def look(
+        cls,
+        folder: Path,
+        *,
+        full_every: int | None = None,
+        new_epoch: bool = False,
+        trust: Trust | None = None,
+    ) -> Self:
+        """Open an outbox to ask what was sent; nothing is written, nor may be.
+
+        Args:
+            folder: One that is not there yet is an empty one.
+            full_every: As `open`.
+            new_epoch: Whether it is asked as if `begin_epoch` had been called.
+            trust: As `open`.
+
+        Raises:
+            MlarchiveError: As `open`.
+        """
+        stream = Stream(epoch=1, full_every=full_every or 0, stream="0" * 32)
+        if (folder / _STREAM).exists():
+            stream = _read_stream(folder, full_every)
+        stream = replace(stream, epoch=stream.epoch + new_epoch)
+        return cls(folder, stream, Vault.open(folder / "vault"), trust=trust)
+
+    def close(self) -> None:
+        """Close the vault."""
+        self.vault.close()
+
+    @property
+    def sent(self) -> Sequence[Shipment]:
+        """All shipments of all epochs, in order."""
+        return self._sent
+
+    @property
+    def pending(self) -> list[Shipment]:
+        """The shipments of this epoch that no receipt was seen for."""
+        return [one for one in self._sent if self._is_now(one) and not self._has_arrived(one)]
+
+    def latest(self, address: Address) -> Shipment | None:
+        """The last shipment of an object in this epoch."""
+        return next(self._of(address), None)
+
+    def held(self, address: Address) -> Carried | None:
+        """The last package of an object that arrived, unless a tombstone was sent since."""
+        for one in self._of(address):
+            if one.package is None or self._has_arrived(one):
+                return one.package
+        return None
+
+    def _of(self, address: Address) -> Iterator[Shipment]:
+        """The shipments of an object in this epoch, the last one first."""
+        return (one for one in reversed(self._sent) if self._is_now(one) and one.address == address)
+
+    def send(
+        self, snapshot: Snapshot, *, full: bool = False, made_at: int
+    ) -> tuple[Shipment, bool]:
+        """Send an object, unless its last shipment says the same.
+
+        A package that is signed as such goes as it is. If it is thin, what it leans on must have
+        been sent, or it is packed anew.
+
+        Args:
+            snapshot: From a package, so that its ids are known.
+            full: Whether it is sent again in full, whatever was sent.
+            made_at: ms since 1970 UTC.
+
+        Returns:
+            The shipment, and whether it was made now.
+
+        Raises:
+            MlarchiveError: As packing says.
+        """
+        last = self.latest(snapshot.address)
+        if last and last.package and not full and not _says_more(snapshot, last.package):
+            return last, False
+        among = () if full else self._leanable(snapshot.address)
+        kept = self.vault.hand_in(snapshot, among=() if full else self._sent_now(among))
+        if kept is None:
+            kept = self._left_over(snapshot, among)
+        if kept is None:
+            anew = replace_snapshot(snapshot, original=None)
+            kept = self.vault.add(anew, among=among, again=True, packed_at=made_at)
+        carried = Carried(
+            content_id=kept.content_id,
+            state_id=kept.state_id,
+            package_id=kept.package_id,
+            size=kept.size,
+            leans_on=kept.bases,
+        )
+        return self._ship(kept.address, carried, made_at), True
+
+    def bury(self, address: Address, *, made_at: int) -> tuple[Shipment, bool]:
+        """Send a tombstone, unless that was the last that was sent of an object."""
+        last = self.latest(address)
+        if last is None:
+            raise NotFoundError(f"{address} was never sent, so nobody waits to hear of its end")
+        if last.package is None:
+            return last, False
+        return self._ship(address, None, made_at), True
+
+    def living(self) -> list[Address]:
+        """The objects whose last shipment is a package; sorted."""
+        last = {one.address: one for one in self._sent if self._is_now(one)}
+        return sorted((a for a, one in last.items() if one.package), key=str)
+
+    def begin_epoch(self) -> None:
+        """Number anew from 1, and lean on nothing that was sent before."""
+        self.stream = replace(self.stream, epoch=self.stream.epoch + 1)
+        _write(self.folder / _STREAM, canonical.encode(self.stream))
+        for path in (self.folder / "carry").iterdir():
+            fsops.remove(path)
+
+    def take_receipt(self, path: Path) -> Receipt:
+        """Take in a receipt, and lay down what need not be carried any more.
+
+        Raises:
+            ShipmentError: It is none, or says what this stream never sent.
+            UntrustedError: It is not signed as the policy wants.
+            MlarchiveError: The file cannot be read.
+        """
+        receipt = receipts.read_receipt(path)
+        self._check(receipt, path)
+        kept = self.folder / "receipts" / path.name
+        if path.parent != kept.parent:
+            beside.write_envelope(kept, b"")
+            _write(kept, receipts.encode_receipt(receipt))
+            beside.write_envelope(kept, beside.read_envelope(path))
+        self._forget_what_is_known()
+        self._settle()
+        return receipt
+
+    def consider_receipt(self, path: Path) -> Receipt:
+        """See what would be delivered if a receipt were taken in; nothing is written.
+
+        Raises:
+            MlarchiveError: As `take_receipt`.
+        """
+        receipt = receipts.read_receipt(path)
+        self._check(receipt, path)
+        self._arrived |= _acknowledged(receipt)
+        return receipt
+
+    def _ship(self, address: Address, package: Carried | None, made_at: int) -> Shipment:
+        now = [one for one in self._sent if self._is_now(one)]
+        shipment = Shipment(
+            address=address,
+            epoch=self.stream.epoch,
+            format=shipments.FORMAT,
+            made_at=made_at,
+            package=package,
+            previous=now[-1].id if now else None,
+            sequence=now[-1].sequence + 1 if now else 1,
+            stream=self.stream.stream,
+        )
+        note = self.folder / "sent" / f"{shipment.name}{shipments.SUFFIX}"
+        raw = shipments.encode_shipment(shipment)
+        # A note that is there counts as sent: nobody sees it without its signatures.
+        beside.write_envelope(note, self._envelope(raw, b""))
+        try:
+            _write(note, raw, replace=False)
+        except ConflictError as error:
+            raise BusyError(
+                f"{self.folder} is in use: another process sent {shipment} meanwhile",
+                hint="run the same command again when that is done",
+            ) from error
+        self._forget_what_is_known()
+        self._lay_out(shipment)
+        return shipment
+
+    def _settle(self) -> None:
+        """Make `carry/` hold what is to be carried, and nothing else of ours that has arrived."""
+        carry = self.folder / "carry"
+        fsops.make_folder(carry)
+        fsops.remove_stale_temporaries(carry, deep=False)
+        if self.stream.is_diode:
+            # Who fetches from there removes it; what was there once is not put there again.
+            laid = {path.name for path in (self.folder / "laid").iterdir()}
+            for one in self._sent:
+                if self._is_now(one) and one.name not in laid:
+                    self._lay_out(one)
+            return
+        for one in self.pending:
+            self._lay_out(one)
+        there = {path.name for path in carry.iterdir()}
+        for one in self._sent:
+            if self._has_arrived(one):
+                for end in (".mlpkg", shipments.SUFFIX, f"{shipments.SUFFIX}{beside.SUFFIX}"):
+                    if f"{one.name}{end}" in there:
+                        fsops.remove(carry / f"{one.name}{end}")
+
+    def _lay_out(self, shipment: Shipment) -> None:
+        """Put a shipment where it is fetched from: the package first, then its note."""
+        carry = self.folder / "carry"
+        note, file = (carry / f"{shipment.name}{end}" for end in (shipments.SUFFIX, ".mlpkg"))
+        self._lay_out_signatures(shipment, note)
+        if note.exists():
+            return
+        if shipment.package and not file.exists():
+            kept = self._kept(shipment.package)
+            with fsops.scratch_folder(carry) as scratch:
+                fsops.publish(copied(kept.path, scratch), file)
+        _write(note, shipments.encode_shipment(shipment))
+        if self.stream.is_diode:
+            _write(self.folder / "laid" / shipment.name, b"")
+
+    def _lay_out_signatures(self, shipment: Shipment, note: Path) -> None:
+        sent = self.folder / "sent" / note.name
+        before = beside.read_envelope(sent)
+        text = self._envelope(shipments.encode_shipment(shipment), before)
+        if text != before:
+            beside.write_envelope(sent, text)
+        if text != beside.read_envelope(note):
+            beside.write_envelope(note, text)
+
+    def _envelope(self, raw: bytes, before: bytes) -> bytes:
+        """The signatures of a note, with those of this side's keys; empty without any."""
+        return (
+            beside.signed_text(raw, shipments.FORMAT, self._keys, before) if self._keys else before
+        )
+
+    def _kept(self, package: Carried) -> Kept:
+        found = self.vault.find(content_id=package.content_id, state_id=package.state_id)
+        for kept in found:
+            if kept.package_id == package.package_id:
+                return kept
+        raise DamageError(
+            f"{self.folder / 'vault'} has lost the package {package.package_id}",
+            hint="begin a new epoch with `mlarchive send --new-epoch`",
+        )
+
+    def _leanable(self, address: Address) -> Collection[str]:
+        """The package_ids of what the other side has for certain.
+
+        Without a way back nothing is certain; a package then leans on the last full one of its
+        name, so that one loss costs no more than what follows it up to the next.
+        """
+        packages = [(one, one.package) for one in self._sent if self._is_now(one) and one.package]
+        if not self.stream.is_diode:
+            return {package.package_id for one, package in packages if self._has_arrived(one)}
+        alike = [package for one, package in packages if _model(one.address) == _model(address)]
+        recent = alike[-(self.stream.full_every - 1) :] if self.stream.full_every > 1 else []
+        full = [package.package_id for package in recent if not package.leans_on]
+        return full[-1:]
+
+    def _left_over(self, snapshot: Snapshot, among: Collection[str]) -> Kept | None:
+        """The package that was made to send the same, and was not sent because of a crash."""
+        sent = {one.package.package_id for one in self._sent if one.package}
+        found = self.vault.find(
+            address=snapshot.address,
+            content_id=snapshot.content_id,
+            state_id=snapshot.state_id,
+        )
+        for kept in found:
+            fits = kept.package_id not in sent and set(kept.bases) <= set(among)
+            if fits and kept.complete and self.vault.is_sound(kept):
+                with self.vault.open_package(kept) as package:
+                    if package.signatures() == snapshot.signatures:
+                        return kept
+        return None
+
+    def _sent_now(self, leanable: Collection[str]) -> Collection[str]:
+        """The package_ids of what a package may lean on that goes as it is.
+
+        Where receipts come back, what has not arrived yet is carried beside it until it has.
+        """
+        if self.stream.is_diode:
+            return leanable
+        return {one.package.package_id for one in self._sent if self._is_now(one) and one.package}
+
+    def _is_now(self, shipment: Shipment) -> bool:
+        return shipment.epoch == self.stream.epoch
+
+    def _has_arrived(self, shipment: Shipment) -> bool:
+        return self.stream.is_diode or shipment.number in self._arrived
+
+    def _check(self, receipt: Receipt, path: Path) -> None:
+        """Refuse a receipt that is not for what was sent, or not signed as the policy wants.
+
+        Raises:
+            ShipmentError: It is of another stream, or names other shipments.
+            UntrustedError: It is not trusted.
+        """
+        if self._trust is not None and receipt.epoch == self.stream.epoch:
+            raw, text = receipts.encode_receipt(receipt), beside.read_envelope(path)
+            beside.require_signed(path, raw, receipts.FORMAT, text, self._trust)
+        if receipt.stream != self.stream.stream:
+            raise ShipmentError(
+                f"{path} is a receipt for the stream {receipt.stream}, and this is"
+                f" {self.stream.stream}",
+                hint="see from where it was carried",
+            )
+        ours = {one.number: one.id for one in self._sent}
+        for arrived in (*((receipt.through,) if receipt.through else ()), *receipt.beyond):
+            if ours.get((receipt.epoch, arrived.sequence)) != arrived.id:
+                raise ShipmentError(
+                    f"{path} is a receipt for a shipment {arrived.sequence} of epoch"
+                    f" {receipt.epoch} that was never sent from here",
+                    hint="if the outbox was restored from a backup, begin anew with"
+                    " `mlarchive send --new-epoch`",
+                )
+
+    @cached_property
+    def _sent(self) -> Sequence[Shipment]:
+        notes = (self.folder / "sent").glob(f"*{shipments.SUFFIX}")
+        found = [shipments.read_shipment(path) for path in notes]
+        return sorted(found, key=lambda one: one.number)
+
+    @cached_property
+    def _arrived(self) -> set[tuple[int, int]]:
+        """The numbers of the shipments that receipts were seen for."""
+        found: set[tuple[int, int]] = set()
+        for path in sorted((self.folder / "receipts").glob(f"*{receipts.SUFFIX}")):
+            receipt = receipts.read_receipt(path)
+            self._check(receipt, path)
+            found |= _acknowledged(receipt)
+        return found
+
+    def _forget_what_is_known(self) -> None:
+        for name in ("_sent", "_arrived"):
+            self.__dict__.pop(name, None)
+
+
+def _acknowledged(receipt: Receipt) -> set[tuple[int, int]]:
+    """The numbers of the shipments that a receipt says arrived."""
+    last = receipt.through.sequence if receipt.through else 0
+    numbers = [*range(1, last + 1), *(arrived.sequence for arrived in receipt.beyond)]
+    return {(receipt.epoch, number) for number in numbers}
+
+
+def _says_more(snapshot: Snapshot, package: Carried) -> bool:
+    """Whether a snapshot is another object than was sent, or is signed now as a package."""
+    if (package.content_id, package.state_id) != (snapshot.content_id, snapshot.state_id):
+        return True
+    original = snapshot.original
+    if original is None or original.thin or not goes_as_it_is(snapshot):
+        return False
+    return original.package_id != package.package_id
+
+
+def _stream(folder: Path, full_every: int | None) -> Stream:
+    path = folder / _STREAM
+    for name in ("sent", "carry", "laid", "receipts"):
+        fsops.make_folder(folder / name)
+    if not path.exists():
+        new = Stream(epoch=1, full_every=full_every or 0, stream=secrets.token_hex(16))
+        with contextlib.suppress(ConflictError):
+            _write(path, canonical.encode(new), replace=False)
+    return _read_stream(folder, full_every)
+
+
+def _read_stream(folder: Path, full_every: int | None) -> Stream:
+    path = folder / _STREAM
+    with fsops.explaining(path, "read"):
+        raw = path.read_bytes()
+    try:
+        stream = msgspec.json.decode(raw, type=Stream)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ShipmentError(
+            f"{path} does not say which stream this is: {error}",
+            hint="restore it from a backup, or begin with a new folder",
+        ) from error
+    if full_every is not None and full_every != stream.full_every:
+        raise ConflictError(
+            f"{folder} sends a full package in {stream.full_every}, without receipts"
+            if stream.is_diode
+            else f"{folder} waits for receipts",
+            hint="name another folder, or leave the option out",
+        )
+    return stream
+
+
+def _write(path: Path, raw: bytes, *, replace: bool = True) -> None:
+    with fsops.atomic_file(path, replace=replace) as file:
+        file.write(raw)
+
+
+def _model(address: Address) -> tuple[str, str, str]:
+    return address.origin, address.kind, address.name

@@ -1,0 +1,168 @@
+"""On which packages of a vault a thin one leans: whoever has the chunks that it leaves out.
+
+A package says by hash what it lacks, and not who has it; the vault looks for that among its own,
+once. Whichever has a chunk will do. A package that is thin itself is leaned on only if all that it
+lacks is there, so that nothing leans in a circle.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.package import Lenders, Package
+from mlarchive.vault.catalog import Catalog, Kept, Row
+from mlarchive.vault.finding import encode, labels_of
+
+Opener = Callable[..., Package]
+
+
+class Lending:
+    """Packages that have all that they need, the likeliest to have another's chunks first."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._all: dict[str, Row] = {}
+        self._alike: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """One more, which comes before those that were there."""
+        self._all[row.package_id] = row
+        for key in (row.content_id, row.name):
+            self._alike[key].append(row)
+
+    def has(self, package_ids: Iterable[str]) -> bool:
+        """Whether all of some packages are among them."""
+        return self._all.keys() >= set(package_ids)
+
+    def to(self, row: Row) -> Iterator[Row]:
+        """Those of the same content, then those of the same name, then others; the latest first."""
+        same, named = (reversed(self._alike[key]) for key in (row.content_id, row.name))
+        for other in chain(same, named, reversed(self._all.values())):
+            if other.path != row.path:
+                yield other
+
+
+def lean(folder: Path, catalog: Catalog, opener: Opener = Package.open) -> None:
+    """Make the catalog say on what each thin package leans.
+
+    What cannot be had whole leans on nothing; it is looked for again whenever the folder changed.
+
+    Args:
+        folder: Of the vault.
+        catalog: Of its packages.
+        opener: Opens them.
+    """
+    thin = catalog.rows(damage="", thin=1)
+    if not thin:
+        return
+    lending = Lending(catalog.rows(damage="", thin=0)[::-1])
+    waiting = thin[::-1]
+    while True:
+        left = []
+        for row in waiting:
+            now = row
+            if not (row.complete and lending.has(row.bases)):
+                now = leaning(folder, row, lending.to(row), catalog, opener)
+            if now.complete:
+                lending.add(now)
+                if now != row:
+                    catalog.put([now])
+            else:
+                left.append(now)
+        if len(left) == len(waiting):
+            break
+        waiting = left
+    catalog.put(left)
+
+
+def leaning(
+    folder: Path,
+    row: Row,
+    others: Iterable[Row],
+    catalog: Catalog,
+    opener: Opener = Package.open,
+) -> Row:
+    """What the catalog says of a thin package that others of the vault complete, if they do.
+
+    Its metrics may be in these.
+    """
+    leans = replace(row, leans_on=" ".join(_leaned_on(folder, row, others, opener)))
+    bases = closure(leans, catalog)
+    with (
+        Lenders((folder / base.path for base in bases), opener=opener) as lenders,
+        lenders.open(folder / row.path) as package,
+    ):
+        return replace(leans, labels=encode(labels_of(package)))
+
+
+def _leaned_on(folder: Path, row: Row, others: Iterable[Row], opener: Opener) -> tuple[str, ...]:
+    """The package_ids of packages that together have what a thin one lacks; none if they have not.
+
+    Args:
+        folder: Of the vault.
+        row: The thin package.
+        others: Packages that have all that they need; looked into one after another.
+        opener: Opens packages.
+    """
+    wanted = _lacked(folder / row.path, opener)
+    found = []
+    for other in others:
+        lent = _held(folder / other.path, wanted, opener)
+        if lent:
+            found.append(other.package_id)
+            wanted -= lent
+        if not wanted:
+            return tuple(found)
+    return ()
+
+
+def closure(row: Row | Kept, catalog: Catalog) -> list[Row]:
+    """The packages that one leans on, near and far."""
+    found: dict[str, Row] = {}
+    waiting = list(row.bases)
+    while waiting:
+        package_id = waiting.pop()
+        if package_id not in found:
+            for base in catalog.rows(package_id=package_id, damage="")[:1]:
+                found[package_id] = base
+                waiting += base.bases
+    return list(found.values())
+
+
+def leaning_first(packages: Iterable[Kept]) -> list[Kept]:
+    """Packages in an order in which each stands before what it leans on."""
+    by_id: defaultdict[str, list[Kept]] = defaultdict(list)
+    for kept in packages:
+        by_id[kept.package_id].append(kept)
+    ordered: dict[Path, Kept] = {}
+    waiting: list[tuple[Kept, bool]] = [(kept, False) for same in by_id.values() for kept in same]
+    seen: set[Path] = set()
+    while waiting:
+        kept, done = waiting.pop()
+        if done:
+            ordered[kept.path] = kept
+        elif kept.path not in seen:
+            seen.add(kept.path)
+            waiting.append((kept, True))
+            bases = [one for base in kept.bases if base in by_id for one in by_id[base]]
+            waiting += [(base, False) for base in bases]
+    return [*reversed(ordered.values())]
+
+
+def _lacked(path: Path, opener: Opener) -> set[bytes]:
+    with opener(path) as package:
+        return {bytes.fromhex(chunk.hash) for chunk in package.missing()}
+
+
+def _held(path: Path, wanted: set[bytes], opener: Opener) -> set[bytes]:
+    """Those of some chunks that are in a package itself."""
+    try:
+        with opener(path) as package:
+            return package.storage.held(wanted)
+    except (DamageError, NotFoundError):
+        return set()

@@ -1,0 +1,66 @@
+"""Who may change a vault at the same time: writers beside each other, one that removes alone.
+
+A thin package leans on another one from the moment that it is written; while that is so, nobody
+may remove what it leans on. flock(2) on a file in the vault says so to threads and processes.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlarchive.errors import BusyError
+from mlarchive.fsops import explaining
+
+NAME = ".mlarchive-lock"
+
+_PATIENCE = 30.0
+"""Seconds that whoever removes waits for writers, who hold the lock while they publish."""
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Add packages beside other writers; waits while somebody removes some."""
+    with _open(folder) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
+def removing(folder: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
+    """Remove packages while nobody adds any.
+
+    Raises:
+        BusyError: Somebody has been adding packages all the time.
+    """
+    until = time.monotonic() + patience
+    with _open(folder) as descriptor:
+        while not _taken(descriptor):
+            if time.monotonic() >= until:
+                raise BusyError(
+                    f"packages are being added to {folder}, so none is removed now",
+                    hint="try again when that is done",
+                )
+            time.sleep(0.05)
+        yield
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _open(folder: Path) -> Iterator[int]:
+    path = folder / NAME
+    with explaining(path, "lock"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,283 @@
+"""The packages that lie in a vault's folder, and the catalog that says what they are.
+
+A package is published first and catalogued then; what a crash leaves between the two, the next
+opening mends.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from mlarchive import fsops
+from mlarchive.closing import Closing
+from mlarchive.errors import DamageError, NotFoundError, StorageError, UntrustedError
+from mlarchive.package import Lenders, Package
+from mlarchive.records import Address
+from mlarchive.trust import Trust, opener
+from mlarchive.vault.catalog import Catalog, Held, Kept, Row, discard
+from mlarchive.vault.finding import decode
+from mlarchive.vault.leaning import closure, leaning
+from mlarchive.vault.listing import heal, holds_packages, look_into, trusted
+from mlarchive.vault.naming import places
+
+
+class Stock(Closing):
+    """The packages of a folder; a context manager, safe to use from several threads.
+
+    Attributes:
+        folder: Holds the packages.
+        refused: Why each package was refused that the reader's policy does not trust.
+    """
+
+    def __init__(self, folder: Path, catalog: Catalog, trust: Trust | None = None) -> None:
+        """Use `open`."""
+        self.folder = folder
+        self.refused: list[UntrustedError] = []
+        self._catalog = catalog
+        self._trust = trust
+        self._retired: list[Catalog] = []
+        self._changing = threading.Lock()
+        self._swept = False
+
+    @classmethod
+    def open(cls, folder: Path, *, trust: Trust | None = None) -> Self:
+        """Open a vault; a folder that is not there yet is an empty one, made by the first `add`.
+
+        Args:
+            folder: Holds the packages.
+            trust: Whom a reader believes: packages that are not trusted are not in the vault, but
+                in `refused`, and its catalog is made anew. Such a vault is only read.
+
+        Raises:
+            MlarchiveError: The folder may not be read.
+        """
+        vault = cls(folder, Catalog.in_memory(), trust)
+        if trust is not None:
+            vault.refused = trusted(folder, vault._catalog, trust)
+        elif holds_packages(folder):
+            vault._use_disk()
+        return vault
+
+    def require_trusted(self) -> None:
+        """Refuse a vault with any package that is not trusted.
+
+        What is not trusted cannot say what it is, so that no single object can be left out for it.
+
+        Raises:
+            UntrustedError: There is one; of several, the first.
+        """
+        if self.refused:
+            raise self.refused[0]
+
+    def close(self) -> None:
+        """Close the catalog; packages that were opened stay usable."""
+        for catalog in (*self._retired, self._catalog):
+            catalog.close()
+
+    def refresh(self) -> None:
+        """See what others have kept since, if the vault was empty when it was opened."""
+        if not self._catalog.on_disk and holds_packages(self.folder):
+            self._use_disk()
+
+    def prepare(self) -> None:
+        """Be ready to write: sweep what a crashed writer left, see what others wrote."""
+        fsops.make_folder(self.folder)
+        if not self._swept:
+            fsops.remove_stale_temporaries(self.folder)
+            self._swept = True
+        self.refresh()
+
+    def find(
+        self, *, address: Address | None = None, content_id: str = "", state_id: str = ""
+    ) -> list[Kept]:
+        """The packages that match all that is given, the latest first."""
+        equal = {"damage": ""}
+        if address is not None:
+            equal |= {
+                "origin": address.origin,
+                "kind": address.kind,
+                "name": address.name,
+                "version": address.version,
+            }
+        if content_id:
+            equal["content_id"] = content_id
+        if state_id:
+            equal["state_id"] = state_id
+        return [self._kept(row) for row in self._catalog.rows(**equal)]
+
+    def counting(self) -> Iterator[Kept]:
+        """For each address the package that counts, which is the latest; sorted by address."""
+        return map(self._kept, self._catalog.counting())
+
+    def held(self, addresses: Sequence[Address]) -> list[list[Held]]:
+        """What there is of each of some addresses, a few hundred at most; the latest first."""
+        return self._catalog.held(addresses)
+
+    def broken(self) -> list[tuple[Kept, str]]:
+        """The packages that cannot be opened, as far as anything is known of them, and why."""
+        rows = sorted((row for row in self._catalog.rows() if row.damage), key=lambda row: row.path)
+        return [(self._kept(row), row.damage) for row in rows]
+
+    def bases(self, kept: Row | Kept) -> list[Row]:
+        """The packages that one leans on, near and far."""
+        return closure(kept, self._catalog)
+
+    def resembling(self, address: Address) -> list[Row]:
+        """Packages of the same name, else of the same kind; one for each content, latest first."""
+        named = {"origin": address.origin, "kind": address.kind, "name": address.name}
+        rows = self._catalog.rows(**named, damage="")
+        rows = rows or self._catalog.rows(kind=address.kind, damage="")
+        found: dict[str, Row] = {}
+        for row in rows:
+            if row.complete:
+                found.setdefault(row.content_id, row)
+        return list(found.values())
+
+    @contextlib.contextmanager
+    def open_package(self, kept: Kept) -> Iterator[Package]:
+        """Open a package with those that it leans on.
+
+        Raises:
+            NotFoundError: It is not there any more.
+            FormatError: It is damaged. What it leans on is read later, and can be damaged too.
+            UntrustedError: The policy does not trust it, or what it leans on.
+        """
+        bases = self.bases(kept)
+        with (
+            Lenders(
+                (self.folder / base.path for base in bases), opener=opener(self._trust)
+            ) as lenders,
+            lenders.open(kept.path) as package,
+        ):
+            yield package
+
+    def dependents(self, kept: Kept) -> list[Kept]:
+        """The packages that take chunks from one, themselves or through others; sorted by path.
+
+        As long as there are any, `kept` cannot go.
+        """
+        found: dict[str, Kept] = {}
+        waiting = {kept.package_id}
+        everything = self.find()
+        while waiting:
+            more = [
+                other
+                for other in everything
+                if other.package_id not in found and not waiting.isdisjoint(other.bases)
+            ]
+            found |= {other.package_id: other for other in more}
+            waiting = {other.package_id for other in more}
+        return sorted(found.values(), key=lambda other: other.path)
+
+    def is_sound(self, kept: Kept) -> bool:
+        """Whether a package, and what it leans on, has the bytes that were stored."""
+        try:
+            with self.open_package(kept) as package:
+                package.verify(full=kept.thin)
+                return not package.missing()
+        except (DamageError, NotFoundError):
+            return False
+
+    def relative(self, kept: Kept) -> str:
+        """A package's path in the vault."""
+        return kept.path.relative_to(self.folder).as_posix()
+
+    def publish(self, made: Path, address: Address, content_id: str, state_id: str) -> Kept:
+        """Put a package from a scratch folder among the others, under a path of its own.
+
+        Args:
+            made: The file; it is moved.
+            address: Of its object.
+            content_id: Of its object.
+            state_id: Of its object.
+
+        Raises:
+            MlarchiveError: As the file system says.
+        """
+        for place in places(address, content_id, state_id):
+            path = self.folder / place
+            fsops.make_folder(path.parent)
+            try:
+                fsops.publish(made, path, replace=False)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise fsops.explain(error, path, "write") from error
+            row = self._looked_into(place.as_posix())
+            if not self._catalog.on_disk:
+                self._use_disk()
+            # The package is kept, whatever the catalog can take of it.
+            with contextlib.suppress(StorageError):
+                self._catalog.put([row])
+            return self._kept(row)
+        raise AssertionError("places never end")  # pragma: no cover
+
+    def withdraw(self, kept: Kept) -> None:
+        """Take a package out of the vault of which there is another, or that is of no use."""
+        fsops.remove(kept.path)
+        self._catalog.drop([self.relative(kept)])
+
+    def bases_of(self, copy: Path) -> list[Path]:
+        """The files that a thin package in a scratch folder of this vault leans on."""
+        return [self.folder / base.path for base in self.rows_of_bases(copy)]
+
+    def rows_of_bases(self, copy: Path) -> list[Row]:
+        """What a thin package in a scratch folder of this vault leans on, near and far."""
+        return closure(self._looked_into(copy.relative_to(self.folder).as_posix()), self._catalog)
+
+    def _looked_into(self, path: str) -> Row:
+        """What the catalog is to say of a package that was just written."""
+        row = look_into(self.folder, path)
+        return leaning(self.folder, row, self._lending_to(row), self._catalog) if row.thin else row
+
+    def _lending_to(self, row: Row) -> Iterator[Row]:
+        """Packages that have all that they need; few are asked for unless these do not do."""
+        few: Sequence[Mapping[str, str]] = (
+            {"content_id": row.content_id},
+            {"origin": row.origin, "kind": row.kind, "name": row.name},
+            {},
+        )
+        for equal in few:
+            for other in self._catalog.rows(**equal, damage=""):
+                if other.complete and other.path != row.path:
+                    yield other
+
+    def _kept(self, row: Row) -> Kept:
+        return Kept(
+            path=self.folder / row.path,
+            address=row.address,
+            content_id=row.content_id,
+            state_id=row.state_id,
+            package_id=row.package_id,
+            size=row.bytes,
+            packed_at=row.packed_at,
+            thin=row.thin,
+            bases=row.bases,
+            made_at=row.made_at or row.packed_at,
+            labels=decode(row.labels),
+        )
+
+    def _use_disk(self) -> None:
+        """Change over to a catalog on disk; other threads may still be asking the old one."""
+        with self._changing:
+            if not self._catalog.on_disk:
+                catalog = self._healed()
+                self._retired.append(self._catalog)
+                self._catalog = catalog
+
+    def _healed(self) -> Catalog:
+        """The catalog on disk, in step with the folder; made anew, or in memory, if need be."""
+        for _ in range(2):
+            catalog = Catalog.on_disk_at(self.folder)
+            try:
+                heal(self.folder, catalog)
+            except StorageError:
+                catalog.close()
+                discard(self.folder)
+            else:
+                return catalog
+        catalog = Catalog.in_memory()
+        heal(self.folder, catalog)
+        return catalog

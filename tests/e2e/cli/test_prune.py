@@ -1,0 +1,65 @@
+"""`mlarchive prune` says what it removes, and needs to be told what to keep."""
+
+from pathlib import Path
+
+import pytest
+
+from mlarchive.vault import Vault
+from tests.support import snapshots
+from tests.support.command import mlarchive, sentence
+
+
+@pytest.fixture
+def vault(desk: Path) -> Path:
+    with Vault.open(desk / "v") as vault:
+        for number in ("1", "2", "3"):
+            files = {"a": number.encode()}
+            vault.add(snapshots.model_version(version=number, files=files), packed_at=5)
+    return desk
+
+
+def test_a_dry_run_says_why_each_is_kept_and_removes_nothing(vault: Path) -> None:
+    done = mlarchive("prune", "vault:v", "--keep-last", "2", "--dry-run", cwd=vault)
+    assert done.status == 0
+    assert "would remove  prod#models/wine/1" in done.out
+    assert "keep  prod#models/wine/3: the latest version" in done.out
+    assert len(list((vault / "v").rglob("*.mlpkg"))) == 3
+
+
+def test_what_no_rule_keeps_is_removed(vault: Path) -> None:
+    done = mlarchive("prune", "vault:v", "--keep-last", "1", "--json", cwd=vault)
+    assert [document["kept"] for document in done.documents] == [False, False, True]
+    listed = mlarchive("ls", "vault:v", "--json", cwd=vault).document
+    assert listed["address"]["version"] == "3"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("vault:v",),
+        ("dir:resnet", "--keep-last", "1"),
+        ("vault:v#models/wine", "--keep-last", "1"),
+        ("vault:v", "--keep-last", "0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_removes_nothing(
+    vault: Path, words: tuple[str, ...]
+) -> None:
+    assert mlarchive("prune", *words, cwd=vault).status == 2
+    assert len(list((vault / "v").rglob("*.mlpkg"))) == 3
+
+
+def test_a_vault_that_is_not_there_is_not_made(desk: Path) -> None:
+    done = mlarchive("prune", "vault:none", "--keep-last", "1", cwd=desk)
+    assert done.status == 11
+    assert "none is not a folder" in sentence(done)
+    assert not (desk / "none").exists()
+
+
+def test_a_vault_is_searched_and_other_things_are_not(vault: Path) -> None:
+    words = ("--metric", "rmse<0.6", "--tag", "team=cellar", "--since", "1970-01-01")
+    assert len(mlarchive("ls", "vault:v#models/w*", *words, cwd=vault).out.splitlines()) == 3
+    assert mlarchive("ls", "vault:v", "--metric", "rmse>2", cwd=vault).out == ""
+    assert mlarchive("ls", "dir:resnet", "--tag", "a", cwd=vault).status == 2
+    assert mlarchive("ls", "vault:v", "--metric", "rmse", cwd=vault).status == 2
+    assert mlarchive("ls", "vault:v", "--since", "yesterday", cwd=vault).status == 2

@@ -1,0 +1,48 @@
+"""This project's own adapter, opened on places of the emulator."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from mlarchive.copy import Copied, Way, copy
+from mlarchive.records import Address
+from mlarchive.registries.azureml import AzureMlRegistry
+from mlarchive.registries.base import Source, Target, WritePolicy
+from tests.support.azureml import Emulator, Place, Principal
+from tests.support.command import environment
+
+Open = Callable[..., AzureMlRegistry]
+
+POLICY = WritePolicy()
+
+
+@pytest.fixture
+def opened(azureml: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Opens a place with the environment of its tenant; all are closed at the end."""
+    # Blobs are read by this very process.
+    for name, value in azureml.variables.items():
+        monkeypatch.setenv(name, value)
+    with ExitStack() as stack:
+
+        def open_place(place: Place, principal: Principal | None = None) -> AzureMlRegistry:
+            variables = environment(azureml.environment(place.tenant, principal))
+            registry = AzureMlRegistry.open(
+                place.locator.removeprefix("azureml://"), environment=variables
+            )
+            return stack.enter_context(registry)
+
+        yield open_place
+
+
+def address(place: Place, kind: str, name: str, version: str) -> Address:
+    """A version of a place, as its own registry calls it."""
+    return Address(origin=place.locator, kind=kind, name=name, version=version)
+
+
+def carry(
+    source: Source, what: Address, target: Target, scratch: Path, policy: WritePolicy = POLICY
+) -> Copied:
+    """Copy one object by way of a package."""
+    return copy(source.read(what), target, policy, Way(scratch=scratch, packed_at=0))

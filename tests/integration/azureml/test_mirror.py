@@ -1,0 +1,103 @@
+"""`mlarchived once` mirrors a workspace into an MLflow server with nothing but a configuration."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.azureml import Emulator, Place
+from tests.support.command import environment
+from tests.support.mlflow_server import MlflowServer
+
+pytestmark = pytest.mark.mlflow
+
+CONFIG = """\
+[registries.lab]
+locator = "{lab}"
+[registries.clinic]
+locator = "{clinic}"
+[[mirror]]
+name = "models"
+source = "lab#models/*"
+vault = "vault"
+targets = ["clinic"]
+"""
+
+FILES = {"MLmodel": b"flavors:\n  sklearn: {}\n", "model.pkl": bytes(70_000)}
+
+
+class Once:
+    """The command, run in a folder with a configuration and the variables of a tenant."""
+
+    def __init__(self, azureml: Emulator, lab: Place, clinic: MlflowServer, folder: Path) -> None:
+        text = CONFIG.format(lab=lab.locator, clinic=clinic.locator)
+        (folder / "mirror.toml").write_text(text)
+        self._folder = folder
+        self._environment = environment(azureml.environment(lab.tenant))
+
+    def __call__(self) -> list[dict[str, Any]]:
+        """What it says, as events; it never shows a traceback."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mlarchived.cli", "once", "--json"],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode in {0, 3}, done.stdout + done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def outcomes(events: list[dict[str, Any]]) -> list[str]:
+    return sorted(e["outcome"] for e in events if e["event"] == "ended" and e["target"] == "clinic")
+
+
+def test_a_workspace_arrives_once(
+    azureml: Emulator,
+    source_server: MlflowServer,
+    target_server: MlflowServer,
+    tmp_path: Path,
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    lab.tracking = source_server.uri
+    tracked = MlflowClient(source_server.uri)
+    experiment = tracked.create_experiment(f"training {tmp_path.name}")
+    run = tracked.create_run(experiment).info.run_id
+    tracked.log_param(run, "depth", "3")
+    for step in range(3):
+        tracked.log_metric(run, "rmse", 1 / (step + 1), step=step)
+    tracked.set_terminated(run)
+    azureml.put_job(lab, run, experimentName=f"training {tmp_path.name}")
+    wine, oak = f"wine-{tmp_path.name}", f"oak-{tmp_path.name}"
+    wine, oak = wine.replace("_", "-"), oak.replace("_", "-")
+    azureml.put_model(lab, wine, "7", FILES, modelType="mlflow_model", jobName=run)
+    azureml.put_environment(lab, "gpu", "1", image="ubuntu:22.04")
+    tags = {"python_environment_name": "gpu", "team": "cellar"}
+    azureml.put_model(lab, oak, "1", {"w.bin": b"1"}, tags=tags)
+    azureml.put_model(lab, oak, "2", {"w.bin": b"2"}, tags=tags)
+    once = Once(azureml, lab, target_server, tmp_path)
+
+    first = once()
+
+    assert outcomes(first) == ["copied"] * 3
+    clinic = MlflowClient(target_server.uri)
+    version = clinic.get_model_version(wine, "7")
+    history = clinic.get_metric_history(version.run_id or "", "rmse")
+    assert [point.value for point in history] == [1, 1 / 2, 1 / 3]
+    assert clinic.get_run(version.run_id or "").data.params == {"depth": "3"}
+    assert clinic.get_model_version(oak, "2").tags["team"] == "cellar"
+    losses = [loss for e in first if e["event"] == "ended" for loss in e.get("losses", ())]
+    # MLflow has no environments that are objects of their own.
+    assert any(loss.startswith("environments/gpu/1, all of it:") for loss in losses)
+    lab.version("models", oak, "2")["properties"]["tags"]["team"] = "attic"
+    assert outcomes(once()) == ["relabelled"]
+    assert clinic.get_model_version(oak, "2").tags["team"] == "attic"
+    assert clinic.get_model_version(oak, "1").tags["team"] == "cellar"
+    assert azureml.wire.leaks == ()

@@ -1,0 +1,169 @@
+"""Models come from and go to MLflow, and the job that made one travels with it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from mlarchive.copy import Copied
+from mlarchive.errors import UnavailableError
+from mlarchive.records import ModelVersion, Run, Tags
+from mlarchive.registries.mlflow import MlflowRegistry
+from tests.integration.azureml.registries import Open, address, carry
+from tests.integration.azureml.test_models import FILES, LABELS
+from tests.support.azureml import Emulator, Place
+from tests.support.mlflow_server import MlflowServer
+
+pytestmark = pytest.mark.mlflow
+
+# The MLflow servers are shared by the tests of a session, so each test writes a model of its own.
+TRAINED, SHARED = "prostate-of-a-job", "prostate-of-a-registry"
+
+
+@pytest.fixture
+def trained(azureml: Emulator, source_server: MlflowServer) -> tuple[Place, str]:
+    """A workspace with a model that a job made; the job is a run of the server behind it."""
+    client = MlflowClient(source_server.uri)
+    name = f"segmentation-{source_server.pid}"
+    experiment = client.get_experiment_by_name(name)
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment(name)
+    run = client.create_run(experiment_id, tags={"site": "lab"}, run_name="brave_lamp_1")
+    points = [
+        Metric("dice", 0.5 + step / 100, 1_700_000_000_000 + step, step) for step in range(40)
+    ]
+    client.log_batch(run.info.run_id, metrics=points)
+    client.log_param(run.info.run_id, "lr", "0.1")
+    client.set_terminated(run.info.run_id)
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    lab.tracking = source_server.uri
+    job = run.info.run_id
+    azureml.put_job(lab, job, experimentName=name)
+    azureml.put_job_files(lab, job, {f"model/{path}": raw for path, raw in FILES.items()})
+    azureml.put_model(lab, TRAINED, "1", {"x": b"x"})
+    uri = lab.uri_of("workspaceartifactstore", f"ExperimentRun/dcid.{job}/model")
+    version = lab.version("models", TRAINED, "1")["properties"]
+    version.update({"modelUri": uri, "jobName": job, "modelType": "mlflow_model"})
+    return lab, job
+
+
+def test_the_job_is_read_with_its_parameters_metrics_and_tags(
+    trained: tuple[Place, str], opened: Open
+) -> None:
+    lab, job = trained
+    snapshot = opened(lab).read(address(lab, "models", TRAINED, "1"))
+    version = snapshot.record(snapshot.subject)
+    assert isinstance(version, ModelVersion)
+    run = snapshot.record(version.run)
+    assert isinstance(run, Run)
+    assert (version.job, run.native.id, run.name) == (job, job, "brave_lamp_1")
+    assert run.params == {"lr": "0.1"}
+    assert run.tags["site"] == "lab"
+    assert run.properties == {"azureml.git.commit": "abc123"}
+    (series,) = snapshot.streams_of(run.key)
+    with series.open() as columns:
+        assert len(columns.read()) == 40 * 24
+
+
+def test_a_model_goes_from_a_registry_into_mlflow_and_on_into_a_workspace(
+    azureml: Emulator, target_server: MlflowServer, opened: Open, tmp_path: Path
+) -> None:
+    shared = azureml.registry(azureml.tenant(), "shared")
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    conda = b"name: x\ndependencies:\n- python=3.11\n"
+    files = {**FILES, "conda.yaml": conda}
+    tags = {"site": "lab"}
+    azureml.put_model(shared, SHARED, "3", files, **{**LABELS, "tags": tags})
+    source, target = opened(shared), opened(clinic)
+    with MlflowRegistry.open(target_server.uri) as middle:
+        for _ in range(2):
+            there = carry(source, address(shared, "models", SHARED, "3"), middle, tmp_path)
+            back = carry(middle, there.receipt.target, target, tmp_path)
+    number = back.receipt.target.version
+    said = clinic.version("models", SHARED, number)["properties"]
+    assert azureml.files_of(clinic, SHARED, number) == files
+    assert kept(said["tags"]) == tags
+    assert said["description"] == LABELS["description"]
+    assert said["modelType"] == "mlflow_model"
+    lost = {(loss.field) for loss in there.receipt.losses}
+    assert {"property kept", "stage", "data of flavor python_function"} & lost
+    environment = clinic.version("environments", SHARED, "1")["properties"]
+    assert environment["condaFile"].encode() == conda
+    assert environment["image"].startswith("mcr.microsoft.com/azureml/")
+    assert idle(there)
+    assert idle(back)
+    assert azureml.wire.leaks == ()
+
+
+def test_a_model_of_a_job_keeps_its_lineage_and_its_run_in_mlflow(
+    trained: tuple[Place, str], target_server: MlflowServer, opened: Open, tmp_path: Path
+) -> None:
+    lab, job = trained
+    with MlflowRegistry.open(target_server.uri) as target:
+        for _ in range(2):
+            done = carry(opened(lab), address(lab, "models", TRAINED, "1"), target, tmp_path)
+        assert idle(done)
+        client = MlflowClient(target_server.uri)
+        at = done.receipt.target
+        version = client.get_model_version(at.name, at.version)
+        assert version.run_id is not None
+        run = client.get_run(version.run_id)
+        assert run.data.params == {"lr": "0.1"}
+        assert len(client.get_metric_history(version.run_id, "dice")) == 40
+        assert job in run.data.tags["mlarchive.origin"]
+
+
+def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    lab, job = trained
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    clinic.tracking = target_server.uri
+    source, target = opened(lab), opened(clinic)
+    what = address(lab, "models", TRAINED, "1")
+    # The run is made, and nobody hears of it: the same command finds it and goes on.
+    azureml.faults.plan("reset", counts=lambda *asked: asked[2].endswith("/runs/create"))
+    with pytest.raises(UnavailableError):
+        carry(source, what, target, tmp_path)
+    assert TRAINED not in clinic.of("models")
+
+    done = carry(source, what, target, tmp_path)
+
+    said = clinic.version("models", TRAINED, "1")["properties"]
+    run = MlflowClient(target_server.uri).get_run(said["jobName"])
+    assert (run.data.params, run.data.tags["site"]) == ({"lr": "0.1"}, "lab")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "brave_lamp_1")
+    history = MlflowClient(target_server.uri).get_metric_history(run.info.run_id, "dice")
+    assert [point.value for point in history] == [0.5 + step / 100 for step in range(40)]
+    assert said["properties"]["mlarchive.job"] == job
+    assert said["properties"]["mlarchive.run"] == run.info.run_id
+    assert done.receipt.losses == ()
+    assert idle(carry(source, what, target, tmp_path))
+    # What is read there is what was read here, with the job's properties and user.
+    further = azureml.workspace(azureml.tenant(), "further")
+    further.tracking = target_server.uri
+    on = carry(target, address(clinic, "models", TRAINED, "1"), opened(further), tmp_path)
+    assert on.receipt.content_id == done.receipt.content_id
+    MlflowClient(lab.tracking).set_tag(job, "site", "attic")
+    relabelled = carry(source, what, target, tmp_path)
+    assert not idle(relabelled)
+    origin = run.data.tags["mlarchive.origin"]
+    (only,) = MlflowClient(target_server.uri).search_runs(
+        [run.info.experiment_id], f"tags.`mlarchive.origin` = '{origin}'"
+    )
+    assert only.data.tags["site"] == "attic"
+    assert idle(carry(source, what, target, tmp_path))
+    assert azureml.wire.leaks == ()
+
+
+def idle(done: Copied) -> bool:
+    return done.receipt.idle
+
+
+def kept(tags: dict[str, Any]) -> Tags:
+    return {name: value for name, value in tags.items() if not name.startswith("mlarchive.")}

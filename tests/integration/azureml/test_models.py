@@ -1,0 +1,366 @@
+"""Models travel between workspaces and registries whole, and say where they come from."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlarchive.copy import Way, copy
+from mlarchive.errors import ConflictError
+from mlarchive.registries.azureml import AzureMlRegistry
+from mlarchive.registries.base import Action, Selector
+from mlarchive.registries.directory import DirectoryRegistry, labelled
+from tests.integration.azureml.registries import POLICY, Open, address, carry
+from tests.support.azureml import Emulator, Place
+from tests.support.command import within
+
+CONDA = "# pinned by hand\nname: gpu\ndependencies:\n- python=3.11\n- pip\n"
+FILES = {
+    "MLmodel": b"flavors:\n  python_function:\n    env: conda.yaml\n",
+    ".gitignore": b"*.bin\n",
+    ".amlignore": b"data\n",
+    ".hidden": b"h",
+    "empty": b"",
+    "data/w\xc3\xa4 1.bin".encode("latin-1").decode(): bytes(range(256)) * 300,
+    "data/big.bin": bytes(range(251)) * 40_000,
+}
+LABELS: dict[str, Any] = {
+    "modelType": "mlflow_model",
+    "description": "finds the prostate",
+    "tags": {"python_environment_name": "gpu", "site": "K\u00f6ln"},
+    "properties": {"kept": "1"},
+    "flavors": {"python_function": {"data": {"loader_module": "x"}}},
+    "stage": "Production",
+}
+
+
+@pytest.fixture
+def lab(azureml: Emulator) -> Place:
+    """A workspace with one model, its environment, and a folder beside it of almost its name."""
+    place = azureml.workspace(azureml.tenant(), "lab")
+    context = {"Dockerfile": b"FROM ubuntu\nCOPY a /a\n", "a": b"a"}
+    azureml.put_environment(
+        place, "gpu", "7", image="ubuntu:22.04", condaFile=CONDA, tags={"by": "hand"}
+    )
+    azureml.put_environment(place, "built", "1", context=context)
+    azureml.put_model(place, "prostate", "892", FILES, **LABELS)
+    uri = place.version("models", "prostate", "892")["properties"]["modelUri"]
+    store = place.datastores["workspaceblobstore"]
+    path = uri.partition("/paths/")[2].rstrip("/")
+    azureml.storage.put(store.account, store.container, f"{path}_v2", {"MLmodel": b"other"})
+    return place
+
+
+def assert_arrived(azureml: Emulator, place: Place, number: str = "892") -> None:
+    said = place.version("models", "prostate", number)["properties"]
+    assert azureml.files_of(place, "prostate", number) == FILES
+    assert said["modelType"] == "mlflow_model"
+    assert said["description"] == "finds the prostate"
+    assert {"python_environment_name": "gpu", "site": "K\u00f6ln"}.items() <= said["tags"].items()
+    assert said["properties"]["kept"] == "1"
+    assert said["flavors"] == LABELS["flavors"]
+    assert said["stage"] == "Production"
+    environment = place.version("environments", "gpu", "7")["properties"]
+    assert environment["image"] == "ubuntu:22.04"
+    assert environment["condaFile"] == CONDA
+    assert environment["tags"] == {"by": "hand"}
+
+
+def test_a_model_arrives_in_another_tenant_by_way_of_a_package(
+    azureml: Emulator, lab: Place, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    packed = within(
+        *("pack", f"{lab.locator}#models/prostate/892", "-o", "p.mlpkg"),
+        cwd=tmp_path,
+        env=azureml.environment(lab.tenant),
+    )
+    assert packed.status == 0, packed.err
+    unpack = ("unpack", "p.mlpkg", clinic.locator)
+    done = within(*unpack, cwd=tmp_path, env=azureml.environment(clinic.tenant))
+    assert done.status == 0, done.err + done.out
+    assert_arrived(azureml, clinic)
+    said = clinic.version("models", "prostate", "892")["properties"]["properties"]
+    assert said["mlarchive.origin"] == f"{lab.locator}#models/prostate/892"
+    assert said["mlarchive.environment"] == "gpu:7"
+    before = len(azureml.requests)
+    again = within(*unpack, cwd=tmp_path, env=azureml.environment(clinic.tenant))
+    assert again.status == 0
+    assert "nothing to do" in again.out
+    assert {one.method for one in azureml.requests[before:]} <= {"GET", "HEAD", "POST"}
+    assert azureml.wire.leaks == ()
+
+
+def test_a_model_goes_through_a_registry_into_another_workspace(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    shared = azureml.registry(lab.tenant, "shared")
+    shared.polls, shared.replication = 2, 2
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    source, middle, target = opened(lab), opened(shared), opened(clinic)
+    for _ in range(2):
+        first = carry(source, address(lab, "models", "prostate", "892"), middle, tmp_path)
+        second = carry(middle, address(shared, "models", "prostate", "892"), target, tmp_path)
+        assert (first.receipt.losses, second.receipt.losses) == ((), ())
+        assert_arrived(azureml, shared)
+        assert_arrived(azureml, clinic)
+    assert first.receipt.idle
+    assert second.receipt.idle
+    said = clinic.version("models", "prostate", "892")["properties"]["properties"]
+    assert said["mlarchive.path"] == f'["{lab.locator}","{shared.locator}"]'
+    assert azureml.wire.leaks == ()
+
+
+def test_what_is_read_back_is_what_was_read(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    source, target = opened(lab), opened(clinic)
+    carried = carry(source, address(lab, "models", "prostate", "892"), target, tmp_path)
+    back = carry(
+        target, address(clinic, "models", "prostate", "892"), _Nowhere(tmp_path / "x"), tmp_path
+    )
+    assert carried.receipt.content_id == back.receipt.content_id
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_stage_that_is_taken_away_goes_at_the_target_too_or_is_a_loss(
+    azureml: Emulator, opened: Open, tmp_path: Path, *, kept: bool
+) -> None:
+    lab, clinic = (azureml.workspace(azureml.tenant(), name) for name in ("lab", "clinic"))
+    clinic.keeps_stages = kept
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, stage="Production", description="x")
+    source, target = opened(lab), opened(clinic)
+    carry(source, address(lab, "models", "m", "1"), target, tmp_path)
+    lab.version("models", "m", "1")["properties"].update(stage=None, description="")
+    done = carry(source, address(lab, "models", "m", "1"), target, tmp_path).receipt
+    again = carry(source, address(lab, "models", "m", "1"), target, tmp_path).receipt
+    (listed,) = target.ls(Selector(kind="models"))
+    stage = "Production" if kept else ""
+    assert listed.facts.get("stage", "") == stage
+    assert [loss.field for loss in done.losses] == ["stage"] * kept
+    assert [loss.field for loss in again.losses] == ["stage"] * kept
+    assert again.idle is not kept
+
+
+def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:
+    shared = azureml.registry(azureml.tenant(), "shared")
+    files = write(tmp_path / "model", FILES)
+    command = (
+        *("copy", f"dir:{files}", shared.locator, "--name", "prostate", "--version", "3"),
+        *("--description", "finds it", "--tag", "site=lab"),
+    )
+    env = azureml.environment(shared.tenant)
+    done = within(*command, cwd=tmp_path, env=env)
+    assert done.status == 0, done.err + done.out
+    said = shared.version("models", "prostate", "3")["properties"]
+    assert azureml.files_of(shared, "prostate", "3") == FILES
+    assert (said["modelType"], said["description"]) == ("mlflow_model", "finds it")
+    assert said["tags"]["site"] == "lab"
+    again = within(*command, cwd=tmp_path, env=env)
+    assert (again.status, "nothing to do" in again.out) == (0, True)
+    (files / "more").write_bytes(b"more")
+    other = within(*command, cwd=tmp_path, env=env)
+    assert other.status == 14
+    assert "version 3 of the model 'prostate'" in other.err
+    assert "taken by other content" in other.err
+    assert azureml.files_of(shared, "prostate", "3") == FILES
+
+
+def test_what_somebody_else_registered_is_known_by_its_bytes(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "prostate", "1", FILES, tags={"own": "1"})
+    target = opened(lab)
+    files = write(tmp_path / "model", FILES)
+    same = register(files, "1", target, tmp_path)
+    assert same.verb != "create"
+    assert lab.version("models", "prostate", "1")["properties"]["tags"]["own"] == "1"
+    (files / "empty").write_bytes(b"now not empty")
+    with pytest.raises(ConflictError, match="taken by other content"):
+        register(files, "1", target, tmp_path)
+
+
+def test_all_versions_travel_and_archived_ones_on_request(
+    azureml: Emulator, lab: Place, tmp_path: Path
+) -> None:
+    azureml.put_model(lab, "prostate", "893", {"x": b"1"}, isArchived=True)
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    env = azureml.environment(lab.tenant)
+    command = ("copy", f"{lab.locator}#models/prostate", clinic.locator)
+    assert within(*command, cwd=tmp_path, env=env).status == 0
+    assert set(clinic.of("models")["prostate"].versions) == {"892"}
+    assert within(*command, "--archived", cwd=tmp_path, env=env).status == 0
+    assert clinic.version("models", "prostate", "893")["properties"]["isArchived"] is True
+    listed = within("ls", f"{clinic.locator}#models/*", "--archived", cwd=tmp_path, env=env)
+    assert [line.split()[0] for line in listed.out.splitlines()] == [
+        "models/prostate/893",
+        "models/prostate/892",
+    ]
+    again = within(*command, "--archived", cwd=tmp_path, env=env)
+    assert (again.status, again.out.count("nothing to do")) == (0, 2)
+
+
+def test_an_environment_travels_by_itself(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    shared = azureml.registry(lab.tenant, "shared")
+    source, target = opened(lab), opened(shared)
+    for _ in range(2):
+        done = carry(source, address(lab, "environments", "built", "1"), target, tmp_path)
+    assert done.receipt.idle
+    build = shared.version("environments", "built", "1")["properties"]["build"]
+    assert build["dockerfilePath"] == "Dockerfile"
+    held = azureml.files_at(shared, build["contextUri"])
+    assert held == {"Dockerfile": b"FROM ubuntu\nCOPY a /a\n", "a": b"a"}
+
+
+def test_a_registry_copies_by_itself(azureml: Emulator, lab: Place, tmp_path: Path) -> None:
+    shared = azureml.registry(lab.tenant, "shared")
+    env = {**azureml.environment(lab.tenant), "AZUREML_REGISTRY_NAME": shared.name}
+    things = (f"{lab.locator}#models/prostate/892", f"{lab.locator}#environments/built/1")
+    command = ("copy", *things, "azureml:", "--share")
+    done = within(*command, cwd=tmp_path, env=env)
+    assert done.status == 0, done.err + done.out
+    assert azureml.files_of(shared, "prostate", "892") == FILES
+    assert shared.version("environments", "gpu", "7")["properties"]["condaFile"] == CONDA
+    build = shared.version("environments", "built", "1")["properties"]["build"]
+    assert azureml.files_at(shared, build["contextUri"])["a"] == b"a"
+    again = within(*command, cwd=tmp_path, env=env)
+    assert (again.status, again.out.count("nothing to do")) == (0, 2)
+    assert azureml.wire.leaks == ()
+    shared.version("environments", "gpu", "7")["properties"]["condaFile"] = "name: other\n"
+    other = within(*command, cwd=tmp_path, env=env)
+    assert other.status == 14
+    assert "environments/gpu/7" in other.err
+
+
+class _Nowhere(DirectoryRegistry):
+    """A folder, to see what a package would hold."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, origin=f"dir:{folder}")
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    for path, raw in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(raw)
+    return folder
+
+
+def register(files: Path, version: str, target: AzureMlRegistry, scratch: Path) -> Action:
+    with DirectoryRegistry(files, origin=f"dir:{files}") as source:
+        (ref,) = source.changes(Selector())
+        named = labelled(
+            source.read(ref.address), name="prostate", version=version, description="", tags={}
+        )
+        return copy(named, target, POLICY, Way(scratch=scratch, packed_at=0)).receipt.actions[-1]
+
+
+@pytest.mark.parametrize("tagged", ["7", ""])
+def test_an_environment_that_got_another_number_is_the_model_s_at_every_hop(
+    azureml: Emulator, opened: Open, tmp_path: Path, tagged: str
+) -> None:
+    tenant = azureml.tenant()
+    lab, middle, clinic = (azureml.workspace(tenant, name) for name in ("lab", "mid", "clinic"))
+    tags = {"python_environment_name": "gpu"} | (
+        {"python_environment_version": tagged} if tagged else {}
+    )
+    azureml.put_environment(lab, "gpu", "7", image="ubuntu:22.04")
+    azureml.put_model(lab, "m", "1", {"MLmodel": b"x"}, tags=tags)
+    for place in (middle, clinic):
+        azureml.put_environment(place, "gpu", "7", image=f"{place.name}:image")
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(middle), tmp_path)
+    azureml.put_environment(middle, "gpu", "9", image="newer:image")
+    second = carry(opened(middle), address(middle, "models", "m", "1"), opened(clinic), tmp_path)
+    assert second.receipt.losses == ()
+    said = clinic.version("models", "m", "1")["properties"]
+    meant = said["properties"]["mlarchive.environment"].partition(":")[2]
+    image = clinic.version("environments", "gpu", meant)["properties"]["image"]
+    assert (image, said["tags"]["python_environment_name"]) == ("ubuntu:22.04", "gpu")
+
+
+def test_a_folder_of_mlflow_s_brings_the_environment_of_its_conda_file(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    files = write(tmp_path / "model", {**FILES, "conda.yaml": CONDA.encode()})
+    command = ("copy", f"dir:{files}", lab.locator, "--name", "conda8")
+    env = azureml.environment(lab.tenant)
+    done = within(*command, cwd=tmp_path, env=env)
+    assert done.status == 0, done.err + done.out
+    assert "1 thing held in another form" in done.out
+    assert lab.version("environments", "conda8", "1")["properties"]["condaFile"] == CONDA
+    said = lab.version("models", "conda8", "1")["properties"]["properties"]
+    assert said["mlarchive.environment"] == "conda8:1"
+    again = within(*command, cwd=tmp_path, env=env)
+    assert (again.status, "nothing to do" in again.out) == (0, True)
+
+
+def test_an_empty_blob_that_stands_for_the_model_s_own_folder_is_no_file(
+    azureml: Emulator, lab: Place, opened: Open
+) -> None:
+    uri = lab.version("models", "prostate", "892")["properties"]["modelUri"]
+    store = lab.datastores["workspaceblobstore"]
+    path = uri.partition("/paths/")[2].rstrip("/")
+    azureml.storage.put(store.account, store.container, path, {"": b""})
+    snapshot = opened(lab).read(address(lab, "models", "prostate", "892"))
+    assert snapshot.losses == ()
+
+
+@pytest.mark.parametrize("folder", ["my model \u00fc", "50%20off"])
+def test_a_folder_of_any_name_is_read_again_where_it_was_written(
+    azureml: Emulator, opened: Open, tmp_path: Path, folder: str
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    shared = azureml.registry(tenant, "shared")
+    azureml.put_model(lab, "fold", "1", FILES, folder=folder)
+    for source, target in ((lab, shared), (shared, clinic), (clinic, lab)):
+        carried = carry(
+            opened(source), address(source, "models", "fold", "1"), opened(target), tmp_path
+        )
+        assert carried.receipt.losses == ()
+        assert azureml.files_of(target, "fold", "1") == FILES
+    assert carried.receipt.actions[-1].verb != "create"
+
+
+def test_a_path_that_was_registered_encoded_is_read(azureml: Emulator, opened: Open) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "fold", "1", FILES, folder="my model")
+    said = lab.version("models", "fold", "1")["properties"]
+    said["modelUri"] = said["modelUri"].replace("my model", "my%20model")
+    snapshot = opened(lab).read(address(lab, "models", "fold", "1"))
+    assert len(snapshot.streams) == len(FILES)
+
+
+def test_what_an_interrupted_copy_sent_to_a_registry_is_in_nobody_s_way_and_removed(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    shared = azureml.registry(azureml.tenant(), "shared")
+    target = opened(shared)
+    register(write(tmp_path / "model", {"which": b"1", "stale": b"1"}), "1", target, tmp_path)
+    sent = shared.version("models", "prostate", "1")["properties"]["modelUri"]
+    # As if that copy had been interrupted before it registered what it sent.
+    del shared.of("models")["prostate"].versions["1"]
+    files = write(tmp_path / "other" / "model", {"which": b"2"})
+    assert register(files, "1", target, tmp_path).verb == "create"
+    assert azureml.files_of(shared, "prostate", "1") == {"which": b"2"}
+    assert azureml.files_at(shared, sent) == {}
+
+
+def test_a_conda_file_that_is_no_text_is_a_loss_and_the_model_arrives(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    latin = {**FILES, "conda.yaml": b"name: x\n# caf\xe9\n"}
+    azureml.put_model(lab, "lat", "1", latin)
+    carried = carry(opened(lab), address(lab, "models", "lat", "1"), opened(clinic), tmp_path)
+    (loss,) = carried.receipt.losses
+    assert (loss.record, loss.field) == ("models/lat/1", "environment lat")
+    assert "conda.yaml is no UTF-8" in loss.why
+    assert azureml.files_of(clinic, "lat", "1") == latin
+    assert "lat" not in clinic.of("environments")

@@ -1,0 +1,95 @@
+"""What cannot be done is said in one sentence, with what to do."""
+
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import DefaultAzureCredential, InteractiveBrowserCredential
+
+from mlarchive.errors import AccessError, NotFoundError
+from mlarchive.pack import pack_file
+from mlarchive.package import Package
+from mlarchive.registries.azureml import AzureMlRegistry
+from mlarchive.registries.azureml.messages import Start
+from tests.integration.azureml.registries import POLICY, Open, address, carry
+from tests.support.azureml import Emulator
+from tests.support.command import environment, within
+
+FILES = {"MLmodel": b"flavors: {}\n"}
+
+
+def test_a_right_that_is_lacking_is_said(azureml: Emulator, opened: Open, tmp_path: Path) -> None:
+    tenant = azureml.tenant()
+    lab, shared = azureml.workspace(tenant, "lab"), azureml.registry(tenant, "shared")
+    azureml.put_model(lab, "m", "1", FILES)
+    azureml.put_model(lab, "gone", "1", {})
+    tenant.principal.refused.add((shared.id, "write"))
+    source = opened(lab)
+    with pytest.raises(AccessError, match="403") as caught:
+        carry(source, address(lab, "models", "m", "1"), opened(shared), tmp_path)
+    assert "needs a role" in caught.value.hint
+    with pytest.raises(NotFoundError, match="nothing lies at"):
+        source.read(address(lab, "models", "gone", "1"))
+
+
+def test_what_is_not_there_is_named_with_its_place(azureml: Emulator, tmp_path: Path) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", FILES)
+    env = azureml.environment(lab.tenant)
+    for named, missing in (
+        ("models/m/2", "models/m/2"),
+        ("models/n/1", "models/n"),
+        ("environments/gpu@latest", "environments/gpu"),
+    ):
+        ends = (f"{lab.locator}#models/m/1", f"{lab.locator}#{named}")
+        told = within("diff", *ends, cwd=tmp_path, env=env)
+        assert told.status == 11
+        assert f"error: {lab.locator} has no {missing}\n" in told.err
+        assert f"mlarchive ls '{lab.locator}'" in told.err
+
+
+def test_a_token_that_is_taken_no_longer_is_renewed(azureml: Emulator, opened: Open) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", FILES)
+    source = opened(lab)
+    azureml.faults.plan("expire", counts=lambda *asked: asked[2].endswith("/models/m"))
+    snapshot = source.read(address(lab, "models", "m", "1"))
+    assert [stream.entry.size for stream in snapshot.streams] == [12]  # type: ignore[union-attr]
+
+
+def test_a_person_without_credentials_can_log_in_with_a_browser_and_a_service_cannot(
+    azureml: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlarchive.registries.azureml.client import Login
+
+    for name, value in azureml.variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", "/nowhere")
+    person, service = (
+        Login(Start(cloud="", endpoints=None, interactive=interactive)).credential
+        for interactive in (True, False)
+    )
+    assert isinstance(person, InteractiveBrowserCredential)
+    assert isinstance(service, DefaultAzureCredential)
+    with pytest.raises(ClientAuthenticationError):
+        service.get_token("https://management.azure.com/.default")
+
+
+def test_a_write_into_a_workspace_that_is_not_there_is_refused_before_it_is_done(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", FILES)
+    snapshot = opened(lab).read(address(lab, "models", "m", "1"))
+    path = tmp_path / "m.mlpkg"
+    pack_file(snapshot, path, packed_at=1)
+    variables = environment(azureml.environment(lab.tenant))
+    nowhere = lab.locator.removeprefix("azureml://") + "x"
+    with (
+        Package.open(path) as package,
+        AzureMlRegistry.open(nowhere, environment=variables) as target,
+    ):
+        with pytest.raises(NotFoundError, match="404"):
+            target.plan_write(package.snapshot(), POLICY)
+        with pytest.raises(NotFoundError, match="404"):
+            target.holding(snapshot.address, POLICY)

@@ -1,0 +1,49 @@
+"""One object that fails does not stop the others, whatever it fails of."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from mlarchive.cli.console import Console
+from mlarchive.cli.ending import Ending
+from mlarchive.cli.sidebyside import in_turn
+from mlarchive.errors import UnavailableError
+from mlarchive.records import Address
+
+NAMES = ("bad", "good", "better")
+
+
+def carried(address: Address) -> str:
+    if address.name == "bad":
+        raise OverflowError("too large")
+    return address.name
+
+
+def addresses() -> Sequence[Address]:
+    return [Address(origin="dir:d", kind="runs", name=name) for name in NAMES]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_defect_over_one_object_costs_that_object_alone(
+    capsys: pytest.CaptureFixture[str], *, workers: int
+) -> None:
+    end, console, arrived = Ending(), Console(environment={}, json=True), []
+    for address, done in in_turn(carried, addresses(), workers):
+        with end.outlasting(address, console):
+            arrived.append(done())
+            end.take(3)
+    assert arrived == ["good", "better"]
+    assert end.status == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["address"] == "dir:d#runs/bad"
+    assert "OverflowError: too large" in told["error"]["message"]
+
+
+@pytest.mark.parametrize("error", [UnavailableError("it is silent"), BrokenPipeError()])
+def test_what_the_next_would_fail_of_ends_the_command(error: Exception) -> None:
+    with (
+        pytest.raises(type(error)),
+        Ending().outlasting("one", Console(environment={}, json=False)),
+    ):
+        raise error

@@ -1,0 +1,339 @@
+"""What lies in a drop folder is taken in by `mlarchived once`: whole, once, or not at all."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlarchived.drop import claims
+from mlarchived.drop.candidates import Candidate
+from tests.support.dropping import DropBench, marker
+from tests.support.exports import MODEL
+from tests.support.signing import LAB, STRANGER, decompressions, key_table, policy_text, signed
+
+MANIFEST = 'name = "wine"\nversion = "7"\ndescription = "Red."\ntags = { team = "cellar" }\n'
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> DropBench:
+    return DropBench(tmp_path)
+
+
+def test_a_package_is_kept_byte_by_byte_and_delivered_and_is_gone_from_the_folder(
+    bench: DropBench,
+) -> None:
+    raw = bench.package("ale").read_bytes()
+    (bench.inbox / "ale.mlpkg").write_bytes(raw)
+    answer = bench.run("once")
+    assert answer.status == 0, answer.out
+    (kept,) = (bench.folder / "vault").rglob("*.mlpkg")
+    assert kept.read_bytes() == raw
+    assert bench.vaulted("target") == ["ale"]
+    assert bench.lying() == []
+    assert bench.noted() == {"taken": ["ale.mlpkg"]}
+    assert "nothing to do" in bench.run("once").out
+
+
+def test_the_same_package_dropped_again_changes_nothing(bench: DropBench) -> None:
+    for name in ("ale.mlpkg", "ale again.mlpkg"):
+        shutil.copy(bench.package("ale"), bench.inbox / name)
+        assert bench.run("once").status == 0
+    assert len(list((bench.folder / "vault").rglob("*.mlpkg"))) == 1
+    assert len(list((bench.folder / "target").rglob("*.mlpkg"))) == 1
+
+
+@pytest.mark.parametrize("cut", [1, 100, 5_000])
+def test_a_package_that_was_cut_off_is_never_imported_and_says_why(
+    bench: DropBench, cut: int
+) -> None:
+    raw = bench.package("ale").read_bytes()
+    (bench.inbox / "ale.mlpkg").write_bytes(raw[:-cut])
+    answer = bench.run("once")
+    assert answer.status == 4
+    assert bench.vaulted() == []
+    assert bench.lying("inbox/quarantine") == ["ale.mlpkg", "ale.mlpkg.reason.txt"]
+    assert "(format)" in bench.reason("ale.mlpkg")
+    assert (bench.inbox / "quarantine" / "ale.mlpkg").read_bytes() == raw[:-cut]
+
+
+def test_a_package_with_a_flipped_bit_is_never_imported(bench: DropBench) -> None:
+    raw = bytearray(bench.package("ale", b"hello" * 1000).read_bytes())
+    raw[raw.index(b"hello")] ^= 1
+    (bench.inbox / "ale.mlpkg").write_bytes(raw)
+    shutil.copy(bench.package("beer"), bench.inbox)
+    answer = bench.run("once")
+    assert answer.status == 4
+    assert bench.vaulted("target") == ["beer"]
+    assert bench.noted() == {"taken": ["beer.mlpkg"], "quarantined": ["ale.mlpkg"]}
+    assert str(bench.folder / "vault") not in bench.reason("ale.mlpkg")
+
+
+def test_what_is_refused_twice_under_one_name_lies_twice_in_quarantine(bench: DropBench) -> None:
+    for text in ("one", "two"):
+        (bench.inbox / "bad.mlpkg").write_text(text)
+        bench.run("once")
+    assert bench.lying("inbox/quarantine") == [
+        "bad.mlpkg",
+        "bad.mlpkg.reason.txt",
+        "bad.mlpkg~2",
+        "bad.mlpkg~2.reason.txt",
+    ]
+
+
+def test_a_marker_is_believed_and_checked(bench: DropBench) -> None:
+    for name in ("ale", "beer", "cider", "gin"):
+        shutil.copy(bench.package(name), bench.inbox)
+    (bench.inbox / "ale.mlpkg.done").write_text(marker(bench.inbox / "ale.mlpkg"))
+    (bench.inbox / "beer.mlpkg.done").write_text(marker(bench.inbox / "beer.mlpkg", sha256="00"))
+    (bench.inbox / "cider.mlpkg.done").write_text("")
+    (bench.inbox / "gin.mlpkg.done").write_text("sha1 = what?")
+    assert bench.run("once").status == 4
+    assert bench.vaulted("target") == ["ale", "cider"]
+    assert "not the one of its marker" in bench.reason("beer.mlpkg")
+    assert "neither empty nor as it should be" in bench.reason("gin.mlpkg")
+    assert [name for name in bench.lying() if name != "quarantine"] == []
+
+
+def test_a_thin_package_waits_for_the_one_that_it_leans_on(bench: DropBench) -> None:
+    full = bench.package("big", b"x" * 100_000)
+    shutil.copy(bench.thin("a", full), bench.inbox)
+    assert "leans on a package that has not come yet" in bench.run("once").out
+    assert bench.vaulted() == []
+    shutil.copy(full, bench.inbox)
+    assert bench.run("once").status == 0
+    assert len(list((bench.folder / "vault").rglob("*.mlpkg"))) == 2
+    assert bench.noted() == {"taken": ["a.mlpkg", "big.mlpkg"]}
+
+
+def test_unfinished_and_hidden_names_are_nobodys_business(bench: DropBench) -> None:
+    names = [".ale.mlpkg.x7", "ale.mlpkg.tmp", "ale.mlpkg.part", "ale.mlpkg.filepart"]
+    for name in names:
+        shutil.copy(bench.package("ale"), bench.inbox / name)
+    assert "nothing to do" in bench.run("once").out
+    assert sorted(p.name for p in bench.inbox.iterdir() if p.name != ".mlarchived") == sorted(names)
+
+
+def test_links_and_strangers_are_refused_with_a_reason(bench: DropBench) -> None:
+    (bench.inbox / "link.mlpkg").symlink_to(bench.package("ale"))
+    (bench.inbox / "notes.txt").write_text("hello")
+    (bench.inbox / "folder").mkdir()
+    (bench.inbox / "folder" / "file").write_text("hello")
+    os.mkfifo(bench.inbox / "pipe")
+    assert bench.run("once").status == 19
+    assert bench.vaulted() == []
+    assert "is a link" in bench.reason("link.mlpkg")
+    assert "is no package" in bench.reason("notes.txt")
+    assert "mlarchive.toml" in bench.reason("folder")
+    assert "no file and no folder" in bench.reason("pipe")
+    assert (bench.outside / "ale.mlpkg").is_file()
+
+
+def test_a_model_folder_says_its_name_in_its_manifest(bench: DropBench) -> None:
+    model = bench.inbox / "some folder"
+    model.mkdir()
+    (model / "weights.bin").write_bytes(b"w" * 1000)
+    (model / "mlarchive.toml").write_text(MANIFEST)
+    answer = bench.run("once")
+    assert answer.status == 0, answer.out
+    (address,) = bench.held()
+    assert str(address) == "drop:m#folders/wine/7"
+    assert bench.lying() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('nam = "x"\n', "unknown key `nam`; the nearest known key is `name`"),
+        ('name = "x"\n', "the key `version` is missing"),
+        ("name = \n", "is not valid TOML"),
+        ('name = 3\nversion = "1"\n', "name: expected a string, found 3"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_with_what_is_wrong(
+    bench: DropBench, text: str, why: str
+) -> None:
+    model = bench.inbox / "wine"
+    model.mkdir()
+    (model / "mlarchive.toml").write_text(text)
+    assert bench.run("once").status == 10
+    assert why in bench.reason("wine")
+    assert (bench.inbox / "quarantine" / "wine" / "mlarchive.toml").read_text() == text
+
+
+def test_a_path_says_name_and_version_by_a_pattern(tmp_path: Path) -> None:
+    bench = DropBench(tmp_path, 'pattern = "{name}/v{version}"\n')
+    for version in ("v1", "v2"):
+        (bench.inbox / "wine" / version).mkdir(parents=True)
+        (bench.inbox / "wine" / version / "weights.bin").write_text(version)
+    (bench.inbox / "wine" / "odd").mkdir()
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 19
+    assert sorted(str(address).partition("#")[2] for address in bench.held()) == [
+        "folders/ale/1",
+        "folders/wine/1",
+        "folders/wine/2",
+    ]
+    assert bench.noted() == {
+        "taken": ["ale.mlpkg", "wine/v1", "wine/v2"],
+        "quarantined": ["wine/odd"],
+    }
+
+
+def test_what_cannot_be_carried_is_kept_with_its_losses(bench: DropBench) -> None:
+    model = bench.inbox / "wine"
+    model.mkdir()
+    (model / "mlarchive.toml").write_text(MANIFEST)
+    (model / "escape").symlink_to("/etc/passwd")
+    bench.run("once")
+    assert bench.vaulted("target") == ["wine"]
+    assert bench.lying("inbox/taken-with-losses") == ["wine", "wine.reason.txt"]
+    assert "escape" in (bench.inbox / "taken-with-losses" / "wine.reason.txt").read_text()
+
+
+def test_an_export_of_mlflow_export_import_is_taken(bench: DropBench) -> None:
+    shutil.copytree(MODEL, bench.inbox / "exported")
+    answer = bench.run("once")
+    assert answer.status in {0, 3}, answer.out
+    with_versions = [address for address in bench.held() if address.kind == "models"]
+    assert with_versions
+    assert "exported" not in bench.lying()
+
+
+def test_what_a_crash_left_claimed_is_taken_by_the_next_process(bench: DropBench) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    path = bench.inbox / "ale.mlpkg"
+    assert claims.claim(bench.inbox, Candidate(path=path, relative=path.name, kind="package"))
+    assert bench.lying() == []
+    assert bench.run("once").status == 0
+    assert bench.vaulted("target") == ["ale"]
+    assert bench.noted() == {"taken": ["ale.mlpkg"]}
+    assert list((bench.inbox / ".mlarchived").iterdir()) == []
+
+
+def test_a_claim_whose_path_a_power_cut_took_is_taken_all_the_same(bench: DropBench) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    path = bench.inbox / "ale.mlpkg"
+    claim = claims.claim(bench.inbox, Candidate(path=path, relative=path.name, kind="package"))
+    assert claim
+    (claim.folder / "path").write_bytes(b"")
+    assert bench.run("once").status == 0
+    assert bench.vaulted("target") == ["ale"]
+
+
+def test_a_lost_state_folder_copies_nothing_again(bench: DropBench) -> None:
+    for name in ("ale", "beer"):
+        shutil.copy(bench.package(name), bench.inbox)
+    bench.run("once")
+    before = list(bench.files())
+    shutil.rmtree(bench.folder / "state")
+    answer = bench.run("once")
+    assert answer.status == 0
+    assert "nothing to do" in answer.out
+    assert list(bench.files()) == before
+
+
+def test_what_somebody_still_writes_is_left_to_him(bench: DropBench) -> None:
+    import threading
+
+    done = threading.Event()
+
+    def write() -> None:
+        with (bench.inbox / "log.txt").open("w") as file:
+            while not done.wait(0.02):
+                file.write("more\n")
+                file.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    answer = bench.run("once", "--json")
+    done.set()
+    writer.join()
+    unsettled = [e["object"] for e in answer.events if e.get("outcome") == "unsettled"]
+    assert unsettled == ["log.txt"]
+    assert bench.lying() == ["log.txt"]
+
+
+def believe_the_lab_alone(bench: DropBench) -> None:
+    text = (bench.folder / "mirror.toml").read_text()
+    (bench.folder / "policy.toml").write_text(policy_text(key_table(LAB, "lab")))
+    (bench.folder / "mirror.toml").write_text(
+        text.replace('name = "m"', 'name = "m"\ntrust = "policy.toml"')
+    )
+
+
+def test_what_a_policy_does_not_trust_is_in_quarantine_before_anything_of_it_was_decompressed(
+    bench: DropBench,
+) -> None:
+    believe_the_lab_alone(bench)
+    raw = bench.package("ale", b"hello" * 10_000).read_bytes()
+    (bench.inbox / "unsigned.mlpkg").write_bytes(raw)
+    (bench.inbox / "stranger.mlpkg").write_bytes(signed(raw, STRANGER))
+    with decompressions() as calls:
+        answer = bench.run("once")
+    assert calls == []
+    assert answer.status == 22, "two refusals that are not alike"
+    assert bench.noted() == {"quarantined": ["stranger.mlpkg", "unsigned.mlpkg"]}
+    assert "it has no signature" in bench.reason("unsigned.mlpkg")
+    assert "the policy does not know" in bench.reason("stranger.mlpkg")
+    (bench.inbox / "signed.mlpkg").write_bytes(signed(raw, LAB))
+    with decompressions() as calls:
+        assert bench.run("once").status == 0
+    assert calls, "what counts decompressions counts none"
+
+
+def test_what_a_package_leans_on_is_judged_like_it(bench: DropBench) -> None:
+    full = bench.package("big", b"x" * 100_000)
+    shutil.copy(full, bench.inbox)
+    assert bench.run("once").status == 0
+    believe_the_lab_alone(bench)
+    (bench.inbox / "later.mlpkg").write_bytes(signed(bench.thin("a", full).read_bytes(), LAB))
+    assert bench.run("once").status == 40
+    assert "it has no signature" in bench.reason("later.mlpkg")
+
+
+def test_check_says_that_the_policy_of_a_drop_folder_is_wrong(bench: DropBench) -> None:
+    believe_the_lab_alone(bench)
+    assert bench.run("check").status == 0
+    (bench.folder / "policy.toml").write_text("threshold = 1\n")
+    assert "policy.toml is wrong" in bench.run("check").out
+
+
+def test_a_policy_refuses_what_it_does_not_trust(bench: DropBench) -> None:
+    believe_the_lab_alone(bench)
+    raw = bench.package("ale").read_bytes()
+    (bench.inbox / "unsigned.mlpkg").write_bytes(raw)
+    (bench.inbox / "signed.mlpkg").write_bytes(signed(raw, LAB))
+    (bench.inbox / "wine").mkdir()
+    (bench.inbox / "wine" / "mlarchive.toml").write_text(MANIFEST)
+    bench.run("once")
+    assert bench.noted() == {
+        "taken": ["signed.mlpkg"],
+        "quarantined": ["unsigned.mlpkg", "wine"],
+    }
+    assert "takes nothing else" in bench.reason("wine")
+    assert bench.vaulted("target") == ["ale"]
+
+
+def test_a_plan_says_what_would_be_taken_and_leaves_it(bench: DropBench) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox / "ale.mlpkg")
+    (bench.inbox / "notes.txt").write_text("hello")
+    events = [e for e in bench.run("plan", "--json").events if e["verb"] == "take"]
+    assert [(e["object"], e["reason"].partition(" ")[0]) for e in events] == [
+        ("ale.mlpkg", "complete"),
+        ("notes.txt", "when"),
+    ]
+    assert bench.lying() == ["ale.mlpkg", "notes.txt"]
+    assert f"{bench.inbox}/ -> vault" in bench.run("plan").out
+
+
+def test_what_is_no_package_is_not_said_to_want_repair_and_the_status_knows_of_it(
+    bench: DropBench,
+) -> None:
+    (bench.inbox / "ale.mlpkg").write_text("hello\n" * 100)
+    assert bench.run("once").status == 4
+    assert "see that it is the file that you mean" in bench.reason("ale.mlpkg")
+    status = bench.run("status", "--json")
+    (line,) = (e for e in status.events if e["event"] == "quarantine")
+    assert (line["folder"], line["things"]) == (str(bench.inbox / "quarantine"), 1)
+    assert "1 thing refused" in bench.run("status").out

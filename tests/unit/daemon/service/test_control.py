@@ -1,0 +1,75 @@
+"""A running service is asked and told through a socket that only its own user may use."""
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.support.mirroring import Workbench
+from tests.support.service import running_service
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path)
+    bench.configure(mirror='every = "1d"\n')
+    bench.put("ale", "ale 1")
+    return bench
+
+
+def test_without_a_service_nobody_answers(bench: Workbench) -> None:
+    answer = bench.run("sync-now")
+    assert answer.status == 12
+    assert "no service answers" in answer.err
+    assert "no service runs" in bench.run("status").out
+
+
+def test_told_to_it_works_at_once(bench: Workbench) -> None:
+    with running_service(bench.folder) as service:
+        service.await_round()
+        mode = (bench.folder / "state" / "control.sock").stat().st_mode
+        assert stat.S_IMODE(mode) == 0o600
+        bench.put("beer", "beer 1")
+        assert bench.run("sync-now", "m").status == 0
+        service.await_round()
+        assert bench.held() == bench.held("source")
+        assert "mirror:m/dr: waits, next due" in bench.run("status").out
+        unknown = bench.run("sync-now", "none")
+        assert unknown.status == 2
+        assert service.stop() == 0
+    assert not (bench.folder / "state" / "control.sock").exists()
+
+
+def test_a_paused_mirror_is_left_alone_until_it_is_resumed(bench: Workbench) -> None:
+    assert bench.run("pause", "m", "--why", "the clinic moves").status == 0
+    with running_service(bench.folder) as service:
+        service.await_round()
+        assert bench.held() == {}
+        assert "[paused: the clinic moves]" in bench.run("status").out
+        assert bench.run("resume", "m").status == 0
+        service.wait_for(lambda event: event.get("outcome") == "copied")
+        assert service.stop() == 0
+
+
+def test_what_was_set_aside_is_tried_again_when_a_person_says_so(bench: Workbench) -> None:
+    bench.put("beer", "beer 1")
+    bench.configure(('targets = ["dr"]', 'targets = ["folder"]\nset_aside_after = 1'))
+    assert [bench.run("once").status for _ in range(2)] == [14, 23]
+    assert "m: 0 objects" in bench.run("retry", "m", "--object", "*/wine/*").out
+    assert "m: 1 object may be tried again" in bench.run("retry", "m").out
+    assert bench.run("once").status == 14
+
+
+def test_rubbish_on_the_socket_harms_nobody(bench: Workbench) -> None:
+    with running_service(bench.folder) as service:
+        service.await_stage("ready")
+        for rubbish in (b"hello\n", b"\xff\xfe\n", b'{"verb": "explode"}\n'):
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(bench.folder / "state" / "control.sock"))
+                connection.sendall(rubbish)
+                connection.shutdown(socket.SHUT_WR)
+                with connection.makefile("rb") as file:
+                    assert b"is not understood" in file.read()
+        assert "mirror:m/dr" in bench.run("status").out
+        assert service.stop() == 0

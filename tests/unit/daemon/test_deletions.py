@@ -1,0 +1,151 @@
+"""What is gone from a source is kept, unless a mirror is told otherwise; never all at once."""
+
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mlarchive.vault import Vault
+from mlarchived.ledger.ledger import FILE_NAME
+from tests.support.mirroring import Answer, Workbench
+
+DELETE = '[mirror.deletions]\npolicy = "delete"\ngrace = "1d"\nlimit = 2\n'
+DAY = 86_400_000
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path)
+    for name in ("ale", "beer", "cider", "gin"):
+        bench.put(name, f"{name} 1")
+    bench.configure(mirror=DELETE)
+    assert bench.run("once").status == 0
+    return bench
+
+
+def take_away(bench: Workbench, *names: str) -> None:
+    with Vault.open(bench.folder / "source") as vault:
+        for kept in list(vault.counting()):
+            if kept.address.name in names:
+                vault.delete(kept.address, now=1)
+
+
+def let_a_day_pass(bench: Workbench) -> None:
+    """As the ledger sees it."""
+    with sqlite3.connect(bench.folder / "state" / FILE_NAME) as ledger:
+        ledger.execute("UPDATE object SET gone_at = gone_at - ?", (DAY,))
+
+
+def after_a_day(bench: Workbench) -> Answer:
+    assert bench.run("once").status == 0
+    let_a_day_pass(bench)
+    return bench.run("once", "--json")
+
+
+def names(bench: Workbench) -> list[str]:
+    return sorted(address.name for address in bench.held())
+
+
+def reasons(answer: Answer) -> list[str]:
+    return [e["reason"] for e in answer.events if e["event"] in {"ended", "planned"}]
+
+
+def test_what_is_gone_is_deleted_when_its_time_of_grace_is_over(bench: Workbench) -> None:
+    take_away(bench, "ale")
+    assert bench.run("once").status == 0
+    assert names(bench) == ["ale", "beer", "cider", "gin"]
+    assert any("still in its time of grace" in r for r in reasons(bench.run("plan", "--json")))
+    let_a_day_pass(bench)
+    answer = bench.run("once", "--json")
+    assert answer.status == 0
+    assert [(e["outcome"], e["object"]) for e in answer.events if e["event"] == "ended"] == [
+        ("deleted", "lab#folders/ale/1")
+    ]
+    assert names(bench) == ["beer", "cider", "gin"]
+    assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 4}
+
+
+def test_more_than_the_limit_is_not_deleted_at_all_until_a_person_says_so(bench: Workbench) -> None:
+    take_away(bench, "ale", "beer", "cider")
+    answer = after_a_day(bench)
+    assert answer.status == 23
+    assert len(reasons(answer)) == 3
+    assert reasons(answer)[0].startswith("3 objects are gone from the source, more than 2")
+    assert names(bench) == ["ale", "beer", "cider", "gin"]
+    bench.configure(mirror=DELETE.replace("limit = 2", "limit = 3"))
+    assert bench.run("once").status == 0
+    assert names(bench) == ["gin"]
+
+
+def test_a_source_that_shows_nothing_deletes_nothing(bench: Workbench) -> None:
+    bench.configure(mirror=DELETE.replace("limit = 2", "limit = 100"))
+    take_away(bench, "ale", "beer", "cider", "gin")
+    answer = after_a_day(bench)
+    assert answer.status == 23
+    assert "shows nothing at all" in reasons(answer)[0]
+    assert len(names(bench)) == 4
+
+
+def test_a_source_that_is_not_there_deletes_nothing(bench: Workbench) -> None:
+    shutil.move(bench.folder / "source", bench.folder / "elsewhere")
+    assert bench.run("once").status != 0
+    shutil.move(bench.folder / "elsewhere", bench.folder / "source")
+    let_a_day_pass(bench)
+    assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 4}
+
+
+def test_what_the_source_is_not_asked_for_any_more_is_not_gone(bench: Workbench) -> None:
+    bench.configure(("src#folders/*", "src#folders/b*"), mirror=DELETE)
+    assert after_a_day(bench).status == 0
+    assert len(names(bench)) == 4
+
+
+def test_what_came_back_in_time_stays(bench: Workbench) -> None:
+    take_away(bench, "ale")
+    assert bench.run("once").status == 0
+    bench.put("ale", "ale 1")
+    let_a_day_pass(bench)
+    assert bench.run("once").status == 0
+    take_away(bench, "ale")
+    assert bench.run("once").status == 0
+    assert "ale" in names(bench)
+
+
+def test_what_somebody_put_in_its_place_at_the_target_stays(bench: Workbench) -> None:
+    take_away(bench, "ale")
+    with Vault.open(bench.folder / "target") as vault:
+        (kept,) = [one for one in vault.counting() if one.address.name == "gin"]
+        with vault.open_package(kept) as package:
+            named = msgspec.structs.replace(kept.address, name="ale")
+            ale = replace(package.snapshot(), address=named)
+            vault.add(ale, packed_at=kept.packed_at)
+    assert after_a_day(bench).status == 0
+    assert "ale" in names(bench)
+
+
+def test_nothing_is_deleted_where_nobody_asked_for_it(bench: Workbench) -> None:
+    bench.configure()
+    take_away(bench, "ale")
+    assert after_a_day(bench).status == 0
+    assert len(names(bench)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (DELETE.replace('"delete"', '"tombstone"'), "the target 'dr' cannot tombstone"),
+        (
+            DELETE.replace('"delete"', '"remove"'),
+            '"remove" is none of "keep", "tombstone", "delete"',
+        ),
+        (DELETE.replace("limit = 2", "limit = 0"), "mirror[1].deletions.limit: it must be >= 1"),
+    ],
+)
+def test_deletions_that_cannot_be_are_refused(bench: Workbench, text: str, said: str) -> None:
+    bench.configure(mirror=text)
+    answer = bench.run("once")
+    assert answer.status == 10
+    assert said in answer.err

@@ -1,0 +1,73 @@
+"""Each place gets the cloud and the credentials that are said for it, and nobody else's."""
+
+from pathlib import Path
+
+import pytest
+
+from mlarchive.errors import ConfigError
+from mlarchive.registries.azureml.access import FILE, access_to
+from mlarchive.registries.azureml.places import place_of
+
+CONFIGURED = """
+[[access]]
+places = ["registries/clinic", "subscriptions/S/resourceGroups/ml"]
+cloud = "airgap"
+variables = "CLINIC_"
+
+[clouds.airgap]
+resource_manager = "https://management.airgap.example"
+active_directory = "https://login.airgap.example"
+storage_endpoint = "airgap.example"
+"""
+VARIABLES = {
+    "PATH": "/bin",
+    "AZURE_CLIENT_SECRET": "ours",
+    "CLINIC_AZURE_CLIENT_SECRET": "theirs",
+}
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    path = tmp_path / "azureml.toml"
+    path.write_text(CONFIGURED)
+    return {**VARIABLES, FILE: str(path)}
+
+
+@pytest.mark.parametrize(
+    "place", ["registries/clinic", "subscriptions/S/resourcegroups/ML/workspaces/W"]
+)
+def test_a_place_that_is_named_has_its_own_cloud_and_credentials(
+    place: str, environment: dict[str, str]
+) -> None:
+    access = access_to(place_of(place), environment, interactive=False)
+    assert access.cloud == "airgap"
+    assert access.endpoints is not None
+    assert access.endpoints.storage_endpoint == "airgap.example"
+    assert "theirs" in access.variables.values()
+    assert "ours" not in access.variables.values()
+
+
+@pytest.mark.parametrize(
+    "place", ["registries/clinic2", "subscriptions/S/resourceGroups/ml2/workspaces/W"]
+)
+def test_any_other_place_has_the_usual_ones(place: str, environment: dict[str, str]) -> None:
+    access = access_to(place_of(place), environment, interactive=False)
+    assert (access.cloud, access.endpoints) == ("", None)
+    assert "ours" in access.variables.values()
+    assert "theirs" not in access.variables.values()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[access]]\nplaces = ["registries/r"]\ncloud = "moon"', "does not describe"),
+        ('[[access]]\nplace = ["registries/r"]', "unknown field `place`"),
+        ('[clouds.x]\nresource_manager = "http://x"', "resource_manager"),
+        ("[[access]", "line 1"),
+    ],
+)
+def test_a_wrong_file_is_said_to_be_wrong(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "azureml.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        access_to(place_of("registries/r"), {FILE: str(path)}, interactive=False)

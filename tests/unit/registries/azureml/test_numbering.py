@@ -1,0 +1,72 @@
+"""A version keeps its number, or the policy says what becomes of it."""
+
+from typing import Any
+
+import pytest
+
+from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.azureml.numbering import Spot, find_spot
+from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.mlflow import marks
+
+OURS = {marks.ORIGIN: "lab#models/wine/3", marks.CONTENT_ID: "c3"}
+
+
+def there(number: str, **properties: str) -> Asset:
+    return Asset(number, {"properties": {"properties": properties}})
+
+
+def spot(version: str, *present: Asset, same: bool = False, **policy: Any) -> Spot:  # noqa: ANN401  (a policy's)
+    return find_spot(
+        "the model 'wine'",
+        version,
+        present,
+        origin="lab#models/wine/3",
+        content_id="c3",
+        policy=WritePolicy(**policy),
+        same=lambda _: same,
+    )
+
+
+def test_a_free_number_is_kept() -> None:
+    found = spot("3", there("1"), there("7"))
+    assert (found.how, found.number) == ("create", "3")
+
+
+def test_the_next_number_is_above_the_highest() -> None:
+    assert spot("3", there("1"), there("7"), versions="next").number == "8"
+    assert spot("", there("9"), there("10")).number == "11"
+    assert spot("").number == "1"
+
+
+def test_what_came_from_the_same_place_is_held_under_any_number() -> None:
+    found = spot("3", there("3"), there("8", **OURS))
+    assert (found.how, found.number) == ("held", "8")
+
+
+def test_the_same_content_under_the_number_is_held_wherever_it_came_from() -> None:
+    other = there("3", **{marks.ORIGIN: "elsewhere", marks.CONTENT_ID: "c3"})
+    assert spot("3", other).how == "held"
+    assert spot("3", there("3"), same=True).how == "held"
+
+
+def test_other_content_under_the_number_is_a_conflict() -> None:
+    with pytest.raises(ConflictError, match="version 3 of the model 'wine' is taken"):
+        spot("3", there("3"))
+    assert spot("3", there("3"), conflict="skip").how == "skip"
+    found = spot("3", there("3"), conflict="new-version")
+    assert (found.how, found.number) == ("create", "4")
+
+
+def test_what_changed_at_its_source_is_a_conflict() -> None:
+    changed = there("5", **{**OURS, marks.CONTENT_ID: "c2"})
+    with pytest.raises(ConflictError, match="has changed at the source"):
+        spot("3", changed)
+    assert spot("", changed).number == "6"
+
+
+@pytest.mark.parametrize("version", ["1.2", "0", "latest", "-1", "9" * 30])
+def test_a_version_that_is_no_number_is_refused(version: str) -> None:
+    with pytest.raises(UnsupportedError):
+        spot(version)

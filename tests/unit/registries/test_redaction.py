@@ -1,0 +1,111 @@
+"""Secrets in a server's answers do not reach a package; everything else does."""
+
+import pytest
+
+from mlarchive.registries.redaction import (
+    REDACTED,
+    first_words,
+    redacted,
+    redacted_text,
+    without_credentials,
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "db_passwd",
+        "API_KEY",
+        "aws_secret_access_key",
+        "token",
+        "access_token",
+        "sas-token",
+        "DB_PWD",
+    ],
+)
+def test_values_under_secret_names_are_replaced(name: str) -> None:
+    assert redacted({name: "hunter2"}) == {name: REDACTED}
+    assert redacted([{"key": name, "value": "hunter2"}]) == [{"key": name, "value": REDACTED}]
+
+
+@pytest.mark.parametrize(
+    "name", ["max_tokens", "tokenizer", "keyword", "run_id", "tokens_per_s", "PWD"]
+)
+def test_values_under_other_names_stay(name: str) -> None:
+    assert redacted({name: "4096"}) == {name: "4096"}
+
+
+def test_a_password_in_a_url_is_replaced() -> None:
+    assert (
+        redacted_text("see https://ada:hunter2@example.org/x")
+        == f"see https://{REDACTED}@example.org/x"
+    )
+
+
+def test_a_signature_in_a_url_is_replaced() -> None:
+    url = "https://store.example/c/b?sv=2024&sig=abc%2Fdef&se=2026 and more"
+
+    assert (
+        redacted_text(url) == f"https://store.example/c/b?sv=2024&sig={REDACTED}&se=2026 and more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("AccountName=a;AccountKey=SECRET==;X=1", f"AccountName=a;AccountKey={REDACTED}"),
+        ("AccountKey=SECRET==", f"AccountKey={REDACTED}"),
+        ("sig=SECRET&sv=1", f"sig={REDACTED}&sv=1"),
+        ("sv=1&sig=SECRET", f"sv=1&sig={REDACTED}"),
+        ("Endpoint=sb://b/;SharedAccessKey=SECRET", f"Endpoint=sb://b/;SharedAccessKey={REDACTED}"),
+    ],
+)
+def test_keys_of_storage_accounts_are_replaced(text: str, left: str) -> None:
+    assert redacted_text(text) == left
+
+
+@pytest.mark.parametrize("argument", ["PASSWORD=", "--env=DB_PWD=", "-e API_KEY=", "--password="])
+def test_secrets_among_a_program_s_arguments_are_replaced(argument: str) -> None:
+    assert redacted(["-e", f"{argument}SECRET"]) == ["-e", f"{argument}{REDACTED}"]
+    assert redacted(["-e", "MODE=fast", "--shm-size=2g"]) == ["-e", "MODE=fast", "--shm-size=2g"]
+
+
+def test_a_location_is_only_the_place() -> None:
+    assert without_credentials("https://ada:pw@h.example/a/b?sig=x#y") == "https://h.example/a/b"
+    assert (
+        without_credentials("mlflow-artifacts:/1/abc/artifacts")
+        == "mlflow-artifacts:/1/abc/artifacts"
+    )
+    assert without_credentials("models:/m-123") == "models:/m-123"
+
+
+def test_the_key_in_a_connection_string_is_replaced() -> None:
+    text = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=KEY=="
+    assert redacted_text(text) == text.replace("KEY==", REDACTED)
+    text = "Endpoint=sb://b.example/;SharedAccessKeyName=root;SharedAccessKey=KEY="
+    assert redacted_text(text) == text.replace("KEY=", REDACTED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (["--password", "hunter2", "--ipc=host"], ["--password", REDACTED, "--ipc=host"]),
+        (["--registry-token", "-hunter2"], ["--registry-token", REDACTED]),
+        (["--password hunter2", "x"], [f"--password {REDACTED}", "x"]),
+        (["--password", "--ipc=host", "x"], ["--password", "--ipc=host", "x"]),
+        (["--max-tokens", "4096", "--ipc", "host"], ["--max-tokens", "4096", "--ipc", "host"]),
+    ],
+)
+def test_the_value_of_an_option_that_is_a_secret_is_replaced(
+    arguments: list[str], left: list[str]
+) -> None:
+    assert redacted({"arguments": arguments}) == {"arguments": left}
+
+
+def test_the_first_words_of_a_message_are_whole() -> None:
+    url = "https://aka.ms/python/troubleshoot"
+    assert first_words(f"see\n{url}") == f"see {url}"
+    told = first_words(f"{'word ' * 58}{url} and more")
+    assert told == f"{'word ' * 58}…"
+    assert first_words("x" * 400) == f"{'x' * 300} …"

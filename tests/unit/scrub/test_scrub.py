@@ -1,0 +1,233 @@
+"""A scrub finds every rotten byte, mends what it can, and goes on where it was stopped."""
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlarchive.checking import verify_vault
+from mlarchive.errors import Interrupted
+from mlarchive.pack import pack_file
+from mlarchive.registries.vaultregistry import VaultRegistry
+from mlarchive.scrub import (
+    Care,
+    Donor,
+    Pace,
+    PackageDonor,
+    RegistryDonor,
+    Scrubbed,
+    VaultDonor,
+    scrub,
+)
+from mlarchive.snapshot import Snapshot
+from mlarchive.vault import Kept, Vault
+from mlarchive.vault.journal import Journal
+from tests.support import snapshots
+
+SEED = 20_261_128
+NOW = 1_800_000_000_000
+
+
+def wine(version: str, *, aliases: tuple[str, ...] = ("champion",)) -> Snapshot:
+    rng = random.Random(version)  # noqa: S311  (no secret)
+    files = {f"weights-{number}": rng.randbytes(400_000) for number in range(4)}
+    return snapshots.model_version(version=version, files=files, aliases=aliases)
+
+
+def run(vault: Vault, *donors: Donor, care: Care | None = None, now: int = NOW) -> list[Scrubbed]:
+    return list(scrub(vault, care or Care(before=now), donors, pace=Pace(), clock=lambda: now))
+
+
+def rot(path: Path, *, at: int | None = None, count: int = 1) -> None:
+    """Change bytes as a disk does: neither size nor time tell."""
+    facts, raw = path.stat(), bytearray(path.read_bytes())
+    rng = random.Random(SEED)  # noqa: S311  (a reproducible test)
+    for _ in range(count):
+        raw[rng.randrange(len(raw)) if at is None else at] ^= 1
+    path.write_bytes(raw)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    with Vault.open(tmp_path / "vault") as vault:
+        yield vault
+
+
+@pytest.fixture
+def kept(vault: Vault) -> Kept:
+    return vault.add(wine("1"), packed_at=5)
+
+
+def everything_is_well(vault: Vault) -> bool:
+    return all(checked.ok for checked in verify_vault(vault))
+
+
+def test_sound_packages_are_called_sound_thin_ones_too(vault: Vault, kept: Kept) -> None:
+    vault.add(wine("1", aliases=("next",)), packed_at=6)
+    done = run(vault)
+    assert [one.status for one in done] == ["sound", "sound"]
+    assert {one.address for one in done} == {str(kept.address)}
+
+
+@pytest.mark.parametrize("part", range(12))
+def test_rot_anywhere_is_found_and_mended_from_another_vault(
+    vault: Vault, kept: Kept, tmp_path: Path, part: int
+) -> None:
+    before = kept.path.read_bytes()
+    with Vault.open(tmp_path / "copy") as copy:
+        copy.add(wine("1"), packed_at=5)
+        rot(kept.path, at=part * (len(before) - 1) // 11)
+        (done,) = run(vault, VaultDonor(copy))
+    assert (done.status, done.mended_from) == ("mended", f"vault:{tmp_path / 'copy'}")
+    assert kept.path.read_bytes() == before
+    assert [one.status for one in run(vault, now=NOW + 1)] == ["sound"]
+
+
+def test_what_was_cut_off_or_emptied_is_mended_once_it_was_checked(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    pack_file(wine("1"), tmp_path / "copy.mlpkg", packed_at=5)
+    run(vault)
+    for length in (100, 0):
+        os.truncate(kept.path, length)
+        with Vault.open(vault.folder) as again:
+            (done,) = run(again, PackageDonor(tmp_path / "copy.mlpkg"))
+            assert (done.status, done.address) == ("mended", str(kept.address))
+            assert everything_is_well(again)
+
+
+def test_the_source_gives_the_bytes_even_if_its_labels_have_changed(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    """The chunks are the source's, labels and documents those of the package."""
+    with Vault.open(tmp_path / "source") as source:
+        source.add(wine("1", aliases=("other",)), packed_at=9)
+        registry = VaultRegistry(source, origin="prod")
+        donor = RegistryDonor("prod", lambda: contextlib.nullcontext(registry), packed_at=9)
+        rot(kept.path, at=len(kept.path.read_bytes()) // 2)
+        (done,) = run(vault, donor)
+    assert (done.status, done.mended_from) == ("mended", "prod")
+    (mended,) = vault.find()
+    assert (mended.content_id, mended.state_id) == (kept.content_id, kept.state_id)
+    assert everything_is_well(vault)
+
+
+def test_two_rotten_copies_mend_each_other(vault: Vault, kept: Kept, tmp_path: Path) -> None:
+    with Vault.open(tmp_path / "copy") as copy:
+        other = copy.add(wine("1"), packed_at=5)
+        size = kept.path.stat().st_size
+        rot(kept.path, at=size // 3)
+        rot(other.path, at=2 * size // 3)
+        run(vault, VaultDonor(copy))
+    assert everything_is_well(vault)
+
+
+def test_what_nobody_has_is_reported_and_left_as_it_is(vault: Vault, kept: Kept) -> None:
+    rot(kept.path, at=kept.path.stat().st_size // 2)
+    rotten = kept.path.read_bytes()
+    (done,) = run(vault)
+    assert (done.status, done.mended_from) == ("damaged", "")
+    assert "E0" in done.damage
+    assert kept.path.read_bytes() == rotten
+    # It is looked at again although it was checked just now.
+    assert [one.status for one in run(vault, care=Care(before=0))] == ["damaged"]
+
+
+def test_other_content_under_the_same_name_mends_nothing(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    changed = snapshots.model_version(version="1", files={"weights": b"other"})
+    pack_file(changed, tmp_path / "other.mlpkg", packed_at=5)
+    rot(kept.path, at=kept.path.stat().st_size // 2)
+    (done,) = run(vault, PackageDonor(tmp_path / "other.mlpkg"))
+    assert done.status == "damaged"
+
+
+def test_a_base_that_rotted_is_mended_and_its_thin_packages_stay(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    thin = vault.add(wine("1", aliases=("next",)), packed_at=6)
+    pack_file(wine("1"), tmp_path / "copy.mlpkg", packed_at=5)
+    kept.path.unlink()
+    with Vault.open(vault.folder) as again:
+        (done,) = run(again, PackageDonor(tmp_path / "copy.mlpkg"))
+        assert done.path == str(thin.path)
+        assert done.damage.endswith("are in no package of the vault")
+        assert done.status == "mended"
+        assert everything_is_well(again)
+
+
+def test_a_version_that_leans_on_another_is_mended_as_it_was(vault: Vault, tmp_path: Path) -> None:
+    """A fine-tune: most of its bytes are those of the version before."""
+    files = {f"w{number}": random.Random(number).randbytes(700_000) for number in range(3)}  # noqa: S311
+    first = snapshots.model_version(version="1", files=files)
+    second = snapshots.model_version(version="2", ids="b", files={**files, "w2": b"tuned" * 9_000})
+    vault.add(first, packed_at=5)
+    thin = vault.add(second, packed_at=6)
+    assert thin.thin
+    whole = thin.path.read_bytes()
+    (tmp_path / "copy.mlpkg").write_bytes(whole)
+    rot(thin.path, at=len(whole) // 2)
+    (done,) = (one for one in run(vault, PackageDonor(tmp_path / "copy.mlpkg")) if one.damage)
+    assert done.status == "mended"
+    assert thin.path.read_bytes() == whole
+    assert everything_is_well(vault)
+
+
+def test_whoever_was_checked_longest_ago_comes_first_and_a_stop_loses_nothing(
+    vault: Vault,
+) -> None:
+    for version in ("1", "2", "3"):
+        vault.add(wine(version), packed_at=5)
+    order = [one.path for one in run(vault, now=NOW)]
+
+    def stop() -> None:
+        raise Interrupted("stopped when asked to")
+
+    pace = Pace(most=1)
+    first = list(scrub(vault, Care(before=NOW + 2), pace=pace, clock=lambda: NOW + 1))
+    assert [one.path for one in first] == order[:1]
+    with pytest.raises(Interrupted):
+        list(scrub(vault, Care(before=NOW + 2), pace=Pace(check=stop), clock=lambda: NOW + 1))
+    rest = [one.path for one in run(vault, care=Care(before=NOW + 1), now=NOW + 1)]
+    assert rest == order[1:]
+
+
+def test_only_what_is_due_is_read(vault: Vault, kept: Kept) -> None:
+    assert len(run(vault)) == 1
+    assert run(vault, care=Care(before=NOW)) == []
+    kept.path.unlink()
+    with Vault.open(vault.folder) as again:
+        # New bytes under an old name were never checked.
+        again.add(snapshots.model_version(version="1", files={"a": b"other"}), packed_at=7)
+        assert len(run(again, care=Care(before=NOW))) == 1
+
+
+def test_a_scrub_keeps_its_pace(vault: Vault, kept: Kept) -> None:
+    """The bytes that are read are those of the file, and they take their time."""
+    size = kept.path.stat().st_size
+    began = time.monotonic()
+    pace = Pace(rate=size)
+    list(scrub(vault, Care(before=NOW), pace=pace, clock=lambda: NOW))
+    assert size <= pace.read <= 2 * size + (1 << 20)
+    assert time.monotonic() - began >= 0.9 * pace.read / size
+
+
+def test_trials_unpack_those_first_that_were_never_unpacked(vault: Vault) -> None:
+    for version in ("1", "2", "3"):
+        vault.add(wine(version), packed_at=5)
+    tried = [
+        one.path
+        for round_ in range(3)
+        for one in run(vault, care=Care(before=NOW + round_ + 1, trials=1), now=NOW + round_)
+        if one.trial.outcome == "restored"
+    ]
+    assert len(set(tried)) == 3
+    with Journal.look(vault.folder) as journal:
+        assert sorted(check.restored_at - NOW for check in journal.checks().values()) == [0, 1, 2]
+    assert not list(vault.folder.rglob("*restored*"))

@@ -1,0 +1,136 @@
+"""Pruning removes what the rules do not keep, never what is leaned on, and is remembered."""
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from mlarchive.checking import verify_vault
+from mlarchive.errors import BusyError, DamageError
+from mlarchive.records import Address
+from mlarchive.vault import Kept, Rules, Vault, lock
+from mlarchive.vault.journal import NAME as JOURNAL
+from tests.support import snapshots
+
+NOW = 1_800_000_000_000
+
+
+def add(vault: Vault, version: str, *, aliases: tuple[str, ...] = (), when: int = 5) -> Kept:
+    files = {"weights": version.encode() * 900}
+    snapshot = snapshots.model_version(version=version, files=files, aliases=aliases, ids=version)
+    return vault.add(snapshot, packed_at=when)
+
+
+def left(vault: Vault) -> list[tuple[str, bool]]:
+    return sorted((kept.address.version, kept.thin) for kept in vault.find())
+
+
+def test_the_last_versions_and_what_an_alias_names_are_kept(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        for version in ("1", "2", "3", "10"):
+            add(vault, version, aliases=("best",) if version == "1" else ())
+        vault.prune(Rules(last=2, aliases=("b*",)), now=NOW)
+        assert left(vault) == [("1", False), ("10", False), ("3", False)]
+        assert vault.rebuild() == 3
+
+
+def test_of_a_version_its_last_states_are_kept_and_what_they_lean_on(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        full = add(vault, "1")
+        for number in range(4):
+            last = add(vault, "1", aliases=(f"a{number}",), when=6 + number)
+        vault.prune(Rules(states=1), now=NOW)
+        assert [kept.package_id for kept in vault.find()] == [last.package_id, full.package_id]
+        assert all(checked.ok for checked in verify_vault(vault))
+
+
+def test_a_dry_run_and_a_run_decide_alike_and_a_second_run_removes_nothing(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        for version in ("1", "2", "3"):
+            add(vault, version)
+            add(vault, version, aliases=("x",), when=7)
+        planned = vault.plan_prune(Rules(last=1))
+        assert len(vault.find()) == 6
+        assert vault.prune(Rules(last=1), now=NOW) == planned
+        assert all(decision.keeps for decision in vault.prune(Rules(last=1), now=NOW))
+
+
+def test_what_was_pruned_is_remembered_apart_from_the_catalog(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        gone, stays = add(vault, "1"), add(vault, "2")
+        vault.prune(Rules(last=1), now=NOW)
+    for kept, pruned in ((gone, True), (stays, False)):
+        with Vault.open(tmp_path) as vault:
+            assert vault.was_pruned(kept.address, kept.content_id, kept.state_id) is pruned
+    (tmp_path / JOURNAL).write_bytes(b"no database at all" * 1000)
+    with Vault.open(tmp_path) as vault:
+        assert not vault.was_pruned(gone.address, gone.content_id, gone.state_id)
+
+
+def test_nothing_is_removed_while_packages_are_added(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        add(vault, "1")
+        add(vault, "2")
+        with lock.writing(tmp_path), pytest.raises(BusyError), lock.removing(tmp_path, patience=0):
+            raise AssertionError("the lock was given twice")
+        vault.prune(Rules(last=1), now=NOW)
+        assert len(vault.find()) == 1
+
+
+def test_who_adds_waits_until_nothing_is_removed_any_more(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        add(vault, "1")
+        held = os.open(tmp_path / lock.NAME, os.O_RDWR)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        adding = threading.Thread(target=add, args=(vault, "2"))
+        adding.start()
+        adding.join(0.3)
+        assert len(vault.find()) == 1
+        os.close(held)
+        adding.join(30)
+        assert len(vault.find()) == 2
+
+
+def test_a_sound_package_is_not_removed_in_favour_of_a_rotten_one(tmp_path: Path) -> None:
+    """Two packages have the bytes; the one that the rules keep has rotted."""
+    with Vault.open(tmp_path / "a") as vault:
+        older = add(vault, "1")
+    with Vault.open(tmp_path / "b") as other:
+        files = {"weights": b"1" * 900}
+        newer = other.add(snapshots.model_version(version="2", files=files, ids="1"), packed_at=6)
+    assert older.content_id == newer.content_id
+    raw = bytearray(newer.path.read_bytes())
+    raw[200] ^= 1
+    (tmp_path / "a" / "brought.mlpkg").write_bytes(raw)
+    with Vault.open(tmp_path / "a") as vault:
+        snapshot = snapshots.model_version(
+            version="2", files={"weights": b"1" * 900}, ids="1", aliases=("x",)
+        )
+        vault.add(snapshot, reuse_content=older.content_id, packed_at=7)
+        with pytest.raises(DamageError):
+            vault.prune(Rules(last=1), now=NOW)
+        assert older.path.exists()
+
+
+def test_what_the_rules_do_not_know_is_left_alone(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        add(vault, "1")
+        add(vault, "2")
+        (tmp_path / "notes.txt").write_text("mine")
+        (tmp_path / "broken.mlpkg").write_bytes(b"cut off")
+        vault.prune(Rules(last=1), now=NOW)
+    assert (tmp_path / "notes.txt").exists()
+    assert (tmp_path / "broken.mlpkg").exists()
+
+
+def test_models_of_two_origins_are_two_models(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        for origin in ("prod", "lab"):
+            vault.add(snapshots.model_version(origin=origin), packed_at=5)
+        vault.prune(Rules(last=1), now=NOW)
+        assert {kept.address for kept in vault.counting()} == {
+            Address(origin=origin, kind="models", name="wine", version="3")
+            for origin in ("prod", "lab")
+        }
