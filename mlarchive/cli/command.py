@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
-from types import FrameType
 
 from mlarchive import __version__
 from mlarchive.cli.commandline import (
@@ -24,6 +23,7 @@ from mlarchive.cli.commandline import (
 )
 from mlarchive.cli.console import Console, open_standard_streams
 from mlarchive.cli.explaining import as_ours
+from mlarchive.cli.interrupting import end_undisturbed, hear_interrupts
 from mlarchive.cli.secrets import add_identity, decrypt_as_told
 from mlarchive.errors import ConfigError, MlarchiveError
 
@@ -119,23 +119,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_standard_streams()
     words = sys.argv[1:] if argv is None else list(argv)
     console = Console(environment=os.environ, json="--json" in words)
-    signal.signal(signal.SIGTERM, _interrupt)
+    hear_interrupts()
     try:
         return _run(words, console)
     except BrokenPipeError:
         return _hushed()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (a sentence, never a traceback)
-        _end_undisturbed(argv)
+        if argv is None:  # this process is ours
+            end_undisturbed()
         return _failed(console, as_ours(error))
     finally:
-        _end_undisturbed(argv)
-
-
-def _end_undisturbed(argv: Sequence[str] | None) -> None:
-    """Where this process is ours: there is nothing left to interrupt, only an end to disturb."""
-    if argv is None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        if argv is None:
+            end_undisturbed()
 
 
 def _run(words: Sequence[str], console: Console) -> int:
@@ -197,10 +192,6 @@ def build_parser(names: Iterable[str] = VERBS) -> Parser:
         sub.add_argument("--json", action="store_true", help=says)
         sub.set_defaults(run=verb.run)
     return parser
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (signal's contract)
-    raise KeyboardInterrupt
 
 
 def _failed(console: Console, error: MlarchiveError) -> int:

@@ -60,14 +60,20 @@ def add_filters(parser: argparse.ArgumentParser, *, of_vaults: bool = False) -> 
         )
 
 
-def wanted(arguments: argparse.Namespace, locator: "Locator") -> "Filter":
+def wanted(
+    arguments: argparse.Namespace, locator: "Locator", *, labelling: bool = True
+) -> "Filter":
     """What `add_filters` took in, for the objects of one locator.
 
-    --tag and --version say what a folder is called, and which of all other objects are wanted.
+    Args:
+        arguments: Of the verb.
+        locator: Of the objects.
+        labelling: Whether the verb's --tag and --version say what a folder is called; of all other
+            objects they say which are wanted.
     """
     from mlarchive.registries.filtering import Filter
 
-    labels = locator.scheme == "dir"
+    labels = labelling and locator.scheme == "dir"
     return Filter(
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),

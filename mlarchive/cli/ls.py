@@ -85,7 +85,7 @@ def _found(
 ) -> "Iterable[Listing]":
     from mlarchive.registries.filtering import Chooser
 
-    chooser = Chooser(wanted(arguments, locator), locator.origin)
+    chooser = Chooser(wanted(arguments, locator, labelling=False), locator.origin)
     found = chooser(_searched(source, locator, arguments))
     chooser.check()
     return found

@@ -10,9 +10,15 @@ from tests.crash.gapkilled import jobs
 
 SEED = 7
 
+TRIALS = 20
+"""After which a job that no kill has hit counts as one that cannot be hit."""
+
 
 def test_what_is_killed_is_whole_and_finished_by_the_same_command(tmp_path: Path) -> None:
     rng = random.Random(SEED)  # noqa: S311  (reproducible)
     for job in jobs(tmp_path):
-        job.trial(rng, 3)
+        for _ in range(TRIALS):
+            job.trial(rng, 3)
+            if job.hits:
+                break
         assert job.hits, f"seed {SEED}: {job.name} was never hit"

@@ -37,14 +37,22 @@ class Seeded:
 
 @contextlib.contextmanager
 def tracking(uri: str) -> Iterator[None]:
-    """Point mlflow's fluent interface at a server, and away from it again."""
+    """Point mlflow's fluent interface at a server, and away from it again.
+
+    The experiment that is set meanwhile is one of that server, so it is forgotten too; mlflow has
+    no public function for that.
+    """
     import mlflow
+    from mlflow.environment_variables import MLFLOW_EXPERIMENT_ID
+    from mlflow.tracking import fluent
 
     mlflow.set_tracking_uri(uri)
     try:
         yield
     finally:
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # None clears it
+        fluent._active_experiment_id = None  # noqa: SLF001
+        MLFLOW_EXPERIMENT_ID.unset()
 
 
 def seed(uri: str, name: str, folder: Path) -> Seeded:

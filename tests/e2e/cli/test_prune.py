@@ -60,6 +60,8 @@ def test_a_vault_is_searched_and_other_things_are_not(vault: Path) -> None:
     words = ("--metric", "rmse<0.6", "--tag", "team=cellar", "--since", "1970-01-01")
     assert len(mlarchive("ls", "vault:v#models/w*", *words, cwd=vault).out.splitlines()) == 3
     assert mlarchive("ls", "vault:v", "--metric", "rmse>2", cwd=vault).out == ""
-    assert mlarchive("ls", "dir:resnet", "--tag", "a", cwd=vault).status == 2
+    of_folder = mlarchive("ls", "dir:resnet", "--tag", "a", cwd=vault)
+    assert of_folder.status == 19
+    assert "tells the tags of none" in sentence(of_folder)
     assert mlarchive("ls", "vault:v", "--metric", "rmse", cwd=vault).status == 2
     assert mlarchive("ls", "vault:v", "--since", "yesterday", cwd=vault).status == 2

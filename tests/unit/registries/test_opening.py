@@ -30,7 +30,7 @@ def test_a_scheme_without_an_adapter_is_refused_in_one_sentence(text: str) -> No
     [
         ("neptune:", {}, "does not say which project"),
         ("neptune://w/p", {}, "no API token"),
-        ("neptune://w/p", {"NEPTUNE_API_TOKEN": "nonsense"}, "does not accept the API token"),
+        ("neptune://w/p", {"NEPTUNE_API_TOKEN": "nonsense"}, "is no API token of Neptune"),
     ],
 )
 def test_a_neptune_server_needs_a_project_and_a_token(
