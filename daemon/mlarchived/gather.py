@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mlarchive.errors import MlarchiveError, UnsupportedError
 from mlarchive.records import Address
-from mlarchive.registries.base import Holding, Ref, Target, WritePolicy, holdings
+from mlarchive.registries.base import Holding, Ref, Target, WritePolicy, holdings, unread
 from mlarchive.registries.selecting import selects
 from mlarchived.choosing import Choice, chooses_by_traits, exclusion, untold
 from mlarchived.defects import contained
@@ -31,7 +31,8 @@ def shown(room: Room) -> Sighting:
     """
     if room.job.drop and room.job.vault and not room.job.vault.exists():
         return Sighting(())  # Nothing was dropped yet.
-    return Sighting(room.source.changes(room.job.source.locator.selector))
+    selector = room.job.source.locator.selector
+    return Sighting(room.source.changes(selector), unread(room.source, selector))
 
 
 def views(
@@ -62,7 +63,7 @@ def views(
     for addresses in ledger.addresses(room.job.name, PAGE):
         stopping.check()
         gone = sighting.lacking(addresses)
-        yield from _gone(room, ledger.known_of(room.job.name, gone))
+        yield from _gone(room, ledger.known_of(room.job.name, gone), sighting)
 
 
 def _page(
@@ -165,10 +166,11 @@ def _require_told(choice: Choice, sighting: Sighting) -> None:
         )
 
 
-def _gone(room: Room, known: Mapping[Address, Known]) -> Iterator[View]:
+def _gone(room: Room, known: Mapping[Address, Known], sighting: Sighting) -> Iterator[View]:
     """What is known of objects that the source shows no more."""
     job = room.job
     asked = [address for address, of_this in known.items() if _was_asked_for(job, address, of_this)]
+    hidden = sighting.hiding()
     silent: dict[Address, dict[str, str]] = {}
     found = {name: _ask(room, name, asked, silent) for name in room.targets if asked}
     out_of_reach = {name: error.message for name, error in room.reach.silent.items()}
@@ -180,6 +182,7 @@ def _gone(room: Room, known: Mapping[Address, Known]) -> Iterator[View]:
             delivered=of_this.delivered,
             holdings={name: held[address] for name, held in found.items() if address in held},
             silent={**silent.get(address, {}), **out_of_reach} if address in asked else {},
+            hidden="" if of_this.gone_at else hidden,
             gone_at=of_this.gone_at if address in asked else 0,
         )
 

@@ -22,10 +22,12 @@ from mlarchive.registries.base import (
     Selector,
     Source,
     Target,
+    Unread,
     WritePlan,
     WritePolicy,
     forgetting,
     holdings,
+    unread,
 )
 from mlarchive.snapshot import Snapshot
 
@@ -112,6 +114,10 @@ class LimitedSource:
         for ref in self._source.changes(selector):
             self._throttles.requests.take(1)
             yield ref
+
+    def unread(self, selector: Selector) -> Sequence[Unread]:
+        """As the source's."""
+        return unread(self._source, selector)
 
     def read(self, address: Address) -> Snapshot:
         """As the source's; its streams are slow."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive import fsops
-from mlarchive.errors import Interrupted, MlarchiveError
+from mlarchive.errors import DamageError, Interrupted, MlarchiveError
 from mlarchive.registries.opening import packing_time
 from mlarchived import gather
 from mlarchived.breakers import Breakers
@@ -22,6 +22,7 @@ from mlarchived.mirrors import MirrorJob
 from mlarchived.plan import ObjectPlan, Queue, planned, unserved
 from mlarchived.reporting import Reporter
 from mlarchived.room import Room, opened
+from mlarchived.sighting import Sighting
 from mlarchived.standings import Standings
 from mlarchived.stopping import Stopping
 from mlarchived.windows import closed
@@ -64,9 +65,11 @@ def look(job: MirrorJob, ledger: Ledger, around: Circumstances) -> Iterator[Obje
     """
     with opened(job, around.state, around.environment, Shared(), around.breakers) as room:
         rules = job.rules(retry=around.retry)
-        views = gather.views(room, gather.shown(room), ledger, around.stopping, rules.now)
-        for plan, _ in planned(views, rules):
+        sighting = gather.shown(room)
+        views = gather.views(room, sighting, ledger, around.stopping, rules.now)
+        for plan, _ in planned(views, rules, sighting.hiding()):
             yield plan
+        _report_unread(room, sighting, around.report)
         _report_silence(room, around.report)
 
 
@@ -105,8 +108,8 @@ def _work(
 ) -> None:
     sighting = room.shared.see(around.due, lambda: gather.shown(room))
     # What is no object yet, and may never be one, need not be remembered.
-    finished = (ref for ref in sighting if not ref.unfinished)
-    record.looked(finished, sighting.digest())
+    known = (ref for ref in sighting if not (ref.unfinished or ref.unreadable))
+    record.looked(known, sighting.digest(), whole=not sighting.unread)
     executor = Executor(
         room=room,
         record=record,
@@ -119,7 +122,7 @@ def _work(
     waiting: set[Address] = set()
     with Worklist() as worklist:
         views = gather.views(room, sighting, ledger, around.stopping, rules.now)
-        for plan, view in planned(views, rules):
+        for plan, view in planned(views, rules, sighting.hiding()):
             standings.planned(plan)
             if unserved(plan):
                 waiting.add(plan.address)
@@ -138,12 +141,23 @@ def _work(
                     executor.carry_out(plan, view)
         finally:
             _report_silence(room, standings.report)
+            _report_unread(room, sighting, standings.report)
 
 
 def _report_silence(room: Room, report: Report) -> None:
     """Say which targets as a whole could not be served."""
     for target, error in room.reach.silent.items():
         Reporter(room.job.name, report).failed(error, "", target)
+
+
+def _report_unread(room: Room, sighting: Sighting, report: Report) -> None:
+    """Say what the source holds that cannot be read."""
+    for one in sighting.unread:
+        error = DamageError(
+            f"it cannot be opened: {one.why}",
+            hint="while it lies there, nothing counts as gone from the source; repair or remove it",
+        )
+        Reporter(room.job.name, report).failed(error, one.what)
 
 
 def _sweep(job: MirrorJob, state: Path) -> None:

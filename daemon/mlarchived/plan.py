@@ -5,7 +5,8 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
 * An object whose every target holds what the source shows gets no work.
 * An object is never planned for the target that it came from.
 * What the source no longer shows is kept everywhere, unless the mirror is told otherwise; then
-  never more than a few at a time, and nothing if the source shows nothing at all.
+  never more than a few at a time, and nothing if the source shows nothing at all, or holds what
+  cannot be read.
 * Bytes are read only where neither the vault nor a change of labels alone spares them.
 * Where version numbers are preserved, a target gets a model's versions in ascending order: most
   servers count upwards only, so a number that is passed is lost for good.
@@ -21,7 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive.records import Address
-from mlarchive.registries.base import Holding
+from mlarchive.registries.base import Holding, Ref
 from mlarchived.choosing import Choice, exclusion
 from mlarchived.views import VAULT, Delivered, Ids, Packed, Trouble, View
 
@@ -153,8 +154,16 @@ class Planner:
         return ObjectPlan(address=view.address, reading=_reading(view, steps), steps=steps)
 
 
-def planned(views: Iterable[View], rules: Rules) -> Iterator[tuple[ObjectPlan, View]]:
-    """Decide what is done for objects that come in their turn; what takes away comes last."""
+def planned(
+    views: Iterable[View], rules: Rules, hiding: str = ""
+) -> Iterator[tuple[ObjectPlan, View]]:
+    """Decide what is done for objects that come in their turn; what takes away comes last.
+
+    Args:
+        views: What is known of each.
+        rules: The mirror's.
+        hiding: Why the source may have what it does not show; "" if that cannot be.
+    """
     planner = Planner(rules)
     removing: list[tuple[ObjectPlan, View]] = []
     shown = False
@@ -165,7 +174,7 @@ def planned(views: Iterable[View], rules: Rules) -> Iterator[tuple[ObjectPlan, V
             removing.append((plan, view))
         else:
             yield plan, view
-    why = _too_much(len(removing), rules, shown=shown)
+    why = hiding or _too_much(len(removing), rules, shown=shown)
     for plan, view in removing:
         yield (_withheld(plan, why) if why else plan), view
 
@@ -224,8 +233,8 @@ def _in_line(step: Step, view: View, queue: Queue) -> Step:
     first_time = not view.holdings.get(step.target)
     if step.works and blocker and first_time:
         return Step(target=step.target, verb="wait", reason=waits_for(blocker))
-    unfinished = view.ref and view.ref.unfinished
-    if step.verb in {"wait", "unsettled"} and first_time and not unfinished:
+    may_come = view.ref and not view.ref.unfinished
+    if step.verb in {"wait", "unsettled"} and first_time and may_come:
         queue.hold(step.target, view.address)
     return step
 
@@ -257,14 +266,22 @@ def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     if excluded:
         return "leave", excluded
     if view.ref is None:
-        return ("wait", view.silent[target]) if target in view.silent else None
-    if target in {view.ref.origin.partition("#")[0], *view.ref.through}:
-        whence = "from" if view.ref.origin.partition("#")[0] == target else "through"
+        why = view.silent.get(target) or view.hidden
+        return ("wait", why) if why else None
+    return _not_from(view.ref, target) or (
+        ("wait", view.silent[target]) if target in view.silent else None
+    )
+
+
+def _not_from(ref: Ref, target: str) -> tuple[Verb, str] | None:
+    """Why an object that the source shows is nothing for a target, or cannot be taken now."""
+    if target in {ref.origin.partition("#")[0], *ref.through}:
+        whence = "from" if ref.origin.partition("#")[0] == target else "through"
         return "leave", f"echo: came {whence} this target"
-    if view.ref.unfinished or not view.ref.settled:
-        return "unsettled", view.ref.unfinished or "not settled: its run still logs"
-    if target in view.silent:
-        return "wait", view.silent[target]
+    if ref.unreadable:
+        return "wait", ref.unreadable
+    if ref.unfinished or not ref.settled:
+        return "unsettled", ref.unfinished or "not settled: its run still logs"
     return None
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from mlarchive.errors import StorageError
 from mlarchive.records import Address
-from mlarchive.registries.base import Ref
+from mlarchive.registries.base import Ref, Unread
 from mlarchived.plan import in_turn
 
 PAGE = 500
@@ -27,16 +27,26 @@ _DECODER = msgspec.msgpack.Decoder(Ref)
 
 
 class Sighting:
-    """What a source showed at one time. Safe to use from several threads; gone when unused."""
+    """What a source showed at one time. Safe to use from several threads; gone when unused.
 
-    def __init__(self, refs: Iterable[Ref]) -> None:
+    Attributes:
+        unread: What the source holds and cannot read: while there is any, nothing is known to be
+            gone.
+    """
+
+    def __init__(self, refs: Iterable[Ref], unread: Sequence[Unread] = ()) -> None:
         """Take down what is shown.
+
+        Args:
+            refs: The objects.
+            unread: What the source holds beside them, and cannot read.
 
         Raises:
             StorageError: There is no room for it.
             MlarchiveError: As `refs` say.
         """
         # A nameless database is a file of SQLite's own, which no crash leaves behind.
+        self.unread = tuple(unread)
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._lock = threading.Lock()
         weakref.finalize(self, self._connection.close)
@@ -47,6 +57,14 @@ class Sighting:
             self._connection.execute("BEGIN")
             self._connection.executemany("INSERT OR REPLACE INTO ref VALUES (?, ?)", rows)
             self._connection.execute("COMMIT")
+
+    def hiding(self) -> str:
+        """Why what is not shown may be there all the same; "" if it is not."""
+        if not self.unread:
+            return ""
+        first, more = self.unread[0], len(self.unread) - 1
+        others = f" ({more} more likewise)" if more else ""
+        return f"the source has it perhaps in {first.what}, which cannot be opened{others}"
 
     def pages(self) -> Iterator[list[Ref]]:
         """The objects, some at a time, in their turn."""
@@ -68,7 +86,7 @@ class Sighting:
 
     def digest(self) -> str:
         """The same for two sightings that show the same; hex."""
-        found = hashlib.sha256()
+        found = hashlib.sha256(_ENCODER.encode(self.unread))
         with self._lock, _explaining():
             for (raw,) in self._connection.execute("SELECT raw FROM ref ORDER BY turn"):
                 found.update(len(raw).to_bytes(4, "big") + raw)

@@ -110,6 +110,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
         settled: Whether the object is complete: a run that still logs is not.
         unfinished: Why it is no object yet, where a write goes on or was broken off; else "". What
             comes after it does not wait for it, since it may never become one.
+        unreadable: Why nobody knows how it is now, though it is there; else "".
         origin: The address the object was mirrored from, where this registry remembers one.
         through: The registries it came through before, the first one first, where remembered.
         traits: What a mirror may choose by.
@@ -120,6 +121,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state_mark: str
     settled: bool = True
     unfinished: str = ""
+    unreadable: str = ""
     origin: str = ""
     through: tuple[str, ...] = ()
     traits: Traits = Traits()
@@ -275,6 +277,31 @@ class Source(Protocol):
         Raises:
             NotFoundError: It is not there.
         """
+
+
+class Unread(Struct, frozen=True, kw_only=True):
+    """Something in a registry that cannot be read, so that what it is may be anything.
+
+    Attributes:
+        what: It, as a person would find it.
+        why: The reason, as one sentence.
+    """
+
+    what: str
+    why: str
+
+
+@runtime_checkable
+class PartlyRead(Protocol):
+    """A source that can hold what it cannot read, and therefore does not show."""
+
+    def unread(self, selector: Selector) -> Sequence[Unread]:
+        """All that may be among the selected objects and cannot be read."""
+
+
+def unread(source: Source, selector: Selector) -> Sequence[Unread]:
+    """What a source holds and cannot read: while there is any, nothing is known to be gone."""
+    return source.unread(selector) if isinstance(source, PartlyRead) else ()
 
 
 Choose: TypeAlias = Callable[[Iterable[Listing]], list[Listing]]

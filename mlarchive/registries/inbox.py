@@ -65,6 +65,10 @@ class InboxRegistry(VaultRegistry):
     def _counting(self) -> list[Kept]:
         return self._inbox.living()
 
+    def _doubts(self) -> list[tuple[Kept, str]]:
+        """None: what was accepted and cannot be opened is lost, which was refused before."""
+        return []
+
     def _found(self, address: Address) -> Kept:
         for kept in self._counting():
             if kept.address == address:

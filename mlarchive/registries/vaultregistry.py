@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePosixPath
 from typing import BinaryIO
 from weakref import WeakSet
 
@@ -29,6 +30,7 @@ from mlarchive.registries.base import (
     Ref,
     Selector,
     Traits,
+    Unread,
     WritePlan,
     WritePolicy,
 )
@@ -37,6 +39,7 @@ from mlarchive.registries.selecting import is_exact, selects
 from mlarchive.snapshot import Snapshot
 from mlarchive.trust.carrying import signature_losses
 from mlarchive.vault import Kept, Search, Vault
+from mlarchive.vault.naming import stem
 
 _WITH_RUNS = frozenset({"runs", "models"})
 """Kinds of objects whose packages hold runs."""
@@ -109,14 +112,35 @@ class VaultRegistry(Closing):
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
         """The packages that count; their ids are the marks, their addresses where they are from."""
+        doubts = self._doubts()
+        doubtful = {kept.address for kept, _ in doubts}
+        stems = {self._stem(kept) for kept, _ in doubts if not _is_known(kept)}
+        for kept, why in doubts:
+            if _is_known(kept) and selects(selector, kept.address):
+                yield Ref(
+                    address=kept.address,
+                    content_mark="",
+                    state_mark="",
+                    unreadable=f"{kept.path} cannot be opened: {why}",
+                    origin=str(kept.address),
+                )
         for kept in self._selected(selector):
-            yield Ref(
-                address=kept.address,
-                content_mark=kept.content_id,
-                state_mark=kept.state_id,
-                origin=str(kept.address),
-                traits=_traits(kept),
-            )
+            if kept.address not in doubtful and self._stem(kept) not in stems:
+                yield Ref(
+                    address=kept.address,
+                    content_mark=kept.content_id,
+                    state_mark=kept.state_id,
+                    origin=str(kept.address),
+                    traits=_traits(kept),
+                )
+
+    def unread(self, selector: Selector) -> Sequence[Unread]:
+        """The packages that cannot be opened, if they may be of what is selected."""
+        return [
+            Unread(what=str(kept.path), why=why)
+            for kept, why in self._doubts()
+            if not _is_known(kept) or selects(selector, kept.address)
+        ]
 
     def everything(self, choose: Choose = list) -> Iterator[Address]:
         """The objects of all packages that count, in the order in which a target gets them."""
@@ -254,6 +278,18 @@ class VaultRegistry(Closing):
         """The packages that count, each for another address."""
         return self._vault.counting()
 
+    def _doubts(self) -> list[tuple[Kept, str]]:
+        """The packages that perhaps would count if they could be opened, and why they cannot."""
+        return [(kept, why) for kept, why in self._vault.broken() if not self._superseded(kept)]
+
+    def _superseded(self, broken: Kept) -> bool:
+        """Whether a package that cannot be opened is known not to be the last of its object."""
+        later = self._vault.find(address=broken.address) if _is_known(broken) else ()
+        return any(kept.packed_at > broken.packed_at for kept in later)
+
+    def _stem(self, kept: Kept) -> str:
+        return stem(PurePosixPath(self._vault.relative(kept)))
+
     def _runs(self, kept: Kept) -> Iterator[RunInOrder]:
         """The runs in a package, as far as their places depend on it."""
         with self._vault.open_package(kept) as package:
@@ -264,6 +300,11 @@ class VaultRegistry(Closing):
                 parent=run.native.also.get("parent", ""),
                 start=run.start,
             )
+
+
+def _is_known(broken: Kept) -> bool:
+    """Whether it was known what a package is before it could not be opened any more."""
+    return bool(broken.address.kind)
 
 
 def _traits(kept: Kept) -> Traits:

@@ -252,6 +252,14 @@ class Catalog:
                     yield row
                 after = address
 
+    def damaged(self) -> list[Row]:
+        """The rows of the files that cannot be opened, sorted by path."""
+        found = self._run(
+            f"SELECT {_COLUMNS} FROM package WHERE damage <> '' ORDER BY path",  # noqa: S608  (our own)
+            (),
+        )
+        return [_row(values) for values in found]
+
     def held(self, addresses: Sequence[Address]) -> list[list[Held]]:
         """What packages there are of each of some addresses, the latest first."""
         found: list[list[Held]] = [[] for _ in addresses]

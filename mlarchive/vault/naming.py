@@ -5,6 +5,7 @@ percent-encoded, so that a name can neither leave the vault nor look like a temp
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from mlarchive.records import Address
 
 SUFFIX = ".mlpkg"
 
+_IDS = re.compile(r"~[0-9a-f]{8}-[0-9a-f]{8}(~[0-9]+)?\.mlpkg$")
 _LONGEST = 150
 """Bytes of a part; a file system allows 255 as a rule, and ids and marks are added."""
 
@@ -32,6 +34,11 @@ def places(address: Address, content_id: str, state_id: str) -> Iterator[PurePos
     while True:
         yield folder / f"{stem}~{number}{SUFFIX}"
         number += 1
+
+
+def stem(path: PurePosixPath) -> str:
+    """What all paths of one address have in common, as `places` makes them."""
+    return str(path.parent / _IDS.sub("", path.name))
 
 
 def _part(text: str) -> str:

@@ -117,8 +117,7 @@ class Stock(Closing):
 
     def broken(self) -> list[tuple[Kept, str]]:
         """The packages that cannot be opened, as far as anything is known of them, and why."""
-        rows = sorted((row for row in self._catalog.rows() if row.damage), key=lambda row: row.path)
-        return [(self._kept(row), row.damage) for row in rows]
+        return [(self._kept(row), row.damage) for row in self._catalog.damaged()]
 
     def bases(self, kept: Row | Kept) -> list[Row]:
         """The packages that one leans on, near and far."""

@@ -162,7 +162,7 @@ class Record:
             marks=Marks(content=row[0], state=row[1]), ids=Ids(content=row[2], state=row[3])
         )
 
-    def looked(self, refs: Iterable[Ref], digest: str = "") -> None:
+    def looked(self, refs: Iterable[Ref], digest: str = "", *, whole: bool = True) -> None:
         """The source was looked at, and shows exactly these objects.
 
         What looks different from last time gets a new chance: its strikes are forgotten.
@@ -170,6 +170,7 @@ class Record:
         Args:
             refs: The objects.
             digest: Of them all: if the last one was the same, nothing is written; "" for none.
+            whole: Whether what it does not show is not there.
         """
         with self._lease.writing() as connection:
             before = connection.execute(_LOOKED_BEFORE, (self._mirror,)).fetchone()
@@ -190,7 +191,8 @@ class Record:
             of_this = {"mirror": self._mirror}
             for row in connection.execute(_SHOWN_ANEW, of_this).fetchall():
                 self._look(connection, of_this | dict(zip(_SHOWN_COLUMNS, row, strict=True)))
-            connection.execute(_SHOWN_NO_MORE, of_this | {"now": _now()})
+            if whole:
+                connection.execute(_SHOWN_NO_MORE, of_this | {"now": _now()})
 
     def packed(self, address: Address, marks: Marks, ids: Ids, losses: tuple[Loss, ...]) -> None:
         """An object that looked like this was read, and was this."""

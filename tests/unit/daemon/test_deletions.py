@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from mlarchive.vault import Vault
+from mlarchive.vault.catalog import discard
 from mlarchived.ledger.ledger import FILE_NAME
 from tests.support.mirroring import Answer, Workbench
 
@@ -95,6 +96,46 @@ def test_a_source_that_is_not_there_deletes_nothing(bench: Workbench) -> None:
     shutil.move(bench.folder / "elsewhere", bench.folder / "source")
     let_a_day_pass(bench)
     assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 4}
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_what_cannot_be_opened_at_the_source_is_named_and_nothing_counts_as_gone(
+    bench: Workbench, *, remembered: bool
+) -> None:
+    """The vault may know of which object a package is that it could open before."""
+    take_away(bench, "gin")
+    assert bench.run("once").status == 0
+    (damaged,) = (bench.folder / "source").rglob("*ale*/*.mlpkg")
+    whole = damaged.read_bytes()
+    damaged.write_bytes(b"damaged")
+    if not remembered:
+        discard(bench.folder / "source")
+    for status in (4, 22):
+        answer = bench.run("once", "--json")
+        assert answer.status == status
+        failed = [e for e in answer.events if e.get("outcome") == "failed"]
+        assert [(e["object"], e["code"]) for e in failed] == [(str(damaged), "damage")]
+        let_a_day_pass(bench)
+    assert names(bench) == ["ale", "beer", "cider", "gin"]
+    assert sum(str(damaged) in reason for reason in reasons(bench.run("plan", "--json"))) == 2
+    damaged.write_bytes(whole)
+    assert bench.run("once").status == 0
+    assert names(bench) == ["ale", "beer", "cider"]
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_what_counted_before_a_package_that_cannot_be_opened_does_not_come_back(
+    bench: Workbench, *, remembered: bool
+) -> None:
+    bench.put("ale", "ale 2")
+    assert bench.run("once").status == 0
+    before = bench.held()
+    packages = (bench.folder / "source").rglob("*ale*/*.mlpkg")
+    max(packages, key=lambda path: path.stat().st_mtime_ns).write_bytes(b"damaged")
+    if not remembered:
+        discard(bench.folder / "source")
+    assert bench.run("once").status == 4
+    assert bench.held() == before
 
 
 def test_what_the_source_is_not_asked_for_any_more_is_not_gone(bench: Workbench) -> None:
