@@ -33,21 +33,25 @@ class Choice(Struct, frozen=True, kw_only=True):
     older_than: int = 0
 
 
-def exclusion(choice: Choice, address: Address, ref: Ref | None, now: int) -> str:
-    """Why an object is not mirrored; "" if it is.
-
-    Args:
-        choice: The mirror's.
-        address: The object's.
-        ref: How its source shows it; None if it does not, and then only its name counts.
-        now: Of which its age is told, ms since 1970 UTC.
-    """
+def exclusion(choice: Choice, address: Address) -> str:
+    """Why an object is not mirrored because of its name; "" if it may be."""
     for pattern in choice.exclude:
         if _fits(address.name, pattern):
             return f'excluded by "{pattern}"'
     if choice.include != _ALL and not _any_fits([address.name], choice.include):
         return "excluded: the name matches no pattern of `include`"
-    return _unfit(choice, ref.traits, now) if ref and chooses_by_traits(choice) else ""
+    return ""
+
+
+def unfit(choice: Choice, ref: Ref, now: int) -> str:
+    """Why an object is not chosen because of what its source tells of it; "" if it is.
+
+    Args:
+        choice: The mirror's.
+        ref: How its source shows it.
+        now: Of which its age is told, ms since 1970 UTC.
+    """
+    return _unfit(choice, ref.traits, now) if chooses_by_traits(choice) else ""
 
 
 def chooses_by_traits(choice: Choice) -> bool:

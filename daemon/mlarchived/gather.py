@@ -10,7 +10,7 @@ from mlarchive.errors import MlarchiveError, UnsupportedError
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Target, WritePolicy, holdings, unread
 from mlarchive.registries.selecting import selects
-from mlarchived.choosing import Choice, chooses_by_traits, exclusion, untold
+from mlarchived.choosing import Choice, chooses_by_traits, exclusion, unfit, untold
 from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.ledger.ledger import Known
@@ -69,12 +69,14 @@ def views(
 def _page(
     room: Room, refs: Sequence[Ref], known: Mapping[Address, Known], now: int
 ) -> Iterator[View]:
+    choice, keeping = room.job.choice, room.job.keeping
     wanted = [
         ref.address
         for ref in refs
         if ref.settled
         and not ref.unfinished
-        and not exclusion(room.job.choice, ref.address, ref, now)
+        and not exclusion(choice, ref.address)
+        and (keeping & known.get(ref.address, _NEW).delivered.keys() or not unfit(choice, ref, now))
     ]
     silent: dict[Address, dict[str, str]] = {}
     found = {name: _ask(room, name, wanted, silent) for name in room.targets}

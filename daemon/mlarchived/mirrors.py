@@ -106,11 +106,17 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         """The name of the one destination, where it is one lane of a mirror; else "vault"."""
         return self.targets[0].name if self.delivers_only else "vault"
 
+    @property
+    def keeping(self) -> frozenset[str]:
+        """Names of the targets that are packages."""
+        return frozenset(p.name for p in self.targets if p.locator.scheme in {"vault", "outbox"})
+
     def rules(self, *, retry: bool = False) -> plan.Rules:
         """What the plan must know of it."""
         names = tuple(target.name for target in self.targets)
         return plan.Rules(
             targets=(VAULT, *names) if self.vault and not self.delivers_only else names,
+            keeping=self.keeping | {VAULT},
             choice=self.choice,
             now=int(time.time() * 1000),
             in_order=self.policy.versions == "preserve",

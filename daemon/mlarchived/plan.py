@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref
-from mlarchived.choosing import Choice, exclusion
+from mlarchived.choosing import Choice, exclusion, unfit
 from mlarchived.views import VAULT, Delivered, Ids, Packed, Trouble, View
 
 Verb: TypeAlias = Literal[
@@ -82,6 +82,8 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     Attributes:
         targets: Names of the targets, in order; `VAULT` first where the mirror keeps one.
+        keeping: Those of them whose objects each keep the labels that they were given, whatever
+            others get: packages. At a server an alias that one gets is lost to another by itself.
         choice: Which objects are wanted.
         now: Of which ages are told, ms since 1970 UTC.
         in_order: Whether targets must get a model's versions in ascending order.
@@ -91,6 +93,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     """
 
     targets: tuple[str, ...]
+    keeping: frozenset[str] = frozenset()
     choice: Choice = Choice()
     now: int = 0
     in_order: bool = True
@@ -245,6 +248,18 @@ def _step(view: View, target: str, rules: Rules) -> Step:
 
 
 def _judge(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
+    """What is done; of what was chosen once and is no more, only what it is called is news."""
+    why = unfit(rules.choice, view.ref, rules.now) if view.ref else ""
+    if not why:
+        return _judge_chosen(view, target, rules)
+    if _has_of_old(view, target, rules):
+        verb, reason = _judge_chosen(view, target, rules)
+        if verb == "relabel":
+            return verb, f"{reason}; {why}"
+    return "leave", why
+
+
+def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     """The first rule that applies decides."""
     not_now = _not_now(view, target, rules)
     if not_now:
@@ -262,8 +277,7 @@ def _judge(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
 
 def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     """Why an object is no matter for a target at all, or cannot be now."""
-    excluded = exclusion(rules.choice, view.address, view.ref, rules.now)
-    if excluded:
+    if excluded := exclusion(rules.choice, view.address):
         return "leave", excluded
     if view.ref is None:
         why = view.silent.get(target) or view.hidden
@@ -271,6 +285,12 @@ def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     return _not_from(view.ref, target) or (
         ("wait", view.silent[target]) if target in view.silent else None
     )
+
+
+def _has_of_old(view: View, target: str, rules: Rules) -> bool:
+    """Whether packages at a target say of an object what it was called when it was chosen."""
+    there = view.stored == "package" if target == VAULT else bool(view.holdings.get(target))
+    return target in rules.keeping and there
 
 
 def _not_from(ref: Ref, target: str) -> tuple[Verb, str] | None:

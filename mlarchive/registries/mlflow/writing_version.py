@@ -309,7 +309,7 @@ def plan_aliases(work: Work, record: Numbered, what: str, place: Place) -> None:
                 "update",
                 f"alias {alias!r} of {what}",
                 why,
-                partial(_set_alias, work, record, alias),
+                partial(_set_alias, work, record, alias, owner or ""),
             )
     gone = {alias for alias, owner in held.items() if number and owner == number}
     for alias in sorted(gone - set(record.aliases)):
@@ -321,8 +321,14 @@ def plan_aliases(work: Work, record: Numbered, what: str, place: Place) -> None:
         )
 
 
-def _set_alias(work: Work, record: Numbered, alias: str) -> None:
+def _set_alias(work: Work, record: Numbered, alias: str, owner: str) -> None:
+    """Let an alias point at a version; the one that loses it is not labelled as it says any more.
+
+    Else nobody would write that one again when the source gives it the alias back.
+    """
     name = target_name(work, record)
+    if owner:
+        work.connection.models.delete_model_version_tag(name, owner, marks.STATE_ID)
     work.connection.models.set_registered_model_alias(name, alias, work.ids[record.key])
 
 

@@ -217,6 +217,11 @@ def test_only_what_an_alias_names_goes_there_under_another_name(
     assert target.get_model_version_by_alias(called, "clinic").version == "3"
     assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 2, "leave": 4}
 
+    source.set_registered_model_alias(model.name, "clinic", "2")
+    assert bench.run("once").status in {0, 3}
+    assert target.get_model_version_by_alias(called, "clinic").version == "2"
+    assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 2, "leave": 4}
+
 
 def test_a_version_that_is_gone_is_marked_and_then_deleted_if_so_told(
     bench: Workbench, source_server: MlflowServer, target_server: MlflowServer, model: Seeded

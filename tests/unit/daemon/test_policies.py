@@ -43,6 +43,23 @@ def test_only_what_has_the_tags_is_mirrored_and_the_rest_says_why(bench: Workben
     assert names(bench) == ["ale", "beer"]
 
 
+def test_packages_say_what_is_chosen_now_when_the_choice_moves_on_and_back(
+    bench: Workbench,
+) -> None:
+    bench.configure(mirror='vault = "vault"\n[mirror.where]\ntags = { champion = "*" }\n')
+    for champion in ("1", "2", "1"):
+        for version in ("1", "2"):
+            tags = {"champion": "yes"} if version == champion else {}
+            bench.put("wine", f"wine {version}", version=version, tags=tags)
+        assert bench.run("once").status == 0
+        for folder in ("vault", "target"):
+            held, source = bench.held(folder), bench.held("source")
+            assert held == {address: source[address] for address in held}
+    assert len(bench.held()) == 2
+    bench.put("wine", "other wine 2", version="2")
+    assert "nothing to do" in bench.run("once").out
+
+
 def test_age_is_that_of_the_object(bench: Workbench) -> None:
     bench.put("ale", "1")  # Packed in 2023.
     bench.configure(mirror='[mirror.where]\nnewer_than = "30d"\n')
