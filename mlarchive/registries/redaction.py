@@ -4,10 +4,13 @@ Verbatim answers are evidence and are redacted here before anything else sees th
 tags as records are the person's own data and are carried as they are.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
 
 REDACTED = "[redacted]"
 
@@ -29,7 +32,9 @@ _ARGUMENT = re.compile(r"(?s)((?:--?\w[\w-]*[ =])?([\w.-]+)=).+")
 _OPTION = re.compile(r"(--?[\w.-]+)(?:(\s+)\S.*)?", re.DOTALL)
 """An option of a program in a list; its value is the next item, or the rest of the same."""
 
-_LONGEST_WORDS = 300
+_BEGINS_DOCUMENT = {"{", "["}
+
+_LONGEST_WORDS = 600
 
 
 def redacted_text(text: str) -> str:
@@ -56,7 +61,7 @@ def without_credentials(uri: str) -> str:
 def redacted(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
     """A JSON value with every secret in it replaced."""
     if isinstance(value, str):
-        return redacted_text(value)
+        return _redacted_document(value) or redacted_text(value)
     if isinstance(value, list | tuple):
         return list(_redacted_items(value))
     if isinstance(value, dict):
@@ -68,6 +73,17 @@ def redacted(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
             for name, item in value.items()
         }
     return value
+
+
+def _redacted_document(text: str) -> str:
+    """A text that is a JSON document with a secret in it, without that; "" for any other."""
+    if text[:1] in _BEGINS_DOCUMENT:
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):
+            value = msgspec.json.decode(text)
+            shown = redacted(value)
+            if shown != value:
+                return msgspec.json.encode(shown).decode()
+    return ""
 
 
 def _redacted_items(items: Iterable[Any]) -> Iterator[Any]:

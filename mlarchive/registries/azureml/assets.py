@@ -71,9 +71,9 @@ class Asset(Struct, frozen=True):
         return str(self.properties.get(name, ""))
 
     def texts(self, name: str) -> dict[str, str]:
-        """A property that has texts by name, such as tags."""
+        """A property that has texts by name, such as tags; one without a value is an empty text."""
         found = self.properties.get(name) or {}
-        return {str(key): str(value) for key, value in found.items() if value is not None}
+        return {str(key): "" if value is None else str(value) for key, value in found.items()}
 
 
 class ControlPlane:
@@ -123,7 +123,7 @@ class ControlPlane:
         """One of them, or none if it is not there.
 
         Raises:
-            NotFoundError: The workspace is not there.
+            NotFoundError: The workspace or registry is not there.
         """
         try:
             return [self.container(kind, name)]
@@ -135,7 +135,7 @@ class ControlPlane:
         """All versions of one, by number; none if it is not there.
 
         Raises:
-            NotFoundError: The workspace is not there.
+            NotFoundError: The workspace or registry is not there.
         """
         path = _path(kind, name, "versions")
         try:
@@ -199,7 +199,7 @@ class ControlPlane:
         """Say of an answer that something is not there what it is, and where.
 
         Raises:
-            NotFoundError: It is not there, or the workspace is not.
+            NotFoundError: It is not there, or the place is not.
         """
         try:
             yield
@@ -211,12 +211,15 @@ class ControlPlane:
             ) from error
 
     def _require_place(self) -> None:
-        """See that the workspace itself is there; who may not look at it may still write to it.
+        """See that the place itself is there; who may not look at it may still write to it.
 
         Raises:
-            NotFoundError: It is not. Of a registry that is seen when the client connects.
+            NotFoundError: It is not.
         """
-        if not (self.place.is_registry or self._is_there):
+        if self.place.is_registry:
+            # The client asks where it is when it connects.
+            self._process.connected(self.place)
+        elif not self._is_there:
             with contextlib.suppress(AccessError):
                 self.workspace()
             self._is_there = True

@@ -24,6 +24,9 @@ _AHEAD = 4
 """Ranges of one file that are asked for at the same time."""
 
 
+_EMPTY = "it is an empty folder, and only files are carried"
+
+
 class BlobFolder:
     """A folder, or a single file, of a container.
 
@@ -49,17 +52,19 @@ class BlobFolder:
         self._container = container
         self._pool = pool
         prefix = f"{path}/" if path else ""
-        # Some tools leave an empty blob that stands for the folder itself.
-        self._blobs = {
-            blob.name.removeprefix(prefix): blob
-            for blob in container.blobs(prefix)
-            if blob.size or blob.name != prefix
+        found = {blob.name.removeprefix(prefix): blob for blob in container.blobs(prefix)}
+        # Some tools leave empty blobs that stand for folders, this one among them.
+        standing = {
+            name for name, blob in found.items() if not blob.size and name[-1:] in {"", "/"}
         }
+        self._blobs = {name: blob for name, blob in found.items() if name not in standing}
+        above = {name[: end + 1] for name in found for end in _slashes(name)}
+        self._empty = sorted(standing - above - {""})
         self.name = path.rpartition("/")[2]
         if not self._blobs and path and (blob := container.find(path)):
             self._blobs = {self.name: blob}
             self.name = ""
-        if not self._blobs:
+        if not self._blobs and not self._empty:
             raise NotFoundError(
                 f"nothing lies at {container.url}/{path}",
                 hint="its files were removed from the storage account; the registry does not know",
@@ -69,10 +74,17 @@ class BlobFolder:
         """Everything below it."""
         for path, blob in self._blobs.items():
             yield Listed(path, blob.size)
+        for path in self._empty:
+            yield Listed(path.rstrip("/"), 0, _EMPTY)
 
     def open(self, path: str) -> BinaryIO:
         """One file's bytes, for a forward read."""
         return open_blob(self._container, self._blobs[path], self._pool)
+
+
+def _slashes(name: str) -> Iterator[int]:
+    """Where the folders end that a name lies in."""
+    return (place for place, letter in enumerate(name[:-1]) if letter == "/")
 
 
 def open_blob(container: BlobContainer, blob: Blob, pool: ThreadPoolExecutor) -> BinaryIO:

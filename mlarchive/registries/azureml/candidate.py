@@ -69,8 +69,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Of all files."""
-        return digest_of(self.files)
+        """Of all files and their folder."""
+        return digest_of(self.folder, self.files)
 
     @property
     def path(self) -> str:

@@ -19,6 +19,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential, InteractiveBrowserCredential
 
 from mlarchive.errors import RemoteError
+from mlarchive.registries.azureml.failures import words_of
 from mlarchive.registries.azureml.messages import Bearer, Connected, Request, Share, Start
 from mlarchive.registries.azureml.places import Place
 
@@ -113,7 +114,9 @@ class Client:
         """
         if "://" in asked.path:
             if urlsplit(asked.path).netloc != self._host:
-                raise RemoteError(f"{self._host} sends on to another server, {asked.path}")
+                raise RemoteError(
+                    f"{self._host} sends on to another server, {urlsplit(asked.path).netloc}"
+                )
             request = HttpRequest(asked.method, asked.path)
         else:
             query = {"api-version": asked.api_version, **asked.query}
@@ -164,9 +167,8 @@ class Client:
             if state.lower() == "succeeded":
                 return response
             if state.lower() in _ENDED:
-                raise RemoteError(
-                    f"{self._host} says that the operation {state}: {response.text()}"
-                )
+                words = words_of(response.read())
+                raise RemoteError(f"{self._host} says that the operation {state}: {words}")
         raise RemoteError(f"{self._host} did not end an operation within an hour")
 
     def _own(self, url: str) -> str:

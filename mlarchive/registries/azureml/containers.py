@@ -30,6 +30,9 @@ from mlarchive.registries.azureml.failures import explained
 T = TypeVar("T")
 
 _TRIES = 6
+_RENEWALS = 2
+"""How often a secret is fetched anew that the store does not take."""
+
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
@@ -159,7 +162,7 @@ class BlobContainer:
 
     def _again(self, do: Callable[[ContainerClient], T]) -> T:
         """Do something, several times if it fails for a passing reason."""
-        wait = _FIRST_WAIT_SECONDS
+        wait, renewals = _FIRST_WAIT_SECONDS, _RENEWALS
         for left in reversed(range(_TRIES)):
             client = self._current()
             try:
@@ -168,9 +171,10 @@ class BlobContainer:
                 raise self._explained(error) from error
             except AzureError as error:
                 denied = isinstance(error, HttpResponseError) and error.status_code in _DENIED
-                if not left or not (denied or _passes(error)):
+                if not left or not (renewals if denied else _passes(error)):
                     raise self._explained(error) from error
                 if denied:
+                    renewals -= 1
                     self._renew(client)
                 time.sleep(_pause(error, wait))
                 wait *= 2

@@ -45,15 +45,23 @@ def told(error: BaseException) -> tuple[str, str]:
     """The code and the words of whatever a client raised."""
     if isinstance(error, MlarchiveError):
         return error.code, error.message
-    words = first_words(getattr(error, "message", "") or str(error) or type(error).__name__)
+    words = first_words(_words(error))
     if isinstance(error, ClientAuthenticationError):
         return AccessError.code, f"the login failed: {words}"
     if isinstance(error, ServiceRequestError | ServiceResponseError):
         return UnavailableError.code, words
     if isinstance(error, HttpResponseError) and error.status_code:
-        refused = from_status(error.status_code, words, "")
+        refused = from_status(error.status_code, words, "it")
         return refused.code, refused.message
     return RemoteError.code, words
+
+
+def _words(error: BaseException) -> str:
+    """What an error says, once: azure-core adds the same in another form."""
+    stated = getattr(error, "error", None)
+    parts = [str(part) for name in ("code", "message") if (part := getattr(stated, name, None))]
+    said = ": ".join(parts)
+    return said or str(getattr(error, "message", "") or error) or type(error).__name__
 
 
 def raised(code: str, words: str, place: str) -> MlarchiveError:
@@ -64,7 +72,7 @@ def raised(code: str, words: str, place: str) -> MlarchiveError:
 
 def from_status(status: int, words: str, place: str) -> MlarchiveError:
     """The error for an HTTP status."""
-    said = f"{place} answers {status}: {words}".strip()
+    said = f"{place} answers {status}: {words}"
     if status in _DENIED:
         return AccessError(said, hint=_LOG_IN)
     if status == HTTPStatus.NOT_FOUND:

@@ -13,8 +13,10 @@ from mlarchive.records import Address
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.natives import milliseconds
 from mlarchive.registries.azureml.reading_environment import latest, named_environment
+from mlarchive.registries.azureml.withholding import plain
 from mlarchive.registries.base import Listing, Ref, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.redaction import redacted_text
 from mlarchive.registries.selecting import is_exact, matches
 
 KINDS: tuple[Kind, ...] = ("models", "environments")
@@ -77,6 +79,8 @@ def _versions(control: ControlPlane, kind: Kind, name: str, selector: Selector) 
 
 
 def _listing(origin: str, kind: Kind, name: str, version: Asset) -> Listing:
+    if kind == "environments":
+        version = _without_secrets(version)
     tags, properties = version.texts("tags"), version.texts("properties")
     facts = {
         "type": version.text("modelType"),
@@ -94,6 +98,13 @@ def _listing(origin: str, kind: Kind, name: str, version: Asset) -> Listing:
         state_id=tags.get(marks.STATE_ID, ""),
         traits=_traits(version),
     )
+
+
+def _without_secrets(version: Asset) -> Asset:
+    """An environment as it is shown."""
+    said = {name: redacted_text(version.text(name)) for name in ("description", "image")}
+    properties = {**version.properties, **said, "tags": plain(version.texts("tags"))}
+    return Asset(version.name, {**version.raw, "properties": properties})
 
 
 def _named_environment(control: ControlPlane, version: Asset, newest: dict[str, str]) -> str:
@@ -147,7 +158,7 @@ def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment:
         settled=version.text("provisioningState").lower() not in _UNSETTLED,
         origin=properties.get(marks.ORIGIN, ""),
         through=marks.path_of(properties),
-        traits=_traits(version),
+        traits=_traits(_without_secrets(version) if kind == "environments" else version),
     )
 
 

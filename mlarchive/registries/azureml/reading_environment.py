@@ -11,6 +11,7 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.natives import native
 from mlarchive.registries.azureml.storage import Storage
+from mlarchive.registries.azureml.withholding import NEVER_KEPT, without_secrets
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.snapshot import Stream
@@ -65,7 +66,7 @@ def read_environment(
     dockerfile = str(build.get("dockerfilePath") or "Dockerfile") if uri else ""
     inference = asset.properties.get("inferenceConfig")
     tags, properties = asset.texts("tags"), asset.texts("properties")
-    gathering.records.append(
+    record, left_out = without_secrets(
         Environment(
             key=key,
             native=native(asset, keys.marks_of(tags, properties), location=uri),
@@ -83,6 +84,9 @@ def read_environment(
             inference=_json(inference) if inference else "",
         )
     )
+    gathering.records.append(record)
+    for what in left_out:
+        gathering.lose(f"environments/{name}/{number}", what, NEVER_KEPT)
     return key
 
 

@@ -50,9 +50,15 @@ def refuses(path: str) -> str:
     return ""
 
 
-def digest_of(files: Sequence[Sent]) -> str:
-    """A digest of names, sizes and digests, the same for the same files."""
-    whole = hashlib.sha256()
+def digest_of(folder: str, files: Sequence[Sent]) -> str:
+    """A digest of names, sizes and digests, the same for the same files in such a folder.
+
+    Args:
+        folder: What it is called; "" for a file that lies in none, which would else be sent beside
+            a folder that has no other file.
+        files: All of them.
+    """
+    whole = hashlib.sha256(f"{folder}/\n".encode())
     for line in sorted(f"{one.file.sha256} {one.file.size} {one.file.path}\n" for one in files):
         whole.update(line.encode())
     return whole.hexdigest()

@@ -91,9 +91,7 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
     if work.policy.versions == "next":
         renamed = renamed._replace(version="")
     if why := _refusal(renamed):
-        raise UnsupportedError(
-            f"{renamed.called} cannot be registered: {why}", hint="save the file as UTF-8"
-        )
+        raise UnsupportedError(f"{renamed.called} cannot be registered: {why}")
     return plan_environment(work, renamed, as_subject=True).partition(":")[2]
 
 
@@ -162,7 +160,7 @@ def _made_of(work: Work, wanted: Wanted, number: str) -> tuple[Json, Upload | No
             said["condaFile"] = conda.decode()
         return said, None
     context = tuple(_within(wanted, record.context))
-    digest = digest_of(context)
+    digest = digest_of(keys.CONTEXT, context)
     upload = work.storage.upload("environments", wanted.name, number, digest)
     prefix = f"{upload.prefix}{keys.CONTEXT}/"
     work.sent += fill(upload.container, prefix, context, work.storage.pool)
@@ -184,6 +182,9 @@ def _conda(wanted: Wanted) -> bytes | None:
 
 def _refusal(wanted: Wanted) -> str:
     """Why Azure ML cannot hold an environment; "" if it can."""
+    record = wanted.record
+    if not (record.image or record.conda or record.dockerfile):
+        return "nothing is carried that it is made of: image, conda file or build context"
     if not _is_built(wanted.record):
         try:
             (_conda(wanted) or b"").decode()

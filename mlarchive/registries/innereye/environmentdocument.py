@@ -7,7 +7,7 @@ from typing import Any
 
 from mlarchive.records import Environment, Loss, Native
 from mlarchive.registries.innereye.layout import CONDA, DOCKERFILE, Contents
-from mlarchive.registries.innereye.modeldocument import LAYOUT, OURS, is_ours
+from mlarchive.registries.innereye.modeldocument import LAYOUT, OURS, is_ours, stated_as
 from mlarchive.registries.innereye.secrets import NEVER_KEPT, hidden, without
 from mlarchive.registries.jsondocuments import Table
 from mlarchive.registries.redaction import redacted
@@ -63,7 +63,7 @@ def read_environment(document: Table, found: Contents) -> tuple[Environment, lis
     original = dict(document.members)
     kept = redacted(original)
     variables = document.tags("environmentVariables")
-    shown = kept.get("environmentVariables") or {}
+    shown = Table(kept, document.where).tags("environmentVariables")
     record = Environment(
         key="environment",
         native=Native(
@@ -77,7 +77,7 @@ def read_environment(document: Table, found: Contents) -> tuple[Environment, lis
         dockerfile=DOCKERFILE if DOCKERFILE in found.environment else "",
         image=docker.text("baseImage"),
         os=docker.table("platform").text("os"),
-        variables={n: value for n, value in variables.items() if shown.get(n, "") == value},
+        variables={n: value for n, value in variables.items() if shown[n] == value},
     )
     what = f"environments/{record.name}"
     losses = [Loss(record=what, field=place, why=NEVER_KEPT) for place in hidden(kept, original)]
@@ -97,7 +97,8 @@ def write_environment(environment: Environment) -> bytes:
         docker.pop("baseDockerfile", None)
     _state(stated, "name", environment.name)
     _state(stated, "version", environment.version)
-    _state(stated, "environmentVariables", dict(environment.variables))
+    variables = stated_as(stated.get("environmentVariables"), environment.variables)
+    _state(stated, "environmentVariables", variables)
     _state(docker, "baseImage", environment.image)
     _state(platform, "os", environment.os)
     return json.dumps(stated, indent=4).encode()

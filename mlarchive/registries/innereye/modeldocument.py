@@ -108,8 +108,8 @@ def write_version(
         "name": name,
         "version": int(number),
         "description": version.description or _empty(stated, "description"),
-        "tags": _stated_as(stated["tags"], tags) or _empty(stated, "tags"),
-        "properties": _stated_as(stated["properties"], version.properties)
+        "tags": stated_as(stated["tags"], tags) or _empty(stated, "tags"),
+        "properties": stated_as(stated["properties"], version.properties)
         or _empty(stated, "properties"),
     }
     return json.dumps({**stated, **said}).encode()
@@ -137,7 +137,7 @@ def _before(version: ModelVersion, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _stated_as(before: object, texts: Tags) -> dict[str, Any]:
+def stated_as(before: object, texts: Tags) -> dict[str, Any]:
     """Texts as the document spelled them where that means the same: null, or a number."""
     spelled = before if isinstance(before, dict) else {}
     return {

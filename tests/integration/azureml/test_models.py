@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from mlarchive.copy import Way, copy
-from mlarchive.errors import ConflictError
+from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.registries.azureml import AzureMlRegistry
 from mlarchive.registries.base import Action, Selector
 from mlarchive.registries.directory import DirectoryRegistry, labelled
+from mlarchive.snapshot import entry_name
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator, Place
 from tests.support.command import within
@@ -299,15 +300,90 @@ def test_a_folder_of_mlflow_s_brings_the_environment_of_its_conda_file(
     assert (again.status, "nothing to do" in again.out) == (0, True)
 
 
-def test_an_empty_blob_that_stands_for_the_model_s_own_folder_is_no_file(
+def test_an_empty_blob_that_stands_for_a_folder_is_no_file(
     azureml: Emulator, lab: Place, opened: Open
 ) -> None:
     uri = lab.version("models", "prostate", "892")["properties"]["modelUri"]
     store = lab.datastores["workspaceblobstore"]
     path = uri.partition("/paths/")[2].rstrip("/")
-    azureml.storage.put(store.account, store.container, path, {"": b""})
+    standing = {"": b"", "data/": b"", "nothing/in/": b""}
+    azureml.storage.put(store.account, store.container, path, standing)
     snapshot = opened(lab).read(address(lab, "models", "prostate", "892"))
-    assert snapshot.losses == ()
+    assert [(loss.field, loss.why) for loss in snapshot.losses] == [
+        ("nothing/in", "it is an empty folder, and only files are carried")
+    ]
+    assert {entry_name(stream.entry) for stream in snapshot.streams} >= set(FILES)
+
+
+def test_one_file_lies_beside_a_folder_that_has_no_other(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    shared, clinic = azureml.registry(tenant, "shared"), azureml.workspace(tenant, "clinic")
+    for name in ("folder", "alone"):
+        azureml.put_model(shared, name, "1", {"w": b"1"})
+    said = shared.version("models", "alone", "1")["properties"]
+    said["modelUri"] += "/w"
+    for name in ("folder", "alone"):
+        carry(opened(shared), address(shared, "models", name, "1"), opened(clinic), tmp_path)
+    assert clinic.version("models", "alone", "1")["properties"]["modelUri"].endswith("/w")
+    assert azureml.files_of(clinic, "folder", "1") == {"w": b"1"}
+
+
+def test_a_tag_without_a_value_is_an_empty_text(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    lab.version("models", "prostate", "892")["properties"]["tags"]["reviewed"] = None
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    for _ in range(2):
+        done = carry(
+            opened(lab), address(lab, "models", "prostate", "892"), opened(clinic), tmp_path
+        )
+    assert done.receipt.idle
+    assert clinic.version("models", "prostate", "892")["properties"]["tags"]["reviewed"] == ""
+
+
+def test_an_environment_that_cannot_be_read_is_not_registered_as_another(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    build = lab.version("environments", "built", "1")["properties"]["build"]
+    build["contextUri"] = build["contextUri"].replace("/context/", "/gone/")
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"python_environment_name": "built"})
+    done = carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    assert "built" not in clinic.of("environments")
+    (loss,) = done.receipt.losses
+    assert (loss.record, loss.field) == ("models/m/1", "environment built")
+    with pytest.raises(UnsupportedError, match="nothing is carried that it is made of"):
+        carry(opened(lab), address(lab, "environments", "built", "1"), opened(clinic), tmp_path)
+
+
+def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    shared = azureml.registry(lab.tenant, "shared")
+    hunter = "hunter2-of-a-registry"
+    azureml.put_environment(
+        *(lab, "gpu", "1"),
+        image=f"https://robot:{hunter}@registry.example/gpu:7",
+        properties={"baseImageRegistry": f'{{"password": "{hunter}"}}', "kept": "1"},
+        tags={"registry_password": hunter},
+    )
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"python_environment_name": "gpu"})
+    env = azureml.environment(lab.tenant)
+    keep = ("copy", f"{lab.locator}#models/m/1", shared.locator, "--keep", "kept")
+    said = [within(*keep, cwd=tmp_path, env=env), within("ls", lab.locator, cwd=tmp_path, env=env)]
+    assert [done.status for done in said] == [3, 0]
+    assert "environments/gpu/1: tag registry_password: a secret is never kept" in said[0].err
+    assert hunter not in "".join(done.out + done.err for done in said)
+    assert hunter not in repr(shared.version("environments", "gpu", "1"))
+    assert shared.version("environments", "gpu", "1")["properties"]["properties"]["kept"] == "1"
+    (package,) = (tmp_path / "kept").rglob("*.mlpkg")
+    assert within("unpack", package, "dir:out", cwd=tmp_path).status == 3
+    written = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert b"registry.example/gpu:7" in b"".join(written)
+    assert hunter.encode() not in b"".join(written)
 
 
 @pytest.mark.parametrize("folder", ["my model \u00fc", "50%20off"])

@@ -48,6 +48,31 @@ def test_what_is_not_there_is_named_with_its_place(azureml: Emulator, tmp_path: 
         assert f"mlarchive ls '{lab.locator}'" in told.err
 
 
+def test_a_registry_that_is_not_there_is_named_before_anything_in_it(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", FILES)
+    env = azureml.environment(lab.tenant)
+    model, nowhere = f"{lab.locator}#models/m/1", "azureml://registries/nowhere"
+    for words in (("diff", model, f"{nowhere}#models/m/1"), ("copy", model, nowhere, "--dry-run")):
+        told = within(*words, cwd=tmp_path, env=env)
+        assert told.status == 11
+        missing = f"{nowhere}: it answers 404: UserError: Registry nowhere was not found."
+        assert told.err.splitlines()[0].endswith(missing)
+
+
+def test_a_signature_that_is_refused_again_and_again_is_said_soon(
+    azureml: Emulator, opened: Open
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", FILES)
+    lab.datastores["workspaceblobstore"].lifetime = -10
+    with pytest.raises(AccessError, match="answers 403"):
+        opened(lab).read(address(lab, "models", "m", "1"))
+    assert sum(request.status == 403 for request in azureml.requests) == 3
+
+
 def test_a_token_that_is_taken_no_longer_is_renewed(azureml: Emulator, opened: Open) -> None:
     lab = azureml.workspace(azureml.tenant(), "lab")
     azureml.put_model(lab, "m", "1", FILES)

@@ -106,6 +106,6 @@ def test_the_value_of_an_option_that_is_a_secret_is_replaced(
 def test_the_first_words_of_a_message_are_whole() -> None:
     url = "https://aka.ms/python/troubleshoot"
     assert first_words(f"see\n{url}") == f"see {url}"
-    told = first_words(f"{'word ' * 58}{url} and more")
-    assert told == f"{'word ' * 58}…"
-    assert first_words("x" * 400) == f"{'x' * 300} …"
+    told = first_words(f"{'word ' * 118}{url} and more")
+    assert told == f"{'word ' * 118}…"
+    assert first_words("x" * 700) == f"{'x' * 600} …"

@@ -56,6 +56,17 @@ def test_written_again_it_is_kept(tmp_path: Path) -> None:
     assert held.content_id == again.content_id
 
 
+def test_variables_keep_their_values_as_the_document_spells_them(tmp_path: Path) -> None:
+    top = copied(tmp_path, PROSTATE)
+    path = top / PROSTATE / "ENVIRONMENT/azureml_environment.json"
+    stated = {**json.loads(path.read_text()), "environmentVariables": {"THREADS": 4, "NONE": None}}
+    path.write_text(json.dumps(stated))
+    snapshot = read(top)
+    assert snapshot.losses == ()
+    written(snapshot, tmp_path / "back")
+    assert document(tmp_path / "back" / PROSTATE, DOCUMENTS[1]) == stated
+
+
 def test_passwords_are_not_written(tmp_path: Path) -> None:
     top = copied(tmp_path, PROSTATE)
     path = top / PROSTATE / "ENVIRONMENT/azureml_environment.json"
