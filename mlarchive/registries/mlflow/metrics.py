@@ -132,6 +132,12 @@ def as_stored(columns: Columns, *, zero: bool = True) -> Columns:
     return rows[:, 0], rows[:, 1], np.ascontiguousarray(rows[:, 2]).view(np.float64)
 
 
+def as_taken(columns: Columns) -> Columns:
+    """Points that a server takes: it refuses times before 1970, which become the first of it."""
+    steps, timestamps, values = columns
+    return steps, np.maximum(timestamps, 0), values
+
+
 def as_held_for_model(columns: Columns, *, zero: bool) -> Columns:
     """What an SQL store makes of a logged model's points, which more than one run may log alike.
 

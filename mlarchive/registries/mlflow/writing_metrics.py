@@ -16,6 +16,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.metrics import (
     Columns,
     as_stored,
+    as_taken,
     columns_of,
     history,
     missing,
@@ -49,7 +50,7 @@ def _lacking(
     work: Work, run_id: str, streams: Sequence[Stream], *, fresh: bool
 ) -> Iterator[Metric]:
     for series, stream in series_streams(streams):
-        wanted = as_stored(read_columns(stream.open()))
+        wanted = as_stored(as_taken(read_columns(stream.open())))
         present = _NOTHING if fresh else as_stored(history(work.connection, run_id, series.key))
         yield from points(series.key, missing(wanted, present) if len(present[0]) else wanted)
 
@@ -75,7 +76,7 @@ def check_series(work: Work, what: str, run_id: str, streams: Sequence[Stream]) 
     for series, stream in series_streams(streams):
         wanted = read_columns(stream.open())
         held = history(work.connection, run_id, series.key)
-        if not same(as_stored(wanted), as_stored(held)):
+        if not same(as_stored(as_taken(wanted)), as_stored(held)):
             raise RemoteError(
                 f"the history of metric {series.key!r} of {what} at {work.connection.uri} is not"
                 " the one that was sent",
@@ -90,14 +91,14 @@ def list_changed_points(work: Work, what: str, streams: Sequence[Stream]) -> Non
     """List the points that no SQL store holds as they are, before anything is written."""
     for series, stream in series_streams(streams):
         wanted = read_columns(stream.open())
-        if changed := number_changed(wanted, as_stored(wanted, zero=False)):
+        if changed := number_changed(wanted, as_stored(as_taken(wanted), zero=False)):
             why = f"{changed} of {series.points} points: {CHANGED_POINTS}"
             work.lose(what, f"metric {series.key}", why)
 
 
 CHANGED_POINTS = (
-    "MLflow holds infinities as the largest number, one kind of NaN, no point twice, and with"
-    " some databases no negative zero"
+    "MLflow holds infinities as the largest number, one kind of NaN, no point twice, no time"
+    " before 1970, and with some databases no negative zero"
 )
 
 

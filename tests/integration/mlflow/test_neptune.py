@@ -217,6 +217,26 @@ def test_names_that_mlflow_refuses_are_changed_and_steps_with_fractions_come_bac
     assert written(clinic, snapshot).idle
 
 
+def test_a_point_of_before_1970_keeps_no_run_from_arriving(
+    clinic: MlflowRegistry, there: MlflowClient, tmp_path: Path
+) -> None:
+    rows = [
+        row("sys/id", "string", "OLD-1"),
+        row("acc", "float_series", 0.5, step=1, time=-5),
+        row("acc", "float_series", 0.75, step=2, time=7),
+    ]
+    write_part(tmp_path, "OLD-1", rows, project="ws/old")
+    (snapshot,) = packages(registry(tmp_path))
+    receipt = written(clinic, snapshot)
+    (loss,) = receipt.losses
+    assert loss.field == "metric acc"
+    assert "1 of 2 points" in loss.why
+    assert "no time before 1970" in loss.why
+    points = there.get_metric_history(run_of(there, snapshot).info.run_id, "acc")
+    assert [(p.step, p.timestamp, p.value) for p in points] == [(1, 0, 0.5), (2, 7, 0.75)]
+    assert written(clinic, snapshot).idle
+
+
 def test_models_of_one_id_in_two_projects_are_never_one_without_a_word(
     clinic: MlflowRegistry, there: MlflowClient, tmp_path: Path
 ) -> None:

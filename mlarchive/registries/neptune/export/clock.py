@@ -51,7 +51,7 @@ class Clock:
         """Times as they were.
 
         Args:
-            times: ms since 1970 as the clock showed it; int64.
+            times: ms since 1970 as the clock showed it; int64. 0 stands for none, and stays.
 
         Returns:
             ms since 1970 UTC; how many lie in an hour that the clock showed twice, of which the
@@ -61,7 +61,8 @@ class Clock:
         read = [self._offset(int(block)) for block in blocks]
         offsets = np.array([offset for offset, _ in read], np.int64)
         twice = np.array([shown for _, shown in read], np.bool_)
-        return times - offsets[places], int(np.count_nonzero(twice[places]))
+        known = times != 0
+        return times - offsets[places] * known, int(np.count_nonzero(twice[places] & known))
 
     def _offset(self, block: int) -> tuple[int, bool]:
         """Offset from UTC, in ms, of what the clock shows; whether it shows that twice.

@@ -42,6 +42,11 @@ def test_the_hour_that_a_clock_shows_twice_is_counted() -> None:
     assert (found.tolist(), twice) == ([first, first], 2)
 
 
+def test_a_time_that_is_not_known_is_none_in_any_zone() -> None:
+    found, _ = Clock("Europe/Berlin").to_utc(np.array([0, NOON], np.int64))
+    assert found.tolist() == [0, NOON - 2 * HOUR]
+
+
 def test_an_hour_that_a_clock_skips_is_not_ambiguous() -> None:
     skipped = round(datetime(2024, 3, 10, 2, 30, tzinfo=UTC).timestamp() * 1000)
     _, twice = Clock("America/New_York").to_utc(np.array([skipped], np.int64))
