@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any, BinaryIO
@@ -32,6 +32,7 @@ class Item:
         value: A float, a text, a histogram; of a file series None.
         open: Of a file series what opens the file.
         size: Of that file; -1 if unknown.
+        suffix: Of that file, without a dot; "" if only its content may tell.
         name: Of that file.
         description: Of that file.
     """
@@ -41,6 +42,7 @@ class Item:
     value: Any = None
     open: Callable[[], BinaryIO] | None = None
     size: int = -1
+    suffix: str = ""
     name: str = ""
     description: str = ""
 
@@ -120,17 +122,7 @@ class State:
         if step is None:
             self.numbered.add(path)
             step = items[-1].step + 1 if items else 0
-        items.append(
-            Item(
-                step=step,
-                time=time,
-                value=item.value,
-                open=item.open,
-                size=item.size,
-                name=item.name,
-                description=item.description,
-            )
-        )
+        items.append(replace(item, step=step, time=time))
 
     def put(self, path: str, located: Located | str, suffix: str) -> None:
         """Make an attribute of a file that was found, or list why it was not."""
@@ -224,8 +216,10 @@ def _item_files(path: str, items: Sequence[Item]) -> list[AttributeFile]:
     for item in items:
         if item.open is None:
             continue
-        with item.open() as file:
-            suffix = extension(file)
+        suffix = item.suffix
+        if not suffix:
+            with item.open() as file:
+                suffix = extension(file)
         step = step_text(item.step)
         files.append(
             AttributeFile(

@@ -53,31 +53,40 @@ def test_every_kind_of_value_arrives(tmp_path: Path) -> None:
     tags = field(1, field(1, "old") + field(2, 2)) + field(1, field(1, "new") + field(2, 1))
     assigned = (
         entry(4, "f", field(1, -0.5))
-        + entry(4, "zero", b"")
+        + entry(4, "zero", field(1, 0.0))
         + entry(4, "i", field(3, -7))
         + entry(4, "b", field(5, value=True))
         + entry(4, "s", field(6, "text"))
         + entry(4, "t", field(8, moment(1700000000, 123_000_000)))
         + entry(4, "sys/tags", field(12, field(1, "old") + field(1, "kept")))
-        + entry(4, "file", field(13, field(1, "there/file.png")))
+        + entry(4, "file", field(13, field(1, "there/file.png") + field(3, "image/x-odd")))
     )
     appended = (
         entry(8, "m", field(1, 0.25))
         + entry(8, "log", field(6, "line"))
         + entry(8, "hist", field(14, histogram))
         + entry(8, "imgs", field(13, field(1, "there/img.png")))
+        + entry(8, "clips", field(13, field(1, "there/clip.mp4") + field(3, "video/mp4")))
     )
+    created = field(3, moment(5)) + field(1, "my-run") + field(2, field(2, "parent"))
+    created += field(6, field(1, "ann")) + field(8, "neptune-scale-client-0.9")
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"of no known kind")
     write_store(
         tmp_path,
         [
-            (CREATE, field(3, moment(5)) + field(1, "my-run") + field(2, field(2, "parent"))),
+            (CREATE, created),
             (UPDATE, assigned),
             (UPDATE, entry(5, "sys/tags", field(1, tags))),
             (UPDATE, at(3, 500_000) + appended),
             (UPDATE, field(2, moment(9)) + entry(8, "m", field(1, 0.125))),
             (UPDATE, at(5) + field(10, field(1, value=True)) + entry(8, "p", field(1, 1.0))),
         ],
-        uploads={"there/file.png": source, "there/img.png": source},
+        uploads={
+            "there/file.png": source,
+            "there/img.png": source,
+            "there/clip.mp4": str(clip.resolve()),
+        },
     )
     found = read(tmp_path)
     assert params(found) == {
@@ -89,13 +98,19 @@ def test_every_kind_of_value_arrives(tmp_path: Path) -> None:
         "t": "2023-11-14T22:13:20.123Z",
     }
     assert fields(found)["sys/tags"].values == ("kept", "new")
-    assert fields(found)["sys/forking/parent"].value == "parent"
+    for path, value in {
+        "sys/forking/parent": "parent",
+        "sys/owner": "ann",
+        "sys/diagnostics/tracker_client": "neptune-scale-client-0.9",
+    }.items():
+        assert fields(found)[path].value == value
     (series,) = [s.entry for s in found.streams if entry_name(s.entry) == "m"]
     assert isinstance(series, MetricSeries)
     assert series.step_decimals == 1
     assert points(found, "m") == [(35, 1000, 0.25), (45, 9000, 0.125)]
     arrived = files(found)
     assert arrived["file.png"] == arrived["imgs/3.5.png"] == b"\x89PNG\r\n\x1a\n"
+    assert arrived["clips/3.5.mp4"] == b"of no known kind"
     assert json.loads(arrived["log.jsonl"])["value"] == "line"
     assert json.loads(arrived["hist.jsonl"])["value"] == {
         "type": "COUNTING",
@@ -103,7 +118,8 @@ def test_every_kind_of_value_arrives(tmp_path: Path) -> None:
         "values": [3.0, 300.0],
     }
     assert {loss.field: loss.why for loss in found.losses} == {
-        "p": "a point of it was a preview, which is left out"
+        "p": "a point of it was a preview, which is left out",
+        "file": "its media type, image/x-odd, is not told by its extension",
     }
 
 
@@ -113,6 +129,13 @@ def test_every_kind_of_value_arrives(tmp_path: Path) -> None:
         ((UPDATE, b"\x22\x7fcut"), "operation 2", "goes on beyond the end"),
         ((UPDATE, b"\xff" * 20), "operation 2", "beyond the end"),
         ((7, b""), "operation 2", "its kind 7 is not known"),
+        ((UPDATE, entry(4, "x", b"")), "x", "a value that is none"),
+        ((UPDATE, entry(8, "x", b"")), "x", "a point of it has no value"),
+        (
+            (CREATE, field(2, field(1, "ws/other") + field(2, "parent"))),
+            "sys/forking/parent",
+            "is in the project ws/other",
+        ),
         ((UPDATE, entry(4, "x", field(99, "?"))), "x", "a value of the unknown kind 99"),
         ((UPDATE, entry(8, "x", field(5, value=True))), "x", "a point of the unknown kind 5"),
         ((UPDATE, entry(4, "x", field(13, field(1, "away")))), "x", "is not here any more"),
@@ -135,6 +158,33 @@ def test_operations_that_are_missing_in_the_middle_are_a_loss(tmp_path: Path) ->
     store.close()
     assert params(read(tmp_path)) == {"a": "1", "d": "1"}
     assert losses(tmp_path) == {"store": "operations 2 to 3 are not in it"}
+
+
+def test_a_page_that_is_damaged_costs_the_operations_on_it(tmp_path: Path) -> None:
+    names = [f"p{number:03}" for number in range(200)]
+    path = write_store(tmp_path, [(UPDATE, entry(4, n, field(6, n * 50))) for n in names])
+    raw = bytearray(path.read_bytes())
+    page = int.from_bytes(raw[16:18], "big")
+    middle = len(raw) // page // 2 * page
+    raw[middle : middle + page] = b"\xee" * page
+    path.write_bytes(raw)
+    (listed,) = registry(tmp_path).ls(Selector())
+    assert "malformed" in listed.facts["broken"]
+    found = read(tmp_path)
+    gone = sorted(set(names) - params(found).keys())
+    assert 0 < len(gone) < 30
+    first, last = (names.index(gone[end]) + 1 for end in (0, -1))
+    missing = f"operations {first} to {last} are not in it"
+    assert missing in {loss.why for loss in found.losses}
+
+
+def test_words_of_sqlite_that_are_no_text_spoil_no_other_store(tmp_path: Path) -> None:
+    path = write_store(tmp_path, [(UPDATE, entry(4, "a", field(3, 1)))])
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE meta", b"CREATE TABL\xe0 meta"))
+    (listed,) = registry(tmp_path).ls(Selector())
+    assert "cannot be read as a store of Neptune" in listed.facts["broken"]
+    with pytest.raises(DamageError, match="cannot be read as a store of Neptune"):
+        read(tmp_path)
 
 
 def test_a_store_of_a_later_version_is_read_with_a_loss(tmp_path: Path) -> None:
