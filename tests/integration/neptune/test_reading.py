@@ -1,6 +1,7 @@
 """What a live server has is read through its own client, whole."""
 
 import base64
+import gc
 import json
 import tempfile
 import tracemalloc
@@ -262,6 +263,13 @@ def test_a_damaged_member_of_a_file_set_is_a_loss(
     snapshot = version_of(registry)
     assert [loss.field for loss in snapshot.losses] == ["config/sub/b.yml"]
     assert read(snapshot)["config/.hidden"] == seeded.members[".hidden"]
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_file_set_leaves_nothing_open(registry: NeptuneRegistry, seeded: Seeded) -> None:
+    assert read(version_of(registry))["config/.hidden"] == seeded.members[".hidden"]
+    gc.collect()
 
 
 def test_a_long_series_is_read_to_its_last_point(

@@ -70,7 +70,7 @@ def told(one: Object) -> dict[str, object]:
     return {
         path: (a.type, a.value, a.points, a.files, a.ext)
         for path, a in one.attributes.items()
-        if not path.startswith(("sys/", "old_sys/", "mlarchive/"))
+        if not path.startswith(("sys/", "old_sys", "mlarchive/"))
     }
 
 
@@ -311,6 +311,38 @@ def test_several_projects_go_into_one_of_them_again(emulator: Emulator, tmp_path
         assert not first.receipt.idle
         assert [copied.receipt.idle for copied in again] == [True, True]
         assert {copied.receipt.target for copied in again} == {first.receipt.target}
+
+
+def test_what_became_a_run_is_copied_on_with_what_it_was_twice(
+    emulator: Emulator, registry: NeptuneRegistry, seeded: Seeded, tmp_path: Path
+) -> None:
+    emulator.store.add_project("lab/next", "NEXT")
+    migrate(registry, tmp_path)
+    first = run_of(emulator, seeded.version)
+    with NeptuneRegistry.open("lab/next", token=emulator.api_token, origin="next") as onward:
+        migrate(registry, tmp_path, "runs", target=onward)
+        again = migrate(registry, tmp_path, "runs", target=onward)
+    second = run_of(emulator, seeded.version, "lab/next")
+    assert told(second) == told(first)
+    assert second.attributes["old_sys/stage"].value == "staging"
+    assert second.attributes["old_sys/id"].value == seeded.version
+    assert second.attributes["old_sys_2/id"].value == first.sys_id
+    assert all(one.receipt.idle for one in again)
+    first.attributes["sys/tags"].value = {"other"}
+    with NeptuneRegistry.open("lab/next", token=emulator.api_token, origin="next") as onward:
+        migrate(registry, tmp_path, "runs", target=onward)
+    assert second.attributes["sys/tags"].value == {"other"}
+    assert second.attributes["old_sys/id"].value == seeded.version
+
+
+def test_what_a_target_noted_for_itself_is_never_taken_for_another_ones(
+    registry: NeptuneRegistry, tmp_path: Path
+) -> None:
+    write_log(tmp_path, operation("AssignString", "mlarchive/origin", value="elsewhere#runs/1"))
+    way = Way(scratch=tmp_path, packed_at=1_700_000_000_000)
+    first = copy(read(tmp_path), registry, WritePolicy(), way)
+    assert "mlarchive/origin" in {loss.field for loss in first.receipt.losses}
+    assert copy(read(tmp_path), registry, WritePolicy(), way).receipt.idle
 
 
 def test_objects_of_several_projects_go_into_their_own(emulator: Emulator, tmp_path: Path) -> None:

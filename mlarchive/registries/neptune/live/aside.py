@@ -86,7 +86,7 @@ def held(source: BinaryIO) -> BinaryIO:
     Raises:
         StorageError: There is no room for them.
     """
-    # Closed by who asked, or with its object.
+    # Closed by who asked.
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
     with source:
         for block in iter(partial(source.read, _BLOCK), b""):

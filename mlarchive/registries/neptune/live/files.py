@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import time
+import weakref
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -70,10 +71,14 @@ def file_set(
         "prepareForDownloadFileSetAttributeZip", experimentId=object_id, attribute=path
     )
     url = _ready(connection, asked, path)
+    kept = held(opened(partial(connection.download, url), path))
     try:
-        archive = zipfile.ZipFile(held(opened(partial(connection.download, url), path)))
+        archive = zipfile.ZipFile(kept)
     except BROKEN as error:
+        kept.close()
         return None, {path: f"it came as no zip archive: {error}"}
+    # An archive leaves open what it was given; members that are being read hold the archive.
+    weakref.finalize(archive, kept.close)
     files, losses = [], {}
     total = sum(item.file_size for item in archive.infolist())
     if total > allowed().unpacked:

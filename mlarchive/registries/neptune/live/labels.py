@@ -1,7 +1,8 @@
 """Labels and facts of an object as attributes of the run that it becomes.
 
 Names, descriptions and tags go where a run has them; all else of `sys/` goes to `old_sys/`, since
-the server assigns its own. What an object was is a tag, and its model a group tag.
+the server assigns its own; where something was logged there before, to `old_sys_2/`. What an
+object was is a tag, and its model a group tag.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,7 +15,6 @@ from mlarchive.registries.neptune.live.operations import Operation, assign, assi
 from mlarchive.registries.neptune.live.work import Work
 
 _SYS: Final = "sys/"
-_OLD: Final = "old_sys/"
 _TEXTS: Final = frozenset({"sys/name", "sys/description"})
 TAGS: Final = "sys/tags"
 GROUPS: Final = "sys/group_tags"
@@ -44,7 +44,7 @@ def place(work: Work, field: Field) -> str:
     settable = field.path in _TEXTS or (
         field.path == "sys/failed" and work.kind == "run" and field.type == "bool"
     )
-    return field.path if settable else f"{_OLD}{field.path.removeprefix(_SYS)}"
+    return field.path if settable else f"{work.old_sys}{field.path.removeprefix(_SYS)}"
 
 
 def sets(work: Work, policy: WritePolicy) -> Mapping[str, AbstractSet[str]]:
@@ -66,9 +66,9 @@ def places(work: Work, policy: WritePolicy) -> frozenset[str]:
     return frozenset(operation["path"] for operation in labels(work, policy))
 
 
-def is_place(path: str) -> bool:
+def is_place(work: Work, path: str) -> bool:
     """Whether labels and facts may stand there."""
-    return path.startswith((_SYS, _OLD))
+    return path.startswith((_SYS, work.old_sys))
 
 
 def removing(paths: AbstractSet[str]) -> Iterator[Operation]:

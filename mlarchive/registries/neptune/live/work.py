@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from mlarchive.records import (
     RegisteredModel,
     Run,
 )
+from mlarchive.registries.neptune.live.table import MARKS
 from mlarchive.snapshot import Snapshot, Stream, entry_name
 
 LONGEST_CUSTOM_ID = 36
@@ -135,7 +137,20 @@ class Work:
         with self.streams[path].open() as source:
             return source.read()
 
-    @property
+    @cached_property
     def values(self) -> tuple[Field, ...]:
-        """What was logged."""
-        return self.fields.values
+        """What was logged, without what a target has noted on it for itself."""
+        return tuple(one for one in self.fields.values if not one.path.startswith(MARKS))
+
+    @cached_property
+    def marks(self) -> tuple[Field, ...]:
+        """What a target has noted on it for itself, and an export holds."""
+        return tuple(one for one in self.fields.values if one.path.startswith(MARKS))
+
+    @cached_property
+    def old_sys(self) -> str:
+        """The namespace for what `sys/` held, in which nothing was logged."""
+        names = (f"old_sys_{n}/" if n > 1 else "old_sys/" for n in count(1))
+        return next(
+            name for name in names if not any(one.path.startswith(name) for one in self.values)
+        )

@@ -164,7 +164,7 @@ class Writer:
             return
         touched = before.values.keys() | _wanted(work, policy)
         if _verb(held, work) == ("update", _LABELS):
-            touched = {path for path in touched if is_place(path)}
+            touched = {path for path in touched if is_place(work, path)}
         for path in changed(told, before, touched):
             yield work.loss(path, f"what people made of it there is replaced: {_said(told[path])}")
 
@@ -206,7 +206,7 @@ class Writer:
         """Write labels and facts only."""
         told = attributes_told(self.connection, run_id)
         before, wanted = remembered(told), places(work, policy)
-        gone = {path for path in before.values if is_place(path)} - wanted
+        gone = {path for path in before.values if is_place(work, path)} - wanted
         away = removing(gone & told.keys())
         self._execute(run_id, [*away, *self._labels(work, policy, told)])
         now = attributes_told(self.connection, run_id)
@@ -293,6 +293,8 @@ def _is_of(work: Work, project: Project, server: str) -> bool:
 
 
 def _losses(work: Work) -> Iterator[Loss]:
+    for field in work.marks:
+        yield work.loss(field.path, "what a target notes for itself stands there, and no other's")
     for field in unsaid(work):
         what = field.value if field.type == "float" else f"a {field.type}"
         why = f"it is {what}; of what stands below sys/ only single values are written"
@@ -323,7 +325,7 @@ def _unsaid(kind: str, value: str) -> str:
 
 def _transformations(work: Work) -> Iterator[Loss]:
     yield work.loss(
-        "sys", "the server assigns id, owner and times itself; the old ones are in old_sys/"
+        "sys", f"the server assigns id, owner and times itself; the old ones are in {work.old_sys}"
     )
     if work.custom_id != work.wanted_id:
         why = f"the client takes no custom id that long: the run has {work.custom_id!r}"
