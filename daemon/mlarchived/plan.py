@@ -282,7 +282,7 @@ def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     if view.ref is None:
         why = view.silent.get(target) or view.hidden
         return ("wait", why) if why else None
-    return _not_from(view.ref, target) or (
+    return _not_from(view, view.ref, target) or (
         ("wait", view.silent[target]) if target in view.silent else None
     )
 
@@ -293,9 +293,11 @@ def _has_of_old(view: View, target: str, rules: Rules) -> bool:
     return target in rules.keeping and there
 
 
-def _not_from(ref: Ref, target: str) -> tuple[Verb, str] | None:
+def _not_from(view: View, ref: Ref, target: str) -> tuple[Verb, str] | None:
     """Why an object that the source shows is nothing for a target, or cannot be taken now."""
-    if target in {ref.origin.partition("#")[0], *ref.through}:
+    # Two that took each other for their origin, because both were there before, are none.
+    mutual = ref.adopted and view.holdings.get(target)
+    if target in {ref.origin.partition("#")[0], *ref.through} and not mutual:
         whence = "from" if ref.origin.partition("#")[0] == target else "through"
         return "leave", f"echo: came {whence} this target"
     if ref.unreadable:

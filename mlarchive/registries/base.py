@@ -112,6 +112,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
             comes after it does not wait for it, since it may never become one.
         unreadable: Why nobody knows how it is now, though it is there; else "".
         origin: The address the object was mirrored from, where this registry remembers one.
+        adopted: Whether it was here before the same thing came from there.
         through: The registries it came through before, the first one first, where remembered.
         traits: What a mirror may choose by.
     """
@@ -123,6 +124,7 @@ class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unfinished: str = ""
     unreadable: str = ""
     origin: str = ""
+    adopted: bool = False
     through: tuple[str, ...] = ()
     traits: Traits = Traits()
 

@@ -131,6 +131,7 @@ class VaultRegistry(Closing):
                     content_mark=kept.content_id,
                     state_mark=kept.state_id,
                     origin=str(kept.address),
+                    through=kept.labels.through,
                     traits=_traits(kept),
                 )
 

@@ -22,7 +22,7 @@ from mlarchive.vault import database
 
 NAME = ".mlarchive-catalog.sqlite"
 
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = """
 CREATE TABLE package (
     path BLOB PRIMARY KEY,
@@ -111,11 +111,13 @@ class Labels(Struct, frozen=True, kw_only=True, omit_defaults=True):
         aliases: That point at it, sorted.
         tags: Values by key; several where several of its records have the key.
         metrics: The last value of each series by key, as Python writes it; several likewise.
+        through: The registries that the object had come through at its source, the first one first.
     """
 
     aliases: tuple[str, ...] = ()
     tags: Mapping[str, tuple[str, ...]] = {}
     metrics: Mapping[str, tuple[str, ...]] = {}
+    through: tuple[str, ...] = ()
 
 
 class Held(Struct, frozen=True, kw_only=True):

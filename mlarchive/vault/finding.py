@@ -15,6 +15,7 @@ from mlarchive.errors import MlarchiveError, UsageError
 from mlarchive.lastpoint import last_point
 from mlarchive.package import Package
 from mlarchive.records import AnyRecord
+from mlarchive.records.provenance import path_of
 from mlarchive.vault.catalog import Kept, Labels
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
@@ -105,6 +106,7 @@ def labels_of(package: Package) -> Labels:
         aliases=tuple(getattr(_subject(package), "aliases", ())),
         tags={key: tuple(values) for key, values in tags.items()},
         metrics={key: tuple(values) for key, values in metrics.items()},
+        through=path_of(_subject(package).native.also),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mlarchive.errors import NotFoundError, UnsupportedError
-from mlarchive.records import Address
+from mlarchive.records import Address, provenance
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.natives import milliseconds
 from mlarchive.registries.azureml.reading_environment import latest, named_environment
@@ -157,7 +157,7 @@ def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment:
         state_mark=_digest(state),
         settled=version.text("provisioningState").lower() not in _UNSETTLED,
         origin=properties.get(marks.ORIGIN, ""),
-        through=marks.path_of(properties),
+        through=provenance.path_of(properties),
         traits=_traits(_without_secrets(version) if kind == "environments" else version),
     )
 

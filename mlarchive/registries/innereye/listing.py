@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mlarchive.errors import DamageError, NotFoundError, UnsupportedError
-from mlarchive.records import Address
+from mlarchive.records import Address, provenance
 from mlarchive.registries.base import Listing, Ref, Selector
 from mlarchive.registries.folderfiles import FolderFile, walk
 from mlarchive.registries.innereye.finding import Found, look
@@ -122,7 +122,7 @@ def _ref(item: Found, address: Address) -> Ref:
         content_mark=_digest([rest, files]),
         state_mark=_digest(labels),
         origin=remembered.get(marks.ORIGIN, ""),
-        through=marks.path_of(remembered),
+        through=provenance.path_of(remembered),
     )
 
 

@@ -12,7 +12,7 @@ from mlflow.entities import Experiment, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from mlarchive.errors import MlarchiveError
-from mlarchive.records import Address
+from mlarchive.records import Address, provenance
 from mlarchive.registries.base import Ref, Selector
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
@@ -168,7 +168,8 @@ def _version_ref(view: _View, origin: str, model: RegisteredModel, version: Mode
         settled=_is_settled(version, run, logged),
         unfinished=unfinished(version),
         origin=version.tags.get(marks.ORIGIN, ""),
-        through=marks.path_of(version.tags),
+        adopted=marks.ADOPTED in version.tags,
+        through=provenance.path_of(version.tags),
         traits=version_traits(version),
     )
 
@@ -181,7 +182,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
         state_mark=digest(_run_state(view, run)),
         settled=run.info.status not in _UNFINISHED_RUN,
         origin=run.data.tags.get(marks.ORIGIN, ""),
-        through=marks.path_of(run.data.tags),
+        through=provenance.path_of(run.data.tags),
         traits=run_traits(run, experiment.name if experiment else ""),
     )
 

@@ -25,6 +25,7 @@ from mlarchive.records import (
     Run,
     Tags,
     Traces,
+    provenance,
 )
 from mlarchive.snapshot import Snapshot
 
@@ -34,14 +35,15 @@ MLFLOW_PARENT_RUN_ID = "mlflow.parentRunId"
 MLFLOW_RUN_NAME = "mlflow.runName"
 MLFLOW_USER = "mlflow.user"
 
-PREFIX = "mlarchive."
-ORIGIN = "mlarchive.origin"
+PREFIX = provenance.PREFIX
+ORIGIN = provenance.ORIGIN
+PATH = provenance.PATH
+ADOPTED = provenance.ADOPTED
+"""Its value names the version that it is on, since copies on a server have all tags."""
 CONTENT_ID = "mlarchive.content_id"
 STATE_ID = "mlarchive.state_id"
 BUT_TRACES = "mlarchive.content_but_traces"
 """On a version whose run has traces: the content id that it would have without them."""
-PATH = "mlarchive.path"
-"""On what came through several registries: their names, the first one first, as JSON."""
 TRACES = "mlarchive.traces"
 """Digest of the traces of a run or an experiment that are complete there."""
 RECORD = "mlarchive.record"
@@ -116,17 +118,9 @@ def origin_of(record: AnyRecord, snapshot: Snapshot) -> str:
     return origin_mark(Address(origin=source.origin, kind=kind, name=record.native.id))
 
 
-def path_of(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """The registries that an object came through, as its marks tell, the first one first."""
-    with contextlib.suppress(msgspec.DecodeError):
-        return msgspec.json.decode(tags.get(PATH, ""), type=tuple[str, ...])
-    origin = tags.get(ORIGIN, "").partition("#")[0]
-    return (origin,) if origin else ()
-
-
 def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
     """The mark of the path that an object has behind it; none if its source is the first one."""
-    before = path_of(record.native.also)
+    before = provenance.path_of(record.native.also)
     if not before:
         return {}
     return {PATH: msgspec.json.encode([*before, snapshot.address.origin]).decode()}

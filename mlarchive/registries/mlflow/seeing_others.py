@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from mlflow.entities.model_registry import ModelVersion
 
-from mlarchive.records import Address
+from mlarchive.records import Address, provenance
 from mlarchive.registries.base import Ref, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
@@ -160,7 +160,8 @@ def _ref(
         content_mark=digest(content),
         state_mark=digest(state),
         origin=tags.get(marks.ORIGIN, ""),
-        through=marks.path_of(tags),
+        adopted=marks.ADOPTED in tags,
+        through=provenance.path_of(tags),
     )
 
 

@@ -3,6 +3,7 @@
 With an exact name it says so when nothing is there; with a pattern, nothing is an answer too.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.selecting import matches
 
 PAGE = 1000
+_COPIED = re.compile(r"models:/[^/]+/[0-9]+")
+"""The source of a version that was copied from another on the server."""
 
 T = TypeVar("T")
 
@@ -190,7 +193,21 @@ def versions_of(connection: Connection, name: str, *, prompt: bool = False) -> l
         max_results=PAGE,
         order_by=["version_number DESC"],
     )
-    return sorted(found, key=lambda version: -int(version.version))
+    return sorted(map(_with_own_marks, found), key=lambda version: -int(version.version))
+
+
+def _with_own_marks(version: ModelVersion) -> ModelVersion:
+    """A version without the marks that a copy on the server took over from another version."""
+    own = version.tags.get(marks.ADOPTED) == numbered(version.name, version.version)
+    if _COPIED.fullmatch(version.source or "") and not own:
+        for tag in marks.marks_in(version.tags):
+            del version.tags[tag]
+    return version
+
+
+def numbered(name: str, number: int | str) -> str:
+    """A version as the mark of its adoption names it."""
+    return f"{marks.quotable(name)}/{number}"
 
 
 def unfinished(version: ModelVersion) -> str:

@@ -22,7 +22,12 @@ from mlarchive.registries.mlflow.carrying import plan_carrier
 from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
-from mlarchive.registries.mlflow.selecting import aliases_of, run_of, versions_of
+from mlarchive.registries.mlflow.selecting import (
+    aliases_of,
+    numbered,
+    run_of,
+    versions_of,
+)
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work, cut, plan_tags
 from mlarchive.registries.mlflow.writing_named import model_at_target
@@ -343,6 +348,10 @@ def plan_version_marks(
         marks.STATE_ID: work.snapshot.state_id,
         **marks.path_marks(record, work.snapshot),
     }
+    if current and (marks.ORIGIN not in held or marks.ADOPTED in held):
+        # Another tool or a person wrote it: what it is here has come no way.
+        wanted.pop(marks.PATH, None)
+        wanted[marks.ADOPTED] = numbered(current.name, current.version)
     but_traces = marks.content_but_traces(work.snapshot)
     if but_traces != work.snapshot.content_id or marks.BUT_TRACES in held:
         wanted[marks.BUT_TRACES] = but_traces

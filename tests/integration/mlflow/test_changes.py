@@ -7,8 +7,9 @@ import pytest
 from mlflow import MlflowClient
 
 from mlarchive.errors import NotFoundError, RemoteError, UnsupportedError
-from mlarchive.registries.base import Ref, Selector
-from mlarchive.registries.mlflow import MlflowRegistry
+from mlarchive.records import Address
+from mlarchive.registries.base import Ref, Selector, WritePolicy
+from mlarchive.registries.mlflow import MlflowRegistry, marks
 from tests.support.mlflow_seed import Seeded
 from tests.support.mlflow_server import MlflowServer
 
@@ -190,3 +191,29 @@ def test_a_versions_own_files_beside_its_run_move_the_content_mark(tmp_path: Pat
         (tmp_path / "own" / "weights.txt").write_text("1 2")
 
         assert seen(registry, "beside").content_mark != before.content_mark
+
+
+def test_a_copy_that_somebody_made_on_the_server_is_no_echo_of_what_it_was_copied_from(
+    tmp_path: Path,
+) -> None:
+    """`copy_model_version` takes all tags along, ours too."""
+    client = MlflowClient(uri := f"sqlite:///{tmp_path / 'mlflow.db'}", uri)
+    run_id = client.create_run(client.create_experiment("e", str(tmp_path / "runs"))).info.run_id
+    client.set_terminated(run_id)
+    client.create_registered_model("mirrored")
+    tags = {marks.ORIGIN: "lab#models/mirrored/1", marks.CONTENT_ID: "c", "stays": "yes"}
+    client.create_model_version("mirrored", f"runs:/{run_id}/m", run_id, tags)
+    client.copy_model_version("models:/mirrored/1", "promoted")
+    client.copy_model_version("models:/mirrored/1", "mirrored")
+    with MlflowRegistry.open(uri) as registry:
+        found = {str(ref.address).partition("#")[2]: ref for ref in registry.changes(Selector())}
+        assert {name: ref.origin for name, ref in found.items() if "models/" in name} == {
+            "models/mirrored/1": "lab#models/mirrored/1",
+            "models/mirrored/2": "",
+            "models/promoted/1": "",
+        }
+        assert found["models/promoted/1"].traits.tags == {"stays": ("yes",)}
+        source = Address(origin="lab", kind="models", name="mirrored", version="1")
+        held = registry.holding(source, WritePolicy())
+        assert held
+        assert held.address.version == "1"

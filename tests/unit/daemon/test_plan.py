@@ -160,6 +160,14 @@ def test_what_came_through_a_target_does_not_go_back_there_in_a_ring() -> None:
     assert at(view, "dr") == ("leave", "echo: came through this target")
 
 
+def test_two_that_took_each_other_for_their_origin_are_no_echo() -> None:
+    """Both were there before, and two mirrors took them over at the same time."""
+    adopted = replace(REF, origin="dr#models/wine/1", through=("dr",), adopted=True)
+    assert at(replace(DONE, ref=adopted), "dr") == ("keep", "up to date")
+    foreign = replace(DONE, ref=adopted, holdings={"dr": None})
+    assert at(foreign, "dr") == ("leave", "echo: came from this target")
+
+
 def test_an_origin_that_only_begins_like_the_target_is_no_echo() -> None:
     assert at(replace(NEW, ref=replace(REF, origin="dr2#models/wine/7")), "dr")[0] == "copy"
 

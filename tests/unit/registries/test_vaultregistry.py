@@ -1,9 +1,11 @@
 """A vault is a source and a target like any other registry."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlarchive.errors import NotFoundError
 from mlarchive.pack import pack_file
@@ -91,6 +93,23 @@ def test_writing_keeps_ids_and_again_changes_nothing(tmp_path: Path, package: Sn
         assert receipt.target.origin == target.origin != package.address.origin
         assert (holding.content_id, holding.state_id) == (package.content_id, package.state_id)
         assert target.write(package, POLICY).idle
+
+
+def test_what_came_through_other_registries_before_it_was_packed_says_so(tmp_path: Path) -> None:
+    """So that no mirror from the vault brings it back to where it began."""
+    wine = snapshots.model_version(origin="clinic")
+    marked = {"mlarchive.origin": "lab#models/wine/3", "mlarchive.path": '["first","lab"]'}
+    records = tuple(
+        replace(record, native=replace(record.native, also=marked))
+        if record.key == wine.subject
+        else record
+        for record in wine.records
+    )
+    with Vault.open(tmp_path / "v") as vault:
+        vault.add(dataclasses.replace(wine, records=records), packed_at=1)
+    with registry(tmp_path / "v") as source:
+        (ref,) = source.changes(Selector())
+    assert (ref.origin, ref.through) == ("clinic#models/wine/3", ("first", "lab"))
 
 
 def test_a_package_is_closed_when_its_snapshot_is_gone(vault: Path) -> None:
