@@ -60,6 +60,21 @@ def check_paths(paths: Sequence[str]) -> None:
         names.add(number)
 
 
+def collisions(paths: Sequence[str]) -> dict[int, str]:
+    """Which paths, by their numbers, some system could not tell from an earlier one, and why.
+
+    What is left of them is what `check_paths` takes, if each path alone is allowed.
+    """
+    found = {}
+    names = _Names(paths)
+    for number in range(len(paths)):
+        try:
+            names.add(number)
+        except FormatError as error:
+            found[number] = error.message.partition(": ")[2]
+    return found
+
+
 class _Name(NamedTuple):
     """A name in a folder, as it was first spelled.
 
@@ -93,8 +108,19 @@ class _Names:
         """Add a path by its number.
 
         Raises:
-            FormatError: E037; it collides with one that was added before.
+            FormatError: E037; it collides with one that was added before, and is not added.
         """
+        before = len(self._known)
+        try:
+            self._add(number)
+        except FormatError:
+            # What came last is what this one brought: dictionaries keep their order.
+            while len(self._known) > before:
+                self._known.popitem()
+            self._last = ("", 0)
+            raise
+
+    def _add(self, number: int) -> None:
         path = self._paths[number]
         folder, _, name = path.rpartition("/")
         parts = folder.split("/") if folder else []

@@ -31,6 +31,7 @@ _WORKSPACE_API = "2024-10-01-preview"
 _DELAY_SECONDS = 120.0
 _FIRST_WAIT_SECONDS = 0.5
 _SLOWEST_WAIT_SECONDS = 10.0
+_FAILED = {"failed", "canceled"}
 _UNSETTLED = {"creating", "updating", "accepted", "inprogress"}
 
 
@@ -59,6 +60,11 @@ class Asset(Struct, frozen=True):
     def is_archived(self) -> bool:
         """Whether lists leave it out."""
         return bool(self.properties.get("isArchived"))
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the service could not make it, though it is listed."""
+        return self.text("provisioningState").lower() in _FAILED
 
     @property
     def stage(self) -> str:
@@ -182,7 +188,7 @@ class ControlPlane:
             with contextlib.suppress(NotFoundError):
                 asset = self.version(kind, name, version)
                 state = asset.text("provisioningState").lower()
-                if state in {"failed", "canceled"}:
+                if asset.is_failed:
                     raise RemoteError(f"{self.shown} could not make {kind}/{name}/{version}")
                 if state not in _UNSETTLED:
                     return asset

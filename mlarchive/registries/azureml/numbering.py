@@ -55,12 +55,18 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         UnsupportedError: The version's name is no number.
     """
     wanted = _number(called, version) if version and policy.versions == "preserve" else ""
-    mine = [one for one in present if one.texts("properties").get(marks.ORIGIN) == origin]
+    sound = [one for one in present if not one.is_failed]
+    mine = [one for one in sound if one.texts("properties").get(marks.ORIGIN) == origin]
     there = next((one for one in present if one.name == wanted), None)
-    for one in [*mine, *([there] if there else [])]:
+    for one in [*mine, *(one for one in sound if one is there)]:
         if one.texts("properties").get(marks.CONTENT_ID) == content_id:
             return Spot(how="held", number=one.name, present=one)
-    if there and marks.CONTENT_ID not in there.texts("properties") and same(there):
+    if (
+        there in sound
+        and there
+        and marks.CONTENT_ID not in there.texts("properties")
+        and same(there)
+    ):
         return Spot(how="held", number=there.name, present=there)
     trouble = _trouble(called, version, there, mine)
     if trouble and policy.conflict == "fail":
@@ -82,6 +88,8 @@ def next_number(present: Sequence[Asset]) -> str:
 
 def _trouble(called: str, version: str, there: Asset | None, mine: Sequence[Asset]) -> str:
     """Why the version cannot simply be made; "" if it can."""
+    if there and there.is_failed:
+        return f"version {there.name} of {called} is there, but the service could not make it"
     if there:
         return f"version {there.name} of {called} is taken by other content"
     if mine and version:

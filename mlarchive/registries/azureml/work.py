@@ -13,6 +13,9 @@ from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.base import Action, Verb, WritePolicy
 from mlarchive.snapshot import Snapshot
 
+LEFTOVERS = "leftovers"
+"""The field of a transformation that says what could not be removed."""
+
 
 def _nothing() -> None:
     """What keeping takes."""
@@ -63,3 +66,15 @@ class Work:
     def actions(self) -> tuple[Action, ...]:
         """What the steps do, as a person sees it."""
         return tuple(action for action, _ in self.steps)
+
+
+def again(work: Work) -> Work:
+    """The same write with nothing planned yet; what was sent is remembered."""
+    return Work(
+        control=work.control,
+        storage=work.storage,
+        snapshot=work.snapshot,
+        policy=work.policy,
+        transformations=[one for one in work.transformations if one.field == LEFTOVERS],
+        sent=work.sent,
+    )

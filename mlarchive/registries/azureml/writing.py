@@ -20,9 +20,10 @@ from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_
 from mlarchive.registries.azureml.labels import Labels, archive, plan_labels
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import Spot, find_spot
+from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import fill, sha256_of
-from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.azureml.work import Work, again
 from mlarchive.registries.azureml.writing_environment import (
     plan_environment_alone,
     plan_environment_of,
@@ -31,7 +32,7 @@ from mlarchive.registries.azureml.writing_run import plan_run_of
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
 
-_FOLDERS = "folders"
+_TRIES = 5
 
 
 def held(
@@ -43,6 +44,8 @@ def held(
     name = policy.rename or source.name
     for version in control.versions(kind, name, archived=True):  # type: ignore[arg-type]
         properties = version.texts("properties")
+        if version.is_failed:
+            continue
         if properties.get(marks.ORIGIN) == wanted and marks.CONTENT_ID in properties:
             return Holding(
                 address=Address(origin=origin, kind=kind, name=name, version=version.name),
@@ -71,12 +74,22 @@ def plan(work: Work, origin: str) -> WritePlan:
 def write(work: Work, origin: str) -> Receipt:
     """Make the target hold the snapshot; repeat it after a crash and it goes on.
 
+    Where somebody else is quicker, what is there then is looked at again, and decides.
+
     Raises:
         MlarchiveError: As `plan`, as the package, or as the service says.
     """
     target = _planned(work, origin)
-    for _, do in work.steps:
-        do()
+    for left in reversed(range(_TRIES)):
+        try:
+            for _, do in work.steps:
+                do()
+            break
+        except ConflictError:
+            if not left:
+                raise
+        work = again(work)
+        target = _planned_after_another(work, origin)
     skipped = any(action.verb == "skip" for action in work.actions)
     return Receipt(
         source=work.snapshot.address,
@@ -88,6 +101,14 @@ def write(work: Work, origin: str) -> Receipt:
         transformations=tuple(work.transformations),
         bytes=work.sent,
     )
+
+
+def _planned_after_another(work: Work, origin: str) -> Address:
+    try:
+        return _planned(work, origin)
+    except ConflictError as error:
+        why = f"{error.message}; somebody else made it while this was being sent"
+        raise ConflictError(why, hint=error.hint) from error
 
 
 def _planned(work: Work, origin: str) -> Address:
@@ -136,6 +157,13 @@ def _spot(work: Work, wanted: Candidate) -> Spot:
 
 
 def _register(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> None:
+    with noticing_others(work, "models", wanted.name, spot.number):
+        made = _sent_and_made(work, wanted, spot, labels)
+    if wanted.archived:
+        archive(work, "models", wanted.name, made)
+
+
+def _sent_and_made(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> Asset:
     upload = work.storage.upload("models", wanted.name, spot.number, wanted.digest)
     prefix = f"{upload.prefix}{wanted.folder}/" if wanted.folder else upload.prefix
     work.sent += fill(upload.container, prefix, wanted.files, work.storage.pool)
@@ -151,38 +179,27 @@ def _register(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> None
         "flavors": wanted.flavors or None,
         **said,
     }
-    with naming_what_was_sent(upload):
+    with naming_what_was_sent(work, "models", wanted.name, spot.number, upload):
         made = _made(work, wanted, spot, body, run)
     remove_leftovers(work, f"models/{wanted.name}/{spot.number}", upload)
-    if wanted.archived:
-        archive(work, "models", wanted.name, made)
+    return made
 
 
 def _made(work: Work, wanted: Candidate, spot: Spot, body: Json, run: str) -> Asset:
     """Register the version.
 
     Raises:
-        ConflictError: Somebody else has made it meanwhile, of other files.
+        ConflictError: Somebody else has made it meanwhile.
         MlarchiveError: As the service says.
     """
     put = partial(work.control.put_version, "models", wanted.name, spot.number)
     try:
-        try:
-            return put({**body, "jobName": run or None})
-        except (RemoteError, NotFoundError):
-            # A service that takes the run for no job of its own still takes the model.
-            if not run:
-                raise
-            return put(body)
-    except (RemoteError, ConflictError) as error:
-        present = work.control.versions("models", wanted.name, archived=True)
-        if spot.number not in {one.name for one in present}:
+        return put({**body, "jobName": run or None})
+    except (RemoteError, NotFoundError):
+        # A service that takes the run for no job of its own still takes the model.
+        if not run:
             raise
-        raise ConflictError(
-            f"version {spot.number} of the model {wanted.name!r} at {work.control.shown} was made "
-            "by somebody else while its files were sent",
-            hint="run the same command again, which says whether it is the same",
-        ) from error
+        return put(body)
 
 
 def _check_path(work: Work, wanted: Candidate, number: str, upload: Upload, uri: str) -> None:

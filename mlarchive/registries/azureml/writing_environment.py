@@ -10,11 +10,12 @@ import msgspec
 from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.records import Environment, File, Folder, ModelVersion
 from mlarchive.registries.azureml import keys
-from mlarchive.registries.azureml.assets import Json
+from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import Candidate
 from mlarchive.registries.azureml.labels import Labels, archive, plan_labels
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import next_number
+from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import Sent, digest_of, fill
@@ -106,7 +107,7 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
     own = recipe(wanted.record, wanted.files)
     present = work.control.versions("environments", wanted.name, archived=True)
     labels = _labels(work, wanted.record, own, as_subject=as_subject)
-    for one in reversed(present):
+    for one in reversed([one for one in present if not one.is_failed]):
         if recipe_there(work.control, work.storage, wanted.name, one) == own:
             if not (as_subject and plan_labels(work, "environments", wanted.name, one, labels)):
                 what = f"environments/{wanted.name}/{one.name}"
@@ -138,14 +139,22 @@ def _settle_conflict(work: Work, wanted: Wanted) -> None:
 
 
 def _create(work: Work, wanted: Wanted, number: str, labels: Labels) -> None:
-    made_of, upload = _made_of(work, wanted, number)
-    body = {**made_of, **labels.properties_of(None)}
-    with naming_what_was_sent(upload) if upload else nullcontext():
-        made = work.control.put_version("environments", wanted.name, number, body)
-    if upload:
-        remove_leftovers(work, f"environments/{wanted.name}/{number}", upload)
+    with noticing_others(work, "environments", wanted.name, number):
+        made = _sent_and_made(work, wanted, number, labels)
     if labels.archived:
         archive(work, "environments", wanted.name, made)
+
+
+def _sent_and_made(work: Work, wanted: Wanted, number: str, labels: Labels) -> Asset:
+    made_of, upload = _made_of(work, wanted, number)
+    body = {**made_of, **labels.properties_of(None)}
+    kind: Kind = "environments"
+    sent = naming_what_was_sent(work, kind, wanted.name, number, upload) if upload else None
+    with sent or nullcontext():
+        made = work.control.put_version(kind, wanted.name, number, body)
+    if upload:
+        remove_leftovers(work, f"environments/{wanted.name}/{number}", upload)
+    return made
 
 
 def _made_of(work: Work, wanted: Wanted, number: str) -> tuple[Json, Upload | None]:

@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
-from mlarchive.errors import FormatError
-from mlarchive.package.paths import check_paths, refusal
+from mlarchive.package.paths import collisions, refusal
 from mlarchive.records import AnyRecord, File, Loss, Role
 from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
 from mlarchive.snapshot import Stream
@@ -83,19 +82,8 @@ def _problems(listed: Sequence[Listed]) -> dict[str, str]:
 
 def _collisions(paths: Sequence[str]) -> dict[str, str]:
     """Paths that some systems could not tell from an earlier one."""
-    try:
-        check_paths([normalize("NFC", path) for path in paths])
-    except FormatError:
-        kept: list[str] = []
-        problems = {}
-        for path in paths:
-            try:
-                check_paths([*kept, normalize("NFC", path)])
-                kept.append(normalize("NFC", path))
-            except FormatError as error:
-                problems[path] = f"no package holds both: {error.message.partition(': ')[2]}"
-        return problems
-    return {}
+    found = collisions([normalize("NFC", path) for path in paths])
+    return {paths[number]: f"no package holds both: {why}" for number, why in found.items()}
 
 
 def model_folders(listed: Sequence[Listed]) -> list[str]:

@@ -4,10 +4,15 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
+import pytest
+
+from mlarchive.errors import ConflictError
 from mlarchive.records import Address
-from tests.integration.azureml.registries import Open, opened
+from mlarchive.registries.base import Receipt, WritePolicy
+from tests.integration.azureml.registries import Open, address, carry, opened
 from tests.support.azureml import Emulator, Place
 from tests.support.command import COMMAND, environment, within
 
@@ -51,11 +56,13 @@ def test_of_two_copies_at_once_one_is_registered_whole_and_the_other_is_told(
     assert sorted(status for *_, status in told) == [0, 14], told
     won = ("one", "two")[[status for *_, status in told].index(0)]
     lost = next(err for _, err, status in told if status)
-    assert "version 1 of the model 'racy'" in lost
-    assert "made by somebody else while its files were sent" in lost
-    assert "what was sent is kept until the version is registered, at https://" in lost
+    assert "version 1 of the model 'racy' at azureml://registries/shared is taken by other" in lost
+    assert "somebody else made it while this was being sent" in lost
+    assert "choose --conflict skip or new-version" in lost
     wanted = {"which": won.encode(), won: b"only here"}
     assert azureml.files_of(shared, "racy", "1") == wanted
+    # What the other one sent is gone.
+    assert len(azureml.files_sent(shared, "racy", "1")) == len(wanted)
     snapshot = opened(shared).read(
         Address(origin=shared.locator, kind="models", name="racy", version="1")
     )
@@ -68,6 +75,85 @@ def test_of_two_copies_at_once_one_is_registered_whole_and_the_other_is_told(
         env=env,
     )
     assert (again.status, "nothing to do" in again.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "verb"),
+    # A version that is put twice with the very same is put once.
+    [("/models/racy/versions/1", "create"), ("/tempdatarefs/racy/versions/1", "keep")],
+)
+def test_who_comes_second_with_the_same_content_has_nothing_to_do(
+    azureml: Emulator, opened: Open, tmp_path: Path, asked: str, verb: str
+) -> None:
+    tenant = azureml.tenant()
+    lab, shared = azureml.workspace(tenant, "lab"), azureml.registry(tenant, "shared")
+    azureml.put_model(lab, "racy", "1", {"w": b"1"})
+
+    def copied() -> Receipt:
+        what = address(lab, "models", "racy", "1")
+        return carry(opened(lab), what, opened(shared), tmp_path / "scratch").receipt
+
+    (tmp_path / "scratch").mkdir()
+    first: list[Receipt] = []
+    azureml.faults.meanwhile(
+        lambda: first.append(copied()),
+        counts=lambda method, _, path: method == "PUT" and path.endswith(asked),
+    )
+    second = copied()
+    assert [action.verb for action in first[0].actions] == ["create"]
+    assert [action.verb for action in second.actions] == [verb]
+    assert azureml.files_of(shared, "racy", "1") == {"w": b"1"}
+
+
+@pytest.mark.parametrize("kind", ["workspace", "registry"])
+def test_who_comes_second_with_other_content_does_as_the_policy_says(
+    azureml: Emulator, opened: Open, tmp_path: Path, kind: str
+) -> None:
+    tenant = azureml.tenant()
+    lab, target = azureml.workspace(tenant, "lab"), getattr(azureml, kind)(tenant, "target")
+    azureml.put_environment(lab, "gpu", "1", image="ours:1")
+    tags = {"python_environment_name": "gpu"}
+
+    def quicker(name: str) -> None:
+        azureml.put_model(target, name, "1", {"w": b"theirs"}, folder="theirs")
+
+    for policy in ("fail", "skip", "new-version"):
+        name = f"racy-{policy}"
+        azureml.put_model(lab, name, "1", {"w": b"ours"}, tags=tags)
+        azureml.faults.meanwhile(
+            partial(quicker, name),
+            counts=lambda method, _, path: method == "PUT" and path.endswith("/versions/1"),
+        )
+        what = address(lab, "models", name, "1")
+        ends = opened(lab), what, opened(target), tmp_path, WritePolicy(conflict=policy)
+        if policy == "fail":
+            with pytest.raises(ConflictError, match="taken by other content; somebody else made"):
+                carry(*ends)
+        else:
+            said = carry(*ends).receipt.actions[-1]
+            assert said.verb == {"skip": "skip", "new-version": "create"}[policy]
+        assert azureml.files_of(target, name, "1") == {"w": b"theirs"}
+    assert azureml.files_of(target, "racy-new-version", "2") == {"w": b"ours"}
+
+
+def test_an_environment_whose_number_somebody_else_takes_gets_the_next_one(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, shared = azureml.workspace(tenant, "lab"), azureml.registry(tenant, "shared")
+    azureml.put_environment(lab, "gpu", "1", context={"Dockerfile": b"FROM ours"})
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"python_environment_name": "gpu"})
+    azureml.faults.meanwhile(
+        lambda: azureml.put_environment(shared, "gpu", "1", image="theirs:1"),
+        counts=lambda method, _, path: (
+            method == "PUT" and path.endswith("environments/gpu/versions/1")
+        ),
+    )
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(shared), tmp_path)
+    meant = shared.version("models", "m", "1")["properties"]["properties"]["mlarchive.environment"]
+    assert meant == "gpu:2"
+    build = shared.version("environments", "gpu", "2")["properties"]["build"]
+    assert azureml.files_at(shared, build["contextUri"]) == {"Dockerfile": b"FROM ours"}
 
 
 def test_what_a_killed_copy_sent_is_removed_when_the_version_is_registered(

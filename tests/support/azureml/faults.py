@@ -44,6 +44,7 @@ class Faults:
         """Begin without any."""
         self._lock = threading.Lock()
         self._planned: list[tuple[Planned, int]] = []
+        self._meanwhile: tuple[Callable[[], object], Callable[[str, str, str], bool]] | None = None
         self._meeting: tuple[threading.Barrier, Callable[[str, str, str], bool]] | None = None
 
     def meet(self, number: int, *, counts: Callable[[str, str, str], bool]) -> threading.Barrier:
@@ -59,11 +60,25 @@ class Faults:
         self._meeting = barrier, counts
         return barrier
 
+    def meanwhile(
+        self, do: Callable[[], object], *, counts: Callable[[str, str, str], bool]
+    ) -> None:
+        """Let something happen once, just before the first request that counts is answered.
+
+        Args:
+            do: What happens.
+            counts: Which request counts: told method, host and path.
+        """
+        self._meanwhile = do, counts
+
     def _part(self) -> None:
         self._meeting = None
 
     def wait(self, method: str, host: str, path: str) -> bool:
         """Let a request wait for those that it is to meet; returns whether it met them."""
+        if self._meanwhile and self._meanwhile[1](method, host, path):
+            do, self._meanwhile = self._meanwhile[0], None
+            do()
         meeting = self._meeting
         if meeting and meeting[1](method, host, path):
             try:
@@ -95,6 +110,7 @@ class Faults:
         """Plan none any more."""
         with self._lock:
             self._planned.clear()
+            self._meanwhile = None
         if self._meeting:
             self._meeting[0].abort()
             self._meeting = None

@@ -1,9 +1,11 @@
 """Which paths are allowed, and which collide."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlarchive.errors import FormatError
-from mlarchive.package.paths import check_paths, refusal
+from mlarchive.package.paths import check_paths, collisions, refusal
 
 
 @pytest.mark.parametrize(
@@ -102,3 +104,27 @@ def test_files_in_one_folder_do_not_collide() -> None:
     paths = ["a/b/c", "a/b/d", "a/e", "ab", "a.b", "b/a"]
     check_paths(paths)
     assert all(refusal(path) == "" for path in paths)
+
+
+NAMES = st.sampled_from(["a", "A", "b", "B", "\u00e4", "\u00c4"])
+PATHS = st.lists(st.lists(NAMES, min_size=1, max_size=3).map("/".join), unique=True, max_size=12)
+
+
+@given(PATHS)
+def test_what_is_left_without_collisions_is_as_if_each_path_had_been_tried(
+    paths: list[str],
+) -> None:
+    kept: list[str] = []
+    for path in paths:
+        try:
+            check_paths([*kept, path])
+            kept.append(path)
+        except FormatError:
+            continue
+    found = collisions(paths)
+    assert [path for number, path in enumerate(paths) if number not in found] == kept
+
+
+def test_one_collision_among_many_files_costs_no_more_than_a_look_at_each() -> None:
+    many = [f"part{number}" for number in range(30_000)]
+    assert collisions([*many, "PART7"]) == {30_000: "the paths 'part7' and 'PART7' collide"}

@@ -70,3 +70,11 @@ def test_what_changed_at_its_source_is_a_conflict() -> None:
 def test_a_version_that_is_no_number_is_refused(version: str) -> None:
     with pytest.raises(UnsupportedError):
         spot(version)
+
+
+def test_a_version_that_the_service_could_not_make_holds_nothing() -> None:
+    failed = Asset("3", {"properties": {"properties": OURS, "provisioningState": "Failed"}})
+    with pytest.raises(ConflictError, match="version 3 of the model 'wine' is there, but the"):
+        spot("3", failed, same=True)
+    found = spot("3", failed, conflict="new-version")
+    assert (found.how, found.number) == ("create", "4")
