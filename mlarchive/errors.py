@@ -67,6 +67,10 @@ class MlarchiveError(Exception):
         self.message = message
         self.hint = hint
 
+    def about(self, what: str) -> str:
+        """The sentence, with what it is about before it unless it says that already."""
+        return self.message if what in self.message else f"{what}: {self.message}"
+
 
 class UsageError(MlarchiveError):
     """The command line asks for something that makes no sense."""

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct
 
+from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address
 from mlarchive.registries.base import (
     Holding,
@@ -27,6 +28,7 @@ from mlarchive.registries.base import (
     WritePolicy,
     forgetting,
     holdings,
+    owed,
     unread,
 )
 from mlarchive.snapshot import Snapshot
@@ -118,6 +120,10 @@ class LimitedSource:
     def unread(self, selector: Selector) -> Sequence[Unread]:
         """As the source's."""
         return unread(self._source, selector)
+
+    def owed(self) -> Sequence[MlarchiveError]:
+        """As the source's."""
+        return owed(self._source)
 
     def read(self, address: Address) -> Snapshot:
         """As the source's; its streams are slow."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlarchive import fsops
 from mlarchive.errors import DamageError, Interrupted, MlarchiveError
+from mlarchive.registries.base import owed
 from mlarchive.registries.opening import packing_time
 from mlarchived import gather
 from mlarchived.breakers import Breakers
@@ -142,6 +143,17 @@ def _work(
         finally:
             _report_silence(room, standings.report)
             _report_unread(room, sighting, standings.report)
+    _require_nothing_owed(room)
+
+
+def _require_nothing_owed(room: Room) -> None:
+    """Say that a source could not tell of all that it should hold; the rest was done.
+
+    Raises:
+        MlarchiveError: It could not; of several reasons, the first.
+    """
+    for error in owed(room.source):
+        raise error
 
 
 def _report_silence(room: Room, report: Report) -> None:

@@ -122,6 +122,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         for locator in sources:
             with opened(locator, console) as source:
                 check_source(source, arguments.workers)
+                end.owe(source, locator, console)
                 carry = partial(_copy, source, reached, arguments, console)
                 found = addresses(source, locator, wanted(arguments, locator))
                 for address, done in in_turn(carry, found, arguments.workers):

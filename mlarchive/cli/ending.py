@@ -2,17 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from mlarchive.cli.console import Console
 from mlarchive.cli.documents import error_document
 from mlarchive.cli.explaining import as_ours
 from mlarchive.errors import (
     AccessError,
+    DamageError,
     Interrupted,
     MlarchiveError,
     StorageError,
     UnavailableError,
 )
+
+if TYPE_CHECKING:
+    from mlarchive.registries.base import Source
+    from mlarchive.registries.locator import Locator
 
 WITH_LOSSES = 3
 DAMAGE = 4
@@ -54,9 +60,28 @@ class Ending:
                 raise
             self._fail(name, failure, console)
 
+    def owe(self, source: "Source", locator: "Locator", console: Console) -> None:
+        """Say what a source should have told of and could not, if it knows; it was no success.
+
+        Whoever names one object asks for no other.
+        """
+        from mlarchive.registries.base import owed, unread
+        from mlarchive.registries.selecting import is_exact
+
+        if is_exact(locator.selector):
+            return
+        for one in unread(source, locator.selector):
+            self.take(DAMAGE)
+            hint = "see whether `mlarchive scrub` mends it, or what `mlarchive repair` saves"
+            lost = DamageError(f"{one.what} cannot be opened: {one.why}", hint=hint)
+            self._fail(locator.origin, lost, console)
+        for error in owed(source):
+            if isinstance(error, DamageError):
+                self.take(DAMAGE)
+            self._fail(locator.origin, error, console)
+
     def _fail(self, name: object, error: MlarchiveError, console: Console) -> None:
-        named = str(name) in error.message
-        console.note(f"error: {error.message if named else f'{name}: {error.message}'}")
+        console.note(f"error: {error.about(str(name))}")
         if error.hint:
             console.note(f"hint: {error.hint}")
         console.document({"address": str(name), "error": error_document(error)})

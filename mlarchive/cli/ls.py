@@ -7,6 +7,7 @@ from mlarchive.cli import wording
 from mlarchive.cli.commandline import add_archived, locators, moment
 from mlarchive.cli.console import Console
 from mlarchive.cli.documents import complete, known
+from mlarchive.cli.ending import Ending
 from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.objects import opened
 from mlarchive.errors import UsageError
@@ -70,14 +71,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """List everything that the locators name."""
+    end = Ending()
     for locator in locators(arguments.locators, archived=arguments.archived):
         with opened(locator, console) as source:
+            end.owe(source, locator, console)
             listings = list(_found(source, locator, arguments))
             if arguments.files:
                 _list_files(source, listings, locator, console)
             else:
                 _list_objects(listings, console)
-    return 0
+    return end.status
 
 
 def _found(

@@ -228,6 +228,7 @@ def _to_vault(sources: "list[Locator]", arguments: argparse.Namespace, console: 
     with Vault.open(Path(arguments.output)) as vault:
         for locator in sources:
             with opened(locator, console) as source:
+                end.owe(source, locator, console)
                 for address in addresses(source, locator, wanted(arguments, locator)):
                     with end.outlasting(address, console):
                         end.take(_keep(source, address, vault, arguments, console))

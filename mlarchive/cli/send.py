@@ -85,13 +85,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with Outbox.open(
         Path(target.registry),
         full_every=arguments.no_receipts,
+        new_epoch=arguments.new_epoch,
         trust=console.trust,
         keys=signing_keys(arguments, console),
     ) as outbox:
-        if arguments.new_epoch:
-            outbox.begin_epoch()
         for locator in sources:
             with opened(locator, console) as source:
+                end.owe(source, locator, console)
                 found = addresses(source, locator)
                 for address in found:
                     with end.outlasting(address, console):
@@ -117,6 +117,7 @@ def _rehearse(
     with OutboxRegistry(outbox, origin=target.origin, made_at=0) as registry:
         for locator in sources:
             with opened(locator, console) as source:
+                end.owe(source, locator, console)
                 found = addresses(source, locator)
                 for address in found:
                     with end.outlasting(address, console):

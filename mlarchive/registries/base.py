@@ -17,7 +17,7 @@ from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import MlarchiveError, UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.snapshot import Snapshot
 
@@ -312,6 +312,22 @@ Choose: TypeAlias = Callable[[Iterable[Listing]], list[Listing]]
 
 class SideBySide:
     """Marks a registry of which several threads may read and write several objects at a time."""
+
+
+@runtime_checkable
+class Owing(Protocol):
+    """A source that knows what it should hold and cannot tell of."""
+
+    def owed(self) -> Sequence[MlarchiveError]:
+        """What is damaged, or was announced and has not come; a sentence for each.
+
+        What is there can be read all the same, but whoever read it has not seen everything.
+        """
+
+
+def owed(source: Source) -> Sequence[MlarchiveError]:
+    """What a source should hold and cannot tell of, but for what is `unread`."""
+    return source.owed() if isinstance(source, Owing) else ()
 
 
 @runtime_checkable

@@ -4,11 +4,11 @@ Opening it takes in what was put into `incoming/`. Its objects keep the addresse
 their sources; what counts of each is its last shipment, and what a tombstone names is gone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from mlarchive.errors import MissingChunksError, NotFoundError
+from mlarchive.errors import MissingChunksError, MlarchiveError, NotFoundError
 from mlarchive.records import Address
 from mlarchive.registries.vaultregistry import VaultRegistry
 from mlarchive.transfer.inbox import Inbox
@@ -26,10 +26,17 @@ _NAMED = 3
 class InboxRegistry(VaultRegistry):
     """An inbox, open; only to be read."""
 
-    def __init__(self, inbox: Inbox, *, origin: str) -> None:
-        """Take over an open inbox; it is closed with the registry."""
+    def __init__(self, inbox: Inbox, taken: Sequence[Taken], *, origin: str) -> None:
+        """Take over an open inbox.
+
+        Args:
+            inbox: Closed with the registry.
+            taken: What became of what was in `incoming/`.
+            origin: The registry's own name.
+        """
         super().__init__(inbox.vault, origin=origin)
         self._inbox = inbox
+        self._taken = taken
 
     @classmethod
     def open(
@@ -44,23 +51,40 @@ class InboxRegistry(VaultRegistry):
         """Open an inbox and take in what came; `keys` sign the receipts.
 
         Raises:
-            RollbackError: Something was refused that a person must decide on.
             MissingChunksError: The vault has lost what was accepted.
-            UntrustedError: Something that came, or lies in the vault, is not trusted.
+            UntrustedError: Something that lies in the vault is not trusted.
             MlarchiveError: As the file system says.
         """
         if not folder.is_dir():
             raise NotFoundError(f"{folder} is not a folder", hint="check the path after inbox:")
         inbox = Inbox.open(folder)
         try:
-            _require_none_refused(inbox.receive(trust=trust, keys=keys, now=now))
+            taken = inbox.receive(trust=trust, keys=keys, now=now)
             if trust is not None:
                 inbox.believe(trust)
             _require_none_lost(inbox)
         except BaseException:
             inbox.close()
             raise
-        return cls(inbox, origin=origin)
+        return cls(inbox, taken, origin=origin)
+
+    def owed(self) -> Sequence[MlarchiveError]:
+        """What came and was not accepted, and what has not come."""
+        bring = "bring it, and take it in with `mlarchive receive`"
+        owed = [_why_not(one) for one in self._taken if one.outcome not in {"accepted", "known"}]
+        owed += [
+            MissingChunksError(f"{one} has not come", hint=bring)
+            for stream in self._inbox.streams
+            for one in self._inbox.missing(stream)
+        ]
+        owed += [
+            MissingChunksError(
+                f"{kept.path} counts for nothing: no note names it",
+                hint="bring its *.shipment.json, and take it in with `mlarchive receive`",
+            )
+            for kept in self._inbox.unnamed()
+        ]
+        return owed
 
     def _counting(self) -> list[Kept]:
         return self._inbox.living()
@@ -76,10 +100,14 @@ class InboxRegistry(VaultRegistry):
         raise NotFoundError(f"{self.origin} holds no {address}")
 
 
-def _require_none_refused(taken: Iterable[Taken]) -> None:
-    for one in taken:
-        if one.outcome == "refused" and one.error is not None:
-            raise one.error
+def _why_not(taken: Taken) -> MlarchiveError:
+    """Why something that came was not accepted."""
+    if taken.error is not None:
+        return taken.error
+    return MissingChunksError(
+        f"{taken.shipment or taken.file} waits: {taken.why}",
+        hint="put that into incoming/ too",
+    )
 
 
 def _require_none_lost(inbox: Inbox) -> None:

@@ -72,7 +72,7 @@ class OutboxRegistry(Closing):
 
     def delete(self, source: Address, policy: WritePolicy) -> None:  # noqa: ARG002
         """Send a tombstone, if the object was ever sent."""
-        if self._outbox.latest(source) is not None:
+        if self._outbox.was_sent(source):
             self._outbox.bury(source, made_at=self._made_at)
 
     def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:  # noqa: ARG002

@@ -14,7 +14,7 @@ crash leaves a state from which the next run goes on.
 import contextlib
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -34,30 +34,16 @@ from mlarchive.errors import (
     UntrustedError,
 )
 from mlarchive.transfer import receipt as receipts
-from mlarchive.transfer import shipment as shipments
+from mlarchive.transfer.acceptance import Acceptance, Accepted, Rollback, write
 from mlarchive.transfer.media import Medium, Note, Outcome, Taken, read_medium
 from mlarchive.transfer.receipt import Receipt
-from mlarchive.transfer.shipment import Carried, Shipment
+from mlarchive.transfer.shipment import Shipment
 from mlarchive.trust import Trust, beside
 from mlarchive.vault import Kept, Vault
 
 if TYPE_CHECKING:
     from mlarchive.records import Address
     from mlarchive.trust.keys import PrivateKey
-
-
-class Rollback(Struct, frozen=True, kw_only=True):
-    """A rollback that was forced.
-
-    Attributes:
-        at: ms since 1970 UTC.
-        reason: Who forced it said so.
-        to: The shipment that came under a number that had arrived.
-    """
-
-    at: int
-    reason: str
-    to: str
 
 
 class _Run(Struct, frozen=True, kw_only=True):
@@ -69,9 +55,6 @@ class _Run(Struct, frozen=True, kw_only=True):
     now: int
 
 
-Accepted = Mapping[tuple[int, int], Shipment]
-
-
 class Inbox(Closing):
     """An inbox, open; a context manager, for one process at a time."""
 
@@ -79,7 +62,7 @@ class Inbox(Closing):
         """Use `Inbox.open`."""
         self.folder = folder
         self.vault = vault
-        self._known: dict[str, dict[tuple[int, int], Shipment]] = {}
+        self._acceptance = Acceptance(folder / "accepted")
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -126,14 +109,18 @@ class Inbox(Closing):
             self._put_aside(one, media) if one.outcome == "damaged" else one
             for one in medium.unread
         ]
+        done = []
         for note in medium.notes:
             one = self._take(note, run)
-            if media is None and one.outcome in {"accepted", "known"}:
-                self._clear_away(note, run.packages)
+            if one.outcome in {"accepted", "known"}:
+                done.append(note)
             if one.outcome == "damaged" and note.shipment.package:
                 for path in run.packages.pop(note.shipment.package.package_id):
                     self._put_aside(msgspec.structs.replace(one, file=str(path)), media)
             taken.append(one)
+        # What is known may be needed by what comes behind it.
+        for note in done if media is None else ():
+            self._clear_away(note, run.packages)
         taken += self._without_note(medium, media)
         # Of all streams: a crash may have come between what was cleared away and its receipt.
         self._write_receipts(set(self.streams), keys, now)
@@ -149,7 +136,7 @@ class Inbox(Closing):
         for stream in self.streams:
             for shipment in self.accepted(stream).values():
                 if shipment.package is None or trust.policy.notes:
-                    self._accepted_note(shipment).require_signed(trust)
+                    self._acceptance.note(shipment).require_signed(trust)
         judged = Vault.open(self.vault.folder, trust=trust)
         self.vault.close()
         self.vault = judged
@@ -157,48 +144,45 @@ class Inbox(Closing):
 
     def living(self) -> list[Kept]:
         """For each object the package of its last shipment, if that is no tombstone; by address."""
-        last = self._last()
+        last = self._acceptance.last()
         found = []
         for address in sorted(last, key=str):
-            found += self._packages_of(last[address])
+            found += self._packages_of(last[address])[:1]
         return found
-
-    def _last(self) -> "dict[Address, Shipment]":
-        """The last shipment of each object."""
-        last: dict[Address, Shipment] = {}
-        for stream in self.streams:
-            for number in sorted(accepted := self.accepted(stream)):
-                last[accepted[number].address] = accepted[number]
-        return last
 
     @property
     def streams(self) -> list[str]:
         """The streams of which anything was accepted."""
-        return sorted(path.name for path in (self.folder / "accepted").glob("*") if path.is_dir())
+        return self._acceptance.streams
 
     def accepted(self, stream: str) -> Accepted:
         """The shipments of a stream that were accepted, by epoch and number."""
-        if stream not in self._known:
-            folder = self.folder / "accepted" / stream
-            found = [shipments.read_shipment(p) for p in folder.glob(f"*{shipments.SUFFIX}")]
-            self._known[stream] = {one.number: one for one in found}
-        return self._known[stream]
+        return self._acceptance.of(stream)
 
     def rollbacks(self, stream: str) -> list[Rollback]:
         """The rollbacks of a stream that were forced, in order."""
-        paths = sorted((self.folder / "accepted" / stream).glob("rollback-*/reason.json"))
-        return [msgspec.json.decode(path.read_bytes(), type=Rollback) for path in paths]
+        return self._acceptance.rollbacks(stream)
 
     def missing(self, stream: str) -> list[str]:
         """What to bring of a stream, so that all that was sent up to the last number is here."""
-        accepted = self.accepted(stream)
-        if not accepted:
-            return []
-        epoch, last = max(accepted)
-        there = [0, *sorted(n for e, n in accepted if e == epoch and n < last), last]
-        gaps = [(a + 1, b - 1) for a, b in itertools.pairwise(there) if b - a > 1]
-        of = f"of {stream[:8]}, epoch {epoch}"
-        return [f"shipment {a} {of}" if a == b else f"shipments {a} to {b} {of}" for a, b in gaps]
+        return self._acceptance.missing(stream)
+
+    def torn(self) -> "list[Address]":
+        """The objects of which several streams say different things; what was made last counts."""
+        return self._acceptance.torn()
+
+    def unnamed(self) -> list[Kept]:
+        """The packages of the vault that no note names, and none that a rollback made void.
+
+        Their notes were lost, so that nobody knows whether they count.
+        """
+        named = {_what(one) for stream in self.streams for one in self.accepted(stream).values()}
+        named |= {_what(one) for one in self._acceptance.void()}
+        return [
+            kept
+            for kept in self.vault.find()
+            if (kept.address, kept.content_id, kept.state_id) not in named
+        ]
 
     def lost(self) -> list[Shipment]:
         """The last shipments of objects whose packages the vault has not, though none was pruned.
@@ -208,9 +192,10 @@ class Inbox(Closing):
         here = self._whole()
         return [
             one
-            for one in self._last().values()
+            for one in self._acceptance.last().values()
             if one.package
             and one.package.package_id not in here
+            and not any(kept.complete for kept in self._packages_of(one))
             and not self.vault.was_pruned(one.address, one.package.content_id, one.package.state_id)
         ]
 
@@ -252,8 +237,8 @@ class Inbox(Closing):
             return taken("waits", wanted)
         if goes_back:
             why = Rollback(at=run.now, reason=run.rollback, to=shipment.id)
-            self._step_back(shipment, accepted, why)
-        self._accept(note, run.trust)
+            self._acceptance.step_back(shipment, why)
+        self._acceptance.add(note, run.trust)
         return taken("accepted")
 
     def _keep_known(self, note: Note, run: _Run) -> tuple[Outcome, str]:
@@ -264,7 +249,7 @@ class Inbox(Closing):
             note.shipment.address, package.content_id, package.state_id
         ):
             wanted = self._keep(note.shipment, run)
-        self._note_signed(note, run.trust)
+        self._acceptance.sign(note, run.trust)
         return ("waits", f"it was accepted, and is lost; {wanted}") if wanted else ("known", "")
 
     def _judged(self, note: Note, trust: Trust, *, known: bool) -> Note:
@@ -273,7 +258,7 @@ class Inbox(Closing):
         Raises:
             UntrustedError: It is not.
         """
-        kept = self._accepted_note(note.shipment) if known else note
+        kept = self._acceptance.note(note.shipment) if known else note
         if not note.is_signed(trust) and kept.is_signed(trust):
             note = kept
         if note.shipment.package is None or trust.policy.notes:
@@ -297,40 +282,18 @@ class Inbox(Closing):
             )
         return goes_back
 
-    def _accept(self, note: Note, trust: Trust | None) -> None:
-        self._note_signed(note, trust)
-        path = self._accepted_path(note.shipment)
-        _write(path, shipments.encode_shipment(note.shipment))
-        if (known := self._known.get(note.shipment.stream)) is not None:
-            known[note.shipment.number] = note.shipment
-
-    def _note_signed(self, note: Note, trust: Trust | None) -> None:
-        """Keep a note's signatures, if there are none yet, or those that are trusted."""
-        path = self._accepted_path(note.shipment)
-        before = beside.read_envelope(path)
-        better = not before or (trust is not None and note.is_signed(trust))
-        if (
-            note.envelope
-            and note.envelope != before
-            and better
-            and beside.is_envelope(note.envelope)
-        ):
-            beside.write_envelope(path, note.envelope)
-
-    def _accepted_note(self, shipment: Shipment) -> Note:
-        path = self._accepted_path(shipment)
-        return Note(path=path, shipment=shipment, envelope=beside.read_envelope(path))
-
-    def _accepted_path(self, shipment: Shipment) -> Path:
-        return self.folder / "accepted" / shipment.stream / _name(shipment)
-
     def _packages_of(self, shipment: Shipment) -> list[Kept]:
-        """The package of a shipment, as far as the vault has it."""
+        """The packages of the vault that are what a shipment brought, its very own first.
+
+        The vault may have packed it anew since, when what it leaned on was pruned.
+        """
         package = shipment.package
         if package is None:
             return []
-        kept = self.vault.find(content_id=package.content_id, state_id=package.state_id)
-        return [one for one in kept if one.package_id == package.package_id][:1]
+        found = self.vault.find(
+            address=shipment.address, content_id=package.content_id, state_id=package.state_id
+        )
+        return sorted(found, key=lambda kept: (kept.package_id != package.package_id, kept.thin))
 
     def _keep(self, shipment: Shipment, run: _Run) -> str:
         """Have a shipment's package in the vault; what is to be brought for that, if anything."""
@@ -338,26 +301,64 @@ class Inbox(Closing):
         if package is None:
             return ""
         files = run.packages.get(package.package_id, [])
-        for one in self._packages_of(shipment):
-            # What came again is compared with what is there, which may have rotted since.
-            good = not files or (self.vault.trusts(one, run.trust) and self.vault.is_sound(one))
-            if one.complete and good:
-                if run.trust is not None:
-                    self.vault.judge(one, run.trust)
-                require_named(shipment, one.address, one.content_id, one.state_id)
-                return ""
+        if self._has(shipment, run, again=bool(files)):
+            return ""
         if not files:
             return f"bring its package, {package.package_id}"
         try:
-            self._take_any(files, shipment, package, run.trust)
+            try:
+                self._take_any(files, shipment, run.trust)
+            except MissingChunksError:
+                if not self._bring_back(package.leans_on, run):
+                    raise
+                self._take_any(files, shipment, run.trust)
         except MissingChunksError:
             lacking = self._lacking(package.leans_on)
             return f"it leans on packages that are not here; bring {', '.join(lacking)}"
         return ""
 
-    def _take_any(
-        self, files: Sequence[Path], shipment: Shipment, package: Carried, trust: Trust | None
-    ) -> None:
+    def _has(self, shipment: Shipment, run: _Run, *, again: bool) -> bool:
+        """Whether the vault has what a shipment brings; if it came again, to the last byte.
+
+        What came may be what mends it, so that its rot is not taken for damage of the medium.
+
+        Raises:
+            UntrustedError: It is not trusted, and did not come again.
+            ShipmentError: Its package is of another object.
+        """
+        package = shipment.package
+        for kept in self.vault.find(package_id=package.package_id) if package else ():
+            require_named(shipment, kept.address, kept.content_id, kept.state_id)
+        there = [one for one in self._packages_of(shipment) if one.complete]
+        trusted = [one for one in there if self.vault.trusts(one, run.trust)]
+        if again:
+            return any(map(self.vault.is_sound, trusted))
+        if not trusted and run.trust is not None:
+            for one in there:
+                with contextlib.suppress(DamageError):
+                    self.vault.judge(one, run.trust)
+        return bool(trusted)
+
+    def _bring_back(self, package_ids: Sequence[str], run: _Run) -> bool:
+        """Take again those of some packages that were pruned, as far as they came; whether any."""
+        named = {
+            one.package.package_id: one
+            for stream in self.streams
+            for one in self.accepted(stream).values()
+            if one.package
+        }
+        here = self._whole()
+        taken = False
+        for package_id in package_ids:
+            files, shipment = run.packages.get(package_id, []), named.get(package_id)
+            if package_id in here or shipment is None or not files:
+                continue
+            with contextlib.suppress(DamageError, UntrustedError, MissingChunksError):
+                self._take_any(files, shipment, run.trust)
+                taken = True
+        return taken
+
+    def _take_any(self, files: Sequence[Path], shipment: Shipment, trust: Trust | None) -> None:
         """Have one of several copies of a package in the vault, the first that is whole.
 
         Raises:
@@ -365,12 +366,10 @@ class Inbox(Closing):
         """
         for file in files[:-1]:
             with contextlib.suppress(DamageError, UntrustedError):
-                return self._take_package(file, shipment, package, trust)
-        return self._take_package(files[-1], shipment, package, trust)
+                return self._take_package(file, shipment, trust)
+        return self._take_package(files[-1], shipment, trust)
 
-    def _take_package(
-        self, file: Path, shipment: Shipment, package: Carried, trust: Trust | None
-    ) -> None:
+    def _take_package(self, file: Path, shipment: Shipment, trust: Trust | None) -> None:
         """Have a file in the vault that says that it is the package of a shipment.
 
         Raises:
@@ -378,7 +377,6 @@ class Inbox(Closing):
             ShipmentError: It is of another object.
             MlarchiveError: As `Vault.take`.
         """
-        del package  # What the file says of itself is what counts.
         self.vault.take(
             file,
             trust=trust,
@@ -393,26 +391,6 @@ class Inbox(Closing):
         """Those of some packages that are not in the vault whole, as a person may look for them."""
         there = self._whole()
         return [f"package {one}" for one in package_ids if one not in there] or ["what it leans on"]
-
-    def _step_back(self, shipment: Shipment, accepted: Accepted, rollback: Rollback) -> None:
-        """Put aside the notes that a rollback makes void, with its reason."""
-        folder = self.folder / "accepted" / shipment.stream
-        for number in itertools.count(1):
-            aside = folder / f"rollback-{number:06}"
-            if not aside.exists():
-                break
-        with fsops.atomic_folder(aside) as made:
-            (made / "reason.json").write_bytes(msgspec.json.encode(rollback))
-            void = [one for n, one in accepted.items() if n >= shipment.number]
-            for one in void:
-                note = self._accepted_note(one)
-                (made / note.path.name).write_bytes(shipments.encode_shipment(one))
-                if note.envelope:
-                    beside.envelope_path(made / note.path.name).write_bytes(note.envelope)
-        for one in void:
-            fsops.remove(folder / _name(one))
-            beside.write_envelope(folder / _name(one), b"")
-        del self._known[shipment.stream]
 
     def _without_note(self, medium: Medium, media: Path | None) -> list[Taken]:
         """What becomes of packages that no note names: known ones are cleared away."""
@@ -446,7 +424,7 @@ class Inbox(Closing):
                     break
             with fsops.explaining(path, "move"):
                 fsops.publish(path, place)
-            _write(place.with_name(f"{place.name}.reason.txt"), f"{one.why}\n".encode())
+            write(place.with_name(f"{place.name}.reason.txt"), f"{one.why}\n".encode())
         return one
 
     def _write_receipts(self, streams: set[str], keys: "Sequence[PrivateKey]", now: int) -> None:
@@ -460,8 +438,8 @@ class Inbox(Closing):
                 if not _says_the_same(place, receipt):
                     page = receipts.printed(receipt, arrived)
                     beside.write_envelope(place, b"")
-                    _write(place, receipts.encode_receipt(receipt))
-                    _write(place.with_suffix(".txt"), page.encode())
+                    write(place, receipts.encode_receipt(receipt))
+                    write(place.with_suffix(".txt"), page.encode())
                 beside.sign_file(place, receipts.FORMAT, keys)
 
 
@@ -517,10 +495,7 @@ def _says_the_same(place: Path, receipt: Receipt) -> bool:
     return False
 
 
-def _name(shipment: Shipment) -> str:
-    return f"{shipment.epoch:016}-{shipment.sequence:016}{shipments.SUFFIX}"
-
-
-def _write(path: Path, raw: bytes) -> None:
-    with fsops.atomic_file(path) as file:
-        file.write(raw)
+def _what(shipment: Shipment) -> "tuple[Address, str, str] | None":
+    """What a shipment brought; None if it says that an object is gone."""
+    package = shipment.package
+    return (shipment.address, package.content_id, package.state_id) if package else None

@@ -33,8 +33,8 @@ from mlarchive.records import Address
 from mlarchive.snapshot import Snapshot
 from mlarchive.transfer import receipt as receipts
 from mlarchive.transfer import shipment as shipments
-from mlarchive.transfer.receipt import Receipt
-from mlarchive.transfer.shipment import Carried, Number, Shipment, StreamId
+from mlarchive.transfer.receipt import Arrived, Receipt
+from mlarchive.transfer.shipment import NUMBER_MOST, Carried, Number, Shipment, StreamId
 from mlarchive.trust import Trust, beside
 from mlarchive.trust.carrying import goes_as_it_is
 from mlarchive.vault import Kept, Vault
@@ -91,6 +91,7 @@ class Outbox(Closing):
         folder: Path,
         *,
         full_every: int | None = None,
+        new_epoch: bool = False,
         trust: Trust | None = None,
         keys: Sequence["PrivateKey"] = (),
     ) -> Self:
@@ -99,18 +100,21 @@ class Outbox(Closing):
         Args:
             folder: Its own; nothing else may write there.
             full_every: For a new outbox without a way back; None for what it is, or for one with.
+            new_epoch: Whether to number anew from 1, and lean on nothing that was sent before.
             trust: Whose receipts count; everybody's if None, or if the policy does not ask.
             keys: Sign notes: those that are made, and those that are still to be carried.
 
         Raises:
             UntrustedError: A receipt of this epoch is not signed as the policy wants.
             ConflictError: It is an outbox of the other kind.
-            ShipmentError: A receipt is damaged, or of another stream.
+            ShipmentError: A receipt is damaged, or of another stream; or no epoch is left.
             MlarchiveError: As the file system says.
         """
         stream = _stream(folder, full_every)
         outbox = cls(folder, stream, Vault.open(folder / "vault"), trust=trust, keys=keys)
         try:
+            if new_epoch:
+                outbox._begin_epoch()
             outbox._settle()
         except BaseException:
             outbox.close()
@@ -131,7 +135,7 @@ class Outbox(Closing):
         Args:
             folder: One that is not there yet is an empty one.
             full_every: As `open`.
-            new_epoch: Whether it is asked as if `begin_epoch` had been called.
+            new_epoch: As `open`.
             trust: As `open`.
 
         Raises:
@@ -140,8 +144,10 @@ class Outbox(Closing):
         stream = Stream(epoch=1, full_every=full_every or 0, stream="0" * 32)
         if (folder / _STREAM).exists():
             stream = _read_stream(folder, full_every)
-        stream = replace(stream, epoch=stream.epoch + new_epoch)
-        return cls(folder, stream, Vault.open(folder / "vault"), trust=trust)
+        outbox = cls(folder, stream, Vault.open(folder / "vault"), trust=trust)
+        if new_epoch:
+            outbox.stream = outbox._next_epoch()
+        return outbox
 
     def close(self) -> None:
         """Close the vault."""
@@ -160,6 +166,10 @@ class Outbox(Closing):
     def latest(self, address: Address) -> Shipment | None:
         """The last shipment of an object in this epoch."""
         return next(self._of(address), None)
+
+    def was_sent(self, address: Address) -> bool:
+        """Whether an object was ever sent, in whatever epoch."""
+        return address in self._last
 
     def held(self, address: Address) -> Carried | None:
         """The last package of an object that arrived, unless a tombstone was sent since."""
@@ -212,7 +222,7 @@ class Outbox(Closing):
 
     def bury(self, address: Address, *, made_at: int) -> tuple[Shipment, bool]:
         """Send a tombstone, unless that was the last that was sent of an object."""
-        last = self.latest(address)
+        last = self._last.get(address)
         if last is None:
             raise NotFoundError(f"{address} was never sent, so nobody waits to hear of its end")
         if last.package is None:
@@ -220,16 +230,38 @@ class Outbox(Closing):
         return self._ship(address, None, made_at), True
 
     def living(self) -> list[Address]:
-        """The objects whose last shipment is a package; sorted."""
-        last = {one.address: one for one in self._sent if self._is_now(one)}
-        return sorted((a for a, one in last.items() if one.package), key=str)
+        """The objects whose last shipment, in whatever epoch, is a package; sorted."""
+        return sorted((a for a, one in self._last.items() if one.package), key=str)
 
-    def begin_epoch(self) -> None:
-        """Number anew from 1, and lean on nothing that was sent before."""
-        self.stream = replace(self.stream, epoch=self.stream.epoch + 1)
+    def _begin_epoch(self) -> None:
+        self.stream = self._next_epoch()
         _write(self.folder / _STREAM, canonical.encode(self.stream))
-        for path in (self.folder / "carry").iterdir():
-            fsops.remove(path)
+
+    def _next_epoch(self) -> Stream:
+        """This stream in an epoch of which nobody has heard yet.
+
+        Raises:
+            ShipmentError: There is none left.
+        """
+        # Receipts may know of epochs of which an outbox from a backup does not.
+        told = [receipt.epoch for _, receipt in self._receipts() if self._is_ours(receipt)]
+        last = max(self.stream.epoch, *told, *(one.epoch for one in self._sent), 0)
+        if last >= NUMBER_MOST:
+            raise ShipmentError(
+                f"{self.folder} is in the last epoch that there is",
+                hint="begin with a new folder",
+            )
+        return replace(self.stream, epoch=last + 1)
+
+    def _untold(self) -> list[Shipment]:
+        """The tombstones of ended epochs of which nobody knows whether they arrived."""
+        return [
+            one
+            for one in self._last.values()
+            if one.package is None
+            and not self._is_now(one)
+            and (self.stream.is_diode or not self._has_arrived(one))
+        ]
 
     def take_receipt(self, path: Path) -> Receipt:
         """Take in a receipt, and lay down what need not be carried any more.
@@ -258,7 +290,7 @@ class Outbox(Closing):
         """
         receipt = receipts.read_receipt(path)
         self._check(receipt, path)
-        self._arrived |= _acknowledged(receipt)
+        self._arrived |= self._acknowledged(receipt)
         return receipt
 
     def _ship(self, address: Address, package: Carried | None, made_at: int) -> Shipment:
@@ -289,22 +321,22 @@ class Outbox(Closing):
         return shipment
 
     def _settle(self) -> None:
-        """Make `carry/` hold what is to be carried, and nothing else of ours that has arrived."""
+        """Make `carry/` hold what is to be carried, and nothing else of ours."""
         carry = self.folder / "carry"
         fsops.make_folder(carry)
         fsops.remove_stale_temporaries(carry, deep=False)
-        if self.stream.is_diode:
-            # Who fetches from there removes it; what was there once is not put there again.
-            laid = {path.name for path in (self.folder / "laid").iterdir()}
-            for one in self._sent:
-                if self._is_now(one) and one.name not in laid:
-                    self._lay_out(one)
-            return
-        for one in self.pending:
-            self._lay_out(one)
+        for one in self._untold():
+            self._ship(one.address, None, one.made_at)
+        # Without a way back, who fetches from there removes it; what was there once is not put
+        # there again.
+        laid = {path.name for path in (self.folder / "laid").iterdir()}
+        for one in self.pending if not self.stream.is_diode else self._sent:
+            if self._is_now(one) and one.name not in laid:
+                self._lay_out(one)
         there = {path.name for path in carry.iterdir()}
         for one in self._sent:
-            if self._has_arrived(one):
+            told = not self.stream.is_diode and self._has_arrived(one)
+            if told or not self._is_now(one):
                 for end in (".mlpkg", shipments.SUFFIX, f"{shipments.SUFFIX}{beside.SUFFIX}"):
                     if f"{one.name}{end}" in there:
                         fsops.remove(carry / f"{one.name}{end}")
@@ -397,6 +429,8 @@ class Outbox(Closing):
     def _check(self, receipt: Receipt, path: Path) -> None:
         """Refuse a receipt that is not for what was sent, or not signed as the policy wants.
 
+        One of an epoch that has ended may tell of more than an outbox from a backup knows.
+
         Raises:
             ShipmentError: It is of another stream, or names other shipments.
             UntrustedError: It is not trusted.
@@ -410,9 +444,10 @@ class Outbox(Closing):
                 f" {self.stream.stream}",
                 hint="see from where it was carried",
             )
-        ours = {one.number: one.id for one in self._sent}
-        for arrived in (*((receipt.through,) if receipt.through else ()), *receipt.beyond):
-            if ours.get((receipt.epoch, arrived.sequence)) != arrived.id:
+        if receipt.epoch < self.stream.epoch:
+            return
+        for arrived in _stated(receipt):
+            if self._ids.get((receipt.epoch, arrived.sequence)) != arrived.id:
                 raise ShipmentError(
                     f"{path} is a receipt for a shipment {arrived.sequence} of epoch"
                     f" {receipt.epoch} that was never sent from here",
@@ -427,25 +462,52 @@ class Outbox(Closing):
         return sorted(found, key=lambda one: one.number)
 
     @cached_property
+    def _last(self) -> dict[Address, Shipment]:
+        """The last shipment of each object, in whatever epoch."""
+        return {one.address: one for one in self._sent}
+
+    @cached_property
+    def _ids(self) -> dict[tuple[int, int], str]:
+        """The ids of all that was sent, by number."""
+        return {one.number: one.id for one in self._sent}
+
+    @cached_property
     def _arrived(self) -> set[tuple[int, int]]:
         """The numbers of the shipments that receipts were seen for."""
         found: set[tuple[int, int]] = set()
-        for path in sorted((self.folder / "receipts").glob(f"*{receipts.SUFFIX}")):
-            receipt = receipts.read_receipt(path)
+        for path, receipt in self._receipts():
             self._check(receipt, path)
-            found |= _acknowledged(receipt)
+            found |= self._acknowledged(receipt)
+        return found
+
+    def _receipts(self) -> list[tuple[Path, Receipt]]:
+        paths = sorted((self.folder / "receipts").glob(f"*{receipts.SUFFIX}"))
+        return [(path, receipts.read_receipt(path)) for path in paths]
+
+    def _is_ours(self, receipt: Receipt) -> bool:
+        return receipt.stream == self.stream.stream
+
+    def _acknowledged(self, receipt: Receipt) -> set[tuple[int, int]]:
+        """The numbers of the shipments that a receipt says arrived, as they were sent."""
+        found = {
+            (receipt.epoch, arrived.sequence)
+            for arrived in _stated(receipt)
+            if self._ids.get((receipt.epoch, arrived.sequence)) == arrived.id
+        }
+        through = (receipt.epoch, receipt.through.sequence) if receipt.through else None
+        if through in found:
+            # Each note names the one before, so that it stands for all up to it.
+            found |= {number for number in self._ids if (receipt.epoch, 0) < number <= through}
         return found
 
     def _forget_what_is_known(self) -> None:
-        for name in ("_sent", "_arrived"):
+        for name in ("_sent", "_last", "_ids", "_arrived"):
             self.__dict__.pop(name, None)
 
 
-def _acknowledged(receipt: Receipt) -> set[tuple[int, int]]:
-    """The numbers of the shipments that a receipt says arrived."""
-    last = receipt.through.sequence if receipt.through else 0
-    numbers = [*range(1, last + 1), *(arrived.sequence for arrived in receipt.beyond)]
-    return {(receipt.epoch, number) for number in numbers}
+def _stated(receipt: Receipt) -> tuple[Arrived, ...]:
+    """The shipments that a receipt names."""
+    return (*((receipt.through,) if receipt.through else ()), *receipt.beyond)
 
 
 def _says_more(snapshot: Snapshot, package: Carried) -> bool:

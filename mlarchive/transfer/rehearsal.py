@@ -9,14 +9,44 @@ from typing import TYPE_CHECKING, Self
 
 from mlarchive.errors import MissingChunksError
 from mlarchive.package import Lenders
-from mlarchive.transfer.inbox import Accepted, Inbox, Rollback, require_named
+from mlarchive.transfer.acceptance import Acceptance, Accepted, Rollback
+from mlarchive.transfer.inbox import Inbox, require_named
 from mlarchive.transfer.media import Medium, Note, Taken
-from mlarchive.transfer.shipment import Carried, Shipment
+from mlarchive.transfer.shipment import Shipment
 from mlarchive.trust import Trust, opener
 from mlarchive.vault import Vault
 
 if TYPE_CHECKING:
     from mlarchive.trust.keys import PrivateKey
+
+
+class _Rehearsed(Acceptance):
+    """What was accepted, and what would be, which is remembered and not written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._would: dict[str, dict[tuple[int, int], Shipment]] = {}
+
+    @property
+    def streams(self) -> list[str]:
+        would = {stream for stream, accepted in self._would.items() if accepted}
+        return sorted({*super().streams, *would})
+
+    def of(self, stream: str) -> Accepted:
+        return self._would.setdefault(stream, dict(super().of(stream)))
+
+    def add(self, note: Note, trust: Trust | None) -> None:
+        del trust
+        self._would.setdefault(note.shipment.stream, {})[note.shipment.number] = note.shipment
+
+    def sign(self, note: Note, trust: Trust | None) -> None:
+        """Keep nothing."""
+
+    def step_back(self, shipment: Shipment, rollback: Rollback) -> None:
+        del rollback
+        accepted = self.of(shipment.stream)
+        kept = {number: one for number, one in accepted.items() if number < shipment.number}
+        self._would[shipment.stream] = kept
 
 
 class Rehearsal(Inbox):
@@ -25,7 +55,7 @@ class Rehearsal(Inbox):
     def __init__(self, folder: Path, vault: Vault) -> None:
         """Use `Rehearsal.open`."""
         super().__init__(folder, vault)
-        self._accepted: dict[str, dict[tuple[int, int], Shipment]] = {}
+        self._acceptance = _Rehearsed(folder / "accepted")
         self._packages: dict[str, Path] = {}
 
     @classmethod
@@ -33,23 +63,14 @@ class Rehearsal(Inbox):
         """Look at an inbox; one that is not there yet is empty."""
         return cls(folder, Vault.open(folder / "vault"))
 
-    @property
-    def streams(self) -> list[str]:
-        """The streams of which anything was, or would be, accepted."""
-        would = {stream for stream, accepted in self._accepted.items() if accepted}
-        return sorted({*super().streams, *would})
-
-    def accepted(self, stream: str) -> Accepted:
-        """The shipments of a stream that were, or would be, accepted."""
-        return self._accepted.setdefault(stream, dict(super().accepted(stream)))
-
     def _whole(self) -> Collection[str]:
         return {*super()._whole(), *self._packages}
 
-    def _take_package(
-        self, file: Path, shipment: Shipment, package: Carried, trust: Trust | None
-    ) -> None:
+    def _take_package(self, file: Path, shipment: Shipment, trust: Trust | None) -> None:
         """Read a package to its last byte, with those that it leans on, wherever they are."""
+        package = shipment.package
+        if package is None:  # a tombstone has no file
+            return
         held = {kept.package_id: kept.path for kept in self.vault.find()} | self._packages
         likeliest = [held[one] for one in package.leans_on if one in held]
         paths = dict.fromkeys((*likeliest, *held.values()))
@@ -59,18 +80,6 @@ class Rehearsal(Inbox):
             opened.verify(full=True)
             require_named(shipment, opened.meaning.address, opened.content_id, opened.state_id)
         self._packages[package.package_id] = file
-
-    def _accept(self, note: Note, trust: Trust | None) -> None:
-        del trust
-        self._accepted[note.shipment.stream][note.shipment.number] = note.shipment
-
-    def _note_signed(self, note: Note, trust: Trust | None) -> None:
-        """Keep nothing."""
-
-    def _step_back(self, shipment: Shipment, accepted: Accepted, rollback: Rollback) -> None:
-        del rollback
-        kept = {number: one for number, one in accepted.items() if number < shipment.number}
-        self._accepted[shipment.stream] = kept
 
     def _clear_away(self, note: Note, packages: dict[str, list[Path]]) -> None:
         """Leave what would be in the vault where it is."""

@@ -24,7 +24,8 @@ SIZE_MAX = 1 << 20
 """Bytes of a note that is read."""
 
 StreamId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-Number = Annotated[int, Meta(ge=1, le=1 << 53)]
+NUMBER_MOST = 1 << 53
+Number = Annotated[int, Meta(ge=1, le=NUMBER_MOST)]
 Time = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 

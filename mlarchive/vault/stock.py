@@ -90,7 +90,12 @@ class Stock(Closing):
         self.refresh()
 
     def find(
-        self, *, address: Address | None = None, content_id: str = "", state_id: str = ""
+        self,
+        *,
+        address: Address | None = None,
+        content_id: str = "",
+        state_id: str = "",
+        package_id: str = "",
     ) -> list[Kept]:
         """The packages that match all that is given, the latest first."""
         equal = {"damage": ""}
@@ -101,10 +106,8 @@ class Stock(Closing):
                 "name": address.name,
                 "version": address.version,
             }
-        if content_id:
-            equal["content_id"] = content_id
-        if state_id:
-            equal["state_id"] = state_id
+        ids = {"content_id": content_id, "state_id": state_id, "package_id": package_id}
+        equal |= {name: wanted for name, wanted in ids.items() if wanted}
         return [self._kept(row) for row in self._catalog.rows(**equal)]
 
     def counting(self) -> Iterator[Kept]:

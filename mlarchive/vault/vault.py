@@ -13,6 +13,8 @@ from msgspec import structs
 from mlarchive import fsops
 from mlarchive.errors import (
     ConflictError,
+    DamageError,
+    NotFoundError,
     SourceChangedError,
     UntrustedError,
 )
@@ -197,11 +199,14 @@ class Vault(Stock):
                 lenders.open(path).close()
 
     def trusts(self, kept: Kept, trust: Trust | None) -> bool:
-        """Whether a package of this vault, and what it leans on, is trusted; all is by nobody."""
+        """Whether a package of this vault, and what it leans on, is trusted; all is by nobody.
+
+        What cannot be opened is not.
+        """
         if trust is not None:
             try:
                 self.judge(kept, trust)
-            except UntrustedError:
+            except (UntrustedError, DamageError, NotFoundError):
                 return False
         return True
 
