@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 
 from mlarchive.errors import (
     AccessError,
+    ConfigError,
     ConflictError,
     MlarchiveError,
     NotFoundError,
@@ -33,6 +34,9 @@ from mlarchive.errors import (
 )
 
 TEMPORARY_MARK = ".mlarchive-tmp-"
+
+SMALL = 1 << 20
+"""Bytes: no policy, key or list that a person writes is longer."""
 
 _BEGIN_EACH = 8 << 20
 """Bytes: so much is handed to the disk at a time."""
@@ -97,6 +101,20 @@ def _explaining_the_disk(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno in _DISK:
             raise explain(error, path, "write") from error
         raise
+
+
+def read_small(path: Path, most: int = SMALL) -> bytes:
+    """The bytes of a file that is read whole, and so is not any length.
+
+    Raises:
+        ConfigError: It is longer than `most` bytes.
+        MlarchiveError: It cannot be read.
+    """
+    with explaining(path, "read"), path.open("rb") as file:
+        raw = file.read(most + 1)
+    if len(raw) > most:
+        raise ConfigError(f"{path} is longer than {most} bytes", hint="name the right file")
+    return raw
 
 
 def make_folder(path: Path, *, durable: bool = True) -> None:

@@ -67,6 +67,7 @@ def join_files(place: Path, path: Path, progress: Progress | None = None) -> int
     """
     total = 0
     volumes = find_set(place)
+    fsops.remove_stale_temporaries(path.parent, deep=False)
     with fsops.atomic_file(path, replace=False) as file:
         for volume in volumes:
             for part in check_volume(volume):

@@ -21,11 +21,13 @@ from msgspec import Struct
 from mlarchive import fsops
 from mlarchive.errors import UnsupportedError, UsageError
 from mlarchive.records import Environment, File, Folder, Loss
+from mlarchive.registries.redaction import redacted_text
 from mlarchive.snapshot import Snapshot, Stream
 
 FOLDER = "wheels"
 
 _LONGEST = 1 << 20
+_STEP = 1 << 20
 _PATIENCE = 3600
 _REQUIREMENTS = "requirements.txt"
 _PLAIN = re.compile(
@@ -90,18 +92,21 @@ def with_wheels(snapshot: Snapshot, machines: Sequence[Machine], home: Path) -> 
         )
     with fsops.scratch_folder(home) as scratch:
         streams, losses = list[Stream](), list[Loss]()
-        for number, (owner, path) in enumerate(_files(snapshot)):
+        files = list(_files(snapshot))
+        for number, (owner, path) in enumerate(files):
             folder = scratch / str(number)
             folder.mkdir()
             wanted, refused = _wanted(snapshot, owner, path)
-            losses += [_loss(owner, path, line, "it is no plain requirement") for line in refused]
+            losses += refused
             for one in machines or (Machine(),):
                 losses += [
                     _loss(owner, path, line, f"no wheel of it for {one}: {why}")
                     for line, why in _downloaded(wanted, one, folder).items()
                 ]
-            streams += _streams(snapshot, owner, path, folder)
-        if not streams and not losses:
+            fresh, others = _streams(snapshot, owner, path, folder)
+            streams += fresh
+            losses += others
+        if not files:
             losses.append(
                 _loss(snapshot.subject, "environment", "", "no requirements file says it")
             )
@@ -126,17 +131,30 @@ def _files(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
                     yield record.key, _REQUIREMENTS
 
 
-def _wanted(snapshot: Snapshot, owner: str, path: str) -> tuple[list[str], list[str]]:
-    """The lines that are plain requirements, and those that are something else."""
-    raw = b""
-    for stream in snapshot.streams_of(owner):
-        if isinstance(stream.entry, File) and stream.entry.path == path:
-            with stream.open() as file:
-                raw = file.read(_LONGEST)
+def _wanted(snapshot: Snapshot, owner: str, path: str) -> tuple[list[str], list[Loss]]:
+    """The lines that are plain requirements, and losses for those that are something else."""
+    stream = _beside(snapshot, owner).get(path)
+    if stream is None:
+        return [], [_loss(owner, path, "", "there is no such file, so no wheels are packed for it")]
+    with stream.open() as file:
+        raw = file.read(_LONGEST + 1)
+    if len(raw) > _LONGEST:
+        why = f"it is longer than {_LONGEST} bytes, so no wheels are packed for it"
+        return [], [_loss(owner, path, "", why)]
     lines = [line.partition("#")[0].strip() for line in raw.decode("utf-8", "replace").splitlines()]
     found = [line for line in dict.fromkeys(lines) if line]
     plain = [line for line in found if _PLAIN.fullmatch(line)]
-    return plain, [line for line in found if line not in plain]
+    why = "it is no plain requirement"
+    return plain, [_loss(owner, path, line, why) for line in found if line not in plain]
+
+
+def _beside(snapshot: Snapshot, owner: str) -> Mapping[str, Stream]:
+    """The files of a record, by path."""
+    return {
+        stream.entry.path: stream
+        for stream in snapshot.streams_of(owner)
+        if isinstance(stream.entry, File)
+    }
 
 
 def _downloaded(wanted: Sequence[str], one: Machine, folder: Path) -> Mapping[str, str]:
@@ -180,17 +198,33 @@ def _tags(platform: str) -> tuple[str, ...]:
     return (*many, f"manylinux2014_{machine_name}", platform)
 
 
-def _streams(snapshot: Snapshot, owner: str, path: str, folder: Path) -> Iterator[Stream]:
-    taken = {
-        stream.entry.path for stream in snapshot.streams_of(owner) if isinstance(stream.entry, File)
-    }
+def _streams(
+    snapshot: Snapshot, owner: str, path: str, folder: Path
+) -> tuple[list[Stream], list[Loss]]:
+    """The wheels that the object has not yet, and losses for those that it has with other bytes."""
+    there = _beside(snapshot, owner)
     beside = path.rpartition("/")[0]
     prefix = f"{beside}/{FOLDER}" if beside else FOLDER
+    fresh, losses = list[Stream](), list[Loss]()
     for wheel in sorted(folder.glob("*.whl")):
         place = f"{prefix}/{wheel.name}"
-        if place not in taken:
+        if place not in there:
             entry = File(path=place, size=wheel.stat().st_size, sha256="", role="environment")
-            yield Stream(owner=owner, entry=entry, open=partial(_opened, wheel))
+            fresh.append(Stream(owner=owner, entry=entry, open=partial(_opened, wheel)))
+        elif not _are_equal(there[place], wheel):
+            why = "the object has it with other bytes than the index, and these were packed"
+            losses.append(Loss(record=owner, field=place, why=why))
+    return fresh, losses
+
+
+def _are_equal(stream: Stream, wheel: Path) -> bool:
+    with stream.open() as one, wheel.open("rb") as other:
+        while True:
+            part = one.read(_STEP)
+            if part != other.read(len(part) or 1):
+                return False
+            if not part:
+                return True
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -198,4 +232,6 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _loss(owner: str, path: str, line: str, why: str) -> Loss:
-    return Loss(record=owner, field=f"{path}: {line}" if line else path, why=why)
+    # Lines of a stranger, and what pip says of its index, may hold passwords.
+    field = f"{path}: {redacted_text(line)}" if line else path
+    return Loss(record=owner, field=field, why=redacted_text(why))

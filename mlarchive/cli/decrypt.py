@@ -6,7 +6,7 @@ from pathlib import Path
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import new_place, place
 from mlarchive.cli.console import Console
-from mlarchive.cli.secrets import add_passphrase, identities
+from mlarchive.cli.secrets import add_passphrase, identities, key_place
 from mlarchive.cli.streams import opened_input
 
 SUMMARY = "decrypt a file that was encrypted with age"
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--identity",
         action="append",
         default=[],
-        type=place,
+        type=key_place,
         metavar="FILE",
         help="a file with private keys of age; may be repeated; else a passphrase is asked for",
     )

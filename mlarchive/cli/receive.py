@@ -133,6 +133,8 @@ def _tell_missing(inbox: "Inbox", console: Console) -> bool:
         if len(missing) > _MOST:
             console.say(f"bring     … and {len(missing) - _MOST} more (--json lists all)")
         bring = bring or bool(missing)
+    for address in inbox.torn():
+        console.note(f"{address} comes in several streams; what was made last counts")
     for lost in inbox.lost():
         console.document({"stream": lost.stream, "missing": [str(lost)]})
         console.say(f"bring     {lost} again: the vault has lost {lost.address}")

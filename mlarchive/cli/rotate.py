@@ -64,8 +64,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if fresh:
         text = encode_rotation(_change(arguments), keys)
     else:
-        with fsops.explaining(path, "read"):
-            text = path.read_bytes()
+        text = fsops.read_small(path)
         text = countersigned(read_rotation(text, str(path)), keys)
     with fsops.atomic_file(path, replace=not fresh) as file:
         file.write(text + b"\n")
@@ -87,16 +86,14 @@ def _change(arguments: argparse.Namespace) -> "Change":
 
 
 def _added(name: str, not_after: str | None) -> "Added":
-    from mlarchive.fsops import explaining
+    from mlarchive.fsops import read_small
     from mlarchive.trust.keys import public_key, public_pem
-    from mlarchive.trust.policy import moment
     from mlarchive.trust.rotation import Added
 
-    with explaining(name, "read"):
-        text = Path(name).read_text(encoding="utf-8", errors="replace")
+    text = read_small(Path(name)).decode("utf-8", "replace")
     return Added(
         name=Path(name).stem,
-        not_after=moment(not_after) if not_after else 0,
+        not_after=_end(not_after) if not_after else 0,
         not_before=0,
         public=public_pem(public_key(text, name)),
     )
@@ -105,11 +102,20 @@ def _added(name: str, not_after: str | None) -> "Added":
 def _key_id(name: str) -> str:
     import re
 
-    from mlarchive.fsops import explaining
+    from mlarchive.fsops import read_small
     from mlarchive.trust.keys import key_id, public_key
 
     if re.fullmatch("[0-9a-f]{64}", name):
         return name
-    with explaining(name, "read"):
-        text = Path(name).read_text(encoding="utf-8", errors="replace")
+    text = read_small(Path(name)).decode("utf-8", "replace")
     return key_id(public_key(text, name))
+
+
+def _end(text: str) -> int:
+    """When a key ceases to count; 0 would be never."""
+    from mlarchive.trust.policy import moment
+
+    when = moment(text)
+    if when <= 0:
+        raise UsageError(f"{text} is before 1970-01-02, and nothing was signed then")
+    return when

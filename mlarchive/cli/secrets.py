@@ -27,7 +27,7 @@ def add_passphrase(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") 
     """Where a passphrase comes from."""
     parser.add_argument(
         "--passphrase-file",
-        type=place,
+        type=key_place,
         metavar="FILE",
         help="read the passphrase from this file's first line; else it is asked for",
     )
@@ -67,21 +67,50 @@ def recipients(arguments: argparse.Namespace) -> "list[Recipient]":
                 hint="encrypt it twice, into two files",
             )
         return [Passphrase(new_passphrase(arguments))]
-    return [recipient(word) for name in words for word in _recipient_words(name)]
+    return [recipient(word, where) for name in words for word, where in _recipient_words(name)]
 
 
-def _recipient_words(name: str) -> "list[str]":
-    """A recipient, or those of a file."""
-    if name.startswith("age1") or not Path(name).is_file():
-        return [name]
-    from mlarchive.fsops import explaining
+def _recipient_words(name: str) -> "list[tuple[str, str]]":
+    """A recipient, or those of a file, and where each is from."""
+    if is_key(name):
+        raise UsageError(_A_KEY, hint=_SEEN)
+    if name.startswith("age1") or not _is_file(name):
+        return [(name, "what is given to encrypt for")]
+    from mlarchive.fsops import read_small
 
-    with explaining(name, "read"):
-        lines = Path(name).read_text(encoding="utf-8", errors="replace").splitlines()
-    found = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    lines = read_small(Path(name)).decode("utf-8", "replace").splitlines()
+    found = [
+        (line.strip(), f"line {number} of {name}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.startswith("#")
+    ]
     if not found:
         raise UsageError(f"{name} holds no recipient")
     return found
+
+
+def _is_file(name: str) -> bool:
+    """Whether it is one; what is too long for a name is none."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+_A_KEY = "a private key is given itself, where the name of a file is wanted"
+_SEEN = "whoever can see this command line or environment knows it now; make a new one"
+
+
+def is_key(text: str) -> bool:
+    """Whether a text is a private key, and not the name of a file that holds one."""
+    return "AGE-SECRET-KEY-" in text.upper() or "-----BEGIN" in text
+
+
+def key_place(text: str) -> str:
+    """An argument that names a file with keys or a passphrase; never what is in it."""
+    if is_key(text):
+        raise argparse.ArgumentTypeError(f"{_A_KEY}; {_SEEN}")
+    return place(text)
 
 
 def add_identity(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +120,7 @@ def add_identity(parser: argparse.ArgumentParser) -> None:
         "--identity",
         action="append",
         default=[],
-        type=place,
+        type=key_place,
         metavar="FILE",
         help="a file with private keys of age, which read what is encrypted; may be repeated",
     )
@@ -106,6 +135,8 @@ def decrypt_as_told(arguments: argparse.Namespace, environment: "Mapping[str, st
 
     named = getattr(arguments, "identity", None)
     usual = environment.get("MLARCHIVE_IDENTITY", "")
+    if is_key(usual):
+        raise UsageError(f"MLARCHIVE_IDENTITY: {_A_KEY}", hint=_SEEN)
     if named == [] and usual:
         arguments.identity = named = [usual]
     given = named or (named is not None and arguments.passphrase_file)
@@ -131,15 +162,14 @@ def identities(arguments: argparse.Namespace) -> "list[Identity]":
         ConfigError: A file holds something else.
         UsageError: A passphrase is wanted, and nobody can be asked.
     """
-    from mlarchive.fsops import explaining
+    from mlarchive.fsops import read_small
     from mlarchive.secrecy import agekeys
 
     if not arguments.identity:
         return [agekeys.Passphrase(passphrase(arguments, "passphrase: "))]
     found: list[Identity] = []
     for name in arguments.identity:
-        with explaining(name, "read"):
-            text = Path(name).read_text(encoding="utf-8", errors="replace")
+        text = read_small(Path(name)).decode("utf-8", "replace")
         found += agekeys.identities(text, name)
     return found
 
@@ -150,7 +180,7 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
         "--key",
         action="append",
         required=True,
-        type=place,
+        type=key_place,
         metavar="FILE",
         help="a private key that signs it; may be repeated",
     )
@@ -168,7 +198,7 @@ def add_signing(parser: argparse.ArgumentParser, what: str) -> None:
         "--sign",
         action="append",
         default=[],
-        type=place,
+        type=key_place,
         metavar="KEY",
         help=f"sign {what} with this private key; may be repeated",
     )
@@ -198,13 +228,12 @@ def private_keys(files: "Sequence[str]", arguments: argparse.Namespace) -> "list
     """
     if not files:
         return []
-    from mlarchive.fsops import explaining
+    from mlarchive.fsops import read_small
     from mlarchive.trust.keys import is_encrypted, private_key
 
     keys = []
     for name in files:
-        with explaining(name, "read"):
-            pem = Path(name).read_bytes()
+        pem = read_small(Path(name))
         secret = passphrase(arguments, f"passphrase of {name}: ") if is_encrypted(pem) else b""
         keys.append(private_key(pem, name, secret))
     return keys
@@ -228,11 +257,10 @@ def passphrase(arguments: argparse.Namespace, prompt: str) -> bytes:
     Raises:
         UsageError: It is empty, or nobody can be asked.
     """
-    from mlarchive.fsops import explaining
+    from mlarchive.fsops import read_small
 
     if name := arguments.passphrase_file:
-        with explaining(name, "read"):
-            lines = Path(name).read_bytes().splitlines()
+        lines = read_small(Path(name)).splitlines()
         found = lines[0] if lines else b""
     elif not sys.stdin.isatty():
         raise UsageError(

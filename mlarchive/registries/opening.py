@@ -191,11 +191,15 @@ def signing_keys(environment: Environ) -> "list[PrivateKey]":
     name = environment.get("MLARCHIVE_SIGN", "")
     if not name:
         return []
-    from mlarchive.fsops import explaining
+    from mlarchive.fsops import read_small
     from mlarchive.trust.keys import is_encrypted, private_key
 
-    with explaining(name, "read"):
-        pem = Path(name).read_bytes()
+    if "-----BEGIN" in name:
+        raise ConfigError(
+            "MLARCHIVE_SIGN is a private key itself, and the name of a file is wanted",
+            hint="whoever can see this environment knows it now; make a new one",
+        )
+    pem = read_small(Path(name))
     if is_encrypted(pem):
         raise ConfigError(
             f"{name}, which MLARCHIVE_SIGN names, has a passphrase, and nobody can be asked for it",

@@ -185,8 +185,12 @@ def new_identity() -> X25519Identity:
     return X25519Identity(X25519PrivateKey.generate().private_bytes_raw())
 
 
-def recipient(text: str) -> X25519Recipient:
+def recipient(text: str, where: str) -> X25519Recipient:
     """A recipient from `age1…`.
+
+    Args:
+        text: The recipient.
+        where: What a person calls the place that it is from.
 
     Raises:
         ConfigError: It is something else.
@@ -194,8 +198,9 @@ def recipient(text: str) -> X25519Recipient:
     try:
         return X25519Recipient(_key_of(text, _RECIPIENT))
     except ValueError as error:
+        # It is not quoted: it may be a private key, given by mistake.
         raise ConfigError(
-            f"{text[:80]!r} is no recipient of age: {error}",
+            f"{where} is no recipient of age: {error}",
             hint="give one such as age1…, of the type X25519",
         ) from error
 

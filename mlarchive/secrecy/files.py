@@ -31,6 +31,7 @@ def encrypt_file(
         MlarchiveError: As the file system says.
     """
     total = 0
+    fsops.remove_stale_temporaries(path.parent, deep=False)
     with fsops.atomic_file(path, replace=False) as file:
         encrypting = EncryptingFile(file, recipients)
         while part := source.read(_STEP):
@@ -68,6 +69,7 @@ def decrypt_file(
         MlarchiveError: As the file system says.
     """
     total = 0
+    fsops.remove_stale_temporaries(path.parent, deep=False)
     with fsops.atomic_file(path, replace=False, mode=0o600) as file:
         for part in decrypted(source, identities, name):
             file.write(part)

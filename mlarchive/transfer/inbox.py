@@ -340,22 +340,29 @@ class Inbox(Closing):
         return bool(trusted)
 
     def _bring_back(self, package_ids: Sequence[str], run: _Run) -> bool:
-        """Take again those of some packages that were pruned, as far as they came; whether any."""
+        """Take again those of some packages that were pruned, as far as they came; whether any.
+
+        What these lean on themselves is taken before them.
+        """
         named = {
             one.package.package_id: one
             for stream in self.streams
             for one in self.accepted(stream).values()
-            if one.package
+            if one.package and one.package.package_id in run.packages
         }
-        here = self._whole()
-        taken = False
-        for package_id in package_ids:
-            files, shipment = run.packages.get(package_id, []), named.get(package_id)
-            if package_id in here or shipment is None or not files:
-                continue
-            with contextlib.suppress(DamageError, UntrustedError, MissingChunksError):
-                self._take_any(files, shipment, run.trust)
-                taken = True
+        waiting, wanted = [*package_ids], dict[str, Shipment]()
+        while waiting:
+            package_id = waiting.pop()
+            shipment = named.get(package_id)
+            if shipment and shipment.package and package_id not in wanted:
+                wanted[package_id] = shipment
+                waiting += shipment.package.leans_on
+        here, taken = self._whole(), False
+        for package_id, shipment in sorted(wanted.items(), key=lambda one: one[1].number):
+            if package_id not in here:
+                with contextlib.suppress(DamageError, UntrustedError, MissingChunksError):
+                    self._take_any(run.packages[package_id], shipment, run.trust)
+                    taken = True
         return taken
 
     def _take_any(self, files: Sequence[Path], shipment: Shipment, trust: Trust | None) -> None:

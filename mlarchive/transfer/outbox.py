@@ -533,8 +533,7 @@ def _stream(folder: Path, full_every: int | None) -> Stream:
 
 def _read_stream(folder: Path, full_every: int | None) -> Stream:
     path = folder / _STREAM
-    with fsops.explaining(path, "read"):
-        raw = path.read_bytes()
+    raw = fsops.read_small(path)
     try:
         stream = msgspec.json.decode(raw, type=Stream)
     except (msgspec.DecodeError, UnicodeError) as error:

@@ -10,14 +10,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from mlarchive.errors import ConfigError, MlarchiveError
-from mlarchive.fsops import explaining
+from mlarchive.fsops import read_small
 from mlarchive.trust.keys import PublicKey, key_id, public_key
 from mlarchive.trust.rotation import Rotation, read_rotation, rotated
 from mlarchive.trust.statement import Id
 from mlarchive.trust.trustedkey import TrustedKey
 
 _PEM = "-----BEGIN"
-_SIZE_MAX = 1 << 20
 
 
 class _Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +65,7 @@ def read_policy(path: Path) -> Policy:
         RotationError: A rotation is not signed by the keys before it.
         MlarchiveError: A file cannot be read.
     """
-    raw = _read(path)
+    raw = read_small(path)
     try:
         file = msgspec.convert(tomllib.loads(raw.decode()), _File)
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
@@ -96,11 +95,19 @@ def _keys(path: Path, named: Iterable[_Key]) -> Mapping[str, TrustedKey]:
         keys[keyid] = TrustedKey(
             public=public,
             name=name,
-            not_before=_milliseconds(key.not_before),
-            not_after=_milliseconds(key.not_after),
+            not_before=_bound(path, name, key.not_before),
+            not_after=_bound(path, name, key.not_after),
             revoked="the policy says so" if key.revoked else "",
         )
     return keys
+
+
+def _bound(path: Path, name: str, when: datetime | None) -> int:
+    """When a key begins or ceases to count; 0 is for one without such a bound."""
+    found = _milliseconds(when) if when else 0
+    if when and found <= 0:
+        raise _wrong(path, f"{name} has a date before 1970-01-02, and nothing was signed then")
+    return found
 
 
 def _public(path: Path, text: str) -> PublicKey:
@@ -115,21 +122,7 @@ def _rotation(path: Path, name: str) -> Rotation:
 
 def _text(path: Path, name: str) -> str:
     """A file beside the policy."""
-    return _read(path.parent / name).decode("utf-8", "replace")
-
-
-def _read(path: Path) -> bytes:
-    """A file that is read whole, and so is not any length.
-
-    Raises:
-        ConfigError: It is longer than any policy, key or rotation.
-        MlarchiveError: It cannot be read.
-    """
-    with explaining(path, "read"), path.open("rb") as file:
-        raw = file.read(_SIZE_MAX + 1)
-    if len(raw) > _SIZE_MAX:
-        raise ConfigError(f"{path} is longer than {_SIZE_MAX} bytes", hint="name the right file")
-    return raw
+    return read_small(path.parent / name).decode("utf-8", "replace")
 
 
 def moment(text: str) -> int:
@@ -149,9 +142,7 @@ def moment(text: str) -> int:
         ) from error
 
 
-def _milliseconds(when: datetime | None) -> int:
-    if when is None:
-        return 0
+def _milliseconds(when: datetime) -> int:
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
     return int(aware.timestamp() * 1000)
 

@@ -40,7 +40,9 @@ def sign_file(path: Path, keys: Sequence[PrivateKey], output: Path | None = None
         area = signed_area(
             _envelopes(package.signatures(), str(path)), ids, keys, trailer, str(path)
         )
-        with fsops.atomic_file(output or path, replace=output is None) as file:
+        target = output or path
+        fsops.remove_stale_temporaries(target.parent, deep=False)
+        with fsops.atomic_file(target, replace=output is None) as file:
             begin = trailer.total_length - TRAILER_SIZE - len(area)
             fsops.copy_range(source, file, begin)
             file.write(area)

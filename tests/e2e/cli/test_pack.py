@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,18 @@ def test_a_dry_run_writes_nothing(desk: Path) -> None:
     assert sorted(desk.rglob("*")) == before
 
 
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """What is started hears SIGINT, though who runs the tests in the background does not."""
+    import signal
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("signal", ["INT", "TERM"])
+@pytest.mark.usefixtures("hearing")
 def test_an_interrupted_pack_leaves_nothing(desk: Path, signal: str) -> None:
     import signal as signals
     import time

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.fsops import TEMPORARY_MARK
 from mlarchive.pack import pack_file
 from tests.support import snapshots
-from tests.support.command import mlarchive
+from tests.support.command import mlarchive, within
 
 
 @pytest.fixture
@@ -176,3 +177,80 @@ def test_what_is_carried_encrypted_is_received_with_the_key(clinic: Path) -> Non
     assert mlarchive("receive", "inbox:in", "--identity", "clinic.age-key", cwd=clinic).status == 0
     assert mlarchive("verify", "vault:in/vault", cwd=clinic).status == 0
     assert not hidden.exists()
+
+
+SECRET = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ"  # noqa: S105  (of nobody)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("encrypt", "wine.mlpkg", "-o", "x", "--to", SECRET),
+        ("encrypt", "wine.mlpkg", "-o", "x", "--to", f"x{SECRET.lower()}"),
+        ("pack", "dir:resnet", "-o", "x.mlpkg.age", "--encrypt", SECRET),
+        ("decrypt", "wine.mlpkg", "-o", "x", "--identity", SECRET),
+        ("ls", "wine.mlpkg", "--identity", SECRET),
+        ("sign", "wine.mlpkg", "--key", "-----BEGIN PRIVATE KEY-----secret"),
+        ("encrypt", "wine.mlpkg", "-o", "x", "--to", "passphrase", "--passphrase-file", SECRET),
+    ],
+)
+def test_a_key_that_is_given_itself_is_refused_and_never_told(
+    desk: Path, words: tuple[str, ...]
+) -> None:
+    done = within(*words, cwd=desk)
+    assert done.status == 2
+    assert "knows it now" in done.err
+    assert words[-1][10:].lower() not in (done.err + done.out).lower()
+
+
+def test_a_key_in_the_environment_is_refused_and_never_told(desk: Path) -> None:
+    for name, words in (
+        ("MLARCHIVE_IDENTITY", ("ls", "wine.mlpkg")),
+        ("MLARCHIVE_SIGN", ("send", "wine.mlpkg", "outbox:out")),
+    ):
+        secret = SECRET if name == "MLARCHIVE_IDENTITY" else "-----BEGIN PRIVATE KEY-----secret"
+        done = within(*words, cwd=desk, env={name: secret})
+        assert done.status in {2, 10}
+        assert name in done.err
+        assert secret[10:] not in done.err
+
+
+def test_what_is_no_recipient_is_not_quoted(desk: Path) -> None:
+    (desk / "who").write_text("# us\n\nhunter2\n")
+    done = within("encrypt", "wine.mlpkg", "--to", "who", "-o", "x", cwd=desk)
+    assert done.status == 10
+    assert "line 3 of who is no recipient" in done.err
+    assert "hunter2" not in done.err
+
+
+def test_a_file_of_keys_is_not_any_length(desk: Path) -> None:
+    with (desk / "long").open("wb") as file:
+        file.truncate(1 << 40)
+    for words in (
+        ("encrypt", "wine.mlpkg", "-o", "x", "--to", "long"),
+        ("sign", "wine.mlpkg", "--key", "long"),
+        ("encrypt", "wine.mlpkg", "-o", "x", "--to", "passphrase", "--passphrase-file", "long"),
+    ):
+        done = within(*words, cwd=desk)
+        assert done.status == 10
+        assert "long is longer than 1048576 bytes" in done.err
+
+
+@pytest.mark.parametrize("verb", ["encrypt", "decrypt", "sign", "join"])
+def test_what_a_killed_one_left_is_swept_by_the_next(desk: Path, verb: str) -> None:
+    assert within("keygen", "me", "--age", cwd=desk).status == 0
+    assert within("keygen", "lab", cwd=desk).status == 0
+    to = ("--to", "me.age-pub", "-o")
+    assert within("encrypt", "wine.mlpkg", *to, "w.age", cwd=desk).status == 0
+    cut = ("--volume-size", "64KiB", "-o", "volumes")
+    assert within("split", "wine.mlpkg", *cut, cwd=desk).status == 0
+    left = desk / f".half{TEMPORARY_MARK}999999999-1-abcd"
+    left.write_bytes(b"half")
+    words = {
+        "encrypt": ("wine.mlpkg", *to, "again.age"),
+        "decrypt": ("w.age", "--identity", "me.age-key", "-o", "again.mlpkg"),
+        "sign": ("wine.mlpkg", "--key", "lab.key"),
+        "join": ("volumes", "-o", "again.mlpkg"),
+    }
+    done = mlarchive(verb, *words[verb], cwd=desk)
+    assert done.status == 0, done.err

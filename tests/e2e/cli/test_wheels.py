@@ -135,3 +135,37 @@ def test_an_object_that_says_nothing_of_its_environment_is_a_loss(
 ) -> None:
     words = ("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels")
     assert mlarchive(*words, cwd=desk, env=index).status == 3
+
+
+def test_no_password_of_a_requirement_is_told(desk: Path, index: Mapping[str, str]) -> None:
+    lines = "--index-url https://me:hunter2@127.0.0.1:9/simple\nbeta\n"
+    (desk / "resnet" / "requirements.txt").write_text(lines)
+    done = mlarchive("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", cwd=desk, env=index)
+    assert done.status == 3
+    assert "--index-url" in done.err
+    assert "hunter2" not in done.err + done.out
+    assert b"hunter2" not in mlarchive("show", "r.mlpkg", "--json", cwd=desk).raw
+
+
+def test_requirements_that_are_too_long_are_a_loss(desk: Path, index: Mapping[str, str]) -> None:
+    (desk / "resnet" / "requirements.txt").write_text("#" * (1 << 20) + "\nbeta\n")
+    words = ("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", "--json")
+    done = mlarchive(*words, cwd=desk, env=index)
+    assert done.status == 3
+    (loss,) = done.document["losses"]
+    assert "longer than 1048576 bytes" in loss["why"]
+
+
+def test_what_an_object_has_is_compared_and_kept(desk: Path, index: Mapping[str, str]) -> None:
+    (desk / "resnet" / "requirements.txt").write_text("beta\n")
+    wheel(desk / "resnet" / "wheels", "beta")
+    words = ("pack", "dir:resnet", "--with-wheels", "-o")
+    assert mlarchive(*words, "same.mlpkg", cwd=desk, env=index).status == 0
+    mine = desk / "resnet" / "wheels" / "beta-1.0-py3-none-any.whl"
+    mine.write_bytes(mine.read_bytes() + b"other")
+    done = mlarchive(*words, "other.mlpkg", "--json", cwd=desk, env=index)
+    assert done.status == 3
+    (loss,) = done.document["losses"]
+    assert (loss["field"], "other bytes" in loss["why"]) == (f"wheels/{mine.name}", True)
+    assert mlarchive("extract", "other.mlpkg", "-C", "out", cwd=desk).status == 3
+    assert (desk / "out" / "wheels" / mine.name).read_bytes() == mine.read_bytes()

@@ -119,10 +119,10 @@ def test_a_passphrase_that_would_cost_too_much_is_refused() -> None:
 def test_what_is_no_recipient_is_refused() -> None:
     mine = str(ME.recipient)
     mistyped = mine[:-1] + ("p" if mine[-1] == "q" else "q")
-    assert recipient(mine) == ME.recipient
+    assert recipient(mine, "it") == ME.recipient
     for text in ("", "age1", str(ME), mistyped, mine.title(), "ssh-rsa"):
         with pytest.raises(ConfigError):
-            recipient(text)
+            recipient(text, "it")
 
 
 def test_an_identity_is_read_from_what_age_keygen_writes() -> None:

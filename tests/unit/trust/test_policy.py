@@ -54,6 +54,8 @@ def test_keys_are_files_beside_the_policy(tmp_path: Path) -> None:
         (policy_text(key_table(LAB, "a"), require='["files"]'), "require"),
         (policy_text(key_table(LAB, "a"), unsigned="true"), "unsigned"),
         (policy_text(key_table(LAB, "a", not_after="'soon'")), "not_after"),
+        (policy_text(key_table(LAB, "a", not_after="1970-01-01T00:00:00Z")), "before 1970-01-02"),
+        (policy_text(key_table(LAB, "a", not_before="1969-07-20T00:00:00Z")), "before 1970-01-02"),
         ("[[key]]\npublic = '''-----BEGIN PUBLIC KEY-----'''", "PEM"),
         ("\xff[[", "wrong"),
     ],
