@@ -34,7 +34,7 @@ from mlarchive.registries.opening import open_source
 from mlarchive.snapshot import Snapshot, entry_name
 from tests.support.neptune.running import PROJECT, running_emulator, variables
 from tests.support.neptune.seeding import START, STEPS, Seeded, seed
-from tests.support.neptune.server import Emulator, Fault
+from tests.support.neptune.server import Emulator, Fault, _Handler
 from tests.support.neptune.service import Asked, Bytes
 from tests.support.neptune.store import Attribute, Json, Point
 
@@ -245,6 +245,55 @@ def test_what_is_odd_of_an_object_is_a_loss_and_all_else_is_read(
     assert [column.tolist() for column in decode_columns(held["late"])] == [[0, 4], [1, 1], [1, 5]]
     assert held["said.jsonl"] == b'{"step":"1","time":1,"value":"b"}\n'
     assert held["seen/0.octetstream"] == b"an image"
+
+
+@pytest.mark.usefixtures("seeded")
+def test_an_answer_that_is_none_is_one_sentence(emulator: Emulator) -> None:
+    answers = dict(emulator.service.answers)
+    odd: list[Json] = [[], None, "?", {"entries": [{}], "attributes": [{}]}]
+    for operation in ("getExperimentAttributes", "searchLeaderboardEntries", "getProject"):
+        for answer in odd:
+            emulator.service.answers = answers | {operation: lambda _, it=answer: it}
+            with (
+                NeptuneRegistry.open(PROJECT, token=emulator.api_token, origin="lab") as registry,
+                pytest.raises(RemoteError, match=f"answers to {operation} with what its interf"),
+            ):
+                version_of(registry)
+
+
+@pytest.mark.parametrize("operation", ["getClientConfig", "exchangeApiToken"])
+def test_an_answer_that_the_client_does_not_understand_is_one_sentence(
+    operation: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = _Handler._answer  # noqa: SLF001
+
+    def odd(
+        self: _Handler, asked: str, path: str, query: dict[str, list[str]], body: bytes
+    ) -> Json:
+        return {"odd": 1} if asked == operation else answer(self, asked, path, query, body)
+
+    monkeypatch.setattr(_Handler, "_answer", odd)
+    with pytest.raises(RemoteError, match="what its client does not understand"):
+        NeptuneRegistry.open(PROJECT, token=emulator.api_token, origin="lab")
+
+
+def test_an_empty_answer_is_no_loss_but_a_failure(
+    emulator: Emulator, registry: NeptuneRegistry, seeded: Seeded
+) -> None:
+    emulator.service.answers["getStringSeriesValues"] = lambda _: {}
+    with pytest.raises(RemoteError, match="answers to getStringSeriesValues with nothing"):
+        version_of(registry)
+    assert seeded.version
+
+
+def test_a_series_that_the_server_answers_oddly_for_is_a_loss(
+    emulator: Emulator, registry: NeptuneRegistry, seeded: Seeded
+) -> None:
+    for operation in ("getStringSeriesValues", "prepareForDownloadFileSetAttributeZip"):
+        emulator.service.answers[operation] = lambda _: {"values": None}
+    snapshot = version_of(registry)
+    assert [loss.field for loss in snapshot.losses] == ["config", "log"]
+    assert read(snapshot)["model/weights.bin"] == seeded.weights
 
 
 def test_a_damaged_member_of_a_file_set_is_a_loss(

@@ -9,7 +9,7 @@ from mlarchive.registries.neptune.live import operations
 from mlarchive.registries.neptune.live.connection import Connection
 from mlarchive.registries.neptune.live.remembering import Told
 from mlarchive.registries.neptune.live.series import OPERATIONS
-from mlarchive.registries.neptune.live.values import TYPES, single
+from mlarchive.registries.neptune.live.values import TYPES, properties, single
 from mlarchive.registries.neptune.live.work import Work
 
 
@@ -79,9 +79,9 @@ def _expected(work: Work, field: Field) -> object:
 
 def _found(field: Field, told: Mapping[str, Any]) -> object:
     if field.type in operations.UPLOADED:
-        return told[f"{told['type']}Properties"]["size"]
+        return properties(told).get("size")
     if field.type == "artifact":
-        return bool(told["artifactProperties"]["hash"])
+        return bool(properties(told).get("hash"))
     found = single(told)
     return list(found.values) if field.type == "string_set" else found.value
 

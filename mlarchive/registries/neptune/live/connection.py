@@ -27,7 +27,8 @@ from neptune.internal.credentials import Credentials
 from requests.adapters import HTTPAdapter
 
 from mlarchive.errors import AccessError, MlarchiveError, RemoteError, UnavailableError
-from mlarchive.registries.neptune.live.failures import speaking
+from mlarchive.registries.neptune.live.answers import usable
+from mlarchive.registries.neptune.live.failures import speaking, understanding
 from mlarchive.registries.neptune.live.knocking import knock
 from mlarchive.registries.redaction import without_credentials
 
@@ -91,7 +92,7 @@ class Connection:
             ) from error
         place = without_credentials(credentials.api_url_opt or credentials.token_origin_address)
         knock(place)
-        with speaking(place):
+        with understanding(place):
             backend = HostedNeptuneBackend(credentials)
         for scheme in ("http://", "https://"):
             # The client's own keeps ten connections, and throws away what more threads open.
@@ -168,7 +169,8 @@ class Connection:
         options: Mapping[str, Json] = DEFAULT_REQUEST_KWARGS,
     ) -> Json:
         with self._speaking():
-            return _answer(client, operation, parameters, options)
+            answer = _answer(client, operation, parameters, options)
+        return usable(operation, answer, self.place)
 
     @contextlib.contextmanager
     def _speaking(self) -> Iterator[None]:

@@ -15,6 +15,8 @@ from bravado.exception import (
     HTTPNotFound,
     HTTPServiceUnavailable,
 )
+from bravado_core.exception import SwaggerMappingError
+from jwt import PyJWTError
 from neptune.common.exceptions import (
     ClientHttpError,
     Forbidden,
@@ -103,6 +105,30 @@ def speaking(place: str) -> Iterator[None]:
         raise
     except (NeptuneException, HTTPError, OAuth2Error, *_CUT) as error:
         raise _explained(error, place) from error
+
+
+@contextlib.contextmanager
+def understanding(place: str) -> Iterator[None]:
+    """Speak, and raise an error too for what the client itself cannot make sense of.
+
+    Args:
+        place: The server, as a person knows it.
+
+    Raises:
+        RemoteError: It answers with what is no answer.
+    """
+    try:
+        with speaking(place):
+            yield
+    except _PUZZLES as error:
+        raise RemoteError(
+            f"{place} answers with what its client does not understand: {_words(error)}",
+            hint=NO_NEPTUNE,
+        ) from error
+
+
+_PUZZLES = (SwaggerMappingError, PyJWTError, AttributeError, KeyError, TypeError, ValueError)
+NO_NEPTUNE = "see that the address in NEPTUNE_API_TOKEN is that of a server of Neptune 2.x"
 
 
 def _explained(error: Exception, place: str) -> MlarchiveError:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from mlarchive.errors import NotFoundError, RemoteError, UnavailableError
 from mlarchive.package.limits import allowed
 from mlarchive.registries.neptune.archives import BROKEN, trouble
+from mlarchive.registries.neptune.live.answers import OddAnswerError
 from mlarchive.registries.neptune.live.aside import Aside, Piece, held
 from mlarchive.registries.neptune.live.connection import Connection
 from mlarchive.registries.neptune.live.downloads import opened
@@ -112,7 +113,8 @@ def images(connection: Connection, object_id: str, told: Told) -> tuple[Attribut
         # An older server refuses; then there is nothing but the places.
         with contextlib.suppress(NotFoundError, RemoteError):
             channel = {"channelId": said["channelId"]}
-            (known,) = points(connection, [("getChannelValues", channel)])
+            (found,) = points(connection, [("getChannelValues", channel)])
+            known = () if isinstance(found, OddAnswerError) else found
     why = ""
     if not known:
         count = connection.ask("getImageSeriesValues", limit=1, offset=0, **parameters)

@@ -94,7 +94,7 @@ def held_in(object_id: str, sys_id: str, attributes: Mapping[str, str]) -> Held:
 
 def _held(entry: Mapping[str, Any]) -> Held:
     said = {one["name"]: single(one).value for one in entry["attributes"]}
-    return held_in(entry["experimentId"], said["sys/id"], said)
+    return held_in(entry["experimentId"], said.get("sys/id", ""), said)
 
 
 def _equal(path: str, value: str) -> str:

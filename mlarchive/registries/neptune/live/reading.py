@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mlarchive.errors import DamageError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.records import Loss
+from mlarchive.registries.neptune.live.answers import OddAnswerError
 from mlarchive.registries.neptune.live.connection import Connection
 from mlarchive.registries.neptune.live.files import artifact, file_set, images, single_file
 from mlarchive.registries.neptune.live.series import read_series
@@ -71,7 +72,7 @@ def _listing(found: _Found, told: Told) -> Iterator[None]:
     """List as lost what the server says such things of as there cannot be."""
     try:
         yield
-    except DamageError as error:
+    except (DamageError, OddAnswerError) as error:
         found.losses[told["name"]] = error.message
     except ODD:
         found.losses[told["name"]] = "what the server says of it is not what its interface says"

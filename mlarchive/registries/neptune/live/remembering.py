@@ -46,7 +46,7 @@ def remembered(told: Told) -> Written:
     """What a run says was written to it; what is no such text says nothing."""
     values: dict[str, str] = {}
     sets: dict[str, tuple[str, ...]] = {}
-    texts = [one["stringProperties"]["value"] for one in _places(told).values()]
+    texts = [str(properties(one).get("value")) for one in _places(told).values()]
     for text in texts:
         try:
             part = msgspec.json.decode(text, type=_Part)

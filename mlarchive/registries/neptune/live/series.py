@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from mlarchive.errors import SourceChangedError
+from mlarchive.registries.neptune.live.answers import OddAnswerError
 from mlarchive.registries.neptune.live.connection import Connection
 from mlarchive.registries.neptune.live.values import ODD, whole_text
 from mlarchive.registries.neptune.objects import (
@@ -35,8 +36,10 @@ OPERATIONS = {
 """What gives the points of a series, by its type; of images only how many there are."""
 
 
-def points(connection: Connection, asked: Iterable[tuple[str, Mapping[str, str]]]) -> list[Points]:
-    """All points of several series.
+def points(
+    connection: Connection, asked: Iterable[tuple[str, Mapping[str, str]]]
+) -> list[Points | OddAnswerError]:
+    """All points of several series, or why those of one cannot be used.
 
     Args:
         connection: To the server.
@@ -50,12 +53,13 @@ def points(connection: Connection, asked: Iterable[tuple[str, Mapping[str, str]]
     places = [
         (number, offset)
         for number, page in enumerate(first)
+        if not isinstance(page, OddAnswerError)
         for offset in range(PAGE, page["totalItemCount"], PAGE)
     ]
     more = connection.in_parallel(
         lambda place: _page(connection, *asked[place[0]], place[1]), places
     )
-    pages: list[list[Mapping[str, Any]]] = [[page] for page in first]
+    pages = [[page] for page in first]
     for (number, _), page in zip(places, more, strict=True):
         pages[number].append(page)
     return [_joined(one) for one in pages]
@@ -63,14 +67,22 @@ def points(connection: Connection, asked: Iterable[tuple[str, Mapping[str, str]]
 
 def _page(
     connection: Connection, operation: str, parameters: Mapping[str, str], offset: int
-) -> Mapping[str, Any]:
-    page: Mapping[str, Any] = connection.ask(operation, limit=PAGE, offset=offset, **parameters)
+) -> Mapping[str, Any] | OddAnswerError:
+    try:
+        page: Mapping[str, Any] = connection.ask(operation, limit=PAGE, offset=offset, **parameters)
+    except OddAnswerError as error:
+        return error
     return page
 
 
-def _joined(pages: Sequence[Mapping[str, Any]]) -> Points:
-    announced = int(pages[0]["totalItemCount"])
-    found = list(chain.from_iterable(page["values"] for page in pages))
+def _joined(pages: Sequence[Mapping[str, Any] | OddAnswerError]) -> Points | OddAnswerError:
+    whole: list[Mapping[str, Any]] = []
+    for page in pages:
+        if isinstance(page, OddAnswerError):
+            return page
+        whole.append(page)
+    announced = int(whole[0]["totalItemCount"])
+    found = list(chain.from_iterable(page["values"] for page in whole))
     if len(found) < announced:
         raise SourceChangedError(
             f"a series was announced with {announced} points and came with {len(found)}",
@@ -98,6 +110,9 @@ def read_series(
     made: dict[str, Attribute] = {}
     losses: dict[str, str] = {}
     for (path, kind), values in zip(names.items(), found, strict=True):
+        if isinstance(values, OddAnswerError):
+            losses[path] = values.message
+            continue
         kept = list(_usable(kind, values))
         if odd := len(values) - len(kept):
             losses[path] = f"{odd} of its {len(values)} points are not what a point is: left out"

@@ -147,7 +147,12 @@ def rows(connection: Connection, project: Project, kind: Kind) -> Iterator[Row]:
         MlarchiveError: The server does not answer, or tells of more objects than it gives.
     """
     for entry in _entries(connection, project, _TYPES[kind]):
-        yield _row(project, kind, entry["experimentId"], entry["attributes"])
+        try:
+            yield _row(project, kind, entry["experimentId"], entry["attributes"])
+        except KeyError as error:
+            raise RemoteError(
+                f"{connection.place} tells of a {kind} in {project.path} without its sys/id"
+            ) from error
 
 
 def itself(connection: Connection, project: Project) -> Row | None:

@@ -20,7 +20,7 @@ from mlarchive.registries.neptune.live import operations
 from mlarchive.registries.neptune.live.artifacts import hash_of, make_artifact
 from mlarchive.registries.neptune.live.checking import attributes_told, check
 from mlarchive.registries.neptune.live.connection import Connection
-from mlarchive.registries.neptune.live.failures import speaking
+from mlarchive.registries.neptune.live.failures import understanding
 from mlarchive.registries.neptune.live.holding import Held, find, named, origin_mark
 from mlarchive.registries.neptune.live.labels import (
     is_place,
@@ -134,7 +134,7 @@ class Writer:
 
     def _made(self, work: Work) -> Held:
         """A new run."""
-        with speaking(self.connection.place):
+        with understanding(self.connection.place):
             made = self.connection.backend.create_run(
                 UniqueId(self.project.id), custom_run_id=work.custom_id
             )
@@ -226,9 +226,7 @@ class Writer:
     def _labels(self, work: Work, policy: WritePolicy, told: Told) -> Iterator[Operation]:
         yield from labels(work, policy)
         wanted = sets(work, policy)
-        present = {
-            path: told[path]["stringSetProperties"]["values"] for path in wanted & told.keys()
-        }
+        present = {path: single(told[path]).values for path in wanted & told.keys()}
         yield from set_operations(wanted, present, remembered(told).sets)
 
     def _note(self, run_id: str, work: Work, written: Written, told: Told) -> None:
