@@ -150,6 +150,12 @@ def _share(
         )
     if arguments.keep or arguments.dry_run:
         raise UsageError("--share makes no package, so --keep and --dry-run do not go with it")
+    wanted_policy = policy(arguments)
+    if wanted_policy.versions == "next" or wanted_policy.conflict == "new-version":
+        raise UsageError(
+            "--share keeps the numbers of versions, so --versions next and --conflict new-version "
+            "do not go with it"
+        )
     from mlarchive.registries.opening import open_target
 
     end = Ending()
@@ -159,7 +165,7 @@ def _share(
         for locator in sources:
             with opened(locator, console) as source:
                 # Both are places of Azure ML, which alone can share.
-                carry = partial(source.share, target=target, policy=policy(arguments))  # type: ignore[attr-defined]
+                carry = partial(source.share, target=target, policy=wanted_policy)  # type: ignore[attr-defined]
                 for address in addresses(source, locator, wanted(arguments, locator)):
                     with end.outlasting(address, console):
                         end.take(tell_receipt(carry(address), console))

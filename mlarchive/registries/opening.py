@@ -17,6 +17,7 @@ from mlarchive.errors import (
     MissingExtraError,
     UnsupportedError,
     UntrustedError,
+    UsageError,
 )
 from mlarchive.registries.base import Selector, Source, Target
 from mlarchive.registries.locator import Locator, parse
@@ -114,8 +115,14 @@ def open_target(
 
     Raises:
         UnsupportedError: It can only be read.
+        UsageError: It names an object, which the registry names by itself.
         MlarchiveError: As `open_registry`.
     """
+    if locator.selector != Selector():
+        raise UsageError(
+            f"{locator.text} names an object, and what is written keeps its own name there",
+            hint="leave out what follows the #; --rename (a mirror: `rename`) gives another name",
+        )
     if locator.scheme in _READ_ONLY:
         raise UnsupportedError(
             f"{locator.origin} can only be read: nothing loads such a folder any more",

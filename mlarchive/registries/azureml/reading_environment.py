@@ -25,7 +25,10 @@ def latest(control: ControlPlane, kind: Kind, name: str) -> Asset:
     """
     found = control.versions(kind, name, archived=False)
     if not found:
-        raise NotFoundError(f"{control.shown} has no {kind}/{name}")
+        raise NotFoundError(
+            f"{control.shown} has no {kind}/{name}, or archived versions of it only",
+            hint="name a version by its number, or see them with `mlarchive ls --archived`",
+        )
     return max(found, key=lambda one: (one.raw.get("systemData") or {}).get("createdAt") or "")
 
 

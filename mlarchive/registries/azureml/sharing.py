@@ -55,13 +55,13 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
     if address.kind == "models":
         try:
             if needed := _environment_of(source, address):
-                actions.append(_shared(source, target, needed, needed.name))
+                actions.append(_shared(source, target, needed, needed.name, skips=False))
         except NotFoundError as error:
             why = f"the model names it, and it cannot be read: {error.message}"
             losses.append(
                 Loss(record=f"models/{name}/{address.version}", field="environment", why=why)
             )
-    actions.append(_shared(source, target, address, name))
+    actions.append(_shared(source, target, address, name, skips=policy.conflict == "skip"))
     return Receipt(
         source=address,
         target=Address(origin=target.origin, kind=address.kind, name=name, version=address.version),
@@ -86,8 +86,8 @@ def _environment_of(source: Side, address: Address) -> Address | None:
     return Address(origin=source.origin, kind="environments", name=name, version=asset.name)
 
 
-def _shared(source: Side, target: Side, address: Address, name: str) -> Action:
-    """Have one thing copied unless it is there."""
+def _shared(source: Side, target: Side, address: Address, name: str, *, skips: bool) -> Action:
+    """Have one thing copied unless it is there; whether something else there is left alone."""
     kind: Kind = "environments" if address.kind == "environments" else "models"
     version = address.version
     present = {one.name for one in target.control.versions(kind, name, archived=True)}
@@ -113,9 +113,11 @@ def _shared(source: Side, target: Side, address: Address, name: str) -> Action:
     if same:
         return action
     if version in present:
+        trouble = f"{what} at {target.control.shown} is another one"
+        if skips:
+            return Action(verb="skip", what=what, why=trouble)
         raise ConflictError(
-            f"{what} at {target.control.shown} is another one",
-            hint="give it another name with --rename, or leave --share out",
+            trouble, hint="choose --conflict skip, give it another name, or leave --share out"
         )
     raise RemoteError(f"{target.control.shown} did not copy {address} as it is")
 

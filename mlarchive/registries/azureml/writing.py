@@ -119,8 +119,8 @@ def _planned(work: Work, origin: str) -> Address:
         return Address(origin=origin, kind="environments", name=name, version=number)
     if not isinstance(subject, ModelVersion | Folder):
         raise UnsupportedError(
-            f"Azure ML does not take a {subject.__struct_config__.tag} by itself",
-            hint="it takes model versions, environments and folders",
+            "Azure ML takes model versions, environments and folders by themselves, and this is of "
+            f"another kind: {str(subject.__struct_config__.tag).replace('-', ' ')}"
         )
     wanted = candidate(work.snapshot, work.policy)
     spot = _spot(work, wanted)
@@ -128,6 +128,9 @@ def _planned(work: Work, origin: str) -> Address:
     what = f"models/{wanted.name}/{spot.number}"
     if spot.how == "skip":
         work.step("skip", what, spot.why)
+        return target
+    if spot.present is not None and str(target).casefold() == str(work.snapshot.address).casefold():
+        work.step("keep", what, "it is itself what is copied")
         return target
     work.losses.extend(losses_of(work.snapshot, keeps_runs=not work.control.place.is_registry))
     plan_environment_of(work, wanted)

@@ -235,6 +235,19 @@ def test_a_registry_copies_by_itself(azureml: Emulator, lab: Place, tmp_path: Pa
     other = within(*command, cwd=tmp_path, env=env)
     assert other.status == 14
     assert "environments/gpu/7" in other.err
+    changed = ("copy", things[1], "azureml:", "--share")
+    assert within(*changed, "--versions", "next", cwd=tmp_path, env=env).status == 2
+    shared.version("environments", "built", "1")["properties"]["osType"] = "Windows"
+    assert within(*changed, cwd=tmp_path, env=env).status == 14
+    skipped = within(*changed, "--conflict", "skip", cwd=tmp_path, env=env)
+    assert (skipped.status, "skip environments/built/1" in skipped.out) == (0, True)
+
+
+def test_a_copy_onto_itself_changes_nothing(lab: Place, opened: Open, tmp_path: Path) -> None:
+    before = repr(lab.version("models", "prostate", "892"))
+    done = carry(opened(lab), address(lab, "models", "prostate", "892"), opened(lab), tmp_path)
+    assert done.receipt.idle
+    assert repr(lab.version("models", "prostate", "892")) == before
 
 
 class _Nowhere(DirectoryRegistry):

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mlarchive.errors import AccessError, ConfigError, LocatorError, NotFoundError, UnsupportedError
+from mlarchive.errors import (
+    AccessError,
+    ConfigError,
+    LocatorError,
+    NotFoundError,
+    UnsupportedError,
+    UsageError,
+)
 from mlarchive.registries.base import Selector
 from mlarchive.registries.locator import parse
 from mlarchive.registries.opening import (
@@ -182,3 +189,9 @@ def test_a_place_of_azure_that_nobody_named_is_asked_for() -> None:
 def test_azures_own_variables_name_a_place(variables: dict[str, str], origin: str) -> None:
     with open_source(parse("azureml:"), environment={**os.environ, **variables}) as source:
         assert source.origin == origin
+
+
+@pytest.mark.parametrize("text", ["azureml://registries/r#models/wine/3", "dir:out#folders/wine"])
+def test_a_target_names_no_object(text: str) -> None:
+    with pytest.raises(UsageError, match="keeps its own name there"):
+        open_target(parse(text), environment={})
