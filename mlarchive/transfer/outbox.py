@@ -13,28 +13,22 @@ again and again. Everything but the vault's packages is derived from notes and r
 written whole or not at all: a crash leaves a state from which the next opening goes on.
 """
 
-import contextlib
-import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace as replace_snapshot
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
-
-import msgspec
-from msgspec import Meta, Struct
-from msgspec.structs import replace
+from typing import TYPE_CHECKING, Self
 
 from mlarchive import fsops
 from mlarchive.closing import Closing
-from mlarchive.errors import BusyError, ConflictError, DamageError, NotFoundError, ShipmentError
-from mlarchive.package import canonical
+from mlarchive.errors import BusyError, ConflictError, DamageError, NotFoundError
 from mlarchive.records import Address
 from mlarchive.snapshot import Snapshot
 from mlarchive.transfer import receipt as receipts
 from mlarchive.transfer import shipment as shipments
-from mlarchive.transfer.receipt import Arrived, Receipt
-from mlarchive.transfer.shipment import NUMBER_MOST, Carried, Number, Shipment, StreamId
+from mlarchive.transfer.delivery import Delivery
+from mlarchive.transfer.receipt import Receipt
+from mlarchive.transfer.shipment import Carried, Shipment
+from mlarchive.transfer.stream import NAME, Stream, made_stream, read_stream, write_stream
 from mlarchive.trust import Trust, beside
 from mlarchive.trust.carrying import goes_as_it_is
 from mlarchive.vault import Kept, Vault
@@ -42,28 +36,6 @@ from mlarchive.vault.taking import copied
 
 if TYPE_CHECKING:
     from mlarchive.trust.keys import PrivateKey
-
-_STREAM = "stream.json"
-
-
-class Stream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who sends.
-
-    Attributes:
-        epoch: Of the shipments that are sent now.
-        full_every: Without a way back, every so-manieth package of a name is full; 0 where
-            receipts come back.
-        stream: Its id.
-    """
-
-    epoch: Number
-    full_every: Annotated[int, Meta(ge=0, le=1 << 31)]
-    stream: StreamId
-
-    @property
-    def is_diode(self) -> bool:
-        """Whether nothing comes back."""
-        return self.full_every > 0
 
 
 class Outbox(Closing):
@@ -80,9 +52,8 @@ class Outbox(Closing):
     ) -> None:
         """Use `Outbox.open`."""
         self.folder = folder
-        self.stream = stream
         self.vault = vault
-        self._trust = trust if trust and trust.policy.notes else None
+        self._delivery = Delivery(folder, stream, trust if trust and trust.policy.notes else None)
         self._keys = keys
 
     @classmethod
@@ -110,7 +81,9 @@ class Outbox(Closing):
             ShipmentError: A receipt is damaged, or of another stream; or no epoch is left.
             MlarchiveError: As the file system says.
         """
-        stream = _stream(folder, full_every)
+        for name in ("sent", "carry", "laid", "receipts"):
+            fsops.make_folder(folder / name)
+        stream = made_stream(folder, full_every)
         outbox = cls(folder, stream, Vault.open(folder / "vault"), trust=trust, keys=keys)
         try:
             if new_epoch:
@@ -142,11 +115,11 @@ class Outbox(Closing):
             MlarchiveError: As `open`.
         """
         stream = Stream(epoch=1, full_every=full_every or 0, stream="0" * 32)
-        if (folder / _STREAM).exists():
-            stream = _read_stream(folder, full_every)
+        if (folder / NAME).exists():
+            stream = read_stream(folder, full_every)
         outbox = cls(folder, stream, Vault.open(folder / "vault"), trust=trust)
         if new_epoch:
-            outbox.stream = outbox._next_epoch()
+            outbox._delivery.stream = outbox._delivery.next_epoch()
         return outbox
 
     def close(self) -> None:
@@ -154,14 +127,19 @@ class Outbox(Closing):
         self.vault.close()
 
     @property
+    def stream(self) -> Stream:
+        """Who sends."""
+        return self._delivery.stream
+
+    @property
     def sent(self) -> Sequence[Shipment]:
         """All shipments of all epochs, in order."""
-        return self._sent
+        return self._delivery.sent
 
     @property
     def pending(self) -> list[Shipment]:
         """The shipments of this epoch that no receipt was seen for."""
-        return [one for one in self._sent if self._is_now(one) and not self._has_arrived(one)]
+        return [one for one in self._delivery.now if not self._delivery.has_arrived(one)]
 
     def latest(self, address: Address) -> Shipment | None:
         """The last shipment of an object in this epoch."""
@@ -169,18 +147,18 @@ class Outbox(Closing):
 
     def was_sent(self, address: Address) -> bool:
         """Whether an object was ever sent, in whatever epoch."""
-        return address in self._last
+        return bool(self._delivery.of(address))
 
     def held(self, address: Address) -> Carried | None:
         """The last package of an object that arrived, unless a tombstone was sent since."""
         for one in self._of(address):
-            if one.package is None or self._has_arrived(one):
+            if one.package is None or self._delivery.has_arrived(one):
                 return one.package
         return None
 
     def _of(self, address: Address) -> Iterator[Shipment]:
         """The shipments of an object in this epoch, the last one first."""
-        return (one for one in reversed(self._sent) if self._is_now(one) and one.address == address)
+        return (one for one in reversed(self._delivery.of(address)) if self._delivery.is_now(one))
 
     def send(
         self, snapshot: Snapshot, *, full: bool = False, made_at: int
@@ -222,45 +200,27 @@ class Outbox(Closing):
 
     def bury(self, address: Address, *, made_at: int) -> tuple[Shipment, bool]:
         """Send a tombstone, unless that was the last that was sent of an object."""
-        last = self._last.get(address)
-        if last is None:
+        sent = self._delivery.of(address)
+        if not sent:
             raise NotFoundError(f"{address} was never sent, so nobody waits to hear of its end")
-        if last.package is None:
-            return last, False
+        if sent[-1].package is None:
+            return sent[-1], False
         return self._ship(address, None, made_at), True
 
     def living(self) -> list[Address]:
         """The objects whose last shipment, in whatever epoch, is a package; sorted."""
-        return sorted((a for a, one in self._last.items() if one.package), key=str)
+        return sorted((a for a, one in self._delivery.last.items() if one.package), key=str)
 
     def _begin_epoch(self) -> None:
-        self.stream = self._next_epoch()
-        _write(self.folder / _STREAM, canonical.encode(self.stream))
-
-    def _next_epoch(self) -> Stream:
-        """This stream in an epoch of which nobody has heard yet.
-
-        Raises:
-            ShipmentError: There is none left.
-        """
-        # Receipts may know of epochs of which an outbox from a backup does not.
-        told = [receipt.epoch for _, receipt in self._receipts() if self._is_ours(receipt)]
-        last = max(self.stream.epoch, *told, *(one.epoch for one in self._sent), 0)
-        if last >= NUMBER_MOST:
-            raise ShipmentError(
-                f"{self.folder} is in the last epoch that there is",
-                hint="begin with a new folder",
-            )
-        return replace(self.stream, epoch=last + 1)
+        self._delivery.stream = self._delivery.next_epoch()
+        write_stream(self.folder, self.stream)
 
     def _untold(self) -> list[Shipment]:
         """The tombstones of ended epochs of which nobody knows whether they arrived."""
         return [
             one
-            for one in self._last.values()
-            if one.package is None
-            and not self._is_now(one)
-            and (self.stream.is_diode or not self._has_arrived(one))
+            for one in self._delivery.last.values()
+            if not (one.package or self._delivery.is_now(one) or self._delivery.is_told(one))
         ]
 
     def take_receipt(self, path: Path) -> Receipt:
@@ -272,13 +232,13 @@ class Outbox(Closing):
             MlarchiveError: The file cannot be read.
         """
         receipt = receipts.read_receipt(path)
-        self._check(receipt, path)
+        self._delivery.check(receipt, path)
         kept = self.folder / "receipts" / path.name
         if path.parent != kept.parent:
             beside.write_envelope(kept, b"")
             _write(kept, receipts.encode_receipt(receipt))
             beside.write_envelope(kept, beside.read_envelope(path))
-        self._forget_what_is_known()
+        self._delivery.take(receipt)
         self._settle()
         return receipt
 
@@ -289,20 +249,20 @@ class Outbox(Closing):
             MlarchiveError: As `take_receipt`.
         """
         receipt = receipts.read_receipt(path)
-        self._check(receipt, path)
-        self._arrived |= self._acknowledged(receipt)
+        self._delivery.check(receipt, path)
+        self._delivery.take(receipt)
         return receipt
 
     def _ship(self, address: Address, package: Carried | None, made_at: int) -> Shipment:
-        now = [one for one in self._sent if self._is_now(one)]
+        before = self.sent[-1] if self.sent and self._delivery.is_now(self.sent[-1]) else None
         shipment = Shipment(
             address=address,
             epoch=self.stream.epoch,
             format=shipments.FORMAT,
             made_at=made_at,
             package=package,
-            previous=now[-1].id if now else None,
-            sequence=now[-1].sequence + 1 if now else 1,
+            previous=before.id if before else None,
+            sequence=before.sequence + 1 if before else 1,
             stream=self.stream.stream,
         )
         note = self.folder / "sent" / f"{shipment.name}{shipments.SUFFIX}"
@@ -316,7 +276,7 @@ class Outbox(Closing):
                 f"{self.folder} is in use: another process sent {shipment} meanwhile",
                 hint="run the same command again when that is done",
             ) from error
-        self._forget_what_is_known()
+        self._delivery.add(shipment)
         self._lay_out(shipment)
         return shipment
 
@@ -330,13 +290,12 @@ class Outbox(Closing):
         # Without a way back, who fetches from there removes it; what was there once is not put
         # there again.
         laid = {path.name for path in (self.folder / "laid").iterdir()}
-        for one in self.pending if not self.stream.is_diode else self._sent:
-            if self._is_now(one) and one.name not in laid:
+        for one in self._delivery.now if self.stream.is_diode else self.pending:
+            if one.name not in laid:
                 self._lay_out(one)
         there = {path.name for path in carry.iterdir()}
-        for one in self._sent:
-            told = not self.stream.is_diode and self._has_arrived(one)
-            if told or not self._is_now(one):
+        for one in self.sent:
+            if self._delivery.is_told(one) or not self._delivery.is_now(one):
                 for end in (".mlpkg", shipments.SUFFIX, f"{shipments.SUFFIX}{beside.SUFFIX}"):
                     if f"{one.name}{end}" in there:
                         fsops.remove(carry / f"{one.name}{end}")
@@ -349,7 +308,7 @@ class Outbox(Closing):
         if note.exists():
             return
         if shipment.package and not file.exists():
-            kept = self._kept(shipment.package)
+            kept = self._kept(shipment, shipment.package)
             with fsops.scratch_folder(carry) as scratch:
                 fsops.publish(copied(kept.path, scratch), file)
         _write(note, shipments.encode_shipment(shipment))
@@ -371,14 +330,13 @@ class Outbox(Closing):
             beside.signed_text(raw, shipments.FORMAT, self._keys, before) if self._keys else before
         )
 
-    def _kept(self, package: Carried) -> Kept:
-        found = self.vault.find(content_id=package.content_id, state_id=package.state_id)
-        for kept in found:
-            if kept.package_id == package.package_id:
-                return kept
+    def _kept(self, shipment: Shipment, package: Carried) -> Kept:
+        for kept in self.vault.find(package_id=package.package_id):
+            return kept
         raise DamageError(
-            f"{self.folder / 'vault'} has lost the package {package.package_id}",
-            hint="begin a new epoch with `mlarchive send --new-epoch`",
+            f"{self.folder / 'vault'} has lost the package of {shipment}, {shipment.address}:"
+            f" {package.package_id}",
+            hint="begin a new epoch with `mlarchive send --new-epoch`, which sends all again",
         )
 
     def _leanable(self, address: Address) -> Collection[str]:
@@ -387,9 +345,11 @@ class Outbox(Closing):
         Without a way back nothing is certain; a package then leans on the last full one of its
         name, so that one loss costs no more than what follows it up to the next.
         """
-        packages = [(one, one.package) for one in self._sent if self._is_now(one) and one.package]
+        packages = [(one, one.package) for one in self._delivery.now if one.package]
         if not self.stream.is_diode:
-            return {package.package_id for one, package in packages if self._has_arrived(one)}
+            return {
+                package.package_id for one, package in packages if self._delivery.has_arrived(one)
+            }
         alike = [package for one, package in packages if _model(one.address) == _model(address)]
         recent = alike[-(self.stream.full_every - 1) :] if self.stream.full_every > 1 else []
         full = [package.package_id for package in recent if not package.leans_on]
@@ -397,7 +357,7 @@ class Outbox(Closing):
 
     def _left_over(self, snapshot: Snapshot, among: Collection[str]) -> Kept | None:
         """The package that was made to send the same, and was not sent because of a crash."""
-        sent = {one.package.package_id for one in self._sent if one.package}
+        sent = {one.package.package_id for one in self.sent if one.package}
         found = self.vault.find(
             address=snapshot.address,
             content_id=snapshot.content_id,
@@ -418,96 +378,7 @@ class Outbox(Closing):
         """
         if self.stream.is_diode:
             return leanable
-        return {one.package.package_id for one in self._sent if self._is_now(one) and one.package}
-
-    def _is_now(self, shipment: Shipment) -> bool:
-        return shipment.epoch == self.stream.epoch
-
-    def _has_arrived(self, shipment: Shipment) -> bool:
-        return self.stream.is_diode or shipment.number in self._arrived
-
-    def _check(self, receipt: Receipt, path: Path) -> None:
-        """Refuse a receipt that is not for what was sent, or not signed as the policy wants.
-
-        One of an epoch that has ended may tell of more than an outbox from a backup knows.
-
-        Raises:
-            ShipmentError: It is of another stream, or names other shipments.
-            UntrustedError: It is not trusted.
-        """
-        if self._trust is not None and receipt.epoch == self.stream.epoch:
-            raw, text = receipts.encode_receipt(receipt), beside.read_envelope(path)
-            beside.require_signed(path, raw, receipts.FORMAT, text, self._trust)
-        if receipt.stream != self.stream.stream:
-            raise ShipmentError(
-                f"{path} is a receipt for the stream {receipt.stream}, and this is"
-                f" {self.stream.stream}",
-                hint="see from where it was carried",
-            )
-        if receipt.epoch < self.stream.epoch:
-            return
-        for arrived in _stated(receipt):
-            if self._ids.get((receipt.epoch, arrived.sequence)) != arrived.id:
-                raise ShipmentError(
-                    f"{path} is a receipt for a shipment {arrived.sequence} of epoch"
-                    f" {receipt.epoch} that was never sent from here",
-                    hint="if the outbox was restored from a backup, begin anew with"
-                    " `mlarchive send --new-epoch`",
-                )
-
-    @cached_property
-    def _sent(self) -> Sequence[Shipment]:
-        notes = (self.folder / "sent").glob(f"*{shipments.SUFFIX}")
-        found = [shipments.read_shipment(path) for path in notes]
-        return sorted(found, key=lambda one: one.number)
-
-    @cached_property
-    def _last(self) -> dict[Address, Shipment]:
-        """The last shipment of each object, in whatever epoch."""
-        return {one.address: one for one in self._sent}
-
-    @cached_property
-    def _ids(self) -> dict[tuple[int, int], str]:
-        """The ids of all that was sent, by number."""
-        return {one.number: one.id for one in self._sent}
-
-    @cached_property
-    def _arrived(self) -> set[tuple[int, int]]:
-        """The numbers of the shipments that receipts were seen for."""
-        found: set[tuple[int, int]] = set()
-        for path, receipt in self._receipts():
-            self._check(receipt, path)
-            found |= self._acknowledged(receipt)
-        return found
-
-    def _receipts(self) -> list[tuple[Path, Receipt]]:
-        paths = sorted((self.folder / "receipts").glob(f"*{receipts.SUFFIX}"))
-        return [(path, receipts.read_receipt(path)) for path in paths]
-
-    def _is_ours(self, receipt: Receipt) -> bool:
-        return receipt.stream == self.stream.stream
-
-    def _acknowledged(self, receipt: Receipt) -> set[tuple[int, int]]:
-        """The numbers of the shipments that a receipt says arrived, as they were sent."""
-        found = {
-            (receipt.epoch, arrived.sequence)
-            for arrived in _stated(receipt)
-            if self._ids.get((receipt.epoch, arrived.sequence)) == arrived.id
-        }
-        through = (receipt.epoch, receipt.through.sequence) if receipt.through else None
-        if through in found:
-            # Each note names the one before, so that it stands for all up to it.
-            found |= {number for number in self._ids if (receipt.epoch, 0) < number <= through}
-        return found
-
-    def _forget_what_is_known(self) -> None:
-        for name in ("_sent", "_last", "_ids", "_arrived"):
-            self.__dict__.pop(name, None)
-
-
-def _stated(receipt: Receipt) -> tuple[Arrived, ...]:
-    """The shipments that a receipt names."""
-    return (*((receipt.through,) if receipt.through else ()), *receipt.beyond)
+        return {one.package.package_id for one in self._delivery.now if one.package}
 
 
 def _says_more(snapshot: Snapshot, package: Carried) -> bool:
@@ -518,37 +389,6 @@ def _says_more(snapshot: Snapshot, package: Carried) -> bool:
     if original is None or original.thin or not goes_as_it_is(snapshot):
         return False
     return original.package_id != package.package_id
-
-
-def _stream(folder: Path, full_every: int | None) -> Stream:
-    path = folder / _STREAM
-    for name in ("sent", "carry", "laid", "receipts"):
-        fsops.make_folder(folder / name)
-    if not path.exists():
-        new = Stream(epoch=1, full_every=full_every or 0, stream=secrets.token_hex(16))
-        with contextlib.suppress(ConflictError):
-            _write(path, canonical.encode(new), replace=False)
-    return _read_stream(folder, full_every)
-
-
-def _read_stream(folder: Path, full_every: int | None) -> Stream:
-    path = folder / _STREAM
-    raw = fsops.read_small(path)
-    try:
-        stream = msgspec.json.decode(raw, type=Stream)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise ShipmentError(
-            f"{path} does not say which stream this is: {error}",
-            hint="restore it from a backup, or begin with a new folder",
-        ) from error
-    if full_every is not None and full_every != stream.full_every:
-        raise ConflictError(
-            f"{folder} sends a full package in {stream.full_every}, without receipts"
-            if stream.is_diode
-            else f"{folder} waits for receipts",
-            hint="name another folder, or leave the option out",
-        )
-    return stream
 
 
 def _write(path: Path, raw: bytes, *, replace: bool = True) -> None:
