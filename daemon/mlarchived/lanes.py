@@ -15,6 +15,7 @@ from mlarchive.records import Address
 from mlarchived.mirrors import MirrorJob
 from mlarchived.sighting import Sighting
 from mlarchived.stopping import Stopping
+from mlarchived.views import VAULT
 
 _PATIENCE = 0.2
 """Seconds between two tries for a turn, so that a stop is heard."""
@@ -24,7 +25,7 @@ def lanes(job: MirrorJob) -> dict[str, MirrorJob]:
     """A mirror as one job for each destination, by name; the vault is one of them."""
     split = {}
     if job.vault:
-        split["vault"] = msgspec.structs.replace(job, targets=())
+        split[VAULT] = msgspec.structs.replace(job, targets=())
     for place in job.targets:
         split[place.name] = msgspec.structs.replace(job, targets=(place,), delivers_only=True)
     return split

@@ -103,8 +103,8 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
 
     @property
     def lane(self) -> str:
-        """The name of the one destination, where it is one lane of a mirror; else "vault"."""
-        return self.targets[0].name if self.delivers_only else "vault"
+        """The name of the one destination, where it is one lane of a mirror; else `VAULT`."""
+        return self.targets[0].name if self.delivers_only else VAULT
 
     @property
     def keeping(self) -> frozenset[str]:

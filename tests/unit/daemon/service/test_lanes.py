@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from mlarchive.errors import Interrupted
-from mlarchived.lanes import Shared
+from mlarchived.configfile import read_config
+from mlarchived.lanes import Shared, lanes
+from mlarchived.mirrors import resolve
 from mlarchived.sighting import Sighting
 from mlarchived.stopping import Stopping
 from tests.support.mirroring import Workbench
@@ -53,7 +55,7 @@ def test_a_target_that_hangs_delays_its_own_lane_alone(bench: Workbench) -> None
         )
         with running_service(bench.folder) as service:
             service.await_round("mirror:m/dr")
-            service.await_round("mirror:m/vault")
+            service.await_round("mirror:m/vault:")
             assert bench.held() == bench.held("source")
             bench.put("gin", "gin 1")
             service.wait_for(lambda e: e.get("outcome") == "copied" and "gin" in e["object"])
@@ -62,6 +64,20 @@ def test_a_target_that_hangs_delays_its_own_lane_alone(bench: Workbench) -> None
             assert "mirror:m/down" not in ended
             assert service.stop() == 32
     assert bench.run("status").status == 0
+
+
+def test_a_registry_called_vault_has_a_lane_beside_that_of_the_vault(bench: Workbench) -> None:
+    bench.configure(
+        ("[registries.dr]", "[registries.vault]"),
+        ('targets = ["dr"]', 'targets = ["vault"]\nvault = "vault"'),
+    )
+    (job,) = resolve(read_config(bench.folder / "mirror.toml")).jobs
+    found = lanes(job)
+    assert [part.vault and [p.name for p in part.targets] for part in found.values()] == [
+        [],
+        ["vault"],
+    ]
+    assert {name: part.lane for name, part in found.items()} == {name: name for name in found}
 
 
 @pytest.mark.parametrize("vault", ["", 'vault = "vault"\n'])

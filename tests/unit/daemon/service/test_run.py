@@ -59,7 +59,7 @@ def test_a_right_configuration_is_taken_up_while_it_runs(bench: Workbench) -> No
         service.await_round()
         bench.configure(mirror=SOON + second)
         service.tell(signal.SIGHUP)
-        service.await_round("mirror:n/vault")
+        service.await_round("mirror:n/vault:")
         assert len(bench.held("other")) == 1
         bench.configure(mirror="cron = '0 0 1 jan *'\n")
         service.tell(signal.SIGHUP)
