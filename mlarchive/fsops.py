@@ -31,6 +31,7 @@ from mlarchive.errors import (
     MlarchiveError,
     NotFoundError,
     StorageError,
+    UnsupportedError,
 )
 
 TEMPORARY_MARK = ".mlarchive-tmp-"
@@ -54,6 +55,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DISK = {*_FULL, errno.EIO, errno.EROFS}
 _DENIED = {errno.EACCES, errno.EPERM}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_NO_SUCH_THING = {errno.ENXIO, errno.ENODEV, errno.EILSEQ}
+"""What a socket, a device or an impossible name answers: no fault of the disk."""
 
 
 def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
@@ -78,6 +81,11 @@ def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
         return ConflictError(
             f"cannot {doing} {path}: something has that name already",
             hint="choose another name, or remove it first",
+        )
+    if error.errno in _NO_SUCH_THING:
+        return UnsupportedError(
+            f"cannot {doing} {path}: {reason}",
+            hint="see what it is: only files and folders can be used",
         )
     hint = "choose another folder" if error.errno == errno.EROFS else "see the system's log"
     return StorageError(f"cannot {doing} {path}: {reason}", hint=hint)

@@ -17,9 +17,9 @@ def dropped(job: MirrorJob) -> Iterator[tuple[str, str]]:
     if job.drop is None or not job.drop.folder.is_dir():
         return
     for claim in claims(job.drop.folder, clearing=False):
-        yield claim.relative, "claimed already"
+        yield claim.shown, "claimed already"
     for candidate in candidates(job.drop.folder, job.drop.pattern):
         reason = "complete"
         if not is_complete(candidate):
             reason = f"when it has stood still for {job.drop.settle} s"
-        yield candidate.relative, reason
+        yield candidate.shown, reason

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from mlarchive.fsops import explaining
+from mlarchived.drop import names
 
 CLAIMS = ".mlarchived"
 """The folder within a drop folder where claimed things are while they are worked on."""
@@ -47,9 +48,14 @@ class Candidate(Struct, frozen=True, kw_only=True):
     kind: Kind
 
     @property
-    def marker(self) -> Path:
-        """The file beside it that says that it is complete."""
-        return self.path.with_name(self.path.name + MARKER)
+    def shown(self) -> str:
+        """Its path in the drop folder, for people."""
+        return names.shown(self.relative)
+
+    @property
+    def marker(self) -> Path | None:
+        """The file beside it that says that it is complete; None if its name is too long for it."""
+        return names.beside(self.path, MARKER)
 
 
 def candidates(folder: Path, pattern: str) -> Iterator[Candidate]:

@@ -10,15 +10,18 @@ import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-import msgspec
 from msgspec import Struct
 
 from mlarchive import fsops
 from mlarchive.errors import MlarchiveError
+from mlarchived.drop import names
 from mlarchived.drop.candidates import CLAIMS, LEFT, MARKER, QUARANTINE, Candidate
 
 _REASON = ".reason.txt"
+_ROOM = len(_REASON) + 6
+"""Bytes that are added to a name: the reason's, and a number where several have one name."""
 _PATH = "path"
 _THING = "thing"
 
@@ -37,14 +40,19 @@ class Claim(Struct, frozen=True, kw_only=True):
     relative: str
 
     @property
+    def shown(self) -> str:
+        """The path that it had, for people."""
+        return names.shown(self.relative)
+
+    @property
     def path(self) -> Path:
         """Where the thing is now."""
         return self.folder / _THING / self.relative.rpartition("/")[2]
 
     @property
-    def marker(self) -> Path:
-        """Where its marker is now, if it had one."""
-        return self.path.with_name(self.path.name + MARKER)
+    def marker(self) -> Path | None:
+        """Where its marker is now, if it had one; None if it cannot have one."""
+        return names.beside(self.path, MARKER)
 
 
 def claim(drop: Path, candidate: Candidate) -> Claim | None:
@@ -58,11 +66,12 @@ def claim(drop: Path, candidate: Candidate) -> Claim | None:
     # What a power cut takes of a claim, or brings back, is found again and noted once.
     fsops.make_folder(made.path.parent, durable=False)
     with fsops.atomic_file(made.folder / _PATH, durable=False) as file:
-        file.write(msgspec.json.encode(made.relative))
+        file.write(quote_from_bytes(os.fsencode(made.relative)).encode())
     with fsops.explaining(candidate.path, "move"):
         # The marker goes first: a thing that is claimed is never without it.
-        with contextlib.suppress(FileNotFoundError):
-            fsops.publish(candidate.marker, made.marker, durable=False)
+        if candidate.marker and made.marker:
+            with contextlib.suppress(FileNotFoundError):
+                fsops.publish(candidate.marker, made.marker, durable=False)
         try:
             fsops.publish(candidate.path, made.path, durable=False)
         except FileNotFoundError:
@@ -119,12 +128,12 @@ def leave(drop: Path, claim: Claim, losses: str) -> Path:
 
 def _put(folder: Path, claim: Claim, why: str) -> Path:
     fsops.make_folder(folder)
-    place = _free(folder, claim.path.name)
+    place = _free(folder, names.shortened(claim.path.name, _ROOM))
     # The reason comes first: nothing lies there without one.
     with fsops.atomic_file(place.with_name(place.name + _REASON)) as file:
         file.write(why.encode("utf-8", "replace"))
     with fsops.explaining(place, "write"):
-        if os.path.lexists(claim.marker):
+        if claim.marker and os.path.lexists(claim.marker):
             fsops.publish(claim.marker, place.with_name(place.name + MARKER))
         fsops.publish(claim.path, place)
     fsops.remove(claim.folder)
@@ -150,8 +159,10 @@ def _found(place: Path) -> Claim | None:
     if not inside:
         return None
     try:
-        relative = msgspec.json.decode((place / _PATH).read_bytes(), type=str)
-    except (FileNotFoundError, msgspec.DecodeError):
-        # A power cut can take the path; the thing is there all the same.
+        relative = os.fsdecode(unquote_to_bytes((place / _PATH).read_bytes()))
+    except FileNotFoundError:
+        relative = ""
+    # A power cut can take the path; the thing is there all the same.
+    if relative.rpartition("/")[2] != inside[0]:
         relative = inside[0]
     return Claim(token=place.name, folder=place, relative=relative)

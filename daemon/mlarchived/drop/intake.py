@@ -23,8 +23,8 @@ from mlarchive.registries.opening import packing_time
 from mlarchive.trust import Trust
 from mlarchive.vault import Kept, Vault
 from mlarchived.defects import contained
-from mlarchived.drop import claims, raw
-from mlarchived.drop.candidates import PACKAGE, candidates
+from mlarchived.drop import claims, names, raw
+from mlarchived.drop.candidates import PACKAGE, Candidate, candidates
 from mlarchived.drop.claims import Claim
 from mlarchived.drop.markers import check_marker, is_complete, read_marker
 from mlarchived.drop.rules import DropRules
@@ -108,14 +108,24 @@ class Intake:
         for candidate in candidates(self._rules.folder, self._rules.pattern):
             stopping.check()
             try:
-                stood = self._stillness.stood(candidate.path)
-            except OSError:
-                continue
-            if stood or is_complete(candidate):
-                if claimed := claims.claim(self._rules.folder, candidate):
-                    self._stillness.moved(candidate.path, claimed.path)
-            else:
-                work.pending[candidate.path] = candidate.relative
+                with contained():
+                    self._look_at(candidate, work)
+            except _FATAL:
+                raise
+            except MlarchiveError as error:
+                work.could_not_claim(candidate, error)
+
+    def _look_at(self, candidate: Candidate, work: "_Work") -> None:
+        """Claim something if it is complete."""
+        try:
+            stood = self._stillness.stood(candidate.path)
+        except OSError:
+            return
+        if stood or is_complete(candidate):
+            if claimed := claims.claim(self._rules.folder, candidate):
+                self._stillness.moved(candidate.path, claimed.path)
+        else:
+            work.pending[candidate.path] = candidate.shown
 
     def _take(self, work: "_Work", stopping: Stopping) -> None:
         """Take in what is claimed; again for what leans on something that came just now."""
@@ -157,12 +167,12 @@ class _Work:
         except MlarchiveError as error:
             # It looked complete and is not: perhaps somebody writes it still.
             if not has_stood(claim):
-                self.pending[claim.path] = claim.relative
+                self.pending[claim.path] = claim.shown
                 return "unfinished"
             self._refuse(claim, error)
             return "refused"
         for one in kept:
-            self._tell(claim, "taken", f"from {claim.relative}", one, time.monotonic() - began)
+            self._tell(claim, "taken", f"from {claim.shown}", one, time.monotonic() - began)
         self._note(claim, "taken", kept)
         if losses:
             claims.leave(self._rules.folder, claim, "".join(f"{loss}\n" for loss in losses))
@@ -173,17 +183,17 @@ class _Work:
     def _kept(self, claim: Claim) -> tuple[list[Kept], list[str]]:
         """Keep what was claimed in the vault, whole; and what of it could not be carried."""
         if claim.path.is_symlink() or not (claim.path.is_dir() or claim.path.is_file()):
-            raise UnsupportedError(f"{claim.relative} is a link, or no file and no folder")
+            raise UnsupportedError(f"{claim.shown} is a link, or no file and no folder")
         if claim.path.is_dir():
             if self._means.trust:
                 raise UnsupportedError(
-                    f"{claim.relative} is not signed, and the mirror takes nothing else",
+                    f"{claim.shown} is not signed, and the mirror takes nothing else",
                     hint="pack it, sign the package, and drop that",
                 )
             return self._packed(claim)
         if not claim.path.name.endswith(PACKAGE):
             raise UnsupportedError(
-                f"{claim.relative} is no package", hint=f"names of packages end in {PACKAGE}"
+                f"{claim.shown} is no package", hint=f"names of packages end in {PACKAGE}"
             )
         marker = read_marker(claim.marker)
         if marker:
@@ -207,19 +217,28 @@ class _Work:
                 kept.append(one)
         return kept, losses
 
+    def could_not_claim(self, candidate: Candidate, error: MlarchiveError) -> None:
+        """Say that something stays where it was dropped, and why."""
+        self._fail(candidate.shown, "failed", error, error.hint)
+
     def _refuse(self, claim: Claim, error: MlarchiveError) -> None:
-        self._note(claim, "quarantined", [], error.message)
+        self._note(claim, "quarantined", [], names.shown(error.message))
         place = claims.set_apart(self._rules.folder, claim, error)
+        hint = f"it lies in {names.shown(str(place))}, with the reason beside it"
+        self._fail(claim.shown, "quarantined", error, hint)
+
+    def _fail(self, thing: str, outcome: Outcome, error: MlarchiveError, hint: str) -> None:
         self._means.report(
             Ended(
                 mirror=self._mirror,
-                object=claim.relative,
+                object=thing,
                 target=VAULT,
-                outcome="quarantined",
-                reason=error.message,
-                hint=f"it lies in {place}, with the reason beside it",
+                outcome=outcome,
+                reason=names.shown(error.message),
+                hint=hint,
                 code=error.code,
                 exit_status=error.exit_status,
+                retryable=outcome == "failed" and error.retryable,
             )
         )
 
@@ -227,7 +246,7 @@ class _Work:
         self._means.record.dropped(
             Dropped(
                 token=claim.token,
-                name=claim.relative,
+                name=claim.shown,
                 outcome=outcome,
                 packages=len(kept),
                 bytes=sum(one.size for one in kept),
@@ -246,7 +265,7 @@ class _Work:
         self._means.report(
             Ended(
                 mirror=self._mirror,
-                object=str(kept.address) if kept else claim.relative,
+                object=str(kept.address) if kept else claim.shown,
                 target=VAULT,
                 outcome=outcome,
                 reason=reason,

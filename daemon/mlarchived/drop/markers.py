@@ -3,7 +3,10 @@
 Empty, or JSON: `{"size": BYTES, "sha256": "HEX"}`, either alone or both.
 """
 
+import errno
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 import msgspec
@@ -29,17 +32,27 @@ class Marker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sha256: str = ""
 
 
-def read_marker(path: Path) -> Marker | None:
-    """What a marker says; None if there is none.
+def read_marker(path: Path | None) -> Marker | None:
+    """What a marker says; None if there is none, or can be none.
 
     Raises:
         DamageError: It is not as it should be.
     """
+    if path is None:
+        return None
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:  # noqa: PTH123  (takes an opener)
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DamageError(f"{path.name} is no file", hint="write an empty file, or none")
             raw = file.read(_LONGEST)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise DamageError(
+                f"{path.name} is no file", hint="write an empty file, or none"
+            ) from error
+        raise
     if not raw.strip():
         return Marker()
     try:
@@ -49,6 +62,11 @@ def read_marker(path: Path) -> Marker | None:
             f"{path.name} is neither empty nor as it should be: {error}",
             hint='write {"size": BYTES, "sha256": "HEX"}, or nothing',
         ) from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens a file; nobody waits for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def check_marker(marker: Marker, file: Path) -> None:

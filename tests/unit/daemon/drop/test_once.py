@@ -1,7 +1,9 @@
 """What lies in a drop folder is taken in by `mlarchived once`: whole, once, or not at all."""
 
+import contextlib
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,62 @@ def test_links_and_strangers_are_refused_with_a_reason(bench: DropBench) -> None
     assert "mlarchive.toml" in bench.reason("folder")
     assert "no file and no folder" in bench.reason("pipe")
     assert (bench.outside / "ale.mlpkg").is_file()
+
+
+@pytest.mark.parametrize("odd", ["fifo", "socket", "link to a fifo"])
+def test_what_is_no_file_hangs_nothing_wherever_it_lies(bench: DropBench, odd: str) -> None:
+    def make(path: Path) -> None:
+        if odd == "socket":
+            with socket.socket(socket.AF_UNIX) as made, contextlib.chdir(path.parent):
+                made.bind(path.name)
+            return
+        pipe = path if odd == "fifo" else bench.outside / path.name
+        os.mkfifo(pipe)
+        if pipe != path:
+            path.symlink_to(pipe)
+
+    make(bench.inbox / "bad.mlpkg")
+    shutil.copy(bench.package("ale"), bench.inbox / "marked.mlpkg")
+    make(bench.inbox / "marked.mlpkg.done")
+    for inside in ("mlarchive.toml", "manifest.json", "index.json", "model.pt"):
+        folder = bench.inbox / f"with {inside}"
+        folder.mkdir()
+        make(folder / inside)
+    shutil.copy(bench.package("beer"), bench.inbox)
+    answer = bench.run("once")
+    assert answer.status in {19, 22}, answer
+    assert bench.vaulted("target") == ["beer"], answer
+    assert "marked.mlpkg.done is no file" in bench.reason("marked.mlpkg")
+    assert len([name for name in bench.lying("inbox/quarantine") if "reason" in name]) == 6
+    assert bench.lying() == ["quarantine"]
+
+
+def test_odd_names_stop_nothing_else_and_are_told_in_plain_letters(bench: DropBench) -> None:
+    names = [
+        os.fsdecode(b"\xff\xfe.mlpkg"),
+        "two\nlines\x1b[31m.mlpkg",
+        "-rf.mlpkg",
+        "l" * 249 + ".mlpkg",
+        "\N{LATIN SMALL LETTER E WITH ACUTE}" * 124 + ".mlpkg",
+    ]
+    for number, name in enumerate(names):
+        shutil.copy(bench.package(f"good {number}"), bench.inbox / name)
+        (bench.inbox / name.replace("mlpkg", "other")).write_text("no package")
+        folder = bench.inbox / name.removesuffix(".mlpkg")
+        folder.mkdir()
+        (folder / name).write_text("no model")
+    shutil.copy(bench.package("ale"), bench.inbox / "zzz.mlpkg")
+    assert bench.run("plan").status == 0
+    answer = bench.run("once", "--json")
+    assert answer.status == 19
+    assert bench.vaulted("target") == ["ale", *(f"good {n}" for n in range(len(names)))]
+    assert bench.lying() == ["quarantine"]
+    noted = bench.noted()
+    assert (len(noted["taken"]), len(noted["quarantined"])) == (6, 10)
+    assert {r"\xff\xfe.mlpkg", r"two\x0alines\x1b[31m.mlpkg", "-rf.mlpkg"} < set(noted["taken"])
+    things = [name for name in bench.lying("inbox/quarantine") if not name.endswith(".reason.txt")]
+    assert len(things) == 10
+    assert bench.run("status").status == 0
 
 
 def test_a_model_folder_says_its_name_in_its_manifest(bench: DropBench) -> None:
