@@ -41,7 +41,7 @@ def read_marker(path: Path | None) -> Marker | None:
     if path is None:
         return None
     try:
-        with open(path, "rb", opener=_at_once) as file:  # noqa: PTH123  (takes an opener)
+        with open(path, "rb", opener=_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DamageError(f"{path.name} is no file", hint="write an empty file, or none")
             raw = file.read(_LONGEST)

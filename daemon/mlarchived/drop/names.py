@@ -9,7 +9,7 @@ _LONGEST = 255
 
 
 def shown(relative: str) -> str:
-    """A path as it can be printed and kept: bytes that are no text, and controls, as `\\xNN`."""
+    r"""A path as it can be printed and kept: bytes that are no text, and controls, as `\xNN`."""
     text = os.fsencode(relative).decode("utf-8", "backslashreplace")
     return "".join(one if one.isprintable() else _escaped(one) for one in text)
 
@@ -21,7 +21,7 @@ def beside(path: Path, suffix: str) -> Path | None:
 
 
 def shortened(name: str, room: int) -> str:
-    """A name to which so many bytes can be added; where it is cut, a digest tells it from others."""
+    """A name to which so many bytes can be added; a digest tells one that is cut from others."""
     raw = os.fsencode(name)
     if len(raw) + room <= _LONGEST:
         return name
