@@ -6,9 +6,9 @@ import msgspec
 
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Address
-from mlarchive.registries.base import Listing, Selector
+from mlarchive.registries.base import Listing, Selector, Traits
 from mlarchive.registries.neptune.objects import NeptuneObject
-from mlarchive.registries.neptune.snapshots import SYS, address_of
+from mlarchive.registries.neptune.snapshots import SYS, address_of, is_trashed, stage_of, time_of
 from mlarchive.registries.selecting import selects
 
 KINDS = ("models", "registered-models", "runs")
@@ -52,7 +52,28 @@ def listing_of(address: Address, found: NeptuneObject) -> Listing:
         facts["aliases"] = ", ".join(found.aliases)
     if found.losses:
         facts["broken"] = "; ".join(f"{loss.field}: {loss.why}" for loss in found.losses)
-    return Listing(address=address, title=sys.get("name", ""), facts=facts)
+    return Listing(address=address, title=sys.get("name", ""), facts=facts, traits=traits_of(found))
+
+
+def traits_of(found: NeptuneObject) -> Traits:
+    """What an object may be chosen by; nothing, where only reading it tells what is in `sys/`."""
+    sys = {one.path: one for one in found.attributes}
+    if not sys.keys() - {f"{SYS}name"}:
+        return Traits()
+    is_version = found.kind == "model-version"
+    stage = stage_of(found) if is_version else ""
+    return Traits(
+        aliases=found.aliases if is_version else None,
+        stage=stage.removeprefix("none") if stage else None,
+        tags={
+            f"neptune.{name}": sys[f"{SYS}{name}"].values
+            for name in ("tags", "group_tags")
+            if f"{SYS}{name}" in sys
+        },
+        made_at=time_of(sys, "creation_time") or None,
+        deleted=is_trashed(sys),
+        experiments=(found.project,) if found.project else None,
+    )
 
 
 def meant(

@@ -185,7 +185,7 @@ def _run(found: NeptuneObject, held: _Held, sys: Mapping[str, Attribute]) -> Run
         status=_status(sys),
         start=created,
         user=_text(sys, "owner"),
-        lifecycle="deleted" if is_run and _is_trashed(sys) else "active",
+        lifecycle="deleted" if is_run and is_trashed(sys) else "active",
         params=_params(held.fields),
         tags=(_tags(found.attributes) if is_run else {})
         | ({"mlflow.note.content": description} if description else {}),
@@ -199,7 +199,7 @@ def _status(sys: Mapping[str, Attribute]) -> str:
     return "RUNNING" if _text(sys, "state").lower() in {"active", "running"} else "FINISHED"
 
 
-def _is_trashed(sys: Mapping[str, Attribute]) -> bool:
+def is_trashed(sys: Mapping[str, Attribute]) -> bool:
     """Whether somebody put it away: Neptune 3 calls that archived."""
     return "true" in {_text(sys, "trashed"), _text(sys, "archived")}
 
@@ -284,6 +284,12 @@ def _fields(subject: str, fields: Sequence[Field]) -> Fields:
 def _text(sys: Mapping[str, Attribute], name: str) -> str:
     found = sys.get(SYS + name)
     return found.value if found else ""
+
+
+def stage_of(found: NeptuneObject) -> str:
+    """A version's stage in lower case, `none` too; "" if it is not known."""
+    sys = {one.path: one for one in found.attributes}
+    return _text(sys, "stage").lower()
 
 
 def time_of(attributes: Mapping[str, Attribute], name: str) -> int:

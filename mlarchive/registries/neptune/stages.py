@@ -4,11 +4,11 @@ Neptune gives each version a stage and any number of versions the same; an alias
 version. So of the versions in a stage the one with the highest number gets its alias.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from mlarchive.registries.neptune.objects import Attribute, NeptuneObject
-from mlarchive.registries.neptune.snapshots import SYS
+from mlarchive.registries.neptune.snapshots import SYS, stage_of
 
 ALIASES = frozenset({"staging", "production"})
 """Stages that become aliases; `none` and `archived` are tags only."""
@@ -46,9 +46,3 @@ class Models:
             aliases=(stage,) if highest[1] == found.id else (),
             model_attributes=self._attributes.get((found.project, found.model), ()),
         )
-
-
-def stage_of(found: NeptuneObject) -> str:
-    """A version's stage; "" if it has none."""
-    sys: Mapping[str, str] = {one.path: one.value for one in found.attributes}
-    return sys.get(f"{SYS}stage", "").lower()

@@ -91,6 +91,7 @@ class NeptuneExportRegistry(Closing):
                 address=listing.address,
                 content_mark=looks,
                 state_mark=_mark(head.aliases, head.model_attributes, _parts(exported)),
+                traits=listing.traits,
             )
 
     def read(self, address: Address) -> Snapshot:

@@ -1,5 +1,6 @@
 """Projects of one server as a source and a target: joins tables, reading and writing."""
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from mlarchive.registries.base import (
     WritePlan,
     WritePolicy,
 )
-from mlarchive.registries.neptune.listing import KINDS, addressed, meant
+from mlarchive.registries.neptune.listing import KINDS, addressed, meant, traits_of
 from mlarchive.registries.neptune.live import table
 from mlarchive.registries.neptune.live.connection import Connection
 from mlarchive.registries.neptune.live.holding import find, origin_mark
@@ -191,14 +192,17 @@ def _ref(address: Address, row: Row, head: NeptuneObject) -> Ref:
         (one.path, one.value, one.values) for one in head.model_attributes if one.path in LABELS
     ]
     state = sys.get("sys/state")
-    path = row.marks.get(table.PATH, "")
+    through: list[str] = []
+    with contextlib.suppress(msgspec.DecodeError):
+        through = msgspec.json.decode(row.marks.get(table.PATH, ""), type=list[str])
     return Ref(
         address=address,
         content_mark=_mark(row.id, content),
         state_mark=_mark(sorted(labels), sorted(labelled), head.aliases),
         settled=state is None or state.value.lower() not in _ACTIVE,
         origin=row.marks.get(table.ORIGIN, ""),
-        through=tuple(msgspec.json.decode(path, type=list[str])) if path else (),
+        through=tuple(through),
+        traits=traits_of(head),
     )
 
 

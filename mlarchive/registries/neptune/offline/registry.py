@@ -70,7 +70,12 @@ class NeptuneOfflineRegistry(Closing):
             ]
             root = str(self._root or "")
             mark = hashlib.sha256(msgspec.json.encode((facts, root))).hexdigest()
-            yield Ref(address=listing.address, content_mark=mark, state_mark=mark)
+            yield Ref(
+                address=listing.address,
+                content_mark=mark,
+                state_mark=mark,
+                traits=listing.traits,
+            )
 
     def read(self, address: Address) -> Snapshot:
         """An object as its operations make it, with the files that are still there."""

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mlarchive.package import Package
 from mlarchive.package.columns import decode_columns
 from mlarchive.records import Fields, MetricSeries, ModelVersion, Run
 from mlarchive.registries.base import Selector
+from mlarchive.registries.filtering import Chooser, Filter
 from mlarchive.registries.neptune.objects import step_text, text_of
 from mlarchive.snapshot import Snapshot, entry_name
 from tests.support.neptune_exports import (
@@ -280,3 +282,39 @@ def test_labels_are_found_in_whatever_row_group_they_are(tmp_path: Path) -> None
     held = fields_of(read(tmp_path))
     names = {one.path for one in (*held.values, *held.labels, *held.facts)}
     assert names == {*paths, "sys/stage"}
+
+
+def test_objects_are_chosen_by_stage_tags_age_project_and_lifecycle(tmp_path: Path) -> None:
+    made = datetime(2024, 1, 1, tzinfo=UTC)
+    for number, stage in (("1", "production"), ("2", "none")):
+        rows = [
+            row("sys/id", "string", f"M-A-{number}"),
+            row("sys/model_id", "string", "M-A"),
+            row("sys/stage", "string", stage),
+        ]
+        write_part(tmp_path, f"M-A-{number}", rows, scope="model_versions")
+    rows = [
+        row("sys/id", "string", "R-1"),
+        row("sys/creation_time", "datetime", made),
+        row("sys/tags", "string_set", ["prod", "wine"]),
+        row("sys/trashed", "bool", value=True),
+    ]
+    write_part(tmp_path, "R-1", rows)
+
+    def chosen(**wanted: Any) -> list[str]:  # noqa: ANN401  (of a filter)
+        choose = Chooser(Filter(**wanted), "export")
+        found = choose(registry(tmp_path).ls(Selector()))
+        choose.check()
+        return [f"{one.address.kind}/{one.address.name}/{one.address.version}" for one in found]
+
+    first, second, run = "models/M-A/1", "models/M-A/2", "runs/R-1/"
+    at = round(made.timestamp() * 1000)
+    assert chosen(stages=("production",)) == chosen(aliases=("production",)) == [first]
+    assert chosen(stages=("None",)) == [second]
+    assert chosen(latest=True) == [first, second]
+    assert chosen(tags=(("neptune.tags", "w*"),)) == [run]
+    assert chosen(since=at) == [run]
+    assert chosen(since=at + 1) == []
+    assert chosen(deleted="only") == [run]
+    assert chosen(deleted="without") == [first, second]
+    assert chosen(experiments=("ws/p",)) == [first, second, run]
