@@ -97,7 +97,7 @@ def measured(
     ) as process:
         while process.poll() is None:
             peak = max(peak, sum(map(_memory, _family(process.pid))))
-            time.sleep(0.02)
+            time.sleep(0.1)
         out = process.stdout.read().decode() if process.stdout else ""
     first = out.splitlines()[0].rpartition(": ")[2] if out else ""
     return process.returncode, time.perf_counter() - began, peak, first

@@ -19,15 +19,15 @@ def test_many_files_and_a_long_one_arrive_in_a_registry_in_little_memory(
 ) -> None:
     shared = azureml.registry(azureml.tenant(), "shared")
     folder = tmp_path / "model"
-    write_many(folder, 120)
-    write_one(folder / "long", 40)
+    write_many(folder, 50)
+    write_one(folder / "long", 18)
     env = azureml.environment(shared.tenant)
     target = (shared.locator, "--name", "model", "--version", "1")
     status, _, peak, said = measured(("copy", f"dir:{folder}", *target), tmp_path, env)
     assert (status, said.partition(",")[0]) == (0, "done")
     assert peak <= MOST_MEMORY
     wanted = dict(digests(folder))
-    assert len(wanted) == 124
+    assert len(wanted) == 54
     assert equal(azureml, shared, "model", wanted)
     model = f"{shared.locator}#models/model/1"
     back = within("extract", model, "-C", "back", cwd=tmp_path, env=env)

@@ -1,16 +1,17 @@
 """`mlarchived once` mirrors a workspace into an MLflow server with nothing but a configuration."""
 
-import json
-import subprocess
-import sys
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from mlflow import MlflowClient
 
 from tests.support.azureml import Emulator, Place
 from tests.support.command import environment
+from tests.support.mirroring import Workbench
 from tests.support.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.mlflow
@@ -33,26 +34,20 @@ FILES = {"MLmodel": b"flavors:\n  sklearn: {}\n", "model.pkl": bytes(70_000)}
 class Once:
     """The command, run in a folder with a configuration and the variables of a tenant."""
 
-    def __init__(self, azureml: Emulator, lab: Place, clinic: MlflowServer, folder: Path) -> None:
+    def __init__(
+        self, lab: Place, clinic: MlflowServer, folder: Path, variables: Mapping[str, str]
+    ) -> None:
         text = CONFIG.format(lab=lab.locator, clinic=clinic.locator)
         (folder / "mirror.toml").write_text(text)
-        self._folder = folder
-        self._environment = environment(azureml.environment(lab.tenant))
+        self._bench = Workbench(folder)
+        self._variables = variables
 
     def __call__(self) -> list[dict[str, Any]]:
         """What it says, as events; it never shows a traceback."""
-        done = subprocess.run(
-            [sys.executable, "-m", "mlarchived.cli", "once", "--json"],
-            cwd=self._folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert "Traceback" not in done.stderr
-        assert done.returncode in {0, 3}, done.stdout + done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        with mock.patch.dict(os.environ, environment(self._variables), clear=True):
+            done = self._bench.run("once", "--json")
+        assert done.status in {0, 3}, done.out + done.err
+        return done.events
 
 
 def outcomes(events: list[dict[str, Any]]) -> list[str]:
@@ -82,7 +77,7 @@ def test_a_workspace_arrives_once(
     tags = {"python_environment_name": "gpu", "team": "cellar"}
     azureml.put_model(lab, oak, "1", {"w.bin": b"1"}, tags=tags)
     azureml.put_model(lab, oak, "2", {"w.bin": b"2"}, tags=tags)
-    once = Once(azureml, lab, target_server, tmp_path)
+    once = Once(lab, target_server, tmp_path, azureml.environment(lab.tenant))
 
     first = once()
 
