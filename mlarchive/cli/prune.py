@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SUMMARY = "remove from a vault the packages that no rule keeps"
 DESCRIPTION = """\
 Rules choose versions, model by model: a version that any rule chooses is kept, and so is always the
-one that was made last. Of a version that is kept, the package that counts is kept, and with
+last one, by its number. Of a version that is kept, the package that counts is kept, and with
 --keep-states N so many of its states in all; without it every state. A kept package that leans on
 one that goes is given what it needs of it first. A mirror does not pack again what was pruned,
 unless it changes. Killed at any moment, the same command finishes the job.

@@ -3,7 +3,7 @@
 Rules choose versions, model by model; of a version that is chosen, what counts now is kept and as
 many of its earlier states as are asked for. Its laws, each with a property test:
 
-* What was made last of each model is always kept, and so is whatever an alias in the rules names.
+* The last version of each model is always kept, and so is whatever an alias in the rules names.
 * Of an object of which anything is kept, the package that counts is kept.
 * A package is never kept without those of its own content that it leans on. Others that it leans on
   may go: it is made to lean on what stays before they do.
@@ -33,7 +33,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     Periods are those of UTC, weeks begin on Monday; only periods in which something was made count.
 
     Attributes:
-        last: The last so many versions of a model.
+        last: The last so many versions of a model: those of the highest numbers, or where versions
+            are no numbers, those that were made last.
         hourly: The last version of each of the last so many hours.
         daily: The same of days.
         weekly: The same of weeks.
@@ -127,9 +128,11 @@ def _chosen_versions(
 
 def _of_model(versions: Sequence[Kept], rules: Rules) -> Iterable[tuple[Kept, str]]:
     """The versions of a model, the latest first, that rules choose, and which rule does."""
-    yield versions[0], "the latest version"
-    for kept in versions[: rules.last]:
-        yield kept, f"one of the last {rules.last}"
+    for counted in _as_counted(versions):
+        for kept in counted[:1]:
+            yield kept, "the latest version"
+        for kept in counted[: rules.last]:
+            yield kept, f"one of the last {rules.last}"
     for kept in versions:
         for alias in kept.labels.aliases:
             if any(fnmatchcase(alias, pattern) for pattern in rules.aliases):
@@ -143,6 +146,13 @@ def _of_model(versions: Sequence[Kept], rules: Rules) -> Iterable[tuple[Kept, st
             if period not in seen:
                 seen.add(period)
                 yield kept, f"{name}: the last of its period"
+
+
+def _as_counted(versions: Sequence[Kept]) -> Iterable[Sequence[Kept]]:
+    """The numbered versions of a model, the highest first, whenever they were made; the others."""
+    numbered = [kept for kept in versions if _number(kept)[0] >= 0]
+    yield sorted(numbered, key=lambda kept: _number(kept)[0], reverse=True)
+    yield [kept for kept in versions if _number(kept)[0] < 0]
 
 
 def _keep_bases(objects: Mapping[Address, Sequence[Kept]], reasons: dict[Path, str]) -> None:
