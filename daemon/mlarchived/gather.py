@@ -6,11 +6,14 @@ hold, so a version that somebody deleted there is noticed, and a lost ledger doe
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import structs
+
 from mlarchive.errors import MlarchiveError, UnsupportedError
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Target, WritePolicy, holdings, unread
 from mlarchive.registries.selecting import selects
 from mlarchived.choosing import Choice, chooses_by_traits, exclusion, unfit, untold
+from mlarchived.clashes import clashes
 from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.ledger.ledger import Known
@@ -53,11 +56,14 @@ def views(
     """
     shown_before = 0
     _require_told(room.job.choice, sighting)
+    clashing = clashes(room.job, sighting, now)
     for refs in sighting.pages():
         stopping.check()
         known = ledger.known_of(room.job.name, [ref.address for ref in refs])
         shown_before += len(known)
-        yield from _page(room, refs, known, now)
+        for view in _page(room, refs, known, now):
+            clash = clashing.get(view.address, "")
+            yield structs.replace(view, clash=clash) if clash else view
     if shown_before == ledger.count(room.job.name):
         return  # Nothing is gone.
     for addresses in ledger.addresses(room.job.name, PAGE):

@@ -272,6 +272,8 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
         return "revive", "it is at the source again"
     if verb not in WORK:
         return verb, reason
+    if view.clash and target not in rules.keeping:
+        return "set-aside", view.clash
     return _spared(view, delivered, rules) or (verb, reason)
 
 

@@ -129,10 +129,8 @@ def _chosen_versions(
 def _of_model(versions: Sequence[Kept], rules: Rules) -> Iterable[tuple[Kept, str]]:
     """The versions of a model, the latest first, that rules choose, and which rule does."""
     for counted in _as_counted(versions):
-        for kept in counted[:1]:
-            yield kept, "the latest version"
-        for kept in counted[: rules.last]:
-            yield kept, f"one of the last {rules.last}"
+        yield from ((kept, "the latest version") for kept in counted[:1])
+        yield from ((kept, f"one of the last {rules.last}") for kept in counted[: rules.last])
     for kept in versions:
         for alias in kept.labels.aliases:
             if any(fnmatchcase(alias, pattern) for pattern in rules.aliases):

@@ -1,13 +1,16 @@
 """What a mirror may be told: which objects, under which names, when, and how fast."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mlarchive.errors import ConfigError
+from mlarchive.vault import Vault
 from mlarchived import windows
 from mlarchived.renaming import Rule
+from tests.support import snapshots
 from tests.support.mirroring import Workbench
 
 TOMORROW = f"{datetime.now(UTC) + timedelta(days=2):%a}".lower()
@@ -58,6 +61,31 @@ def test_packages_say_what_is_chosen_now_when_the_choice_moves_on_and_back(
     assert len(bench.held()) == 2
     bench.put("wine", "other wine 2", version="2")
     assert "nothing to do" in bench.run("once").out
+
+
+def test_what_would_have_one_name_at_a_server_is_refused_and_the_rest_arrives(
+    bench: Workbench,
+) -> None:
+    """Else each would take the name from the other, round after round."""
+    wine = partial(snapshots.model_version, origin="lab")
+    with Vault.open(bench.folder / "source") as source:
+        for name in ("team-a/wine", "team-b/wine", "beer"):
+            source.add(wine(name=name, ids=name), packed_at=1)
+        source.add(snapshots.model_version(origin="field", name="beer", version="3"), packed_at=1)
+        source.add(wine(name="beer", version="4", ids="beer 4"), packed_at=1)
+    bench.configure(
+        ("src#folders/*", "src#models/*"),
+        ("mlflow+http://127.0.0.1:9", "mlflow-export:export"),
+        ('targets = ["dr"]', 'targets = ["down"]'),
+        mirror='[mirror.rename]\n"team-*/*" = "{2}"\n',
+    )
+    found = {e["object"]: (e["verb"], e["reason"]) for e in bench.run("plan", "--json").events}
+    said = "team-a/wine, team-b/wine would all be called wine there: see `rename`"
+    assert found["lab#models/team-a%2Fwine/3"] == ("set-aside", said)
+    assert found["lab#models/team-b%2Fwine/3"] == ("set-aside", said)
+    assert found["field#models/beer/3"][0] == "set-aside"
+    assert "the same name and version" in found["lab#models/beer/3"][1]
+    assert found["lab#models/beer/4"][0] != "set-aside"
 
 
 def test_age_is_that_of_the_object(bench: Workbench) -> None:
