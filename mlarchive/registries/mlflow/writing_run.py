@@ -23,7 +23,7 @@ from mlarchive.records import Address, DatasetInput, Run
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.fieldtags import field_tags
+from mlarchive.registries.mlflow.fieldtags import field_tags, list_changed_fields
 from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.names import (
     decimals_of,
@@ -65,6 +65,7 @@ def plan_run(work: Work, record: Run) -> None:
         _plan_labels(work, record, whole[0], tags)
         return
     list_changed_names(work, record, work.snapshot.streams_of(record.key))
+    list_changed_fields(work, record)
     streams = streams_of(work, record)
     list_changed_points(work, what, streams)
     list_inner_ids(work, what, streams)

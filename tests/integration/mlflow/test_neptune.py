@@ -108,13 +108,21 @@ def test_every_attribute_of_a_real_export_arrives_and_a_second_write_changes_not
     assert [receipt.idle for receipt in again] == [True] * len(snapshots)
 
 
-@pytest.mark.parametrize("left", [LOGS, STORE])
+@pytest.mark.parametrize(
+    ("left", "lost"),
+    [(LOGS, {"source_code/files": "it is an empty file_set"}), (STORE, {})],
+)
 def test_what_clients_left_arrives_and_a_second_write_changes_nothing(
-    left: Path, clinic: MlflowRegistry, there: MlflowClient, tmp_path: Path
+    left: Path,
+    lost: dict[str, str],
+    clinic: MlflowRegistry,
+    there: MlflowClient,
+    tmp_path: Path,
 ) -> None:
     (snapshot,) = packages(NeptuneOfflineRegistry(left, origin=left.name, files_root=left))
     receipt = written(clinic, snapshot)
-    assert receipt.losses == ()
+    assert {loss.field: loss.why.partition(",")[0] for loss in receipt.losses} == lost
+    assert "types" in {change.field for change in receipt.transformations}
     require_equal(there, snapshot, tmp_path, there.get_run(receipt.target.name))
     assert written(clinic, snapshot).idle
 
@@ -124,10 +132,16 @@ def test_every_attribute_of_an_export_of_neptune_3_arrives_and_a_second_write_ch
 ) -> None:
     snapshots = list(packages(registry(THREE_EXPORT)))
     # One has a negative zero and one an infinity, which MLflow's databases do not hold.
-    lossy: tuple[list[str], ...] = (["metric train/one/deep"], ["metric train/loss"], [])
+    lossy: tuple[list[str], ...] = (
+        ["imgs/series", "metric train/one/deep"],
+        ["metric train/loss"],
+        [],
+    )
     for number, (snapshot, lost) in enumerate(zip(snapshots, lossy, strict=True)):
         receipt = written(clinic, snapshot)
         assert [loss.field for loss in receipt.losses] == lost
+        whys = {loss.field: loss.why for loss in receipt.losses}
+        assert whys.get("imgs/series", ": times").endswith(": times")
         (tmp_path / str(number)).mkdir()
         run = there.get_run(receipt.target.name)
         require_equal(there, snapshot, tmp_path / str(number), run, lost=lost)

@@ -385,6 +385,7 @@ def test_what_the_server_refuses_is_a_listed_loss(
 ) -> None:
     attributes = (
         Attribute(path="git", type="git_ref", value="{}"),
+        Attribute(path="images", type="file_series"),
         Attribute(path="infinite", type="float", value="Infinity"),
         Attribute(
             path="series",
@@ -397,6 +398,7 @@ def test_what_the_server_refuses_is_a_listed_loss(
     copied = copy(snapshot(found, "export"), registry, WritePolicy(), way)
     assert [loss.field for loss in copied.receipt.losses] == [
         "git",
+        "images",
         "infinite",
         "series",
         "series",

@@ -300,6 +300,8 @@ def _losses(work: Work) -> Iterator[Loss]:
     for field in work.values:
         if field.type in operations.SERIES:
             points = operations.points_of(work, field)
+            if not (points.kept or points.same_step or points.not_finite):
+                yield work.loss(field.path, f"it is an empty {field.type}, which nothing makes")
             if points.not_finite:
                 why = f"{points.not_finite} points are no finite numbers, which the server refuses"
                 yield work.loss(field.path, why)
