@@ -15,6 +15,7 @@ import msgspec
 
 from mlarchive.cli.command import main
 from mlarchive.fsops import TEMPORARY_MARK
+from mlarchive.package.limits import Limits, allow
 
 COMMAND = (sys.executable, "-m", "mlarchive")
 
@@ -62,7 +63,7 @@ def mlarchive(
     env: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> Done:
-    """Run the command; it never shows a traceback and never leaves a temporary behind.
+    """Run the command in a process of its own; no traceback, and no temporary is left behind.
 
     Args:
         words: After the command's name.
@@ -70,10 +71,12 @@ def mlarchive(
         env: Added to the environment.
         before: Runs in the new process first.
     """
+    # Python puts a half-written .pyc in its place where files may not grow.
+    careful = {"PYTHONDONTWRITEBYTECODE": "1"} if before else {}
     process = subprocess.run(
         [*COMMAND, *map(str, words)],
         cwd=cwd,
-        env=environment({"TMPDIR": str(cwd), **(env or {})}),
+        env=environment({"TMPDIR": str(cwd), **careful, **(env or {})}),
         capture_output=True,
         check=False,
         timeout=120,
@@ -96,7 +99,9 @@ def within(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) 
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     before = signal.getsignal(signal.SIGTERM)
     with (
-        unittest.mock.patch.dict(os.environ, environment(env), clear=True),
+        unittest.mock.patch.dict(
+            os.environ, environment({"TMPDIR": str(cwd), **(env or {})}), clear=True
+        ),
         contextlib.chdir(cwd),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -105,6 +110,7 @@ def within(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) 
             status = main([*map(str, words)])
         finally:
             signal.signal(signal.SIGTERM, before)
+            allow(Limits())
     said = (stream.buffer.getvalue() for stream in (out, err))
     done = Done(subprocess.CompletedProcess(words, status, *said))
     assert "Traceback" not in done.err + done.out, done.err

@@ -9,19 +9,19 @@ import pytest
 from msgspec import structs
 
 from mlarchive.transfer.shipment import encode_shipment, read_shipment
-from tests.support.command import Done, mlarchive
+from tests.support.command import Done, within
 
 
 @pytest.fixture
 def sides(desk: Path) -> Path:
     """`out/` has sent wine and resnet, which are on `disc/`."""
-    assert mlarchive("send", "wine.mlpkg", "dir:resnet", "outbox:out", cwd=desk).status == 0
+    assert within("send", "wine.mlpkg", "dir:resnet", "outbox:out", cwd=desk).status == 0
     shutil.copytree(desk / "out" / "carry", desk / "disc")
     return desk
 
 
 def receive(desk: Path, *options: str) -> Done:
-    return mlarchive("receive", "inbox:in", *options, "--json", cwd=desk)
+    return within("receive", "inbox:in", *options, "--json", cwd=desk)
 
 
 def outcomes(done: Done) -> list[Any]:
@@ -56,7 +56,7 @@ def test_what_the_vault_lost_is_missed_and_taken_when_it_is_brought_again(
     if harm == "lost":
         kept.unlink()
         for words in (("ls", "inbox:in"), ("copy", "inbox:in", "dir:new")):
-            done = mlarchive(*words, cwd=sides)
+            done = within(*words, cwd=sides)
             assert done.status == 17
             assert "has lost packages that were accepted: shipment 1 of" in done.err
         assert receive(sides).status == 17
@@ -67,16 +67,16 @@ def test_what_the_vault_lost_is_missed_and_taken_when_it_is_brought_again(
     drop(sides)
     assert receive(sides).status == 0
     assert left(sides) == []
-    assert mlarchive("verify", "vault:in/vault", cwd=sides).status == 0
-    assert len(mlarchive("ls", "inbox:in", "--json", cwd=sides).documents) == 2
+    assert within("verify", "vault:in/vault", cwd=sides).status == 0
+    assert len(within("ls", "inbox:in", "--json", cwd=sides).documents) == 2
 
 
 def test_what_was_pruned_is_not_missed(sides: Path) -> None:
     drop(sides)
     assert receive(sides).status == 0
     words = ("prune", "vault:in/vault", "--keep-alias", "none")
-    assert mlarchive(*words, cwd=sides).status == 0
-    assert mlarchive("ls", "inbox:in", cwd=sides).status in {0, 11}
+    assert within(*words, cwd=sides).status == 0
+    assert within("ls", "inbox:in", cwd=sides).status in {0, 11}
     drop(sides)
     assert outcomes(receive(sides)) == ["known", "known"]
 
@@ -132,18 +132,18 @@ def test_packages_without_their_notes_are_named(sides: Path) -> None:
 def test_volumes_are_said_to_be_joined_first(sides: Path) -> None:
     package = next((sides / "disc").glob("*.mlpkg"))
     words = ("split", str(package), "-o", "disc/volumes", "--volume-size", "64KiB")
-    assert mlarchive(*words, cwd=sides).status == 0
+    assert within(*words, cwd=sides).status == 0
     package.unlink()
     done = receive(sides, "--from", "disc")
     assert done.status == 17
     (why,) = [d["why"] for d in done.documents if d.get("file") == "disc/volumes"]
     assert "`mlarchive join disc/volumes` makes one file" in why
-    assert mlarchive("join", "disc/volumes", "-o", "disc/joined.mlpkg", cwd=sides).status == 0
+    assert within("join", "disc/volumes", "-o", "disc/joined.mlpkg", cwd=sides).status == 0
     shutil.rmtree(sides / "disc" / "volumes")
     assert receive(sides, "--from", "disc").status == 0
 
 
 def test_an_inbox_into_which_nothing_came_is_empty(desk: Path) -> None:
     receive(desk)
-    done = mlarchive("ls", "inbox:in", cwd=desk)
+    done = within("ls", "inbox:in", cwd=desk)
     assert (done.status, done.err) == (0, "nothing there\n")

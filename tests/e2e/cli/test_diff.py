@@ -12,7 +12,7 @@ from mlarchive.package import Package
 from mlarchive.records import MetricSeries, Run
 from mlarchive.snapshot import Snapshot
 from tests.support import snapshots
-from tests.support.command import mlarchive, sentence
+from tests.support.command import sentence, within
 from tests.support.safetensors import safetensors
 
 OLD = safetensors({"emb.weight": ("F32", (2,), b"12345678"), "head": ("F32", (1,), b"1234")})
@@ -50,7 +50,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_a_person_reads_what_came_went_and_changed(table: Path) -> None:
-    done = mlarchive("diff", "a.mlpkg", "b.mlpkg", cwd=table)
+    done = within("diff", "a.mlpkg", "b.mlpkg", cwd=table)
     assert (done.status, done.err) == (5, "")
     content, state, evidence, *lines = done.out.splitlines()
     assert content.startswith("content   differs  ")
@@ -88,20 +88,20 @@ def test_a_person_reads_what_came_went_and_changed(table: Path) -> None:
 def test_another_origin_and_other_ids_are_mentioned_and_make_nothing_unequal(table: Path) -> None:
     other = snapshots.model_version(files=FILES, ids="zz", origin="elsewhere", name="rouge")
     pack_file(other, table / "other.mlpkg", packed_at=9)
-    done = mlarchive("diff", "a.mlpkg", "other.mlpkg", cwd=table)
+    done = within("diff", "a.mlpkg", "other.mlpkg", cwd=table)
     assert done.status == 0
     assert [line.split()[:2] for line in done.out.splitlines()] == [
         ["content", "equal"],
         ["state", "equal"],
         ["evidence", "differs"],
     ]
-    document = mlarchive("diff", "a.mlpkg", "other.mlpkg", "--json", cwd=table).document
+    document = within("diff", "a.mlpkg", "other.mlpkg", "--json", cwd=table).document
     assert (document["equal"], document["records"], document["notes"]) == (True, [], [])
     assert {"address", "model-version-1.name", "run-1.native"} <= set(document["evidence"])
 
 
 def test_the_same_object_twice_is_equal_and_nothing_else_is_said(table: Path) -> None:
-    done = mlarchive("diff", "a.mlpkg", "a.mlpkg", cwd=table)
+    done = within("diff", "a.mlpkg", "a.mlpkg", cwd=table)
     assert done.status == 0
     assert len(done.out.splitlines()) == 2
 
@@ -109,7 +109,7 @@ def test_the_same_object_twice_is_equal_and_nothing_else_is_said(table: Path) ->
 def test_labels_alone_differ_in_state_alone(table: Path) -> None:
     relabelled = snapshots.model_version(files=FILES, aliases=("champion", "old"))
     pack_file(relabelled, table / "relabelled.mlpkg", packed_at=1)
-    document = mlarchive("diff", "a.mlpkg", "relabelled.mlpkg", "--json", cwd=table)
+    document = within("diff", "a.mlpkg", "relabelled.mlpkg", "--json", cwd=table)
     assert document.status == 5
     found = document.document
     assert (found["content_equal"], found["state_equal"]) == (True, False)
@@ -127,7 +127,7 @@ def test_labels_alone_differ_in_state_alone(table: Path) -> None:
 
 
 def test_records_that_came_are_told_with_all_that_they_have(table: Path) -> None:
-    done = mlarchive("diff", "dir:.", "a.mlpkg#runs/run-a", "--json", cwd=table)
+    done = within("diff", "dir:.", "a.mlpkg#runs/run-a", "--json", cwd=table)
     assert done.status == 5
     records = {record["kind"]: record for record in done.document["records"]}
     assert {kind: record["sign"] for kind, record in records.items()} == {
@@ -152,7 +152,7 @@ def test_a_reference_is_the_same_if_it_names_the_other_of_a_pair(table: Path) ->
     names = set()
     for number in range(8):
         pack_file(experiment("FINISHED", f"S{number}"), table / f"{number}.mlpkg", packed_at=1)
-        document = mlarchive("diff", "0.mlpkg", f"{number}.mlpkg", "--json", cwd=table).document
+        document = within("diff", "0.mlpkg", f"{number}.mlpkg", "--json", cwd=table).document
         names |= {(record["key_before"], record["key_after"]) for record in document["records"]}
         fields = {c["field"] for record in document["records"] for c in record["changes"]}
         assert fields == ({"status"} if number else set())
@@ -170,32 +170,32 @@ def test_a_thin_package_is_compared_as_far_as_its_digests_say(table: Path) -> No
         )
         thin = dataclasses.replace(relabelled, records=records, content_id="", state_id="")
         pack_state(thin, full, table / "thin.mlpkg", packed_at=2)
-    alike = mlarchive("diff", "b.mlpkg", "thin.mlpkg", cwd=table)
+    alike = within("diff", "b.mlpkg", "thin.mlpkg", cwd=table)
     assert alike.status == 5
     assert alike.out.splitlines()[-3:] == [
         "~ run training  (run-1)",
         "    state",
         "      + tags thin: yes",
     ]
-    other = mlarchive("diff", "a.mlpkg", "thin.mlpkg", cwd=table)
+    other = within("diff", "a.mlpkg", "thin.mlpkg", cwd=table)
     assert other.status == 5
     assert "155 B, tensors not compared: bytes are in another package" in other.out
     assert "3 → 4 points, points not compared: they are in another package" in other.out
 
 
 def test_two_objects_of_one_vault_are_compared(table: Path) -> None:
-    mlarchive("pack", "a.mlpkg", "b.mlpkg", "-o", "v", cwd=table)
+    within("pack", "a.mlpkg", "b.mlpkg", "-o", "v", cwd=table)
     two = ("vault:v#models/wine/3", "vault:v#models/wine/4")
-    by_vault = mlarchive("diff", *two, "--json", cwd=table).document
-    assert by_vault == mlarchive("diff", "a.mlpkg", "b.mlpkg", "--json", cwd=table).document
-    assert mlarchive("diff", two[0], "a.mlpkg", cwd=table).status == 0
+    by_vault = within("diff", *two, "--json", cwd=table).document
+    assert by_vault == within("diff", "a.mlpkg", "b.mlpkg", "--json", cwd=table).document
+    assert within("diff", two[0], "a.mlpkg", cwd=table).status == 0
 
 
 def test_a_long_text_is_shown_where_it_parts(table: Path) -> None:
     for name, end in (("x", "a"), ("y", "b")):
         changed = with_run(snapshots.model_version(), params={"long": "z" * 500 + end + "\x1b[2J"})
         pack_file(changed, table / f"{name}.mlpkg", packed_at=1)
-    done = mlarchive("diff", "x.mlpkg", "y.mlpkg", cwd=table)
+    done = within("diff", "x.mlpkg", "y.mlpkg", cwd=table)
     (line,) = (line for line in done.out.splitlines() if "long" in line)
     assert line.strip() == (
         "~ params long: at character 501: …zzzzzzzzzzzza\\x1b[2J → …zzzzzzzzzzzzb\\x1b[2J"
@@ -206,7 +206,7 @@ def test_a_file_that_is_called_safetensors_and_is_none_is_compared_as_bytes(tabl
     for name in ("x", "y"):
         files = {"w.safetensors": name.encode() * 100}
         pack_file(snapshots.model_version(files=files), table / f"{name}.mlpkg", packed_at=1)
-    done = mlarchive("diff", "x.mlpkg", "y.mlpkg", cwd=table)
+    done = within("diff", "x.mlpkg", "y.mlpkg", cwd=table)
     assert "100 B, tensors not compared: not readable as safetensors" in done.out
 
 
@@ -223,8 +223,8 @@ def test_a_file_that_is_called_safetensors_and_is_none_is_compared_as_bytes(tabl
 def test_what_cannot_be_compared_is_an_error_of_its_own(
     table: Path, words: tuple[str, ...], status: int
 ) -> None:
-    mlarchive("pack", "a.mlpkg", "b.mlpkg", "-o", "v", cwd=table)
+    within("pack", "a.mlpkg", "b.mlpkg", "-o", "v", cwd=table)
     (table / "cut.mlpkg").write_bytes((table / "a.mlpkg").read_bytes()[:-1])
-    done = mlarchive("diff", *words, cwd=table)
+    done = within("diff", *words, cwd=table)
     assert done.status == status
     assert sentence(done)

@@ -10,7 +10,7 @@ import pytest
 
 from mlarchive.cli.command import VERBS, build_parser
 from mlarchive.registries.opening import SCHEMES
-from tests.support.command import environment, mlarchive
+from tests.support.command import environment, within
 
 NAMES = list(VERBS)
 
@@ -54,7 +54,7 @@ def test_help_takes_at_most_150_ms_of_a_processor(tmp_path: Path) -> None:
     times = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert mlarchive("--help", cwd=tmp_path).status == 0
+        assert within("--help", cwd=tmp_path).status == 0
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < 0.15
@@ -64,20 +64,20 @@ def test_help_takes_at_most_150_ms_of_a_processor(tmp_path: Path) -> None:
 def test_every_command_shows_an_example_and_all_but_cat_speak_json(
     tmp_path: Path, name: str
 ) -> None:
-    done = mlarchive(name, "--help", cwd=tmp_path)
+    done = within(name, "--help", cwd=tmp_path)
     assert done.status == 0
     assert f"\n  mlarchive {name} " in done.out
     assert ("--json" in done.out) == (name != "cat")
 
 
 def test_help_names_every_command_and_every_kind_of_exit(tmp_path: Path) -> None:
-    text = mlarchive("--help", cwd=tmp_path).out
+    text = within("--help", cwd=tmp_path).out
     assert [name for name in NAMES if f"    {name} " not in text] == []
     assert "3 done with losses" in text
 
 
 def test_help_names_every_scheme_that_can_be_opened(tmp_path: Path) -> None:
-    text = mlarchive("--help", cwd=tmp_path).out
+    text = within("--help", cwd=tmp_path).out
     # https differs from http as everybody knows; a name is none that stands on a command line.
     schemes = SCHEMES - {"mlflow+https"} | {"models", "runs"}
     assert [name for name in schemes if f" {name}:" not in text] == []
@@ -107,4 +107,4 @@ def test_every_example_in_the_help_is_a_command_line_that_parses() -> None:
 def test_the_version_is_said(tmp_path: Path) -> None:
     from mlarchive import __version__
 
-    assert mlarchive("--version", cwd=tmp_path).out == f"mlarchive {__version__}\n"
+    assert within("--version", cwd=tmp_path).out == f"mlarchive {__version__}\n"

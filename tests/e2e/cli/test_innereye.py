@@ -3,45 +3,45 @@
 import re
 from pathlib import Path
 
-from tests.support.command import mlarchive, sentence
+from tests.support.command import sentence, within
 from tests.support.innereye import DOCK, DOCUMENTS, FOLDERS, PROSTATE, copied, document, files
 
 
 def test_a_folder_is_listed_packed_and_shown(tmp_path: Path) -> None:
-    listed = mlarchive("ls", f"innereye:{FOLDERS}", cwd=tmp_path)
+    listed = within("ls", f"innereye:{FOLDERS}", cwd=tmp_path)
     assert [line.split()[0] for line in listed.out.splitlines()] == [
         "models/dock/1",
         "models/my_model/100",
     ]
     source = f"innereye:{FOLDERS}#models/my_model/100"
-    packed = mlarchive("pack", source, "-o", "prostate.mlpkg", cwd=tmp_path)
+    packed = within("pack", source, "-o", "prostate.mlpkg", cwd=tmp_path)
     assert (packed.status, packed.err) == (0, "")
-    shown = mlarchive("show", "prostate.mlpkg", cwd=tmp_path).out
+    shown = within("show", "prostate.mlpkg", cwd=tmp_path).out
     assert re.search(r"^  InnerEye model +Prostate$", shown, re.MULTILINE)
     assert "lifecycle" not in shown
     assert re.search(r"^  structures +femur_r, femur_l, rectum, prostate$", shown, re.MULTILINE)
     assert re.search(r"^  checkpoints +checkpoints/last\.ckpt$", shown, re.MULTILINE)
-    facts = mlarchive("show", "prostate.mlpkg", "--json", cwd=tmp_path).document
+    facts = within("show", "prostate.mlpkg", "--json", cwd=tmp_path).document
     (version,) = (r for r in facts["records"] if r["kind"] == "model-version")
     assert version["facts"]["structures"] == "femur_r, femur_l, rectum, prostate"
 
 
 def test_a_download_comes_back_as_it_was(tmp_path: Path) -> None:
-    assert mlarchive("pack", f"innereye:{FOLDERS}", "-o", "vault", cwd=tmp_path).status == 0
-    back = mlarchive("copy", "vault:vault#models/*", "innereye:back", cwd=tmp_path)
+    assert within("pack", f"innereye:{FOLDERS}", "-o", "vault", cwd=tmp_path).status == 0
+    back = within("copy", "vault:vault#models/*", "innereye:back", cwd=tmp_path)
     assert (back.status, back.err) == (0, "")
     for name in (PROSTATE, DOCK):
         folder = tmp_path / "back" / name
         assert files(folder) == files(FOLDERS / name)
         for path in DOCUMENTS:
             assert document(folder, path) == document(FOLDERS / name, path)
-    again = mlarchive("copy", f"innereye:{FOLDERS}", "innereye:back", cwd=tmp_path)
+    again = within("copy", f"innereye:{FOLDERS}", "innereye:back", cwd=tmp_path)
     assert all(line.endswith(": nothing to do") for line in again.out.splitlines())
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     words = ("copy", f"innereye:{FOLDERS}#models/dock/1", "innereye:back", "--dry-run")
-    done = mlarchive(*words, cwd=tmp_path)
+    done = within(*words, cwd=tmp_path)
     assert "would create models/dock/1" in done.out
     assert not (tmp_path / "back").exists()
 
@@ -49,16 +49,16 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
 def test_a_damaged_model_stands_in_no_others_way(tmp_path: Path) -> None:
     top = copied(tmp_path)
     (top / PROSTATE / "MODEL" / "model.json").write_text("{")
-    listed = mlarchive("ls", f"innereye:{top}", "--json", cwd=tmp_path)
+    listed = within("ls", f"innereye:{top}", "--json", cwd=tmp_path)
     assert [one["object"] for one in listed.documents] == ["models/dock/1", "models/my_model/100"]
     assert "damaged" in listed.documents[1]["facts"]
-    done = mlarchive("copy", f"innereye:{top}", "innereye:back", cwd=tmp_path)
+    done = within("copy", f"innereye:{top}", "innereye:back", cwd=tmp_path)
     assert done.status == 4
     assert f"{PROSTATE}/MODEL/model.json" in done.err
     assert [path.name for path in (tmp_path / "back").iterdir()] == [DOCK]
 
 
 def test_a_folder_that_is_none_is_one_sentence(tmp_path: Path) -> None:
-    done = mlarchive("ls", "innereye:.", cwd=tmp_path)
+    done = within("ls", "innereye:.", cwd=tmp_path)
     assert done.status == 11
     assert "has no MODEL/model.json" in sentence(done)

@@ -9,7 +9,7 @@ from mlarchive.cli.command import VERBS
 from mlarchive.pack import pack_file
 from mlarchive.vault import Vault
 from tests.support import snapshots
-from tests.support.command import mlarchive
+from tests.support.command import within
 from tests.support.json_document import differences, shapes
 
 NAMES = set(VERBS)
@@ -73,13 +73,13 @@ def test_every_document_is_as_its_page_says(desk: Path, shape: str, words: tuple
     with Vault.open(desk / "kept") as vault:
         vault.add(changed, packed_at=1)
     if "me.age-pub" in words or "c.age" in words:
-        mlarchive("keygen", "me", "--age", cwd=desk)
-        mlarchive("encrypt", "wine.mlpkg", "--to", "me.age-pub", "-o", "c.age", cwd=desk)
+        within("keygen", "me", "--age", cwd=desk)
+        within("encrypt", "wine.mlpkg", "--to", "me.age-pub", "-o", "c.age", cwd=desk)
     if any(word.startswith("cut") and not word.endswith(".mlpkg") for word in words):
-        mlarchive("split", "wine.mlpkg", "--volume-size", "64KiB", "-o", "cut", cwd=desk)
+        within("split", "wine.mlpkg", "--volume-size", "64KiB", "-o", "cut", cwd=desk)
     if "mine.key" in words:
-        mlarchive("keygen", "mine", cwd=desk)
-    documents = mlarchive(*words, "--json", cwd=desk).documents
+        within("keygen", "mine", cwd=desk)
+    documents = within(*words, "--json", cwd=desk).documents
     assert documents
     assert [line for document in documents for line in differences(document, shape)] == []
 
@@ -92,10 +92,10 @@ def test_the_page_has_every_command_and_nothing_else_is_a_command() -> None:
 
 def test_what_is_not_known_is_null(desk: Path) -> None:
     (desk / "cut.mlpkg").write_bytes(b"")
-    checked = mlarchive("verify", "cut.mlpkg", "--json", cwd=desk).document
+    checked = within("verify", "cut.mlpkg", "--json", cwd=desk).document
     assert checked["size"] is checked["package_id"] is checked["content_id"] is None
-    listed = mlarchive("ls", "dir:resnet", "--json", cwd=desk).document
+    listed = within("ls", "dir:resnet", "--json", cwd=desk).document
     assert listed["content_id"] is listed["state_id"] is None
-    (folder,) = mlarchive("show", "dir:resnet", "--json", cwd=desk).document["records"]
+    (folder,) = within("show", "dir:resnet", "--json", cwd=desk).document["records"]
     assert folder["id"] is None
     assert {(file["sha256"], file["stored"]) for file in folder["files"]} == {(None, None)}

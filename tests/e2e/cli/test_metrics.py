@@ -16,7 +16,7 @@ from mlarchive.package import Package
 from mlarchive.records import Run
 from mlarchive.snapshot import Snapshot
 from tests.support import snapshots
-from tests.support.command import COMMAND, environment, mlarchive, sentence
+from tests.support.command import COMMAND, environment, sentence, within
 
 ODD_NAN = struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000001))[0]
 ODD = [
@@ -52,7 +52,7 @@ def odd(tmp_path: Path) -> Path:
 
 
 def test_csv_has_every_point_to_the_last_bit(odd: Path) -> None:
-    done = mlarchive("metrics", "odd.mlpkg", "--csv", "o.csv", cwd=odd)
+    done = within("metrics", "odd.mlpkg", "--csv", "o.csv", cwd=odd)
     assert (done.status, done.out) == (0, "o.csv: 9 points of 3 series\n")
     with (odd / "o.csv").open(newline="") as file:
         first, *rows = csv.reader(file)
@@ -69,7 +69,7 @@ def test_csv_has_every_point_to_the_last_bit(odd: Path) -> None:
 
 
 def test_parquet_has_every_point_to_the_last_bit(odd: Path) -> None:
-    done = mlarchive("metrics", "odd.mlpkg", "--parquet", "o.parquet", "--json", cwd=odd)
+    done = within("metrics", "odd.mlpkg", "--parquet", "o.parquet", "--json", cwd=odd)
     assert done.document == {"path": "o.parquet", "series": 3, "points": 9}
     table = parquet.read_table(odd / "o.parquet")
     assert ",".join(table.column_names) == HEADER
@@ -85,7 +85,7 @@ def test_parquet_has_every_point_to_the_last_bit(odd: Path) -> None:
 
 
 def test_json_has_every_point_and_the_empty_series_too(odd: Path) -> None:
-    documents = mlarchive("metrics", "odd.mlpkg", "--json", cwd=odd).documents
+    documents = within("metrics", "odd.mlpkg", "--json", cwd=odd).documents
     assert [(d["record"], d["key"][:5], len(d["values"])) for d in documents] == [
         ("logged-model-1", "f1", 1),
         ("run-1", "empty", 0),
@@ -97,15 +97,15 @@ def test_json_has_every_point_and_the_empty_series_too(odd: Path) -> None:
 
 def test_a_series_without_points_is_not_passed_over_in_silence(odd: Path) -> None:
     for form in (("--csv", "-"), ("--parquet", "o.parquet")):
-        done = mlarchive("metrics", "odd.mlpkg", *form, cwd=odd)
+        done = within("metrics", "odd.mlpkg", *form, cwd=odd)
         assert done.status == 0
         assert done.err == "without a point, and so without a line: training empty\n"
-    only = mlarchive("metrics", "odd.mlpkg", "--key", "empty", "--csv", "-", cwd=odd)
+    only = within("metrics", "odd.mlpkg", "--key", "empty", "--csv", "-", cwd=odd)
     assert only.out == f"{HEADER}\n"
 
 
 def test_a_person_sees_each_series_in_a_line(odd: Path) -> None:
-    done = mlarchive("metrics", "odd.mlpkg", cwd=odd)
+    done = within("metrics", "odd.mlpkg", cwd=odd)
     lines = [line.split() for line in done.out.splitlines()]
     assert lines[0] == ["model", "(logged-model-1)"]
     assert lines[2] == ["f1", "1", "4", "0.25", "0.25", "0.25"]
@@ -117,12 +117,12 @@ def test_a_person_sees_each_series_in_a_line(odd: Path) -> None:
 
 def test_a_run_and_a_metric_can_be_chosen_by_any_of_their_names(desk: Path) -> None:
     for run in ("training", "run-a", "run-1"):
-        done = mlarchive("metrics", "wine.mlpkg", "--run", run, "--key", "rmse", "--json", cwd=desk)
+        done = within("metrics", "wine.mlpkg", "--run", run, "--key", "rmse", "--json", cwd=desk)
         assert [(d["dataset"], d["values"]) for d in done.documents] == [
             ("", ["0.9", "0.7", "0.5"]),
             ("iris@1f2e", ["-0.0"]),
         ]
-    assert mlarchive("metrics", "wine.mlpkg", "--run", "model", "--json", cwd=desk).out == ""
+    assert within("metrics", "wine.mlpkg", "--run", "model", "--json", cwd=desk).out == ""
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_run_and_a_metric_can_be_chosen_by_any_of_their_names(desk: Path) -> N
 def test_an_unknown_name_brings_the_nearest(
     desk: Path, words: tuple[str, ...], said: str, hint: str
 ) -> None:
-    done = mlarchive("metrics", "wine.mlpkg", *words, cwd=desk)
+    done = within("metrics", "wine.mlpkg", *words, cwd=desk)
     assert (done.status, sentence(done)) == (11, said)
     assert hint in done.err
 
@@ -152,7 +152,7 @@ def test_an_unknown_name_brings_the_nearest(
 )
 def test_what_makes_no_sense_is_wrong_usage(desk: Path, words: tuple[str, ...]) -> None:
     before = sorted(desk.iterdir())
-    done = mlarchive("metrics", "wine.mlpkg", *words, cwd=desk)
+    done = within("metrics", "wine.mlpkg", *words, cwd=desk)
     assert done.status == 2
     assert sentence(done)
     assert sorted(desk.iterdir()) == before
@@ -161,19 +161,19 @@ def test_what_makes_no_sense_is_wrong_usage(desk: Path, words: tuple[str, ...]) 
 def test_a_file_that_is_there_is_left_alone(desk: Path) -> None:
     (desk / "taken").write_bytes(b"mine")
     for form in ("--csv", "--parquet"):
-        done = mlarchive("metrics", "wine.mlpkg", form, "taken", cwd=desk)
+        done = within("metrics", "wine.mlpkg", form, "taken", cwd=desk)
         assert (done.status, sentence(done)) == (14, "taken exists already")
     assert (desk / "taken").read_bytes() == b"mine"
 
 
 def test_a_dry_run_writes_nothing(desk: Path) -> None:
-    done = mlarchive("metrics", "wine.mlpkg", "--csv", "x.csv", "--dry-run", cwd=desk)
+    done = within("metrics", "wine.mlpkg", "--csv", "x.csv", "--dry-run", cwd=desk)
     assert done.out == "would write x.csv: 5 points of 3 series\n"
     assert not (desk / "x.csv").exists()
 
 
 def test_an_object_without_metrics_is_no_failure(desk: Path) -> None:
-    done = mlarchive("metrics", "dir:resnet", cwd=desk)
+    done = within("metrics", "dir:resnet", cwd=desk)
     assert (done.status, done.out, done.err) == (0, "", "it has no metrics\n")
 
 
@@ -185,22 +185,22 @@ def thin_package(desk: Path) -> None:
 
 def test_a_thin_package_gives_all_or_nothing(desk: Path) -> None:
     thin_package(desk)
-    shown = mlarchive("metrics", "thin.mlpkg", cwd=desk)
+    shown = within("metrics", "thin.mlpkg", cwd=desk)
     assert shown.status == 0
     assert shown.out.count("in another package") == 3
     for form in (("--csv", "-"), ("--csv", "x"), ("--parquet", "x")):
-        done = mlarchive("metrics", "thin.mlpkg", *form, cwd=desk)
+        done = within("metrics", "thin.mlpkg", *form, cwd=desk)
         assert (done.status, done.out) == (17, "")
         assert not (desk / "x").exists()
-    (failed,) = mlarchive("metrics", "thin.mlpkg", "--json", cwd=desk).documents
+    (failed,) = within("metrics", "thin.mlpkg", "--json", cwd=desk).documents
     assert failed["error"]["code"] == "missing-chunks"
 
 
 def test_a_vault_and_an_object_within_a_package_are_read_too(desk: Path) -> None:
-    mlarchive("pack", "wine.mlpkg", "-o", "v", cwd=desk)
-    whole = mlarchive("metrics", "wine.mlpkg", "--csv", "-", cwd=desk).out
-    assert mlarchive("metrics", "vault:v#models/wine/3", "--csv", "-", cwd=desk).out == whole
-    assert mlarchive("metrics", "wine.mlpkg#runs/run-a", "--csv", "-", cwd=desk).out == whole
+    within("pack", "wine.mlpkg", "-o", "v", cwd=desk)
+    whole = within("metrics", "wine.mlpkg", "--csv", "-", cwd=desk).out
+    assert within("metrics", "vault:v#models/wine/3", "--csv", "-", cwd=desk).out == whole
+    assert within("metrics", "wine.mlpkg#runs/run-a", "--csv", "-", cwd=desk).out == whole
 
 
 WITHOUT_PYARROW = """
@@ -247,13 +247,13 @@ def long_history(points: int) -> Snapshot:
 def test_a_history_longer_than_a_block_comes_whole_and_in_order(tmp_path: Path) -> None:
     points = (1 << 18) + 12_345
     pack_file(long_history(points), tmp_path / "long.mlpkg", packed_at=1)
-    mlarchive("metrics", "long.mlpkg", "--parquet", "o.parquet", cwd=tmp_path)
+    within("metrics", "long.mlpkg", "--parquet", "o.parquet", cwd=tmp_path)
     table = parquet.read_table(tmp_path / "o.parquet")
     assert np.array_equal(table["step"].to_numpy(), np.arange(points))
     assert np.array_equal(table["value"].to_numpy(), np.arange(points) / 3)
-    lines = mlarchive("metrics", "long.mlpkg", "--csv", "-", cwd=tmp_path).out.splitlines()
+    lines = within("metrics", "long.mlpkg", "--csv", "-", cwd=tmp_path).out.splitlines()
     assert len(lines) == points + 1
     assert lines[-1] == f"long,run-1,loss,,{points - 1},{(points - 1) * 7},{(points - 1) / 3!r}"
-    documents = mlarchive("metrics", "long.mlpkg", "--json", cwd=tmp_path).documents
+    documents = within("metrics", "long.mlpkg", "--json", cwd=tmp_path).documents
     assert [document["first"] for document in documents][:2] == [0, 10_000]
     assert [v for d in documents for v in d["values"]] == [repr(n / 3) for n in range(points)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import Done, mlarchive, sentence
+from tests.support.command import Done, sentence, within
 from tests.support.mlflow_seed import Seeded, seed
 from tests.support.mlflow_server import MlflowServer
 
@@ -34,12 +34,12 @@ def ids(done: Done) -> tuple[str, str]:
 def test_a_registry_lists_its_versions_in_words_that_name_them(
     source: str, seeded: Seeded, tmp_path: Path
 ) -> None:
-    done = mlarchive("ls", f"{source}#models/command*", "--json", cwd=tmp_path)
+    done = within("ls", f"{source}#models/command*", "--json", cwd=tmp_path)
     assert done.status == 0
     assert sorted(item["object"] for item in done.documents) == [
         f"models/command%20line/{version}" for version in (1, 2, 3)
     ]
-    (one,) = mlarchive(
+    (one,) = within(
         "ls", f"{source}#{done.documents[0]['object']}", "--json", cwd=tmp_path
     ).documents
     assert one["address"]["name"] == seeded.name
@@ -49,18 +49,18 @@ def test_a_version_is_packed_shown_and_read_without_its_server(
     source: str, seeded: Seeded, tmp_path: Path
 ) -> None:
     locator = f"{source}#models/command%20line/1"
-    packed = mlarchive("pack", locator, "-o", "x.mlpkg", cwd=tmp_path)
+    packed = within("pack", locator, "-o", "x.mlpkg", cwd=tmp_path)
     assert packed.status == 0, packed.err
-    assert mlarchive("verify", "x.mlpkg", cwd=tmp_path).status == 0
-    shown = mlarchive("show", "x.mlpkg", "--json", cwd=tmp_path).document
+    assert within("verify", "x.mlpkg", cwd=tmp_path).status == 0
+    shown = within("show", "x.mlpkg", "--json", cwd=tmp_path).document
     records = {record["kind"]: record for record in shown["records"]}
     assert records["run"]["params"]["größe"] == "ü"
     accuracy = next(m for m in records["run"]["metrics"] if m["key"] == "accuracy")
     assert (accuracy["points"], accuracy["step"]) == (40, 39)
     assert records["run"]["id"] == seeded.run_id
-    inside = mlarchive("cat", "x.mlpkg#models/command%20line/1", "MLmodel", cwd=tmp_path)
+    inside = within("cat", "x.mlpkg#models/command%20line/1", "MLmodel", cwd=tmp_path)
     assert b"python_function" in inside.raw
-    direct = mlarchive("cat", f"{locator}//MLmodel", cwd=tmp_path)
+    direct = within("cat", f"{locator}//MLmodel", cwd=tmp_path)
     assert direct.raw == inside.raw
 
 
@@ -68,9 +68,9 @@ def test_mlflows_own_names_work_with_the_server_of_the_environment(
     source_server: MlflowServer, seeded: Seeded, tmp_path: Path
 ) -> None:
     env = {"MLFLOW_TRACKING_URI": source_server.uri}
-    version = mlarchive("ls", f"models:/{seeded.name}/1", "--json", cwd=tmp_path, env=env)
+    version = within("ls", f"models:/{seeded.name}/1", "--json", cwd=tmp_path, env=env)
     assert version.document["address"]["origin"] == source_server.locator
-    run = mlarchive("show", f"runs:/{seeded.run_id}", "--json", cwd=tmp_path, env=env)
+    run = within("show", f"runs:/{seeded.run_id}", "--json", cwd=tmp_path, env=env)
     assert run.document["records"][0]["id"] == seeded.run_id
 
 
@@ -78,31 +78,31 @@ def test_packing_a_server_twice_gives_the_same_ids_and_changes_nothing(
     source: str, seeded: Seeded, tmp_path: Path
 ) -> None:
     words = ("pack", f"{source}#models/{seeded.name}", "-o", "vault", "--json")
-    first = mlarchive(*words, cwd=tmp_path)
+    first = within(*words, cwd=tmp_path)
     assert [document["fresh"] for document in first.documents] == [True, True, True], first.err
-    again = mlarchive(*words, cwd=tmp_path)
+    again = within(*words, cwd=tmp_path)
     assert [document["fresh"] for document in again.documents] == [False, False, False]
-    assert mlarchive("verify", "vault:vault", cwd=tmp_path).status == 0
+    assert within("verify", "vault:vault", cwd=tmp_path).status == 0
 
 
 def test_a_copy_has_the_same_ids_and_doing_it_again_sends_nothing(
     source: str, target: str, seeded: Seeded, tmp_path: Path
 ) -> None:
     objects = f"{source}#models/{seeded.name}"
-    first = mlarchive("copy", objects, target, "--json", cwd=tmp_path)
+    first = within("copy", objects, target, "--json", cwd=tmp_path)
     assert [d["receipt"]["target"]["version"] for d in first.documents] == ["1", "2", "3"], (
         first.err
     )
-    again = mlarchive("copy", objects, target, "--json", cwd=tmp_path)
+    again = within("copy", objects, target, "--json", cwd=tmp_path)
     assert again.status == first.status
     for document in again.documents:
         assert document["receipt"]["bytes"] == 0
         assert {action["verb"] for action in document["receipt"]["actions"]} <= {"keep"}
     for version in ("1", "2", "3"):
-        here = mlarchive(
+        here = within(
             "pack", f"{objects}/{version}", "-o", f"a{version}.mlpkg", "--json", cwd=tmp_path
         )
-        there = mlarchive(
+        there = within(
             "pack",
             f"{target}#models/{seeded.name}/{version}",
             "-o",
@@ -116,17 +116,17 @@ def test_a_copy_has_the_same_ids_and_doing_it_again_sends_nothing(
 def test_a_dry_run_of_unpack_changes_nothing_at_the_server(
     source: str, target: str, seeded: Seeded, tmp_path: Path
 ) -> None:
-    mlarchive("pack", f"{source}#models/{seeded.name}/1", "-o", "x.mlpkg", cwd=tmp_path)
+    within("pack", f"{source}#models/{seeded.name}/1", "-o", "x.mlpkg", cwd=tmp_path)
     words = ("unpack", "x.mlpkg", target, "--rename", "only planned", "--dry-run")
-    done = mlarchive(*words, cwd=tmp_path)
+    done = within(*words, cwd=tmp_path)
     assert "would create" in done.out
-    missing = mlarchive("ls", f"{target}#models/only planned", cwd=tmp_path)
+    missing = within("ls", f"{target}#models/only planned", cwd=tmp_path)
     assert missing.status == 11
 
 
 def test_what_a_server_does_not_have_is_one_sentence(source: str, tmp_path: Path) -> None:
     for inside in ("models/nothing/1", "models/nothing@best", "runs/0123456789abcdef"):
-        done = mlarchive("pack", f"{source}#{inside}", "-o", "x.mlpkg", cwd=tmp_path)
+        done = within("pack", f"{source}#{inside}", "-o", "x.mlpkg", cwd=tmp_path)
         assert done.status == 11
         assert sentence(done)
         assert list(tmp_path.iterdir()) == []
@@ -138,7 +138,7 @@ def test_a_damaged_package_is_refused_before_anything_is_written(
 ) -> None:
     from mlflow import MlflowClient
 
-    packed = mlarchive("pack", f"{source}#models/command%20line/1", "-o", "x.mlpkg", cwd=tmp_path)
+    packed = within("pack", f"{source}#models/command%20line/1", "-o", "x.mlpkg", cwd=tmp_path)
     assert packed.status == 0, packed.err
     damaged = bytearray((tmp_path / "x.mlpkg").read_bytes())
     damaged[9000] ^= 1
@@ -146,12 +146,12 @@ def test_a_damaged_package_is_refused_before_anything_is_written(
     client = MlflowClient(target_server.uri, target_server.uri)
 
     def refused(name: str) -> bool:
-        done = mlarchive("unpack", "damaged.mlpkg", target, "--rename", name, cwd=tmp_path)
+        done = within("unpack", "damaged.mlpkg", target, "--rename", name, cwd=tmp_path)
         there = client.search_registered_models(f"name = '{name}'")
         return done.status == 4 and bool(sentence(done)) and not there
 
     assert refused("never seen there")
-    whole = mlarchive("unpack", "x.mlpkg", target, "--rename", "seen there", cwd=tmp_path)
+    whole = within("unpack", "x.mlpkg", target, "--rename", "seen there", cwd=tmp_path)
     assert whole.status == 0, whole.err
     assert refused("seen there, damaged")
 
@@ -160,15 +160,15 @@ def test_a_live_version_is_compared_with_its_package_and_has_the_same_points(
     source: str, seeded: Seeded, tmp_path: Path
 ) -> None:
     locator = f"{source}#models/{seeded.name}/1"
-    packed = mlarchive("pack", locator, "-o", "x.mlpkg", cwd=tmp_path)
+    packed = within("pack", locator, "-o", "x.mlpkg", cwd=tmp_path)
     assert packed.status == 0, packed.err
-    same = mlarchive("diff", locator, "x.mlpkg", "--json", cwd=tmp_path)
+    same = within("diff", locator, "x.mlpkg", "--json", cwd=tmp_path)
     assert same.status == 0, same.out
     assert same.document["evidence"] == []
-    other = mlarchive("diff", f"{source}#models/{seeded.name}/2", "x.mlpkg", cwd=tmp_path)
+    other = within("diff", f"{source}#models/{seeded.name}/2", "x.mlpkg", cwd=tmp_path)
     assert other.status == 5
     live, kept = (
-        mlarchive("metrics", text, "--run", seeded.run_id, "--json", cwd=tmp_path).documents
+        within("metrics", text, "--run", seeded.run_id, "--json", cwd=tmp_path).documents
         for text in (locator, "x.mlpkg")
     )
     assert len(live) > 1

@@ -9,23 +9,23 @@ import pytest
 
 from mlarchive.fsops import TEMPORARY_MARK
 from mlarchive.package import Package
-from tests.support.command import COMMAND, environment, mlarchive, sentence, temporaries
+from tests.support.command import COMMAND, environment, sentence, temporaries, within
 
 
 def test_a_folder_becomes_a_package_that_verifies_and_gives_every_byte_back(desk: Path) -> None:
-    packed = mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk)
+    packed = within("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk)
     assert (packed.status, packed.err) == (0, "")
-    assert mlarchive("verify", "x.mlpkg", cwd=desk).status == 0
-    extracted = mlarchive("extract", "x.mlpkg", "-C", "back", cwd=desk)
+    assert within("verify", "x.mlpkg", cwd=desk).status == 0
+    extracted = within("extract", "x.mlpkg", "-C", "back", cwd=desk)
     assert extracted.status == 0
     same = subprocess.run(["diff", "-r", "resnet", "back"], cwd=desk, check=False)
     assert same.returncode == 0
 
 
 def test_doing_it_again_changes_nothing(desk: Path) -> None:
-    mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk)
+    within("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk)
     before = (desk / "x.mlpkg").stat()
-    again = mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk)
+    again = within("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk)
     assert again.status == 0
     assert "nothing to do" in again.out
     after = (desk / "x.mlpkg").stat()
@@ -34,15 +34,15 @@ def test_doing_it_again_changes_nothing(desk: Path) -> None:
 
 def test_with_a_fixed_time_the_bytes_are_the_same_everywhere(desk: Path) -> None:
     env = {"SOURCE_DATE_EPOCH": "1700000000"}
-    mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk, env=env)
+    within("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk, env=env)
     os.utime(desk / "resnet" / "config.json", (5, 5))
     other = {**env, "TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
-    mlarchive("pack", "dir:resnet", "-o", "y.mlpkg", cwd=desk, env=other)
+    within("pack", "dir:resnet", "-o", "y.mlpkg", cwd=desk, env=other)
     assert (desk / "x.mlpkg").read_bytes() == (desk / "y.mlpkg").read_bytes()
 
 
 def test_the_document_says_what_was_made(desk: Path) -> None:
-    done = mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", "--json", cwd=desk)
+    done = within("pack", "dir:resnet", "-o", "x.mlpkg", "--json", cwd=desk)
     document = done.document
     with Package.open(desk / "x.mlpkg") as package:
         assert document["content_id"] == package.content_id
@@ -57,8 +57,8 @@ def test_the_document_says_what_was_made(desk: Path) -> None:
 
 def test_a_folder_takes_a_name_a_version_and_labels(desk: Path) -> None:
     labels = ("--name", "r50", "--version", "2", "--description", "text", "--tag", "a=b=c")
-    mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", *labels, cwd=desk)
-    shown = mlarchive("show", "x.mlpkg", "--json", cwd=desk).document
+    within("pack", "dir:resnet", "-o", "x.mlpkg", *labels, cwd=desk)
+    shown = within("show", "x.mlpkg", "--json", cwd=desk).document
     assert shown["address"] == "dir:resnet#folders/r50/2"
     assert shown["records"][0]["facts"]["description"] == "text"
     assert shown["records"][0]["tags"] == {"a": "b=c"}
@@ -66,20 +66,20 @@ def test_a_folder_takes_a_name_a_version_and_labels(desk: Path) -> None:
 
 def test_what_cannot_be_carried_is_said_and_makes_the_status_3(desk: Path) -> None:
     (desk / "resnet" / "link").symlink_to("empty")
-    done = mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk)
+    done = within("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk)
     assert done.status == 3
     assert done.err == (
         "loss: folder resnet: link: it is a symbolic link, and only files are carried\n"
     )
-    shown = mlarchive("show", "x.mlpkg", "--json", cwd=desk).document
+    shown = within("show", "x.mlpkg", "--json", cwd=desk).document
     assert shown["losses"][0]["field"] == "link"
 
 
 def test_a_package_goes_down_a_pipe(desk: Path) -> None:
-    done = mlarchive("pack", "dir:resnet", "-o", "-", cwd=desk)
+    done = within("pack", "dir:resnet", "-o", "-", cwd=desk)
     assert done.status == 0
     (desk / "piped.mlpkg").write_bytes(done.raw)
-    assert mlarchive("verify", "piped.mlpkg", cwd=desk).status == 0
+    assert within("verify", "piped.mlpkg", cwd=desk).status == 0
 
 
 def test_a_pipe_that_nobody_reads_ends_quietly(desk: Path) -> None:
@@ -101,12 +101,12 @@ def test_several_objects_go_to_a_vault_and_again_changes_nothing(desk: Path) -> 
     (desk / "other").mkdir()
     (desk / "other" / "a").write_bytes(b"a")
     words = ("pack", "dir:resnet", "dir:other", "wine.mlpkg", "-o", "vault")
-    first = mlarchive(*words, "--json", cwd=desk)
+    first = within(*words, "--json", cwd=desk)
     assert first.status == 0
     assert [document["fresh"] for document in first.documents] == [True, True, True]
-    again = mlarchive(*words, "--json", cwd=desk)
+    again = within(*words, "--json", cwd=desk)
     assert [document["fresh"] for document in again.documents] == [False, False, False]
-    listed = mlarchive("ls", "vault:vault", "--json", cwd=desk).documents
+    listed = within("ls", "vault:vault", "--json", cwd=desk).documents
     assert [item["object"] for item in listed] == [
         "folders/other",
         "folders/resnet",
@@ -115,14 +115,14 @@ def test_several_objects_go_to_a_vault_and_again_changes_nothing(desk: Path) -> 
 
 
 def test_several_objects_do_not_go_into_one_file(desk: Path) -> None:
-    done = mlarchive("pack", "dir:resnet", "wine.mlpkg", "-o", "x.mlpkg", cwd=desk)
+    done = within("pack", "dir:resnet", "wine.mlpkg", "-o", "x.mlpkg", cwd=desk)
     assert done.status == 2
     assert sentence(done) == "2 objects do not go into x.mlpkg"
     assert not (desk / "x.mlpkg").exists()
 
 
 def test_one_object_that_fails_does_not_stop_the_others(desk: Path) -> None:
-    done = mlarchive("pack", "dir:resnet", "wine.mlpkg", "-o", "v", "--name", "r", cwd=desk)
+    done = within("pack", "dir:resnet", "wine.mlpkg", "-o", "v", "--name", "r", cwd=desk)
     assert done.status == 2
     assert "prod#models/wine/3 has a name" in done.err
     assert "v/dir%3Aresnet/folders/r/" in done.out
@@ -131,7 +131,7 @@ def test_one_object_that_fails_does_not_stop_the_others(desk: Path) -> None:
 def test_a_dry_run_writes_nothing(desk: Path) -> None:
     before = sorted(desk.rglob("*"))
     for out in ("x.mlpkg", "vault", "-"):
-        done = mlarchive("pack", "dir:resnet", "-o", out, "--dry-run", cwd=desk)
+        done = within("pack", "dir:resnet", "-o", out, "--dry-run", cwd=desk)
         assert done.status == 0
         assert "would pack dir:resnet#folders/resnet" in done.out
     assert sorted(desk.rglob("*")) == before
@@ -176,5 +176,5 @@ def test_what_a_killed_pack_left_is_swept_by_the_next(desk: Path) -> None:
     left = desk / f".scratch{TEMPORARY_MARK}999999999-1-abcd"
     left.mkdir()
     (left / "packed.mlpkg").write_bytes(b"half")
-    assert mlarchive("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk).status == 0
+    assert within("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk).status == 0
     assert temporaries(desk) == []

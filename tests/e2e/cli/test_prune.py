@@ -6,7 +6,7 @@ import pytest
 
 from mlarchive.vault import Vault
 from tests.support import snapshots
-from tests.support.command import mlarchive, sentence
+from tests.support.command import sentence, within
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def vault(desk: Path) -> Path:
 
 
 def test_a_dry_run_says_why_each_is_kept_and_removes_nothing(vault: Path) -> None:
-    done = mlarchive("prune", "vault:v", "--keep-last", "2", "--dry-run", cwd=vault)
+    done = within("prune", "vault:v", "--keep-last", "2", "--dry-run", cwd=vault)
     assert done.status == 0
     assert "would remove  prod#models/wine/1" in done.out
     assert "keep  prod#models/wine/3: the latest version" in done.out
@@ -27,9 +27,9 @@ def test_a_dry_run_says_why_each_is_kept_and_removes_nothing(vault: Path) -> Non
 
 
 def test_what_no_rule_keeps_is_removed(vault: Path) -> None:
-    done = mlarchive("prune", "vault:v", "--keep-last", "1", "--json", cwd=vault)
+    done = within("prune", "vault:v", "--keep-last", "1", "--json", cwd=vault)
     assert [document["kept"] for document in done.documents] == [False, False, True]
-    listed = mlarchive("ls", "vault:v", "--json", cwd=vault).document
+    listed = within("ls", "vault:v", "--json", cwd=vault).document
     assert listed["address"]["version"] == "3"
 
 
@@ -45,12 +45,12 @@ def test_what_no_rule_keeps_is_removed(vault: Path) -> None:
 def test_what_makes_no_sense_is_refused_and_removes_nothing(
     vault: Path, words: tuple[str, ...]
 ) -> None:
-    assert mlarchive("prune", *words, cwd=vault).status == 2
+    assert within("prune", *words, cwd=vault).status == 2
     assert len(list((vault / "v").rglob("*.mlpkg"))) == 3
 
 
 def test_a_vault_that_is_not_there_is_not_made(desk: Path) -> None:
-    done = mlarchive("prune", "vault:none", "--keep-last", "1", cwd=desk)
+    done = within("prune", "vault:none", "--keep-last", "1", cwd=desk)
     assert done.status == 11
     assert "none is not a folder" in sentence(done)
     assert not (desk / "none").exists()
@@ -58,10 +58,10 @@ def test_a_vault_that_is_not_there_is_not_made(desk: Path) -> None:
 
 def test_a_vault_is_searched_and_other_things_are_not(vault: Path) -> None:
     words = ("--metric", "rmse<0.6", "--tag", "team=cellar", "--since", "1970-01-01")
-    assert len(mlarchive("ls", "vault:v#models/w*", *words, cwd=vault).out.splitlines()) == 3
-    assert mlarchive("ls", "vault:v", "--metric", "rmse>2", cwd=vault).out == ""
-    of_folder = mlarchive("ls", "dir:resnet", "--tag", "a", cwd=vault)
+    assert len(within("ls", "vault:v#models/w*", *words, cwd=vault).out.splitlines()) == 3
+    assert within("ls", "vault:v", "--metric", "rmse>2", cwd=vault).out == ""
+    of_folder = within("ls", "dir:resnet", "--tag", "a", cwd=vault)
     assert of_folder.status == 19
     assert "tells the tags of none" in sentence(of_folder)
-    assert mlarchive("ls", "vault:v", "--metric", "rmse", cwd=vault).status == 2
-    assert mlarchive("ls", "vault:v", "--since", "yesterday", cwd=vault).status == 2
+    assert within("ls", "vault:v", "--metric", "rmse", cwd=vault).status == 2
+    assert within("ls", "vault:v", "--since", "yesterday", cwd=vault).status == 2

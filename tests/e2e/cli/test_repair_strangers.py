@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import mlarchive
+from tests.support.command import within
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def two(desk: Path) -> tuple[bytes, bytes]:
         (desk / name).mkdir()
         (desk / name / file).write_bytes(noise.randbytes(300_000))
         (desk / name / f"{name}.txt").write_bytes(b"a note")
-        mlarchive("pack", f"dir:{name}", "-o", f"{name}.mlpkg", cwd=desk)
+        within("pack", f"dir:{name}", "-o", f"{name}.mlpkg", cwd=desk)
         made.append((desk / f"{name}.mlpkg").read_bytes())
     return made[0], made[1]
 
@@ -30,12 +30,12 @@ def saved(desk: Path) -> set[str]:
 @pytest.mark.clause("11.7")
 def test_a_package_behind_another_is_not_taken_for_it(desk: Path, two: tuple[bytes, bytes]) -> None:
     (desk / "both.mlpkg").write_bytes(two[0] + two[1])
-    statuses = mlarchive("repair", "both.mlpkg", "--json", cwd=desk).document["files"]
+    statuses = within("repair", "both.mlpkg", "--json", cwd=desk).document["files"]
     assert {file["name"]: file["status"] for file in statuses} == {
         "one.bin": "whole",
         "pa.txt": "whole",
     }
-    done = mlarchive("repair", "both.mlpkg", "-C", "saved", cwd=desk)
+    done = within("repair", "both.mlpkg", "-C", "saved", cwd=desk)
     assert done.status == 3
     assert {"one.bin", "pa.txt"} <= saved(desk)
     assert (desk / "saved/folder-1/one.bin").read_bytes() == (desk / "pa/one.bin").read_bytes()
@@ -45,7 +45,7 @@ def test_a_package_behind_another_is_not_taken_for_it(desk: Path, two: tuple[byt
 @pytest.mark.clause("11.7")
 def test_a_package_whose_front_is_lost_is_no_other(desk: Path, two: tuple[bytes, bytes]) -> None:
     (desk / "both.mlpkg").write_bytes(two[0][:280_000] + two[1])
-    assert mlarchive("repair", "both.mlpkg", cwd=desk).status == 3
+    assert within("repair", "both.mlpkg", cwd=desk).status == 3
 
 
 @pytest.mark.clause("11.7")
@@ -53,11 +53,11 @@ def test_what_checkpoints_in_front_of_all_damage_name_is_whole(
     desk: Path, two: tuple[bytes, bytes]
 ) -> None:
     (desk / "cut.mlpkg").write_bytes(two[0][:-5500])
-    done = mlarchive("repair", "cut.mlpkg", "--json", cwd=desk)
+    done = within("repair", "cut.mlpkg", "--json", cwd=desk)
     assert done.status == 3
     statuses = {file["name"]: file["status"] for file in done.document["files"]}
     assert statuses == {"one.bin": "whole", "pa.txt": "whole"}
-    again = mlarchive("repair", "cut.mlpkg", "--from", "pa.mlpkg", "-o", "new.mlpkg", cwd=desk)
+    again = within("repair", "cut.mlpkg", "--from", "pa.mlpkg", "-o", "new.mlpkg", cwd=desk)
     assert again.status == 0
     assert (desk / "new.mlpkg").read_bytes() == two[0]
 
@@ -68,7 +68,7 @@ def test_two_versions_under_one_name_are_both_saved_and_said(
 ) -> None:
     (desk / "new").mkdir()
     (desk / "new" / "one.bin").write_bytes(random.Random(6).randbytes(200_000))  # noqa: S311  (no secret)
-    mlarchive("pack", "dir:new", "-o", "new.mlpkg", "--name", "pa", cwd=desk)
+    within("pack", "dir:new", "-o", "new.mlpkg", "--name", "pa", cwd=desk)
     other = (desk / "new.mlpkg").read_bytes()
     # A copy that was cut off, and continued with another version where the records behind begin.
     magic = bytes.fromhex("8d4d4c520d0a1a0a")
@@ -76,7 +76,7 @@ def test_two_versions_under_one_name_are_both_saved_and_said(
     (desk / "mixed.mlpkg").write_bytes(
         front + bytes(64) + other[other.find(magic + b"\x80") : other.find(magic + b"\3")]
     )
-    done = mlarchive("repair", "mixed.mlpkg", "-C", "saved", cwd=desk)
+    done = within("repair", "mixed.mlpkg", "-C", "saved", cwd=desk)
     assert done.status == 3
     assert "unproven  1 file" in done.out
     assert "ambiguous  folder pa: one.bin: " in done.out
@@ -89,16 +89,16 @@ def test_two_versions_under_one_name_are_both_saved_and_said(
 def test_the_same_under_another_name_is_not_there_already(desk: Path) -> None:
     (desk / "m").mkdir()
     (desk / "m" / "f").write_bytes(b"f")
-    assert mlarchive("pack", "dir:m", "-o", "m.mlpkg", cwd=desk).status == 0
-    assert mlarchive("pack", "dir:m", "-o", "m.mlpkg", cwd=desk).status == 0
-    named = mlarchive("pack", "dir:m", "-o", "m.mlpkg", "--name", "x", "--version", "7", cwd=desk)
+    assert within("pack", "dir:m", "-o", "m.mlpkg", cwd=desk).status == 0
+    assert within("pack", "dir:m", "-o", "m.mlpkg", cwd=desk).status == 0
+    named = within("pack", "dir:m", "-o", "m.mlpkg", "--name", "x", "--version", "7", cwd=desk)
     assert named.status == 14
     assert "under another name, m" in named.err
-    twice = mlarchive("pack", "dir:m", "-o", "n.mlpkg", "--tag", "a=b", "--tag", "a=c", cwd=desk)
+    twice = within("pack", "dir:m", "-o", "n.mlpkg", "--tag", "a=b", "--tag", "a=c", cwd=desk)
     assert twice.status == 2
 
 
 def test_damage_counts_for_more_than_what_is_missing(desk: Path) -> None:
     (desk / "bad.part").write_bytes((desk / "wine.mlpkg").read_bytes()[:-1])
     for words in (("none.mlpkg", "bad.part"), ("bad.part", "none.mlpkg")):
-        assert mlarchive("verify", *words, cwd=desk).status == 4
+        assert within("verify", *words, cwd=desk).status == 4

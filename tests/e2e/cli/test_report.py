@@ -9,7 +9,7 @@ import pytest
 
 from mlarchive.pack import pack_file
 from tests.support import snapshots
-from tests.support.command import mlarchive
+from tests.support.command import within
 
 
 class Page(HTMLParser):
@@ -33,13 +33,13 @@ class Page(HTMLParser):
 def lab(desk: Path) -> Path:
     """The desk, with `wine.mlpkg` signed by the lab, a stranger's, an unsigned and a cut one."""
     for name in ("lab", "stranger"):
-        mlarchive("keygen", name, cwd=desk)
+        within("keygen", name, cwd=desk)
     policy = '[[key]]\nname = "the lab"\npublic = "lab.pub"\n'
     (desk / "policy.toml").write_text(policy, encoding="utf-8")
     for name in ("unsigned", "strange"):
         shutil.copy(desk / "wine.mlpkg", desk / f"{name}.mlpkg")
-    mlarchive("sign", "strange.mlpkg", "--key", "stranger.key", cwd=desk)
-    mlarchive("sign", "wine.mlpkg", "--key", "lab.key", cwd=desk)
+    within("sign", "strange.mlpkg", "--key", "stranger.key", cwd=desk)
+    within("sign", "wine.mlpkg", "--key", "lab.key", cwd=desk)
     (desk / "cut.mlpkg").write_bytes((desk / "wine.mlpkg").read_bytes()[:5000])
     return desk
 
@@ -49,7 +49,7 @@ NAMES = ("wine.mlpkg", "unsigned.mlpkg", "strange.mlpkg", "cut.mlpkg")
 
 def test_each_package_is_accepted_or_refused_for_its_own_reason(lab: Path) -> None:
     words = ("report", *NAMES, "--trust", "policy.toml", "--at", "2026-03-05")
-    done = mlarchive(*words, "--json", cwd=lab, env={"SOURCE_DATE_EPOCH": "1772700000"})
+    done = within(*words, "--json", cwd=lab, env={"SOURCE_DATE_EPOCH": "1772700000"})
     assert done.status == 40
     report = done.document
     assert report["made_at"] == 1_772_700_000_000
@@ -62,7 +62,7 @@ def test_each_package_is_accepted_or_refused_for_its_own_reason(lab: Path) -> No
     (signature,) = good["signatures"]
     assert (signature["name"], signature["verdict"]) == ("the lab", "counts")
     assert {file["path"].rpartition("/")[2] for file in good["files"]} >= {"MLmodel", "model.pkl"}
-    text = mlarchive(*words, cwd=lab).out
+    text = within(*words, cwd=lab).out
     assert text.count("NOT ACCEPTED") == 3
     assert "(the lab): counts" in text
 
@@ -72,7 +72,7 @@ def test_the_page_loads_and_runs_nothing_and_says_the_same(lab: Path) -> None:
     snapshot = snapshots.model_version(name=evil, files={"a<b>&'\".txt": b"x"})
     pack_file(snapshot, lab / "evil.mlpkg", packed_at=1)
     words = ("report", "wine.mlpkg", "evil.mlpkg", "cut.mlpkg", "-o", "report.html")
-    assert mlarchive(*words, cwd=lab).status == 4
+    assert within(*words, cwd=lab).status == 4
     raw = (lab / "report.html").read_text(encoding="utf-8")
     page = Page()
     page.feed(raw)
@@ -80,18 +80,18 @@ def test_the_page_loads_and_runs_nothing_and_says_the_same(lab: Path) -> None:
     assert evil not in raw
     assert "<script" not in raw
     assert "a<b>&'\".txt" in page.text
-    shown = mlarchive("show", "wine.mlpkg", "--json", cwd=lab).document["package"]
+    shown = within("show", "wine.mlpkg", "--json", cwd=lab).document["package"]
     assert shown["package_id"] in page.text
     assert page.text.count("Not accepted") == 1
-    assert mlarchive(*words, cwd=lab).status == 14
+    assert within(*words, cwd=lab).status == 14
 
 
 def test_a_vault_is_reported_package_by_package(lab: Path) -> None:
-    mlarchive("pack", "dir:resnet", "wine.mlpkg", "-o", "v", cwd=lab)
+    within("pack", "dir:resnet", "wine.mlpkg", "-o", "v", cwd=lab)
     changed = snapshots.model_version(aliases=("other",))
     pack_file(changed, lab / "changed.mlpkg", packed_at=1_700_000_000_001)
-    mlarchive("pack", "changed.mlpkg", "-o", "v", cwd=lab)
-    report = mlarchive("report", "vault:v", "--json", cwd=lab)
+    within("pack", "changed.mlpkg", "-o", "v", cwd=lab)
+    report = within("report", "vault:v", "--json", cwd=lab)
     assert report.status == 0
     entries = report.document["packages"]
     assert len(entries) == 3

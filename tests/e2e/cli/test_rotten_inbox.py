@@ -8,7 +8,7 @@ import pytest
 
 from mlarchive.package.tail import stated_package_id
 from mlarchive.vault import Vault
-from tests.support.command import Done, mlarchive, within
+from tests.support.command import Done, within
 from tests.support.models import file_of, tuned, weights
 
 
@@ -118,7 +118,7 @@ def test_the_later_of_two_streams_counts_and_it_is_said(sides: Path) -> None:
     done = receive(sides, "other/carry")
     assert done.status == 0
     assert "folders/resnet comes in several streams" in done.err
-    shown = mlarchive("cat", "inbox:in#folders/resnet", "config.json", cwd=sides)
+    shown = within("cat", "inbox:in#folders/resnet", "config.json", cwd=sides)
     assert shown.out == "later"
 
 

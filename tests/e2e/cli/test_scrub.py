@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import mlarchive
+from tests.support.command import within
 
 
 @pytest.fixture
 def vaults(desk: Path) -> Path:
     for name in ("v", "copy"):
-        mlarchive("pack", "wine.mlpkg", "dir:resnet", "-o", name, cwd=desk)
+        within("pack", "wine.mlpkg", "dir:resnet", "-o", name, cwd=desk)
     return desk
 
 
@@ -24,15 +24,15 @@ def rot(folder: Path) -> Path:
 
 def test_damage_is_status_4_until_another_copy_mends_it(vaults: Path) -> None:
     rotten = rot(vaults / "v")
-    done = mlarchive("scrub", "vault:v", cwd=vaults)
+    done = within("scrub", "vault:v", cwd=vaults)
     assert done.status == 4
     assert f"DAMAGED  {rotten.relative_to(vaults)}" in done.out
-    assert mlarchive("risks", "vault:v", cwd=vaults).status == 4
-    done = mlarchive("scrub", "vault:v", "--from", "vault:copy", "--trials", "9", cwd=vaults)
+    assert within("risks", "vault:v", cwd=vaults).status == 4
+    done = within("scrub", "vault:v", "--from", "vault:copy", "--trials", "9", cwd=vaults)
     assert done.status == 0
     assert done.out.count("MENDED") == 1
     assert done.out.count("trial restore: restored") == 1
-    done = mlarchive("risks", "vault:v", "--copy", "vault:copy", cwd=vaults)
+    done = within("risks", "vault:v", "--copy", "vault:copy", cwd=vaults)
     assert (done.status, done.out) == (0, "0 risks\n")
 
 
@@ -41,7 +41,7 @@ def test_the_folder_that_was_packed_mends_its_package(vaults: Path) -> None:
     raw = bytearray(package.read_bytes())
     raw[len(raw) // 2] ^= 1
     package.write_bytes(raw)
-    done = mlarchive("scrub", "vault:v", "--from", "dir:resnet", cwd=vaults)
+    done = within("scrub", "vault:v", "--from", "dir:resnet", cwd=vaults)
     assert done.status == 0
     assert "from dir:resnet" in done.out
 
@@ -57,14 +57,14 @@ def test_the_folder_that_was_packed_mends_its_package(vaults: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(vaults: Path, words: tuple[str, ...]) -> None:
-    assert mlarchive(*words, cwd=vaults).status == 2
+    assert within(*words, cwd=vaults).status == 2
 
 
 def test_a_copy_that_cannot_be_asked_is_named(desk: Path) -> None:
-    mlarchive("pack", "dir:resnet", "-o", "v", cwd=desk)
+    within("pack", "dir:resnet", "-o", "v", cwd=desk)
     (kept,) = (desk / "v").rglob("*.mlpkg")
     with kept.open("r+b") as file:
         file.truncate(1000)
-    done = mlarchive("scrub", "vault:v", "--from", "mlflow+http://127.0.0.1:1", cwd=desk)
+    done = within("scrub", "vault:v", "--from", "mlflow+http://127.0.0.1:1", cwd=desk)
     assert done.status == 4
     assert "mlflow+http://127.0.0.1:1 could not be asked" in done.out

@@ -16,33 +16,33 @@ from tests.support.command import mlarchive, within
 @pytest.fixture
 def clinic(desk: Path) -> Path:
     """The desk, with an identity `clinic`."""
-    assert mlarchive("keygen", "clinic", "--age", cwd=desk).status == 0
+    assert within("keygen", "clinic", "--age", cwd=desk).status == 0
     return desk
 
 
 def test_a_package_that_is_encrypted_while_it_is_made_is_the_same_inside(clinic: Path) -> None:
     words = ("pack", "dir:resnet", "-o", "r.mlpkg.age", "--encrypt", "clinic.age-pub")
-    done = mlarchive(*words, "--json", cwd=clinic)
+    done = within(*words, "--json", cwd=clinic)
     assert done.status == 0, done.err
     decrypt = ("decrypt", "r.mlpkg.age", "--identity", "clinic.age-key", "-o", "r.mlpkg")
-    assert mlarchive(*decrypt, cwd=clinic).status == 0
-    verified = mlarchive("verify", "r.mlpkg", "--json", cwd=clinic).document
+    assert within(*decrypt, cwd=clinic).status == 0
+    verified = within("verify", "r.mlpkg", "--json", cwd=clinic).document
     assert verified["ok"]
     assert verified["package_id"] == done.document["package_id"]
-    again = mlarchive("verify", "r.mlpkg.age", cwd=clinic)
+    again = within("verify", "r.mlpkg.age", cwd=clinic)
     assert again.status == 47
     assert "encrypted with age" in again.err
-    assert mlarchive(*words, cwd=clinic).status == 14
+    assert within(*words, cwd=clinic).status == 14
 
 
 def test_any_file_comes_back_and_nobody_elses_key_opens_it(clinic: Path) -> None:
-    mlarchive("keygen", "other", "--age", cwd=clinic)
+    within("keygen", "other", "--age", cwd=clinic)
     words = ("encrypt", "wine.mlpkg", "--to", "clinic.age-pub", "-o", "w.age")
-    assert mlarchive(*words, cwd=clinic).status == 0
+    assert within(*words, cwd=clinic).status == 0
     decrypt = ("decrypt", "w.age", "-o", "back.mlpkg", "--identity")
-    assert mlarchive(*decrypt, "other.age-key", cwd=clinic).status == 47
+    assert within(*decrypt, "other.age-key", cwd=clinic).status == 47
     assert not (clinic / "back.mlpkg").exists()
-    assert mlarchive(*decrypt, "clinic.age-key", cwd=clinic).status == 0
+    assert within(*decrypt, "clinic.age-key", cwd=clinic).status == 0
     assert (clinic / "back.mlpkg").read_bytes() == (clinic / "wine.mlpkg").read_bytes()
 
 
@@ -50,18 +50,18 @@ def test_a_passphrase(clinic: Path) -> None:
     (clinic / "secret").write_text("correct horse\n", encoding="ascii")
     with_secret = ("--passphrase-file", "secret")
     words = ("encrypt", "wine.mlpkg", "--to", "passphrase", "-o", "w.age")
-    assert mlarchive(*words, cwd=clinic).status == 2
-    assert mlarchive(*words, *with_secret, cwd=clinic).status == 0
+    assert within(*words, cwd=clinic).status == 2
+    assert within(*words, *with_secret, cwd=clinic).status == 0
     both = ("encrypt", "wine.mlpkg", "--to", "passphrase", "--to", "clinic.age-pub", "-o", "b.age")
-    assert mlarchive(*both, *with_secret, cwd=clinic).status == 2
-    assert mlarchive("decrypt", "w.age", "-o", "w", *with_secret, cwd=clinic).status == 0
+    assert within(*both, *with_secret, cwd=clinic).status == 2
+    assert within("decrypt", "w.age", "-o", "w", *with_secret, cwd=clinic).status == 0
     assert (clinic / "w").read_bytes() == (clinic / "wine.mlpkg").read_bytes()
 
 
 def test_a_file_that_was_cut_off_leaves_nothing_behind(clinic: Path) -> None:
-    mlarchive("encrypt", "resnet/sub/weights.bin", "--to", "clinic.age-pub", "-o", "w", cwd=clinic)
+    within("encrypt", "resnet/sub/weights.bin", "--to", "clinic.age-pub", "-o", "w", cwd=clinic)
     (clinic / "cut").write_bytes((clinic / "w").read_bytes()[: 3 * 65_552])
-    done = mlarchive("decrypt", "cut", "--identity", "clinic.age-key", "-o", "out", cwd=clinic)
+    done = within("decrypt", "cut", "--identity", "clinic.age-key", "-o", "out", cwd=clinic)
     assert done.status == 4
     assert not (clinic / "out").exists()
 
@@ -69,7 +69,7 @@ def test_a_file_that_was_cut_off_leaves_nothing_behind(clinic: Path) -> None:
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """A quarter of a GiB goes both ways in less address space than that."""
     size = 256 << 20
-    mlarchive("keygen", "me", "--age", cwd=tmp_path)
+    within("keygen", "me", "--age", cwd=tmp_path)
     with (tmp_path / "big").open("wb") as file:
         file.truncate(size)
 
@@ -120,7 +120,7 @@ def hidden(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("encrypt", "wine.mlpkg", "--to", "clinic.age-pub", "-o", "w.mlpkg.age"),
         ("split", "w.mlpkg.age", "-o", "vol.age", "--volume-size", "64KiB"),
     ):
-        done = mlarchive(*words, cwd=folder)
+        done = within(*words, cwd=folder)
         assert done.status == 0, done.err
     return folder
 
@@ -129,17 +129,17 @@ def hidden(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_command_that_reads_packages_reads_what_is_encrypted(
     hidden: Path, words: tuple[str, ...]
 ) -> None:
-    without = mlarchive(*words, cwd=hidden)
+    without = within(*words, cwd=hidden)
     assert without.status == (47 if words[0] == "verify" else 4)
     assert "is encrypted with age" in without.out + without.err
     assert "--identity FILE" in without.out + without.err
-    done = mlarchive(*words, "--identity", "clinic.age-key", cwd=hidden)
+    done = within(*words, "--identity", "clinic.age-key", cwd=hidden)
     assert done.status == 0, done.err
 
 
 def test_the_identity_of_another_reads_nothing(hidden: Path) -> None:
     for verb in ("show", "verify"):
-        done = mlarchive(verb, "w.mlpkg.age", "--identity", "other.age-key", cwd=hidden)
+        done = within(verb, "w.mlpkg.age", "--identity", "other.age-key", cwd=hidden)
         assert done.status == 47
         assert "w.mlpkg.age is encrypted, and not for the identity" in done.err
 
@@ -150,32 +150,31 @@ def test_the_text_of_age_and_the_variable_and_a_passphrase_do_too(hidden: Path) 
         words = ["age", "-a", "-r", key, "-o", "text.mlpkg.age", "wine.mlpkg"]
         subprocess.run(words, cwd=hidden, check=True, timeout=60)
         known = {"MLARCHIVE_IDENTITY": "clinic.age-key"}
-        assert mlarchive("verify", "text.mlpkg.age", cwd=hidden, env=known).status == 0
-        assert mlarchive("verify", "text.mlpkg.age", cwd=hidden).status == 47
+        assert within("verify", "text.mlpkg.age", cwd=hidden, env=known).status == 0
+        assert within("verify", "text.mlpkg.age", cwd=hidden).status == 47
     (hidden / "secret").write_text("sesame\n", encoding="ascii")
     secret = ("--passphrase-file", "secret")
     words = ["encrypt", "wine.mlpkg", "--to", "passphrase", "-o", "p.mlpkg.age", *secret]
-    assert mlarchive(*words, cwd=hidden).status == 0
-    assert mlarchive("show", "p.mlpkg.age", *secret, cwd=hidden).status == 0
+    assert within(*words, cwd=hidden).status == 0
+    assert within("show", "p.mlpkg.age", *secret, cwd=hidden).status == 0
 
 
 def test_what_is_carried_encrypted_is_received_with_the_key(clinic: Path) -> None:
-    assert mlarchive("send", "wine.mlpkg", "outbox:out", cwd=clinic).status == 0
+    assert within("send", "wine.mlpkg", "outbox:out", cwd=clinic).status == 0
     (package,) = (clinic / "out" / "carry").glob("*.mlpkg")
     (note,) = (clinic / "out" / "carry").glob("*.shipment.json")
     (clinic / "in" / "incoming").mkdir(parents=True)
     hidden = clinic / "in" / "incoming" / "x.mlpkg.age"
     assert (
-        mlarchive("encrypt", package, "--to", "clinic.age-pub", "-o", hidden, cwd=clinic).status
-        == 0
+        within("encrypt", package, "--to", "clinic.age-pub", "-o", hidden, cwd=clinic).status == 0
     )
     shutil.copy(note, hidden.parent)
-    without = mlarchive("receive", "inbox:in", cwd=clinic)
+    without = within("receive", "inbox:in", cwd=clinic)
     assert without.status == 47
     assert "x.mlpkg.age is encrypted" in without.out
     assert hidden.exists()
-    assert mlarchive("receive", "inbox:in", "--identity", "clinic.age-key", cwd=clinic).status == 0
-    assert mlarchive("verify", "vault:in/vault", cwd=clinic).status == 0
+    assert within("receive", "inbox:in", "--identity", "clinic.age-key", cwd=clinic).status == 0
+    assert within("verify", "vault:in/vault", cwd=clinic).status == 0
     assert not hidden.exists()
 
 
@@ -252,5 +251,5 @@ def test_what_a_killed_one_left_is_swept_by_the_next(desk: Path, verb: str) -> N
         "sign": ("wine.mlpkg", "--key", "lab.key"),
         "join": ("volumes", "-o", "again.mlpkg"),
     }
-    done = mlarchive(verb, *words[verb], cwd=desk)
+    done = within(verb, *words[verb], cwd=desk)
     assert done.status == 0, done.err

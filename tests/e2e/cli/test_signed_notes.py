@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from mlarchive.transfer.shipment import encode_shipment, read_shipment
-from tests.support.command import Done, mlarchive
+from tests.support.command import Done, within
 from tests.support.json_document import differences
 
 POLICY = ("--trust", "p.toml")
@@ -22,14 +22,14 @@ def lab(desk: Path) -> Path:
     `wine.mlpkg` is signed.
     """
     for name in ("lab", "other"):
-        assert mlarchive("keygen", name, cwd=desk).status == 0
+        assert within("keygen", name, cwd=desk).status == 0
     (desk / "p.toml").write_text('notes = true\n[[key]]\npublic = "lab.pub"\n', encoding="utf-8")
-    assert mlarchive("sign", "wine.mlpkg", "--key", "lab.key", cwd=desk).status == 0
+    assert within("sign", "wine.mlpkg", "--key", "lab.key", cwd=desk).status == 0
     return desk
 
 
 def sent(desk: Path, *options: str, what: str = "wine.mlpkg", media: str = "disc") -> None:
-    done = mlarchive("send", what, "outbox:out", *options, cwd=desk)
+    done = within("send", what, "outbox:out", *options, cwd=desk)
     assert done.status == 0, done.err
     shutil.rmtree(desk / media, ignore_errors=True)
     shutil.copytree(desk / "out" / "carry", desk / media)
@@ -37,7 +37,7 @@ def sent(desk: Path, *options: str, what: str = "wine.mlpkg", media: str = "disc
 
 def receive(desk: Path, *options: str, media: str = "disc", policy: bool = True) -> Done:
     trust = POLICY if policy else ()
-    return mlarchive("receive", "inbox:in", "--from", media, *trust, *options, cwd=desk)
+    return within("receive", "inbox:in", "--from", media, *trust, *options, cwd=desk)
 
 
 def outcomes(done: Done) -> list[Any]:
@@ -58,7 +58,7 @@ def test_a_policy_may_want_notes_signed(lab: Path) -> None:
     sent(lab, *LAB)
     for options, outcome in ((("--dry-run",), "accepted"), ((), "accepted"), ((), "known")):
         assert outcomes(receive(lab, *options, "--json")) == [outcome]
-    assert mlarchive("ls", "inbox:in", *POLICY, cwd=lab).status == 0
+    assert within("ls", "inbox:in", *POLICY, cwd=lab).status == 0
 
 
 def test_a_signature_is_over_its_note_alone(lab: Path) -> None:
@@ -73,20 +73,20 @@ def test_a_signature_is_over_its_note_alone(lab: Path) -> None:
 def test_an_object_that_is_gone_is_believed_to_be_if_that_is_signed(lab: Path) -> None:
     sent(lab, *LAB)
     (lab / "w.toml").write_text('[[key]]\npublic = "lab.pub"\n', encoding="utf-8")
-    mlarchive("send", "dir:resnet", "outbox:out", cwd=lab)
+    within("send", "dir:resnet", "outbox:out", cwd=lab)
     shutil.copytree(lab / "out" / "carry", lab / "first")
     assert receive(lab, media="first", policy=False).status == 0
-    mlarchive("pack", "wine.mlpkg", "-o", "v", cwd=lab)
-    assert mlarchive("send", "vault:v", "outbox:out", "--deletions", cwd=lab).status == 0
+    within("pack", "wine.mlpkg", "-o", "v", cwd=lab)
+    assert within("send", "vault:v", "outbox:out", "--deletions", cwd=lab).status == 0
     shutil.copytree(lab / "out" / "carry", lab / "second")
     weak = ("--trust", "w.toml")
-    done = mlarchive("receive", "inbox:in", "--from", "second", *weak, "--json", cwd=lab)
+    done = within("receive", "inbox:in", "--from", "second", *weak, "--json", cwd=lab)
     assert outcomes(done) == ["known", "refused", "refused"]
     grave = max((lab / "second").glob("*.shipment.json"))
-    assert mlarchive("sign", grave, "--key", "lab.key", cwd=lab).status == 0
-    done = mlarchive("receive", "inbox:in", "--from", "second", *weak, "--json", cwd=lab)
+    assert within("sign", grave, "--key", "lab.key", cwd=lab).status == 0
+    done = within("receive", "inbox:in", "--from", "second", *weak, "--json", cwd=lab)
     assert outcomes(done) == ["known", "refused", "accepted"]
-    (left,) = mlarchive("ls", "inbox:in", "--json", cwd=lab).documents
+    (left,) = within("ls", "inbox:in", "--json", cwd=lab).documents
     assert left["address"]["name"] == "wine"
 
 
@@ -102,7 +102,7 @@ def test_what_is_known_is_judged_anew_under_the_policy_of_today(lab: Path) -> No
     (lab / "p.toml").write_text(revoked, encoding="utf-8")
     done = receive(lab, "--json")
     assert (done.status, outcomes(done)) == (43, ["refused"])
-    assert mlarchive("ls", "inbox:in", *POLICY, cwd=lab).status == 43
+    assert within("ls", "inbox:in", *POLICY, cwd=lab).status == 43
 
 
 def test_a_package_that_came_unsigned_is_replaced_by_the_same_one_signed(lab: Path) -> None:
@@ -110,24 +110,24 @@ def test_a_package_that_came_unsigned_is_replaced_by_the_same_one_signed(lab: Pa
     assert receive(lab, policy=False).status == 0
     assert receive(lab).status == 40
     (package,) = (lab / "disc").glob("*.mlpkg")
-    assert mlarchive("sign", package, "--key", "lab.key", cwd=lab).status == 0
+    assert within("sign", package, "--key", "lab.key", cwd=lab).status == 0
     assert outcomes(receive(lab, "--json")) == ["known"]
-    assert mlarchive("ls", "inbox:in", *POLICY, cwd=lab).status == 0
+    assert within("ls", "inbox:in", *POLICY, cwd=lab).status == 0
 
 
 def test_receipts_are_signed_and_wanted_to_be(lab: Path) -> None:
     sent(lab, *LAB)
     assert receive(lab).status == 0
     back = ("receive", "outbox:out", "--from", "in/receipts")
-    done = mlarchive(*back, *POLICY, cwd=lab)
+    done = within(*back, *POLICY, cwd=lab)
     assert done.status == 40
     assert "receipt.json has no signature beside it" in done.err
     assert receive(lab, *LAB).status == 0
-    dry = mlarchive(*back, *POLICY, "--dry-run", "--json", cwd=lab)
+    dry = within(*back, *POLICY, "--dry-run", "--json", cwd=lab)
     assert dry.status == 0
     assert list(differences(dry.document, "receive outbox:")) == []
     assert (dry.document["through"], len(list((lab / "out" / "carry").iterdir()))) == (1, 3)
-    assert mlarchive(*back, *POLICY, cwd=lab).status == 0
+    assert within(*back, *POLICY, cwd=lab).status == 0
     assert list((lab / "out" / "carry").iterdir()) == []
     sent(lab, *LAB, *POLICY)
 
@@ -135,35 +135,33 @@ def test_receipts_are_signed_and_wanted_to_be(lab: Path) -> None:
 def test_have_lists_are_signed_and_wanted_to_be(lab: Path) -> None:
     pack = ("pack", "dir:resnet", "--have", "clinic.have", *POLICY)
     want = ("want", "wine.mlpkg", "--have", "clinic.have", *POLICY)
-    assert mlarchive("have", "wine.mlpkg", "-o", "clinic.have", cwd=lab).status == 0
+    assert within("have", "wine.mlpkg", "-o", "clinic.have", cwd=lab).status == 0
     for words in ((*pack, "-o", "a.mlpkg"), want):
-        done = mlarchive(*words, cwd=lab)
+        done = within(*words, cwd=lab)
         assert done.status == 40, words
         assert "clinic.have has no signature beside it" in done.err
-    assert mlarchive("have", "wine.mlpkg", "-o", "clinic.have", *LAB, cwd=lab).status == 0
-    assert mlarchive(*pack, "-o", "a.mlpkg", cwd=lab).status == 0
-    assert mlarchive(*want, cwd=lab).status == 0
-    assert mlarchive("have", "wine.mlpkg", "-o", "clinic.have", cwd=lab).status == 0
-    assert mlarchive(*want, cwd=lab).status == 40, "another list has not the signature of the last"
-    signed = mlarchive("sign", "clinic.have", "--key", "lab.key", "--json", cwd=lab)
+    assert within("have", "wine.mlpkg", "-o", "clinic.have", *LAB, cwd=lab).status == 0
+    assert within(*pack, "-o", "a.mlpkg", cwd=lab).status == 0
+    assert within(*want, cwd=lab).status == 0
+    assert within("have", "wine.mlpkg", "-o", "clinic.have", cwd=lab).status == 0
+    assert within(*want, cwd=lab).status == 40, "another list has not the signature of the last"
+    signed = within("sign", "clinic.have", "--key", "lab.key", "--json", cwd=lab)
     assert list(differences(signed.document, "sign beside")) == []
-    assert mlarchive(*want, cwd=lab).status == 0
+    assert within(*want, cwd=lab).status == 0
 
 
 def test_who_has_no_option_signs_with_the_key_of_the_environment(lab: Path) -> None:
     known = {"MLARCHIVE_SIGN": "lab.key"}
-    assert mlarchive("copy", "wine.mlpkg", "outbox:out", cwd=lab, env=known).status == 0
+    assert within("copy", "wine.mlpkg", "outbox:out", cwd=lab, env=known).status == 0
     shutil.copytree(lab / "out" / "carry", lab / "in" / "incoming")
-    assert mlarchive("copy", "inbox:in", "dir:new", *POLICY, cwd=lab, env=known).status == 0
+    assert within("copy", "inbox:in", "dir:new", *POLICY, cwd=lab, env=known).status == 0
     back = ("receive", "outbox:out", "--from", "in/receipts", *POLICY)
-    assert mlarchive(*back, cwd=lab).status == 0
+    assert within(*back, cwd=lab).status == 0
     assert (
-        mlarchive("keygen", "locked", "--encrypted", "--passphrase-file", "p.toml", cwd=lab).status
+        within("keygen", "locked", "--encrypted", "--passphrase-file", "p.toml", cwd=lab).status
         == 0
     )
-    done = mlarchive(
-        "copy", "dir:resnet", "outbox:out", cwd=lab, env={"MLARCHIVE_SIGN": "locked.key"}
-    )
+    done = within("copy", "dir:resnet", "outbox:out", cwd=lab, env={"MLARCHIVE_SIGN": "locked.key"})
     assert done.status == 10
     assert "has a passphrase, and nobody can be asked" in done.err
 
@@ -171,7 +169,7 @@ def test_who_has_no_option_signs_with_the_key_of_the_environment(lab: Path) -> N
 def test_a_medium_with_nothing_on_it_is_the_wrong_one(lab: Path) -> None:
     sent(lab)
     for words in (("inbox:in", "--from", "resnet"), ("outbox:out", "--from", "resnet")):
-        done = mlarchive("receive", *words, cwd=lab)
+        done = within("receive", *words, cwd=lab)
         assert done.status == 11
         assert "resnet holds nothing that was sent" in done.err
-    assert mlarchive("receive", "inbox:in", cwd=lab).status == 0
+    assert within("receive", "inbox:in", cwd=lab).status == 0

@@ -16,7 +16,7 @@ import pytest
 from mlarchive.pack import pack_file
 from mlarchive.records import Environment
 from tests.support import snapshots
-from tests.support.command import mlarchive
+from tests.support.command import within
 
 
 def wheel(folder: Path, name: str, *, requires: str = "", tag: str = "py3-none-any") -> None:
@@ -55,9 +55,9 @@ def test_what_is_asked_for_travels_and_is_installed_without_an_index(
     desk: Path, index: Mapping[str, str]
 ) -> None:
     (desk / "resnet" / "requirements.txt").write_text("alpha==1.0  # and what it needs\n")
-    done = mlarchive("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", cwd=desk, env=index)
+    done = within("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", cwd=desk, env=index)
     assert done.status == 0, done.err
-    assert mlarchive("extract", "r.mlpkg", "-C", "out", cwd=desk).status == 0
+    assert within("extract", "r.mlpkg", "-C", "out", cwd=desk).status == 0
     assert sorted(path.name for path in (desk / "out/wheels").iterdir()) == [
         "alpha-1.0-py3-none-any.whl",
         "beta-1.0-py3-none-any.whl",
@@ -91,12 +91,12 @@ def test_what_cannot_be_had_or_is_no_plain_requirement_is_a_loss(
     (desk / "evil" / "setup.py").write_text(f"open({str(trap)!r}, 'w')\n")
     words = ("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", "--json")
     platform = ("--wheels-for", "linux_x86_64:3.11")
-    done = mlarchive(*words, *platform, cwd=desk, env=index)
+    done = within(*words, *platform, cwd=desk, env=index)
     assert done.status == 3, done.err
     fields = [loss["field"] for loss in done.document["losses"]]
     assert sorted(fields) == sorted(f"requirements.txt: {line}" for line in lines[1:])
     assert not trap.exists()
-    listed = mlarchive("ls", "r.mlpkg", "--files", "--json", cwd=desk).documents
+    listed = within("ls", "r.mlpkg", "--files", "--json", cwd=desk).documents
     wheels = [file["path"] for file in listed if file["path"].startswith("wheels/")]
     assert wheels == ["wheels/beta-1.0-py3-none-any.whl"]
 
@@ -104,9 +104,9 @@ def test_what_cannot_be_had_or_is_no_plain_requirement_is_a_loss(
 def test_wheels_are_for_the_machines_that_are_named(desk: Path, index: Mapping[str, str]) -> None:
     (desk / "resnet" / "requirements.txt").write_text("onlywin\n")
     words = ("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", "--wheels-for")
-    assert mlarchive(*words, "win_amd64:3.11", cwd=desk, env=index).status == 0
+    assert within(*words, "win_amd64:3.11", cwd=desk, env=index).status == 0
     for wrong in ("windows", "linux_x86_64:three", ":3.11"):
-        assert mlarchive(*words, wrong, cwd=desk, env=index).status == 2
+        assert within(*words, wrong, cwd=desk, env=index).status == 2
 
 
 def test_the_wheels_of_a_model_version_lie_beside_its_requirements(
@@ -121,36 +121,36 @@ def test_the_wheels_of_a_model_version_lie_beside_its_requirements(
         for record in made.records
     )
     pack_file(dataclasses.replace(made, records=records), desk / "m.mlpkg", packed_at=1)
-    done = mlarchive("pack", "m.mlpkg", "-o", "w.mlpkg", "--with-wheels", cwd=desk, env=index)
+    done = within("pack", "m.mlpkg", "-o", "w.mlpkg", "--with-wheels", cwd=desk, env=index)
     assert done.status == 0, done.err
     words = ("extract", "w.mlpkg#models/wine/3", "-C", "model")
-    assert mlarchive(*words, cwd=desk).status == 0
+    assert within(*words, cwd=desk).status == 0
     assert (desk / "model/requirements.txt").is_file()
     assert (desk / "model/wheels/beta-1.0-py3-none-any.whl").is_file()
-    assert mlarchive("verify", "w.mlpkg", cwd=desk).status == 0
+    assert within("verify", "w.mlpkg", cwd=desk).status == 0
 
 
 def test_an_object_that_says_nothing_of_its_environment_is_a_loss(
     desk: Path, index: Mapping[str, str]
 ) -> None:
     words = ("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels")
-    assert mlarchive(*words, cwd=desk, env=index).status == 3
+    assert within(*words, cwd=desk, env=index).status == 3
 
 
 def test_no_password_of_a_requirement_is_told(desk: Path, index: Mapping[str, str]) -> None:
     lines = "--index-url https://me:hunter2@127.0.0.1:9/simple\nbeta\n"
     (desk / "resnet" / "requirements.txt").write_text(lines)
-    done = mlarchive("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", cwd=desk, env=index)
+    done = within("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", cwd=desk, env=index)
     assert done.status == 3
     assert "--index-url" in done.err
     assert "hunter2" not in done.err + done.out
-    assert b"hunter2" not in mlarchive("show", "r.mlpkg", "--json", cwd=desk).raw
+    assert b"hunter2" not in within("show", "r.mlpkg", "--json", cwd=desk).raw
 
 
 def test_requirements_that_are_too_long_are_a_loss(desk: Path, index: Mapping[str, str]) -> None:
     (desk / "resnet" / "requirements.txt").write_text("#" * (1 << 20) + "\nbeta\n")
     words = ("pack", "dir:resnet", "-o", "r.mlpkg", "--with-wheels", "--json")
-    done = mlarchive(*words, cwd=desk, env=index)
+    done = within(*words, cwd=desk, env=index)
     assert done.status == 3
     (loss,) = done.document["losses"]
     assert "longer than 1048576 bytes" in loss["why"]
@@ -160,12 +160,12 @@ def test_what_an_object_has_is_compared_and_kept(desk: Path, index: Mapping[str,
     (desk / "resnet" / "requirements.txt").write_text("beta\n")
     wheel(desk / "resnet" / "wheels", "beta")
     words = ("pack", "dir:resnet", "--with-wheels", "-o")
-    assert mlarchive(*words, "same.mlpkg", cwd=desk, env=index).status == 0
+    assert within(*words, "same.mlpkg", cwd=desk, env=index).status == 0
     mine = desk / "resnet" / "wheels" / "beta-1.0-py3-none-any.whl"
     mine.write_bytes(mine.read_bytes() + b"other")
-    done = mlarchive(*words, "other.mlpkg", "--json", cwd=desk, env=index)
+    done = within(*words, "other.mlpkg", "--json", cwd=desk, env=index)
     assert done.status == 3
     (loss,) = done.document["losses"]
     assert (loss["field"], "other bytes" in loss["why"]) == (f"wheels/{mine.name}", True)
-    assert mlarchive("extract", "other.mlpkg", "-C", "out", cwd=desk).status == 3
+    assert within("extract", "other.mlpkg", "-C", "out", cwd=desk).status == 3
     assert (desk / "out" / "wheels" / mine.name).read_bytes() == mine.read_bytes()
