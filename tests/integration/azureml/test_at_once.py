@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from mlarchive.errors import ConflictError
-from mlarchive.records import Address
 from mlarchive.registries.base import Receipt, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry, opened
 from tests.support.azureml import Emulator, Place
@@ -49,32 +48,24 @@ def started(azureml: Emulator, command: tuple[str, ...], place: Place) -> "subpr
 def test_of_two_copies_at_once_one_is_registered_whole_and_the_other_is_told(
     azureml: Emulator, opened: Open, tmp_path: Path
 ) -> None:
-    shared = azureml.registry(azureml.tenant(), "shared")
-    azureml.faults.meet(2, counts=registers)
-    both = [started(azureml, words(tmp_path, name, shared), shared) for name in ("one", "two")]
-    told = [(*process.communicate(timeout=300), process.returncode) for process in both]
-    assert sorted(status for *_, status in told) == [0, 14], told
-    won = ("one", "two")[[status for *_, status in told].index(0)]
-    lost = next(err for _, err, status in told if status)
-    assert "version 1 of the model 'racy' at azureml://registries/shared is taken by other" in lost
-    assert "somebody else made it while this was being sent" in lost
-    assert "choose --conflict skip or new-version" in lost
-    wanted = {"which": won.encode(), won: b"only here"}
-    assert azureml.files_of(shared, "racy", "1") == wanted
-    # What the other one sent is gone.
-    assert len(azureml.files_sent(shared, "racy", "1")) == len(wanted)
-    snapshot = opened(shared).read(
-        Address(origin=shared.locator, kind="models", name="racy", version="1")
+    tenant = azureml.tenant()
+    lab, shared = azureml.workspace(tenant, "lab"), azureml.registry(tenant, "shared")
+    wanted = {"which": b"one", "one": b"only here"}
+    azureml.put_model(lab, "racy", "1", wanted)
+    quicker = partial(
+        carry, opened(lab), address(lab, "models", "racy", "1"), opened(shared), tmp_path
     )
-    assert {stream.entry.path for stream in snapshot.streams} == set(wanted)  # type: ignore[union-attr]
-    env = azureml.environment(shared.tenant)
-    again = within(
-        *("copy", f"dir:{tmp_path / won / 'model'}", shared.locator),
-        *("--name", "racy", "--version", "1"),
-        cwd=tmp_path,
-        env=env,
-    )
-    assert (again.status, "nothing to do" in again.out) == (0, True)
+    azureml.faults.meanwhile(quicker, counts=registers)
+    env = azureml.environment(tenant)
+    command = words(tmp_path, "two", shared)
+    for told in (within(*command, cwd=tmp_path, env=env), within(*command, cwd=tmp_path, env=env)):
+        assert told.status == 14
+        assert "version 1 of the model 'racy' at azureml://registries/shared is tak" in told.err
+        assert "choose --conflict skip or new-version" in told.err
+        # What the other one sent is gone.
+        assert azureml.files_of(shared, "racy", "1") == wanted
+        assert len(azureml.files_sent(shared, "racy", "1")) == len(wanted)
+    assert quicker().receipt.idle
 
 
 @pytest.mark.parametrize(
