@@ -66,10 +66,11 @@ def views(
             yield structs.replace(view, clash=clash) if clash else view
     if shown_before == ledger.count(room.job.name):
         return  # Nothing is gone.
+    unnoted = ledger.unnoted(room.job.name, str(room.job.source.locator))
     for addresses in ledger.addresses(room.job.name, PAGE):
         stopping.check()
         gone = sighting.lacking(addresses)
-        yield from _gone(room, ledger.known_of(room.job.name, gone), sighting)
+        yield from _gone(room, ledger.known_of(room.job.name, gone), sighting, unnoted)
 
 
 def _page(
@@ -174,7 +175,9 @@ def _require_told(choice: Choice, sighting: Sighting) -> None:
         )
 
 
-def _gone(room: Room, known: Mapping[Address, Known], sighting: Sighting) -> Iterator[View]:
+def _gone(
+    room: Room, known: Mapping[Address, Known], sighting: Sighting, unnoted: int
+) -> Iterator[View]:
     """What is known of objects that the source shows no more."""
     job = room.job
     asked = [address for address, of_this in known.items() if _was_asked_for(job, address, of_this)]
@@ -190,6 +193,7 @@ def _gone(room: Room, known: Mapping[Address, Known], sighting: Sighting) -> Ite
             delivered=of_this.delivered,
             holdings={name: held[address] for name, held in found.items() if address in held},
             silent={**silent.get(address, {}), **out_of_reach} if address in asked else {},
+            gone_for=of_this.gone_for + unnoted if address in asked else 0,
             hidden="" if of_this.gone_at else hidden,
             gone_at=of_this.gone_at if address in asked else 0,
         )

@@ -110,7 +110,9 @@ def _work(
     sighting = room.shared.see(around.due, lambda: gather.shown(room))
     # What is no object yet, and may never be one, need not be remembered.
     known = (ref for ref in sighting if not (ref.unfinished or ref.unreadable))
-    record.looked(known, sighting.digest(), whole=not sighting.unread)
+    record.looked(
+        known, sighting.digest(), asked=str(room.job.source.locator), whole=not sighting.unread
+    )
     executor = Executor(
         room=room,
         record=record,

@@ -317,7 +317,7 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     if not view.gone_at:
         return "keep", "the source was not asked for it, or is now asked for the first time"
     since = f"gone from the source since {_day(view.gone_at)}"
-    if rules.now < view.gone_at + told.grace * 1000:
+    if view.gone_for < told.grace * 1000:
         return "keep", f"{since}, still in its time of grace"
     spared = _not_ours(view, target, told)
     return ("keep", f"{since}, {spared}") if spared else (told.policy, since)

@@ -96,6 +96,7 @@ class View(Struct, frozen=True, kw_only=True):
         silent: Targets that could not be asked, and why.
         gone_at: Since when the source shows it no more, ms since 1970 UTC; 0 if it does, or if
             what the source was asked for is not about it.
+        gone_for: For how long it was seen to be gone, in ms.
         clash: Why it cannot be where another object would have the same name; "" if it can.
         hidden: Why the source may have it though it does not show it; "" if that cannot be.
     """
@@ -111,6 +112,7 @@ class View(Struct, frozen=True, kw_only=True):
     holdings: Mapping[str, Holding | None] = {}
     silent: Mapping[str, str] = {}
     gone_at: int = 0
+    gone_for: int = 0
     hidden: str = ""
     clash: str = ""
 

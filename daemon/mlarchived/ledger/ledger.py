@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from mlarchive.closing import Closing
 from mlarchive.records import Address
-from mlarchived.ledger import database, lease, pausing, standing, ticks
+from mlarchived.ledger import database, lease, moments, pausing, standing, ticks
 from mlarchived.ledger.record import Record
 from mlarchived.views import Delivered, Ids, Marks, Packed, Trouble
 
@@ -22,7 +22,7 @@ _KNOWN_OF = """
 WITH asked (origin, kind, name, version) AS (VALUES {asked})
 SELECT o.id, o.origin, o.kind, o.name, o.version, o.seen_content_mark, o.seen_state_mark,
     o.packed_content_mark, o.packed_state_mark, o.content_id, o.state_id, o.trouble, o.strikes,
-    o.gone_at,
+    o.gone_at, o.gone_for,
     d.target, d.given_content_id, d.given_state_id, d.content_id, d.state_id,
     d.passed_content_id, d.passed_state_id, d.trouble, d.strikes, d.marked_at
 FROM asked CROSS JOIN object o ON o.mirror = ? AND o.origin = asked.origin
@@ -38,6 +38,7 @@ class Known(Struct, frozen=True, kw_only=True):
     packed: Packed | None = None
     trouble: Trouble | None = None
     gone_at: int = 0
+    gone_for: int = 0
     delivered: Mapping[str, Delivered] = {}
 
 
@@ -90,6 +91,17 @@ class Ledger(Closing):
         with hold(self._connection, name, mirror, lambda: database.connect(self._path)) as held:
             yield Record(held, mirror)
 
+    def unnoted(self, mirror: str, asked: str) -> int:
+        """Milliseconds since a mirror's source was looked at last; 0 if for something else."""
+        with database.explaining(str(self._path)):
+            last = self._connection.execute(
+                "SELECT at, boot, up, asked FROM looked WHERE mirror = ?", (mirror,)
+            ).fetchone()
+        if last is None or last[3] != asked:
+            return 0
+        before = moments.Moment(at=last[0], boot=last[1], up=last[2])
+        return moments.between(before, moments.now())
+
     def count(self, mirror: str) -> int:
         """How many objects of a mirror are known."""
         with database.explaining(str(self._path)):
@@ -129,10 +141,10 @@ class Ledger(Closing):
             found: dict[int, tuple[tuple[Any, ...], dict[str, Delivered]]] = {}
             for row in rows:
                 _, delivered = found.setdefault(row[0], (row, {}))
-                if row[14] is not None:
-                    delivered[row[14]] = _delivered(row[15:])
+                if row[15] is not None:
+                    delivered[row[15]] = _delivered(row[16:])
         return {
-            _address(row[1:5]): _known(row[5:14], delivered) for row, delivered in found.values()
+            _address(row[1:5]): _known(row[5:15], delivered) for row, delivered in found.values()
         }
 
     def standings(self, mirror: str) -> Mapping[str, standing.Standing]:
@@ -210,6 +222,7 @@ def _known(row: tuple[Any, ...], delivered: Mapping[str, Delivered]) -> Known:
         packed=Packed(marks=marks, ids=ids) if marks and ids else None,
         trouble=_trouble(row[6:8]),
         gone_at=row[8] or 0,
+        gone_for=row[9],
         delivered=delivered,
     )
 

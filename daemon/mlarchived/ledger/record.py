@@ -10,19 +10,36 @@ from msgspec import Struct
 from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.base import Ref
+from mlarchived.ledger import moments
 from mlarchived.ledger.lease import Lease
+from mlarchived.ledger.moments import Moment
 from mlarchived.views import Ids, Marks, Packed
 
 _LOOKED = """
 INSERT INTO object (mirror, origin, kind, name, version, seen_content_mark, seen_state_mark)
 VALUES (:mirror, :origin, :kind, :name, :version, :content, :state)
 ON CONFLICT DO UPDATE SET
-    present = 1, gone_at = NULL, seen_content_mark = :content, seen_state_mark = :state
+    present = 1, gone_at = NULL, gone_for = 0,
+    seen_content_mark = :content, seen_state_mark = :state
 WHERE present = 0 OR seen_content_mark IS NOT :content OR seen_state_mark IS NOT :state
 RETURNING id
 """
 _LOOKED_BEFORE = "SELECT digest FROM looked WHERE mirror = ?"
-_LOOKED_LAST = "INSERT OR REPLACE INTO looked (mirror, digest) VALUES (?, ?)"
+_LOOKED_LAST = """
+INSERT OR REPLACE INTO looked (mirror, digest, at, boot, up, asked)
+VALUES (:mirror, :digest, :at, :boot, :up, :asked)
+"""
+_LAST_MOMENT = "SELECT at, boot, up, asked FROM looked WHERE mirror = ?"
+_ANY_GONE = "SELECT 1 FROM object WHERE mirror = ? AND present = 0 LIMIT 1"
+_GONE_FOR_LONGER = """
+UPDATE object SET gone_for = gone_for + :passed WHERE mirror = :mirror AND present = 0
+"""
+_GONE_ANEW = """
+UPDATE object SET gone_for = 0, gone_at = :at WHERE mirror = :mirror AND present = 0
+"""
+_LOOKED_AT = """
+UPDATE looked SET at = :at, boot = :boot, up = :up, asked = :asked WHERE mirror = :mirror
+"""
 _SHOWN_COLUMNS = ("origin", "kind", "name", "version", "content", "state")
 _SHOWN_TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS shown (
@@ -38,7 +55,7 @@ WHERE o.id IS NULL OR o.present = 0
     OR o.seen_content_mark IS NOT s.content OR o.seen_state_mark IS NOT s.state
 """
 _SHOWN_NO_MORE = """
-UPDATE object SET present = 0, gone_at = :now, trouble = NULL, strikes = 0
+UPDATE object SET present = 0, gone_at = :now, gone_for = 0, trouble = NULL, strikes = 0
 WHERE mirror = :mirror AND present = 1 AND NOT EXISTS (
     SELECT 1 FROM shown s WHERE s.origin = object.origin AND s.kind = object.kind
         AND s.name = object.name AND s.version = object.version
@@ -162,7 +179,9 @@ class Record:
             marks=Marks(content=row[0], state=row[1]), ids=Ids(content=row[2], state=row[3])
         )
 
-    def looked(self, refs: Iterable[Ref], digest: str = "", *, whole: bool = True) -> None:
+    def looked(
+        self, refs: Iterable[Ref], digest: str = "", *, asked: str = "", whole: bool = True
+    ) -> None:
         """The source was looked at, and shows exactly these objects.
 
         What looks different from last time gets a new chance: its strikes are forgotten.
@@ -170,13 +189,19 @@ class Record:
         Args:
             refs: The objects.
             digest: Of them all: if the last one was the same, nothing is written; "" for none.
+            asked: What the source was asked for: only while that stays the same, what is gone
+                counts as gone for longer.
             whole: Whether what it does not show is not there.
         """
+        moment = moments.now()
+        of_now = {"mirror": self._mirror, "asked": asked} | msgspec.structs.asdict(moment)
         with self._lease.writing() as connection:
+            if connection.execute(_ANY_GONE, (self._mirror,)).fetchone():
+                self._age(connection, moment, of_now, whole=whole)
             before = connection.execute(_LOOKED_BEFORE, (self._mirror,)).fetchone()
             if digest and before == (digest,):
                 return
-            connection.execute(_LOOKED_LAST, (self._mirror, digest))
+            connection.execute(_LOOKED_LAST, of_now | {"digest": digest})
             connection.execute(_SHOWN_TABLE)
             connection.execute("DELETE FROM shown")
             # Set by set: a mirror of a hundred thousand versions is looked at every few minutes.
@@ -193,6 +218,23 @@ class Record:
                 self._look(connection, of_this | dict(zip(_SHOWN_COLUMNS, row, strict=True)))
             if whole:
                 connection.execute(_SHOWN_NO_MORE, of_this | {"now": _now()})
+
+    def _age(
+        self,
+        connection: sqlite3.Connection,
+        moment: Moment,
+        of_now: dict[str, str | int],
+        *,
+        whole: bool,
+    ) -> None:
+        """Let what is gone be gone for longer, as far as that was seen."""
+        last = connection.execute(_LAST_MOMENT, (self._mirror,)).fetchone()
+        if last and last[3] == of_now["asked"]:
+            passed = moments.between(Moment(at=last[0], boot=last[1], up=last[2]), moment)
+            connection.execute(_GONE_FOR_LONGER, of_now | {"passed": passed if whole else 0})
+        else:
+            connection.execute(_GONE_ANEW, of_now)
+        connection.execute(_LOOKED_AT, of_now)
 
     def packed(self, address: Address, marks: Marks, ids: Ids, losses: tuple[Loss, ...]) -> None:
         """An object that looked like this was read, and was this."""

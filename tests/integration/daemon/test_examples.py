@@ -61,7 +61,7 @@ def test_a_continuous_mirror_follows_and_marks_what_is_gone(
     MlflowClient(source_server.uri, source_server.uri).delete_model_version(model.name, "1")
     done(place.run("once"))
     with sqlite3.connect(tmp_path / "state" / FILE_NAME) as ledger:
-        ledger.execute("UPDATE object SET gone_at = gone_at - 86400000")
+        ledger.execute("UPDATE object SET gone_for = gone_for + 86400000")
     done(place.run("once"))
     standby = MlflowClient(target_server.uri, target_server.uri)
     assert "mlarchive.gone" in standby.get_model_version(model.name, "1").tags

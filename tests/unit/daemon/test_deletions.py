@@ -10,7 +10,9 @@ import pytest
 
 from mlarchive.vault import Vault
 from mlarchive.vault.catalog import discard
+from mlarchived.ledger import moments
 from mlarchived.ledger.ledger import FILE_NAME
+from mlarchived.ledger.moments import Moment
 from tests.support.mirroring import Answer, Workbench
 
 DELETE = '[mirror.deletions]\npolicy = "delete"\ngrace = "1d"\nlimit = 2\n'
@@ -37,7 +39,7 @@ def take_away(bench: Workbench, *names: str) -> None:
 def let_a_day_pass(bench: Workbench) -> None:
     """As the ledger sees it."""
     with sqlite3.connect(bench.folder / "state" / FILE_NAME) as ledger:
-        ledger.execute("UPDATE object SET gone_at = gone_at - ?", (DAY,))
+        ledger.execute("UPDATE object SET gone_for = gone_for + ? WHERE NOT present", (DAY,))
 
 
 def after_a_day(bench: Workbench) -> Answer:
@@ -142,6 +144,35 @@ def test_what_the_source_is_not_asked_for_any_more_is_not_gone(bench: Workbench)
     bench.configure(("src#folders/*", "src#folders/b*"), mirror=DELETE)
     assert after_a_day(bench).status == 0
     assert len(names(bench)) == 4
+
+
+@pytest.mark.parametrize("boot", ["same", "another"])
+def test_a_clock_that_was_wrong_once_ends_no_time_of_grace(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, boot: str
+) -> None:
+    """It began in 1970 and is set now; or it leaps ahead by years, and back."""
+    bench.configure(mirror=DELETE.replace('"1d"', '"2d"'))
+    take_away(bench, "ale")
+    for number, at in enumerate((1, 2_000_000_000_000, 1_800_000_000_000, 1_800_000_001_000)):
+        name = boot if boot == "same" else f"{number}"
+        moment = Moment(at=at, boot=name, up=number)
+        monkeypatch.setattr(moments, "now", lambda moment=moment: moment)
+        assert bench.run("once").status == 0
+    assert "ale" in names(bench)
+
+
+def test_time_in_which_the_source_was_asked_for_something_else_does_not_count(
+    bench: Workbench,
+) -> None:
+    bench.configure(("src#folders/*", "src#folders/b*"), mirror=DELETE)
+    take_away(bench, "ale")
+    assert after_a_day(bench).status == 0
+    bench.configure(mirror=DELETE)
+    assert bench.run("once").status == 0
+    assert "ale" in names(bench)
+    let_a_day_pass(bench)
+    assert bench.run("once").status == 0
+    assert "ale" not in names(bench)
 
 
 def test_what_came_back_in_time_stays(bench: Workbench) -> None:
