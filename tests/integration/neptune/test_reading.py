@@ -459,6 +459,9 @@ def test_what_cannot_be_used_is_said(emulator: Emulator) -> None:
     with pytest.raises(AccessError, match="NEPTUNE_API_TOKEN is no API token"):
         _opened("neptune://lab/models", {"NEPTUNE_API_TOKEN": "nonsense"})
     assert _opened("neptune:", {**token, "NEPTUNE_PROJECT": PROJECT}) == []
+    emulator.faults.append(Fault(operation="searchLeaderboardEntries", status=403))
+    with pytest.raises(AccessError, match="does not let the user of the API token do that"):
+        _opened("neptune://lab/models", token)
 
 
 def test_a_server_that_is_gone_is_said_at_once() -> None:

@@ -47,7 +47,6 @@ from mlarchive.registries.redaction import first_words
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _TOKEN = "set NEPTUNE_API_TOKEN to the API token of a user of that server"  # noqa: S105 (a hint)
 _DENIED = (
-    Forbidden,
     Unauthorized,
     NeptuneInvalidApiTokenException,
     NeptuneMissingApiTokenException,
@@ -80,6 +79,13 @@ _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], type[MlarchiveError], str
         "use https://, or set OAUTHLIB_INSECURE_TRANSPORT=1 if you trust the network",
     ),
     (_DENIED, AccessError, "does not accept the API token", _TOKEN),
+    (
+        (Forbidden,),
+        AccessError,
+        "does not let the user of the API token do that",
+        "let that user have a role in the project (to write: contributor), or "
+        "set NEPTUNE_API_TOKEN to the API token of one who has it",
+    ),
     ((ProjectNotFound, ObjectNotFound, HTTPNotFound), NotFoundError, "has no such thing", ""),
     (
         (NeptuneSSLVerificationError,),
