@@ -83,8 +83,7 @@ _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], type[MlarchiveError], str
         (Forbidden,),
         AccessError,
         "does not let the user of the API token do that",
-        "let that user have a role in the project (to write: contributor), or "
-        "set NEPTUNE_API_TOKEN to the API token of one who has it",
+        "let that user have a role in the project (to write: contributor), or use one who has it",
     ),
     ((ProjectNotFound, ObjectNotFound, HTTPNotFound), NotFoundError, "has no such thing", ""),
     (
