@@ -1,8 +1,12 @@
 """Faults at some requests of a copy; `python -m tests.integration.azureml.every_fault` has all."""
 
+from pathlib import Path
+
 import pytest
 
+from mlarchive.errors import AccessError
 from tests.integration.azureml.faulty import Ends, trial
+from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import FAULTS, Emulator, Fault
 
 SAMPLES = (0.15, 0.5, 0.85)
@@ -26,3 +30,28 @@ def test_a_copy_finishes_or_fails_clearly_and_a_rerun_finishes_it(
             at = max(1, round(whole * share))
             trial(ends, f"{fault}-{at}", fault, at)
             assert fault in {request.fault for request in azureml.requests}
+
+
+@pytest.mark.parametrize("kind", ["workspace", "registry"])
+def test_what_an_interrupted_copy_sent_is_not_sent_again(
+    azureml: Emulator, opened: Open, tmp_path: Path, kind: str
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), getattr(azureml, kind)(tenant, "clinic")
+    files = {"a.bin": b"short", "long.bin": bytes(range(256)) * (9 << 12)}
+    azureml.put_model(lab, "m", "1", files)
+    # The blocks of the long file arrive; then nobody may make a file of them any more.
+    azureml.faults.plan("expire", at=4, times=3, counts=lambda *asked: is_sent(*asked, "long.bin"))
+    with pytest.raises(AccessError, match="has expired"):
+        carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    azureml.faults.clear()
+    before = len(azureml.requests)
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    sent = [one for one in azureml.requests[before:] if is_sent(one.method, one.host, one.path)]
+    assert [one.query.get("comp") for one in sent] == ["blocklist"]
+    assert azureml.files_of(clinic, "m", "1") == files
+
+
+def is_sent(method: str, host: str, path: str, name: str = ".bin") -> bool:
+    """Whether a request sends a file, or a part of it."""
+    return method == "PUT" and ".blob." in host and path.endswith(name)
