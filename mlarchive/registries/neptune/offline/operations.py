@@ -130,7 +130,8 @@ def _lines(log: Path, folder: Path) -> Iterator[Operation | Problem]:
 def _parsed(raw: bytes, line: Line, folder: Path, number: int) -> Operation | Problem:
     what = f"{line.log.name}, line {number}"
     try:
-        value = json.loads(raw)
+        # Bytes would be taken with half a pair of UTF-16 in them.
+        value = json.loads(raw.decode())
         content, version = value["obj"], value["version"]
         if b"\\u" in raw:
             # Half a pair of UTF-16 is JSON, and no text.

@@ -538,9 +538,13 @@ def test_an_operation_of_another_type_is_refused_as_a_server_would(tmp_path: Pat
     ]
 
 
-def test_a_text_that_is_half_a_pair_is_a_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spelled", [b"\\ud800", "\ud800".encode("utf-8", "surrogatepass")])
+def test_a_text_that_is_half_a_pair_is_a_loss(spelled: bytes, tmp_path: Path) -> None:
     texts = {"bad": "\ud800", "good": "\N{GRINNING FACE}"}
-    write_log(tmp_path, *(operation("AssignString", name, value=texts[name]) for name in texts))
+    log = write_log(
+        tmp_path, *(operation("AssignString", name, value=texts[name]) for name in texts)
+    )
+    log.write_bytes(log.read_bytes().replace(b"\\ud800", spelled))
     found = read(tmp_path)
     assert params(found) == {"good": texts["good"]}
     assert "it holds what is no Unicode" in losses(found)["data-1.log, line 1"]
