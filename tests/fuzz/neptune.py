@@ -20,7 +20,7 @@ from mlarchive.registries.base import Selector
 from mlarchive.registries.neptune.export import NeptuneExportRegistry
 from mlarchive.registries.neptune.offline import NeptuneOfflineRegistry
 from tests.fuzz.documentmutating import changed_document
-from tests.fuzz.harness import Mutate, Target, main
+from tests.fuzz.harness import Bounds, Mutate, Target, main
 from tests.support.neptune_exports import SCHEMA, put_file, row, write_part
 from tests.support.neptune_offline import (
     LOGS,
@@ -153,7 +153,10 @@ def changed(data: bytes, rng: random.Random, mutate: Mutate) -> bytes:
 
 _KINDS = {b"L": _log, b"S": _store, b"R": _rows}
 
-TARGET = Target(name="neptune", check=check, seeds=seeds, mutate=changed)
+# Packing reserves much more than it takes.
+TARGET = Target(
+    name="neptune", check=check, seeds=seeds, mutate=changed, bounds=Bounds(memory=1 << 29)
+)
 
 if __name__ == "__main__":
     main(TARGET)

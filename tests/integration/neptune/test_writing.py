@@ -1,7 +1,9 @@
 """Models and versions become runs: whole, once, and found again after any failure."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,12 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Selector, WritePolicy
 from mlarchive.registries.directory import DirectoryRegistry
 from mlarchive.registries.neptune.live import NeptuneRegistry
-from mlarchive.registries.neptune.objects import Attribute, NeptuneObject, float_series
+from mlarchive.registries.neptune.objects import (
+    Attribute,
+    AttributeFile,
+    NeptuneObject,
+    float_series,
+)
 from mlarchive.registries.neptune.snapshots import snapshot
 from tests.support.neptune.running import PROJECT
 from tests.support.neptune.seeding import Seeded, seed
@@ -343,6 +350,34 @@ def test_what_a_target_noted_for_itself_is_never_taken_for_another_ones(
     first = copy(read(tmp_path), registry, WritePolicy(), way)
     assert "mlarchive/origin" in {loss.field for loss in first.receipt.losses}
     assert copy(read(tmp_path), registry, WritePolicy(), way).receipt.idle
+
+
+def test_a_value_where_a_namespace_is_stands_in_no_others_way(
+    emulator: Emulator, registry: NeptuneRegistry, tmp_path: Path
+) -> None:
+    attributes = tuple(
+        Attribute(path=path, type="int", value="1") for path in ("a", "a/b/c", "a/d", "ab")
+    )
+    found = NeptuneObject(kind="run", project="w/p", id="RUN-7", attributes=attributes)
+    way = Way(scratch=tmp_path, packed_at=1_700_000_000_000)
+    copied = copy(snapshot(found, "export"), registry, WritePolicy(), way)
+    assert [loss.field for loss in copied.receipt.losses] == ["a"]
+    assert told(run_of(emulator, "RUN-7")).keys() == {"a/b/c", "a/d", "ab"}
+
+
+def test_members_of_one_name_are_both_written(
+    emulator: Emulator, registry: NeptuneRegistry, tmp_path: Path
+) -> None:
+    files = tuple(
+        AttributeFile(path="set/twice", name="twice", size=1, open=partial(io.BytesIO, raw))
+        for raw in (b"1", b"2")
+    )
+    attributes = (Attribute(path="set", type="file_set", files=files),)
+    found = NeptuneObject(kind="run", project="w/p", id="RUN-8", attributes=attributes)
+    way = Way(scratch=tmp_path, packed_at=1_700_000_000_000)
+    copy(snapshot(found, "export"), registry, WritePolicy(), way)
+    held = run_of(emulator, "RUN-8").attributes["set"].files
+    assert held == {"twice": b"1", "twice~2": b"2"}
 
 
 def test_objects_of_several_projects_go_into_their_own(emulator: Emulator, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from neptune.exceptions import (
     CannotResolveHostname,
     NeptuneLimitExceedException,
     NeptuneMissingApiTokenException,
+    NeptuneObjectCreationConflict,
     ProjectNotFound,
 )
 from neptune.management.exceptions import ObjectNotFound
@@ -93,6 +94,12 @@ _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], type[MlarchiveError], str
         "name its authority in REQUESTS_CA_BUNDLE",
     ),
     ((NeptuneLimitExceedException,), RemoteError, "takes no more", "raise its limits"),
+    (
+        (NeptuneObjectCreationConflict,),
+        RemoteError,
+        "says that there is such an object already",
+        "run the same command again",
+    ),
 )
 """Kinds of exception, and what they mean to a person."""
 

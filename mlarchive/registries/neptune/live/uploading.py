@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -67,15 +67,29 @@ def _extension(field: Field) -> str:
 def upload_set(connection: Connection, run_id: str, work: Work, field: Field) -> int:
     """Send a file set, whose members keep their names; returns their bytes."""
     sent, reset = 0, True
+    names = _names(field)
     for together in _packages(work, field.files):
         if len(together) == 1 and _size(work, together[0]) >= _TOGETHER:
-            name = together[0].name or together[0].path.removeprefix(f"{field.path}/")
+            name = names[together[0].path]
             query = {"experimentIdentifier": run_id, "attribute": field.path, "subPath": name}
             _send(connection, work, together[0], query, FileUploadTarget.FILE_SET)
         else:
-            _send_archive(connection, run_id, work, field, together, reset=reset)
+            members = {names[file.path]: file for file in together}
+            _send_archive(connection, run_id, work, field, members, reset=reset)
         sent, reset = sent + sum(_size(work, file) for file in together), False
     return sent
+
+
+def _names(field: Field) -> Mapping[str, str]:
+    """What the members of a set are called there, by path: of one name only the first is so."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for file in field.files:
+        kept = file.path.removeprefix(f"{field.path}/")
+        wanted = file.name or kept
+        found[file.path] = kept if wanted in taken else wanted
+        taken.add(found[file.path])
+    return found
 
 
 def _packages(work: Work, files: Sequence[FieldFile]) -> Iterator[list[FieldFile]]:
@@ -105,14 +119,14 @@ def _send_archive(  # noqa: PLR0913
     run_id: str,
     work: Work,
     field: Field,
-    files: Sequence[FieldFile],
+    members: Mapping[str, FieldFile],
     *,
     reset: bool,
 ) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=_FAST) as archive:
-        for file in files:
-            item = tarfile.TarInfo(file.name or file.path.removeprefix(f"{field.path}/"))
+        for name, file in members.items():
+            item = tarfile.TarInfo(name)
             item.size = _size(work, file)
             with work.streams[file.path].open() as source:
                 archive.addfile(item, source)

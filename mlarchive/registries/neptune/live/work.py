@@ -139,8 +139,16 @@ class Work:
 
     @cached_property
     def values(self) -> tuple[Field, ...]:
-        """What was logged, without what a target has noted on it for itself."""
-        return tuple(one for one in self.fields.values if not one.path.startswith(MARKS))
+        """What was logged and can be written."""
+        left_out = {one.path for one in (*self.marks, *self.covered)}
+        return tuple(one for one in self.fields.values if one.path not in left_out)
+
+    @cached_property
+    def covered(self) -> tuple[Field, ...]:
+        """What stands where a namespace of others is, which no server takes."""
+        paths = [one.path for one in self.fields.values]
+        above = {path[:at] for path in paths for at, sign in enumerate(path) if sign == "/"}
+        return tuple(one for one in self.fields.values if one.path in above)
 
     @cached_property
     def marks(self) -> tuple[Field, ...]:

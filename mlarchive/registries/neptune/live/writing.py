@@ -17,7 +17,7 @@ from mlarchive.errors import ConflictError, RemoteError, UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.base import Action, Receipt, Verb, WritePlan, WritePolicy
 from mlarchive.registries.neptune.live import operations
-from mlarchive.registries.neptune.live.artifacts import hash_of, make_artifact
+from mlarchive.registries.neptune.live.artifacts import make_artifact
 from mlarchive.registries.neptune.live.checking import attributes_told, check
 from mlarchive.registries.neptune.live.connection import Connection
 from mlarchive.registries.neptune.live.failures import understanding
@@ -29,8 +29,8 @@ from mlarchive.registries.neptune.live.labels import (
     removing,
     set_operations,
     sets,
-    unsaid,
 )
+from mlarchive.registries.neptune.live.losses import losses, transformations
 from mlarchive.registries.neptune.live.operations import Operation
 from mlarchive.registries.neptune.live.remembering import (
     Told,
@@ -112,8 +112,8 @@ class Writer:
         plan = WritePlan(
             target=Address(origin=self.origin, kind="runs", name=name),
             actions=(Action(verb=verb, what=f"run {name} of {self.project.path}", why=why),),
-            losses=tuple(_losses(work)) if changes else (),
-            transformations=(*_transformations(work), *overwritten) if changes else (),
+            losses=tuple(losses(work)) if changes else (),
+            transformations=(*transformations(work), *overwritten) if changes else (),
         )
         return plan, held
 
@@ -288,50 +288,3 @@ def _is_of(work: Work, project: Project, server: str) -> bool:
         and work.project == project.path
         and _origin(work) == origin_mark(its_own, project.path)
     )
-
-
-def _losses(work: Work) -> Iterator[Loss]:
-    for field in work.marks:
-        yield work.loss(field.path, "what a target notes for itself stands there, and no other's")
-    for field in unsaid(work):
-        what = field.value if field.type == "float" else f"a {field.type}"
-        why = f"it is {what}; of what stands below sys/ only single values are written"
-        yield work.loss(field.path, why)
-    for field in work.values:
-        if field.type in operations.SERIES:
-            points = operations.points_of(work, field)
-            if not (points.kept or points.same_step or points.not_finite):
-                yield work.loss(field.path, f"it is an empty {field.type}, which nothing makes")
-            if points.not_finite:
-                why = f"{points.not_finite} points are no finite numbers, which the server refuses"
-                yield work.loss(field.path, why)
-            if points.same_step:
-                why = f"{points.same_step} points have no step above the one before them"
-                yield work.loss(field.path, why)
-        elif field.type == "artifact" and not field.files:
-            yield work.loss(field.path, "the list of its files is not in the package")
-        elif (
-            field.type not in {*operations.UPLOADED, "artifact"}
-            and operations.assign(field, field.path) is None
-        ):
-            yield work.loss(field.path, _unsaid(field.type, field.value))
-
-
-def _unsaid(kind: str, value: str) -> str:
-    if kind == "float":
-        return f"{value} is no finite number, which the server refuses"
-    return f"the client has no operation that writes a {kind}"
-
-
-def _transformations(work: Work) -> Iterator[Loss]:
-    yield work.loss(
-        "sys", f"the server assigns id, owner and times itself; the old ones are in {work.old_sys}"
-    )
-    if work.custom_id != work.wanted_id:
-        why = f"the client takes no custom id that long: the run has {work.custom_id!r}"
-        yield work.loss(work.wanted_id, why)
-    for field in work.values:
-        if field.type == "artifact" and field.files:
-            digest, stated = hash_of(work, field)
-            if not stated:
-                yield work.loss(field.path, f"its hash is computed of its list: {digest}")

@@ -46,6 +46,10 @@ class NeptuneOfflineRegistry(Closing):
 
     @cached_property
     def _known(self) -> dict[Address, tuple[Stranded, NeptuneObject]]:
+        if self._root is not None and not self._root.is_dir():
+            raise NotFoundError(
+                f"{self._root} is no folder in which files could be", hint="check --files-root"
+            )
         stranded = joined((one, head_of(one)) for one in look(self._folder))
         heads = [head_of(one) for one in stranded]
         places = {id(head): one for head, one in zip(heads, stranded, strict=True)}

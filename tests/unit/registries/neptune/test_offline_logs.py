@@ -467,6 +467,12 @@ def test_files_are_found_below_a_root_by_the_end_of_their_paths(tmp_path: Path) 
     assert losses(found)["gone"] == f"/data/train/a/other.txt is not below {root}"
 
 
+def test_a_root_that_is_not_there_is_refused_before_files_count_as_lost(tmp_path: Path) -> None:
+    write_log(tmp_path, operation("AssignInt", "a", value=1))
+    with pytest.raises(NotFoundError, match="is no folder in which files could be"):
+        read(tmp_path, tmp_path / "none")
+
+
 def test_a_folder_that_no_client_wrote_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(NotFoundError, match=r"holds nothing|does not exist"):
