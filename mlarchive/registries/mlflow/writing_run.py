@@ -175,7 +175,8 @@ def _log_params(work: Work, record: Run, run: MlflowRun) -> None:
             raise ConflictError(
                 f"param {name!r} of {called(record)} at {work.connection.uri} is {value!r}, and"
                 " params cannot be changed",
-                hint="it changed at the source or at the target after it was written",
+                hint="it changed at the source or at the target after it was written; with"
+                " --conflict new-version another run is made of it",
             )
     lacking = [Param(n, value) for n, value in wanted.items() if n not in run.data.params]
     for start in range(0, len(lacking), MAX_PARAMS_TAGS_PER_BATCH):

@@ -70,7 +70,8 @@ class _Download(io.RawIOBase):
         passed = 0
         while passed < self._read:
             try:
-                data = self._response.raw.read(min(_BLOCK, self._read - passed))
+                left = min(_BLOCK, self._read - passed)
+                data = self._response.raw.read(left, decode_content=True)
             except _CUT as again:
                 self._begin_again(again)
                 return
