@@ -11,7 +11,8 @@ from mlarchive.registries.neptune.archives import Archives
 from mlarchive.registries.neptune.export.clock import UTC_CLOCK, Clock
 from mlarchive.registries.neptune.export.errorlog import ErrorLog
 from mlarchive.registries.neptune.export.layout import Exported
-from mlarchive.registries.neptune.export.rows import Rows, Slice, by_attribute
+from mlarchive.registries.neptune.export.parts import Slice
+from mlarchive.registries.neptune.export.rows import Rows, by_attribute
 from mlarchive.registries.neptune.objects import Attribute
 
 

@@ -12,6 +12,7 @@ from mlarchive.errors import MlarchiveError
 from mlarchive.registries.neptune.export.clock import suspicion
 from mlarchive.registries.neptune.export.gathering import Reader, Reading
 from mlarchive.registries.neptune.export.layout import Exported
+from mlarchive.registries.neptune.export.parts import Slice
 from mlarchive.registries.neptune.export.reading_files import (
     artifact,
     file,
@@ -21,7 +22,6 @@ from mlarchive.registries.neptune.export.reading_files import (
 )
 from mlarchive.registries.neptune.export.reading_series import float_series, text_series
 from mlarchive.registries.neptune.export.reading_values import AMBIGUOUS, is_empty, single
-from mlarchive.registries.neptune.export.rows import Slice
 from mlarchive.registries.neptune.objects import Attribute, NeptuneObject
 from mlarchive.registries.neptune.snapshots import time_of
 

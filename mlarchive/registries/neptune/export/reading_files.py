@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from mlarchive.errors import DamageError
 from mlarchive.registries.folderfiles import FolderFile, open_watched, walk
 from mlarchive.registries.neptune.export.gathering import Reading
+from mlarchive.registries.neptune.export.parts import Slice
 from mlarchive.registries.neptune.export.reading_series import micro_text
-from mlarchive.registries.neptune.export.rows import Slice
 from mlarchive.registries.neptune.finding import find
 from mlarchive.registries.neptune.objects import Attribute, AttributeFile
 from mlarchive.registries.neptune.sniffing import extension

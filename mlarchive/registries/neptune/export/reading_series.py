@@ -10,7 +10,8 @@ import numpy as np
 from mlarchive.package.columns import encode_columns, step_text
 from mlarchive.registries.neptune.export.clock import Clock, Times
 from mlarchive.registries.neptune.export.gathering import Reader, Reading
-from mlarchive.registries.neptune.export.rows import DECIMALS, Slice, in_all
+from mlarchive.registries.neptune.export.parts import DECIMALS, Slice
+from mlarchive.registries.neptune.export.rows import in_all
 from mlarchive.registries.neptune.objects import Attribute, AttributeFile, FloatSeries, lines
 
 

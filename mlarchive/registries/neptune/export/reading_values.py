@@ -5,7 +5,7 @@ from typing import Any
 
 from mlarchive.errors import DamageError
 from mlarchive.registries.neptune.export.gathering import Reading
-from mlarchive.registries.neptune.export.rows import Slice
+from mlarchive.registries.neptune.export.parts import Slice
 from mlarchive.registries.neptune.objects import Attribute, text_of
 
 _COLUMNS = {
