@@ -20,10 +20,13 @@ from mlarchive.registries.azureml.places import Place
 FILE = "MLARCHIVE_AZUREML"
 """The variable that names the file."""
 
-_BUILT_IN = frozenset({"AzureCloud", "AzureChinaCloud", "AzureUSGovernment"})
+BUILT_IN = frozenset({"AzureCloud", "AzureChinaCloud", "AzureUSGovernment"})
+"""The clouds that azure-ai-ml and azure-identity know by themselves."""
+
 _OF_AZURE = ("AZURE_", "AZUREML_", "ARM_", "MSI_", "IDENTITY_", "IMDS_")
 
-Https = Annotated[str, Meta(pattern=r"^https://[^/@\s]+/?$")]
+Https = Annotated[str, Meta(pattern=r"^https://[^/@?#\s]+/?$")]
+MaybeHttps = Annotated[str, Meta(pattern=r"^(https://[^/@?#\s]+/?)?$")]
 Host = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?$")]
 
 
@@ -34,7 +37,7 @@ class Cloud(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         resource_manager: Azure Resource Manager, such as `https://management.example`.
         active_directory: Who issues tokens.
         storage_endpoint: What a storage account's host ends with after `ACCOUNT.blob.`.
-        registry_discovery_endpoint: Who says where a registry is.
+        registry_discovery_endpoint: Who says where a registry is; "" where there are none.
         aml_resource_id: The audience of Azure ML itself.
         azure_portal: The portal; only named, never asked.
     """
@@ -42,7 +45,7 @@ class Cloud(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     resource_manager: Https
     active_directory: Https
     storage_endpoint: Host
-    registry_discovery_endpoint: Https = ""
+    registry_discovery_endpoint: MaybeHttps = ""
     aml_resource_id: str = "https://ml.azure.com"
     azure_portal: str = ""
 
@@ -86,15 +89,21 @@ def access_to(place: Place, environment: Mapping[str, str], *, interactive: bool
     name = environment.get(FILE, "")
     configured = _read(Path(name)) if name else _File()
     rule = next((rule for rule in configured.access if _meant(rule, place)), _Rule(places=()))
-    if rule.cloud not in {"", *_BUILT_IN, *configured.clouds}:
+    if rule.cloud not in {"", *BUILT_IN, *configured.clouds}:
         raise ConfigError(
             f"{name} puts {place.locator} into a cloud {rule.cloud!r} that it does not describe",
             hint=f"add a table [clouds.{rule.cloud}] with its endpoints",
         )
+    endpoints = configured.clouds.get(rule.cloud)
+    if endpoints and place.is_registry and not endpoints.registry_discovery_endpoint:
+        raise ConfigError(
+            f"{name} does not say who tells in the cloud {rule.cloud!r} where a registry is",
+            hint=f"add registry_discovery_endpoint to the table [clouds.{rule.cloud}]",
+        )
     others = tuple(other.variables for other in configured.access if other.variables)
     return Access(
         cloud=rule.cloud,
-        endpoints=configured.clouds.get(rule.cloud),
+        endpoints=endpoints,
         variables=_own_variables(environment, rule.variables, others),
         interactive=interactive,
     )

@@ -7,21 +7,25 @@ stage of an archived version, a job's name, the text of a conda file.
 """
 
 import contextlib
+import os
 import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from azure.ai.ml import MLClient
-from azure.ai.ml._azure_environments import _get_cloud_details
+from azure.ai.ml._azure_environments import _get_cloud_details, _get_default_cloud_name
+from azure.ai.ml.constants._common import AZUREML_CLOUD_ENV_NAME, ArmConstants
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential, InteractiveBrowserCredential
 
-from mlarchive.errors import RemoteError
+from mlarchive.errors import RemoteError, UnavailableError
+from mlarchive.registries.azureml.access import BUILT_IN
 from mlarchive.registries.azureml.failures import words_of
 from mlarchive.registries.azureml.messages import Bearer, Connected, Request, Share, Start
 from mlarchive.registries.azureml.places import Place
+from mlarchive.registries.redaction import without_credentials
 
 _RETRIES = 5
 _LONGEST_OPERATION_SECONDS = 3600
@@ -41,16 +45,17 @@ class Login:
         Raises:
             Exception: As azure-identity does.
         """
-        self.cloud: dict[str, Any] = {"cloud": start.cloud} if start.cloud else {}
+        name = start.cloud or _default_cloud()
+        self.cloud: dict[str, Any] = {"cloud": name}
         if start.endpoints is not None:
-            described = {name: getattr(start.endpoints, name) for name in _ENDPOINTS}
+            described = {part: getattr(start.endpoints, part) for part in _ENDPOINTS}
             self.cloud["cloud_metadata"] = described
         else:
-            described = _get_cloud_details(start.cloud or None)
+            described = _get_cloud_details(name)
         # Other clouds' authorities are unknown to the public one, which is asked by default.
         known = {
             "authority": str(described["active_directory"]),
-            "disable_instance_discovery": start.endpoints is not None,
+            "disable_instance_discovery": name not in BUILT_IN,
         }
         self._scope = f"{str(described['resource_manager']).rstrip('/')}/.default"
         self.credential = _credential(known, self._scope, interactive=start.interactive)
@@ -185,6 +190,24 @@ _ENDPOINTS = (
     "aml_resource_id",
     "azure_portal",
 )
+
+
+def _default_cloud() -> str:
+    """The cloud that the variables of azure-ai-ml name.
+
+    Raises:
+        UnavailableError: They say where clouds are described, and none is. The client would take
+            the public cloud then, and show it secrets that are another one's.
+    """
+    name = _get_default_cloud_name()
+    where = os.environ.get(ArmConstants.METADATA_URL_ENV_NAME)
+    # The client sets the one variable when the other one leads to a cloud.
+    if where is not None and AZUREML_CLOUD_ENV_NAME not in os.environ:
+        raise UnavailableError(
+            f"no cloud is described at {without_credentials(where)}, which "
+            f"{ArmConstants.METADATA_URL_ENV_NAME} names"
+        )
+    return name
 
 
 def _credential(known: dict[str, Any], scope: str, *, interactive: bool) -> TokenCredential:

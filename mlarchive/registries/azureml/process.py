@@ -38,6 +38,7 @@ class CloudProcess(Closing):
         self._waiting: dict[int, Future[Answer]] = {}
         self._connected: dict[Place, Future[Answer]] = {}
         self._numbers = count()
+        self._ended = False
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             # -P: what lies in the current folder is no part of this program.
@@ -111,6 +112,8 @@ class CloudProcess(Closing):
             try:
                 send(self._process.stdin, Ask(number, question))
             except (OSError, ValueError):
+                self._ended = True
+            if self._ended:
                 self._fail_all()
         return answer
 
@@ -121,6 +124,7 @@ class CloudProcess(Closing):
                 waiting = self._waiting.pop(answer.number)
             waiting.set_result(answer)
         with self._lock:
+            self._ended = True
             self._fail_all()
 
     def _fail_all(self) -> None:

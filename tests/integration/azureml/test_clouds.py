@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.errors import UnavailableError
+from mlarchive.registries.azureml.messages import Start
 from tests.support.azureml import AIR_GAPPED, GOVERNMENT, Cloud, Emulator, Place
-from tests.support.command import Done, mlarchive
+from tests.support.command import Done, mlarchive, within
 
 FILES = {"MLmodel": b"flavors: {}\n", "data/weights.bin": bytes(70_000)}
 
@@ -95,3 +97,34 @@ def test_the_variables_of_the_other_side_do_not_open_a_place(
     # It looked for a managed identity, which is at an address of its own.
     assert set(azureml.wire.refused_hosts) == {"169.254.169.254"}
     assert not clinic.of("models")
+
+
+def test_a_cloud_that_its_resource_manager_describes_is_the_only_one_that_is_asked(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant(AIR_GAPPED)
+    clinic, shared = azureml.workspace(tenant, "clinic"), azureml.registry(tenant, "shared")
+    azureml.put_model(clinic, "wine", "3", FILES)
+    env = azureml.environment(tenant) | {
+        "ARM_CLOUD_METADATA_URL": f"https://{AIR_GAPPED.resource_manager}/metadata/endpoints",
+        "REGISTRY_DISCOVERY_ENDPOINT_URL": f"https://{AIR_GAPPED.discovery}/",
+    }
+    done = within("copy", clinic.locator, shared.locator, cwd=tmp_path, env=env)
+    assert done.status == 0, done.err
+    assert azureml.files_of(shared, "wine", "3") == FILES
+    assert all(AIR_GAPPED.role_of(request.host) for request in azureml.requests)
+
+
+def test_a_cloud_that_nobody_describes_is_not_taken_for_the_public_one(
+    azureml: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlarchive.registries.azureml.client import Login
+
+    where = f"https://{AIR_GAPPED.resource_manager}/metadata/nothing"
+    tenant = azureml.tenant(AIR_GAPPED)
+    monkeypatch.delenv("AZUREML_CURRENT_CLOUD", raising=False)
+    for name, value in {**azureml.environment(tenant), "ARM_CLOUD_METADATA_URL": where}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UnavailableError, match=f"no cloud is described at {where}"):
+        Login(Start(cloud="", endpoints=None, interactive=False))
+    assert {request.host for request in azureml.requests} == {AIR_GAPPED.resource_manager}

@@ -44,6 +44,17 @@ class Cloud:
         }
 
     @property
+    def described(self) -> dict[str, object]:
+        """As Azure Resource Manager describes it where `ARM_CLOUD_METADATA_URL` leads."""
+        return {
+            "name": self.name,
+            "portal": f"https://portal.{self.api}",
+            "resourceManager": f"https://{self.resource_manager}",
+            "authentication": {"loginEndpoint": f"https://{self.login}"},
+            "suffixes": {"storage": self.storage},
+        }
+
+    @property
     def audiences(self) -> Mapping[str, str]:
         """What tokens are for, by the scope that a client asks."""
         return {

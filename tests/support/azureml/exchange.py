@@ -23,6 +23,9 @@ from tests.support.azureml.tokens import Tokens
 from tests.support.azureml.wire import Request, Wire
 from tests.support.azureml.world import World
 
+_METADATA = "/metadata/endpoints"
+"""Where a cloud describes itself to anybody; what `ARM_CLOUD_METADATA_URL` names."""
+
 _PATIENCE = 300
 _PIECE = 1 << 20
 _LONGEST_BODY = 4 << 20
@@ -157,6 +160,8 @@ class Exchange(BaseHTTPRequestHandler):
         if self._cloud.role_of(self._host) == "login":
             with to.world.lock:
                 return _whole(login.answer(call, to.world, to.tokens))
+        if call.path == _METADATA and self._host == self._cloud.resource_manager:
+            return _whole(Answer(body=[self._cloud.described]))
         if call.path.startswith(tracking.ROOT):
             return tracking.answer(call, self.path, to.world, to.tokens)
         with to.world.lock:

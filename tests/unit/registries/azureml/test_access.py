@@ -1,11 +1,13 @@
 """Each place gets the cloud and the credentials that are said for it, and nobody else's."""
 
+import io
 from pathlib import Path
 
 import pytest
 
 from mlarchive.errors import ConfigError
 from mlarchive.registries.azureml.access import FILE, access_to
+from mlarchive.registries.azureml.messages import Ask, Start, receive, send
 from mlarchive.registries.azureml.places import place_of
 
 CONFIGURED = """
@@ -18,6 +20,7 @@ variables = "CLINIC_"
 resource_manager = "https://management.airgap.example"
 active_directory = "https://login.airgap.example"
 storage_endpoint = "airgap.example"
+registry_discovery_endpoint = "https://registries.airgap.example"
 """
 VARIABLES = {
     "PATH": "/bin",
@@ -63,6 +66,7 @@ def test_any_other_place_has_the_usual_ones(place: str, environment: dict[str, s
         ('[[access]]\nplaces = ["registries/r"]\ncloud = "moon"', "does not describe"),
         ('[[access]]\nplace = ["registries/r"]', "unknown field `place`"),
         ('[clouds.x]\nresource_manager = "http://x"', "resource_manager"),
+        ('[clouds.x]\nresource_manager = "https://x?a=b"', "resource_manager"),
         ("[[access]", "line 1"),
     ],
 )
@@ -71,3 +75,19 @@ def test_a_wrong_file_is_said_to_be_wrong(text: str, says: str, tmp_path: Path) 
     path.write_text(text)
     with pytest.raises(ConfigError, match=says):
         access_to(place_of("registries/r"), {FILE: str(path)}, interactive=False)
+
+
+def test_a_cloud_without_registries_is_told_to_its_process_and_has_workspaces(
+    environment: dict[str, str],
+) -> None:
+    path = Path(environment[FILE])
+    path.write_text(path.read_text().replace("registry_discovery_endpoint", "# "))
+    workspace = place_of("subscriptions/S/resourceGroups/ml/workspaces/W")
+    access = access_to(workspace, environment, interactive=False)
+    start = Ask(0, Start(cloud=access.cloud, endpoints=access.endpoints, interactive=False))
+    stream = io.BytesIO()
+    send(stream, start)
+    stream.seek(0)
+    assert receive(stream, Ask) == start
+    with pytest.raises(ConfigError, match="does not say who tells in the cloud 'airgap' where"):
+        access_to(place_of("registries/clinic"), environment, interactive=False)

@@ -1,11 +1,15 @@
 """Places that are reached alike share a process, and none stays for nothing."""
 
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from mlarchive.errors import UnavailableError
 from mlarchive.registries.azureml.access import Access
+from mlarchive.registries.azureml.places import place_of
 from mlarchive.registries.azureml.process import CloudProcess
 from mlarchive.registries.azureml.processes import Processes
 from tests.support.command import environment
@@ -54,6 +58,31 @@ def test_all_end_with_their_owner() -> None:
     with Processes() as processes:
         process = processes.borrow(access()).process
     assert not process.is_running
+
+
+def test_one_that_says_nothing_any_more_is_not_waited_for(tmp_path: Path) -> None:
+    place = place_of("registries/r")
+    # Such as one that the system is about to end: it still takes what it is asked.
+    dying = tmp_path / "mlarchive" / "registries" / "azureml" / "worker.py"
+    dying.parent.mkdir(parents=True)
+    for folder in (dying.parent, *dying.parent.parents[:2]):
+        (folder / "__init__.py").touch()
+    dying.write_text("import os, sys\nos.close(1)\nsys.stdin.read()\n")
+    variables = environment({"PYTHONPATH": str(tmp_path)})
+    with CloudProcess(Access(cloud="", endpoints=None, variables=variables)) as process:
+        told: list[str] = []
+
+        def ask() -> None:
+            for _ in range(2):
+                with pytest.raises(UnavailableError) as caught:
+                    process.connected(place)
+                told.append(caught.value.message)
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(60)
+        assert told == ["the process that speaks with Azure ended"] * 2
+        assert process.is_running
 
 
 def running(process: CloudProcess) -> bool:
