@@ -152,6 +152,13 @@ class Mirror(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["fail", "skip", "new-version"],
         Meta(description="What to do where a target holds other content under a version."),
     ] = "fail"
+    labels: Annotated[
+        Literal["merge", "source"],
+        Meta(
+            description="Whose labels count at MLflow targets: what people there changed stays, or"
+            " the source's word."
+        ),
+    ] = "merge"
     include: Annotated[
         tuple[Pattern, ...], Meta(min_length=1, description="Only objects named like one of these.")
     ] = ("*",)

@@ -10,7 +10,15 @@ from msgspec import structs
 
 from mlarchive.errors import MlarchiveError, UnsupportedError
 from mlarchive.records import Address
-from mlarchive.registries.base import Holding, Ref, Target, WritePolicy, holdings, unread
+from mlarchive.registries.base import (
+    Holding,
+    Ref,
+    Target,
+    WritePolicy,
+    forgetting,
+    holdings,
+    unread,
+)
 from mlarchive.registries.selecting import selects
 from mlarchived.choosing import Choice, chooses_by_traits, exclusion, unfit, untold
 from mlarchived.clashes import clashes
@@ -182,6 +190,11 @@ def _gone(
     job = room.job
     asked = [address for address, of_this in known.items() if _was_asked_for(job, address, of_this)]
     hidden = sighting.hiding()
+    grace = job.deletions.grace * 1000
+
+    def gone_for(address: Address) -> int:
+        return known[address].gone_for + unnoted if address in asked else 0
+
     silent: dict[Address, dict[str, str]] = {}
     found = {name: _ask(room, name, asked, silent) for name in room.targets if asked}
     out_of_reach = {name: error.message for name, error in room.reach.silent.items()}
@@ -193,10 +206,22 @@ def _gone(
             delivered=of_this.delivered,
             holdings={name: held[address] for name, held in found.items() if address in held},
             silent={**silent.get(address, {}), **out_of_reach} if address in asked else {},
-            gone_for=of_this.gone_for + unnoted if address in asked else 0,
+            gone_for=gone_for(address),
+            touched=_touched(room, address, found) if gone_for(address) >= grace else {},
             hidden="" if of_this.gone_at else hidden,
             gone_at=of_this.gone_at if address in asked else 0,
         )
+
+
+def _touched(
+    room: Room, address: Address, found: Mapping[str, Mapping[Address, Holding | None]]
+) -> Mapping[str, str]:
+    """With what people labelled an object at the targets from which it may have to go."""
+    if room.job.deletions.policy != "delete":
+        return {}
+    policy = room.job.policy_of(address)
+    holding = [name for name, held in found.items() if held.get(address)]
+    return {name: forgetting(room.targets[name]).touched(address, policy) for name in holding}
 
 
 def _was_asked_for(job: MirrorJob, address: Address, known: Known) -> bool:

@@ -169,6 +169,11 @@ class LimitedTarget:
         self._throttles.requests.take(1)
         forgetting(self._target).delete(source, policy)
 
+    def touched(self, source: Address, policy: WritePolicy) -> str:
+        """As the target's."""
+        self._throttles.requests.take(1)
+        return forgetting(self._target).touched(source, policy)
+
     def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:
         """As the target's."""
         self._throttles.requests.take(1)

@@ -218,7 +218,9 @@ class _Resolver:
             source=source,
             vault=vault,
             targets=tuple(self._targets(mirror, source, (*key, "targets"))),
-            policy=WritePolicy(versions=mirror.versions, conflict=mirror.conflict),
+            policy=WritePolicy(
+                versions=mirror.versions, conflict=mirror.conflict, labels=mirror.labels
+            ),
             choice=_choice(mirror),
             set_aside_after=mirror.set_aside_after,
             schedule=self._schedule(mirror, key),

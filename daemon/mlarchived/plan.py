@@ -319,6 +319,8 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     since = f"gone from the source since {_day(view.gone_at)}"
     if view.gone_for < told.grace * 1000:
         return "keep", f"{since}, still in its time of grace"
+    if told.policy == "delete" and (labels := view.touched.get(target)):
+        return "set-aside", f"{since}, but people gave it labels at the target: {labels}"
     spared = _not_ours(view, target, told)
     return ("keep", f"{since}, {spared}") if spared else (told.policy, since)
 

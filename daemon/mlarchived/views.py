@@ -97,6 +97,7 @@ class View(Struct, frozen=True, kw_only=True):
         gone_at: Since when the source shows it no more, ms since 1970 UTC; 0 if it does, or if
             what the source was asked for is not about it.
         gone_for: For how long it was seen to be gone, in ms.
+        touched: With what people labelled it at targets, of what may have to go there.
         clash: Why it cannot be where another object would have the same name; "" if it can.
         hidden: Why the source may have it though it does not show it; "" if that cannot be.
     """
@@ -114,6 +115,7 @@ class View(Struct, frozen=True, kw_only=True):
     gone_at: int = 0
     gone_for: int = 0
     hidden: str = ""
+    touched: Mapping[str, str] = {}
     clash: str = ""
 
     @property

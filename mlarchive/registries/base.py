@@ -145,6 +145,8 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
         model_type: What a folder is registered as where models have types (Azure ML), such as
             `mlflow_model`; "" leaves it to the target.
         stage: Where a target without stages keeps a model version's: in a `field`, or as a `tag`.
+        labels: Whose word counts where a target's own people labelled an object: the `source`'s,
+            or, with `merge`, of each label theirs.
     """
 
     versions: Literal["preserve", "next"] = "preserve"
@@ -152,6 +154,7 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
     rename: str = ""
     model_type: str = ""
     stage: Literal["field", "tag"] = "field"
+    labels: Literal["source", "merge"] = "source"
 
 
 Verb: TypeAlias = Literal["create", "update", "delete", "keep", "skip"]
@@ -392,6 +395,9 @@ class Forgetting(Protocol):
         Raises:
             UnsupportedError: It cannot delete such an object.
         """
+
+    def touched(self, source: Address, policy: WritePolicy) -> str:
+        """With what people labelled what it holds of an object; "" with nothing."""
 
     def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:
         """Say of what it holds of an object that this is gone from its source.

@@ -75,6 +75,10 @@ class OutboxRegistry(Closing):
         if self._outbox.was_sent(source):
             self._outbox.bury(source, made_at=self._made_at)
 
+    def touched(self, source: Address, policy: WritePolicy) -> str:  # noqa: ARG002
+        """Nothing: packages say what they say."""
+        return ""
+
     def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:  # noqa: ARG002
         """Refuse: a shipment is a package or a tombstone.
 

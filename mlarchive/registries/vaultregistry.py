@@ -212,6 +212,10 @@ class VaultRegistry(Closing):
         """Remove every package of an object; what leaned on them leans on others then."""
         self._vault.delete(source, now=time.time_ns() // 1_000_000)
 
+    def touched(self, source: Address, policy: WritePolicy) -> str:  # noqa: ARG002
+        """Nothing: packages say what they say."""
+        return ""
+
     def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:  # noqa: ARG002
         """Refuse: packages say of themselves what they are, and do not change.
 

@@ -6,9 +6,10 @@ from mlflow.entities import RunTag
 from mlflow.entities.model_registry import ModelVersionTag
 
 from mlarchive.errors import UnsupportedError
-from mlarchive.registries.base import Holding
-from mlarchive.registries.mlflow import marks
+from mlarchive.registries.base import Holding, Selector
+from mlarchive.registries.mlflow import given, marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.selecting import registered_model, selected_versions
 from mlarchive.registries.selecting import WITH_VERSIONS
 
 
@@ -26,6 +27,16 @@ def delete(connection: Connection, held: Holding) -> None:
             f"{address} cannot be deleted on an MLflow server: only versions can",
             hint="delete it there by hand, or leave `deletions` out",
         )
+
+
+def touched(connection: Connection, held: Holding) -> str:
+    """With what people labelled a version of a model or prompt; "" with nothing."""
+    address = held.address
+    if address.kind not in WITH_VERSIONS or not address.version:
+        return ""
+    model = registered_model(connection, address.name)
+    (version,) = selected_versions(connection, model, Selector(version=address.version))
+    return given.touched(version, version.aliases)
 
 
 def mark_gone(connection: Connection, held: Holding, *, since: int) -> None:

@@ -54,6 +54,8 @@ PLACEHOLDER = "mlarchive.placeholder"
 """On a version that only makes the server count on; it is deleted at once, or by the next write."""
 HIGHEST = "mlarchive.highest"
 """On a registered model: the highest number that was seen to be given, though it is deleted."""
+GIVEN = "mlarchive.given"
+"""On a version, model or prompt: digests of the labels that its source said last."""
 GONE = "mlarchive.gone"
 """Since when the object is gone from its source."""
 PARENT_RUN = MLFLOW_PARENT_RUN_ID

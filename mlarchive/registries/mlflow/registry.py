@@ -101,6 +101,12 @@ class MlflowRegistry(Closing):
             if found := held(self._connection, self.origin, source, policy):
                 forgetting.delete(self._connection, found)
 
+    def touched(self, source: Address, policy: WritePolicy) -> str:
+        """With what people labelled what this registry holds of an object."""
+        with speaking(self._connection.uri):
+            found = held(self._connection, self.origin, source, policy)
+            return forgetting.touched(self._connection, found) if found else ""
+
     def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:
         """Say of what this registry holds of an object that this is gone from its source."""
         with speaking(self._connection.uri):

@@ -21,6 +21,7 @@ from mlarchive.records import (
 )
 from mlarchive.registries.base import Action, Verb, WritePolicy
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.given import Given, digest, merged
 from mlarchive.registries.modelid import MODEL_ID, followed
 from mlarchive.snapshot import Snapshot, Stream, entry_name
 
@@ -61,6 +62,7 @@ class Work:
             written.
         asleep: Experiments that are deleted on both sides: how one is restored, and before which
             step, by the record's key.
+        given: What the source says of a version's labels, by the record's key.
         numbered: The version that is written, with its name and number at the target.
         sent: Bytes of files sent so far.
     """
@@ -75,6 +77,7 @@ class Work:
     ids: dict[str, str] = field(default_factory=dict)
     revived: set[str] = field(default_factory=set)
     asleep: dict[str, tuple[int, Step]] = field(default_factory=dict)
+    given: dict[str, Given] = field(default_factory=dict)
     numbered: tuple[ModelVersion, str, str] | None = None
     sent: int = 0
 
@@ -153,6 +156,7 @@ def plan_tags(  # noqa: PLR0913  (two sides and two ways to change one)
     put: Callable[[str, str], None],
     drop: Callable[[str], None],
     exact: bool = True,
+    before: Given | None = None,
 ) -> None:
     """Add a step for each tag that differs.
 
@@ -165,18 +169,25 @@ def plan_tags(  # noqa: PLR0913  (two sides and two ways to change one)
         drop: Removes one.
         exact: Whether the object is a mirror of the source's. If it was there before, its own
             tags stay, and those that contradict are losses.
+        before: What the source said before, if what people changed since is to stay.
     """
     for name, value in sorted(wanted.items()):
-        if name not in present:
-            work.step("update", f"tag {name!r} of {what}", "new", _with(put, name, value))
-        elif present[name] != value and exact:
-            work.step("update", f"tag {name!r} of {what}", "changed", _with(put, name, value))
-        elif present[name] != value:
+        held = present.get(name)
+        if held == value:
+            continue
+        verdict = "write" if exact or held is None else "lose"
+        if before is not None:
+            verdict = merged(held, value, before.of_tag(name))
+        if verdict == "write":
+            why = "new" if held is None else "changed"
+            work.step("update", f"tag {name!r} of {what}", why, _with(put, name, value))
+        elif verdict == "lose":
             why = "the target's own object has another value there, which stays"
             work.lose(what, f"tag {name}", why)
-    for name in sorted(present.keys() - wanted.keys()) if exact else ():
-        why = "removed at the source"
-        work.step_once("update", f"tag {name!r} of {what}", why, _with(drop, name))
+    for name in sorted(present.keys() - wanted.keys()):
+        if exact if before is None else digest(present[name]) in before.of_tag(name):
+            why = "removed at the source"
+            work.step_once("update", f"tag {name!r} of {what}", why, _with(drop, name))
 
 
 def _with(do: Callable[..., None], *values: str) -> Callable[[], None]:

@@ -12,10 +12,19 @@ from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
 from mlarchive.errors import ConflictError, NotFoundError
 from mlarchive.records import Prompt, RegisteredModel, Tags
+from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.given import (
+    Given,
+    base_of,
+    coming_mark,
+    mark_of,
+    merged,
+    said,
+)
 from mlarchive.registries.mlflow.prompts import IS_PROMPT
 from mlarchive.registries.mlflow.selecting import is_prompt, registered_model
-from mlarchive.registries.mlflow.work import Work, cut, plan_tags
+from mlarchive.registries.mlflow.work import Step, Work, cut, plan_tags
 
 
 def model_at_target(work: Work, name: str, *, prompt: bool = False) -> MlflowModel | None:
@@ -64,8 +73,12 @@ def plan_named(
     store = work.connection.models
     origin = marks.origin_of(record, work.snapshot)
     tags = cut(work, what, "tag", record.tags, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
+    given = said(tags, record.description)
+    first = len(work.steps)
     if found is None:
-        marked = {marks.ORIGIN: origin, **tags} | ({IS_PROMPT: "true"} if prompt else {})
+        marked = {marks.ORIGIN: origin, **mark_of(given), **tags} | (
+            {IS_PROMPT: "true"} if prompt else {}
+        )
         create = partial(
             store.create_registered_model,
             name,
@@ -75,11 +88,16 @@ def plan_named(
         work.step_once("create", what, "not there yet", create)
         return
     ours = found.tags.get(marks.ORIGIN) == origin
+    base = base_of(work.policy, found.tags) if ours else None
     held = found.description or ""
-    if held != record.description and (ours or not held):
+    if held != record.description and base is not None:
+        verdict = merged(held or None, record.description, base.of_text("description"))
+    else:
+        verdict = "write" if ours or not held else "lose"
+    if held != record.description and verdict == "write":
         update = partial(store.update_registered_model, name, record.description)
         work.step("update", f"description of {what}", "changed", update)
-    elif held != record.description:
+    elif held != record.description and verdict == "lose":
         why = f"the target's own {'prompt' if prompt else 'model'} has another one, which stays"
         work.lose(what, "description", why)
     plan_tags(
@@ -90,7 +108,30 @@ def plan_named(
         put=lambda tag, value: store.set_registered_model_tag(name, RegisteredModelTag(tag, value)),
         drop=lambda tag: store.delete_registered_model_tag(name, tag),
         exact=ours,
+        before=base,
     )
+    if ours:
+        _plan_given(work, what, name, found, given, first)
+
+
+def _plan_given(  # noqa: PLR0913, PLR0917  (what is there and what comes)
+    work: Work, what: str, name: str, found: MlflowModel, given: Given, first: int
+) -> None:
+    """Plan to remember what the source says of labels, before and after they are written."""
+    store = work.connection.models
+
+    def remembering(mark: Tags) -> None:
+        for tag, value in mark.items():
+            store.set_registered_model_tag(name, RegisteredModelTag(tag, value))
+
+    mark = mark_of(given)
+    if len(work.steps) > first:
+        coming = partial(remembering, coming_mark(found.tags, given))
+        action = Action(verb="update", what=f"marks of {what}", why="what labels are coming")
+        work.steps.insert(first, Step(action, coming))
+    elif mark.items() <= found.tags.items():
+        return
+    work.step("update", f"marks of {what}", "what the source says", partial(remembering, mark))
 
 
 def plan_named_marks(work: Work, record: RegisteredModel | Prompt, name: str) -> None:

@@ -13,6 +13,7 @@ from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 from mlarchive.errors import RemoteError
 from mlarchive.records import Address, Prompt, PromptVersion, Tags
 from mlarchive.registries.mlflow import marks, prompts
+from mlarchive.registries.mlflow.given import Given, base_of, said
 from mlarchive.registries.mlflow.linking import link_experiments
 from mlarchive.registries.mlflow.numbering import Place
 from mlarchive.registries.mlflow.selecting import all_experiments
@@ -25,6 +26,7 @@ from mlarchive.registries.mlflow.writing_named import (
 )
 from mlarchive.registries.mlflow.writing_run import find_run
 from mlarchive.registries.mlflow.writing_version import (
+    announce,
     create_numbered,
     find_place,
     plan_aliases,
@@ -32,6 +34,7 @@ from mlarchive.registries.mlflow.writing_version import (
     plan_version_marks,
     target_name,
     version_at,
+    writes,
 )
 
 
@@ -115,8 +118,10 @@ def _plan_version(work: Work, record: PromptVersion, place: Place) -> None:
         if place.how == "finish":
             work.step("update", what, place.why, lambda: _promote(work, record, what))
     _plan_runs(work, record, what, current)
-    _plan_labels(work, record, what, current)
-    plan_aliases(work, record, what, place)
+    base = base_of(work.policy, current.tags if current and place.how == "held" else None)
+    _plan_labels(work, record, what, current, base)
+    plan_aliases(work, record, what, place, base)
+    announce(work, record, what, current, before)
     plan_version_marks(work, record, what, current)
     if len(work.steps) == before:
         work.step("keep", what, "same content and labels")
@@ -190,7 +195,11 @@ def _promote(work: Work, record: PromptVersion, what: str) -> None:
 
 
 def _plan_labels(
-    work: Work, record: PromptVersion, what: str, current: MlflowVersion | None
+    work: Work,
+    record: PromptVersion,
+    what: str,
+    current: MlflowVersion | None,
+    base: Given | None,
 ) -> None:
     name = target_name(work, record)
     store = work.connection.models
@@ -200,7 +209,14 @@ def _plan_labels(
 
     settings = {prompts.MODEL_SETTINGS: record.model_settings} if record.model_settings else {}
     wanted = record.tags | settings
-    if current and record.message != (current.description or ""):
+    tags = cut(work, what, "tag", wanted, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
+    work.given[record.key] = said(tags, record.message, record.aliases)
+    held = (current.description if current else "") or ""
+    if (
+        current
+        and record.message != held
+        and writes(work, what, "message", held, record.message, base)
+    ):
         work.step(
             "update",
             f"message of {what}",
@@ -210,10 +226,11 @@ def _plan_labels(
     plan_tags(
         work,
         what,
-        cut(work, what, "tag", wanted, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH),
+        tags,
         prompts.version_labels(current.tags) if current else {},
         put=lambda tag, value: store.set_model_version_tag(
             name, number(), ModelVersionTag(tag, value)
         ),
         drop=lambda tag: store.delete_model_version_tag(name, number(), tag),
+        before=base,
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
+import msgspec
 from mlflow.entities import LoggedModelTag
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
@@ -16,9 +17,19 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
 from mlarchive.pack import content_id_of
-from mlarchive.records import Address, ModelVersion, PromptVersion
+from mlarchive.records import Address, ModelVersion, PromptVersion, Tags
+from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.carrying import plan_carrier
+from mlarchive.registries.mlflow.given import (
+    Given,
+    base_of,
+    coming_mark,
+    given_in,
+    mark_of,
+    merged,
+    said,
+)
 from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
@@ -29,7 +40,7 @@ from mlarchive.registries.mlflow.selecting import (
     versions_of,
 )
 from mlarchive.registries.mlflow.settings import once
-from mlarchive.registries.mlflow.work import Work, cut, plan_tags
+from mlarchive.registries.mlflow.work import Step, Work, cut, plan_tags
 from mlarchive.registries.mlflow.writing_named import model_at_target
 
 Numbered: TypeAlias = ModelVersion | PromptVersion
@@ -150,8 +161,10 @@ def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
         current = version_at(work, record, place)
         if place.how == "finish":
             work.step("update", what, place.why, lambda: _promote(work, record))
-    _plan_labels(work, record, what, current)
-    plan_aliases(work, record, what, place)
+    base = base_of(work.policy, current.tags if current and place.how == "held" else None)
+    _plan_labels(work, record, what, current, base)
+    plan_aliases(work, record, what, place, base)
+    announce(work, record, what, current, before)
     plan_version_marks(work, record, what, current)
     if len(work.steps) == before:
         work.step("keep", what, "same content and labels")
@@ -259,7 +272,11 @@ def _source(work: Work, record: ModelVersion, model_id: str) -> str:
 
 
 def _plan_labels(
-    work: Work, record: ModelVersion, what: str, current: MlflowVersion | None
+    work: Work,
+    record: ModelVersion,
+    what: str,
+    current: MlflowVersion | None,
+    base: Given | None,
 ) -> None:
     name = target_name(work, record)
     store = work.connection.models
@@ -269,13 +286,15 @@ def _plan_labels(
 
     stated = work.following(what, record.tags)
     tags = cut(work, what, "tag", stated, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
-    if record.description != ((current and current.description) or ""):
-        work.step(
-            "update",
-            f"description of {what}",
-            "changed" if current else "new",
-            lambda: store.update_model_version(name, number(), record.description),
-        )
+    work.given[record.key] = said(tags, record.description, record.aliases, record.stage)
+    plan_description(
+        work,
+        what,
+        record.description,
+        current,
+        lambda: store.update_model_version(name, number(), record.description),
+        base,
+    )
     plan_tags(
         work,
         what,
@@ -285,10 +304,12 @@ def _plan_labels(
             name, number(), ModelVersionTag(tag, value)
         ),
         drop=lambda tag: store.delete_model_version_tag(name, number(), tag),
+        before=base,
     )
+    held = stage_of(current) if current else ""
     if record.stage not in _STAGES:
         work.lose(what, "stage", f"MLflow has no stage {record.stage!r}")
-    elif record.stage != (stage_of(current) if current else ""):
+    elif record.stage != held and writes(work, what, "stage", held, record.stage, base):
         work.step(
             "update",
             f"stage of {what}",
@@ -299,16 +320,66 @@ def _plan_labels(
         )
 
 
-def plan_aliases(work: Work, record: Numbered, what: str, place: Place) -> None:
-    """Plan the aliases that point at a version; the source says where they point."""
+def announce(
+    work: Work, record: Numbered, what: str, current: MlflowVersion | None, first: int
+) -> None:
+    """Plan to say what labels are coming before the first of them is written.
+
+    Else nobody could tell, of what a write that is interrupted leaves, what people changed.
+    """
+    if current is None or len(work.steps) == first:
+        return
+    name, number = target_name(work, record), str(current.version)
+    for tag, value in coming_mark(current.tags, work.given[record.key]).items():
+        mark = ModelVersionTag(tag, value)
+        say = partial(work.connection.models.set_model_version_tag, name, number, mark)
+        action = Action(verb="update", what=f"marks of {what}", why="what labels are coming")
+        work.steps.insert(first, Step(action, say))
+
+
+def plan_description(  # noqa: PLR0913, PLR0917  (two sides and how one is changed)
+    work: Work,
+    what: str,
+    wanted: str,
+    current: MlflowVersion | None,
+    put: Callable[[], None],
+    base: Given | None,
+) -> None:
+    """Plan a version's description, unless people at the target have written another one."""
+    held = (current.description if current else "") or ""
+    if wanted != held and writes(work, what, "description", held, wanted, base):
+        why = "changed" if current else "new"
+        work.step("update", f"description of {what}", why, put)
+
+
+def writes(  # noqa: PLR0913, PLR0917  (what both sides say, and said)
+    work: Work, what: str, field: str, held: str, wanted: str, base: Given | None
+) -> bool:
+    """Whether a label that differs is written; a loss where people and the source changed it."""
+    if base is None:
+        return True
+    before = base.of_text("stage" if field == "stage" else "description")
+    verdict = merged(held or None, wanted, before)
+    if verdict == "lose":
+        work.lose(what, field, "people at the target changed it, and theirs stays")
+    return verdict == "write"
+
+
+def plan_aliases(work: Work, record: Numbered, what: str, place: Place, base: Given | None) -> None:
+    """Plan the aliases that point at a version; the source says where they point.
+
+    Where labels are merged, those stay that people at the target moved, set or took away.
+    """
     name = target_name(work, record)
     store = work.connection.models
     model = model_at_target(work, name, prompt=isinstance(record, PromptVersion))
     held = aliases_of(model) if model else {}
     number = str(place.number) if place.how != "create" else ""
     for alias in record.aliases:
-        if held.get(alias) != number or not number:
-            owner = held.get(alias)
+        owner = held.get(alias)
+        if owner != number or not number:
+            if not _may_move(work, record, what, alias, owner, base):
+                continue
             why = f"moves from version {owner}" if owner else "new"
             work.step(
                 "update",
@@ -317,6 +388,8 @@ def plan_aliases(work: Work, record: Numbered, what: str, place: Place) -> None:
                 partial(_set_alias, work, record, alias, owner or ""),
             )
     gone = {alias for alias, owner in held.items() if number and owner == number}
+    if base is not None:
+        gone = {alias for alias in gone if base.names(alias)}
     for alias in sorted(gone - set(record.aliases)):
         work.step_once(
             "update",
@@ -335,6 +408,40 @@ def _set_alias(work: Work, record: Numbered, alias: str, owner: str) -> None:
     if owner:
         work.connection.models.delete_model_version_tag(name, owner, marks.STATE_ID)
     work.connection.models.set_registered_model_alias(name, alias, work.ids[record.key])
+    given = given_in(_tags_of(work, record, owner)) if owner else None
+    if given and alias in given.aliases:
+        left = tuple(one for one in given.aliases if one != alias)
+        for tag, value in mark_of(msgspec.structs.replace(given, aliases=left)).items():
+            mark = ModelVersionTag(tag, value)
+            work.connection.models.set_model_version_tag(name, owner, mark)
+
+
+def _may_move(  # noqa: PLR0913, PLR0917  (what both sides say, and said)
+    work: Work, record: Numbered, what: str, alias: str, owner: str | None, base: Given | None
+) -> bool:
+    """Whether an alias may come to a version, or people at the target put it where it is."""
+    if work.policy.labels == "source" or (owner and _is_said(work, record, alias, owner)):
+        return True
+    if base is not None and (base.names(alias) if owner else base.was_taken(alias)):
+        return False
+    if owner:
+        why = f"people at the target gave it to version {owner}, where it stays"
+        work.lose(what, f"alias {alias}", why)
+    return not owner
+
+
+def _tags_of(work: Work, record: Numbered, number: str) -> Tags:
+    """All tags of another version of the same model."""
+    prompt = isinstance(record, PromptVersion)
+    present = versions_of(work.connection, target_name(work, record), prompt=prompt)
+    return next((dict(v.tags) for v in present if str(v.version) == number), {})
+
+
+def _is_said(work: Work, record: Numbered, alias: str, owner: str) -> bool:
+    """Whether an alias is where it is because a source said so, as far as that is known."""
+    tags = _tags_of(work, record, owner)
+    given = given_in(tags)
+    return given.names(alias) if given else marks.ORIGIN in tags
 
 
 def plan_version_marks(
@@ -347,6 +454,7 @@ def plan_version_marks(
         marks.CONTENT_ID: work.snapshot.content_id,
         marks.STATE_ID: work.snapshot.state_id,
         **marks.path_marks(record, work.snapshot),
+        **mark_of(work.given[record.key]),
     }
     if current and (marks.ORIGIN not in held or marks.ADOPTED in held):
         # Another tool or a person wrote it: what it is here has come no way.

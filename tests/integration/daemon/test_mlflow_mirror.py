@@ -245,6 +245,13 @@ def test_a_version_that_is_gone_is_marked_and_then_deleted_if_so_told(
     assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 6}
 
     (bench.folder / "mirror.toml").write_text(config + told.replace("tombstone", "delete"))
+    target.set_registered_model_alias(model.name, "in-use", "2")
+    spared = bench.run("once", "--json")
+    assert spared.status == 23
+    (event,) = ended(spared)
+    assert (event["outcome"], event["object"]) == ("set-aside", outcomes[0][1])
+    assert event["reason"].endswith("but people gave it labels at the target: alias 'in-use'")
+    target.delete_registered_model_alias(model.name, "in-use")
     assert [e["outcome"] for e in ended(bench.run("once", "--json"))] == ["deleted"]
     there = target.search_model_versions(f"name='{model.name}'")
     assert sorted(version.version for version in there) == ["1", "3"]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref
 from mlarchived.choosing import Choice
-from mlarchived.plan import WORK, ObjectPlan, Rules, Step, in_turn, make_plan
+from mlarchived.plan import WORK, Deletions, ObjectPlan, Rules, Step, in_turn, make_plan
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble, View
 
 WINE = Address(origin="prod", kind="models", name="wine", version="1")
@@ -158,6 +158,23 @@ def test_what_came_from_a_target_does_not_go_back_there_but_elsewhere() -> None:
 def test_what_came_through_a_target_does_not_go_back_there_in_a_ring() -> None:
     view = replace(NEW, ref=replace(REF, origin="lab#models/wine/7", through=("dr", "lab")))
     assert at(view, "dr") == ("leave", "echo: came through this target")
+
+
+def test_what_people_labelled_at_the_target_is_not_deleted_there_and_is_said() -> None:
+    rules = replace(RULES, now=2, deletions=Deletions(policy="delete", limit=9))
+    gone = replace(DONE, ref=None, gone_at=1)
+    present = replace(DONE, address=replace(WINE, version="2"))
+    assert at_of(gone, present, rules)[0] == "delete"
+    verb, reason = at_of(replace(gone, touched={"dr": "alias 'live'"}), present, rules)
+    assert verb == "set-aside"
+    assert reason.endswith("but people gave it labels at the target: alias 'live'")
+
+
+def at_of(view: View, other: View, rules: Rules) -> tuple[str, str]:
+    """What is done with the first of two at `dr`."""
+    (plan,) = (one for one in make_plan([view, other], rules) if one.address == view.address)
+    (step,) = (step for step in plan.steps if step.target == "dr")
+    return step.verb, step.reason
 
 
 def test_two_that_took_each_other_for_their_origin_are_no_echo() -> None:
