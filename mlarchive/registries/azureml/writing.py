@@ -6,6 +6,8 @@ so what can be seen is whole.
 
 from functools import partial
 
+import msgspec
+
 from mlarchive.errors import (
     ConflictError,
     MlarchiveError,
@@ -31,6 +33,7 @@ from mlarchive.registries.azureml.writing_environment import (
 from mlarchive.registries.azureml.writing_run import plan_run_of
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.modelid import MODEL_ID, followed
 
 _TRIES = 5
 
@@ -134,7 +137,9 @@ def _planned(work: Work, origin: str) -> Address:
         return target
     work.losses.extend(losses_of(work.snapshot, keeps_runs=not work.control.place.is_registry))
     plan_environment_of(work, wanted)
-    plan_run_of(work)
+    if isinstance(subject, ModelVersion):
+        wanted = _followed(work, wanted, subject, spot.number)
+        plan_run_of(work, wanted.name, spot.number)
     labels = _labels(work, wanted)
     if spot.present is None:
         if wanted.version not in {"", spot.number}:
@@ -145,6 +150,15 @@ def _planned(work: Work, origin: str) -> Address:
         work.step("keep", what, "it holds the same already")
     _plan_model(work, wanted)
     return target
+
+
+def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str) -> Candidate:
+    """The candidate with the tag of InnerEye that names it as it is called at the target."""
+    tags, changed = followed(wanted.tags, version, wanted.name, number)
+    if changed:
+        called, why = f"models/{wanted.name}/{number}", f"it names {tags[MODEL_ID]} at the target"
+        work.change(called, f"tag {MODEL_ID}", why)
+    return msgspec.structs.replace(wanted, tags=tags)
 
 
 def _spot(work: Work, wanted: Candidate) -> Spot:

@@ -34,10 +34,17 @@ def run_of(snapshot: Snapshot) -> Run | None:
     return run if isinstance(run, Run) else None
 
 
-def plan_run_of(work: Work) -> None:
-    """Plan the run of the model that is written, where the target can have one."""
+def plan_run_of(work: Work, name: str, number: str) -> None:
+    """Plan the run of the version that is written, where the target can have one.
+
+    Args:
+        work: Gets the steps.
+        name: Of the model at the target.
+        number: Of the version at the target.
+    """
     run = run_of(work.snapshot)
-    if run is None or work.control.place.is_registry:
+    subject = work.snapshot.record(work.snapshot.subject)
+    if run is None or not isinstance(subject, ModelVersion) or work.control.place.is_registry:
         return
     from mlarchive.registries.mlflow.failures import speaking
     from mlarchive.registries.mlflow.work import Work as TrackingWork
@@ -52,6 +59,7 @@ def plan_run_of(work: Work) -> None:
         work.policy,
         losses=work.losses,
         transformations=work.transformations,
+        numbered=(subject, name, number),
     )
     with speaking(connection.uri):
         experiment = work.snapshot.by_key.get(run.experiment)

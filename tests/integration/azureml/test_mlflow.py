@@ -10,6 +10,7 @@ from mlflow.entities import Metric
 from mlarchive.copy import Copied
 from mlarchive.errors import UnavailableError
 from mlarchive.records import ModelVersion, Run, Tags
+from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.integration.azureml.registries import Open, address, carry
 from tests.integration.azureml.test_models import FILES, LABELS
@@ -159,6 +160,29 @@ def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
     assert only.data.tags["site"] == "attic"
     assert idle(carry(source, what, target, tmp_path))
     assert azureml.wire.leaks == ()
+
+
+def test_the_tag_model_id_follows_a_version_to_another_name_with_its_run(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    lab, job = trained
+    MlflowClient(lab.tracking).set_tag(job, "model_id", f"{TRAINED}:1")
+    lab.version("models", TRAINED, "1")["properties"]["tags"]["model_id"] = f"{TRAINED}:1"
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    clinic.tracking = target_server.uri
+    name = f"renamed-{job}"
+    ends = opened(lab), address(lab, "models", TRAINED, "1"), opened(clinic), tmp_path
+    done = carry(*ends, WritePolicy(rename=name, versions="next"))
+    said = clinic.version("models", name, "1")["properties"]
+    run = MlflowClient(target_server.uri).get_run(said["properties"]["mlarchive.run"])
+    assert (said["tags"]["model_id"], run.data.tags["model_id"]) == (f"{name}:1", f"{name}:1")
+    changed = [one.record for one in done.receipt.transformations if one.field == "tag model_id"]
+    assert len(changed) == 2
+    assert idle(carry(*ends, WritePolicy(rename=name, versions="next")))
 
 
 def idle(done: Copied) -> bool:
