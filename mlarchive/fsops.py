@@ -318,6 +318,23 @@ def publish(temporary: Path, path: Path, *, replace: bool = True, durable: bool 
         sync_folder(path.parent)
 
 
+def move(path: Path, place: Path) -> None:
+    """Move a file to a new name, which may be on another disk.
+
+    Raises:
+        MlarchiveError: As the file system says.
+    """
+    with explaining(path, "move"):
+        try:
+            publish(path, place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with path.open("rb") as source, atomic_file(place, replace=False) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            remove(path)
+
+
 def require_absent(path: Path) -> None:
     """Refuse a name for a new folder that something has, be it not an empty folder.
 

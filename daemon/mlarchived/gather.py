@@ -17,6 +17,7 @@ from mlarchive.registries.base import (
     WritePolicy,
     forgetting,
     holdings,
+    is_gone,
     unread,
 )
 from mlarchive.registries.selecting import selects
@@ -188,7 +189,11 @@ def _gone(
 ) -> Iterator[View]:
     """What is known of objects that the source shows no more."""
     job = room.job
-    asked = [address for address, of_this in known.items() if _was_asked_for(job, address, of_this)]
+    asked = [
+        address
+        for address, of_this in known.items()
+        if _was_asked_for(job, address, of_this) and is_gone(room.source, address)
+    ]
     hidden = sighting.hiding()
     grace = job.deletions.grace * 1000
 

@@ -28,6 +28,7 @@ from mlarchive.registries.base import (
     WritePolicy,
     forgetting,
     holdings,
+    is_gone,
     owed,
     unread,
 )
@@ -120,6 +121,10 @@ class LimitedSource:
     def unread(self, selector: Selector) -> Sequence[Unread]:
         """As the source's."""
         return unread(self._source, selector)
+
+    def buried(self, address: Address) -> bool:
+        """As the source's."""
+        return is_gone(self._source, address)
 
     def owed(self) -> Sequence[MlarchiveError]:
         """As the source's."""

@@ -58,29 +58,37 @@ class Ending:
             failure = as_ours(error)
             if isinstance(failure, (StorageError, UnavailableError, AccessError, Interrupted)):
                 raise
-            self._fail(name, failure, console)
+            self.fail(name, failure, console)
 
-    def owe(self, source: "Source", locator: "Locator", console: Console) -> None:
+    def owe(self, source: "Source", locator: "Locator", console: Console) -> bool:
         """Say what a source should have told of and could not, if it knows; it was no success.
 
         Whoever names one object asks for no other.
+
+        Returns:
+            Whether there is anything that the source does not show and may hold.
         """
         from mlarchive.registries.base import owed, unread
         from mlarchive.registries.selecting import is_exact
 
         if is_exact(locator.selector):
-            return
-        for one in unread(source, locator.selector):
-            self.take(DAMAGE)
-            hint = "see whether `mlarchive scrub` mends it, or what `mlarchive repair` saves"
-            lost = DamageError(f"{one.what} cannot be opened: {one.why}", hint=hint)
-            self._fail(locator.origin, lost, console)
-        for error in owed(source):
+            return False
+        hint = "see whether `mlarchive scrub` mends it, or what `mlarchive repair` saves"
+        found = [
+            *(
+                DamageError(f"{one.what} cannot be opened: {one.why}", hint=hint)
+                for one in unread(source, locator.selector)
+            ),
+            *owed(source),
+        ]
+        for error in found:
             if isinstance(error, DamageError):
                 self.take(DAMAGE)
-            self._fail(locator.origin, error, console)
+            self.fail(locator.origin, error, console)
+        return bool(found)
 
-    def _fail(self, name: object, error: MlarchiveError, console: Console) -> None:
+    def fail(self, name: object, error: MlarchiveError, console: Console) -> None:
+        """Tell a failure; the others go on."""
         console.note(f"error: {error.about(str(name))}")
         if error.hint:
             console.note(f"hint: {error.hint}")

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from mlarchive.cli.commandline import add_dry_run, locators, place
 from mlarchive.cli.console import Console
-from mlarchive.cli.ending import DAMAGE
+from mlarchive.cli.ending import DAMAGE, Ending
+from mlarchive.cli.outboxes import tell_lost
 from mlarchive.cli.secrets import add_signing, signing_keys
-from mlarchive.errors import MissingChunksError, NotFoundError, UsageError
+from mlarchive.errors import MissingChunksError, NotFoundError, ShipmentError, UsageError
 
 if TYPE_CHECKING:
     from mlarchive.transfer.inbox import Inbox
     from mlarchive.transfer.media import Taken
+    from mlarchive.transfer.receipt import Receipt
 
 SUMMARY = "take in what was carried over, and write receipts for it"
 DESCRIPTION = """\
@@ -146,7 +148,7 @@ def _take_receipts(
     folder: Path, media: Path | None, arguments: argparse.Namespace, console: Console
 ) -> int:
     from mlarchive.transfer.outbox import Outbox
-    from mlarchive.transfer.receipt import SUFFIX
+    from mlarchive.transfer.receipt import SUFFIX, read_receipt, receipt_files
 
     if not (folder / "stream.json").is_file():
         raise NotFoundError(f"{folder} is no outbox", hint="check the path after outbox:")
@@ -154,31 +156,46 @@ def _take_receipts(
         raise UsageError(
             "an outbox writes no receipts that could be signed", hint="leave --sign out"
         )
-    found = sorted((media or folder / "receipts").rglob(f"*{SUFFIX}"))
+    found = receipt_files(media or folder / "receipts")
     if media and not found:
         raise _nothing(media, f"a receipt, *{SUFFIX}")
+    end = Ending()
     with (Outbox.look if arguments.dry_run else Outbox.open)(folder, trust=console.trust) as outbox:
         take = outbox.consider_receipt if arguments.dry_run else outbox.take_receipt
+        ours = 0
         for path in found:
-            receipt = take(path)
-            through = receipt.through.sequence if receipt.through else 0
-            gaps = [{"first": a, "last": b} for a, b in receipt.missing]
-            console.document(
-                {
-                    "file": str(path),
-                    "stream": receipt.stream,
-                    "epoch": receipt.epoch,
-                    "through": through,
-                    "missing": gaps,
-                }
+            with end.outlasting(path, console):
+                receipt = read_receipt(path)
+                if receipt.stream != outbox.stream.stream:
+                    console.note(f"{path} is for another stream, {receipt.stream}: passed over")
+                    continue
+                ours += 1
+                _tell_receipt(path, take(path), console)
+        if media and not ours and not end.status:
+            raise ShipmentError(
+                f"{media} holds receipts for other streams alone",
+                hint=f"this one is {outbox.stream.stream}; see from where they were carried",
             )
-            again = ", ".join(f"{a} to {b}" for a, b in receipt.missing)
-            console.say(
-                f"{path}: all up to {through} arrived{f'; carry again {again}' if again else ''}"
-            )
+        tell_lost(outbox, end, console)
         waiting = len(outbox.pending)
     console.say(f"{waiting} without a receipt" if waiting else "all that was sent has arrived")
-    return 0
+    return end.status
+
+
+def _tell_receipt(path: Path, receipt: "Receipt", console: Console) -> None:
+    through = receipt.through.sequence if receipt.through else 0
+    gaps = [{"first": a, "last": b} for a, b in receipt.missing]
+    console.document(
+        {
+            "file": str(path),
+            "stream": receipt.stream,
+            "epoch": receipt.epoch,
+            "through": through,
+            "missing": gaps,
+        }
+    )
+    again = ", ".join(f"{a} to {b}" for a, b in receipt.missing)
+    console.say(f"{path}: all up to {through} arrived{f'; carry again {again}' if again else ''}")
 
 
 def _nothing(media: Path, wanted: str) -> NotFoundError:

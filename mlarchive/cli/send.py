@@ -2,19 +2,20 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import add_dry_run, locators
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import WITH_LOSSES, Ending
 from mlarchive.cli.objects import addresses, opened, scratch_home
+from mlarchive.cli.outboxes import tell_lost
 from mlarchive.cli.receipts import tell_plan
 from mlarchive.cli.secrets import add_signing, signing_keys
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mlarchive.records import Address
     from mlarchive.registries.base import Source, WritePlan
@@ -89,16 +90,16 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         trust=console.trust,
         keys=signing_keys(arguments, console),
     ) as outbox:
-        for locator in sources:
-            with opened(locator, console) as source:
-                end.owe(source, locator, console)
-                found = addresses(source, locator)
-                for address in found:
-                    with end.outlasting(address, console):
-                        end.take(_send(source, address, outbox, arguments, console))
-                if arguments.deletions:
-                    for address in _gone(outbox, locator, source, found):
-                        _bury(outbox, address, console)
+        tell_lost(outbox, end, console)
+
+        def carry(source: "Source", address: "Address") -> int:
+            return _send(source, address, outbox, arguments, console)
+
+        found = _each(sources, outbox, arguments, console, end=end, carry=carry)
+        for address in found.gone:
+            _bury(outbox, address, console)
+        for origin, addresses_there in found.there.items():
+            outbox.remember(origin, addresses_there)
         _tell_rest(outbox, console)
     return end.status
 
@@ -115,17 +116,50 @@ def _rehearse(
         Path(target.registry), full_every=arguments.no_receipts, new_epoch=arguments.new_epoch
     )
     with OutboxRegistry(outbox, origin=target.origin, made_at=0) as registry:
-        for locator in sources:
-            with opened(locator, console) as source:
-                end.owe(source, locator, console)
-                found = addresses(source, locator)
-                for address in found:
-                    with end.outlasting(address, console):
-                        end.take(_plan(source, address, registry, arguments, console))
-                if arguments.deletions:
-                    for address in _gone(outbox, locator, source, found):
-                        tell_plan(address, _burial(address, target.origin), console)
+
+        def carry(source: "Source", address: "Address") -> int:
+            return _plan(source, address, registry, arguments, console)
+
+        for address in _each(sources, outbox, arguments, console, end=end, carry=carry).gone:
+            tell_plan(address, _burial(address, target.origin), console)
     return end.status
+
+
+class _Found(NamedTuple):
+    """What the sources held, each by its own name, and what is gone from them."""
+
+    there: "dict[str, set[Address]]"
+    gone: "list[Address]"
+
+
+def _each(  # noqa: PLR0913  (what is done, from where, to where, and how it is told)
+    sources: "Sequence[Locator]",
+    outbox: "Outbox",
+    arguments: argparse.Namespace,
+    console: Console,
+    *,
+    end: Ending,
+    carry: "Callable[[Source, Address], int]",
+) -> _Found:
+    """Carry every object; what is in none of the sources, and was, is gone."""
+    there: dict[str, set[Address]] = {}
+    gone: dict[Address, None] = {}
+    for locator in sources:
+        with opened(locator, console) as source:
+            owes = end.owe(source, locator, console)
+            found = addresses(source, locator)
+            there.setdefault(locator.origin, set()).update(found)
+            for address in found:
+                with end.outlasting(address, console):
+                    end.take(carry(source, address))
+            if not arguments.deletions:
+                continue
+            if owes:
+                console.note(f"{locator.text} cannot tell of everything, so nothing counts as gone")
+            else:
+                gone.update(dict.fromkeys(_gone(outbox, locator, source)))
+    here = {address for found_there in there.values() for address in found_there}
+    return _Found(there=there, gone=[address for address in gone if address not in here])
 
 
 def _plan(
@@ -195,20 +229,31 @@ def _send(
     return WITH_LOSSES if losses else 0
 
 
-def _gone(
-    outbox: "Outbox", locator: "Locator", source: "Source", found: "list[Address]"
-) -> "list[Address]":
-    """What was sent from a source and is not there any more."""
+def _gone(outbox: "Outbox", locator: "Locator", source: "Source") -> "list[Address]":
+    """What was sent and may be gone from a source, unless it is still there.
+
+    Of packages, which are from anywhere, a vault's are those that were found in it before; a single
+    package says nothing of others.
+    """
+    from mlarchive.registries.base import is_gone
     from mlarchive.registries.selecting import selects
 
-    there = set(found)
-    any_origin = locator.scheme in {"vault", "inbox", "package"}
+    def is_from(address: "Address") -> bool:
+        match locator.scheme:
+            case "package":
+                return False
+            case "inbox":
+                return is_gone(source, address)
+            case "vault":
+                return address in before
+            case _:
+                return address.origin == source.origin
+
+    before = outbox.remembered(locator.origin)
     return [
         address
         for address in outbox.living()
-        if address not in there
-        and (any_origin or address.origin == source.origin)
-        and selects(locator.selector, address)
+        if is_from(address) and selects(locator.selector, address)
     ]
 
 

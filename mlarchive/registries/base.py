@@ -328,6 +328,19 @@ class Owing(Protocol):
         """
 
 
+@runtime_checkable
+class Burying(Protocol):
+    """A source that is told of deletions, so that what it does not show need not be gone."""
+
+    def buried(self, address: Address) -> bool:
+        """Whether it was told that an object is gone."""
+
+
+def is_gone(source: Source, address: Address) -> bool:
+    """Whether an object that a source does not show is gone from it."""
+    return source.buried(address) if isinstance(source, Burying) else True
+
+
 def owed(source: Source) -> Sequence[MlarchiveError]:
     """What a source should hold and cannot tell of, but for what is `unread`."""
     return source.owed() if isinstance(source, Owing) else ()

@@ -5,6 +5,7 @@ their sources; what counts of each is its last shipment, and what a tombstone na
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -85,6 +86,14 @@ class InboxRegistry(VaultRegistry):
             for kept in self._inbox.unnamed()
         ]
         return owed
+
+    def buried(self, address: Address) -> bool:
+        """Whether the last shipment of an object is a tombstone; what was pruned is not gone."""
+        return address in self._buried
+
+    @cached_property
+    def _buried(self) -> set[Address]:
+        return self._inbox.buried()
 
     def _counting(self) -> list[Kept]:
         return self._inbox.living()

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from mlarchive.errors import DamageError, DecryptionError
+from mlarchive.errors import ConfigError, DamageError, DecryptionError
 from mlarchive.secrecy.agekeys import Identity, Recipient, Stanza
 from mlarchive.secrecy.agetext import decode_base64, encode_base64
 
@@ -19,13 +19,25 @@ VERSION = b"age-encryption.org/v1\n"
 
 _COLUMNS = 64
 HEADER_MOST = 1 << 20
+STANZAS_MOST = 1024
+"""Each costs who reads it a multiplication on a curve."""
+
 _LINE_MOST = 4096
 _WORD = re.compile("[!-~]+")
 _FOOTER = b"---"
 
 
 def encode_header(file_key: bytes, recipients: Sequence[Recipient]) -> bytes:
-    """The header of a new file."""
+    """The header of a new file.
+
+    Raises:
+        ConfigError: It is for more than may read one.
+    """
+    if len(recipients) > STANZAS_MOST:
+        raise ConfigError(
+            f"a file is for {STANZAS_MOST} recipients at most, and {len(recipients)} are named",
+            hint="encrypt it twice, into two files",
+        )
     stanzas = b"".join(_encoded(recipient.wrap(file_key)) for recipient in recipients)
     begun = VERSION + stanzas + _FOOTER
     return begun + f" {encode_base64(_code(file_key, begun))}\n".encode()
@@ -100,6 +112,8 @@ def _stanzas(file: BinaryIO, first: bytes) -> tuple[bytes, list[Stanza], bytes]:
                 break
             if len(line) > _COLUMNS or len(begun) > HEADER_MOST:
                 raise ValueError("a line of a stanza is too long")
+        if len(stanzas) == STANZAS_MOST:
+            raise ValueError(f"it is for more than {STANZAS_MOST}")
         stanzas.append(Stanza(tuple(words), decode_base64(body)))
     raise ValueError("it is longer than is allowed")
 

@@ -90,7 +90,7 @@ class Delivery:
             ShipmentError: There is none left.
         """
         # Receipts may know of epochs of which an outbox from a backup does not.
-        told = [one.epoch for _, one in self._receipts() if one.stream == self.stream.stream]
+        told = [one.epoch for _, one in self._receipts()]
         last = max(self.stream.epoch, *told, *(one.epoch for one in self.sent), 0)
         if last >= NUMBER_MOST:
             raise ShipmentError(
@@ -99,16 +99,14 @@ class Delivery:
             )
         return replace(self.stream, epoch=last + 1)
 
-    def check(self, receipt: Receipt, path: Path) -> None:
-        """Refuse a receipt that is not for what was sent, or not signed as the policy wants.
-
-        One of an epoch that has ended may tell of more than an outbox from a backup knows.
+    def require_ours(self, receipt: Receipt, path: Path) -> None:
+        """Refuse a receipt of another stream, or one that is not signed as the policy wants.
 
         Raises:
-            ShipmentError: It is of another stream, or names other shipments.
+            ShipmentError: It is of another stream.
             UntrustedError: It is not trusted.
         """
-        if self._trust is not None and receipt.epoch == self.stream.epoch:
+        if self._trust is not None and receipt.epoch >= self.stream.epoch:
             raw, text = receipts.encode_receipt(receipt), beside.read_envelope(path)
             beside.require_signed(path, raw, receipts.FORMAT, text, self._trust)
         if receipt.stream != self.stream.stream:
@@ -117,6 +115,15 @@ class Delivery:
                 f" {self.stream.stream}",
                 hint="see from where it was carried",
             )
+
+    def check(self, receipt: Receipt, path: Path) -> None:
+        """Refuse a receipt that is not for what was sent.
+
+        One of an epoch that has ended may tell of more than an outbox from a backup knows.
+
+        Raises:
+            ShipmentError: It names other shipments.
+        """
         for arrived in _stated(receipt) if receipt.epoch >= self.stream.epoch else ():
             if self._ids.get((receipt.epoch, arrived.sequence)) != arrived.id:
                 raise ShipmentError(
@@ -146,6 +153,7 @@ class Delivery:
         """The numbers of the shipments that receipts were seen for."""
         found: set[tuple[int, int]] = set()
         for path, receipt in self._receipts():
+            self.require_ours(receipt, path)
             self.check(receipt, path)
             found |= self._acknowledged(receipt)
         return found
@@ -164,8 +172,10 @@ class Delivery:
         return found
 
     def _receipts(self) -> list[tuple[Path, Receipt]]:
-        paths = sorted((self._folder / "receipts").glob(f"*{receipts.SUFFIX}"))
-        return [(path, receipts.read_receipt(path)) for path in paths]
+        """The receipts of this stream; others' may lie beside them."""
+        paths = receipts.receipt_files(self._folder / "receipts")
+        found = [(path, receipts.read_receipt(path)) for path in paths]
+        return [(path, one) for path, one in found if one.stream == self.stream.stream]
 
     def _notes(self) -> list[Path]:
         return sorted((self._folder / "sent").glob(f"*{shipments.SUFFIX}"))

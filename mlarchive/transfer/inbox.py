@@ -12,7 +12,6 @@ crash leaves a state from which the next run goes on.
 """
 
 import contextlib
-import itertools
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from msgspec import Struct
 from mlarchive import fsops
 from mlarchive.closing import Closing
 from mlarchive.errors import (
+    ConflictError,
     DamageError,
     LaterFormatError,
     LimitError,
@@ -36,8 +36,18 @@ from mlarchive.errors import (
 from mlarchive.transfer import receipt as receipts
 from mlarchive.transfer.acceptance import Acceptance, Accepted, Rollback, write
 from mlarchive.transfer.media import Medium, Note, Outcome, Taken, read_medium
+from mlarchive.transfer.order import (
+    Doubled,
+    doubled,
+    require_alone,
+    require_named,
+    why_ahead,
+    why_back,
+)
+from mlarchive.transfer.quarantine import put_aside
 from mlarchive.transfer.receipt import Receipt
 from mlarchive.transfer.shipment import Shipment
+from mlarchive.transfer.stream import NAME as STREAM
 from mlarchive.trust import Trust, beside
 from mlarchive.vault import Kept, Vault
 
@@ -47,12 +57,19 @@ if TYPE_CHECKING:
 
 
 class _Run(Struct, frozen=True, kw_only=True):
-    """What is the same for all that is taken in at once; as `Inbox.receive`."""
+    """What is the same for all that is taken in at once; as `Inbox.receive`.
+
+    Attributes:
+        others: For each number under which different notes came, what says so.
+        stepped: The streams that went back.
+    """
 
     packages: dict[str, list[Path]]
     trust: Trust | None
     rollback: str
     now: int
+    others: Doubled
+    stepped: set[str]
 
 
 class Inbox(Closing):
@@ -69,10 +86,18 @@ class Inbox(Closing):
         """Open an inbox, and make it if it is not there.
 
         Raises:
+            ConflictError: It is an outbox.
             MlarchiveError: As the file system says.
         """
+        if (folder / STREAM).exists():
+            raise ConflictError(
+                f"{folder} is an outbox, and not the place to take things in",
+                hint="name a folder of its own after inbox:",
+            )
         for name in ("incoming", "accepted", "vault", "receipts", "quarantine"):
             fsops.make_folder(folder / name)
+        for name in ("accepted", "receipts", "quarantine"):
+            fsops.remove_stale_temporaries(folder / name)
         return cls(folder, Vault.open(folder / "vault"))
 
     def close(self) -> None:
@@ -104,7 +129,14 @@ class Inbox(Closing):
         """
         source = media or self.folder / "incoming"
         medium = read_medium(source)
-        run = _Run(packages=medium.packages, trust=trust, rollback=rollback, now=now)
+        run = _Run(
+            packages=medium.packages,
+            trust=trust,
+            rollback=rollback,
+            now=now,
+            others=doubled(medium),
+            stepped=set(),
+        )
         taken = [
             self._put_aside(one, media) if one.outcome == "damaged" else one
             for one in medium.unread
@@ -149,6 +181,11 @@ class Inbox(Closing):
         for address in sorted(last, key=str):
             found += self._packages_of(last[address])[:1]
         return found
+
+    def buried(self) -> "set[Address]":
+        """The objects whose last shipment is a tombstone."""
+        last = self._acceptance.last()
+        return {address for address, one in last.items() if one.package is None}
 
     @property
     def streams(self) -> list[str]:
@@ -238,6 +275,7 @@ class Inbox(Closing):
         if goes_back:
             why = Rollback(at=run.now, reason=run.rollback, to=shipment.id)
             self._acceptance.step_back(shipment, why)
+            run.stepped.add(shipment.stream)
         self._acceptance.add(note, run.trust)
         return taken("accepted")
 
@@ -271,9 +309,15 @@ class Inbox(Closing):
         Raises:
             RollbackError: It may not.
         """
-        goes_back = _why_back(note.shipment, accepted)
+        goes_back = why_back(note.shipment, accepted)
         if run.trust is not None and not note.is_signed(run.trust):
-            goes_back = goes_back or _why_ahead(note.shipment, accepted)
+            goes_back = goes_back or why_ahead(note.shipment, accepted)
+        require_alone(note.shipment, run.others, goes_back)
+        if goes_back and note.shipment.stream in run.stepped:
+            raise RollbackError(
+                f"{note.shipment} {goes_back}, and this stream went back once already",
+                hint="carry over what was sent since the rollback alone",
+            )
         if goes_back and not run.rollback:
             raise RollbackError(
                 f"{note.shipment} {goes_back}",
@@ -423,16 +467,7 @@ class Inbox(Closing):
 
     def _put_aside(self, one: Taken, media: Path | None) -> Taken:
         """Move what is damaged out of `incoming/`, so that a good copy can be put there."""
-        path = Path(one.file)
-        if media is None:
-            for number in itertools.count(1):
-                place = self.folder / "quarantine" / f"{path.name}~{number}"
-                if not place.exists():
-                    break
-            with fsops.explaining(path, "move"):
-                fsops.publish(path, place)
-            write(place.with_name(f"{place.name}.reason.txt"), f"{one.why}\n".encode())
-        return one
+        return one if media else put_aside(one, self.folder / "quarantine")
 
     def _write_receipts(self, streams: set[str], keys: "Sequence[PrivateKey]", now: int) -> None:
         for stream in sorted(streams & set(self.streams)):
@@ -448,51 +483,6 @@ class Inbox(Closing):
                     write(place, receipts.encode_receipt(receipt))
                     write(place.with_suffix(".txt"), page.encode())
                 beside.sign_file(place, receipts.FORMAT, keys)
-
-
-def _why_back(shipment: Shipment, accepted: Accepted) -> str:
-    """Why a shipment that is not known goes back behind what was accepted; "" if it does not."""
-    if not accepted:
-        return ""
-    if shipment.number in accepted:
-        return "is another one than that which arrived under its number"
-    if shipment.epoch < max(accepted)[0]:
-        return "is of an epoch that has ended"
-    before = accepted.get((shipment.epoch, shipment.sequence - 1))
-    after = accepted.get((shipment.epoch, shipment.sequence + 1))
-    if (before and before.id != shipment.previous) or (after and after.previous != shipment.id):
-        return "does not fit those that arrived beside it"
-    return ""
-
-
-def _why_ahead(shipment: Shipment, accepted: Accepted) -> str:
-    """Why a shipment would end epochs that nobody saw begin; "" if it would not.
-
-    Notes are not signed: a forged one of a far epoch would make all that follows go back.
-    """
-    last = max(accepted)[0] if accepted else shipment.epoch
-    if shipment.epoch > last + 1:
-        return f"leaps from epoch {last}, and nobody signed that others began and ended between"
-    return ""
-
-
-def require_named(shipment: Shipment, address: "Address", content_id: str, state_id: str) -> None:
-    """Refuse a note that gives a package another name, or other ids, than it has.
-
-    Raises:
-        ShipmentError: It does.
-    """
-    package = shipment.package
-    if package is not None and (package.content_id, package.state_id) != (content_id, state_id):
-        raise ShipmentError(
-            f"{shipment} says of its package another content or state than it has",
-            hint="ask whoever sent it; nothing of it was kept",
-        )
-    if shipment.address != address:
-        raise ShipmentError(
-            f"{shipment} says that its package is {shipment.address}, and it is {address}",
-            hint="ask whoever sent it; nothing of it was kept",
-        )
 
 
 def _says_the_same(place: Path, receipt: Receipt) -> bool:

@@ -6,6 +6,7 @@
     carry/        what is to be carried: notes and packages that no receipt was seen for
     laid/         without a way back: of which shipments files were put into carry/, once
     receipts/     where receipts are put; each is kept
+    from/         what was found in which source, so that what is not there any more is known
 
 A shipment counts as delivered when a receipt says that it arrived, and nothing leans on one that
 did not. Without a way back (a *diode*) all that was sent counts, and each model is sent in full
@@ -13,14 +14,20 @@ again and again. Everything but the vault's packages is derived from notes and r
 written whole or not at all: a crash leaves a state from which the next opening goes on.
 """
 
+import contextlib
+import hashlib
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace as replace_snapshot
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from mlarchive import fsops
 from mlarchive.closing import Closing
-from mlarchive.errors import BusyError, ConflictError, DamageError, NotFoundError
+from mlarchive.errors import BusyError, ConflictError, DamageError, NotFoundError, ShipmentError
+from mlarchive.package.tail import stated_package_id
 from mlarchive.records import Address
 from mlarchive.snapshot import Snapshot
 from mlarchive.transfer import receipt as receipts
@@ -37,9 +44,15 @@ from mlarchive.vault.taking import copied
 if TYPE_CHECKING:
     from mlarchive.trust.keys import PrivateKey
 
+_NAME = re.compile("(?P<stream>[0-9a-f]{8})-(?P<epoch>[0-9]{4,})-(?P<sequence>[0-9]{8,})")
+
 
 class Outbox(Closing):
-    """An outbox, open; a context manager, for one process at a time."""
+    """An outbox, open; a context manager, for one process at a time.
+
+    Attributes:
+        lost: Of each shipment that is to be carried again and cannot: why.
+    """
 
     def __init__(
         self,
@@ -55,6 +68,7 @@ class Outbox(Closing):
         self.vault = vault
         self._delivery = Delivery(folder, stream, trust if trust and trust.policy.notes else None)
         self._keys = keys
+        self.lost: list[DamageError] = []
 
     @classmethod
     def open(
@@ -77,17 +91,25 @@ class Outbox(Closing):
 
         Raises:
             UntrustedError: A receipt of this epoch is not signed as the policy wants.
-            ConflictError: It is an outbox of the other kind.
-            ShipmentError: A receipt is damaged, or of another stream; or no epoch is left.
+            ConflictError: It is an outbox of the other kind, or an inbox.
+            ShipmentError: A receipt is damaged, or tells of what is not known here; notes were
+                lost; or no epoch is left.
             MlarchiveError: As the file system says.
         """
-        for name in ("sent", "carry", "laid", "receipts"):
+        if (folder / "accepted").is_dir():
+            raise ConflictError(
+                f"{folder} is an inbox, and not the place to send from",
+                hint="name a folder of its own after outbox:",
+            )
+        for name in ("sent", "carry", "laid", "receipts", "from"):
             fsops.make_folder(folder / name)
         stream = made_stream(folder, full_every)
         outbox = cls(folder, stream, Vault.open(folder / "vault"), trust=trust, keys=keys)
         try:
             if new_epoch:
                 outbox._begin_epoch()
+            else:
+                outbox._require_all_notes()
             outbox._settle()
         except BaseException:
             outbox.close()
@@ -211,6 +233,31 @@ class Outbox(Closing):
         """The objects whose last shipment, in whatever epoch, is a package; sorted."""
         return sorted((a for a, one in self._delivery.last.items() if one.package), key=str)
 
+    def remembered(self, origin: str) -> set[Address]:
+        """What was found in a source when it was sent from before.
+
+        Args:
+            origin: The source's own name.
+        """
+        path = self._from(origin)
+        if not path.exists():
+            return set()
+        with fsops.explaining(path, "read"):
+            raw = path.read_bytes()
+        try:
+            return set(msgspec.json.decode(raw, type=tuple[Address, ...]))
+        except (msgspec.DecodeError, UnicodeError):
+            # Nothing counts as gone then.
+            return set()
+
+    def remember(self, origin: str, found: Collection[Address]) -> None:
+        """Note what was found in a source; what was found before and lives still stays noted."""
+        every = {*found, *(self.remembered(origin) & {*self.living()})}
+        _write(self._from(origin), msgspec.json.encode(sorted(every, key=str)))
+
+    def _from(self, origin: str) -> Path:
+        return self.folder / "from" / f"{hashlib.sha256(origin.encode()).hexdigest()[:16]}.json"
+
     def _begin_epoch(self) -> None:
         self._delivery.stream = self._delivery.next_epoch()
         write_stream(self.folder, self.stream)
@@ -232,12 +279,14 @@ class Outbox(Closing):
             MlarchiveError: The file cannot be read.
         """
         receipt = receipts.read_receipt(path)
-        self._delivery.check(receipt, path)
+        self._delivery.require_ours(receipt, path)
         kept = self.folder / "receipts" / path.name
         if path.parent != kept.parent:
+            # One that tells of what is not known here is kept: it says which epochs there were.
             beside.write_envelope(kept, b"")
             _write(kept, receipts.encode_receipt(receipt))
             beside.write_envelope(kept, beside.read_envelope(path))
+        self._delivery.check(receipt, path)
         self._delivery.take(receipt)
         self._settle()
         return receipt
@@ -290,28 +339,59 @@ class Outbox(Closing):
         # Without a way back, who fetches from there removes it; what was there once is not put
         # there again.
         laid = {path.name for path in (self.folder / "laid").iterdir()}
+        self.lost = []
         for one in self._delivery.now if self.stream.is_diode else self.pending:
             if one.name not in laid:
-                self._lay_out(one)
-        there = {path.name for path in carry.iterdir()}
-        for one in self.sent:
-            if self._delivery.is_told(one) or not self._delivery.is_now(one):
-                for end in (".mlpkg", shipments.SUFFIX, f"{shipments.SUFFIX}{beside.SUFFIX}"):
-                    if f"{one.name}{end}" in there:
-                        fsops.remove(carry / f"{one.name}{end}")
+                try:
+                    self._lay_out(one)
+                except DamageError as error:
+                    self.lost.append(error)
+        told = {one.name for one in self.sent if self._delivery.is_told(one)}
+        for path in carry.iterdir():
+            numbered = _NAME.match(path.name)
+            if numbered and numbered["stream"] == self.stream.stream[:8]:
+                ended = int(numbered["epoch"]) < self.stream.epoch
+                if ended or numbered[0] in told:
+                    fsops.remove(path)
+
+    def _require_all_notes(self) -> None:
+        """Refuse to give a number again that a file in `carry/` or `laid/` has.
+
+        Raises:
+            ShipmentError: Notes of what was sent are missing.
+        """
+        last = self._delivery.now[-1].sequence if self._delivery.now else 0
+        for path in (*(self.folder / "carry").iterdir(), *(self.folder / "laid").iterdir()):
+            numbered = _NAME.match(path.name)
+            if (
+                numbered
+                and numbered["stream"] == self.stream.stream[:8]
+                and int(numbered["epoch"]) == self.stream.epoch
+                and int(numbered["sequence"]) > last
+            ):
+                raise ShipmentError(
+                    f"{path} was sent from here, and {self.folder / 'sent'} does not know of it",
+                    hint="if the outbox was restored from a backup, begin anew with"
+                    " `mlarchive send --new-epoch`",
+                )
 
     def _lay_out(self, shipment: Shipment) -> None:
         """Put a shipment where it is fetched from: the package first, then its note."""
         carry = self.folder / "carry"
         note, file = (carry / f"{shipment.name}{end}" for end in (shipments.SUFFIX, ".mlpkg"))
-        self._lay_out_signatures(shipment, note)
-        if note.exists():
+        raw = shipments.encode_shipment(shipment)
+        # What lies there under its name may be from before the outbox was restored.
+        if _holds(note, raw):
+            self._lay_out_signatures(shipment, note)
             return
-        if shipment.package and not file.exists():
+        fsops.remove(note)
+        self._lay_out_signatures(shipment, note)
+        if shipment.package and not _is_package(file, shipment.package):
+            fsops.remove(file)
             kept = self._kept(shipment, shipment.package)
             with fsops.scratch_folder(carry) as scratch:
                 fsops.publish(copied(kept.path, scratch), file)
-        _write(note, shipments.encode_shipment(shipment))
+        _write(note, raw)
         if self.stream.is_diode:
             _write(self.folder / "laid" / shipment.name, b"")
 
@@ -379,6 +459,22 @@ class Outbox(Closing):
         if self.stream.is_diode:
             return leanable
         return {one.package.package_id for one in self._delivery.now if one.package}
+
+
+def _holds(path: Path, raw: bytes) -> bool:
+    """Whether a file is there, and has some bytes."""
+    return path.is_file() and path.stat().st_size == len(raw) and path.read_bytes() == raw
+
+
+def _is_package(path: Path, package: Carried) -> bool:
+    """Whether a file is there that says that it is a package."""
+    with contextlib.suppress(DamageError, NotFoundError):
+        return (
+            path.is_file()
+            and path.stat().st_size == package.size
+            and (stated_package_id(path) == package.package_id)
+        )
+    return False
 
 
 def _says_more(snapshot: Snapshot, package: Carried) -> bool:

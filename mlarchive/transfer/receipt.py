@@ -117,6 +117,19 @@ def read_receipt(path: Path) -> Receipt:
     return decode_receipt(raw, str(path))
 
 
+def receipt_files(folder: Path) -> list[Path]:
+    """The files below a folder that are called receipts, sorted; no hidden ones, no links."""
+    with fsops.explaining(folder, "read"):
+        found = sorted(folder.rglob(f"*{SUFFIX}"))
+    return [
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+        and not path.is_symlink()
+    ]
+
+
 def printed(receipt: Receipt, shipments: Mapping[int, Shipment]) -> str:
     """The receipt as a page to print and to sign by hand.
 

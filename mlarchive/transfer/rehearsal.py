@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 from mlarchive.errors import MissingChunksError
 from mlarchive.package import Lenders
 from mlarchive.transfer.acceptance import Acceptance, Accepted, Rollback
-from mlarchive.transfer.inbox import Inbox, require_named
+from mlarchive.transfer.inbox import Inbox
 from mlarchive.transfer.media import Medium, Note, Taken
+from mlarchive.transfer.order import require_named
 from mlarchive.transfer.shipment import Shipment
 from mlarchive.trust import Trust, opener
 from mlarchive.vault import Vault

@@ -47,6 +47,11 @@ def made_stream(folder: Path, full_every: int | None) -> Stream:
         MlarchiveError: As `read_stream`.
     """
     if not (folder / NAME).exists():
+        if any((folder / "sent").glob("*")):
+            raise ShipmentError(
+                f"{folder} has notes of what was sent, and no {NAME}, which says by whom",
+                hint=f"restore {NAME} from a backup, or begin with a new folder",
+            )
         new = Stream(epoch=1, full_every=full_every or 0, stream=secrets.token_hex(16))
         with contextlib.suppress(ConflictError):
             write_stream(folder, new, replace=False)

@@ -102,7 +102,11 @@ def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(sides: Path) -> N
     assert verbs("wine.mlpkg", "dir:resnet", "outbox:out") == ["skip", "skip"]
     for option in ("--full", "--new-epoch"):
         assert verbs("wine.mlpkg", "outbox:out", option) == ["create"]
-    within("pack", "wine.mlpkg", "-o", "v", cwd=sides)
+    assert everything(sides / "out") == before
+    within("pack", "wine.mlpkg", "dir:resnet", "-o", "v", cwd=sides)
+    assert within("send", "vault:v", "outbox:out", cwd=sides).status == 0
+    forget_resnet(sides)
+    before = everything(sides / "out")
     assert verbs("vault:v", "outbox:out", "--deletions") == ["skip", "delete"]
     assert everything(sides / "out") == before
 
@@ -144,10 +148,17 @@ def test_a_dry_run_counts_what_would_be_there_by_then(sides: Path) -> None:
     assert receive(sides, "next", "--dry-run").status == 17
 
 
+def forget_resnet(desk: Path) -> None:
+    """Remove resnet from the vault `v`."""
+    (gone,) = (desk / "v").glob("**/resnet/*.mlpkg")
+    gone.unlink()
+
+
 def test_what_is_gone_is_gone_there_too(sides: Path) -> None:
     receive(sides)
-    within("pack", "wine.mlpkg", "-o", "v", cwd=sides)
+    within("pack", "wine.mlpkg", "dir:resnet", "-o", "v", cwd=sides)
     assert within("send", "vault:v", "outbox:out", cwd=sides).status == 0
+    forget_resnet(sides)
     done = within("send", "vault:v", "outbox:out", "--deletions", "--json", cwd=sides)
     (grave,) = [document for document in done.documents if document["tombstone"]]
     assert grave["address"].endswith("#folders/resnet")
@@ -240,7 +251,7 @@ def test_receipts_of_others_are_refused(sides: Path) -> None:
     within("send", "wine.mlpkg", "outbox:other", cwd=sides)
     done = within("receive", "outbox:other", "--from", "in/receipts", cwd=sides)
     assert done.status == 37
-    assert "is a receipt for the stream" in done.err
+    assert "receipts for other streams alone" in done.err
 
 
 def test_what_makes_no_sense_is_refused(sides: Path) -> None:

@@ -73,10 +73,12 @@ def test_a_signature_is_over_its_note_alone(lab: Path) -> None:
 def test_an_object_that_is_gone_is_believed_to_be_if_that_is_signed(lab: Path) -> None:
     sent(lab, *LAB)
     (lab / "w.toml").write_text('[[key]]\npublic = "lab.pub"\n', encoding="utf-8")
-    within("send", "dir:resnet", "outbox:out", cwd=lab)
+    within("pack", "wine.mlpkg", "dir:resnet", "-o", "v", cwd=lab)
+    within("send", "vault:v", "outbox:out", cwd=lab)
     shutil.copytree(lab / "out" / "carry", lab / "first")
     assert receive(lab, media="first", policy=False).status == 0
-    within("pack", "wine.mlpkg", "-o", "v", cwd=lab)
+    (gone,) = (lab / "v").glob("**/resnet/*.mlpkg")
+    gone.unlink()
     assert within("send", "vault:v", "outbox:out", "--deletions", cwd=lab).status == 0
     shutil.copytree(lab / "out" / "carry", lab / "second")
     weak = ("--trust", "w.toml")
