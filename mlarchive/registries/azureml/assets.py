@@ -304,7 +304,12 @@ class ControlPlane:
         version = api or self._api(kind or path)
         page = self._json("GET", path, version, query=query)
         while True:
-            yield from page.get("value") or []
+            if not isinstance(page, dict) or "value" not in page:
+                # A gateway that redirects or logs in says something else, which is no empty list.
+                raise RemoteError(
+                    f"{self.shown} does not answer as Azure ML does", hint="check the address"
+                )
+            yield from page["value"] or []
             following = page.get("nextLink")
             if not following:
                 return
