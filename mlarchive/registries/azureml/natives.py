@@ -1,5 +1,6 @@
 """How the service knows an asset: its id, its times, who made it, and its answer word for word."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,13 @@ import msgspec
 from mlarchive.records import Native, Tags
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.redaction import redacted, without_credentials
+
+_UNPLACED = (
+    *("datasets", "intellectualProperty", "autoDeleteSetting", "autoRebuild"),
+    *("defaultDeploymentTemplate", "allowedDeploymentTemplates"),
+)
+_BY_DEFAULT = {"autoRebuild": "Disabled"}
+EVIDENCE_ALONE = "no record has a place for it; it is kept as evidence alone"
 
 
 def native(asset: Asset, also: Tags, *, location: str = "") -> Native:
@@ -28,6 +36,15 @@ def native(asset: Asset, also: Tags, *, location: str = "") -> Native:
         verbatim=msgspec.json.encode(redacted(asset.raw)).decode(),
         also=also,
     )
+
+
+def evidence_alone(asset: Asset) -> Iterator[str]:
+    """Members of a version that stand in its evidence, and that no record has a place for."""
+    for member in _UNPLACED:
+        said = asset.properties.get(member)
+        level = str(said.get("protectionLevel", "")) if isinstance(said, dict) else ""
+        if said and said != _BY_DEFAULT.get(member) and level != "None":
+            yield member
 
 
 def milliseconds(said: object) -> int:

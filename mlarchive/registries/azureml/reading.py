@@ -6,7 +6,7 @@ from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import Address, ModelVersion, RegisteredModel
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
-from mlarchive.registries.azureml.natives import native
+from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
 from mlarchive.registries.azureml.reading_environment import (
     latest,
     named_environment,
@@ -59,6 +59,8 @@ def _read_version(
     folder = storage.folder("models", name, number, uri)
     listed = gather_files(folder, key, called, gathering)
     gathering.records.extend(environments(folder, listed, key))
+    for member in evidence_alone(version):
+        gathering.lose(called, member, EVIDENCE_ALONE)
     said = version.properties.get("flavors") or {}
     properties = version.texts("properties")
     # A service that took the run for no job of its own still has it.

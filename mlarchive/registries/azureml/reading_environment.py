@@ -9,7 +9,7 @@ from mlarchive.errors import MlarchiveError, NotFoundError
 from mlarchive.records import Environment, File
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
-from mlarchive.registries.azureml.natives import native
+from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.withholding import NEVER_KEPT, without_secrets
 from mlarchive.registries.mlflow import marks
@@ -88,6 +88,8 @@ def read_environment(
         )
     )
     gathering.records.append(record)
+    for member in evidence_alone(asset):
+        gathering.lose(f"environments/{name}/{number}", member, EVIDENCE_ALONE)
     for what in left_out:
         gathering.lose(f"environments/{name}/{number}", what, NEVER_KEPT)
     return key

@@ -81,9 +81,11 @@ def read_environment(document: Table, found: Contents) -> tuple[Environment, lis
     )
     what = f"environments/{record.name}"
     losses = [Loss(record=what, field=place, why=NEVER_KEPT) for place in hidden(kept, original)]
+    why = "it stands in the document and not in a file; it is kept as evidence alone"
     if python.members.get("condaDependencies") is not None:
-        why = "it stands in the document and not in a file; it is kept as evidence alone"
         losses.append(Loss(record=what, field="python.condaDependencies", why=why))
+    if docker.members.get("baseDockerfile") is not None and not record.dockerfile:
+        losses.append(Loss(record=what, field="docker.baseDockerfile", why=why))
     return record, losses
 
 

@@ -356,6 +356,24 @@ def test_a_tag_without_a_value_is_an_empty_text(
     assert clinic.version("models", "prostate", "892")["properties"]["tags"]["reviewed"] == ""
 
 
+def test_what_no_record_has_a_place_for_is_a_loss(
+    azureml: Emulator, lab: Place, opened: Open
+) -> None:
+    azureml.put_environment(lab, "auto", "1", image="x", autoRebuild="OnBaseImageUpdate")
+    public = {"protectionLevel": "None"}
+    azureml.put_environment(
+        *(lab, "plain", "1"), image="x", autoRebuild="Disabled", intellectualProperty=public
+    )
+    lab.version("models", "prostate", "892")["properties"]["datasets"] = [{"name": "ct"}]
+    named = (
+        ("models", "prostate", "892"),
+        ("environments", "auto", "1"),
+        ("environments", "plain", "1"),
+    )
+    lost = [[one.field for one in opened(lab).read(address(lab, *name)).losses] for name in named]
+    assert lost == [["datasets"], ["autoRebuild"], []]
+
+
 def test_an_environment_that_cannot_be_read_is_not_registered_as_another(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
 ) -> None:

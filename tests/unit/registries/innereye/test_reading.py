@@ -215,3 +215,14 @@ def test_links_to_models_and_models_without_their_document_are_listed(tmp_path: 
         with pytest.raises(DamageError, match=wrong):
             registry(top).read(address)
     assert len(list(registry(top).changes(Selector()))) == 3
+
+
+def test_a_dockerfile_that_stands_in_the_document_alone_is_a_loss(tmp_path: Path) -> None:
+    top = copied(tmp_path, DOCK)
+    path = top / DOCK / "ENVIRONMENT/azureml_environment.json"
+    stated = json.loads(path.read_text())
+    stated["docker"]["baseDockerfile"] = "FROM ubuntu"
+    path.write_text(json.dumps(stated))
+    assert read(top, "dock").losses == ()
+    (top / DOCK / "ENVIRONMENT/BaseDockerfile").unlink()
+    assert [loss.field for loss in read(top, "dock").losses] == ["docker.baseDockerfile"]
