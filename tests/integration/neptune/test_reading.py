@@ -321,6 +321,17 @@ def test_a_file_set_leaves_nothing_open(registry: NeptuneRegistry, seeded: Seede
     gc.collect()
 
 
+def test_what_people_logged_beside_a_targets_notes_is_read(
+    emulator: Emulator, registry: NeptuneRegistry
+) -> None:
+    project = emulator.store.project(PROJECT)
+    run = emulator.store.create({"projectIdentifier": project.id, "type": "run"})
+    for name in ("origin", "content_id", "written/0", "why", "origins"):
+        run.attributes[f"mlarchive/{name}"] = Attribute("string", "x")
+    snapshot = registry.read(Address(origin="lab", kind="runs", name=run.sys_id))
+    assert [one.path for one in fields(snapshot).values] == ["mlarchive/origins", "mlarchive/why"]
+
+
 def test_a_long_series_is_read_to_its_last_point(
     emulator: Emulator, registry: NeptuneRegistry
 ) -> None:

@@ -11,7 +11,7 @@ from mlarchive.registries.neptune.live.answers import OddAnswerError
 from mlarchive.registries.neptune.live.connection import Connection
 from mlarchive.registries.neptune.live.files import artifact, file_set, images, single_file
 from mlarchive.registries.neptune.live.series import read_series
-from mlarchive.registries.neptune.live.table import MARKS, Row
+from mlarchive.registries.neptune.live.table import Row, is_mark
 from mlarchive.registries.neptune.live.values import ODD, TYPES, Told, single
 from mlarchive.registries.neptune.objects import Attribute, NeptuneObject
 
@@ -32,7 +32,7 @@ def read_object(connection: Connection, row: Row) -> NeptuneObject:
         MlarchiveError: The server does not answer, or what it gives cannot be used.
     """
     answer = connection.ask("getExperimentAttributes", experimentId=row.id)
-    told: list[Told] = [one for one in answer["attributes"] if not one["name"].startswith(MARKS)]
+    told: list[Told] = [one for one in answer["attributes"] if not is_mark(one["name"])]
     found = _Found()
     by_type: dict[str, list[Told]] = {}
     for one in told:

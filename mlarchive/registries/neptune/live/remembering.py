@@ -12,13 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive.registries.neptune.live.operations import Operation, assign_text
-from mlarchive.registries.neptune.live.table import MARKS
+from mlarchive.registries.neptune.live.table import WRITTEN
 from mlarchive.registries.neptune.live.values import properties
 
 Told = Mapping[str, Mapping[str, Any]]
 """Attributes as a server tells them, by path."""
 
-_PLACE: Final = f"{MARKS}written/"
 _TOGETHER: Final = 100
 """Paths in one text: servers take no text of any length."""
 
@@ -64,7 +63,7 @@ def remember(written: Written, told: Told) -> Iterator[Operation]:
     parts += [
         _Part(values=dict(values[at : at + _TOGETHER])) for at in range(0, len(values), _TOGETHER)
     ]
-    texts = {f"{_PLACE}{at}": msgspec.json.encode(part).decode() for at, part in enumerate(parts)}
+    texts = {f"{WRITTEN}{at}": msgspec.json.encode(part).decode() for at, part in enumerate(parts)}
     yield from (assign_text(path, text) for path, text in texts.items())
     yield from ({"path": path, "deleteAttribute": {}} for path in _places(told).keys() - texts)
 
@@ -89,5 +88,5 @@ def _places(told: Told) -> Told:
     return {
         path: one
         for path, one in told.items()
-        if path.startswith(_PLACE) and one["type"] == "string"
+        if path.startswith(WRITTEN) and one["type"] == "string"
     }

@@ -14,12 +14,14 @@ from mlarchive.registries.neptune.live.values import Told, single
 from mlarchive.registries.neptune.objects import Attribute, Kind, NeptuneObject
 
 MARKS: Final = "mlarchive/"
-"""Where a target notes what it holds; never part of what is read."""
+"""Where a target notes what it holds."""
 
 ORIGIN: Final = f"{MARKS}origin"
 CONTENT_ID: Final = f"{MARKS}content_id"
 STATE_ID: Final = f"{MARKS}state_id"
 PATH: Final = f"{MARKS}path"
+WRITTEN: Final = f"{MARKS}written/"
+_NOTED: Final = frozenset({ORIGIN, CONTENT_ID, STATE_ID, PATH})
 
 _COLUMNS: Final = (
     *(
@@ -56,6 +58,11 @@ _SORTING: Final = {
 _PAGE = 100
 _FARTHEST = 10_000
 """The offset from which on servers give nothing."""
+
+
+def is_mark(path: str) -> bool:
+    """Whether a target notes something there, which is never part of what is read."""
+    return path in _NOTED or path.startswith(WRITTEN)
 
 
 class Project(Struct, frozen=True, kw_only=True):
@@ -170,7 +177,7 @@ def itself(connection: Connection, project: Project) -> Row | None:
         why = f"what was logged to the project is not given: {error.message}"
         return Row(id=project.id, project=project, head=head.with_changes([("", why)], ()))
     told = answer["attributes"]
-    if all(one["name"].startswith(("sys/", MARKS)) for one in told):
+    if all(one["name"].startswith("sys/") or is_mark(one["name"]) for one in told):
         return None
     shown = [one for one in told if one["name"] in _COLUMNS]
     return _row(project, "project", project.id, shown)
@@ -184,10 +191,10 @@ def _row(project: Project, kind: Kind, object_id: str, shown: Iterable[Told]) ->
         kind=kind,
         project=project.path,
         id=told[_ID].value if kind != "project" else project.key,
-        attributes=tuple(one for one in found if not one.path.startswith(MARKS)),
+        attributes=tuple(one for one in found if not is_mark(one.path)),
         model=model.value if model else "",
     )
-    marks = {one.path: one.value for one in found if one.path.startswith(MARKS)}
+    marks = {one.path: one.value for one in found if is_mark(one.path)}
     return Row(id=object_id, project=project, head=head, marks=marks)
 
 

@@ -19,7 +19,7 @@ from mlarchive.records import (
     RegisteredModel,
     Run,
 )
-from mlarchive.registries.neptune.live.table import MARKS
+from mlarchive.registries.neptune.live.table import is_mark
 from mlarchive.snapshot import Snapshot, Stream, entry_name
 
 LONGEST_CUSTOM_ID = 36
@@ -153,7 +153,7 @@ class Work:
     @cached_property
     def marks(self) -> tuple[Field, ...]:
         """What a target has noted on it for itself, and an export holds."""
-        return tuple(one for one in self.fields.values if one.path.startswith(MARKS))
+        return tuple(one for one in self.fields.values if is_mark(one.path))
 
     @cached_property
     def old_sys(self) -> str:
