@@ -420,6 +420,14 @@ def test_faults_on_the_way_cost_nothing(
     assert emulator.faults == []
 
 
+@pytest.mark.parametrize("status", [0, 503, 429])
+def test_a_fault_while_it_is_opened_costs_nothing(status: int, emulator: Emulator) -> None:
+    emulator.faults.append(Fault(operation="exchangeApiToken", status=status))
+    with NeptuneRegistry.open(PROJECT, token=emulator.api_token, origin="lab") as registry:
+        assert list(registry.ls(Selector())) == []
+    assert emulator.faults == []
+
+
 def test_a_file_set_may_take_the_server_a_while(
     emulator: Emulator, registry: NeptuneRegistry, seeded: Seeded
 ) -> None:

@@ -93,7 +93,7 @@ class Connection:
         place = without_credentials(credentials.api_url_opt or credentials.token_origin_address)
         knock(place)
         with understanding(place):
-            backend = HostedNeptuneBackend(credentials)
+            backend = _connected(credentials)
         for scheme in ("http://", "https://"):
             # The client's own keeps ten connections, and throws away what more threads open.
             adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS)
@@ -224,6 +224,9 @@ def _asked(
         raise
     return response.json() if response.raw_bytes else {}
 
+
+_connected = with_api_exceptions_handler(HostedNeptuneBackend)
+"""A backend; what the server fails to answer meanwhile is asked again too."""
 
 _answer = with_api_exceptions_handler(_asked)
 """The same, asked again for a minute where an answer fails to come."""
