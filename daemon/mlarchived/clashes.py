@@ -24,7 +24,8 @@ def clashes(job: MirrorJob, refs: Iterable[Ref], now: int) -> Clashes:
         refs: What the source shows.
         now: Of which ages are told, ms since 1970 UTC.
     """
-    if not job.renaming and job.source.locator.scheme not in PACKAGES:
+    naming = [target for target in job.targets if target.name not in job.keeping]
+    if not naming or not (job.renaming or job.source.locator.scheme in PACKAGES):
         return {}
     found: dict[Address, str] = {}
     owners: dict[tuple[str, str], set[str]] = {}

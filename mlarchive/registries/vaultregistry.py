@@ -125,7 +125,7 @@ class VaultRegistry(Closing):
                     origin=str(kept.address),
                 )
         for kept in self._selected(selector):
-            if kept.address not in doubtful and self._stem(kept) not in stems:
+            if kept.address not in doubtful and not (stems and self._stem(kept) in stems):
                 yield Ref(
                     address=kept.address,
                     content_mark=kept.content_id,

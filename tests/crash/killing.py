@@ -4,11 +4,10 @@ A kill is aimed at something that the command begins (with `--json` it says so),
 random part of that phase's usual length later. Where it landed is what the command said last.
 """
 
+import contextlib
 import json
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.crash.seeding import VERSIONS, relabel_model, seed_model
+from tests.support.forked import Forked
 from tests.support.mlflow_server import MlflowServer
 
 PATIENCE = 120.0
@@ -132,31 +132,35 @@ class Trial:
     def _kill(self, skip: int) -> None:
         """Kill the command some way into what it begins after having begun so many other things."""
         with self._command() as process:
-            assert process.stdout
-            watchdog = threading.Timer(PATIENCE, process.kill)
-            watchdog.start()
             last = _await(process.stdout, skip)
             if last["event"] == "began":
                 time.sleep(self.rng.random() * self.tally.seconds.get(last["phase"], 0.5))
             process.kill()
             last = [last, *_events(process.stdout)][-1]
-            watchdog.cancel()
+            process.wait(PATIENCE)
         self.tally.landed[_landing(last)] += 1
 
     def _finish(self) -> list[dict[str, Any]]:
         """Let the command run to its end; what it said."""
         with self._command() as process:
-            out, _ = process.communicate(timeout=PATIENCE)
-        events = [json.loads(line) for line in out.splitlines()]
-        assert process.returncode == 0, events
+            events = list(_events(process.stdout))
+            status = process.wait(PATIENCE)
+        assert status == 0, events
         return events
 
-    def _command(self) -> subprocess.Popen[bytes]:
+    @contextlib.contextmanager
+    def _command(self) -> Iterator[Forked]:
+        """The command, running; killed if it hangs."""
         config = str(self.folder / "mirror.toml")
-        return subprocess.Popen(
-            [sys.executable, "-m", "mlarchived.cli", "--config", config, "once", "--json"],
-            stdout=subprocess.PIPE,
-        )
+        process = Forked(["--config", config, "once", "--json"], self.folder, "", {})
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            process.kill()
+            process.stdout.close()
 
     def _versions(self, server: MlflowServer) -> dict[str, Address]:
         with MlflowRegistry.open(server.uri) as registry:
@@ -208,7 +212,7 @@ def _verify(path: Path, vault: Path) -> None:
 def _events(stream: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
     """The whole lines that are left in a killed command's output."""
     for line in stream:
-        if line.endswith(b"\n"):
+        if line.endswith("\n"):
             yield json.loads(line)
 
 
