@@ -111,5 +111,8 @@ def speaking(place: str) -> Iterator[None]:
 
 def explained(error: AzureError, place: str) -> MlarchiveError:
     """The error of this project for one of azure-storage-blob."""
+    if isinstance(error, HttpResponseError) and error.status_code:
+        # A signature that is refused is no login, though the client calls it so.
+        return from_status(error.status_code, first_words(_words(error)), place)
     code, words = told(error)
     return raised(code, words, place)

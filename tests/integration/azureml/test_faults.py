@@ -48,7 +48,7 @@ def test_what_an_interrupted_copy_sent_is_not_sent_again(
     azureml.put_model(lab, "m", "1", files)
     # The blocks of the long file arrive; then nobody may make a file of them any more.
     azureml.faults.plan("expire", at=4, times=3, counts=partial(is_sent, name="long.bin"))
-    with pytest.raises(AccessError, match="has expired"):
+    with pytest.raises(AccessError, match=r"answers 403: .*has expired"):
         carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
     azureml.faults.clear()
     before = len(azureml.requests)
