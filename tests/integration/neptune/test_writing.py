@@ -251,6 +251,7 @@ def test_lost_answers_are_outlasted_without_doubles(
         Fault(operation="createExperiment", status=0),
         Fault(operation="executeOperations", at=5, status=0),
         Fault(operation="fileAtomMultipartUploadFinish", at=1, status=503),
+        Fault(operation="fileAtomMultipartUploadFinish", at=1, status=0),
     ]
     migrate(registry, tmp_path)
     assert emulator.faults == []

@@ -17,7 +17,7 @@ from neptune.internal.backends.hosted_file_operations import (
 )
 from neptune.internal.backends.utils import build_operation_url
 
-from mlarchive.errors import RemoteError
+from mlarchive.errors import NotFoundError, RemoteError
 from mlarchive.records import Field, FieldFile, File
 from mlarchive.registries.neptune.live.connection import Connection
 from mlarchive.registries.neptune.live.failures import speaking
@@ -158,11 +158,26 @@ def _send(
     query: dict[str, str],
     target: FileUploadTarget,
 ) -> int:
-    client = connection.backend.leaderboard_client
     size = _size(work, file)
+    try:
+        _upload(connection, work, file, query, target)
+    except NotFoundError:
+        # That it is whole was not heard, and the client asked about an upload that was over.
+        _upload(connection, work, file, query, target)
+    return size
+
+
+def _upload(
+    connection: Connection,
+    work: Work,
+    file: FieldFile,
+    query: dict[str, str],
+    target: FileUploadTarget,
+) -> None:
+    client = connection.backend.leaderboard_client
     with speaking(connection.place), closing(work.streams[file.path].open()) as source:
         # The client asks no more of an entry than this one has.
-        entry = cast("UploadEntry", _Entry(source, size))
+        entry = cast("UploadEntry", _Entry(source, _size(work, file)))
         config: Any = connection.backend._client_config.multipart_config  # noqa: SLF001
         _accepted(
             lambda: _multichunk_upload(
@@ -174,4 +189,3 @@ def _send(
             ),
             query["attribute"],
         )
-    return size
