@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -20,11 +19,6 @@ from mlarchived.config import VaultCare
 from mlarchived.mirrors import Setting
 from mlarchived.room import open_mirrored
 from mlarchived.stopping import Stopping
-
-if TYPE_CHECKING:
-    import contextlib
-
-    from mlarchive.registries.base import Source
 
 
 class PackageTended(Struct, frozen=True, kw_only=True, tag_field="event", tag="package"):
@@ -207,15 +201,17 @@ def _donors(folder: Path, setting: Setting, environment: Mapping[str, str]) -> I
 
     Sources are read under the policies of their mirrors.
     """
-    openers: dict[str, Callable[[], contextlib.AbstractContextManager[Source]]] = {}
+    found: dict[str, Donor] = {}
+    donor = partial(RegistryDonor, packed_at=packing_time(environment))
     for job in (job for job in setting.jobs if job.vault == folder):
         if not job.drop:
-            openers.setdefault(job.source.name, partial(open_mirrored, job, environment))
+            opener = partial(open_mirrored, job, environment)
+            found.setdefault(job.source.name, donor(job.source.name, opener))
         for place in job.targets:
             opener = partial(open_source, place.locator, origin=place.name, environment=environment)
-            openers.setdefault(place.name, opener)
-    when = packing_time(environment)
-    return (RegistryDonor(name, opener, packed_at=when) for name, opener in openers.items())
+            made = donor(place.name, opener, policy_of=job.policy_of)
+            found.setdefault(place.name, made)
+    return iter(found.values())
 
 
 def _now() -> int:

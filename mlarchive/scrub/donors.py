@@ -65,7 +65,12 @@ class RegistryDonor:
     """A registry that the object came from, or that it was written to; opened if it is needed."""
 
     def __init__(
-        self, name: str, opener: Callable[[], AbstractContextManager[Source]], *, packed_at: int
+        self,
+        name: str,
+        opener: Callable[[], AbstractContextManager[Source]],
+        *,
+        packed_at: int,
+        policy_of: Callable[[Address], WritePolicy] = lambda _: WritePolicy(),
     ) -> None:
         """Take note of a registry.
 
@@ -73,17 +78,19 @@ class RegistryDonor:
             name: For a person.
             opener: Opens it: a source, perhaps a target too.
             packed_at: The time that packages made of it state, ms since 1970 UTC.
+            policy_of: How an object was written to it: perhaps under another name.
         """
         self.name = name
         self._opener = opener
         self._packed_at = packed_at
+        self._policy_of = policy_of
 
     def copies(self, address: Address, content_id: str, scratch: Path) -> Iterator[Path]:  # noqa: ARG002  (a donor's contract)
         """The object, packed again as the registry has it now."""
         if not address.kind:
             return
         with self._opener() as registry:
-            for number, there in enumerate(_addresses(registry, address)):
+            for number, there in enumerate(self._addresses(registry, address)):
                 with contextlib.suppress(NotFoundError):
                     folder = scratch / f"packed-{number}"
                     made = pack_scratch(
@@ -92,15 +99,14 @@ class RegistryDonor:
                     if made.path:
                         yield made.path
 
-
-def _addresses(registry: Source, address: Address) -> Iterator[Address]:
-    """What a registry may call an object of some origin."""
-    holding = getattr(registry, "holding", None)
-    if holding is not None:
-        with contextlib.suppress(MlarchiveError):
-            held = holding(address, WritePolicy())
-            if held is not None:
-                yield held.address
-    yield msgspec.structs.replace(address, origin=registry.origin)
-    # A vault and a package keep the origins that their objects had.
-    yield address
+    def _addresses(self, registry: Source, address: Address) -> Iterator[Address]:
+        """What a registry may call an object of some origin."""
+        holding = getattr(registry, "holding", None)
+        if holding is not None:
+            with contextlib.suppress(MlarchiveError):
+                held = holding(address, self._policy_of(address))
+                if held is not None:
+                    yield held.address
+        yield msgspec.structs.replace(address, origin=registry.origin)
+        # A vault and a package keep the origins that their objects had.
+        yield address

@@ -1,6 +1,7 @@
 """A scrub finds every rotten byte, mends what it can, and goes on where it was stopped."""
 
 import contextlib
+import dataclasses
 import os
 import random
 import time
@@ -8,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mlarchive.checking import verify_vault
 from mlarchive.errors import Interrupted
 from mlarchive.pack import pack_file
+from mlarchive.records import Address
+from mlarchive.registries.base import Holding, WritePolicy
 from mlarchive.registries.vaultregistry import VaultRegistry
 from mlarchive.scrub import (
     Care,
@@ -114,6 +118,34 @@ def test_the_source_gives_the_bytes_even_if_its_labels_have_changed(
     assert (done.status, done.mended_from) == ("mended", "prod")
     (mended,) = vault.find()
     assert (mended.content_id, mended.state_id) == (kept.content_id, kept.state_id)
+    assert everything_is_well(vault)
+
+
+def test_a_target_where_it_has_another_name_gives_the_bytes(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    class Server(VaultRegistry):
+        """Knows an object by the name that it was written under."""
+
+        def holding(self, source: Address, policy: WritePolicy) -> Holding | None:
+            there = structs.replace(source, name=policy.rename or source.name)
+            found = super().holding(there, policy)
+            return structs.replace(found, address=there) if found else None
+
+    with Vault.open(tmp_path / "target") as target:
+        made = wine("1")
+        address = structs.replace(made.address, name="vin")
+        target.add(dataclasses.replace(made, address=address), packed_at=9)
+        server = Server(target, origin="dr")
+        donor = RegistryDonor(
+            "dr",
+            lambda: contextlib.nullcontext(server),
+            packed_at=9,
+            policy_of=lambda _: WritePolicy(rename="vin"),
+        )
+        rot(kept.path, at=len(kept.path.read_bytes()) // 2)
+        (done,) = run(vault, donor)
+    assert (done.status, done.mended_from) == ("mended", "dr")
     assert everything_is_well(vault)
 
 
