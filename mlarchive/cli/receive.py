@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlarchive.cli.commandline import add_dry_run, locators, place
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import DAMAGE, Ending
-from mlarchive.cli.outboxes import tell_lost
+from mlarchive.cli.outboxes import tell_troubles
 from mlarchive.cli.secrets import add_signing, signing_keys
 from mlarchive.errors import MissingChunksError, NotFoundError, ShipmentError, UsageError
 
@@ -176,7 +176,7 @@ def _take_receipts(
                 f"{media} holds receipts for other streams alone",
                 hint=f"this one is {outbox.stream.stream}; see from where they were carried",
             )
-        tell_lost(outbox, end, console)
+        tell_troubles(outbox, end, console)
         waiting = len(outbox.pending)
     console.say(f"{waiting} without a receipt" if waiting else "all that was sent has arrived")
     return end.status

@@ -2,14 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import add_dry_run, locators
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import WITH_LOSSES, Ending
 from mlarchive.cli.objects import addresses, opened, scratch_home
-from mlarchive.cli.outboxes import tell_lost
+from mlarchive.cli.outboxes import tell_troubles
 from mlarchive.cli.receipts import tell_plan
 from mlarchive.cli.secrets import add_signing, signing_keys
 from mlarchive.errors import UsageError
@@ -90,16 +90,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         trust=console.trust,
         keys=signing_keys(arguments, console),
     ) as outbox:
-        tell_lost(outbox, end, console)
+        tell_troubles(outbox, end, console)
 
         def carry(source: "Source", address: "Address") -> int:
             return _send(source, address, outbox, arguments, console)
 
-        found = _each(sources, outbox, arguments, console, end=end, carry=carry)
-        for address in found.gone:
+        for address in _each(sources, outbox, arguments, console, end=end, carry=carry):
             _bury(outbox, address, console)
-        for origin, addresses_there in found.there.items():
-            outbox.remember(origin, addresses_there)
         _tell_rest(outbox, console)
     return end.status
 
@@ -120,19 +117,12 @@ def _rehearse(
         def carry(source: "Source", address: "Address") -> int:
             return _plan(source, address, registry, arguments, console)
 
-        for address in _each(sources, outbox, arguments, console, end=end, carry=carry).gone:
+        for address in _each(sources, outbox, arguments, console, end=end, carry=carry):
             tell_plan(address, _burial(address, target.origin), console)
     return end.status
 
 
-class _Found(NamedTuple):
-    """What the sources held, each by its own name, and what is gone from them."""
-
-    there: "dict[str, set[Address]]"
-    gone: "list[Address]"
-
-
-def _each(  # noqa: PLR0913  (what is done, from where, to where, and how it is told)
+def _each(  # noqa: PLR0913  (from where, to where, how, and how it is told)
     sources: "Sequence[Locator]",
     outbox: "Outbox",
     arguments: argparse.Namespace,
@@ -140,26 +130,38 @@ def _each(  # noqa: PLR0913  (what is done, from where, to where, and how it is 
     *,
     end: Ending,
     carry: "Callable[[Source, Address], int]",
-) -> _Found:
-    """Carry every object; what is in none of the sources, and was, is gone."""
-    there: dict[str, set[Address]] = {}
+) -> "list[Address]":
+    """Carry every object; what was in one of the sources and is in none now is gone."""
+    there: set[Address] = set()
     gone: dict[Address, None] = {}
+    silent = ""
     for locator in sources:
         with opened(locator, console) as source:
+            found: list[Address] = []
             owes = end.owe(source, locator, console)
-            found = addresses(source, locator)
-            there.setdefault(locator.origin, set()).update(found)
+            with end.outlasting(locator.text, console):
+                found = addresses(source, locator)
+            silent = silent or (locator.text if owes or not found else "")
+            there |= {*found}
+            before = outbox.remembered(_key(locator))
+            if not arguments.dry_run:
+                outbox.remember(_key(locator), found)
             for address in found:
                 with end.outlasting(address, console):
                     end.take(carry(source, address))
-            if not arguments.deletions:
-                continue
-            if owes:
-                console.note(f"{locator.text} cannot tell of everything, so nothing counts as gone")
-            else:
-                gone.update(dict.fromkeys(_gone(outbox, locator, source)))
-    here = {address for found_there in there.values() for address in found_there}
-    return _Found(there=there, gone=[address for address in gone if address not in here])
+            if arguments.deletions:
+                gone.update(dict.fromkeys(_gone(outbox, locator, source, before)))
+    if arguments.deletions and silent:
+        console.note(f"{silent} cannot tell of everything, so nothing counts as gone")
+        return []
+    return [address for address in gone if address not in there]
+
+
+def _key(locator: "Locator") -> str:
+    """A source's name, which is the same from wherever it is named."""
+    if locator.scheme == "vault":
+        return f"vault:{Path(locator.registry).resolve()}"
+    return locator.origin
 
 
 def _plan(
@@ -229,27 +231,26 @@ def _send(
     return WITH_LOSSES if losses else 0
 
 
-def _gone(outbox: "Outbox", locator: "Locator", source: "Source") -> "list[Address]":
+def _gone(
+    outbox: "Outbox", locator: "Locator", source: "Source", before: "set[Address]"
+) -> "list[Address]":
     """What was sent and may be gone from a source, unless it is still there.
 
-    Of packages, which are from anywhere, a vault's are those that were found in it before; a single
-    package says nothing of others.
+    Of packages, which are from anywhere, a vault's are those that were found in it before and were
+    not pruned; a single package says nothing of others.
     """
     from mlarchive.registries.base import is_gone
     from mlarchive.registries.selecting import selects
+    from mlarchive.registries.vaultregistry import VaultRegistry
 
     def is_from(address: "Address") -> bool:
-        match locator.scheme:
-            case "package":
-                return False
-            case "inbox":
-                return is_gone(source, address)
-            case "vault":
-                return address in before
-            case _:
-                return address.origin == source.origin
+        if locator.scheme == "inbox":
+            return is_gone(source, address)
+        if isinstance(source, VaultRegistry):
+            last = outbox.last(address)
+            return address in before and not (last and source.was_pruned(address, last))
+        return locator.scheme != "package" and address.origin == source.origin
 
-    before = outbox.remembered(locator.origin)
     return [
         address
         for address in outbox.living()

@@ -406,6 +406,10 @@ def _open_outbox(locator: Locator, origin: str, environment: Environ) -> Opened:
     from mlarchive.transfer.outbox import Outbox
 
     outbox = Outbox.open(Path(locator.registry), keys=signing_keys(environment))
+    # Whoever only writes to it would never hear of them.
+    for trouble in outbox.troubles:
+        outbox.close()
+        raise trouble
     return OutboxRegistry(outbox, origin=origin, made_at=packing_time(environment))
 
 

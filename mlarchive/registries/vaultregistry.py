@@ -150,6 +150,10 @@ class VaultRegistry(Closing):
         chosen = choose(self.ls(Selector()))
         return iter(in_order((listing.address for listing in chosen), order))
 
+    def was_pruned(self, address: Address, ids: tuple[str, str]) -> bool:
+        """Whether an object with a content_id and a state_id is not here because it was pruned."""
+        return self._vault.was_pruned(address, *ids)
+
     def read(self, address: Address) -> Snapshot:
         """The object as its latest package has it."""
         held = _HeldPackage(self._vault, self._found(address))

@@ -139,13 +139,21 @@ class Acceptance:
             beside.write_envelope(path, note.envelope)
 
     def step_back(self, shipment: Shipment, rollback: Rollback) -> None:
-        """Put aside the notes that a rollback makes void, with its reason."""
+        """Put aside the notes that a rollback makes void, with its reason.
+
+        The one before it is void too if it is not the one that the shipment names.
+        """
         folder = self._folder / shipment.stream
         for number in itertools.count(1):
             aside = folder / f"rollback-{number:06}"
             if not aside.exists():
                 break
-        void = [one for n, one in self.of(shipment.stream).items() if n >= shipment.number]
+        before = (shipment.epoch, shipment.sequence - 1)
+        void = [
+            one
+            for n, one in self.of(shipment.stream).items()
+            if n >= shipment.number or (n == before and one.id != shipment.previous)
+        ]
         with fsops.atomic_folder(aside) as made:
             (made / "reason.json").write_bytes(msgspec.json.encode(rollback))
             for one in void:

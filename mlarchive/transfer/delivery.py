@@ -4,21 +4,31 @@ Read from the notes in `sent/` and the receipts in `receipts/`, once; what is se
 """
 
 import contextlib
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from mlarchive.errors import ShipmentError
+from mlarchive.errors import MlarchiveError, ShipmentError, UntrustedError
 from mlarchive.records import Address
 from mlarchive.transfer import receipt as receipts
 from mlarchive.transfer import shipment as shipments
 from mlarchive.transfer.receipt import Arrived, Receipt
 from mlarchive.transfer.shipment import NUMBER_MOST, Shipment
+from mlarchive.transfer.stream import NAME as STREAM
 from mlarchive.transfer.stream import Stream
 from mlarchive.trust import Trust, beside
+
+REFUSED = "refused"
+"""The folder of receipts that tell of what the outbox does not know."""
+
+_NAME = re.compile("(?P<stream>[0-9a-f]{8})-(?P<epoch>[0-9]{4,})-(?P<sequence>[0-9]{8,})")
+
+_BEHIND_MOST = 1000
+"""Epochs that an outbox from a backup may be behind."""
 
 _ANEW = "if the outbox was restored from a backup, begin anew with `mlarchive send --new-epoch`"
 
@@ -33,10 +43,12 @@ class Delivery:
 
     Attributes:
         stream: Who sends now; another one when a new epoch begins.
+        refused: Why receipts that lie in `receipts/` count for nothing.
     """
 
     def __init__(self, folder: Path, stream: Stream, trust: Trust | None) -> None:
         self.stream = stream
+        self.refused: list[MlarchiveError] = []
         self._folder = folder
         self._trust = trust
 
@@ -89,15 +101,49 @@ class Delivery:
         Raises:
             ShipmentError: There is none left.
         """
-        # Receipts may know of epochs of which an outbox from a backup does not.
-        told = [one.epoch for _, one in self._receipts()]
-        last = max(self.stream.epoch, *told, *(one.epoch for one in self.sent), 0)
+        # Receipts, and what lies there, may know of epochs of which an outbox from a backup does
+        # not; a receipt of a far one is no word to rely on.
+        now = self.stream.epoch
+        told = [one.epoch for one in self._told() if one.epoch <= now + _BEHIND_MOST]
+        lies = [number[0] for _, number in self.numbered()]
+        last = max(now, *told, *lies, *(one.epoch for one in self.sent), 0)
         if last >= NUMBER_MOST:
             raise ShipmentError(
                 f"{self._folder} is in the last epoch that there is",
                 hint="begin with a new folder",
             )
         return replace(self.stream, epoch=last + 1)
+
+    def numbered(self) -> list[tuple[Path, tuple[int, int]]]:
+        """What lies in `carry/` and `laid/` under the names of this stream's shipments."""
+        found = []
+        for path in (*_files(self._folder / "carry"), *_files(self._folder / "laid")):
+            named = _NAME.match(path.name)
+            if named and named["stream"] == self.stream.stream[:8]:
+                found.append((path, (int(named["epoch"]), int(named["sequence"]))))
+        return found
+
+    def require_all_notes(self) -> None:
+        """Refuse to give a number again that was given.
+
+        Raises:
+            ShipmentError: Notes of what was sent are missing, or who sends is from before them.
+        """
+        # What lies there is listed first: another process may be sending.
+        there = self.numbered()
+        last = self.sent[-1].number if self.sent else (self.stream.epoch, 0)
+        if last[0] > self.stream.epoch:
+            raise ShipmentError(
+                f"{self._folder} has sent in epoch {last[0]}, and {STREAM} is from epoch"
+                f" {self.stream.epoch}",
+                hint=_ANEW,
+            )
+        for path, number in there:
+            if number > max(last, (self.stream.epoch, 0)):
+                raise ShipmentError(
+                    f"{path} was sent from here, and {self._folder / 'sent'} does not know of it",
+                    hint=_ANEW,
+                )
 
     def require_ours(self, receipt: Receipt, path: Path) -> None:
         """Refuse a receipt of another stream, or one that is not signed as the policy wants.
@@ -153,9 +199,13 @@ class Delivery:
         """The numbers of the shipments that receipts were seen for."""
         found: set[tuple[int, int]] = set()
         for path, receipt in self._receipts():
-            self.require_ours(receipt, path)
-            self.check(receipt, path)
-            found |= self._acknowledged(receipt)
+            try:
+                self.require_ours(receipt, path)
+                self.check(receipt, path)
+            except (ShipmentError, UntrustedError) as error:
+                self.refused.append(error)
+            else:
+                found |= self._acknowledged(receipt)
         return found
 
     def _acknowledged(self, receipt: Receipt) -> set[tuple[int, int]]:
@@ -174,8 +224,24 @@ class Delivery:
     def _receipts(self) -> list[tuple[Path, Receipt]]:
         """The receipts of this stream; others' may lie beside them."""
         paths = receipts.receipt_files(self._folder / "receipts")
-        found = [(path, receipts.read_receipt(path)) for path in paths]
+        found = []
+        for path in paths:
+            try:
+                found.append((path, receipts.read_receipt(path)))
+            except ShipmentError as error:
+                self.refused.append(error)
         return [(path, one) for path, one in found if one.stream == self.stream.stream]
+
+    def _told(self) -> list[Receipt]:
+        """The receipts of this stream, those too that were refused."""
+        paths = receipts.receipt_files(self._folder / REFUSED)
+        found = [one for _, one in self._receipts()]
+        for path in paths:
+            with contextlib.suppress(ShipmentError, UntrustedError):
+                receipt = receipts.read_receipt(path)
+                self.require_ours(receipt, path)
+                found.append(receipt)
+        return found
 
     def _notes(self) -> list[Path]:
         return sorted((self._folder / "sent").glob(f"*{shipments.SUFFIX}"))
@@ -197,6 +263,11 @@ class Delivery:
                 f"{path}, which says what was sent, is damaged",
                 hint=f"restore {self._folder} from a backup, or begin with a new folder",
             ) from error
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """What lies in a folder, which need not be there."""
+    return folder.iterdir() if folder.is_dir() else iter(())
 
 
 def _stated(receipt: Receipt) -> tuple[Arrived, ...]:

@@ -6,6 +6,7 @@
     carry/        what is to be carried: notes and packages that no receipt was seen for
     laid/         without a way back: of which shipments files were put into carry/, once
     receipts/     where receipts are put; each is kept
+    refused/      receipts that tell of what this outbox does not know
     from/         what was found in which source, so that what is not there any more is known
 
 A shipment counts as delivered when a receipt says that it arrived, and nothing leans on one that
@@ -16,7 +17,6 @@ written whole or not at all: a crash leaves a state from which the next opening 
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace as replace_snapshot
 from pathlib import Path
@@ -26,16 +26,30 @@ import msgspec
 
 from mlarchive import fsops
 from mlarchive.closing import Closing
-from mlarchive.errors import BusyError, ConflictError, DamageError, NotFoundError, ShipmentError
+from mlarchive.errors import (
+    BusyError,
+    ConflictError,
+    DamageError,
+    MlarchiveError,
+    NotFoundError,
+    ShipmentError,
+)
 from mlarchive.package.tail import stated_package_id
 from mlarchive.records import Address
 from mlarchive.snapshot import Snapshot
 from mlarchive.transfer import receipt as receipts
 from mlarchive.transfer import shipment as shipments
-from mlarchive.transfer.delivery import Delivery
+from mlarchive.transfer.delivery import REFUSED, Delivery
 from mlarchive.transfer.receipt import Receipt
 from mlarchive.transfer.shipment import Carried, Shipment
-from mlarchive.transfer.stream import NAME, Stream, made_stream, read_stream, write_stream
+from mlarchive.transfer.stream import (
+    NAME,
+    Stream,
+    made_stream,
+    read_stream,
+    require_stream,
+    write_stream,
+)
 from mlarchive.trust import Trust, beside
 from mlarchive.trust.carrying import goes_as_it_is
 from mlarchive.vault import Kept, Vault
@@ -44,15 +58,9 @@ from mlarchive.vault.taking import copied
 if TYPE_CHECKING:
     from mlarchive.trust.keys import PrivateKey
 
-_NAME = re.compile("(?P<stream>[0-9a-f]{8})-(?P<epoch>[0-9]{4,})-(?P<sequence>[0-9]{8,})")
-
 
 class Outbox(Closing):
-    """An outbox, open; a context manager, for one process at a time.
-
-    Attributes:
-        lost: Of each shipment that is to be carried again and cannot: why.
-    """
+    """An outbox, open; a context manager, for one process at a time."""
 
     def __init__(
         self,
@@ -68,7 +76,7 @@ class Outbox(Closing):
         self.vault = vault
         self._delivery = Delivery(folder, stream, trust if trust and trust.policy.notes else None)
         self._keys = keys
-        self.lost: list[DamageError] = []
+        self._lost: list[MlarchiveError] = []
 
     @classmethod
     def open(
@@ -96,12 +104,8 @@ class Outbox(Closing):
                 lost; or no epoch is left.
             MlarchiveError: As the file system says.
         """
-        if (folder / "accepted").is_dir():
-            raise ConflictError(
-                f"{folder} is an inbox, and not the place to send from",
-                hint="name a folder of its own after outbox:",
-            )
-        for name in ("sent", "carry", "laid", "receipts", "from"):
+        _require_no_inbox(folder)
+        for name in ("sent", "carry", "laid", "receipts", REFUSED, "from"):
             fsops.make_folder(folder / name)
         stream = made_stream(folder, full_every)
         outbox = cls(folder, stream, Vault.open(folder / "vault"), trust=trust, keys=keys)
@@ -109,7 +113,7 @@ class Outbox(Closing):
             if new_epoch:
                 outbox._begin_epoch()
             else:
-                outbox._require_all_notes()
+                outbox._delivery.require_all_notes()
             outbox._settle()
         except BaseException:
             outbox.close()
@@ -136,17 +140,26 @@ class Outbox(Closing):
         Raises:
             MlarchiveError: As `open`.
         """
+        _require_no_inbox(folder)
+        require_stream(folder)
         stream = Stream(epoch=1, full_every=full_every or 0, stream="0" * 32)
         if (folder / NAME).exists():
             stream = read_stream(folder, full_every)
         outbox = cls(folder, stream, Vault.open(folder / "vault"), trust=trust)
         if new_epoch:
             outbox._delivery.stream = outbox._delivery.next_epoch()
+        else:
+            outbox._delivery.require_all_notes()
         return outbox
 
     def close(self) -> None:
         """Close the vault."""
         self.vault.close()
+
+    @property
+    def troubles(self) -> Sequence[MlarchiveError]:
+        """Why shipments that are to be carried again cannot be, and receipts count for nothing."""
+        return (*self._lost, *self._delivery.refused)
 
     @property
     def stream(self) -> Stream:
@@ -166,6 +179,11 @@ class Outbox(Closing):
     def latest(self, address: Address) -> Shipment | None:
         """The last shipment of an object in this epoch."""
         return next(self._of(address), None)
+
+    def last(self, address: Address) -> tuple[str, str] | None:
+        """The content_id and state_id of the last package of an object, in whatever epoch."""
+        packages = [one.package for one in self._delivery.of(address) if one.package]
+        return (packages[-1].content_id, packages[-1].state_id) if packages else None
 
     def was_sent(self, address: Address) -> bool:
         """Whether an object was ever sent, in whatever epoch."""
@@ -280,16 +298,24 @@ class Outbox(Closing):
         """
         receipt = receipts.read_receipt(path)
         self._delivery.require_ours(receipt, path)
-        kept = self.folder / "receipts" / path.name
-        if path.parent != kept.parent:
-            # One that tells of what is not known here is kept: it says which epochs there were.
-            beside.write_envelope(kept, b"")
-            _write(kept, receipts.encode_receipt(receipt))
-            beside.write_envelope(kept, beside.read_envelope(path))
-        self._delivery.check(receipt, path)
+        try:
+            self._delivery.check(receipt, path)
+        except ShipmentError:
+            # It says which epochs there were.
+            self._keep_receipt(receipt, path, REFUSED)
+            raise
+        self._keep_receipt(receipt, path, "receipts")
         self._delivery.take(receipt)
         self._settle()
         return receipt
+
+    def _keep_receipt(self, receipt: Receipt, path: Path, folder: str) -> None:
+        kept = self.folder / folder / path.name
+        if path.resolve() == kept.resolve():
+            return
+        beside.write_envelope(kept, b"")
+        _write(kept, receipts.encode_receipt(receipt))
+        beside.write_envelope(kept, beside.read_envelope(path))
 
     def consider_receipt(self, path: Path) -> Receipt:
         """See what would be delivered if a receipt were taken in; nothing is written.
@@ -339,41 +365,17 @@ class Outbox(Closing):
         # Without a way back, who fetches from there removes it; what was there once is not put
         # there again.
         laid = {path.name for path in (self.folder / "laid").iterdir()}
-        self.lost = []
+        self._lost = []
         for one in self._delivery.now if self.stream.is_diode else self.pending:
             if one.name not in laid:
                 try:
                     self._lay_out(one)
                 except DamageError as error:
-                    self.lost.append(error)
-        told = {one.name for one in self.sent if self._delivery.is_told(one)}
-        for path in carry.iterdir():
-            numbered = _NAME.match(path.name)
-            if numbered and numbered["stream"] == self.stream.stream[:8]:
-                ended = int(numbered["epoch"]) < self.stream.epoch
-                if ended or numbered[0] in told:
-                    fsops.remove(path)
-
-    def _require_all_notes(self) -> None:
-        """Refuse to give a number again that a file in `carry/` or `laid/` has.
-
-        Raises:
-            ShipmentError: Notes of what was sent are missing.
-        """
-        last = self._delivery.now[-1].sequence if self._delivery.now else 0
-        for path in (*(self.folder / "carry").iterdir(), *(self.folder / "laid").iterdir()):
-            numbered = _NAME.match(path.name)
-            if (
-                numbered
-                and numbered["stream"] == self.stream.stream[:8]
-                and int(numbered["epoch"]) == self.stream.epoch
-                and int(numbered["sequence"]) > last
-            ):
-                raise ShipmentError(
-                    f"{path} was sent from here, and {self.folder / 'sent'} does not know of it",
-                    hint="if the outbox was restored from a backup, begin anew with"
-                    " `mlarchive send --new-epoch`",
-                )
+                    self._lost.append(error)
+        told = {one.number for one in self.sent if self._delivery.is_told(one)}
+        for path, number in self._delivery.numbered():
+            if path.parent == carry and (number[0] < self.stream.epoch or number in told):
+                fsops.remove(path)
 
     def _lay_out(self, shipment: Shipment) -> None:
         """Put a shipment where it is fetched from: the package first, then its note."""
@@ -381,12 +383,13 @@ class Outbox(Closing):
         note, file = (carry / f"{shipment.name}{end}" for end in (shipments.SUFFIX, ".mlpkg"))
         raw = shipments.encode_shipment(shipment)
         # What lies there under its name may be from before the outbox was restored.
-        if _holds(note, raw):
+        is_there = shipment.package is None or _is_package(file, shipment.package)
+        if is_there and _holds(note, raw):
             self._lay_out_signatures(shipment, note)
             return
         fsops.remove(note)
         self._lay_out_signatures(shipment, note)
-        if shipment.package and not _is_package(file, shipment.package):
+        if shipment.package and not is_there:
             fsops.remove(file)
             kept = self._kept(shipment, shipment.package)
             with fsops.scratch_folder(carry) as scratch:
@@ -459,6 +462,19 @@ class Outbox(Closing):
         if self.stream.is_diode:
             return leanable
         return {one.package.package_id for one in self._delivery.now if one.package}
+
+
+def _require_no_inbox(folder: Path) -> None:
+    """Refuse the folder of the other side.
+
+    Raises:
+        ConflictError: It is one.
+    """
+    if (folder / "accepted").is_dir():
+        raise ConflictError(
+            f"{folder} is an inbox, and not the place to send from",
+            hint="name a folder of its own after outbox:",
+        )
 
 
 def _holds(path: Path, raw: bytes) -> bool:

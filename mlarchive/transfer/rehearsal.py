@@ -46,7 +46,12 @@ class _Rehearsed(Acceptance):
     def step_back(self, shipment: Shipment, rollback: Rollback) -> None:
         del rollback
         accepted = self.of(shipment.stream)
-        kept = {number: one for number, one in accepted.items() if number < shipment.number}
+        before = (shipment.epoch, shipment.sequence - 1)
+        kept = {
+            number: one
+            for number, one in accepted.items()
+            if number < shipment.number and (number != before or one.id == shipment.previous)
+        }
         self._would[shipment.stream] = kept
 
 

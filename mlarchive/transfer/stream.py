@@ -46,16 +46,25 @@ def made_stream(folder: Path, full_every: int | None) -> Stream:
     Raises:
         MlarchiveError: As `read_stream`.
     """
+    require_stream(folder)
     if not (folder / NAME).exists():
-        if any((folder / "sent").glob("*")):
-            raise ShipmentError(
-                f"{folder} has notes of what was sent, and no {NAME}, which says by whom",
-                hint=f"restore {NAME} from a backup, or begin with a new folder",
-            )
         new = Stream(epoch=1, full_every=full_every or 0, stream=secrets.token_hex(16))
         with contextlib.suppress(ConflictError):
             write_stream(folder, new, replace=False)
     return read_stream(folder, full_every)
+
+
+def require_stream(folder: Path) -> None:
+    """Refuse a folder from which something was sent, nobody knows by whom.
+
+    Raises:
+        ShipmentError: It is one.
+    """
+    if not (folder / NAME).exists() and any((folder / "sent").glob("*")):
+        raise ShipmentError(
+            f"{folder} has notes of what was sent, and no {NAME}, which says by whom",
+            hint=f"restore {NAME} from a backup, or begin with a new folder",
+        )
 
 
 def read_stream(folder: Path, full_every: int | None) -> Stream:

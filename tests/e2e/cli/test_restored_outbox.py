@@ -5,7 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from mlarchive.transfer.outbox import Outbox
+from mlarchive.transfer.receipt import encode_receipt, read_receipt
+from mlarchive.transfer.shipment import NUMBER_MOST
 from tests.support.command import Done, within
 
 
@@ -158,3 +162,69 @@ def test_the_two_sides_are_not_mistaken_for_each_other(desk: Path) -> None:
     assert within("receive", "inbox:o", cwd=desk).status == 14
     assert within("send", "dir:m2", "outbox:in", cwd=desk).status == 14
     assert within("ls", "inbox:in", cwd=desk).status == 0
+
+
+def test_what_came_before_a_rollback_is_no_part_of_what_comes_after(desk: Path) -> None:
+    for number in ("2", "3"):
+        assert send(desk, f"dir:m{number}").status == 0
+    assert receive(desk, "o/carry").status == 0
+    restore(desk)
+    (desk / "m2" / "f").write_text("new")
+    assert send(desk, "dir:m4", "dir:m2").status == 0
+    shutil.copytree(desk / "o" / "carry", desk / "disc")
+    for path in (desk / "disc").glob("*00000002.*"):
+        path.unlink()
+    done = receive(desk, "disc", "--allow-rollback", "restored")
+    assert done.status == 17
+    assert "bring     shipment 2 of" in done.out
+    assert within("receive", "outbox:o", "--from", "in/receipts", cwd=desk).status == 0
+    (carried,) = (desk / "o" / "carry").glob("*.mlpkg")
+    assert carried.name.endswith("-00000002.mlpkg")
+    assert receive(desk, "o/carry").status == 0
+    assert names(desk) == {"m1", "m2", "m4"}
+
+
+def test_one_wrong_receipt_stops_nothing(desk: Path) -> None:
+    assert receive(desk, "o/carry").status == 0
+    (good,) = (desk / "in" / "receipts").glob("*.receipt.json")
+    shutil.copytree(desk / "in" / "receipts", desk / "good")
+    receipt = read_receipt(good)
+    assert receipt.through
+    for forged in (
+        structs.replace(receipt, through=structs.replace(receipt.through, id="0" * 64)),
+        structs.replace(receipt, epoch=NUMBER_MOST),
+    ):
+        good.write_bytes(encode_receipt(forged))
+        words = ("receive", "outbox:o", "--from", "in/receipts")
+        assert within(*words, cwd=desk).status == 37
+        assert send(desk, "dir:m2").status == 0
+        assert within("receive", "outbox:o", "--from", "good", cwd=desk).status == 0
+    assert send(desk, "dir:m2", "--new-epoch").status == 0
+    with Outbox.look(desk / "o") as outbox:
+        assert outbox.stream.epoch == 2
+
+
+def test_a_package_that_was_taken_from_carry_without_its_note_is_laid_out_again(desk: Path) -> None:
+    (package,) = (desk / "o" / "carry").glob("*.mlpkg")
+    package.unlink()
+    assert send(desk, "dir:m1").status == 0
+    assert package.is_file()
+
+
+def test_who_sends_is_not_from_before_what_was_sent(desk: Path) -> None:
+    assert send(desk, "dir:m2", "--new-epoch").status == 0
+    shutil.copy(desk / "bak" / "stream.json", desk / "o" / "stream.json")
+    done = send(desk, "dir:m3")
+    assert done.status == 37
+    assert "has sent in epoch 2" in done.err
+    assert send(desk, "dir:m3", "--new-epoch").status == 0
+    with Outbox.look(desk / "o") as outbox:
+        assert outbox.stream.epoch == 3
+
+
+def test_a_target_that_lost_what_it_is_to_carry_says_so(desk: Path) -> None:
+    for path in [*(desk / "o" / "carry").iterdir(), *(desk / "o" / "vault").rglob("*.mlpkg")]:
+        path.unlink()
+    done = within("copy", "dir:m2", "outbox:o", cwd=desk)
+    assert done.status == 4
+    assert "has lost the package of shipment 1 of" in done.err

@@ -73,3 +73,51 @@ def test_of_an_inbox_a_tombstone_alone_is_a_deletion(desk: Path) -> None:
     assert within("receive", "inbox:in", "--from", "o/carry", cwd=desk).status == 0
     done = within("send", "inbox:in", "outbox:relay", "--deletions", "--json", cwd=desk)
     assert (done.status, graves(done)) == (0, ["m2"])
+
+
+def test_while_one_source_cannot_tell_nothing_counts_as_gone_from_others(desk: Path) -> None:
+    assert within("pack", "dir:m1", "dir:m3", "-o", "w", cwd=desk).status == 0
+    words = ("send", "vault:v", "vault:w", "outbox:o", "--deletions", "--json")
+    assert within(*words, cwd=desk).status == 0
+    (one,) = packages(desk, "m1")
+    one.write_bytes(one.read_bytes()[:-1])
+    (other,) = (desk / "w").glob("**/m1/*.mlpkg")
+    other.unlink()
+    done = within(*words, cwd=desk)
+    assert (done.status, graves(done)) == (4, [])
+
+
+def test_a_source_that_is_empty_now_stands_in_no_others_way(desk: Path) -> None:
+    assert within("pack", "dir:m3", "-o", "w", cwd=desk).status == 0
+    words = ("send", "vault:w", "vault:v", "outbox:o", "--deletions", "--json")
+    assert within(*words, cwd=desk).status == 0
+    for path in (desk / "w").rglob("*.mlpkg"):
+        path.unlink()
+    done = within(*words, cwd=desk)
+    assert (done.status, graves(done)) == (11, [])
+    assert len([one for one in done.documents if "fresh" in one]) == 2
+
+
+def test_a_vault_is_the_same_from_wherever_it_is_named(desk: Path) -> None:
+    assert within("send", "vault:v", "outbox:o", cwd=desk).status == 0
+    (one,) = packages(desk, "m1")
+    one.unlink()
+    (desk / "elsewhere" / "v").mkdir(parents=True)
+    words = ("pack", "dir:../m3", "-o", "v")
+    assert within(*words, cwd=desk / "elsewhere").status == 0
+    send = ("send", "vault:v", "outbox:../o", "--deletions", "--json")
+    done = within(*send, cwd=desk / "elsewhere")
+    assert (done.status, graves(done)) == (0, []), "another vault of the same name"
+    done = within("send", f"vault:{desk / 'v'}", "outbox:o", "--deletions", "--json", cwd=desk)
+    assert (done.status, graves(done)) == (0, ["m1"])
+
+
+def test_what_was_pruned_is_not_gone(desk: Path) -> None:
+    for number in ("1", "2"):
+        (desk / "m3" / "f").write_text(f"version {number}")
+        words = ("pack", "dir:m3", "-o", "w", "--version", number)
+        assert within(*words, cwd=desk).status == 0
+    assert within("send", "vault:w", "outbox:o", cwd=desk).status == 0
+    assert within("prune", "vault:w", "--keep-last", "1", cwd=desk).status == 0
+    done = within("send", "vault:w", "outbox:o", "--deletions", "--json", cwd=desk)
+    assert (done.status, graves(done)) == (0, [])
