@@ -32,6 +32,12 @@ _ARGUMENT = re.compile(r"(?s)((?:--?\w[\w-]*[ =])?([\w.-]+)=).+")
 _OPTION = re.compile(r"(--?[\w.-]+)(?:(\s+)\S.*)?", re.DOTALL)
 """An option of a program in a list; its value is the next item, or the rest of the same."""
 
+_IMAGE_NAME = re.compile(r"(?i)image$")
+"""A member that names a container's image, such as `baseImage`."""
+
+_DIGEST = re.compile(r"@(?:sha\d+:[0-9a-fA-F]+|[\w+.-]+:[0-9a-fA-F]{32,})$")
+"""The end of an image's name that says which one it is, and no host."""
+
 _BEGINS_DOCUMENT = {"{", "["}
 
 _LONGEST_WORDS = 600
@@ -40,6 +46,22 @@ _LONGEST_WORDS = 600
 def redacted_text(text: str) -> str:
     """A text without the credentials of the URLs in it."""
     return _SIGNED.sub(rf"\1{REDACTED}", _USER_IN_URL.sub(f"{REDACTED}@", text))
+
+
+def redacted_image(name: str) -> str:
+    """An image's name without user and password, which need no scheme before them."""
+    digest = _DIGEST.search(name)
+    end = digest.start() if digest else len(name)
+    scheme, found, place = name[:end].rpartition("://")
+    user, at, host = place.rpartition("@")
+    if at and ("/" in host or (":" in user and "/" not in user)):
+        place = f"{REDACTED}@{host}"
+    return redacted_text(f"{scheme}{found}{place}{name[end:]}")
+
+
+def image_without_user(name: str) -> str:
+    """An image's name as it is kept: only the place, the tag and the digest."""
+    return redacted_image(name).replace(f"{REDACTED}@", "")
 
 
 def first_words(text: str) -> str:
@@ -69,10 +91,16 @@ def redacted(value: Any) -> Any:  # noqa: ANN401  (any JSON value)
         return {
             str(name): REDACTED
             if item and (_is_secret(name) or (name == "value" and _is_secret(named)))
-            else redacted(item)
+            else _redacted_member(str(name), item)
             for name, item in value.items()
         }
     return value
+
+
+def _redacted_member(name: str, item: Any) -> Any:  # noqa: ANN401  (any JSON value)
+    if isinstance(item, str) and _IMAGE_NAME.search(name):
+        return redacted_image(item)
+    return redacted(item)
 
 
 def _redacted_document(text: str) -> str:

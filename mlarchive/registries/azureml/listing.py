@@ -16,7 +16,7 @@ from mlarchive.registries.azureml.reading_environment import latest, named_envir
 from mlarchive.registries.azureml.withholding import plain
 from mlarchive.registries.base import Listing, Ref, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.redaction import redacted_text
+from mlarchive.registries.redaction import redacted_image, redacted_text
 from mlarchive.registries.selecting import is_exact, matches
 
 KINDS: tuple[Kind, ...] = ("models", "environments")
@@ -102,7 +102,10 @@ def _listing(origin: str, kind: Kind, name: str, version: Asset) -> Listing:
 
 def _without_secrets(version: Asset) -> Asset:
     """An environment as it is shown."""
-    said = {name: redacted_text(version.text(name)) for name in ("description", "image")}
+    said = {
+        "description": redacted_text(version.text("description")),
+        "image": redacted_image(version.text("image")),
+    }
     properties = {**version.properties, **said, "tags": plain(version.texts("tags"))}
     return Asset(version.name, {**version.raw, "properties": properties})
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mlarchive.records import Environment, Tags
-from mlarchive.registries.redaction import REDACTED, redacted, redacted_text
+from mlarchive.registries.redaction import image_without_user, redacted, redacted_text
 
 NEVER_KEPT = "a secret is never kept; set it again"
 
@@ -18,7 +18,7 @@ def without_secrets(environment: Environment) -> tuple[Environment, tuple[str, .
     """An environment as it is kept, and the names of what is left out of it."""
     kept = msgspec.structs.replace(
         environment,
-        image=_without_user(environment.image),
+        image=image_without_user(environment.image),
         description=redacted_text(environment.description),
         inference="" if _is_secret("", environment.inference) else environment.inference,
         tags=plain(environment.tags),
@@ -48,7 +48,3 @@ def _left_out(before: Environment, kept: Environment) -> Iterator[str]:
 def _is_secret(name: str, said: str) -> bool:
     shown: object = redacted({name: said})
     return shown != {name: said}
-
-
-def _without_user(image: str) -> str:
-    return redacted_text(image).replace(f"{REDACTED}@", "")

@@ -10,7 +10,7 @@ from mlarchive.registries.innereye.layout import CONDA, DOCKERFILE, Contents
 from mlarchive.registries.innereye.modeldocument import LAYOUT, OURS, is_ours, stated_as
 from mlarchive.registries.innereye.secrets import NEVER_KEPT, hidden, without
 from mlarchive.registries.jsondocuments import Table
-from mlarchive.registries.redaction import redacted
+from mlarchive.registries.redaction import image_without_user, redacted
 
 _DOCUMENT: dict[str, Any] = {
     "name": None,
@@ -75,7 +75,7 @@ def read_environment(document: Table, found: Contents) -> tuple[Environment, lis
         version=document.text("version"),
         conda=CONDA if CONDA in found.environment else "",
         dockerfile=DOCKERFILE if DOCKERFILE in found.environment else "",
-        image=docker.text("baseImage"),
+        image=image_without_user(docker.text("baseImage")),
         os=docker.table("platform").text("os"),
         variables={n: value for n, value in variables.items() if shown[n] == value},
     )

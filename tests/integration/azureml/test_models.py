@@ -397,7 +397,7 @@ def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(
     hunter = "hunter2-of-a-registry"
     azureml.put_environment(
         *(lab, "gpu", "1"),
-        image=f"https://robot:{hunter}@registry.example/gpu:7",
+        image=f"robot:{hunter}@registry.example/gpu:7",
         properties={"baseImageRegistry": f'{{"password": "{hunter}"}}', "kept": "1"},
         tags={"registry_password": hunter},
     )

@@ -109,3 +109,10 @@ def test_the_first_words_of_a_message_are_whole() -> None:
     told = first_words(f"{'word ' * 118}{url} and more")
     assert told == f"{'word ' * 118}…"
     assert first_words("x" * 700) == f"{'x' * 600} …"
+
+
+def test_a_password_in_the_name_of_an_image_is_replaced_and_a_digest_is_not() -> None:
+    said = {"docker": {"baseImage": "u:hunter2@h/x@sha256:00"}, "image": "x:1@sha256:00"}
+    kept = {"docker": {"baseImage": f"{REDACTED}@h/x@sha256:00"}, "image": "x:1@sha256:00"}
+    assert redacted(said) == kept
+    assert redacted(kept) == kept

@@ -1,5 +1,7 @@
 """A secret that stands in an environment is left out, and what is left out is named."""
 
+import pytest
+
 from mlarchive.records import Environment
 from mlarchive.registries.azureml.withholding import without_secrets
 
@@ -40,4 +42,31 @@ def test_an_environment_without_secrets_is_kept_as_it_is() -> None:
         tags={"by": "hand", "password_hint": ""},
         properties={"n": "1"},
     )
+    assert without_secrets(plain) == (plain, ())
+
+
+@pytest.mark.parametrize(
+    ("image", "kept"),
+    [
+        ("robot:hunter2@reg.example/x:1", "reg.example/x:1"),
+        ("robot:hunter2@reg.example:5000/x@sha256:00ff", "reg.example:5000/x@sha256:00ff"),
+        ("robot:hun/t@er2@reg.example/x", "reg.example/x"),
+        ("docker://robot:hunter2@reg.example/x", "docker://reg.example/x"),
+        ("hunter2@reg.example/x", "reg.example/x"),
+    ],
+)
+def test_user_and_password_in_an_image_s_name_need_no_scheme(image: str, kept: str) -> None:
+    what = ("user and password in the image's name",)
+    assert without_secrets(Environment(key="e", image=image)) == (
+        Environment(key="e", image=kept),
+        what,
+    )
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["gpu@sha256:00", "gpu:7@sha256:00ff", f"reg.example:5000/gpu:7@blake3:{'0f' * 32}", "gpu:7"],
+)
+def test_an_image_s_digest_is_no_secret(image: str) -> None:
+    plain = Environment(key="e", image=image)
     assert without_secrets(plain) == (plain, ())

@@ -88,6 +88,23 @@ def test_passwords_are_not_written(tmp_path: Path) -> None:
     assert back["environmentVariables"] == {}
 
 
+@pytest.mark.parametrize("user", ["robot:hunter2@", "https://robot:hunter2@"])
+def test_user_and_password_of_an_image_are_a_loss_and_the_image_stays(
+    tmp_path: Path, user: str
+) -> None:
+    top = copied(tmp_path, PROSTATE)
+    path = top / PROSTATE / "ENVIRONMENT/azureml_environment.json"
+    stated = json.loads(path.read_text())
+    stated["docker"]["baseImage"] = f"{user}reg.example/x@sha256:00"
+    path.write_text(json.dumps(stated))
+    snapshot = read(top)
+    assert [loss.field for loss in snapshot.losses] == ["docker.baseImage"]
+    assert "hunter2" not in repr(snapshot.records)
+    written(snapshot, tmp_path / "back")
+    image = document(tmp_path / "back" / PROSTATE, DOCUMENTS[1])["docker"]["baseImage"]
+    assert image == f"{user.partition('robot')[0]}reg.example/x@sha256:00"
+
+
 def test_changed_labels_change_the_document_alone(tmp_path: Path) -> None:
     top = copied(tmp_path, PROSTATE)
     written(read(top), tmp_path / "back")
