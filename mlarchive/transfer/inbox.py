@@ -89,11 +89,7 @@ class Inbox(Closing):
             ConflictError: It is an outbox.
             MlarchiveError: As the file system says.
         """
-        if (folder / STREAM).exists():
-            raise ConflictError(
-                f"{folder} is an outbox, and not the place to take things in",
-                hint="name a folder of its own after inbox:",
-            )
+        require_no_outbox(folder)
         for name in ("incoming", "accepted", "vault", "receipts", "quarantine"):
             fsops.make_folder(folder / name)
         for name in ("accepted", "receipts", "quarantine"):
@@ -483,6 +479,19 @@ class Inbox(Closing):
                     write(place, receipts.encode_receipt(receipt))
                     write(place.with_suffix(".txt"), page.encode())
                 beside.sign_file(place, receipts.FORMAT, keys)
+
+
+def require_no_outbox(folder: Path) -> None:
+    """Refuse the folder of the other side.
+
+    Raises:
+        ConflictError: It is one.
+    """
+    if (folder / STREAM).exists():
+        raise ConflictError(
+            f"{folder} is an outbox, and not the place to take things in",
+            hint=f"name another folder after inbox:; if this is an inbox, take {STREAM} out of it",
+        )
 
 
 def _says_the_same(place: Path, receipt: Receipt) -> bool:

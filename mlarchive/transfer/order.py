@@ -2,16 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from mlarchive.errors import RollbackError, ShipmentError
 from mlarchive.records import Address
 from mlarchive.transfer.acceptance import Accepted
-from mlarchive.transfer.media import Medium
+from mlarchive.transfer.media import Medium, Note
+from mlarchive.transfer.receipt import moment
 from mlarchive.transfer.shipment import Shipment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Doubled = Mapping[tuple[str, int, int], str]
 """For a stream, epoch and number under which different notes came, the files that these are."""
@@ -19,14 +16,22 @@ Doubled = Mapping[tuple[str, int, int], str]
 
 def doubled(medium: Medium) -> Doubled:
     """The numbers under which a medium has several notes that differ, and which files these are."""
-    found: defaultdict[tuple[str, int, int], dict[str, Path]] = defaultdict(dict)
+    found: defaultdict[tuple[str, int, int], dict[str, Note]] = defaultdict(dict)
     for note in medium.notes:
-        found[(note.shipment.stream, *note.shipment.number)].setdefault(note.shipment.id, note.path)
+        found[(note.shipment.stream, *note.shipment.number)].setdefault(note.shipment.id, note)
     return {
-        number: " and ".join(map(str, sorted(paths.values())))
-        for number, paths in found.items()
-        if len(paths) > 1
+        number: " and ".join(map(_dated, sorted(notes.values(), key=_made_at)))
+        for number, notes in found.items()
+        if len(notes) > 1
     }
+
+
+def _made_at(note: Note) -> tuple[int, str]:
+    return note.shipment.made_at, str(note.path)
+
+
+def _dated(note: Note) -> str:
+    return f"{note.path}, made {moment(note.shipment.made_at)}"
 
 
 def require_alone(shipment: Shipment, others: Doubled, goes_back: str) -> None:

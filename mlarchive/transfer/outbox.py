@@ -473,7 +473,7 @@ def _require_no_inbox(folder: Path) -> None:
     if (folder / "accepted").is_dir():
         raise ConflictError(
             f"{folder} is an inbox, and not the place to send from",
-            hint="name a folder of its own after outbox:",
+            hint="name another folder after outbox:; if it is an outbox, take accepted/ out of it",
         )
 
 

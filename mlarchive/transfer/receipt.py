@@ -148,7 +148,7 @@ def _lines(receipt: Receipt, shipments: Mapping[int, Shipment]) -> Iterator[str]
     yield ""
     yield f"stream   {receipt.stream}"
     yield f"epoch    {receipt.epoch}"
-    yield f"made     {_moment(receipt.made_at)}"
+    yield f"made     {moment(receipt.made_at)}"
     yield f"arrived  {len(shipments)} shipments, checked to the last byte and kept"
     yield f"missing  {_gaps(receipt)}"
     yield ""
@@ -171,7 +171,8 @@ def _gaps(receipt: Receipt) -> str:
     return ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in receipt.missing) or "none"
 
 
-def _moment(milliseconds: int) -> str:
+def moment(milliseconds: int) -> str:
+    """A time for a person, in UTC; it is given in ms since 1970."""
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from mlarchive.errors import MissingChunksError
 from mlarchive.package import Lenders
 from mlarchive.transfer.acceptance import Acceptance, Accepted, Rollback
-from mlarchive.transfer.inbox import Inbox
+from mlarchive.transfer.inbox import Inbox, require_no_outbox
 from mlarchive.transfer.media import Medium, Note, Taken
 from mlarchive.transfer.order import require_named
 from mlarchive.transfer.shipment import Shipment
@@ -66,7 +66,12 @@ class Rehearsal(Inbox):
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Look at an inbox; one that is not there yet is empty."""
+        """Look at an inbox; one that is not there yet is empty.
+
+        Raises:
+            ConflictError: It is an outbox.
+        """
+        require_no_outbox(folder)
         return cls(folder, Vault.open(folder / "vault"))
 
     def _whole(self) -> Collection[str]:

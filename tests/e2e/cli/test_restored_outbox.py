@@ -105,6 +105,7 @@ def test_two_branches_on_one_medium_are_refused_though_a_rollback_is_forced(desk
     done = receive(desk, "disc", *forced)
     assert done.status == 38
     assert "came in two forms that differ" in done.out
+    assert ".shipment.json, made 2" in done.out
     assert not [*(desk / "in" / "accepted").rglob("reason.json")]
     assert receive(desk, "disc/april", *forced).status == 0
     assert names(desk) == {"m1", "m2", "m4"}
@@ -160,6 +161,8 @@ def test_what_is_damaged_is_put_aside_whatever_its_name(desk: Path, name: bytes)
 def test_the_two_sides_are_not_mistaken_for_each_other(desk: Path) -> None:
     assert receive(desk, "o/carry").status == 0
     assert within("receive", "inbox:o", cwd=desk).status == 14
+    assert within("receive", "inbox:o", "--dry-run", cwd=desk).status == 14
+    assert within("send", "dir:m2", "outbox:in", "--dry-run", cwd=desk).status == 14
     assert within("send", "dir:m2", "outbox:in", cwd=desk).status == 14
     assert within("ls", "inbox:in", cwd=desk).status == 0
 
