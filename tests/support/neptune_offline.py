@@ -93,9 +93,10 @@ def write_store(
     operations: Sequence[tuple[int, bytes]],
     *,
     uploads: Mapping[str, str] | None = None,
+    sizes: Mapping[str, int] | None = None,
     version: str = "v5",
 ) -> Path:
-    """A store of a 3.x client; gives its path."""
+    """A store of a 3.x client; gives its path. Sizes of uploads are those of now unless given."""
     folder = project / ".neptune" / "ws_p_my-run_1"
     folder.mkdir(parents=True)
     path = folder / "run_operations.sqlite3"
@@ -115,8 +116,15 @@ def write_store(
             [(number, *one) for number, one in enumerate(operations, 1)],
         )
         store.executemany(
-            "INSERT INTO file_upload_requests VALUES (NULL, ?, ?, '', 0, 0)",
-            [(source, destination) for destination, source in (uploads or {}).items()],
+            "INSERT INTO file_upload_requests VALUES (NULL, ?, ?, '', ?, 0)",
+            [
+                (source, to, (sizes or {}).get(to, _size(source)))
+                for to, source in (uploads or {}).items()
+            ],
         )
     store.close()
     return path
+
+
+def _size(source: str) -> int:
+    return Path(source).stat().st_size if Path(source).is_file() else 0

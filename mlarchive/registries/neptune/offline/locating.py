@@ -55,13 +55,24 @@ class Whereabouts:
         self._home = Path(os.path.realpath(home))
         self._root = root
 
-    def file(self, recorded: str) -> Located | str:
-        """A file by its recorded path, or one sentence that says why it is not to be had."""
+    def file(self, recorded: str, size: int | None = None) -> Located | str:
+        """A file by its recorded path, or one sentence that says why it is not to be had.
+
+        Args:
+            recorded: Its path.
+            size: What it had when it was logged, in bytes; one of another size is passed over.
+        """
+        other = ""
         for root, relative in self._places(recorded):
             found = find(root, relative)
             if isinstance(found, FolderFile):
-                return Located(root=root, file=found)
-        return self._missing(recorded)
+                if size in {None, found.size}:
+                    return Located(root=root, file=found)
+                other = other or (
+                    f"{recorded} had {size} bytes when it was logged, and {root / relative} has"
+                    f" {found.size}; so it is another file, and is not taken"
+                )
+        return other or self._missing(recorded)
 
     def set(self, globs: list[str]) -> list[Located] | str:
         """The files that some recorded patterns mean now, or one sentence that says why none."""

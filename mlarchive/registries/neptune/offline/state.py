@@ -164,7 +164,7 @@ class State:
             why = "its steps were left to the server, which counts on; so they are counted here"
             self.changes.append((path, why))
         if self.located:
-            why = f"{self.located} are those that lie there now; nothing says what they were then"
+            why = f"{self.located} are those that lie there now; nothing says what was in them then"
             self.changes.append(("files", why))
         return tuple(found)
 

@@ -30,6 +30,7 @@ _LAST = (
 """What tells the number of the last operation."""
 _MOST_BEYOND = 1 << 22
 """Operations that are asked for one by one."""
+_COLUMNS = "PRAGMA table_info(file_upload_requests)"
 _KNOWN = ("v1", "v2", "v3", "v4", "v5")
 
 
@@ -146,14 +147,20 @@ def _highest(store: sqlite3.Connection) -> int:
     return 0
 
 
-def _uploads(store: sqlite3.Connection, state: State) -> Mapping[str, str]:
-    """The files that were still to be uploaded, by where they were to go."""
-    found: dict[str, str] = {}
+def _uploads(store: sqlite3.Connection, state: State) -> Mapping[str, tuple[str, int | None]]:
+    """The files that were still to be uploaded, and their sizes, by where they were to go."""
+    found: dict[str, tuple[str, int | None]] = {}
     try:
         with _telling():
-            for one in store.execute("SELECT destination, source_path FROM file_upload_requests"):
-                destination, source = map(str, one)
-                found[destination] = source
+            columns = [one[1] for one in store.execute(_COLUMNS)]
+            for row in store.execute("SELECT * FROM file_upload_requests"):
+                one = dict(zip(columns, row, strict=True))
+                size = one.get("size_bytes")
+                source = str(one["source_path"])
+                known = isinstance(size, int) and size >= 0
+                found[str(one["destination"])] = source, size if known else None
+    except KeyError as error:
+        state.lose("files", f"the store's list of them has no column {error}")
     except sqlite3.OperationalError:
         state.lose("files", "the store has no list of them")
     except _DamagedError as error:

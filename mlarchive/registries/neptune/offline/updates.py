@@ -30,13 +30,14 @@ class Doing(Struct):
     Attributes:
         state: Of the run so far; changed.
         whereabouts: Finds the files.
-        uploads: Paths of files that were still to be uploaded, by where they were to go.
+        uploads: Paths of files that were still to be uploaded, and their sizes in bytes, None if
+            unknown, by where they were to go.
         project: Of the run.
     """
 
     state: State
     whereabouts: Whereabouts
-    uploads: Mapping[str, str]
+    uploads: Mapping[str, tuple[str, int | None]]
     project: str = ""
 
 
@@ -198,11 +199,11 @@ def _located(value: Any, path: str, doing: Doing) -> tuple[Located | str, str]: 
     """The file that a reference means, and its extension."""
     reference = wire.inner(value)
     destination, media_type = (wire.text(reference.get(n, [b""])[-1]) for n in (1, 3))
-    source = doing.uploads.get(destination)
+    upload = doing.uploads.get(destination)
     name = destination.rpartition("/")[2]
     suffix = name.rpartition(".")[2] if "." in name else ""
-    if source is None:
+    if upload is None:
         return f"it was uploaded to {destination}, and is not here any more", suffix
     if media_type not in {"", "application/octet-stream", mimetypes.guess_type(name)[0]}:
         doing.state.lose(path, f"its media type, {media_type}, is not told by its extension")
-    return doing.whereabouts.file(source), suffix
+    return doing.whereabouts.file(*upload), suffix

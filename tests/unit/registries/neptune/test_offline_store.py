@@ -200,6 +200,38 @@ def test_a_path_outside_of_the_project_is_not_followed(tmp_path: Path) -> None:
     assert "--files-root" in losses(tmp_path / "project")["x"]
 
 
+def test_a_file_of_another_size_is_not_the_one_that_was_logged(tmp_path: Path) -> None:
+    value = entry(4, "x", field(13, field(1, "there"))) + entry(4, "a", field(3, 1))
+    write_store(
+        tmp_path / "project", [(UPDATE, value)], uploads={"there": "/runs/1/w"}, sizes={"there": 5}
+    )
+    root = tmp_path / "disk"
+    (root / "1").mkdir(parents=True)
+    (root / "1" / "w").write_bytes(b"of another size")
+    found = read(tmp_path / "project", root)
+    (loss,) = found.losses
+    assert (params(found), files(found), loss.field) == ({"a": "1"}, {}, "x")
+    assert f"had 5 bytes when it was logged, and {root}/1/w has 15" in loss.why
+    (root / "w").write_bytes(b"right")
+    found = read(tmp_path / "project", root)
+    assert (files(found), found.losses) == ({"x": b"right"}, ())
+
+
+def test_a_store_that_tells_no_sizes_has_files_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(b"there")
+    value = entry(4, "x", field(13, field(1, "there")))
+    uploads = {"there": str(tmp_path.resolve() / "w")}
+    path = write_store(tmp_path, [(UPDATE, value)], uploads=uploads)
+    with sqlite3.connect(path) as store:
+        store.execute("ALTER TABLE file_upload_requests DROP COLUMN size_bytes")
+    store.close()
+    assert files(read(tmp_path)) == {"x": b"there"}
+    with sqlite3.connect(path) as store:
+        store.execute("ALTER TABLE file_upload_requests DROP COLUMN source_path")
+    store.close()
+    assert "has no column 'source_path'" in losses(tmp_path)["files"]
+
+
 def spoil_header(path: Path) -> None:
     path.write_bytes(b"no database at all" * 99)
 
