@@ -40,6 +40,19 @@ class Located(Struct, frozen=True, kw_only=True):
         return partial(open_watched, self.root, self.file)
 
 
+class FileSet(Struct, frozen=True, kw_only=True):
+    """What some recorded patterns mean now.
+
+    Attributes:
+        files: Those that can be had.
+        missing: Name and sentence of each member that cannot be; of a pattern that means nothing
+            the name is "".
+    """
+
+    files: tuple[Located, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
+
+
 class Whereabouts:
     """Where files are looked for."""
 
@@ -74,22 +87,31 @@ class Whereabouts:
                 )
         return other or self._missing(recorded)
 
-    def set(self, globs: list[str]) -> list[Located] | str:
-        """The files that some recorded patterns mean now, or one sentence that says why none."""
+    def set(self, globs: list[str]) -> FileSet | str:
+        """What some recorded patterns mean now, or one sentence that says why nothing."""
         bases = [self._base(glob) for glob in globs]
         missing = [glob for glob, base in zip(globs, bases, strict=True) if base is None]
         if missing:
             return self._missing(missing[0])
-        tops = [os.path.dirname(p) if os.path.isfile(p) else p for p in filter(None, bases)]  # noqa: PTH113, PTH120  (texts)
+        tops = [p if os.path.isdir(p) else os.path.dirname(p) for p in filter(None, bases)]  # noqa: PTH112, PTH120  (texts)
         common = Path(os.path.commonpath(tops)) if tops else Path()
         found: dict[str, Located] = {}
+        lacking: dict[str, str] = {}
         for glob, base in zip(globs, bases, strict=True):
-            for path in _matches(glob, Path(base or "")):
+            matches = list(_matches(glob, Path(base or "")))
+            if not matches:
+                lacking[""] = f"nothing that is there now is meant by {glob}"
+            for path, why in matches:
                 relative = os.fspath(path.relative_to(common))
                 file = find(common, relative)
                 if isinstance(file, FolderFile):
                     found[relative] = Located(root=common, file=file, name=relative)
-        return [found[name] for name in sorted(found)]
+                else:
+                    lacking[relative] = why or file
+        return FileSet(
+            files=tuple(found[name] for name in sorted(found)),
+            missing=tuple(sorted(lacking.items())),
+        )
 
     def _places(self, recorded: str) -> Iterator[tuple[Path, str]]:
         parts = [part for part in recorded.split("/") if part]
@@ -132,23 +154,38 @@ def _is_plain(root: Path, relative: str) -> bool:
     return True
 
 
-def _matches(glob: str, base: Path) -> Iterator[Path]:
-    """The files at or below a base that a pattern means; a folder that fits means all in it."""
-    if base.is_file():
-        yield base
+def _matches(glob: str, base: Path) -> Iterator[tuple[Path, str]]:
+    """What is at or below a base that a pattern means; a folder that fits means all in it.
+
+    With each goes why it cannot be carried, or "".
+    """
+    if not base.is_dir():
+        yield base, ""
         return
     plain = [part for part in glob.split("/") if part]
-    wild = next((n for n, part in enumerate(plain) if _WILD.search(part)), None)
-    pattern = _regex("/".join(plain[wild:])) if wild is not None else None
-    for file in walk(base)[0]:
+    wild = next((n for n, part in enumerate(plain) if _WILD.search(part)), len(plain))
+    pattern = re.compile(_regex("/".join(plain[wild:])) + "(?:/.*)?") if plain[wild:] else None
+    files, uncarried = walk(base)
+    for file in files:
         if pattern is None or pattern.fullmatch(file.path):
-            yield base / file.path
+            yield base / file.path, ""
+    for one in uncarried:
+        path = base / one.path
+        if path.is_dir() and not path.is_symlink():
+            continue  # It is empty, and nothing of it was ever uploaded.
+        if pattern is None or pattern.fullmatch(one.path) or _leads(path, one.path, plain[wild:]):
+            yield path, one.why
 
 
-def _regex(glob: str) -> "re.Pattern[str]":
+def _leads(path: Path, name: str, parts: list[str]) -> bool:
+    """Whether something is a link to a folder in which there may be what a pattern means."""
+    begun = ("/".join(parts[:end]) for end in range(1, len(parts)))
+    return path.is_dir() and any(re.fullmatch(_regex(one), name) for one in begun)
+
+
+def _regex(glob: str) -> str:
     tokens = {"**/": r"(?:(?!\.)[^/]+/)*", "**": ".*", "*": r"(?!\.)[^/]*", "?": "[^/]", "[": r"\["}
-    parts = (
+    return "".join(
         tokens.get(token) or (token.replace("[!", "[^") if token[0] == "[" else re.escape(token))
         for token in _TOKEN.findall(glob)
     )
-    return re.compile("".join(parts) + "(?:/.*)?")

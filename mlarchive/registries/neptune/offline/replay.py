@@ -17,7 +17,7 @@ from mlarchive.errors import DamageError
 from mlarchive.registries.folderfiles import FolderFile
 from mlarchive.registries.neptune.finding import find
 from mlarchive.registries.neptune.objects import AttributeFile, text_of, time_text
-from mlarchive.registries.neptune.offline.locating import Located, Whereabouts
+from mlarchive.registries.neptune.offline.locating import FileSet, Located, Whereabouts
 from mlarchive.registries.neptune.offline.operations import Line, Operation
 from mlarchive.registries.neptune.offline.state import Item, Slot, State, with_suffix
 
@@ -183,7 +183,7 @@ def _upload_content(
 
 def _upload_set(doing: Replay, path: str, content: Mapping[str, Any], _: Operation) -> None:
     globs = [str(glob) for glob in content["file_globs"]]
-    located = doing.whereabouts.set(globs) if globs else []
+    located = doing.whereabouts.set(globs) if globs else FileSet()
     doing.state.add_files(path, located, reset=content.get("reset") not in {"False", False})
 
 

@@ -15,7 +15,7 @@ from mlarchive.registries.neptune.objects import (
     lines,
     step_text,
 )
-from mlarchive.registries.neptune.offline.locating import Located
+from mlarchive.registries.neptune.offline.locating import FileSet, Located
 from mlarchive.registries.neptune.sniffing import extension
 
 Step = float | Decimal
@@ -137,7 +137,7 @@ class State:
             path=with_suffix(path, suffix), open=located.opener, size=located.file.size
         )
 
-    def add_files(self, path: str, located: Sequence[Located] | str, *, reset: bool) -> None:
+    def add_files(self, path: str, located: FileSet | str, *, reset: bool) -> None:
         """Add files to a set."""
         if not self.takes(path, "file_set"):
             return
@@ -147,8 +147,10 @@ class State:
         if isinstance(located, str):
             self.lose(path, located)
             return
-        self.located += len(located)
-        for one in located:
+        for name, why in located.missing:
+            self.lose(f"{path}/{name}" if name else path, why)
+        self.located += len(located.files)
+        for one in located.files:
             slot.files[one.name] = AttributeFile(
                 path=f"{path}/{one.name}", open=one.opener, size=one.file.size, name=one.name
             )

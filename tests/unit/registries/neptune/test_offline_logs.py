@@ -443,6 +443,44 @@ def test_patterns_in_the_projects_own_folder_mean_its_files(
     assert "code" not in losses(found)
 
 
+def test_members_of_a_set_that_cannot_be_taken_are_losses_by_name(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    data, elsewhere = project / "data", tmp_path / "elsewhere"
+    for name in (data / "A.txt", data / "a.txt", elsewhere / "m.txt"):
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.write_text(name.name)
+    (data / "empty").mkdir()
+    (data / "m.txt").symlink_to(elsewhere / "m.txt")
+    (data / "sub").symlink_to(elsewhere)
+    os.mkfifo(data / "pipe")
+    base = os.path.realpath(data)
+    sets = {"all": "*", "none": "*.pt", "deep": "*/*.txt", "tree": "**/*.txt", "one": "pipe"}
+    write_log(
+        project,
+        *(
+            operation("UploadFileSet", path, file_globs=[f"{base}/{glob}"], reset="True")
+            for path, glob in sets.items()
+        ),
+    )
+    found = read(project)
+    both = {b"A.txt", b"a.txt"}
+    assert {name.partition("/")[0] for name in files(found)} == {"all", "tree"}
+    for path in ("all", "tree"):
+        assert {raw for n, raw in files(found).items() if n.startswith(path)} == both
+    lost = losses(found)
+    assert set(lost) == {
+        *(f"all/{name}" for name in ("m.txt", "sub", "pipe")),
+        "none",
+        "deep/sub",
+        "tree/m.txt",
+        "tree/sub",
+        "one/pipe",
+    }
+    assert "a symbolic link" in lost["all/sub"]
+    assert "a named pipe" in lost["all/pipe"]
+    assert lost["none"] == f"nothing that is there now is meant by {base}/*.pt"
+
+
 def test_files_are_found_below_a_root_by_the_end_of_their_paths(tmp_path: Path) -> None:
     project, root = tmp_path / "project", tmp_path / "disk"
     for name in ("train/a/w.txt", "set/x.txt", "set/sub/y.py", "set/sub/.z.py", "w.txt"):
