@@ -28,11 +28,18 @@ class Located(Struct, frozen=True, kw_only=True):
         root: The folder it was looked for in.
         file: As it is now.
         name: What it is called in its file set; "" for a single file.
+        cut: The first folders of its recorded path, which were left out to find it; "" for none.
     """
 
     root: Path
     file: FolderFile
     name: str = ""
+    cut: str = ""
+
+    @property
+    def place(self) -> Path:
+        """Where it is."""
+        return self.root / self.file.path
 
     @property
     def opener(self) -> "partial[BinaryIO]":
@@ -76,11 +83,11 @@ class Whereabouts:
             size: What it had when it was logged, in bytes; one of another size is passed over.
         """
         other = ""
-        for root, relative in self._places(recorded):
+        for root, relative, cut in self._places(recorded):
             found = find(root, relative)
             if isinstance(found, FolderFile):
                 if size in {None, found.size}:
-                    return Located(root=root, file=found)
+                    return Located(root=root, file=found, cut=cut)
                 other = other or (
                     f"{recorded} had {size} bytes when it was logged, and {root / relative} has"
                     f" {found.size}; so it is another file, and is not taken"
@@ -89,48 +96,54 @@ class Whereabouts:
 
     def set(self, globs: list[str]) -> FileSet | str:
         """What some recorded patterns mean now, or one sentence that says why nothing."""
-        bases = [self._base(glob) for glob in globs]
-        missing = [glob for glob, base in zip(globs, bases, strict=True) if base is None]
-        if missing:
-            return self._missing(missing[0])
-        tops = [p if os.path.isdir(p) else os.path.dirname(p) for p in filter(None, bases)]  # noqa: PTH112, PTH120  (texts)
+        bases = []
+        for glob in globs:
+            known = self._base(glob)
+            if known is None:
+                return self._missing(glob)
+            bases.append(known)
+        tops = [p if os.path.isdir(p) else os.path.dirname(p) for p, _ in bases]  # noqa: PTH112, PTH120  (texts)
         common = Path(os.path.commonpath(tops)) if tops else Path()
         found: dict[str, Located] = {}
-        lacking: dict[str, str] = {}
-        for glob, base in zip(globs, bases, strict=True):
-            matches = list(_matches(glob, Path(base or "")))
+        lacking: list[tuple[str, str]] = []
+        for glob, (base, cut) in zip(globs, bases, strict=True):
+            matches = list(_matches(glob, Path(base)))
             if not matches:
-                lacking[""] = f"nothing that is there now is meant by {glob}"
+                lacking.append(("", f"nothing that is there now is meant by {glob}"))
             for path, why in matches:
                 relative = os.fspath(path.relative_to(common))
                 file = find(common, relative)
                 if isinstance(file, FolderFile):
-                    found[relative] = Located(root=common, file=file, name=relative)
+                    found[relative] = Located(root=common, file=file, name=relative, cut=cut)
                 else:
-                    lacking[relative] = why or file
+                    lacking.append((relative, why or file))
         return FileSet(
             files=tuple(found[name] for name in sorted(found)),
-            missing=tuple(sorted(lacking.items())),
+            missing=tuple(sorted(lacking)),
         )
 
-    def _places(self, recorded: str) -> Iterator[tuple[Path, str]]:
+    def _places(self, recorded: str) -> Iterator[tuple[Path, str, str]]:
+        """Where a recorded path may be: a folder, the path below it, and what was cut off."""
         parts = [part for part in recorded.split("/") if part]
         if self._root is not None:
             for first in range(len(parts)):
-                yield self._root, "/".join(parts[first:])
+                cut = "".join(f"/{part}" for part in parts[:first])
+                yield self._root, "/".join(parts[first:]), cut
         elif f"{recorded}/".startswith(f"{self._home}/"):
-            yield self._home, recorded.removeprefix(f"{self._home}").removeprefix("/")
+            yield self._home, recorded.removeprefix(f"{self._home}").removeprefix("/"), ""
 
-    def _base(self, glob: str) -> str | None:
-        """Where the part of a pattern without wildcards is now; None if it is nowhere."""
+    def _base(self, glob: str) -> tuple[str, str] | None:
+        """Where the part of a pattern without wildcards is now, and what was cut off to find it.
+
+        None if it is nowhere.
+        """
         parts = glob.split("/")
         plain = [part for part in parts if part]
         if wild := next((n for n, part in enumerate(plain) if _WILD.search(part)), None):
             plain = plain[:wild]
-        for root, relative in self._places("/" + "/".join(plain)):
-            folder = f"{root}/{relative}"
+        for root, relative, cut in self._places("/" + "/".join(plain)):
             if {".", ".."}.isdisjoint(plain) and _is_plain(root, relative):
-                return folder
+                return f"{root}/{relative}", cut
         return None
 
     def _missing(self, recorded: str) -> str:

@@ -20,6 +20,7 @@ from mlarchive.registries.neptune.sniffing import extension
 
 Step = float | Decimal
 _LONGEST = 2**63 - 1
+_MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Item:
         suffix: Of that file, without a dot; "" if only its content may tell.
         name: Of that file.
         description: Of that file.
+        located: That file, if it was found by a recorded path.
     """
 
     step: Step
@@ -45,6 +47,7 @@ class Item:
     suffix: str = ""
     name: str = ""
     description: str = ""
+    located: Located | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class Slot:
     values: set[str] = field(default_factory=set)
     items: list[Item] = field(default_factory=list)
     files: dict[str, AttributeFile] = field(default_factory=dict)
+    located: dict[str, Located] = field(default_factory=dict)
+    """Those of its files that were found by recorded paths, by the same names."""
 
 
 @dataclass(slots=True)
@@ -133,6 +138,7 @@ class State:
             self.lose(path, located)
             return
         self.located += 1
+        slot.located[""] = located
         slot.files[""] = AttributeFile(
             path=with_suffix(path, suffix), open=located.opener, size=located.file.size
         )
@@ -151,6 +157,7 @@ class State:
             self.lose(f"{path}/{name}" if name else path, why)
         self.located += len(located.files)
         for one in located.files:
+            slot.located[one.name] = one
             slot.files[one.name] = AttributeFile(
                 path=f"{path}/{one.name}", open=one.opener, size=one.file.size, name=one.name
             )
@@ -165,10 +172,35 @@ class State:
         for path in sorted(self.numbered & self.slots.keys()):
             why = "its steps were left to the server, which counts on; so they are counted here"
             self.changes.append((path, why))
+        self._list_places()
         if self.located:
             why = f"{self.located} are those that lie there now; nothing says what was in them then"
             self.changes.append(("files", why))
         return tuple(found)
+
+    def _list_places(self) -> None:
+        """Say which folders were cut off to find files, and which files two paths would be."""
+        found: list[tuple[str, Located]] = []
+        for path, slot in sorted(self.slots.items()):
+            found += [(path, one) for name, one in slot.located.items() if name in slot.files]
+            found += [(path, item.located) for item in slot.items if item.located]
+        owners: dict[str, dict[str, str]] = {}
+        for path, one in found:
+            owners.setdefault(str(one.place), {}).setdefault(one.cut, path)
+        for path, one in found:
+            for cut, other in owners[str(one.place)].items():
+                if cut != one.cut:
+                    why = (
+                        f"{one.place} was taken for what lay below {one.cut or '/'}; for {other}"
+                        f" it was taken for what lay below {cut or '/'}, and it cannot be both"
+                    )
+                    self.lose(path, why)
+        if cuts := sorted({one.cut for _, one in found if one.cut}):
+            more = f" and {len(cuts) - _MOST_NAMES} more" if len(cuts) > _MOST_NAMES else ""
+            names = ", ".join(cuts[:_MOST_NAMES]) + more
+            self.changes.append(
+                ("files", f"found without the first folders of their paths: {names}")
+            )
 
     def _attribute(self, path: str, slot: Slot) -> Attribute | None:
         series: FloatSeries | None = None

@@ -177,7 +177,14 @@ def _append(path: str, value: wire.Message, step: Decimal | None, time: int, doi
                 return
             state.located += 1
             size = located.file.size
-            file = Item(step=0, time=time, open=located.opener, size=size, suffix=suffix)
+            file = Item(
+                step=0,
+                time=time,
+                open=located.opener,
+                size=size,
+                suffix=suffix,
+                located=located,
+            )
             state.append(path, "file_series", file, step=step)
         case n:
             state.lose(path, f"a point of the unknown kind {n}")

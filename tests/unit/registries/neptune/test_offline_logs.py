@@ -461,6 +461,7 @@ def test_members_of_a_set_that_cannot_be_taken_are_losses_by_name(tmp_path: Path
             operation("UploadFileSet", path, file_globs=[f"{base}/{glob}"], reset="True")
             for path, glob in sets.items()
         ),
+        operation("UploadFileSet", "none", file_globs=[f"{base}/*.pt", f"{base}/*.h5"], reset="F"),
     )
     found = read(project)
     both = {b"A.txt", b"a.txt"}
@@ -478,7 +479,10 @@ def test_members_of_a_set_that_cannot_be_taken_are_losses_by_name(tmp_path: Path
     }
     assert "a symbolic link" in lost["all/sub"]
     assert "a named pipe" in lost["all/pipe"]
-    assert lost["none"] == f"nothing that is there now is meant by {base}/*.pt"
+    nothing = {one.why for one in found.losses if one.field == "none"}
+    assert nothing == {
+        f"nothing that is there now is meant by {base}/{n}" for n in ("*.pt", "*.h5")
+    }
 
 
 def test_files_are_found_below_a_root_by_the_end_of_their_paths(tmp_path: Path) -> None:
@@ -503,6 +507,33 @@ def test_files_are_found_below_a_root_by_the_end_of_their_paths(tmp_path: Path) 
     }
     assert {n for n in arrived if n.startswith("some/")} == {"some/sub/y.py"}
     assert losses(found)["gone"] == f"/data/train/a/other.txt is not below {root}"
+
+
+def test_one_file_that_two_recorded_paths_lead_to_is_a_loss_of_both(tmp_path: Path) -> None:
+    project, root = tmp_path / "project", tmp_path / "disk"
+    for name in ("w.txt", "set/x.txt", "v.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    write_log(
+        project,
+        upload("teacher", "/exp1/w.txt"),
+        upload("student", "/exp2/w.txt"),
+        upload("again", "/exp2/w.txt"),
+        upload("alone", "/exp1/v.txt"),
+        upload("replaced", "/exp3/v.txt"),
+        upload("replaced", "/exp1/v.txt"),
+        operation("UploadFileSet", "one", file_globs=["/exp1/set/*"], reset="False"),
+        operation("UploadFileSet", "two", file_globs=["/exp2/set"], reset="False"),
+    )
+    found = read(project, root)
+    lost = losses(found)
+    assert set(lost) == {"teacher", "student", "again", "one", "two"}
+    assert lost["teacher"] == (
+        f"{root}/w.txt was taken for what lay below /exp1; for again it was taken for what lay"
+        " below /exp2, and it cannot be both"
+    )
+    changes = [one.why for one in found.transformations if one.field == "files"]
+    assert "found without the first folders of their paths: /exp1, /exp2" in changes
 
 
 def test_a_root_that_is_not_there_is_refused_before_files_count_as_lost(tmp_path: Path) -> None:
