@@ -108,8 +108,10 @@ def _list_failures(reading: Reading) -> None:
     log = reading.reader.log
     for failure in log.failures.get(reading.identity, ()):
         path = failure.attribute_path or "attributes"
-        if path not in reading.attributes:
-            reading.lose(path, f"the exporter failed to write it: {failure.exception}")
+        why = f"the exporter failed to write it: {failure.exception}"
+        if path in reading.attributes:
+            why += "; some of it is here, and nothing tells whether that is all"
+        reading.lose(path, why)
     if log.unread:
         why = f"{log.unread} of its lines cannot be read, and may speak of this object"
         reading.lose("the exporter's error log", why)

@@ -256,12 +256,14 @@ def test_what_the_exporter_says_that_it_failed_to_write_is_a_loss(tmp_path: Path
     write_part(tmp_path / "exports", "P-1", [row("a", "int", 1)])
     lines = [
         {"project_id": "ws/p", "run_id": "P-1", "attribute_path": "w", "exception": "OSError"},
+        {"project_id": "ws/p", "run_id": "P-1", "attribute_path": "a", "exception": "Timeout"},
         {"project_id": "ws/p", "run_id": "P-2", "attribute_path": "v", "exception": "OSError"},
     ]
     log = tmp_path / "neptune_exporter_errors.jsonl"
     log.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"half')
     found = losses(read(tmp_path / "exports", "runs/P-1"))
     assert found["w"] == "the exporter failed to write it: OSError"
+    assert found["a"].startswith("the exporter failed to write it: Timeout; some of it is here")
     assert "v" not in found
     assert "1 of its lines cannot be read" in found["the exporter's error log"]
 
