@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlarchive import fsops
 from mlarchive.errors import DamageError, MlarchiveError
 from mlarchive.registries.neptune.archives import Archives
 from mlarchive.registries.neptune.export.clock import UTC_CLOCK, Clock
@@ -14,6 +15,8 @@ from mlarchive.registries.neptune.export.layout import Exported
 from mlarchive.registries.neptune.export.parts import Slice
 from mlarchive.registries.neptune.export.rows import Rows, by_attribute
 from mlarchive.registries.neptune.objects import Attribute
+
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +100,14 @@ class Reading:
         """
         found: list[Slice] = []
         first: MlarchiveError | None = None
+        parts: list[Path] = []
         for part in self.exported.parts:
             try:
+                if twin := next((one for one in parts if _are_same(one, part)), None):
+                    why = f"it is {twin.name} a second time, byte for byte, and is left out"
+                    self.lose(f"table {part.name}", why)
+                    continue
+                parts.append(part)
                 groups, wrong = self.reader.rows.groups(part)
                 for why in wrong:
                     self.lose(f"table {part.name}", why)
@@ -161,6 +170,17 @@ class Reading:
                     if value is not None:
                         return str(value)
         return ""
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    """Whether two parts have the same bytes, as no two have that the exporter wrote."""
+    if one.lstat().st_size != other.lstat().st_size:
+        return False
+    with fsops.explaining(other, "read"), one.open("rb") as left, other.open("rb") as right:
+        while (some := left.read(_AT_ONCE)) == right.read(_AT_ONCE):
+            if not some:
+                return True
+    return False
 
 
 def is_three(sys_id: str, run_id: str, attributes: Iterable[tuple[str, str]]) -> bool:

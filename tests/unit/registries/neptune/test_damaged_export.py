@@ -12,7 +12,7 @@ import pytest
 
 from mlarchive.errors import DamageError, NotFoundError, UsageError
 from mlarchive.package.limits import Limits, allow, allowed
-from mlarchive.records import ModelVersion, RegisteredModel, Run
+from mlarchive.records import MetricSeries, ModelVersion, RegisteredModel, Run
 from mlarchive.registries.base import Selector
 from mlarchive.snapshot import Snapshot, entry_name
 from tests.support.neptune_exports import (
@@ -60,6 +60,20 @@ def params(snapshot: Snapshot) -> dict[str, str]:
     run = snapshot.record(snapshot.subject)
     assert isinstance(run, Run)
     return run.params
+
+
+def test_a_part_that_is_there_twice_counts_once_and_is_a_loss(tmp_path: Path) -> None:
+    rows = [row("m", "float_series", 0.5, step=step, time=1) for step in (1, 2)]
+    part = write_part(tmp_path, "P-1", rows)
+    again = part.with_name(part.name.replace("_part_0", "_part_1"))
+    again.write_bytes(part.read_bytes())
+    write_part(tmp_path, "P-1", [row("m", "float_series", 0.5, step=3, time=1)], part=2)
+    found = read(tmp_path)
+    (series,) = [one.entry for one in found.streams if isinstance(one.entry, MetricSeries)]
+    assert series.points == 3
+    assert losses(found)[f"table {again.name}"] == (
+        f"it is {part.name} a second time, byte for byte, and is left out"
+    )
 
 
 def cut(path: Path) -> None:
