@@ -132,7 +132,11 @@ def _take_creation(metadata: dict[str, Any], state: State) -> None:
     if isinstance(created, str):
         try:
             moment = datetime.fromisoformat(created)
-            state.assign(_CREATED, "datetime", text_of(moment))
+            if moment.tzinfo is None:
+                why = f"{created!r} does not say its zone, and is not taken for when it was created"
+                state.lose("metadata.json", why)
+            else:
+                state.assign(_CREATED, "datetime", text_of(moment))
         except (ValueError, TypeError, OverflowError):
             state.lose("metadata.json", f"{created!r} is no time")
     if _CREATED in state.slots:

@@ -289,6 +289,18 @@ def test_operations_of_processes_that_ran_at_once_are_merged_by_their_times(tmp_
     assert params(read(tmp_path)) == {"x": "40"}
 
 
+@pytest.mark.parametrize(
+    ("created", "why"),
+    [("2023-11-14T22:13:20", "does not say its zone"), ("yesterday", "is no time")],
+)
+def test_a_creation_time_that_cannot_be_taken_is_a_loss_that_says_why(
+    created: str, why: str, tmp_path: Path
+) -> None:
+    log = write_log(tmp_path, operation("AssignInt", "a", value=1))
+    (log.parent / "metadata.json").write_text(json.dumps({"createdAt": created}))
+    assert why in losses(read(tmp_path))["metadata.json"]
+
+
 def test_a_process_that_tells_no_time_is_a_loss(tmp_path: Path) -> None:
     for process in (1, 2):
         line = {"obj": operation("AssignInt", "x", value=process), "version": 1}
