@@ -12,6 +12,7 @@ from mlarchive.records import Environment, File, Folder, ModelVersion
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
 from mlarchive.registries.azureml.labels import Labels, archive, plan_labels
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import next_number
@@ -99,7 +100,7 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
 def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
     """Plan an environment; returns `NAME:VERSION` as it is or will be.
 
-    An equal one that is there is kept, whatever its number.
+    One that is there and stands for it is kept, whatever its number.
 
     Raises:
         ConflictError: It is the subject, and another one has its number.
@@ -107,12 +108,16 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
     own = recipe(wanted.record, wanted.files)
     present = work.control.versions("environments", wanted.name, archived=True)
     labels = _labels(work, wanted.record, own, as_subject=as_subject)
-    for one in reversed([one for one in present if not one.is_failed]):
-        if recipe_there(work.control, work.storage, wanted.name, one) == own:
-            if not (as_subject and plan_labels(work, "environments", wanted.name, one, labels)):
-                what = f"environments/{wanted.name}/{one.name}"
-                work.step("keep", what, "the target has it already")
-            return f"{wanted.name}:{one.name}"
+    found = counterpart(
+        present,
+        labels,
+        wanted.version,
+        as_subject=as_subject,
+        same=lambda one: recipe_there(work.control, work.storage, wanted.name, one) == own,
+    )
+    if found:
+        _plan_kept(work, wanted, found, labels)
+        return f"{wanted.name}:{found.version.name}"
     taken = wanted.version in {one.name for one in present}
     if taken and as_subject and work.policy.conflict != "new-version":
         _settle_conflict(work, wanted)
@@ -126,6 +131,21 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
     why = "new" if as_subject else "the model needs it"
     work.step("create", what, why, partial(_create, work, wanted, number, labels))
     return f"{wanted.name}:{number}"
+
+
+def _plan_kept(work: Work, wanted: Wanted, found: Counterpart, labels: Labels) -> None:
+    """Plan what becomes of a version that is there."""
+    one = found.version
+    if wanted.version not in {"", one.name}:
+        why = f"the target has it as {one.name}, which is made of the same"
+        work.change(wanted.called, "version", why)
+    if not labels.state_id:
+        # That of the environment itself is none of the model's that needs it.
+        state = one.texts("tags").get(marks.STATE_ID, "")
+        labels = msgspec.structs.replace(labels, state_id=state)
+    kind: Kind = "environments"
+    if not (found.is_labelled and plan_labels(work, kind, wanted.name, one, labels)):
+        work.step("keep", f"{kind}/{wanted.name}/{one.name}", "the target has it already")
 
 
 def _settle_conflict(work: Work, wanted: Wanted) -> None:

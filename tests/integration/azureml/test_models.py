@@ -471,3 +471,33 @@ def test_a_conda_file_that_is_no_text_is_a_loss_and_the_model_arrives(
     assert "conda.yaml is no UTF-8" in loss.why
     assert azureml.files_of(clinic, "lat", "1") == latin
     assert "lat" not in clinic.of("environments")
+
+
+def test_environments_that_are_made_of_the_same_keep_their_numbers_and_labels(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    azureml.put_environment(lab, "e", "1", image="i:1", description="first", tags={"k": "1"})
+    azureml.put_environment(lab, "e", "2", image="i:1", description="second")
+    azureml.put_environment(lab, "e", "3", image="i:1", isArchived=True)
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"python_environment_name": "e"})
+    azureml.put_environment(clinic, "e", "9", image="i:1", description="mine")
+    source, target = opened(lab), opened(clinic)
+    objects = [("models", "m", "1"), *(("environments", "e", number) for number in "321")]
+    for idle in (False, True):
+        done = [carry(source, address(lab, *one), target, tmp_path).receipt for one in objects]
+        assert {receipt.idle for receipt in done[1:]} == {idle}
+        said = {
+            number: (one["properties"].get("description") or "", one["properties"]["isArchived"])
+            for number, one in clinic.of("environments")["e"].versions.items()
+        }
+        assert said == {
+            "1": ("first", False),
+            "2": ("second", False),
+            "3": ("", True),
+            "9": ("mine", False),
+        }
+    assert done[0].idle
+    meant = clinic.version("models", "m", "1")["properties"]["properties"]
+    assert meant["mlarchive.environment"] == "e:2"

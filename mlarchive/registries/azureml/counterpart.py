@@ -1,0 +1,88 @@
+"""Which version at a target stands for an environment that is made of the same.
+
+Its own one does. Another one does if nothing that the source says is missing there, or if nobody
+said anything else of it; what another object was written as is neither relabelled nor archived.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from mlarchive.records import Tags
+from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.azureml.labels import Labels
+from mlarchive.registries.mlflow import marks
+
+_SERVICE = "azureml."
+"""How properties begin that the service sets itself, such as `azureml.labels`."""
+
+
+class Counterpart(NamedTuple):
+    """A version that is there.
+
+    Attributes:
+        version: It.
+        is_labelled: Whether it gets the labels of the source; else it stays as it is.
+    """
+
+    version: Asset
+    is_labelled: bool
+
+
+def counterpart(
+    present: Sequence[Asset],
+    labels: Labels,
+    number: str,
+    *,
+    as_subject: bool,
+    same: Callable[[Asset], bool],
+) -> Counterpart | None:
+    """Find it; its own one first, then the one of its number, then the newest.
+
+    Args:
+        present: The versions of its name, by number.
+        labels: How it is to be labelled.
+        number: Wanted; "" for any.
+        as_subject: Whether it is written by itself, and not because a model needs it.
+        same: Whether a version is made of the same.
+    """
+    sound = [one for one in reversed(present) if not one.is_failed]
+    for one in sorted(sound, key=lambda one: (not _is_own(one, labels), one.name != number)):
+        is_labelled = _is_labelled(one, labels, as_subject=as_subject)
+        if is_labelled is not None and same(one):
+            return Counterpart(one, is_labelled)
+    return None
+
+
+def _is_own(one: Asset, labels: Labels) -> bool:
+    return one.texts("properties").get(marks.ORIGIN) == labels.properties[marks.ORIGIN]
+
+
+def _is_labelled(one: Asset, labels: Labels, *, as_subject: bool) -> bool | None:
+    """Whether a version gets labels; None if it cannot stand for the environment."""
+    there, wanted = _said(one), _wanted(labels)
+    stands = one.is_archived == labels.archived and wanted.items() <= there.items()
+    if _is_own(one, labels):
+        return as_subject or not stands
+    is_bare = marks.ORIGIN not in one.texts("properties") and there.items() <= wanted.items()
+    if is_bare and one.is_archived == labels.archived and (as_subject or not stands):
+        return True
+    return False if stands else None
+
+
+def _said(one: Asset) -> dict[tuple[str, str], str]:
+    return _labels(one.text("description"), one.texts("tags"), one.texts("properties"))
+
+
+def _wanted(labels: Labels) -> dict[tuple[str, str], str]:
+    return _labels(labels.description, labels.tags, labels.properties)
+
+
+def _labels(description: str, tags: Tags, properties: Tags) -> dict[tuple[str, str], str]:
+    """All labels but marks and what the service says itself, by their kind and name."""
+    said = {("description", ""): description} if description else {}
+    said |= {("tag", name): value for name, value in marks.state_tags(tags).items()}
+    return said | {
+        ("property", name): value
+        for name, value in marks.state_tags(properties).items()
+        if not name.startswith(_SERVICE)
+    }
