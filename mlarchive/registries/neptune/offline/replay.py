@@ -7,6 +7,7 @@ where older versions have fewer. An operation that is not known or is malformed 
 import base64
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
@@ -21,7 +22,7 @@ from mlarchive.registries.neptune.offline.locating import FileSet, Located, Wher
 from mlarchive.registries.neptune.offline.operations import Line, Operation
 from mlarchive.registries.neptune.offline.state import Item, Slot, State, with_suffix
 
-_MALFORMED = (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError)
+_MALFORMED = (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError, re.error)
 
 
 class Replay:

@@ -497,6 +497,18 @@ def test_members_of_a_set_that_cannot_be_taken_are_losses_by_name(tmp_path: Path
     }
 
 
+def test_a_pattern_that_is_none_is_a_loss_and_all_else_arrives(tmp_path: Path) -> None:
+    globs = [f"{os.path.realpath(tmp_path)}/[z-a]*"]
+    write_log(
+        tmp_path,
+        operation("UploadFileSet", "odd", file_globs=globs, reset="True"),
+        operation("AssignInt", "a", value=1),
+    )
+    found = read(tmp_path)
+    assert params(found)["a"] == "1"
+    assert "bad character range" in losses(found)["odd"]
+
+
 def test_files_are_found_below_a_root_by_the_end_of_their_paths(tmp_path: Path) -> None:
     project, root = tmp_path / "project", tmp_path / "disk"
     for name in ("train/a/w.txt", "set/x.txt", "set/sub/y.py", "set/sub/.z.py", "w.txt"):
