@@ -134,7 +134,8 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
 
 
 def _plan_kept(work: Work, wanted: Wanted, found: Counterpart, labels: Labels) -> None:
-    """Plan what becomes of a version that is there."""
+    """Plan what becomes of a version that is there; what it cannot hold is lost each time."""
+    _list_losses(work, wanted)
     one = found.version
     if wanted.version not in {"", one.name}:
         why = f"the target has it as {one.name}, which is made of the same"

@@ -14,6 +14,7 @@ from mlarchive.snapshot import entry_name
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator, Place
 from tests.support.command import within
+from tests.support.innereye import PROSTATE, copied, read
 
 CONDA = "# pinned by hand\nname: gpu\ndependencies:\n- python=3.11\n- pip\n"
 FILES = {
@@ -501,3 +502,14 @@ def test_environments_that_are_made_of_the_same_keep_their_numbers_and_labels(
     assert done[0].idle
     meant = clinic.version("models", "m", "1")["properties"]["properties"]
     assert meant["mlarchive.environment"] == "e:2"
+
+
+def test_what_azure_ml_cannot_hold_of_an_environment_is_a_loss_each_time(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    snapshot = read(copied(tmp_path, PROSTATE))
+    way = Way(scratch=tmp_path, packed_at=0)
+    first, again = (copy(snapshot, opened(clinic), POLICY, way).receipt for _ in range(2))
+    assert "variable RSLEX_DIRECT_VOLUME_MOUNT" in {loss.field for loss in first.losses}
+    assert (again.idle, again.losses) == (True, first.losses)
