@@ -57,7 +57,11 @@ def _read_version(
     _read_model(control.container("models", name), gathering)
     uri = version.text("modelUri")
     folder = storage.folder("models", name, number, uri)
-    listed = gather_files(folder, key, called, gathering)
+    found = Gathering()
+    listed = gather_files(folder, key, called, found)
+    gathering.streams.extend(found.streams)
+    # A name in another form is a loss: blobs of both names can lie side by side.
+    gathering.losses.extend((*found.losses, *found.transformations))
     gathering.records.extend(environments(folder, listed, key))
     for member in evidence_alone(version):
         gathering.lose(called, member, EVIDENCE_ALONE)

@@ -115,8 +115,7 @@ def _read_context(storage: Storage, name: str, number: str, uri: str, gathering:
         gathering.streams.append(
             Stream(owner=key, entry=entry, open=stream.open, waits=stream.waits)
         )
-    gathering.losses.extend(found.losses)
-    gathering.transformations.extend(found.transformations)
+    gathering.losses.extend((*found.losses, *found.transformations))
     return keys.CONTEXT
 
 

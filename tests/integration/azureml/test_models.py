@@ -513,3 +513,15 @@ def test_what_azure_ml_cannot_hold_of_an_environment_is_a_loss_each_time(
     first, again = (copy(snapshot, opened(clinic), POLICY, way).receipt for _ in range(2))
     assert "variable RSLEX_DIRECT_VOLUME_MOUNT" in {loss.field for loss in first.losses}
     assert (again.idle, again.losses) == (True, first.losses)
+
+
+def test_a_name_that_is_composed_is_a_loss_and_the_file_is_kept(
+    azureml: Emulator, opened: Open
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", {"e\u0301": b"7", "\u00fc": b"1"})
+    snapshot = opened(lab).read(address(lab, "models", "m", "1"))
+    assert {entry_name(one.entry) for one in snapshot.streams} == {"\u00e9", "\u00fc"}
+    (loss,) = snapshot.losses
+    assert (loss.record, loss.field) == ("models/m/1", "\u00e9")
+    assert "composed form" in loss.why
