@@ -11,6 +11,7 @@ from mlarchive.errors import (
     AccessError,
     DamageError,
     Interrupted,
+    MixedFailuresError,
     MlarchiveError,
     StorageError,
     UnavailableError,
@@ -26,7 +27,10 @@ DIFFERENT = 5
 
 
 class Ending:
-    """The exit status so far: 4 for damage, else the first failure's, else 3 for losses, else 0."""
+    """The exit status so far: 4 for damage, else the failures', else 3 for losses, else 0.
+
+    Failures that do not share one are mixed ones (22).
+    """
 
     def __init__(self) -> None:
         self.status = 0
@@ -93,6 +97,7 @@ class Ending:
         if error.hint:
             console.note(f"hint: {error.hint}")
         console.document({"address": str(name), "error": error_document(error)})
-        if not self._failed and self.status != DAMAGE:
-            self.status = error.exit_status
+        if self.status != DAMAGE:
+            alike = not self._failed or error.exit_status in {self.status, DAMAGE}
+            self.status = error.exit_status if alike else MixedFailuresError.exit_status
         self._failed = True

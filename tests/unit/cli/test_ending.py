@@ -8,7 +8,13 @@ import pytest
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.sidebyside import in_turn
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import (
+    ConflictError,
+    DamageError,
+    MlarchiveError,
+    UnavailableError,
+    UnsupportedError,
+)
 from mlarchive.records import Address
 
 NAMES = ("bad", "good", "better")
@@ -38,6 +44,22 @@ def test_a_defect_over_one_object_costs_that_object_alone(
     told = json.loads(capsys.readouterr().out)
     assert told["address"] == "dir:d#runs/bad"
     assert "OverflowError: too large" in told["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "status"),
+    [
+        ([ConflictError("a"), ConflictError("b")], 14),
+        ([ConflictError("a"), UnsupportedError("b"), ConflictError("c")], 22),
+        ([ConflictError("a"), DamageError("b"), UnsupportedError("c")], 4),
+    ],
+)
+def test_failures_that_differ_are_mixed_ones(errors: list[MlarchiveError], status: int) -> None:
+    end, console = Ending(), Console(environment={}, json=False)
+    for error in errors:
+        end.fail("one", error, console)
+    end.take(3)
+    assert end.status == status
 
 
 @pytest.mark.parametrize("error", [UnavailableError("it is silent"), BrokenPipeError()])
