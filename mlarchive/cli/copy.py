@@ -24,6 +24,7 @@ from mlarchive.cli.receipts import tell_plan, tell_receipt
 from mlarchive.cli.restoring import add_restore, refuse_strays, restore
 from mlarchive.cli.sidebyside import check_source, in_turn, shared
 from mlarchive.cli.sources import add_source_options, tell_sources
+from mlarchive.cli.tallying import Tally
 from mlarchive.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -112,12 +113,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.keep and arguments.workers > 1:
         raise UsageError("--keep goes with one worker: a vault is written by one at a time")
     tell_sources(arguments, console)
-    end = Ending()
-    with open_target(
-        target_locator,
-        environment=console.environment,
-        interactive=console.interactive,
-    ) as target:
+    end, tally = Ending(), Tally()
+    with (
+        nullcontext() if arguments.dry_run else tally.telling(console),
+        open_target(
+            target_locator,
+            environment=console.environment,
+            interactive=console.interactive,
+        ) as target,
+    ):
         reached = shared(target, arguments.workers)
         for locator in sources:
             with opened(locator, console) as source:
@@ -125,8 +129,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 end.owe(source, locator, console)
                 carry = partial(_copy, source, reached, arguments, console)
                 found = addresses(source, locator, wanted(arguments, locator))
+                tally.expect(found)
                 for address, done in in_turn(carry, found, arguments.workers):
-                    with end.outlasting(address, console):
+                    with end.outlasting(address, console), tally.counting(address):
                         end.take(done()())
     return end.status
 

@@ -42,6 +42,11 @@ class Done:
         return [msgspec.json.decode(line) for line in self.out.splitlines()]
 
     @property
+    def receipts(self) -> list[Any]:
+        """What a copy did with each object, without the summary at the end."""
+        return [one["receipt"] for one in self.documents if "receipt" in one]
+
+    @property
     def document(self) -> Any:  # noqa: ANN401  (any JSON)
         """The only line of standard output."""
         (document,) = self.documents

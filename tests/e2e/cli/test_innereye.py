@@ -36,7 +36,9 @@ def test_a_download_comes_back_as_it_was(tmp_path: Path) -> None:
         for path in DOCUMENTS:
             assert document(folder, path) == document(FOLDERS / name, path)
     again = within("copy", f"innereye:{FOLDERS}", "innereye:back", cwd=tmp_path)
-    assert all(line.endswith(": nothing to do") for line in again.out.splitlines())
+    *lines, count = again.out.splitlines()
+    assert all(line.endswith(": nothing to do") for line in lines)
+    assert count.startswith(f"{len(lines)}/{len(lines)} model versions in ")
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:

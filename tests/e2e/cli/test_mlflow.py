@@ -90,14 +90,13 @@ def test_a_copy_has_the_same_ids_and_doing_it_again_sends_nothing(
 ) -> None:
     objects = f"{source}#models/{seeded.name}"
     first = within("copy", objects, target, "--json", cwd=tmp_path)
-    assert [d["receipt"]["target"]["version"] for d in first.documents] == ["1", "2", "3"], (
-        first.err
-    )
+    assert [d["target"]["version"] for d in first.receipts] == ["1", "2", "3"], first.err
     again = within("copy", objects, target, "--json", cwd=tmp_path)
     assert again.status == first.status
-    for document in again.documents:
-        assert document["receipt"]["bytes"] == 0
-        assert {action["verb"] for action in document["receipt"]["actions"]} <= {"keep"}
+    assert len(again.receipts) == 3
+    for receipt in again.receipts:
+        assert receipt["bytes"] == 0
+        assert {action["verb"] for action in receipt["actions"]} <= {"keep"}
     for version in ("1", "2", "3"):
         here = within(
             "pack", f"{objects}/{version}", "-o", f"a{version}.mlpkg", "--json", cwd=tmp_path

@@ -18,11 +18,13 @@ def test_a_whole_export_is_copied_once_and_its_lacks_make_the_status_3(tmp_path:
     for run in (FIRST, SECOND, PARENT):
         assert f"loss: run {run}: dataset inputs: the export has no place for them" in first.err
     again = within("copy", f"mlflow-export:{ALL}", "mlflow-export:out", cwd=tmp_path)
-    assert again.out.splitlines() == [
+    *lines, count = again.out.splitlines()
+    assert lines == [
         "mlflow-export:out#models/wine/1: nothing to do",
         "mlflow-export:out#models/wine/2: nothing to do",
         f"mlflow-export:out#runs/{PARENT}: nothing to do",
     ]
+    assert count.startswith("2/2 model versions, 1/1 runs in ")
     # What mlarchive wrote has a place for them, and lacks nothing.
     back = within("pack", "mlflow-export:out", "-o", "vault", cwd=tmp_path)
     assert (back.status, back.err) == (0, "")

@@ -60,14 +60,14 @@ def _add_a_prompt(server: MlflowServer) -> None:
 
 
 def _verbs(done: Done) -> set[str]:
-    actions = [action for one in done.documents for action in one["receipt"].get("actions", [])]
-    assert len(done.documents) > 10
+    actions = [action for one in done.receipts for action in one.get("actions", [])]
+    assert len(done.receipts) > 10
     return {action["verb"] for action in actions}
 
 
 def _refuse_doubles(lab: MlflowServer, done: Done) -> None:
     """Runs come by themselves only where no version brings them, or another run names them."""
-    named = Counter(one["receipt"]["source"]["name"] for one in done.documents)
+    named = Counter(one["source"]["name"] for one in done.receipts)
     client = MlflowClient(lab.uri, lab.uri)
     versions = client.search_model_versions()
     assert versions
