@@ -1,7 +1,8 @@
 """Which version at a target stands for an environment that is made of the same.
 
 Its own one does. Another one does if nothing that the source says is missing there, or if nobody
-said anything else of it; what another object was written as is neither relabelled nor archived.
+said anything else of it, or else under the very number, where what it lacks is listed; what another
+object was written as is neither relabelled nor archived.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,11 +10,8 @@ from typing import NamedTuple
 
 from mlarchive.records import Tags
 from mlarchive.registries.azureml.assets import Asset
-from mlarchive.registries.azureml.labels import Labels
+from mlarchive.registries.azureml.labels import OF_SERVICE, Labels
 from mlarchive.registries.mlflow import marks
-
-_SERVICE = "azureml."
-"""How properties begin that the service sets itself, such as `azureml.labels`."""
 
 
 class Counterpart(NamedTuple):
@@ -28,15 +26,18 @@ class Counterpart(NamedTuple):
     is_labelled: bool
 
 
-def counterpart(
+def counterpart(  # noqa: PLR0913  (all that it depends on)
     present: Sequence[Asset],
     labels: Labels,
     number: str,
     *,
     as_subject: bool,
     same: Callable[[Asset], bool],
+    insists: bool = False,
 ) -> Counterpart | None:
     """Find it; its own one first, then the one of its number, then the newest.
+
+    Where none stands for it, the one of its number that is made of the same is taken as it is.
 
     Args:
         present: The versions of its name, by number.
@@ -44,12 +45,17 @@ def counterpart(
         number: Wanted; "" for any.
         as_subject: Whether it is written by itself, and not because a model needs it.
         same: Whether a version is made of the same.
+        insists: Whether a new version is better than one that lacks labels.
     """
     sound = [one for one in reversed(present) if not one.is_failed]
     for one in sorted(sound, key=lambda one: (not _is_own(one, labels), one.name != number)):
         is_labelled = _is_labelled(one, labels, as_subject=as_subject)
         if is_labelled is not None and same(one):
             return Counterpart(one, is_labelled)
+    for one in sound:
+        takes = one.name == number and one.is_archived == labels.archived and not insists
+        if takes and same(one):
+            return Counterpart(one, is_labelled=False)
     return None
 
 
@@ -84,5 +90,5 @@ def _labels(description: str, tags: Tags, properties: Tags) -> dict[tuple[str, s
     return said | {
         ("property", name): value
         for name, value in marks.state_tags(properties).items()
-        if not name.startswith(_SERVICE)
+        if not name.startswith(OF_SERVICE)
     }

@@ -4,7 +4,7 @@ Properties can be added, so the marks of this program are properties, but for th
 changes: that is a tag.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from msgspec import Struct
@@ -19,6 +19,9 @@ _MADE_OF = (
     *("image", "condaFile", "build", "osType", "inferenceConfig"),
 )
 """What a version is made of: sent back as it is."""
+
+OF_SERVICE = "azureml."
+"""How properties begin that the service sets itself, such as `azureml.labels`."""
 
 
 class Labels(Struct, frozen=True, kw_only=True):
@@ -40,27 +43,73 @@ class Labels(Struct, frozen=True, kw_only=True):
     archived: bool = False
     state_id: str = ""
 
-    def properties_of(self, present: Asset | None) -> Json:
-        """What is sent for them; of one that is there, what others put on it stays."""
-        held = present.texts("tags") if present else {}
-        ours = present is None or present.texts("properties").get(
-            marks.ORIGIN
-        ) == self.properties.get(marks.ORIGIN)
+    def properties_of(self, present: Asset | None, called: str = "") -> Json:
+        """What is sent for them; of one that this program did not make, what it has stays.
+
+        Args:
+            present: What is there; None if it is to be made.
+            called: Its name and number, by which it is remembered as one that was taken over.
+        """
+        there = present.texts("properties") if present else {}
+        taken_over = present is not None and is_taken_over(present)
+        wanted = dict(self.properties)
+        if taken_over:
+            # What it is here has come no way.
+            wanted.pop(marks.PATH, None)
+            wanted[marks.ADOPTED] = marks.quotable(called)
+        kept = present if taken_over else None
         state = {marks.STATE_ID: self.state_id} if self.state_id else {}
-        properties = {**(present.texts("properties") if present else {}), **self.properties}
         said: Json = {
-            "description": self.description,
-            "tags": {**({} if ours else held), **self.tags, **state},
-            "properties": properties,
+            "description": self.description or (kept.text("description") if kept else ""),
+            "tags": {**(kept.texts("tags") if kept else {}), **self.tags, **state},
+            "properties": {**there, **wanted},
         }
-        takes_away = self.stage == "" and present is not None and ours
+        takes_away = self.stage == "" and present is not None and not taken_over
         return {**said, "stage": self.stage} if self.stage or takes_away else said
+
+
+def is_taken_over(present: Asset) -> bool:
+    """Whether a version was there before this program came to it."""
+    there = present.texts("properties")
+    return marks.ORIGIN not in there or marks.ADOPTED in there
+
+
+def is_of_another(present: Asset, wanted: Labels) -> bool:
+    """Whether a version was written from another object than the one that is to be labelled."""
+    origin = present.texts("properties").get(marks.ORIGIN)
+    return origin not in {None, wanted.properties[marks.ORIGIN]}
+
+
+def leave_as_it_is(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> None:
+    """Plan to change nothing of what has its labels from elsewhere; those it lacks are lost."""
+    what = f"{kind}/{name}/{present.name}"
+    origin = present.texts("properties").get(marks.ORIGIN)
+    whence = f"from {origin}" if origin else "from somebody else"
+    for label in lacking(present, wanted):
+        work.lose(what, label, f"the same is there already, with labels {whence}, which stay")
+    work.step("keep", what, f"the target has the same already, {whence}")
+
+
+def lacking(present: Asset, wanted: Labels) -> Iterator[str]:
+    """Which labels of the source are not there, or are others."""
+    if wanted.description not in {"", present.text("description")}:
+        yield "description"
+    for label, said in (("tag", wanted.tags), ("property", wanted.properties)):
+        held = present.texts("tags" if label == "tag" else "properties")
+        for name, value in sorted(marks.state_tags(said).items()):
+            if held.get(name) != value and not name.startswith(OF_SERVICE):
+                yield f"{label} {name}"
+    if wanted.stage and wanted.stage != present.stage:
+        yield "stage"
+    if wanted.archived != present.is_archived:
+        yield "lifecycle"
 
 
 def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> bool:
     """Plan what differs of a version that is there; returns whether anything does."""
     what = f"{kind}/{name}/{present.name}"
-    said = {**wanted.properties_of(present), "isArchived": wanted.archived}
+    labels = wanted.properties_of(present, f"{name}/{present.name}")
+    said = {**labels, "isArchived": wanted.archived}
     held: Json = {
         "description": present.text("description"),
         "tags": present.texts("tags"),

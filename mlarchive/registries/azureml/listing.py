@@ -160,6 +160,7 @@ def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment:
         state_mark=_digest(state),
         settled=version.text("provisioningState").lower() not in _UNSETTLED,
         origin=properties.get(marks.ORIGIN, ""),
+        adopted=marks.ADOPTED in properties,
         through=provenance.path_of(properties),
         traits=_traits(_without_secrets(version) if kind == "environments" else version),
     )

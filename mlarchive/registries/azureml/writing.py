@@ -15,11 +15,17 @@ from mlarchive.errors import (
     RemoteError,
     UnsupportedError,
 )
-from mlarchive.records import Address, Environment, Folder, ModelVersion, RegisteredModel
+from mlarchive.records import Address, Environment, Folder, ModelVersion
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
-from mlarchive.registries.azureml.labels import Labels, archive, plan_labels
+from mlarchive.registries.azureml.labels import (
+    Labels,
+    archive,
+    is_of_another,
+    leave_as_it_is,
+    plan_labels,
+)
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import Spot, find_spot
 from mlarchive.registries.azureml.racing import noticing_others
@@ -30,6 +36,7 @@ from mlarchive.registries.azureml.writing_environment import (
     plan_environment_alone,
     plan_environment_of,
 )
+from mlarchive.registries.azureml.writing_model import plan_model
 from mlarchive.registries.azureml.writing_run import plan_run_of
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
@@ -136,10 +143,14 @@ def _planned(work: Work, origin: str) -> Address:
         work.step("keep", what, "it is itself what is copied")
         return target
     work.losses.extend(losses_of(work.snapshot, keeps_runs=not work.control.place.is_registry))
-    plan_environment_of(work, wanted)
     if isinstance(subject, ModelVersion):
         wanted = _followed(work, wanted, subject, spot.number)
-        plan_run_of(work, wanted.name, spot.number)
+    if spot.present is not None and is_of_another(spot.present, _labels(work, wanted)):
+        leave_as_it_is(work, "models", wanted.name, spot.present, _labels(work, wanted))
+        plan_model(work, wanted.name)
+        return target
+    plan_environment_of(work, wanted)
+    plan_run_of(work, wanted.name, spot.number)
     labels = _labels(work, wanted)
     if spot.present is None:
         if wanted.version not in {"", spot.number}:
@@ -148,7 +159,7 @@ def _planned(work: Work, origin: str) -> Address:
         work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
     elif not plan_labels(work, "models", wanted.name, spot.present, labels):
         work.step("keep", what, "it holds the same already")
-    _plan_model(work, wanted)
+    plan_model(work, wanted.name)
     return target
 
 
@@ -262,28 +273,3 @@ def _holds(work: Work, wanted: Candidate, there: Asset) -> bool:
             raise
         return False
     return True
-
-
-def _plan_model(work: Work, wanted: Candidate) -> None:
-    """Plan what the model says as a whole, where the source says something."""
-    record = next((r for r in work.snapshot.records if isinstance(r, RegisteredModel)), None)
-    if record is None:
-        return
-    held_tags: dict[str, str] = {}
-    said: dict[str, object] = {}
-    for container in work.control.named("models", wanted.name):
-        held_tags = container.texts("tags")
-        said = {
-            "description": container.text("description"),
-            "tags": held_tags,
-            "isArchived": container.is_archived,
-        }
-    labels = {
-        "description": record.description or said.get("description", ""),
-        "tags": {**held_tags, **record.tags},
-        "isArchived": record.lifecycle == "archived",
-    }
-    blank = {"description": "", "tags": {}, "isArchived": False}
-    if labels != (said or blank):
-        do = partial(work.control.put_container, "models", wanted.name, labels)
-        work.step("update", f"model {wanted.name}", "description, tags or archiving changed", do)

@@ -13,7 +13,7 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import Candidate
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
-from mlarchive.registries.azureml.labels import Labels, archive, plan_labels
+from mlarchive.registries.azureml.labels import Labels, archive, leave_as_it_is, plan_labels
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import next_number
 from mlarchive.registries.azureml.racing import noticing_others
@@ -114,6 +114,7 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
         wanted.version,
         as_subject=as_subject,
         same=lambda one: recipe_there(work.control, work.storage, wanted.name, one) == own,
+        insists=as_subject and work.policy.conflict == "new-version",
     )
     if found:
         _plan_kept(work, wanted, found, labels)
@@ -140,12 +141,15 @@ def _plan_kept(work: Work, wanted: Wanted, found: Counterpart, labels: Labels) -
     if wanted.version not in {"", one.name}:
         why = f"the target has it as {one.name}, which is made of the same"
         work.change(wanted.called, "version", why)
+    kind: Kind = "environments"
+    if not found.is_labelled:
+        leave_as_it_is(work, kind, wanted.name, one, labels)
+        return
     if not labels.state_id:
         # That of the environment itself is none of the model's that needs it.
         state = one.texts("tags").get(marks.STATE_ID, "")
         labels = msgspec.structs.replace(labels, state_id=state)
-    kind: Kind = "environments"
-    if not (found.is_labelled and plan_labels(work, kind, wanted.name, one, labels)):
+    if not plan_labels(work, kind, wanted.name, one, labels):
         work.step("keep", f"{kind}/{wanted.name}/{one.name}", "the target has it already")
 
 
