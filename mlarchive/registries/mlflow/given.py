@@ -1,6 +1,6 @@
 """What a source has said of labels at a target, to tell from it what people change there.
 
-Kept in a tag of the version, model or prompt, as digests (clause 4). Where a policy merges labels
+Kept in a tag of the object, as digests (clause 4). Where a policy merges labels
 (clause 5.2), only what is as the source said it last follows the source.
 """
 
@@ -20,6 +20,9 @@ from mlarchive.registries.mlflow import marks
 _LONGEST = 5000
 """Characters of a tag that every server takes."""
 
+_UNSAID = "-"
+"""Stands for what is too long; what was said before must not count any more."""
+
 
 class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the source said last.
@@ -29,6 +32,7 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
         aliases: Of a version.
         description: Its digest; "" if nothing was ever said.
         stage: Of a version, likewise.
+        name: Of a run, likewise.
         coming: What it says now, while that is written: it may be there in part.
     """
 
@@ -36,6 +40,7 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
     aliases: tuple[str, ...] = ()
     description: str = ""
     stage: str = ""
+    name: str = ""
     coming: "Given | None" = None
 
     def every(self) -> "Iterator[Given]":
@@ -50,7 +55,7 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
             return frozenset({self.tags[name]} if name in self.tags else ())
         return frozenset(one.tags.get(name, "") for one in self.every())
 
-    def of_text(self, field: Literal["description", "stage"]) -> frozenset[str]:
+    def of_text(self, field: Literal["description", "stage", "name"]) -> frozenset[str]:
         """Digests of what a source said of a text; none if it never did."""
         return frozenset(getattr(one, field) for one in self.every()) - {""}
 
@@ -63,20 +68,27 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return alias in self.aliases and self.coming is None
 
 
-def said(tags: Tags, description: str, aliases: Iterable[str] = (), stage: str = "") -> Given:
+def said(
+    tags: Tags,
+    description: str = "",
+    aliases: Iterable[str] = (),
+    stage: str = "",
+    name: str = "",
+) -> Given:
     """What a source says now."""
     return Given(
         tags={name: digest(value) for name, value in sorted(tags.items())},
         aliases=tuple(sorted(aliases)),
         description=digest(description),
         stage=digest(stage),
+        name=digest(name) if name else "",
     )
 
 
 def mark_of(given: Given) -> Tags:
-    """The mark that remembers it; none where it is too long for a tag."""
+    """The mark that remembers it; one that says nothing where it is too long for a tag."""
     value = msgspec.json.encode(given).decode()
-    return {marks.GIVEN: value} if len(value) <= _LONGEST else {}
+    return {marks.GIVEN: value if len(value) <= _LONGEST else _UNSAID}
 
 
 def given_in(tags: Mapping[str, str]) -> Given | None:

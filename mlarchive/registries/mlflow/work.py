@@ -21,7 +21,7 @@ from mlarchive.records import (
 )
 from mlarchive.registries.base import Action, Verb, WritePolicy
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.given import Given, digest, merged
+from mlarchive.registries.mlflow.given import Given, coming_mark, digest, mark_of, merged
 from mlarchive.registries.modelid import MODEL_ID, followed
 from mlarchive.snapshot import Snapshot, Stream, entry_name
 
@@ -188,6 +188,29 @@ def plan_tags(  # noqa: PLR0913  (two sides and two ways to change one)
         if exact if before is None else digest(present[name]) in before.of_tag(name):
             why = "removed at the source"
             work.step_once("update", f"tag {name!r} of {what}", why, _with(drop, name))
+
+
+def plan_given(  # noqa: PLR0913, PLR0917  (what is there and what comes)
+    work: Work, what: str, held: Tags, given: Given, first: int, say: Callable[[Tags], None]
+) -> None:
+    """Plan to remember what the source says of labels, before and after they are written.
+
+    Args:
+        work: Gets the steps.
+        what: The object whose labels they are.
+        held: All tags that it has at the target.
+        given: What the source says.
+        first: Where the steps begin that write labels.
+        say: Sets tags.
+    """
+    mark = mark_of(given)
+    if len(work.steps) > first:
+        action = Action(verb="update", what=f"marks of {what}", why="what labels are coming")
+        coming = coming_mark(held, given)
+        work.steps.insert(first, Step(action, lambda: say(coming)))
+    elif mark.items() <= held.items():
+        return
+    work.step("update", f"marks of {what}", "what the source says", lambda: say(mark))
 
 
 def _with(do: Callable[..., None], *values: str) -> Callable[[], None]:

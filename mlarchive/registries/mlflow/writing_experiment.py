@@ -5,13 +5,14 @@ from mlflow.entities import ExperimentTag
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
 from mlarchive.errors import ConflictError
-from mlarchive.records import Experiment
+from mlarchive.records import Experiment, Tags
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.given import base_of, mark_of, said
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted
 from mlarchive.registries.mlflow.settings import once
-from mlarchive.registries.mlflow.work import Step, Work, called, cut, plan_tags
+from mlarchive.registries.mlflow.work import Step, Work, called, cut, plan_given, plan_tags
 
 _HOME = "mlarchive"
 """The experiment for what belongs to none."""
@@ -31,7 +32,7 @@ def plan_experiment(work: Work, record: Experiment) -> None:
         work.change(what, "experiment_id", "the target gives it an id of its own")
 
         def create() -> None:
-            marked = {marks.ORIGIN: origin, **tags}
+            marked = {marks.ORIGIN: origin, **mark_of(said(tags)), **tags}
             work.ids[record.key] = work.connection.tracking.create_experiment(
                 record.name, tags=[ExperimentTag(name, value) for name, value in marked.items()]
             )
@@ -131,15 +132,25 @@ def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ou
 def _plan_labels(
     work: Work, record: Experiment, found: MlflowExperiment, tags: dict[str, str], *, ours: bool
 ) -> None:
-    store = work.connection.tracking
+    what, first = called(record), len(work.steps)
+
+    def put(name: str, value: str) -> None:
+        tag = ExperimentTag(name, value)
+        work.connection.tracking.set_experiment_tag(found.experiment_id, tag)
+
+    def say(mark: Tags) -> None:
+        for name, value in mark.items():
+            put(name, value)
+
     plan_tags(
         work,
-        called(record),
+        what,
         tags,
         marks.state_tags(found.tags),
-        put=lambda name, value: store.set_experiment_tag(
-            found.experiment_id, ExperimentTag(name, value)
-        ),
-        drop=lambda name: store.delete_experiment_tag(found.experiment_id, name),
+        put=put,
+        drop=lambda name: work.connection.tracking.delete_experiment_tag(found.experiment_id, name),
         exact=ours,
+        before=base_of(work.policy, found.tags) if ours else None,
     )
+    if ours:
+        plan_given(work, what, found.tags, said(tags), first, say)

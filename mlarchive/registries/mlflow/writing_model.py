@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from mlflow.entities import LoggedModel as MlflowLoggedModel
@@ -14,10 +15,11 @@ from mlflow.entities import (
 )
 
 from mlarchive.errors import NotFoundError, RemoteError
-from mlarchive.records import Experiment, LoggedModel, MetricSeries
+from mlarchive.records import Experiment, LoggedModel, MetricSeries, Tags
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.given import base_of, mark_of, said
 from mlarchive.registries.mlflow.metrics import (
     Columns,
     as_stored,
@@ -30,7 +32,13 @@ from mlarchive.registries.mlflow.reading_model import points_by_series
 from mlarchive.registries.mlflow.selecting import quoted, run_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill, list_refused_names
-from mlarchive.registries.mlflow.work import Work, called, list_inner_ids, plan_tags
+from mlarchive.registries.mlflow.work import (
+    Work,
+    called,
+    list_inner_ids,
+    plan_given,
+    plan_tags,
+)
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
 from mlarchive.registries.mlflow.writing_metrics import log_points, points, series_streams
 from mlarchive.snapshot import Stream
@@ -47,7 +55,7 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
     digest = marks.record_digest(record)
     whole = [model for model in found if (model.tags or {}).get(marks.RECORD) == digest]
     if whole:
-        _plan_labels(work, record, whole[0])
+        _plan_labels(work, record, whole[0], len(work.steps))
         return
     streams = work.snapshot.streams_of(record.key)
     _list_lost_points(work, record)
@@ -58,8 +66,11 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
     extend = settled if work.policy.conflict != "new-version" else []
     if extend or begun:
         why = "it has more at the source now" if extend else "an earlier write was interrupted"
-        work.ids[record.key] = (extend or begun)[0].model_id
+        model, first = (extend or begun)[0], len(work.steps)
+        work.ids[record.key] = model.model_id
         work.step("update", what, why, lambda: _complete(work, record, settled=bool(extend)))
+        if extend:
+            _plan_labels(work, record, model, first)
         return
     work.change(what, "model_id", "the target gives it an id of its own; the old one is in a tag")
     work.change(what, "creation time", "the target states when it was written there")
@@ -121,11 +132,9 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
         model_id,
         [LoggedModelParameter(n, v) for n, v in record.params.items() if n not in held],
     )
-    # What another tool wrote has no origin yet.
-    tags = {marks.ORIGIN: marks.origin_of(record, work.snapshot), **record.tags}
-    store.set_logged_model_tags(
-        model_id, [LoggedModelTag(name, value) for name, value in tags.items()]
-    )
+    # What another tool wrote has no origin yet; what was whole before, people may have labelled.
+    own = {} if settled else record.tags
+    _set_tags(work, model_id, {marks.ORIGIN: marks.origin_of(record, work.snapshot), **own})
     folder = artifact_folder(work.connection, model.artifact_location)
     fill(work, called(record), folder, work.snapshot.streams_of(record.key), settled=settled)
     if record.run:
@@ -135,9 +144,13 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
     if record.status in _FINAL:
         store.finalize_logged_model(model_id, LoggedModelStatus(record.status))
     _check(work, record)
-    store.set_logged_model_tags(
-        model_id, [LoggedModelTag(marks.RECORD, marks.record_digest(record))]
-    )
+    given = {} if settled else mark_of(said(record.tags))
+    _set_tags(work, model_id, {marks.RECORD: marks.record_digest(record), **given})
+
+
+def _set_tags(work: Work, model_id: str, tags: Tags) -> None:
+    every = [LoggedModelTag(name, value) for name, value in tags.items()]
+    work.connection.tracking.set_logged_model_tags(model_id, every)
 
 
 @contextlib.contextmanager
@@ -263,28 +276,29 @@ def _check(work: Work, record: LoggedModel) -> None:
             )
 
 
-def _plan_labels(work: Work, record: LoggedModel, model: MlflowLoggedModel) -> None:
-    store = work.connection.tracking
-    model_id = model.model_id
+def _plan_labels(work: Work, record: LoggedModel, model: MlflowLoggedModel, before: int) -> None:
+    """Plan the labels of a logged model that is there; `before` is where its steps begin."""
+    what, model_id, held = called(record), model.model_id, dict(model.tags or {})
     work.ids[record.key] = model_id
-    before = len(work.steps)
     origin = marks.origin_of(record, work.snapshot)
-    if (model.tags or {}).get(marks.ORIGIN) != origin:
+    if held.get(marks.ORIGIN) != origin:
         work.step(
             "update",
-            f"origin of {called(record)}",
+            f"origin of {what}",
             "it has another name now",
-            lambda: store.set_logged_model_tags(model_id, [LoggedModelTag(marks.ORIGIN, origin)]),
+            lambda: _set_tags(work, model_id, {marks.ORIGIN: origin}),
         )
+    first = len(work.steps)
     plan_tags(
         work,
-        called(record),
+        what,
         record.tags,
-        marks.logged_model_tags(model.tags or {}),
-        put=lambda name, value: store.set_logged_model_tags(
-            model_id, [LoggedModelTag(name, value)]
-        ),
-        drop=lambda name: store.delete_logged_model_tag(model_id, name),
+        marks.logged_model_tags(held),
+        put=lambda name, value: _set_tags(work, model_id, {name: value}),
+        drop=lambda name: work.connection.tracking.delete_logged_model_tag(model_id, name),
+        before=base_of(work.policy, held),
     )
+    say = partial(_set_tags, work, model_id)
+    plan_given(work, what, held, said(record.tags), first, say)
     if len(work.steps) == before:
-        work.step("keep", called(record), "same content and labels")
+        work.step("keep", what, "same content and labels")

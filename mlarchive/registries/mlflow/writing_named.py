@@ -12,19 +12,11 @@ from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
 from mlarchive.errors import ConflictError, NotFoundError
 from mlarchive.records import Prompt, RegisteredModel, Tags
-from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.mlflow.given import (
-    Given,
-    base_of,
-    coming_mark,
-    mark_of,
-    merged,
-    said,
-)
+from mlarchive.registries.mlflow.given import base_of, mark_of, merged, said
 from mlarchive.registries.mlflow.prompts import IS_PROMPT
 from mlarchive.registries.mlflow.selecting import is_prompt, registered_model
-from mlarchive.registries.mlflow.work import Step, Work, cut, plan_tags
+from mlarchive.registries.mlflow.work import Work, cut, plan_given, plan_tags
 
 
 def model_at_target(work: Work, name: str, *, prompt: bool = False) -> MlflowModel | None:
@@ -111,27 +103,12 @@ def plan_named(
         before=base,
     )
     if ours:
-        _plan_given(work, what, name, found, given, first)
+        plan_given(work, what, found.tags, given, first, partial(_set_tags, work, name))
 
 
-def _plan_given(  # noqa: PLR0913, PLR0917  (what is there and what comes)
-    work: Work, what: str, name: str, found: MlflowModel, given: Given, first: int
-) -> None:
-    """Plan to remember what the source says of labels, before and after they are written."""
-    store = work.connection.models
-
-    def remembering(mark: Tags) -> None:
-        for tag, value in mark.items():
-            store.set_registered_model_tag(name, RegisteredModelTag(tag, value))
-
-    mark = mark_of(given)
-    if len(work.steps) > first:
-        coming = partial(remembering, coming_mark(found.tags, given))
-        action = Action(verb="update", what=f"marks of {what}", why="what labels are coming")
-        work.steps.insert(first, Step(action, coming))
-    elif mark.items() <= found.tags.items():
-        return
-    work.step("update", f"marks of {what}", "what the source says", partial(remembering, mark))
+def _set_tags(work: Work, name: str, tags: Tags) -> None:
+    for tag, value in tags.items():
+        work.connection.models.set_registered_model_tag(name, RegisteredModelTag(tag, value))
 
 
 def plan_named_marks(work: Work, record: RegisteredModel | Prompt, name: str) -> None:
@@ -147,11 +124,8 @@ def plan_named_marks(work: Work, record: RegisteredModel | Prompt, name: str) ->
     }
     lacking = {tag: value for tag, value in wanted.items() if held.get(tag) != value}
 
-    def remember() -> None:
-        for tag, value in lacking.items():
-            work.connection.models.set_registered_model_tag(name, RegisteredModelTag(tag, value))
-
     if lacking:
+        remember = partial(_set_tags, work, name, lacking)
         work.step("update", f"marks of {what}", "content and state ids", remember)
     elif len(work.steps) == 0:
         work.step("keep", what, "same content and labels")

@@ -25,6 +25,7 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.fieldtags import field_tags, list_changed_fields
 from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.given import Given, base_of, mark_of, merged, said
 from mlarchive.registries.mlflow.names import (
     decimals_of,
     list_changed_names,
@@ -41,6 +42,7 @@ from mlarchive.registries.mlflow.work import (
     called,
     cut,
     list_inner_ids,
+    plan_given,
     plan_tags,
 )
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
@@ -61,8 +63,9 @@ def plan_run(work: Work, record: Run) -> None:
     found = _find(work, record, origin)
     digest = marks.record_digest(record)
     whole = [run for run in found if run.data.tags.get(marks.RECORD) == digest]
+    given = said(tags, name=record.name)
     if whole:
-        _plan_labels(work, record, whole[0], tags)
+        _plan_labels(work, record, whole[0], tags, len(work.steps))
         return
     list_changed_names(work, record, work.snapshot.streams_of(record.key))
     list_changed_fields(work, record)
@@ -75,18 +78,23 @@ def plan_run(work: Work, record: Run) -> None:
     # What changed at the source becomes a run of its own where the policy makes new versions.
     extend = settled if work.policy.conflict != "new-version" else []
     if extend or begun:
-        run = (extend or begun)[0]
-        why = "it has more at the source now" if extend else "an earlier write was interrupted"
+        run, first = (extend or begun)[0], len(work.steps)
         work.ids[record.key] = run.info.run_id
         if run.info.lifecycle_stage == "deleted":
             plan_revival(work, record, run.info.run_id)
-        work.step("update", what, why, lambda: _complete(work, record, tags, bool(extend)))
+        if extend:
+            why = "it has more at the source now"
+            work.step("update", what, why, lambda: _complete(work, record))
+            _plan_labels(work, record, run, tags, first)
+        else:
+            why = "an earlier write was interrupted"
+            work.step("update", what, why, lambda: _complete(work, record, tags, given))
         return
     work.change(what, "run_id", "the target gives it an id of its own; the old one is in a tag")
 
     def create() -> None:
         _create(work, record, origin, tags)
-        _complete(work, record, tags, settled=False)
+        _complete(work, record, tags, given)
 
     experiment = work.snapshot.by_key.get(record.experiment)
     work.step("create", what, f"in {called(experiment)}" if experiment else "", create)
@@ -141,28 +149,40 @@ def _create(work: Work, record: Run, origin: str, tags: dict[str, str]) -> None:
         work.change(called(record), "name", why)
 
 
-def _complete(work: Work, record: Run, tags: dict[str, str], settled: bool) -> None:  # noqa: FBT001  (from one caller)
-    """Bring everything a run lacks, check it, and mark it whole."""
+def _complete(
+    work: Work, record: Run, tags: dict[str, str] | None = None, given: Given | None = None
+) -> None:
+    """Bring everything a run lacks, check it, and mark it whole.
+
+    Args:
+        work: Knows the target.
+        record: The run.
+        tags: Those that it gets; None where it was whole before, and people may have labelled it.
+        given: What the source says of its labels, likewise.
+    """
     run_id = work.ids[record.key]
     what = called(record)
     streams = streams_of(work, record)
     run = run_of(work.connection, run_id)
     _log_params(work, record, run)
     # What another tool wrote has no origin yet.
-    _log_tags(work, run_id, {marks.ORIGIN: marks.origin_of(record, work.snapshot), **tags})
+    _log_tags(work, run_id, {marks.ORIGIN: marks.origin_of(record, work.snapshot), **(tags or {})})
     fresh = not run.data.metrics
     log_series(work, run_id, streams, fresh=fresh)
     _log_inputs(work, record, run)
     if file_streams(streams):
         folder = artifact_folder(work.connection, run.info.artifact_uri)
-        fill(work, what, folder, streams, settled=settled)
+        fill(work, what, folder, streams, settled=tags is None)
     work.connection.tracking.update_run_info(
-        run_id, RunStatus.from_string(record.status), record.end or None, record.name or None
+        run_id,
+        RunStatus.from_string(record.status),
+        record.end or None,
+        (record.name or None) if tags is not None else None,
     )
     check_series(work, what, run_id, streams)
     _check(work, record, run_of(work.connection, run_id))
     parent = _parent(work, record)
-    last = {marks.RECORD: marks.record_digest(record)}
+    last = {marks.RECORD: marks.record_digest(record), **(mark_of(given) if given else {})}
     if decimals := decimals_of(streams):
         last[marks.STEP_DECIMALS] = decimals
     _log_tags(work, run_id, last | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
@@ -295,12 +315,16 @@ def plan_revival(work: Work, record: Run, run_id: str, position: int | None = No
     work.steps.insert(len(work.steps) if position is None else position, step)
 
 
-def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) -> None:
+def _plan_labels(
+    work: Work, record: Run, run: MlflowRun, tags: dict[str, str], before: int
+) -> None:
+    """Plan the labels of a run that is there; `before` is where its steps begin."""
     what = called(record)
     run_id = run.info.run_id
     store = work.connection.tracking
     work.ids[record.key] = run_id
-    before = len(work.steps)
+    if run.info.lifecycle_stage == "deleted" and record.lifecycle == "active":
+        _revive_once(work, record, run_id)
     origin = marks.origin_of(record, work.snapshot)
     if run.data.tags.get(marks.ORIGIN) != origin:
         work.step(
@@ -309,10 +333,10 @@ def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) 
             "it has another name now",
             lambda: _log_tags(work, run_id, {marks.ORIGIN: origin}),
         )
-    if run.info.lifecycle_stage == "deleted" and record.lifecycle == "active":
-        plan_revival(work, record, run_id)
+    first = len(work.steps)
+    base = base_of(work.policy, run.data.tags)
     name, user = run_name_and_user(run)
-    if record.name and record.name != name:
+    if record.name and record.name != name and _renames(work, record, name, base):
         work.step(
             "update",
             f"name of {what}",
@@ -330,7 +354,10 @@ def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) 
         {tag: value for tag, value in present.items() if tag in tags or not tag.startswith(own)},
         put=lambda tag, value: store.set_tag(run_id, RunTag(tag, value)),
         drop=lambda tag: store.delete_tag(run_id, tag),
+        before=base,
     )
+    given = said(tags, name=record.name)
+    plan_given(work, what, run.data.tags, given, first, lambda m: _log_tags(work, run_id, dict(m)))
     parent = _parent(work, record)
     if parent and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != parent:
         work.step(
@@ -344,6 +371,21 @@ def _plan_labels(work: Work, record: Run, run: MlflowRun, tags: dict[str, str]) 
     elif run.info.lifecycle_stage == "deleted" and record.key not in work.revived:
         # MLflow takes no label of a deleted run; `plan_run_end` deletes it again.
         plan_revival(work, record, run_id, before)
+
+
+def _revive_once(work: Work, record: Run, run_id: str) -> None:
+    if record.key not in work.revived:
+        plan_revival(work, record, run_id)
+
+
+def _renames(work: Work, record: Run, held: str, base: Given | None) -> bool:
+    """Whether a run that has another name gets the source's, or people gave it its own."""
+    if base is None:
+        return True
+    verdict = merged(held or None, record.name, base.of_text("name"))
+    if verdict == "lose":
+        work.lose(called(record), "name", "people at the target changed it, and theirs stays")
+    return verdict == "write"
 
 
 def _parent(work: Work, record: Run) -> str:

@@ -1,5 +1,6 @@
 """Where labels are merged, people at a target keep theirs, and the source's follow the source."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,23 +9,36 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
 from msgspec import structs
 
-from mlarchive.records import ModelVersion, RegisteredModel
+from mlarchive.records import Address, LoggedModel, ModelVersion, Native, RegisteredModel
 from mlarchive.registries.base import Receipt, WritePolicy
-from mlarchive.registries.mlflow import MlflowRegistry
+from mlarchive.registries.mlflow import MlflowRegistry, marks
 from mlarchive.snapshot import Snapshot
-from tests.support.mlflow_packages import by_hand, file_stream, packed
+from tests.support.mlflow_packages import by_hand, file_stream, packed, series_stream
 
 pytestmark = pytest.mark.mlflow
 
 MERGE = WritePolicy(labels="merge")
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with nothing in it, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    uri = f"sqlite:///{path}"
+    MlflowClient(uri, uri).search_experiments()
+    return path
+
+
 @pytest.fixture
-def uri(tmp_path: Path) -> str:
+def uri(tmp_path: Path, empty: Path) -> str:
+    shutil.copy(empty, tmp_path / "mlflow.db")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    MlflowClient(uri, uri).create_experiment("wine by hand", (tmp_path / "runs").as_uri())
+    origin = {marks.ORIGIN: "elsewhere#experiments/of-wine"}
+    place = (tmp_path / "runs").as_uri()
+    MlflowClient(uri, uri).create_experiment("wine by hand", place, tags=origin)
     return uri
 
 
@@ -120,18 +134,14 @@ def test_an_alias_follows_the_source_until_people_move_it(
     assert clinic.touched(wine("2").address, MERGE) == ""
 
 
-@pytest.mark.parametrize("after", range(1, 8))
-def test_what_an_interrupted_write_left_is_nobodys_change(
-    clinic: MlflowRegistry, people: MlflowClient, monkeypatch: pytest.MonkeyPatch, after: int
+def _cut_off(
+    monkeypatch: pytest.MonkeyPatch, store: type, methods: tuple[str, ...], after: int
 ) -> None:
-    """The source goes back to what it said before; a write of the other was cut off in between."""
-    old = wine(tags={"a": "1", "b": "1"}, aliases=("best",), description="old")
-    new = wine(tags={"a": "2", "c": "2"}, aliases=("good",), description="new")
-    clinic.write(old, MERGE)
+    """Interrupt the one who calls a store's methods once more than so often."""
     done = 0
 
     def cut(name: str) -> None:
-        real = getattr(SqlAlchemyStore, name)
+        real = getattr(store, name)
 
         def call(*arguments: object, **named: object) -> object:
             nonlocal done
@@ -140,16 +150,32 @@ def test_what_an_interrupted_write_left_is_nobodys_change(
                 raise KeyboardInterrupt
             return real(*arguments, **named)
 
-        monkeypatch.setattr(SqlAlchemyStore, name, call)
+        monkeypatch.setattr(store, name, call)
 
-    for name in (
-        "set_model_version_tag",
-        "delete_model_version_tag",
-        "update_model_version",
-        "set_registered_model_alias",
-        "delete_registered_model_alias",
-    ):
+    for name in methods:
         cut(name)
+
+
+@pytest.mark.parametrize("after", range(1, 8))
+def test_what_an_interrupted_write_left_is_nobodys_change(
+    clinic: MlflowRegistry, people: MlflowClient, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """The source goes back to what it said before; a write of the other was cut off in between."""
+    old = wine(tags={"a": "1", "b": "1"}, aliases=("best",), description="old")
+    new = wine(tags={"a": "2", "c": "2"}, aliases=("good",), description="new")
+    clinic.write(old, MERGE)
+    _cut_off(
+        monkeypatch,
+        SqlAlchemyStore,
+        (
+            "set_model_version_tag",
+            "delete_model_version_tag",
+            "update_model_version",
+            "set_registered_model_alias",
+            "delete_registered_model_alias",
+        ),
+        after,
+    )
     with pytest.raises(KeyboardInterrupt):
         clinic.write(new, MERGE)
     monkeypatch.undo()
@@ -158,3 +184,132 @@ def test_what_an_interrupted_write_left_is_nobodys_change(
     tags = {tag: value for tag, value in held.tags.items() if not tag.startswith("mlarchive.")}
     assert (tags, held.description, held.aliases) == ({"a": "1", "b": "1"}, "old", ["best"])
     assert clinic.touched(old.address, MERGE) == ""
+
+
+_NOTE = "mlflow.note.content"
+
+
+def brewed(
+    labels: dict[str, str], *, name: str = "by hand", loss: tuple[float, ...] = (1.0,)
+) -> Snapshot:
+    """A run by itself; its logged model and its experiment have the same labels."""
+    experiment, run = by_hand("wine").records[1:3]
+    records = (
+        structs.replace(experiment, tags=labels),
+        structs.replace(run, tags=labels, name=name),
+        LoggedModel(
+            key="brew",
+            native=Native(id="brew"),
+            name="brew",
+            run="run",
+            status="READY",
+            tags=labels,
+        ),
+    )
+    address = Address(origin="elsewhere", kind="runs", name=run.native.id)
+    streams = (series_stream("run", "loss", loss), file_stream("brew", "model.bin", b"brew"))
+    made = Snapshot(address=address, subject="run", records=records, streams=streams)
+    return packed(made).snapshot()
+
+
+class Brewed:
+    """What is at the target of `brewed`."""
+
+    def __init__(self, people: MlflowClient, run_id: str) -> None:
+        self.people = people
+        self.run_id = run_id
+        run = people.get_run(run_id)
+        assert run.outputs
+        self.experiment_id = run.info.experiment_id
+        self.model_id = run.outputs.model_outputs[0].model_id
+
+    def label(self, tags: dict[str, str]) -> None:
+        for tag, value in tags.items():
+            self.people.set_tag(self.run_id, tag, value)
+            self.people.set_experiment_tag(self.experiment_id, tag, value)
+        self.people.set_logged_model_tags(self.model_id, tags)
+
+    def labels(self) -> list[dict[str, str]]:
+        every = (
+            self.people.get_run(self.run_id).data.tags,
+            self.people.get_logged_model(self.model_id).tags,
+            self.people.get_experiment(self.experiment_id).tags,
+        )
+        ours = ("mlarchive.", "mlflow.runName", "mlflow.user", "mlflow.experiment")
+        return [{n: v for n, v in tags.items() if not n.startswith(ours)} for tags in every]
+
+
+@pytest.mark.parametrize("loss", [(1.0,), (1.0, 0.5)], ids=["relabelled", "grown"])
+def test_what_people_changed_on_a_run_its_logged_model_and_its_experiment_stays(
+    clinic: MlflowRegistry, people: MlflowClient, loss: tuple[float, ...]
+) -> None:
+    first = {"ours": "1", "goes": "1", "meddled": "1", "twice": "1", "taken": "1", _NOTE: "first"}
+    there = Brewed(people, clinic.write(brewed(first), MERGE).target.name)
+    theirs = {"theirs": "x", "meddled": "theirs", "twice": "theirs", _NOTE: "what people say"}
+    there.label(theirs)
+    people.delete_tag(there.run_id, "taken")
+    people.update_run(there.run_id, name="what people call it")
+
+    second = {"ours": "2", "meddled": "1", "twice": "2", "new": "1", "taken": "1", _NOTE: "first"}
+    told = brewed(second, loss=loss)
+    receipt = clinic.write(told, MERGE)
+    expected = {**theirs, "ours": "2", "new": "1"}
+    assert there.labels() == [expected, {**expected, "taken": "1"}, {**expected, "taken": "1"}]
+    assert people.get_run(there.run_id).info.run_name == "what people call it"
+    assert len(people.get_metric_history(there.run_id, "loss")) == len(loss)
+    assert {one.field for one in receipt.losses} == {"tag twice"}
+    assert len(receipt.losses) == 3
+    assert clinic.write(told, MERGE).idle
+
+    clinic.write(told, WritePolicy())
+    assert there.labels() == [second] * 3
+    assert people.get_run(there.run_id).info.run_name == "by hand"
+
+
+def test_a_run_that_grew_and_lost_a_label_at_its_source_loses_it_at_once(
+    clinic: MlflowRegistry, people: MlflowClient
+) -> None:
+    there = Brewed(people, clinic.write(brewed({"a": "1", "b": "1"}), WritePolicy()).target.name)
+    grown = brewed({"b": "2"}, name="renamed", loss=(1.0, 0.5))
+    clinic.write(grown, WritePolicy())
+    assert there.labels() == [{"b": "2"}] * 3
+    assert people.get_run(there.run_id).info.run_name == "renamed"
+
+
+@pytest.mark.parametrize("after", range(1, 9))
+def test_what_an_interrupted_write_of_a_run_left_is_nobodys_change(
+    clinic: MlflowRegistry, people: MlflowClient, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    old, new = brewed({"a": "1", "b": "1"}), brewed({"a": "2", "c": "2"}, name="renamed")
+    there = Brewed(people, clinic.write(old, MERGE).target.name)
+    _cut_off(
+        monkeypatch,
+        TrackingStore,
+        (
+            "log_batch",
+            "set_tag",
+            "delete_tag",
+            "update_run_info",
+            "set_experiment_tag",
+            "delete_experiment_tag",
+            "set_logged_model_tags",
+            "delete_logged_model_tag",
+        ),
+        after,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        clinic.write(new, MERGE)
+    monkeypatch.undo()
+    clinic.write(old, MERGE)
+    assert there.labels() == [{"a": "1", "b": "1"}] * 3
+    assert people.get_run(there.run_id).info.run_name == "by hand"
+
+
+def test_labels_too_many_to_be_remembered_follow_the_source(
+    clinic: MlflowRegistry, people: MlflowClient
+) -> None:
+    clinic.write(wine(tags={"a": "1"}), MERGE)
+    many = {f"tag-{number:03}": "1" for number in range(400)}
+    clinic.write(wine(tags={"a": "2", **many}), MERGE)
+    clinic.write(wine(tags={"a": "3", **many}), MERGE)
+    assert people.get_model_version("wine", "1").tags["a"] == "3"
