@@ -85,6 +85,7 @@ model-version kind! environment:reference files:[File] flavor_data:{text} flavor
     logged_model:reference model_type properties:{text} registered_model:reference root:ArtifactRoot
     run:reference / aliases:[text] description lifecycle=active stage tags:{text}
     / folder job name native:Native status version
+notebook kind! files:[File] formats:{text} record:reference / / native:Native path revision source
 other-objects kind! / / name native:Native
 prompt kind! / description experiments:[text] tags:{text} / name native:Native
 prompt-version kind! prompt:reference response_format template template_type

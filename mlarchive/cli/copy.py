@@ -19,6 +19,7 @@ from mlarchive.cli.console import Console
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.labelling import add_labels, read_labelled
+from mlarchive.cli.notebooks import add_notebooks, one_to_attach, refuse_notebooks
 from mlarchive.cli.objects import addresses, opened, scratch_home
 from mlarchive.cli.receipts import tell_plan, tell_receipt
 from mlarchive.cli.restoring import add_restore, refuse_strays, restore
@@ -81,6 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_filters(parser)
     add_labels(parser)
     add_restore(parser)
+    add_notebooks(parser)
     add_dry_run(parser)
     add_source_options(parser)
 
@@ -105,10 +107,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     (target_locator,) = locators([arguments.target])
     refuse_strays(arguments)
     if arguments.restore:
+        refuse_notebooks(arguments, "--restore")
         chosen = partial(wanted, arguments)
         return restore(sources, target_locator, arguments, console, choose=chosen)
     target_policy(arguments, target_locator)
     if arguments.share:
+        refuse_notebooks(arguments, "--share")
         return _share(sources, target_locator, arguments, console)
     if arguments.keep and arguments.workers > 1:
         raise UsageError("--keep goes with one worker: a vault is written by one at a time")
@@ -129,7 +133,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 end.owe(source, locator, console)
                 carry = partial(_copy, source, reached, arguments, console)
                 found = addresses(source, locator, wanted(arguments, locator))
-                tally.expect(found)
+                tally.expect(one_to_attach(arguments, found))
                 for address, done in in_turn(carry, found, arguments.workers):
                     with end.outlasting(address, console), tally.counting(address):
                         end.take(done()())

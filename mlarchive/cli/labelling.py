@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlarchive.cli.commandline import tag
+from mlarchive.cli.notebooks import with_notebooks
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def read_labelled(
 ) -> "Snapshot":
     """The object, with the labels of the command line if it is a folder; traces if wanted.
 
+    Notebooks that are attached come with it.
+
     Raises:
         UsageError: It is none, and a name was given; or a tag was given twice.
     """
@@ -39,6 +42,7 @@ def read_labelled(
         from mlarchive.registries.filtering import without_traces
 
         snapshot = without_traces(snapshot)
+    snapshot = with_notebooks(snapshot, arguments)
     folder = address.kind == "folders"
     given = [arguments.name, arguments.description]
     given += [arguments.version, arguments.tag] if folder else []

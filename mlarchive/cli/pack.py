@@ -15,6 +15,7 @@ from mlarchive.cli.documents import complete, known
 from mlarchive.cli.ending import WITH_LOSSES, Ending
 from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.labelling import add_labels, read_labelled
+from mlarchive.cli.notebooks import add_notebooks, one_to_attach
 from mlarchive.cli.objects import addresses, opened
 from mlarchive.cli.secrets import add_recipients, add_signing, private_keys, recipients
 from mlarchive.cli.sources import add_source_options, tell_sources
@@ -54,6 +55,7 @@ examples:
   mlarchive pack models:/wine/3 -o wine-3.mlpkg.age --encrypt clinic.age-pub
   mlarchive pack models:/wine/3 -o wine-3.mlpkg --volume-size dvd
   mlarchive pack models:/wine/3 -o wine-3.mlpkg --with-wheels --wheels-for linux_x86_64:3.11
+  mlarchive pack models:/wine/3 -o wine-3.mlpkg --notebook train.ipynb
   mlarchive pack models:/wine@champion -o - | ssh backup 'cat > wine.mlpkg'
 """
 
@@ -87,6 +89,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_recipients(parser.add_argument_group("to keep it from others (spec/secrecy.md)"))
     add_volume_size(parser.add_argument_group("to cut it (spec/volumes.md); OUT is a new folder"))
     add_wheels(parser)
+    add_notebooks(parser)
     add_dry_run(parser)
     add_source_options(parser)
 
@@ -157,7 +160,9 @@ def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Co
     who = recipients(arguments)
     with ExitStack() as stack:
         source = stack.enter_context(opened(sources[0], console))
-        found = addresses(source, sources[0], wanted(arguments, sources[0]))
+        found = one_to_attach(
+            arguments, addresses(source, sources[0], wanted(arguments, sources[0]))
+        )
         if len(found) > 1:
             raise _too_many(arguments.output, len(found))
         snapshot = stack.enter_context(
@@ -229,7 +234,8 @@ def _to_vault(sources: "list[Locator]", arguments: argparse.Namespace, console: 
         for locator in sources:
             with opened(locator, console) as source:
                 end.owe(source, locator, console)
-                for address in addresses(source, locator, wanted(arguments, locator)):
+                found = addresses(source, locator, wanted(arguments, locator))
+                for address in one_to_attach(arguments, found):
                     with end.outlasting(address, console):
                         end.take(_keep(source, address, vault, arguments, console))
     return end.status
@@ -297,7 +303,8 @@ def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Cons
     losses = 0
     for locator in sources:
         with opened(locator, console) as source:
-            for address in addresses(source, locator, wanted(arguments, locator)):
+            found = addresses(source, locator, wanted(arguments, locator))
+            for address in one_to_attach(arguments, found):
                 snapshot = read_labelled(source, address, arguments)
                 raw = _raw_size(snapshot)
                 losses += len(snapshot.losses)

@@ -56,6 +56,7 @@ from mlarchive.records.tracking import (
     EvaluationDataset,
     Experiment,
     Fields,
+    Notebook,
     Run,
     Scorer,
     Traces,
@@ -67,6 +68,7 @@ AnyRecord: TypeAlias = (
     | LoggedModel
     | Run
     | Experiment
+    | Notebook
     | Traces
     | Fields
     | Environment
@@ -102,6 +104,7 @@ __all__ = [
     "ModelInput",
     "ModelVersion",
     "Native",
+    "Notebook",
     "OtherObjects",
     "Part",
     "Prompt",

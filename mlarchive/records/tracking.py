@@ -1,4 +1,4 @@
-"""What an experiment tracker logs: runs, experiments, traces, fields, datasets and scorers."""
+"""What an experiment tracker logs: runs, notebooks, traces, fields, datasets and scorers."""
 
 from mlarchive.records.parts import (
     Content,
@@ -66,6 +66,26 @@ class Experiment(Record, frozen=True, kw_only=True, tag="experiment"):
     name: Evidence[str] = ""
     tags: State[Tags] = {}
     lifecycle: State[str] = "active"
+
+
+class Notebook(Record, frozen=True, kw_only=True, tag="notebook"):
+    """A revision of the notebook or script that made a run, in one or several formats.
+
+    Attributes:
+        record: The run that it made; else what it was attached to by hand.
+        formats: Its files' paths by format: `SOURCE`, `HTML`, `JUPYTER` or `DBC`.
+        source: Where it is from: `databricks`, `git`, `azureml`, or `file` if it was attached.
+        path: What it is called there; an address.
+        revision: Which one it is, as its source spells it: a revision's id, a commit, a snapshot.
+        files: It itself, with the role `notebook`.
+    """
+
+    record: Content[Key] = ""
+    formats: Content[Tags] = {}
+    source: Evidence[str] = ""
+    path: Evidence[str] = ""
+    revision: Evidence[str] = ""
+    files: Content[tuple[File, ...]] = ()
 
 
 class Traces(Record, frozen=True, kw_only=True, tag="traces"):

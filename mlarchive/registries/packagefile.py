@@ -20,6 +20,7 @@ from mlarchive.records import (
     Environment,
     File,
     ModelVersion,
+    Notebook,
     Prompt,
     PromptVersion,
     RegisteredModel,
@@ -45,6 +46,7 @@ _KINDS = {
     "scorer": "scorers",
     "webhook": "webhooks",
     "other-objects": "other-objects",
+    "notebook": "notebooks",
     "traces": "traces",
     "fields": "fields",
 }
@@ -185,14 +187,14 @@ class PackageRegistry(Closing):
     def _closure(self, key: str) -> set[str]:
         """The keys of a record, of what it refers to, and of what hangs on one of these.
 
-        That is, traces of a run with what they refer to, and environments.
+        That is, traces of a run with what they refer to, notebooks, and environments.
         """
         by_key = self._snapshot.by_key
         keys = self._references(key)
         for record in by_key.values():
             if isinstance(record, Traces) and record.run in keys:
                 keys |= self._references(record.key)
-        describing = (r for r in by_key.values() if isinstance(r, Environment))
+        describing = (r for r in by_key.values() if isinstance(r, Environment | Notebook))
         return keys | {record.key for record in describing if record.record in keys}
 
     def _references(self, key: str) -> set[str]:

@@ -28,6 +28,7 @@ KINDS = (
     "webhooks",
     "other-objects",
     "traces",
+    "notebooks",
     "fields",
 )
 """All kinds of object that a locator can name."""

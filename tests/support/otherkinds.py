@@ -8,6 +8,7 @@ from mlarchive.records import (
     FieldFile,
     Fields,
     Native,
+    Notebook,
     OtherObjects,
     Prompt,
     PromptVersion,
@@ -88,7 +89,19 @@ def without_a_run() -> Snapshot:
                 labels=(Field(path="sys/tags", type="string_set", values=("a", "b")),),
                 facts=(Field(path="sys/size", type="float", value="1.0"),),
             ),
+            Notebook(
+                key="notebook",
+                native=Native(location="https://adb-1.azuredatabricks.net"),
+                record="prompt-version",
+                formats={"SOURCE": "train.py"},
+                source="databricks",
+                path="/Users/ada/train",
+                revision="1700000000000",
+            ),
             OtherObjects(key="others", native=Native(verbatim='{"objects":[]}'), name="issues"),
         ),
-        streams=(file("dataset", "records.jsonl", b'{"inputs":{"q":1}}\n'),),
+        streams=(
+            file("dataset", "records.jsonl", b'{"inputs":{"q":1}}\n'),
+            file("notebook", "train.py", b"print(1)\n"),
+        ),
     )

@@ -20,6 +20,7 @@ from mlarchive.records import (
     AnyRecord,
     Experiment,
     LoggedModel,
+    Notebook,
     Prompt,
     RegisteredModel,
     Run,
@@ -43,7 +44,9 @@ ADOPTED = provenance.ADOPTED
 CONTENT_ID = "mlarchive.content_id"
 STATE_ID = "mlarchive.state_id"
 BUT_TRACES = "mlarchive.content_but_traces"
-"""On a version whose run has traces: the content id that it would have without them."""
+"""On a version with traces or notebooks: the content id that it would have without them."""
+NOTEBOOK = "mlarchive.notebook."
+"""With digits behind it, on a run: what one of its notebooks is, as JSON; its files are there."""
 TRACES = "mlarchive.traces"
 """Digest of the traces of a run or an experiment that are complete there."""
 RECORD = "mlarchive.record"
@@ -146,8 +149,8 @@ def line_digest(line: bytes) -> bytes:
 
 
 def content_but_traces(snapshot: Snapshot) -> str:
-    """The content id that a package's object would have without traces, which grow and change."""
-    records = tuple(r for r in snapshot.records if not isinstance(r, Traces))
+    """The content id without what grows and changes later: traces, and notebooks."""
+    records = tuple(r for r in snapshot.records if not isinstance(r, Traces | Notebook))
     if len(records) == len(snapshot.records):
         return snapshot.content_id
     meaning = Meaning(

@@ -19,6 +19,7 @@ from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, r
 from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.metrics import open_history
 from mlarchive.registries.mlflow.natives import native_experiment, native_run
+from mlarchive.registries.mlflow.notebooks import gather_held_notebooks
 from mlarchive.registries.mlflow.reading_traces import gather_run_traces
 from mlarchive.snapshot import Stream
 
@@ -46,6 +47,7 @@ def read_run(
     folder = artifact_folder(connection, info.artifact_uri)
     key = run_key(info.run_id)
     listed = gather_files(folder, key, f"run {info.run_id}", gathering)
+    gather_held_notebooks(run, gathering)
     gathering.records.extend(environments(folder, listed, key))
     return folder, listed
 

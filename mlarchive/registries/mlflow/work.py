@@ -16,6 +16,7 @@ from mlarchive.records import (
     LoggedModel,
     Loss,
     ModelVersion,
+    Notebook,
     Run,
     Tags,
 )
@@ -119,6 +120,8 @@ def called(record: AnyRecord) -> str:
         return f"logged model {record.name!r}"
     if isinstance(record, Experiment):
         return f"experiment {record.name!r}"
+    if isinstance(record, Notebook):
+        return f"notebook {record.path!r}"
     return record.key
 
 

@@ -21,6 +21,7 @@ from mlarchive.records import (
     Folder,
     LoggedModel,
     ModelVersion,
+    Notebook,
     OtherObjects,
     Prompt,
     PromptVersion,
@@ -47,6 +48,7 @@ from mlarchive.registries.mlflow.writing_named import (
     plan_named_marks,
     plan_registered_model,
 )
+from mlarchive.registries.mlflow.writing_notebooks import plan_notebooks
 from mlarchive.registries.mlflow.writing_others import plan_others
 from mlarchive.registries.mlflow.writing_prompt import plan_prompt_alone, plan_prompt_version
 from mlarchive.registries.mlflow.writing_run import (
@@ -181,6 +183,7 @@ def _plan_runs_and_models(work: Work) -> None:
     runs = [record for record in records if isinstance(record, Run)]
     for run in runs:
         plan_run(work, run)
+    plan_notebooks(work)
     for model in (r for r in records if isinstance(r, LoggedModel)):
         plan_logged_model(work, model)
     for run in runs:
@@ -214,4 +217,4 @@ _PLANNERS: Mapping[type[AnyRecord], Callable[[Work, str, Any], Address]] = {
 }
 """How each kind of subject is planned."""
 
-_WRITABLE = (LoggedModel, Environment, Folder, Traces, Fields, *_PLANNERS)
+_WRITABLE = (LoggedModel, Environment, Folder, Notebook, Traces, Fields, *_PLANNERS)

@@ -1,0 +1,121 @@
+"""Notebooks of runs travel with them: attached by hand, shown, extracted, and there and back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.command import Done, sentence, within
+from tests.support.mlflow_server import MlflowServer
+
+pytestmark = pytest.mark.mlflow
+
+NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """A run with one artifact, and version 1 of a model of it."""
+
+    name: str
+    run_id: str
+    source: str
+
+    @property
+    def version(self) -> str:
+        """Its locator."""
+        return f"{self.source}#models/{self.name}/1"
+
+    @property
+    def run(self) -> str:
+        """Its locator."""
+        return f"{self.source}#runs/{self.run_id}"
+
+
+def logged(server: MlflowServer, name: str, folder: Path, tags: dict[str, str]) -> Logged:
+    """Log a run and register a version."""
+    client = MlflowClient(server.uri, server.uri)
+    run = client.create_run("0", run_name=name, tags=tags)
+    (folder / "weights.txt").write_text("weights")
+    client.log_artifact(run.info.run_id, str(folder / "weights.txt"), "model")
+    client.set_terminated(run.info.run_id)
+    client.create_registered_model(name)
+    client.create_model_version(name, f"runs:/{run.info.run_id}/model", run.info.run_id)
+    return Logged(name=name, run_id=run.info.run_id, source=server.locator)
+
+
+@pytest.fixture
+def target(target_server: MlflowServer) -> str:
+    return target_server.locator
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    (tmp_path / "train.ipynb").write_bytes(NOTEBOOK)
+    (tmp_path / "train.html").write_bytes(b"<html>train</html>")
+    return tmp_path
+
+
+def notebooks(where: str, desk: Path) -> list[dict[str, Any]]:
+    """The notebooks that `show` names, with what tells one from another."""
+    shown = within("show", where, "--json", cwd=desk)
+    return [record for record in shown.document["records"] if record["kind"] == "notebook"]
+
+
+def ids(done: Done) -> tuple[str, str]:
+    assert done.status == 0, done.err
+    return done.document["content_id"], done.document["state_id"]
+
+
+def test_a_notebook_that_is_attached_goes_there_and_back_with_the_same_ids(
+    source_server: MlflowServer, target: str, desk: Path
+) -> None:
+    wine = logged(source_server, "attached", desk, {})
+    words = ("--notebook", "train.ipynb", "--notebook", "train.html")
+    packed = within("pack", wine.version, "-o", "a.mlpkg", *words, "--json", cwd=desk)
+    found = notebooks("a.mlpkg", desk)
+    assert {(one["facts"]["source"], one["facts"]["formats"]) for one in found} == {
+        ("file", "JUPYTER=train.ipynb"),
+        ("file", "HTML=train.html"),
+    }
+    assert {file["role"] for one in found for file in one["files"]} == {"notebook"}
+    assert within("extract", "a.mlpkg", "-C", "out", cwd=desk).status == 0
+    assert NOTEBOOK in {file.read_bytes() for file in desk.glob("out/notebook-*/files/*")}
+
+    first = within("unpack", "a.mlpkg", target, "--json", cwd=desk)
+    assert first.status == 0, first.err
+    back = within("pack", f"{target}#models/attached/1", "-o", "b.mlpkg", "--json", cwd=desk)
+    assert ids(back) == ids(packed)
+    again = within("unpack", "a.mlpkg", target, "--json", cwd=desk)
+    assert {action["verb"] for action in again.document["receipt"]["actions"]} == {"keep"}
+
+
+def test_a_version_that_is_there_gets_its_notebook_later(
+    source_server: MlflowServer, target: str, desk: Path
+) -> None:
+    wine = logged(source_server, "later", desk, {})
+    assert within("copy", wine.version, target, cwd=desk).status == 0
+    done = within("copy", wine.version, target, "--notebook", "train.ipynb", "--json", cwd=desk)
+    assert done.status == 0, done.err
+    changed = done.document["receipt"]["transformations"]
+    assert any("artifacts of its run" in one["why"] for one in changed)
+    there = f"{target}#models/later/1"
+    assert [one["facts"]["path"] for one in notebooks(there, desk)] == ["train.ipynb"]
+
+
+def test_a_notebook_is_attached_to_one_run_or_version_alone(
+    source_server: MlflowServer, target: str, desk: Path
+) -> None:
+    wine = logged(source_server, "alone", desk, {})
+    both = within("copy", wine.version, wine.run, target, "--notebook", "train.ipynb", cwd=desk)
+    assert (both.status, "several" in sentence(both)) == (2, True)
+    other = within("pack", wine.run, "-o", "x.mlpkg", "--notebook", "weights.txt", cwd=desk)
+    assert (other.status, "no notebook" in sentence(other)) == (2, True)
+    gone = within("pack", wine.run, "-o", "x.mlpkg", "--notebook", "gone.ipynb", cwd=desk)
+    assert (gone.status, "gone.ipynb" in sentence(gone)) == (11, True)
+    (desk / "plain").mkdir()
+    folder = within("pack", "dir:plain", "-o", "x.mlpkg", "--notebook", "train.ipynb", cwd=desk)
+    assert (folder.status, "neither" in sentence(folder)) == (19, True)
+    assert not (desk / "x.mlpkg").exists()
