@@ -39,10 +39,13 @@ from mlarchive.registries.selecting import is_exact, selects
 from mlarchive.snapshot import Snapshot
 from mlarchive.trust.carrying import signature_losses
 from mlarchive.vault import Kept, Search, Vault
-from mlarchive.vault.naming import stem
+from mlarchive.vault.naming import ENCRYPTED, stem
 
 _WITH_RUNS = frozenset({"runs", "models"})
 """Kinds of objects whose packages hold runs."""
+
+
+_SEALED = "it is encrypted, and a vault's packages are not: decrypt it (`mlarchive decrypt`)"
 
 
 class _HeldPackage:
@@ -115,6 +118,9 @@ class VaultRegistry(Closing):
         doubts = self._doubts()
         doubtful = {kept.address for kept, _ in doubts}
         stems = {self._stem(kept) for kept, _ in doubts if not _is_known(kept)}
+        stems |= {
+            stem(PurePosixPath(path.removesuffix(ENCRYPTED))) for path in self._vault.sealed()
+        }
         for kept, why in doubts:
             if _is_known(kept) and selects(selector, kept.address):
                 yield Ref(
@@ -137,11 +143,13 @@ class VaultRegistry(Closing):
 
     def unread(self, selector: Selector) -> Sequence[Unread]:
         """The packages that cannot be opened, if they may be of what is selected."""
-        return [
+        broken = [
             Unread(what=str(kept.path), why=why)
             for kept, why in self._doubts()
             if not _is_known(kept) or selects(selector, kept.address)
         ]
+        sealed = (str(self._vault.folder / path) for path in self._vault.sealed())
+        return [*broken, *(Unread(what=path, why=_SEALED) for path in sealed)]
 
     def everything(self, choose: Choose = list) -> Iterator[Address]:
         """The objects of all packages that count, in the order in which a target gets them."""

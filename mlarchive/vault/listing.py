@@ -18,13 +18,14 @@ from mlarchive.trust import Trust, open_package, opener
 from mlarchive.vault.catalog import Catalog, Row
 from mlarchive.vault.finding import encode, labels_of, made_at
 from mlarchive.vault.leaning import lean
-from mlarchive.vault.naming import SUFFIX
+from mlarchive.vault.naming import ENCRYPTED, SUFFIX
 
 LATEST = 253_402_300_799_999
 """The last millisecond of the year 9999. A package that states a later time, or one before 1970,
 would count for ever, or never: it is treated as damaged."""
 
 _SUFFIX = os.fsencode(SUFFIX)
+_SEALED = os.fsencode(f"{SUFFIX}{ENCRYPTED}")
 _AT_ONCE = 500
 """So many packages are looked into before the catalog is told."""
 
@@ -102,6 +103,24 @@ def packages_in(folder: Path) -> list[Path]:
 def holds_packages(folder: Path) -> bool:
     """Whether there is any package below a folder."""
     return next(_packages(folder), None) is not None
+
+
+def sealed_in(folder: Path) -> list[str]:
+    """What lies among the packages and is encrypted, by relative path, sorted.
+
+    What lies beside the very package that it is made of hides nothing.
+    """
+    top, found = os.fsencode(folder), []
+    for here, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if not name.startswith(b".")]
+        present = set(names)
+        found += [
+            os.path.relpath(os.path.join(here, name), top)  # noqa: PTH118  (names are any bytes)
+            for name in names
+            if name.endswith(_SEALED) and not name.startswith(b".")
+            if name.removesuffix(os.fsencode(ENCRYPTED)) not in present
+        ]
+    return sorted(map(os.fsdecode, found))
 
 
 def look_into(folder: Path, path: str, trust: Trust | None = None) -> Row:

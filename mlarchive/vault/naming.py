@@ -14,6 +14,8 @@ from mlarchive.fsops import TEMPORARY_MARK
 from mlarchive.records import Address
 
 SUFFIX = ".mlpkg"
+ENCRYPTED = ".age"
+"""What is added where a package is encrypted."""
 
 _IDS = re.compile(r"~[0-9a-f]{8}-[0-9a-f]{8}(~[0-9]+)?\.mlpkg$")
 _LONGEST = 150

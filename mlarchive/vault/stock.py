@@ -19,7 +19,7 @@ from mlarchive.trust import Trust, opener
 from mlarchive.vault.catalog import Catalog, Held, Kept, Row, discard
 from mlarchive.vault.finding import decode
 from mlarchive.vault.leaning import closure, leaning
-from mlarchive.vault.listing import heal, holds_packages, look_into, trusted
+from mlarchive.vault.listing import heal, holds_packages, look_into, sealed_in, trusted
 from mlarchive.vault.naming import places
 
 
@@ -121,6 +121,10 @@ class Stock(Closing):
     def broken(self) -> list[tuple[Kept, str]]:
         """The packages that cannot be opened, as far as anything is known of them, and why."""
         return [(self._kept(row), row.damage) for row in self._catalog.damaged()]
+
+    def sealed(self) -> list[str]:
+        """What lies among the packages and is encrypted, by relative path: nobody knows what."""
+        return sealed_in(self.folder)
 
     def bases(self, kept: Row | Kept) -> list[Row]:
         """The packages that one leans on, near and far."""

@@ -5,6 +5,7 @@ a run's start time and user. Knows nothing of records.
 """
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
 from mlflow.version import VERSION
 
-from mlarchive.errors import LocatorError, NotFoundError, UnsupportedError
+from mlarchive.errors import LocatorError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.registries.mlflow.failures import from_status, speaking
 from mlarchive.registries.mlflow.settings import default_registry
 
 _FIRST_ANSWER_SECONDS = 5
+_VERSION = re.compile(r"\d+\.\d+")
+_EXPERIMENTS = "/api/2.0/mlflow/experiments/search"
 
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ class Connection:
         creds: What a host is shown; by default what the client's usual variables say.
         assigns: Fields of runs that the server fills in as it likes: `user`, `start`, `end`.
         own_tags: What tags begin with that the server puts on runs by itself.
+        doubted: Whether an answer that nothing is there is believed only of what answers
+            otherwise as MLflow does: a proxy may answer in its place that all is well.
     """
 
     uri: str
@@ -55,6 +60,7 @@ class Connection:
     creds: Callable[[str], MlflowHostCreds] = get_default_host_creds
     assigns: frozenset[str] = frozenset()
     own_tags: tuple[str, ...] = ()
+    doubted: bool = False
 
     def request(
         self,
@@ -87,14 +93,40 @@ class Connection:
         return response
 
     def pages(self, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:  # noqa: ANN401
-        """All items of a paged search of either store, in the server's order."""
+        """All items of a paged search of either store, in the server's order.
+
+        Raises:
+            RemoteError: There are none, and who says so is no MLflow server.
+        """
         token: str | None = None
         while True:
             page = search(page_token=token, **arguments)
+            if self.doubted and not page:
+                self.require_mlflow()
             yield from page
             token = page.token
             if not token:
                 return
+
+    def require_mlflow(self) -> None:
+        """Ask for what MLflow answers in words of its own.
+
+        The client takes an answer of which it knows no word for an empty one.
+
+        Raises:
+            RemoteError: The answer is another's.
+            MlarchiveError: As `request`.
+        """
+        wanted = {"max_results": 1, "view_type": "ALL"}
+        with self.request("POST", _EXPERIMENTS, json=wanted) as response:
+            try:
+                answer = response.json()
+            except ValueError:
+                answer = None
+        if answer != {} and not (isinstance(answer, dict) and "experiments" in answer):
+            raise RemoteError(
+                f"{self.uri} does not answer as an MLflow server does", hint="check the address"
+            )
 
     @contextlib.contextmanager
     def as_default(self) -> Iterator[None]:
@@ -138,8 +170,19 @@ def _connect_server(uri: str) -> Connection:
     creds = partial(get_default_host_creds, uri)
     with speaking(uri):
         # A first look, so that a wrong address is said at once and not after many retries.
-        http_request(creds(), "/version", "GET", max_retries=0, timeout=_FIRST_ANSWER_SECONDS)
-    return Connection(uri=uri, tracking=RestStore(creds), models=ModelRestStore(creds), served=True)
+        first = http_request(
+            creds(), "/version", "GET", max_retries=0, timeout=_FIRST_ANSWER_SECONDS
+        )
+        connection = Connection(
+            uri=uri,
+            tracking=RestStore(creds),
+            models=ModelRestStore(creds),
+            served=True,
+            doubted=True,
+        )
+        if first.ok and not _VERSION.match(first.text):
+            connection.require_mlflow()
+    return connection
 
 
 def _connect_database(uri: str) -> Connection:

@@ -88,6 +88,28 @@ def test_another_kind_of_server_is_recognised(answering: dict[str, object]) -> N
     assert "does not answer as an MLflow server does" in error.message
 
 
+@pytest.mark.parametrize("body", [b'{"status": "ok"}', b"[]", b"", b"{}{"])
+def test_who_answers_anything_that_all_is_well_is_no_empty_server(
+    answering: dict[str, object], body: bytes
+) -> None:
+    answering.update(status=200, body=body)
+    error = complaint(str(answering["uri"]))
+
+    assert isinstance(error, RemoteError)
+    assert "does not answer as an MLflow server does" in error.message
+
+
+@pytest.mark.parametrize("kind", ["models", "runs", "prompts", "experiments", ""])
+def test_a_server_behind_a_door_that_closes_has_not_lost_its_objects(
+    answering: dict[str, object], kind: str
+) -> None:
+    answering.update(status=200, body=b"3.17.0")
+    with MlflowRegistry.open(str(answering["uri"])) as registry:
+        answering.update(body=b'{"status": "maintenance"}')
+        with pytest.raises(RemoteError, match="does not answer as an MLflow server does"):
+            list(registry.changes(Selector(kind=kind)))
+
+
 def test_a_plain_404_does_not_mean_that_an_object_is_gone(answering: dict[str, object]) -> None:
     answering.update(status=404, body=b"default backend - 404")
     address = Address(origin="lab", kind="models", name="wine", version="1")

@@ -140,6 +140,29 @@ def test_what_counted_before_a_package_that_cannot_be_opened_does_not_come_back(
     assert bench.held() == before
 
 
+def test_what_somebody_encrypted_in_the_source_is_named_and_is_not_gone(bench: Workbench) -> None:
+    (plain,) = (bench.folder / "source").rglob("*ale*/*.mlpkg")
+    sealed = plain.with_name(f"{plain.name}.age")
+    whole = plain.read_bytes()
+    sealed.write_bytes(b"age-encryption.org/v1\n")
+    assert bench.run("once").status == 0  # It is beside what it is made of.
+    take_away(bench, "gin")
+    assert bench.run("once").status == 0
+    plain.unlink()
+    for status in (4, 22):
+        answer = bench.run("once", "--json")
+        assert answer.status == status
+        (failed,) = [e for e in answer.events if e.get("outcome") == "failed"]
+        assert failed["object"] == str(sealed)
+        assert "it is encrypted" in failed["reason"]
+        let_a_day_pass(bench)
+    assert names(bench) == ["ale", "beer", "cider", "gin"]
+    plain.write_bytes(whole)
+    sealed.unlink()
+    assert bench.run("once").status == 0
+    assert names(bench) == ["ale", "beer", "cider"]
+
+
 def test_what_the_source_is_not_asked_for_any_more_is_not_gone(bench: Workbench) -> None:
     bench.configure(("src#folders/*", "src#folders/b*"), mirror=DELETE)
     assert after_a_day(bench).status == 0
