@@ -162,7 +162,19 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         help="if the name and version are taken by other content: fail (default), leave it, or "
         "write a new version",
     )
-    parser.add_argument("--rename", metavar="NAME", default="", help="write under another name")
+    parser.add_argument(
+        "--rename",
+        metavar="NAME",
+        default="",
+        help="write under another name; {name} in it stands for the one at the source",
+    )
+    parser.add_argument(
+        "--to-experiment",
+        metavar="NAME",
+        default="",
+        help="MLflow: the experiment that experiments, and runs with all of theirs, go into; "
+        "{name} in it stands for the one at the source",
+    )
     parser.add_argument(
         "--stage-as",
         choices=("field", "tag"),
@@ -219,6 +231,7 @@ def policy(arguments: argparse.Namespace) -> "WritePolicy":
         versions=arguments.versions,
         conflict=arguments.conflict,
         rename=arguments.rename,
+        experiment=arguments.to_experiment,
         stage=arguments.stage_as,
         model_type=arguments.type,
     )
@@ -239,12 +252,34 @@ def target_policy(arguments: argparse.Namespace, target: "Locator") -> "WritePol
             f"{target.text} keeps names and version numbers as they are, so {option} is not for it",
             hint="leave it out; it is for servers",
         )
+    if wanted.experiment and not target.scheme.startswith("mlflow+"):
+        raise UnsupportedError(
+            f"{target.text} is no MLflow server, so --to-experiment is not for it",
+            hint="leave it out; it is for mlflow+…:// targets",
+        )
     if wanted.model_type and target.scheme != "azureml":
         raise UnsupportedError(
             f"models of {target.text} have no types, so --type is not for it",
             hint="leave it out; it is for azureml:// targets",
         )
     return wanted
+
+
+def refuse_renaming(kind: str, arguments: argparse.Namespace) -> None:
+    """Refuse another name for what keeps its own.
+
+    Args:
+        kind: Of the objects; "" if they are of any.
+        arguments: What `add_policy` took in.
+
+    Raises:
+        UsageError: It was asked for.
+    """
+    if arguments.rename and kind in {"runs", "experiments"}:
+        raise UsageError(
+            f"--rename is not for {kind}",
+            hint="--to-experiment NAME says which experiment they go into",
+        )
 
 
 def place(text: str) -> str:

@@ -13,6 +13,7 @@ from mlarchive.cli.commandline import (
     locators,
     place,
     policy,
+    refuse_renaming,
     target_policy,
 )
 from mlarchive.cli.console import Console
@@ -50,6 +51,7 @@ examples:
   mlarchive copy mlflow: mlflow+http://127.0.0.1:5001 --stage Production --tag team=cellar
   mlarchive copy vault:vault#models/wine mlflow+http://127.0.0.1:5001 --dry-run
   mlarchive copy dir:prostate azureml://registries/R --name prostate --version 3 --tag task=ct
+  mlarchive copy mlflow: mlflow+http://127.0.0.1:5001 --experiment wine --to-experiment 'lab/{name}'
   mlarchive copy mlflow-export:old-export mlflow+http://127.0.0.1:5001
   mlarchive copy --workers 20 'neptune:#registered-models/*' 'neptune:#models/*' neptune:
   mlarchive copy vault:vault mlflow+postgresql://db/mlflow --restore --artifacts /srv/artifacts
@@ -111,6 +113,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         chosen = partial(wanted, arguments)
         return restore(sources, target_locator, arguments, console, choose=chosen)
     target_policy(arguments, target_locator)
+    for locator in sources:
+        refuse_renaming(locator.selector.kind, arguments)
     if arguments.share:
         refuse_notebooks(arguments, "--share")
         return _share(sources, target_locator, arguments, console)

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlarchive.cli.bases import add_bases, lenders
-from mlarchive.cli.commandline import add_dry_run, add_policy, locators, target_policy
+from mlarchive.cli.commandline import (
+    add_dry_run,
+    add_policy,
+    locators,
+    refuse_renaming,
+    target_policy,
+)
 from mlarchive.cli.console import Console
 from mlarchive.cli.receipts import tell_plan, tell_receipt
 from mlarchive.cli.restoring import add_restore, refuse_strays, restore
@@ -96,6 +102,7 @@ def _unpack(
             interactive=console.interactive,
         ) as target,
     ):
+        refuse_renaming(package.meaning.address.kind, arguments)
         lost = package.meaning.losses
         if arguments.dry_run:
             plan = plan_unpack(package, target, wanted)

@@ -141,7 +141,9 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
             `next` takes the next free one.
         conflict: What to do when the name and version are taken by other content: `fail`, `skip`,
             or `new-version`.
-        rename: The name to write under; "" keeps the source's.
+        rename: The name to write under, in which `{name}` stands for the source's; "" keeps that.
+        experiment: The experiment at an MLflow target that experiments and all in them go into,
+            likewise.
         model_type: What a folder is registered as where models have types (Azure ML), such as
             `mlflow_model`; "" leaves it to the target.
         stage: Where a target without stages keeps a model version's: in a `field`, or as a `tag`.
@@ -152,9 +154,23 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
     versions: Literal["preserve", "next"] = "preserve"
     conflict: Literal["fail", "skip", "new-version"] = "fail"
     rename: str = ""
+    experiment: str = ""
     model_type: str = ""
     stage: Literal["field", "tag"] = "field"
     labels: Literal["source", "merge"] = "source"
+
+    def named(self, name: str) -> str:
+        """What something that has a name at its source is written under."""
+        return self.rename.replace("{name}", name) or name
+
+    def experiment_named(self, name: str) -> str:
+        """What an experiment that has a name at its source is called at the target."""
+        return self.experiment.replace("{name}", name) or name
+
+    @property
+    def one_experiment(self) -> bool:
+        """Whether all experiments become one."""
+        return bool(self.experiment) and "{name}" not in self.experiment
 
 
 Verb: TypeAlias = Literal["create", "update", "delete", "keep", "skip"]

@@ -86,7 +86,7 @@ def candidate(snapshot: Snapshot, policy: WritePolicy) -> Candidate:
     """
     subject = snapshot.record(snapshot.subject)
     assert isinstance(subject, ModelVersion | Folder)  # noqa: S101  (the caller looked)
-    name = policy.rename or subject.name
+    name = policy.named(subject.name)
     if not _NAME.fullmatch(name):
         raise UnsupportedError(
             f"{name!r} is no name for a model of Azure ML: those have letters, digits, _ and -, "

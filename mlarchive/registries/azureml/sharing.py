@@ -50,7 +50,7 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
             "Azure ML shares from a workspace into a registry of its tenant only",
             hint="leave --share out; the copy then goes by way of a package",
         )
-    name = policy.rename or address.name
+    name = policy.named(address.name)
     actions, losses = [], []
     if address.kind == "models":
         try:

@@ -51,7 +51,7 @@ def held(
     """What the target remembers of an object; None if it never got it."""
     kind = "environments" if source.kind == "environments" else "models"
     wanted = marks.origin_mark(source)
-    name = policy.rename or source.name
+    name = policy.named(source.name)
     for version in control.versions(kind, name, archived=True):  # type: ignore[arg-type]
         properties = version.texts("properties")
         if version.is_failed:
@@ -125,7 +125,7 @@ def _planned(work: Work, origin: str) -> Address:
     subject = work.snapshot.record(work.snapshot.subject)
     if isinstance(subject, Environment) and not subject.record:
         number = plan_environment_alone(work, subject)
-        name = work.policy.rename or subject.name
+        name = work.policy.named(subject.name)
         return Address(origin=origin, kind="environments", name=name, version=number)
     if not isinstance(subject, ModelVersion | Folder):
         raise UnsupportedError(

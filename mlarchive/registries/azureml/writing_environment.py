@@ -89,7 +89,7 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
         UnsupportedError: Azure ML cannot hold it.
     """
     wanted = _carried(work, subject)
-    renamed = wanted._replace(name=work.policy.rename or wanted.name)
+    renamed = wanted._replace(name=work.policy.named(wanted.name))
     if work.policy.versions == "next":
         renamed = renamed._replace(version="")
     if why := _refusal(renamed):

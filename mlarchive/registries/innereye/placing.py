@@ -90,7 +90,7 @@ def placed(
         ConflictError: Something else has the number, and the policy is `fail`.
         UnsupportedError: The name or the number can be none there.
     """
-    name = policy.rename or version.name
+    name = policy.named(version.name)
     present = [item for item in present_in(top) if item.name == name]
     versions = {item.number: item for item in present}
     for item in present:

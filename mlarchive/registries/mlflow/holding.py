@@ -26,7 +26,7 @@ def all_held(
     numbered: dict[tuple[str, str], Mapping[str, Holding]] = {}
     for source in sources:
         if source.kind in WITH_VERSIONS and source.version:
-            model = (source.kind, policy.rename or source.name)
+            model = (source.kind, policy.named(source.name))
             if model not in numbered:
                 numbered[model] = _versions_by_mark(connection, origin, *model)
             yield numbered[model].get(marks.origin_mark(source))
@@ -48,7 +48,7 @@ def held(
         address = Address(origin=origin, kind=source.kind, name=dataset[0] if dataset else "")
         return _holding(address, {}, dataset[1]) if dataset else None
     if source.kind in WITH_VERSIONS:
-        name = policy.rename or source.name
+        name = policy.named(source.name)
         return _versions_by_mark(connection, origin, source.kind, name).get(mark)
     experiments = [e.experiment_id for e in all_experiments(connection)]
     runs = find_run(connection, mark, experiments) if source.kind == "runs" else []
@@ -100,7 +100,7 @@ def _held_alone(
     """What it remembers of a model or a prompt by itself."""
     kind = "prompts" if source.kind == "prompts" else "registered-models"
     mark = marks.origin_mark(Address(origin=source.origin, kind=kind, name=source.name))
-    name = policy.rename or source.name
+    name = policy.named(source.name)
     with contextlib.suppress(NotFoundError):
         tags = registered_model(connection, name).tags
         if tags.get(marks.ORIGIN) == mark and marks.CONTENT_ID in tags:

@@ -61,9 +61,10 @@ def _link(work: Work, record: Prompt | EvaluationDataset, name: str) -> str:
     def create() -> None:
         with once():
             tags = [ExperimentTag(marks.ORIGIN, origin)]
-            work.ids[key] = work.connection.tracking.create_experiment(name, tags=tags)
+            work.ids[key] = work.connection.tracking.create_experiment(wanted, tags=tags)
 
-    work.step("create", f"experiment {name!r}", "what is written is linked to it", create)
+    wanted = work.policy.experiment_named(name)
+    work.step("create", f"experiment {wanted!r}", "what is written is linked to it", create)
     return key
 
 

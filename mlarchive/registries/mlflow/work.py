@@ -57,7 +57,8 @@ class Work:
         steps: In order.
         losses: What the target cannot hold.
         transformations: What it holds in another form.
-        known: Ids at the target that a version which is held there names, by the record's key.
+        known: Ids at the target that a version which is held there names, by the record's key; with
+            those of their experiment, where another one is asked for.
         ids: The target's id of each record that is there, by the record's key.
         revived: Keys of runs and experiments that were deleted there and are restored to be
             written.

@@ -147,7 +147,7 @@ def _plan_run_and_all(work: Work, origin: str, subject: Run) -> Address:
 
 
 def _plan_model_alone(work: Work, origin: str, subject: RegisteredModel) -> Address:
-    name = work.policy.rename or subject.name
+    name = work.policy.named(subject.name)
     _plan_runs_and_models(work)
     plan_registered_model(work, subject, name)
     _plan_ends(work)

@@ -35,12 +35,17 @@ def plan_experiment_alone(work: Work, origin: str, subject: Experiment) -> Addre
     plan_experiment_end(work, subject)
     if not work.steps:
         work.step("keep", called(subject), "same content and labels")
-    return Address(origin=origin, kind="experiments", name=subject.name)
+    return Address(origin=origin, kind="experiments", name=_name(work, subject))
+
+
+def _name(work: Work, subject: Experiment) -> str:
+    found = find_experiment(work, subject, marks.origin_of(subject, work.snapshot))
+    return str(found.name) if found else work.policy.experiment_named(subject.name)
 
 
 def _plan_memory(work: Work, subject: Experiment) -> None:
     found = find_experiment(work, subject, marks.origin_of(subject, work.snapshot))
-    whole = written_now(work, subject, found.name if found else subject.name)
+    whole = written_now(work, subject, _name(work, subject))
     tag = experiment_tag(whole.origin)
     if found and remembered(found.tags, tag) == whole:
         return

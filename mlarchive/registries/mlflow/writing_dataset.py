@@ -50,7 +50,7 @@ def plan_dataset(work: Work, origin: str, subject: EvaluationDataset) -> Address
         ConflictError: Another one has the name, or its records were changed at the target, and
             the policy is `fail`.
     """
-    name = work.policy.rename or subject.name
+    name = work.policy.named(subject.name)
     what = f"evaluation-datasets/{name}"
     found = _find(work, subject, name)
     target = Address(origin=origin, kind="evaluation-datasets", name="(new)")

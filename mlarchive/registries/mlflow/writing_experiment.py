@@ -28,21 +28,23 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     origin = marks.origin_of(record, work.snapshot)
     tags = cut(work, what, "tag", record.tags, MAX_EXPERIMENT_TAG_VAL_LENGTH)
     found = find_experiment(work, record, origin)
+    name = work.policy.experiment_named(record.name)
+    if (found.name if found else name) != record.name:
+        kept = found.name if found else name
+        work.change(what, "name", f"the target keeps it as {kept!r}")
     if found is None:
         work.change(what, "experiment_id", "the target gives it an id of its own")
 
         def create() -> None:
             marked = {marks.ORIGIN: origin, **mark_of(said(tags)), **tags}
             work.ids[record.key] = work.connection.tracking.create_experiment(
-                record.name, tags=[ExperimentTag(name, value) for name, value in marked.items()]
+                name, tags=[ExperimentTag(tag, value) for tag, value in marked.items()]
             )
 
         work.step_once("create", what, "not there yet", create)
         return
     work.ids[record.key] = found.experiment_id
     ours = found.tags.get(marks.ORIGIN) == origin
-    if found.name != record.name:
-        work.change(what, "name", f"the target keeps it as {found.name!r}")
     _plan_revival(work, record, found, ours=ours)
     _plan_labels(work, record, found, tags, ours=ours)
 
@@ -62,6 +64,9 @@ def plan_experiment_end(work: Work, record: Experiment) -> None:
     """Plan what comes last: an experiment that is deleted at the source is deleted here too."""
     if record.lifecycle != "deleted":
         return
+    if work.policy.one_experiment:
+        work.change(called(record), "lifecycle", "the experiment it goes into is not deleted")
+        return
     found = find_experiment(work, record, marks.origin_of(record, work.snapshot))
     if found is None or found.lifecycle_stage == "active" or record.key in work.revived:
         work.step_once(
@@ -73,12 +78,17 @@ def plan_experiment_end(work: Work, record: Experiment) -> None:
 
 
 def find_experiment(work: Work, record: Experiment, origin: str) -> MlflowExperiment | None:
-    """The experiment at the target, by where it came from, else by name."""
+    """The experiment at the target, by where it came from, else by name; or the one asked for."""
+    if known := work.known.get(record.key):
+        return work.connection.tracking.get_experiment(known)  # type: ignore[no-any-return]  # untyped in mlflow
+    name = work.policy.experiment_named(record.name)
+    if work.policy.experiment:
+        return work.connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
     where = f"tags.`{marks.ORIGIN}` = {quoted(origin)}"
     mirrored = all_experiments(work.connection, where)
     if mirrored:
         return mirrored[0]
-    return work.connection.tracking.get_experiment_by_name(record.name)  # type: ignore[no-any-return]  # untyped in mlflow
+    return work.connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
 
 
 def experiment_there(work: Work, key: str) -> str:
@@ -116,7 +126,7 @@ def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ou
     def restore() -> None:
         work.connection.tracking.restore_experiment(found.experiment_id)
 
-    if record.lifecycle == "deleted":
+    if record.lifecycle == "deleted" and not work.policy.one_experiment:
         action = Action(verb="update", what=called(record), why="restored, to be written to")
         work.asleep[record.key] = len(work.steps), Step(action, restore, once=True)
         return

@@ -65,7 +65,7 @@ def plan_prompt_alone(work: Work, origin: str, subject: Prompt) -> Address:
     Raises:
         ConflictError: The name is a model's.
     """
-    name = work.policy.rename or subject.name
+    name = work.policy.named(subject.name)
     plan_prompt(work, subject, name)
     plan_named_marks(work, subject, name)
     return Address(origin=origin, kind="prompts", name=name)

@@ -63,12 +63,14 @@ def plan_scorer(work: Work, origin: str, subject: Scorer) -> Address:
     Raises:
         ConflictError: The target has other versions, and the policy is `fail`.
     """
-    name = work.policy.rename or subject.name
+    name = work.policy.named(subject.name)
     experiment = work.snapshot.by_key.get(subject.experiment)
     if isinstance(experiment, Experiment):
         plan_experiment(work, experiment)
     there = _look(work, subject, name)
-    home = experiment.name if isinstance(experiment, Experiment) else "mlarchive"
+    home = "mlarchive"
+    if isinstance(experiment, Experiment):
+        home = work.policy.experiment_named(experiment.name)
     what = f"scorers/{home}/{name}"
     target = Address(origin=origin, kind="scorers", name=f"{home}/{name}")
     wanted = _numbered(subject, what)

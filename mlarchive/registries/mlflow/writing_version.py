@@ -17,7 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
 from mlarchive.pack import content_id_of
-from mlarchive.records import Address, ModelVersion, PromptVersion, Tags
+from mlarchive.records import Address, ModelVersion, PromptVersion, Run, Tags
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.carrying import plan_carrier
@@ -51,7 +51,7 @@ _STAGES = {"", "Staging", "Production", "Archived"}
 
 def target_name(work: Work, record: Numbered) -> str:
     """What the model or the prompt is called at the target."""
-    return work.policy.rename or record.name
+    return work.policy.named(record.name)
 
 
 def find_place(work: Work, record: Numbered) -> Place:
@@ -121,6 +121,11 @@ def know_held(work: Work, record: ModelVersion, place: Place) -> None:
     version = version_at(work, record, place)
     named = {record.run: version.run_id or "", record.logged_model: logged_model_id(version)}
     work.known.update({key: there for key, there in named.items() if key and there})
+    run = work.snapshot.by_key.get(record.run)
+    if work.policy.experiment and isinstance(run, Run) and version.run_id:
+        # What is held stays where it is.
+        there = run_of(work.connection, version.run_id)
+        work.known[run.experiment] = there.info.experiment_id
 
 
 def plan_sweep(work: Work, record: Numbered, place: Place) -> None:

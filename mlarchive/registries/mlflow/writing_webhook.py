@@ -34,7 +34,7 @@ def plan_webhook(work: Work, origin: str, subject: Webhook) -> Address:
     Raises:
         ConflictError: Another one has the name, and the policy is `fail`.
     """
-    name = work.policy.rename or subject.name
+    name = work.policy.named(subject.name)
     what = f"webhooks/{name}"
     found, mark = _find(work, subject, name)
     target = Address(origin=origin, kind="webhooks", name=found.webhook_id if found else "(new)")

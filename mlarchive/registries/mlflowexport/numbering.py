@@ -34,7 +34,7 @@ def numbered(work: Work, version: ModelVersion) -> Numbered:
         ConflictError: Something else has the number.
         UnsupportedError: The name can be no folder.
     """
-    name = work.policy.rename or version.name
+    name = work.policy.named(version.name)
     if why := refusal(name):
         raise UnsupportedError(
             f"the layout names folders by models, and {name!r} {why}",

@@ -47,7 +47,7 @@ def held(folder: Path, origin: str, source: Address, policy: WritePolicy) -> Hol
         paths = place.experiments.glob(f"*/{run_id}/{RUN}")
         found = [mark_of(read_document(path)) for path in paths]
     else:
-        document = document_if_there(place.model(policy.rename or source.name))
+        document = document_if_there(place.model(policy.named(source.name)))
         model = part(document).table("registered_model") if document else None
         found = [mark_of(item) for item in model.tables("versions")] if model else []
     for mark in found:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Experiment, Run
 
-from tests.support.command import Done, within
+from tests.support.command import Done, sentence, within
 from tests.support.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.mlflow
@@ -60,6 +60,13 @@ class Lab:
         return {str(run.info.run_name): run for run in runs}
 
 
+def named(client: MlflowClient, experiment: str) -> Experiment:
+    """An experiment that is there."""
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    return found
+
+
 @pytest.fixture
 def lab(source_server: MlflowServer, target_server: MlflowServer, tmp_path: Path) -> Lab:
     here = MlflowClient(source_server.uri, source_server.uri)
@@ -69,7 +76,9 @@ def lab(source_server: MlflowServer, target_server: MlflowServer, tmp_path: Path
     here.create_registered_model(f"red-{mark}", tags={"area": "wine"}, description="Which wine.")
     runs = (_run(here, experiment, "one"), _run(here, experiment, "two"))
     for run_id in runs:
-        here.create_model_version(f"red-{mark}", f"runs:/{run_id}/model", run_id)
+        here.create_model_version(
+            f"red-{mark}", f"runs:/{run_id}/model", run_id, await_creation_for=0
+        )
     return Lab(
         source=source_server.locator,
         target=target_server.locator,
@@ -117,3 +126,73 @@ def test_of_a_single_object_and_of_a_rehearsal_nothing_is_counted(lab: Lab) -> N
     one, two = (f"runs/{run_id}" for run_id in lab.runs)
     assert "/1 runs" not in lab.copy(one).out
     assert "/2 runs" not in lab.copy(one, two, "--dry-run").out
+
+
+def test_a_run_keeps_its_user(lab: Lab) -> None:
+    assert lab.copy(f"runs/{lab.runs[0]}").status == 0
+    assert lab.in_experiment(lab.experiment)["one"].data.tags["mlflow.user"] == "ada"
+
+
+def test_the_runs_below_a_run_are_chosen_by_their_tag(lab: Lab) -> None:
+    lab.here.set_tag(lab.runs[1], "mlflow.parentRunId", lab.runs[0])
+    below = f"mlflow.parentRunId={lab.runs[0]}"
+    listed = within("ls", f"{lab.source}#runs", "--tag", below, "--json", cwd=lab.desk)
+    assert listed.document["object"] == f"runs/{lab.runs[1]}"
+
+
+def test_files_of_a_run_are_listed(lab: Lab) -> None:
+    listed = within("ls", f"{lab.source}#runs/{lab.runs[0]}", "--files", "--json", cwd=lab.desk)
+    assert "model/MLmodel" in [one["path"].partition("files/")[2] for one in listed.documents]
+
+
+def test_runs_go_into_any_experiment_and_again_changes_nothing(lab: Lab) -> None:
+    one, two = (f"runs/{run_id}" for run_id in lab.runs)
+    name = f"tasting {lab.experiment}"
+    for status in ("done, ", "nothing to do"):
+        done = lab.copy(one, two, "--to-experiment", name)
+        assert done.status == 0, done.err
+        assert done.out.count(status) == 2
+    assert {*lab.in_experiment(name)} == {"one", "two"}
+    assert lab.there.get_experiment_by_name(lab.experiment) is None
+    # Asked for elsewhere, they are there too.
+    assert lab.copy(one, "--to-experiment", f"{name} again").status == 0
+    assert {*lab.in_experiment(f"{name} again")} == {"one"}
+    assert {*lab.in_experiment(name)} == {"one", "two"}
+
+
+def test_the_runs_of_a_model_go_into_an_experiment_with_a_prefix(lab: Lab) -> None:
+    model = f"models/{lab.model}"
+    done = lab.copy(model, "--to-experiment", "lab/{name}", "--rename", "lab-{name}")
+    assert done.status == 0, done.err
+    copied = lab.in_experiment(f"lab/{lab.experiment}")
+    versions = lab.there.search_model_versions(f"name = 'lab-{lab.model}'")
+    assert {version.run_id for version in versions} == {run.info.run_id for run in copied.values()}
+    assert named(lab.there, f"lab/{lab.experiment}").tags["team"] == "cellar"
+    assert lab.there.get_experiment_by_name(lab.experiment) is None
+    # A version that is held stays where it is, and its run is not made again.
+    again = lab.copy(model, "--to-experiment", f"other {lab.model}", "--rename", "lab-{name}")
+    assert again.out.count("nothing to do") == 2, again.out
+    assert lab.there.get_experiment_by_name(f"other {lab.model}") is None
+
+
+def test_an_experiment_that_others_go_into_is_not_deleted_with_one_of_them(lab: Lab) -> None:
+    name = f"kept {lab.experiment}"
+    assert lab.copy(f"runs/{lab.runs[0]}", "--to-experiment", name).status == 0
+    lab.here.delete_experiment(named(lab.here, lab.experiment).experiment_id)
+    done = lab.copy(f"runs/{lab.runs[1]}", "--to-experiment", name)
+    assert done.status == 0, done.err
+    assert named(lab.there, name).lifecycle_stage == "active"
+    assert {*lab.in_experiment(name)} >= {"one"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("dir:out", "--to-experiment", "x"), "so --to-experiment is not for it"),
+        (("mlflow-export:out", "--rename", "x"), "--rename is not for runs"),
+    ],
+)
+def test_what_means_nothing_there_is_refused(lab: Lab, words: tuple[str, ...], says: str) -> None:
+    done = within("copy", f"{lab.source}#runs/{lab.runs[0]}", *words, cwd=lab.desk)
+    assert says in sentence(done)
+    assert not (lab.desk / "out").exists()
