@@ -64,6 +64,6 @@ def with_notebooks(snapshot: "Snapshot", arguments: argparse.Namespace) -> "Snap
     """
     if not arguments.notebook:
         return snapshot
-    from mlarchive.registries.notebooks import attached
+    from mlarchive.registries.notebooks.attaching import attached
 
     return attached(snapshot, [Path(name) for name in arguments.notebook])

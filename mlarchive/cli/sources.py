@@ -23,12 +23,26 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         help="look for files below DIR, by their recorded paths or the ends of these; / for where "
         "they were (or set MLARCHIVE_FILES_ROOT); else only in the folder above .neptune",
     )
+    group = parser.add_argument_group("for notebooks of runs of MLflow sources (spec/notebooks.md)")
+    group.add_argument(
+        "--notebook-formats",
+        metavar="LIST",
+        default="",
+        help="fetch a run's notebook from its Databricks workspace (DATABRICKS_HOST, "
+        "DATABRICKS_TOKEN) in these formats: SOURCE, HTML, JUPYTER, DBC, with commas between them "
+        "(or set MLARCHIVE_NOTEBOOK_FORMATS)",
+    )
 
 
 def tell_sources(arguments: argparse.Namespace, console: Console) -> None:
     """Put the options where sources look for them."""
+    from mlarchive.registries.notebooks.wanted import NOTEBOOK_FORMATS
     from mlarchive.registries.opening import EXPORT_TIMEZONE, FILES_ROOT
 
-    given = {EXPORT_TIMEZONE: arguments.export_timezone, FILES_ROOT: arguments.files_root}
+    given = {
+        EXPORT_TIMEZONE: arguments.export_timezone,
+        FILES_ROOT: arguments.files_root,
+        NOTEBOOK_FORMATS: arguments.notebook_formats,
+    }
     told = {name: value for name, value in given.items() if value}
     console.environment = {**console.environment, **told}

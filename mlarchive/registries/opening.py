@@ -337,11 +337,14 @@ def _open_neptune_offline(locator: Locator, origin: str, environment: Environ) -
     )
 
 
-def _open_mlflow(locator: Locator, origin: str, environment: Environ) -> Opened:  # noqa: ARG001  (the client reads its usual variables itself)
+def _open_mlflow(locator: Locator, origin: str, environment: Environ) -> Opened:
+    """A server, whose client reads its usual variables itself."""
     _need_mlflow(locator)
     from mlarchive.registries.mlflow import MlflowRegistry
+    from mlarchive.registries.notebooks.wanted import wanted_from
 
-    return MlflowRegistry.open(locator.registry, origin=origin)
+    notebooks = wanted_from(environment)
+    return MlflowRegistry.open(locator.registry, origin=origin, notebooks=notebooks)
 
 
 def _need_mlflow(locator: Locator) -> None:

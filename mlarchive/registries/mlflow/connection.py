@@ -24,6 +24,7 @@ from mlflow.version import VERSION
 from mlarchive.errors import LocatorError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.registries.mlflow.failures import from_status, speaking
 from mlarchive.registries.mlflow.settings import default_registry
+from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted
 
 _FIRST_ANSWER_SECONDS = 5
 _VERSION = re.compile(r"\d+\.\d+")
@@ -51,6 +52,7 @@ class Connection:
         own_tags: What tags begin with that the server puts on runs by itself.
         doubted: Whether an answer that nothing is there is believed only of what answers
             otherwise as MLflow does: a proxy may answer in its place that all is well.
+        notebooks: Which are fetched with the runs that they made.
     """
 
     uri: str
@@ -61,6 +63,7 @@ class Connection:
     assigns: frozenset[str] = frozenset()
     own_tags: tuple[str, ...] = ()
     doubted: bool = False
+    notebooks: Wanted = NONE_WANTED
 
     def request(
         self,

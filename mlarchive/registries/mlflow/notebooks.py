@@ -17,7 +17,7 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflow.work import called
-from mlarchive.registries.notebooks import key_of, short_digest
+from mlarchive.registries.notebooks.records import key_of, short_digest
 
 FOLDER = "notebooks"
 

@@ -20,6 +20,7 @@ from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.metrics import open_history
 from mlarchive.registries.mlflow.natives import native_experiment, native_run
 from mlarchive.registries.mlflow.notebooks import gather_held_notebooks
+from mlarchive.registries.mlflow.reading_notebooks import gather_named_notebooks
 from mlarchive.registries.mlflow.reading_traces import gather_run_traces
 from mlarchive.snapshot import Stream
 
@@ -48,6 +49,7 @@ def read_run(
     key = run_key(info.run_id)
     listed = gather_files(folder, key, f"run {info.run_id}", gathering)
     gather_held_notebooks(run, gathering)
+    gather_named_notebooks(connection, run, gathering)
     gathering.records.extend(environments(folder, listed, key))
     return folder, listed
 

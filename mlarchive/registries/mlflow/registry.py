@@ -6,6 +6,7 @@ that leaves here is one of this project's.
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Self
 
 from mlarchive.closing import Closing
@@ -30,6 +31,7 @@ from mlarchive.registries.mlflow.listing import list_objects
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.settings import patience
 from mlarchive.registries.mlflow.writing import plan, write
+from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted
 from mlarchive.snapshot import Snapshot
 
 
@@ -46,19 +48,20 @@ class MlflowRegistry(Closing):
         self.origin = origin
 
     @classmethod
-    def open(cls, uri: str, *, origin: str = "") -> Self:
+    def open(cls, uri: str, *, origin: str = "", notebooks: Wanted = NONE_WANTED) -> Self:
         """Connect to a registry.
 
         Args:
             uri: `http://…`, `https://…` or `sqlite:///…`, without credentials.
             origin: Its own name; "" for its locator.
+            notebooks: Which are fetched with the runs that they made.
 
         Raises:
             MlarchiveError: As `connect`.
         """
         with contextlib.ExitStack() as opening:
             opening.enter_context(patience())
-            connection = connect(uri)
+            connection = replace(connect(uri), notebooks=notebooks)
             return cls(connection, origin or f"mlflow+{uri.rstrip('/')}", opening.pop_all())
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
-"""Notebooks of runs travel with them: attached by hand, shown, extracted, and there and back."""
+"""Notebooks of runs travel with them, from wherever they are, and come back the same."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from tests.support import databricks
 from tests.support.command import Done, sentence, within
 from tests.support.mlflow_server import MlflowServer
 
@@ -119,3 +121,79 @@ def test_a_notebook_is_attached_to_one_run_or_version_alone(
     folder = within("pack", "dir:plain", "-o", "x.mlpkg", "--notebook", "train.ipynb", cwd=desk)
     assert (folder.status, "neither" in sentence(folder)) == (19, True)
     assert not (desk / "x.mlpkg").exists()
+
+
+PATH = "/Users/ada@example.org/train"
+WORKSPACE_TAGS = {
+    "mlflow.databricks.notebookPath": PATH,
+    "mlflow.databricks.notebookRevisionID": "1700",
+    "mlflow.databricks.notebookID": "42",
+}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[databricks.Workspace]:
+    with databricks.workspace(tmp_path_factory.mktemp("workspace")) as held:
+        for form in databricks.FORMATS:
+            held.put(PATH, "1700", form, f"{form} of 1700".encode())
+        yield held
+
+
+def changes(done: Done, where: str, desk: Path) -> list[str]:
+    """What `show` says of notebooks that are not carried, after a command that succeeded."""
+    assert done.status == 0, done.err
+    shown = within("show", where, "--json", cwd=desk)
+    return [one["why"] for one in shown.document["transformations"] if "notebook" in one["record"]]
+
+
+def test_the_notebook_of_a_workspace_travels_in_every_format(
+    source_server: MlflowServer, target: str, desk: Path, workspace: databricks.Workspace
+) -> None:
+    tags = WORKSPACE_TAGS | {"mlflow.databricks.workspaceURL": workspace.host}
+    wine = logged(source_server, "of a workspace", desk, tags)
+    words = ("--notebook-formats", "SOURCE,HTML,JUPYTER,DBC")
+    environment = workspace.environment
+    packed = within(
+        "pack", wine.version, "-o", "a.mlpkg", *words, "--json", cwd=desk, env=environment
+    )
+    kept = ids(packed)
+    (found,) = notebooks("a.mlpkg", desk)
+    assert (found["facts"]["source"], found["facts"]["revision"]) == ("databricks", "1700")
+    within("extract", "a.mlpkg", "-C", "out", cwd=desk)
+    assert {file.name: file.read_text() for file in desk.glob("out/notebook-1/files/*")} == {
+        f"train.{end}": f"{form} of 1700"
+        for form, end in zip(databricks.FORMATS, ("py", "html", "ipynb", "dbc"), strict=True)
+    }
+    copied = within("copy", wine.version, target, *words, cwd=desk, env=environment)
+    assert copied.status == 0, copied.err
+    asked = len(workspace.asked)
+    there = f"{target}#models/of a workspace/1"
+    back = within("pack", there, "-o", "b.mlpkg", *words, "--json", cwd=desk, env=environment)
+    assert (ids(back), len(workspace.asked)) == (kept, asked)
+
+
+def test_a_notebook_that_cannot_be_had_is_a_loss_and_the_run_is_carried(
+    source_server: MlflowServer, desk: Path, workspace: databricks.Workspace
+) -> None:
+    gone = WORKSPACE_TAGS | {"mlflow.databricks.notebookRevisionID": "1"}
+    other = WORKSPACE_TAGS | {"mlflow.databricks.workspaceURL": "adb-9.example.org"}
+    unsaid = {"mlflow.databricks.notebookPath": PATH}
+    told = {"gone": (gone, "404"), "other": (other, "adb-9"), "unsaid": (unsaid, "which revision")}
+    for name, (tags, why) in told.items():
+        wine = logged(source_server, f"workspace {name}", desk, tags)
+        words = ("pack", wine.run, "-o", f"{name}.mlpkg", "--json")
+        env = workspace.environment | {"MLARCHIVE_NOTEBOOK_FORMATS": "HTML"}
+        done = within(*words, cwd=desk, env=env)
+        assert done.status == 3, done.err
+        (loss,) = done.document["losses"]
+        assert why in loss["why"]
+        assert notebooks(f"{name}.mlpkg", desk) == []
+
+
+def test_a_notebook_that_is_not_asked_for_stays_where_it_is_and_that_is_said(
+    source_server: MlflowServer, desk: Path
+) -> None:
+    wine = logged(source_server, "not asked for", desk, WORKSPACE_TAGS)
+    done = within("pack", wine.run, "-o", "a.mlpkg", cwd=desk)
+    (why,) = changes(done, "a.mlpkg", desk)
+    assert "--notebook-formats" in why

@@ -1,0 +1,91 @@
+"""Fetches the notebook that a run's tags name, from where it is (`spec/notebooks.md`, 6 to 8).
+
+What cannot be had is a loss, so that a run is read all the same; a place that does not answer now
+is an error, so that it is tried again.
+"""
+
+from urllib.parse import urlsplit
+
+from mlflow.entities import Run as MlflowRun
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATABRICKS_NOTEBOOK_PATH,
+    MLFLOW_DATABRICKS_WORKSPACE_URL,
+)
+
+from mlarchive.records import Notebook
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.keys import run_key
+from mlarchive.registries.notebooks.records import Found, notebook
+from mlarchive.registries.notebooks.wanted import Workspace
+from mlarchive.registries.notebooks.workspace import fetch_notebook
+
+_REVISION = "mlflow.databricks.notebookRevisionID"
+"""MLflow names it nowhere; a workspace sets it beside the path."""
+
+
+def gather_named_notebooks(connection: Connection, run: MlflowRun, gathering: Gathering) -> None:
+    """Gather the notebook that a run's tags name, unless its server holds that revision.
+
+    Args:
+        connection: Says which notebooks are wanted.
+        run: As the server gives it; what it holds is gathered already.
+        gathering: Gets the notebook, or why it cannot be had.
+
+    Raises:
+        MlarchiveError: As `fetch_notebook`.
+    """
+    _gather_from_workspace(connection, run, gathering)
+
+
+def _gather_from_workspace(connection: Connection, run: MlflowRun, gathering: Gathering) -> None:
+    tags = run.data.tags
+    path = tags.get(MLFLOW_DATABRICKS_NOTEBOOK_PATH, "")
+    revision = tags.get(_REVISION, "")
+    if not path or _is_held(run, "databricks", path, revision, gathering):
+        return
+    what = f"notebook {path!r}"
+    wanted = connection.notebooks
+    if wanted.workspace is None:
+        why = "it is in a Databricks workspace, and --notebook-formats does not ask for it"
+        gathering.change(what, "all of it", why)
+    elif not revision:
+        why = f"no tag {_REVISION} of its run says which revision it is"
+        gathering.lose(what, "all of it", why)
+    elif other := _other_workspace(tags.get(MLFLOW_DATABRICKS_WORKSPACE_URL, ""), wanted.workspace):
+        why = f"it is in the workspace {other}, and DATABRICKS_HOST names {wanted.workspace.host}"
+        gathering.lose(what, "all of it", why)
+    else:
+        found = fetch_notebook(
+            wanted.workspace,
+            path,
+            revision,
+            wanted.formats,
+            lambda form, why: gathering.lose(what, form, why),
+        )
+        _take(run, found, gathering)
+
+
+def _is_held(run: MlflowRun, source: str, path: str, revision: str, gathering: Gathering) -> bool:
+    """Whether a notebook was gathered already, from the artifacts of its run."""
+    owner = run_key(run.info.run_id)
+    return any(
+        isinstance(record, Notebook)
+        and (record.record, record.source, record.path, record.revision)
+        == (owner, source, path, revision)
+        for record in gathering.records
+    )
+
+
+def _take(run: MlflowRun, found: Found, gathering: Gathering) -> None:
+    if found.contents:
+        record, streams = notebook(run_key(run.info.run_id), found)
+        gathering.records.append(record)
+        gathering.streams.extend(streams)
+
+
+def _other_workspace(stated: str, workspace: Workspace) -> str:
+    """The host that a run's tag names, if it is not the workspace's."""
+    parts = urlsplit(stated if "://" in stated else f"https://{stated}")
+    ours = urlsplit(workspace.host).netloc
+    return "" if not stated or parts.netloc.lower() == ours else parts.netloc

@@ -1,0 +1,1 @@
+"""The notebooks that made runs, and where they are had (`spec/notebooks.md`)."""

@@ -1,0 +1,103 @@
+"""Which notebooks are fetched when a run is read, and from where (`spec/notebooks.md`, 6 to 8).
+
+The environment is given, not read: variables say it, which options of the command line set.
+"""
+
+import configparser
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from mlarchive.errors import ConfigError
+from mlarchive.registries.notebooks.records import FORMATS
+
+NOTEBOOK_FORMATS = "MLARCHIVE_NOTEBOOK_FORMATS"
+"""The variable that says in which formats notebooks of a Databricks workspace are wanted."""
+
+_PROFILES = ".databrickscfg"
+
+
+class Workspace(Struct, frozen=True, kw_only=True):
+    """A Databricks workspace.
+
+    Attributes:
+        host: Its address, `https://HOST[:PORT]`.
+        token: What it is shown, and nobody else.
+    """
+
+    host: str
+    token: str
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What is fetched besides what a server itself holds.
+
+    Attributes:
+        formats: Those in which notebooks of a workspace are wanted; none for no notebooks.
+        workspace: Where they are; None if none are wanted.
+    """
+
+    formats: tuple[str, ...] = ()
+    workspace: Workspace | None = None
+
+
+NONE_WANTED = Wanted()
+
+
+def wanted_from(environment: Mapping[str, str]) -> Wanted:
+    """What the variables say.
+
+    Raises:
+        ConfigError: There is no such format, or notebooks are wanted and no workspace is known.
+    """
+    asked = [one.strip().upper() for one in environment.get(NOTEBOOK_FORMATS, "").split(",")]
+    formats = tuple(one for one in FORMATS if one in asked)
+    if unknown := [one for one in asked if one and one not in FORMATS]:
+        raise ConfigError(
+            f"there is no notebook format {unknown[0]!r}", hint=f"name some of {', '.join(FORMATS)}"
+        )
+    if not formats:
+        return NONE_WANTED
+    return Wanted(formats=formats, workspace=_workspace(environment))
+
+
+def _workspace(environment: Mapping[str, str]) -> Workspace:
+    host, token = (environment.get(f"DATABRICKS_{name}", "") for name in ("HOST", "TOKEN"))
+    if not (host and token):
+        stated = _profile(environment)
+        host, token = host or stated.get("host", ""), token or stated.get("token", "")
+    if not (host and token):
+        raise ConfigError(
+            "notebooks are wanted, and no Databricks workspace is known that has them",
+            hint="set DATABRICKS_HOST and DATABRICKS_TOKEN, or DATABRICKS_CONFIG_PROFILE",
+        )
+    try:
+        parts = urlsplit(host if "://" in host else f"https://{host}")
+        place = f"{(parts.hostname or '').lower()}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        place = ""
+    if not place or parts.scheme != "https" or "@" in parts.netloc:
+        raise ConfigError(
+            "DATABRICKS_HOST is not the address of a workspace",
+            hint="it is https://HOST: a token is sent to it, and only over HTTPS",
+        )
+    return Workspace(host=f"https://{place}", token=token)
+
+
+def _profile(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What the profile says that Databricks' own clients would take."""
+    home = Path(environment.get("HOME", "") or os.devnull)
+    path = Path(environment.get("DATABRICKS_CONFIG_FILE", "") or home / _PROFILES)
+    profiles = configparser.ConfigParser(interpolation=None)
+    try:
+        profiles.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} is not what Databricks' clients write", hint="it has lines such as host = …"
+        ) from error
+    name = environment.get("DATABRICKS_CONFIG_PROFILE", "") or profiles.default_section
+    known = name == profiles.default_section or profiles.has_section(name)
+    return profiles[name] if known else {}
