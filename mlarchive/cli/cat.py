@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     if console.json:
         raise UsageError("cat writes the bytes of a file, which are no JSON")
-    with one_object(arguments.locator, console, arguments.base) as (locator, snapshot, _):
+    opened = one_object(arguments.locator, console, arguments.base, files=True)
+    with opened as (locator, snapshot, _):
         path = arguments.path or locator.selector.path
         if not path:
             raise UsageError(

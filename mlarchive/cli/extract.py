@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from mlarchive.inspect import chosen, leaves
     from mlarchive.package import extract
 
-    with one_object(arguments.package, console, arguments.base) as (locator, snapshot, _):
+    opened = one_object(arguments.package, console, arguments.base, files=True)
+    with opened as (locator, snapshot, _):
         folder = _folder(arguments.directory, locator)
         paths = arguments.paths or [path for path in (locator.selector.path,) if path]
         found = chosen(leaves(snapshot, alone=bool(locator.selector.name)), paths)

@@ -9,7 +9,7 @@ from mlarchive.cli.console import Console
 from mlarchive.cli.documents import complete, known
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.filters import add_filters, wanted
-from mlarchive.cli.objects import opened
+from mlarchive.cli.objects import opened, require_whole
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """List everything that the locators name."""
     end = Ending()
     for locator in locators(arguments.locators, archived=arguments.archived):
+        require_whole(locator)
         with opened(locator, console) as source:
             end.owe(source, locator, console)
             listings = list(_found(source, locator, arguments))

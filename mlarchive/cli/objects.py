@@ -32,8 +32,26 @@ def opened(locator: "Locator", console: Console) -> "Iterator[Source]":
         yield source
 
 
+def require_whole(locator: "Locator") -> None:
+    """Refuse a path inside an object, which only verbs for files take.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if locator.selector.path:
+        raise UsageError(
+            f"{locator.text} names the path {locator.selector.path} inside an object, and whole "
+            "objects are wanted here",
+            hint="leave the path out; `mlarchive cat` and `mlarchive extract` take files",
+        )
+
+
 def addresses(
-    source: "Source", locator: "Locator", wanted: "Filter | None" = None
+    source: "Source",
+    locator: "Locator",
+    wanted: "Filter | None" = None,
+    *,
+    files: bool = False,
 ) -> "list[Address]":
     """The objects that a locator means; of a whole registry, those that a mirror would take.
 
@@ -41,14 +59,18 @@ def addresses(
         source: The registry.
         locator: What is meant there.
         wanted: Which of these are wanted; None for all.
+        files: Whether the caller heeds a path inside an object.
 
     Raises:
+        UsageError: There is such a path, and the caller takes whole objects.
         NotFoundError: There is none.
         UnsupportedError: The registry does not tell what is asked of its objects.
     """
     from mlarchive.registries.base import WholeSource
     from mlarchive.registries.filtering import Chooser, Filter
 
+    if not files:
+        require_whole(locator)
     selector = locator.selector
     chooser = Chooser(wanted or Filter(), locator.origin)
     if isinstance(source, WholeSource) and not selector.kind:
@@ -73,14 +95,14 @@ def _by_number(address: "Address") -> tuple[str, str, int, str]:
     return (address.kind, address.name, number, address.version)
 
 
-def one_address(source: "Source", locator: "Locator") -> "Address":
-    """The only object that a locator means.
+def one_address(source: "Source", locator: "Locator", *, files: bool = False) -> "Address":
+    """The only object that a locator means; of `files` as `addresses`.
 
     Raises:
         UsageError: It means several.
         NotFoundError: There is none.
     """
-    found = addresses(source, locator)
+    found = addresses(source, locator, files=files)
     if len(found) > 1:
         raise UsageError(
             f"{locator.text} names {len(found)} objects, and one is wanted",
@@ -108,7 +130,7 @@ def package_path(text: str) -> Path:
 
 @contextmanager
 def one_object(
-    text: str, console: Console, bases: "Sequence[str]" = ()
+    text: str, console: Console, bases: "Sequence[str]" = (), *, files: bool = False
 ) -> "Iterator[tuple[Locator, Snapshot, Package | None]]":
     """Read the one object that a locator names.
 
@@ -116,6 +138,7 @@ def one_object(
         text: The locator.
         console: For its environment.
         bases: What `--base` named.
+        files: Whether the caller heeds a path inside the object.
 
     Yields:
         The locator, the object, and the package that is about it, where the source has one.
@@ -124,7 +147,7 @@ def one_object(
 
     locator = parse(text)
     with _opened_with(bases, locator, console) as source:
-        address = one_address(source, locator)
+        address = one_address(source, locator, files=files)
         package_of = getattr(source, "package_of", lambda _: None)
         yield locator, source.read(address), package_of(address)
 

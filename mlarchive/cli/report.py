@@ -10,6 +10,7 @@ from mlarchive.cli import wording
 from mlarchive.cli.bases import add_bases, base_paths
 from mlarchive.cli.commandline import locators, new_place, place
 from mlarchive.cli.console import Console
+from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
     from mlarchive.package import Lenders
@@ -26,6 +27,9 @@ examples:
   mlarchive report wine-3.mlpkg --trust policy.toml
   mlarchive report vault:vault --trust policy.toml --at 2026-03-05 -o report.html
 """
+
+_HOLDERS = {"package", "vault", "name"}
+"""Schemes of what may hold packages; a word without a scheme may be a folder of volumes."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +71,11 @@ def _paths(words: list[str]) -> list[Path]:
             paths.append(Path(word))
             continue
         (locator,) = locators([word])
+        if locator.scheme not in _HOLDERS or str(locator) != locator.origin:
+            raise UsageError(
+                f"{word} is no package and no vault, and a report is about these",
+                hint="make a package of it first: mlarchive pack SOURCE -o FILE.mlpkg",
+            )
         place = Path(locator.registry)
         paths += packages_in(place) if locator.scheme == "vault" else [place]
     return paths

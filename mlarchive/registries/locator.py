@@ -80,8 +80,9 @@ class Locator(Struct, frozen=True, kw_only=True):
                 return self.registry
             case "mlflow" | "azureml" | "neptune" if not self.registry:
                 return f"{self.scheme}:"
-            case "azureml" | "neptune":
-                return f"{self.scheme}://{self.registry}"
+            case "azureml" | "neptune" as scheme:
+                named = f"{scheme}://{self.registry}"
+                return azureml_origin(self.registry) if scheme == "azureml" else named
             case scheme if scheme.startswith("mlflow+"):
                 return f"mlflow+{self.registry}"
             case scheme:
@@ -90,7 +91,13 @@ class Locator(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """The canonical text; `parse` gives the same registry and selector back."""
         inside = format_object(self.selector)
-        return f"{self.origin}#{inside}" if inside else self.origin
+        whole = f"azureml:{self._place}" if self.scheme == "azureml" else self.origin
+        return f"{whole}#{inside}" if inside else whole
+
+    @property
+    def _place(self) -> str:
+        """A place of Azure ML as it was written."""
+        return f"//{self.registry}" if self.registry else ""
 
 
 def parse(text: str) -> Locator:
@@ -245,6 +252,16 @@ def _parse_databricks(rest: str) -> Parsed:
         # It may be a token.
         raise LocatorError("databricks:… names no profile", hint="write databricks://PROFILE")
     return "databricks", f"databricks:{rest}", Selector()
+
+
+def azureml_origin(place: str) -> str:
+    """The one name of a place of Azure ML, whose own names know no case.
+
+    Args:
+        place: What follows `azureml://`.
+    """
+    lower = re.sub(r"/providers/[^/]+(?=/workspaces/)", "", place.lower())
+    return f"azureml://{lower.replace('/resourcegroups/', '/resourceGroups/')}"
 
 
 def _parse_azureml(rest: str) -> Parsed:

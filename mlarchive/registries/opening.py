@@ -20,7 +20,7 @@ from mlarchive.errors import (
     UsageError,
 )
 from mlarchive.registries.base import Selector, Source, Target
-from mlarchive.registries.locator import Locator, parse
+from mlarchive.registries.locator import Locator, azureml_origin, parse
 from mlarchive.registries.selecting import format_object
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ def _open_azureml(
     return AzureMlRegistry.open(
         place,
         environment=environment,
-        origin=given or f"azureml://{place}",
+        origin=given or azureml_origin(place),
         interactive=interactive,
     )
 

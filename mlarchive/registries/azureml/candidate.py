@@ -22,14 +22,20 @@ from mlarchive.records import (
 )
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Json
-from mlarchive.registries.azureml.uploading import Sent, digest_of, refuses
+from mlarchive.registries.azureml.uploading import Sent, digest_of, longest_prefix, refuses
 from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.innereye.modeldocument import evidence_alone, experiment_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import MODEL_FILE
 from mlarchive.snapshot import Snapshot
 
 CUSTOM, MLFLOW = "custom_model", "mlflow_model"
 TYPES = (CUSTOM, MLFLOW, "triton_model")
+
+CLASSIC_ALONE = "only the classic client has a place for it; the package keeps it"
+
+NAMES = "those have letters, digits, _ and -, at most 255"
+"""What names of models and environments are, for a person."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 _DEFAULT_FOLDER = "model"
@@ -78,8 +84,18 @@ class Candidate(Struct, frozen=True, kw_only=True):
         return self.folder or self.files[0].file.path
 
 
-def candidate(snapshot: Snapshot, policy: WritePolicy) -> Candidate:
+def is_name(text: str) -> bool:
+    """Whether a model or an environment can have that name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def candidate(snapshot: Snapshot, policy: WritePolicy, *, in_registry: bool) -> Candidate:
     """What a snapshot of a model version or of a folder is to be.
+
+    Args:
+        snapshot: Of it.
+        policy: Of the write.
+        in_registry: Whether it goes to a registry.
 
     Raises:
         UnsupportedError: Its name is none that Azure ML has, or it has no files.
@@ -87,13 +103,14 @@ def candidate(snapshot: Snapshot, policy: WritePolicy) -> Candidate:
     subject = snapshot.record(snapshot.subject)
     assert isinstance(subject, ModelVersion | Folder)  # noqa: S101  (the caller looked)
     name = policy.named(subject.name)
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UnsupportedError(
-            f"{name!r} is no name for a model of Azure ML: those have letters, digits, _ and -, "
-            "at most 255",
+            f"{name!r} is no name for a model of Azure ML: {NAMES}",
             hint="give it another one: --name for a folder, else --rename",
         )
-    files = tuple(sent for sent in files_of(snapshot, subject) if not refuses(sent.file.path))
+    below = _sent_below(name, subject, in_registry=in_registry)
+    found = files_of(snapshot, subject)
+    files = tuple(sent for sent in found if not refuses(sent.file.path, below))
     if not files:
         raise UnsupportedError(
             f"{snapshot.address} has no files, and a model of Azure ML is made of files"
@@ -134,20 +151,24 @@ def files_of(snapshot: Snapshot, subject: ModelVersion | Folder) -> Iterator[Sen
             yield Sent(msgspec.structs.replace(entry, path=path), stream)
 
 
-def losses_of(snapshot: Snapshot, *, keeps_runs: bool) -> Iterator[Loss]:
+def losses_of(snapshot: Snapshot, name: str, *, in_registry: bool) -> Iterator[Loss]:
     """What Azure ML cannot hold of a model version or a folder.
 
     Args:
         snapshot: What is written.
-        keeps_runs: Whether the run that the model came from is written too, as in a workspace.
+        name: What the model is called at the target.
+        in_registry: Whether it goes to a registry, which has no runs.
     """
     subject = snapshot.record(snapshot.subject)
     assert isinstance(subject, ModelVersion | Folder)  # noqa: S101  (the caller looked)
     called = f"models/{subject.name}/{subject.version}".rstrip("/")
+    below = _sent_below(name, subject, in_registry=in_registry)
     for sent in files_of(snapshot, subject):
-        if why := refuses(sent.file.path):
+        if why := refuses(sent.file.path, below):
             yield Loss(record=called, field=sent.file.path, why=why)
     if isinstance(subject, ModelVersion):
+        for member in evidence_alone(subject):
+            yield Loss(record=called, field=member, why=CLASSIC_ALONE)
         for alias in subject.aliases:
             yield Loss(record=called, field=f"alias {alias}", why="Azure ML has no aliases")
     for record in snapshot.records:
@@ -156,7 +177,7 @@ def losses_of(snapshot: Snapshot, *, keeps_runs: bool) -> Iterator[Loss]:
             yield Loss(record=_called(record), field=f"{others} other files", why=why)
         if not isinstance(record, Run):
             yield from _unplaced(record)
-        elif not keeps_runs or record.key != getattr(subject, "run", ""):
+        elif in_registry or record.key != getattr(subject, "run", ""):
             why = "a registry has no runs; the job's name is kept"
             yield Loss(record=_called(record), field="parameters, metrics and tags", why=why)
 
@@ -195,14 +216,20 @@ def _lineage(snapshot: Snapshot, version: ModelVersion) -> Tags:
     """Where it comes from: what the target gives no field for, and a person asks first."""
     run = snapshot.by_key.get(version.run)
     experiment = snapshot.by_key.get(run.experiment) if isinstance(run, Run) else None
+    named = experiment.name if isinstance(experiment, Experiment) else experiment_of(version)
     said = {
         keys.JOB: version.job or (run.native.id if run else ""),
-        keys.EXPERIMENT: experiment.name if isinstance(experiment, Experiment) else "",
+        keys.EXPERIMENT: named,
         keys.SOURCE_VERSION: snapshot.address.version,
         marks.ORIGIN: marks.origin_mark(snapshot.address),
         **marks.path_marks(snapshot.record(snapshot.subject), snapshot),
     }
     return {name: value for name, value in said.items() if value}
+
+
+def _sent_below(name: str, subject: ModelVersion | Folder, *, in_registry: bool) -> str:
+    folder = subject.name if isinstance(subject, Folder) else subject.folder
+    return longest_prefix("models", name, folder or _DEFAULT_FOLDER, in_registry=in_registry)
 
 
 def _folder(subject: ModelVersion | Folder, files: tuple[Sent, ...]) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 
@@ -31,6 +32,17 @@ _LOG_IN = (
     "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; "
     "the principal needs a role at this workspace or registry"
 )
+_LET_IN = (
+    "see whether the credentials of the datastore have expired, whether this machine's clock is "
+    "right and its network let in, and whether the principal has a role such as Storage Blob Data "
+    "Contributor there"
+)
+_TRIED = "Attempted credentials:"
+_AT_LAST = "\nTo mitigate this issue"
+_WITHOUT = re.compile(
+    r"unavailable|not (?:be )?found|(?:not|to be) installed|run 'az login'|azd auth login"
+)
+"""What azure-identity says of a way for which there are no credentials on this machine."""
 _KINDS: dict[str, type[MlarchiveError]] = {
     kind.code: kind
     for kind in (AccessError, ConflictError, NotFoundError, RemoteError, UnavailableError)
@@ -47,13 +59,25 @@ def told(error: BaseException) -> tuple[str, str]:
         return error.code, error.message
     words = first_words(_words(error))
     if isinstance(error, ClientAuthenticationError):
-        return AccessError.code, f"the login failed: {words}"
+        return AccessError.code, _login(_words(error))
     if isinstance(error, ServiceRequestError | ServiceResponseError):
         return UnavailableError.code, words
     if isinstance(error, HttpResponseError) and error.status_code:
         refused = from_status(error.status_code, words, "it")
         return refused.code, refused.message
     return RemoteError.code, words
+
+
+def _login(said: str) -> str:
+    """Why a login failed; of all the ways that were tried, those that had credentials."""
+    _, tried, ways = said.partition(_TRIED)
+    if not tried:
+        return f"the login failed: {first_words(said)}"
+    each = ways.partition(_AT_LAST)[0].split("\n\t")
+    failed = [way for way in each if way.strip() and not _WITHOUT.search(way)]
+    if not failed:
+        return "nobody is logged in: azure-identity finds no credentials"
+    return f"the login failed: {first_words('; '.join(failed))}"
 
 
 def _words(error: BaseException) -> str:
@@ -113,6 +137,9 @@ def explained(error: AzureError, place: str) -> MlarchiveError:
     """The error of this project for one of azure-storage-blob."""
     if isinstance(error, HttpResponseError) and error.status_code:
         # A signature that is refused is no login, though the client calls it so.
-        return from_status(error.status_code, first_words(_words(error)), place)
+        refused = from_status(error.status_code, first_words(_words(error)), place)
+        if isinstance(refused, AccessError):
+            refused.hint = _LET_IN
+        return refused
     code, words = told(error)
     return raised(code, words, place)

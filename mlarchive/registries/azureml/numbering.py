@@ -106,6 +106,11 @@ def _number(called: str, version: str) -> str:
             f"{version!r} of {called} is no number, and Azure ML numbers the versions of models",
             hint="take the next free number instead: --versions next",
         )
+    if version.startswith("0"):
+        raise UnsupportedError(
+            f"{version!r} of {called} begins with 0, as no number of Azure ML does",
+            hint=f"name it {int(version)}, or take the next free number: --versions next",
+        )
     if len(version) > _MOST_DIGITS:
         raise UnsupportedError(f"version {version} of {called} is too high for Azure ML")
-    return str(int(version))
+    return version

@@ -25,6 +25,7 @@ from mlarchive.registries.base import (
     WritePlan,
     WritePolicy,
 )
+from mlarchive.registries.locator import azureml_origin
 from mlarchive.snapshot import Snapshot
 
 
@@ -69,7 +70,7 @@ class AzureMlRegistry(Closing):
             borrowed = opening.enter_context(SHARED.borrow(access))
             control = ControlPlane(named, borrowed.process)
             storage = opening.enter_context(Storage(control))
-            return cls(control, storage, origin or f"azureml://{named.locator}", opening.pop_all())
+            return cls(control, storage, origin or azureml_origin(named.locator), opening.pop_all())
 
     def close(self) -> None:
         """Let go of the connection; streams of snapshots end with it."""

@@ -25,6 +25,8 @@ _BLOCK = 1 << 20
 _LONGEST_NAME = 1024
 _MOST_PARTS = 254
 _MOST_BLOCKS = 50_000
+_MOST_DIGITS = 18
+_DIGEST_DIGITS = 64
 
 
 class Sent(NamedTuple):
@@ -39,15 +41,33 @@ class Sent(NamedTuple):
     stream: Stream
 
 
-def refuses(path: str) -> str:
-    """Why a storage account cannot hold a file of that name; "" if it can."""
-    if len(path) > _LONGEST_NAME or path.count("/") >= _MOST_PARTS:
-        return "its name is too long for a storage account"
+def refuses(path: str, below: str = "") -> str:
+    """Why a storage account cannot hold a file of that name; "" if it can.
+
+    Args:
+        path: Its name.
+        below: What the names of all begin with that are sent.
+    """
+    if len(below + path) > _LONGEST_NAME or (below + path).count("/") >= _MOST_PARTS:
+        return "its name is too long for a storage account, with the place that it is sent to"
     if "\\" in path:
         return "Azure's clients take a backslash for a slash"
     if any(part.endswith(".") for part in path.split("/")):
         return "storage accounts do not keep a dot at the end of a name"
     return ""
+
+
+def longest_prefix(kind: str, name: str, folder: str, *, in_registry: bool) -> str:
+    """What the names of all begin with that are sent for a version, whatever its number.
+
+    Args:
+        kind: Of asset.
+        name: Its name.
+        folder: The last part of the prefix.
+        in_registry: Whether it goes to a registry, which has a place for each version.
+    """
+    place = f"{kind}/{name}/{'9' * _MOST_DIGITS}/" if in_registry else ""
+    return f"mlarchive/{place}{'0' * _DIGEST_DIGITS}/{folder}/"
 
 
 def digest_of(folder: str, files: Sequence[Sent]) -> str:

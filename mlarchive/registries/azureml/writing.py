@@ -132,7 +132,8 @@ def _planned(work: Work, origin: str) -> Address:
             "Azure ML takes model versions, environments and folders by themselves, and this is of "
             f"another kind: {str(subject.__struct_config__.tag).replace('-', ' ')}"
         )
-    wanted = candidate(work.snapshot, work.policy)
+    in_registry = work.control.place.is_registry
+    wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
     spot = _spot(work, wanted)
     target = Address(origin=origin, kind="models", name=wanted.name, version=spot.number)
     what = f"models/{wanted.name}/{spot.number}"
@@ -142,7 +143,7 @@ def _planned(work: Work, origin: str) -> Address:
     if spot.present is not None and str(target).casefold() == str(work.snapshot.address).casefold():
         work.step("keep", what, "it is itself what is copied")
         return target
-    work.losses.extend(losses_of(work.snapshot, keeps_runs=not work.control.place.is_registry))
+    work.losses.extend(losses_of(work.snapshot, wanted.name, in_registry=in_registry))
     if isinstance(subject, ModelVersion):
         wanted = _followed(work, wanted, subject, spot.number)
     if spot.present is not None and is_of_another(spot.present, _labels(work, wanted)):

@@ -11,7 +11,7 @@ from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.records import Environment, File, Folder, ModelVersion
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
-from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
 from mlarchive.registries.azureml.labels import Labels, archive, leave_as_it_is, plan_labels
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
@@ -19,8 +19,9 @@ from mlarchive.registries.azureml.numbering import next_number
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.storage import Upload
-from mlarchive.registries.azureml.uploading import Sent, digest_of, fill
+from mlarchive.registries.azureml.uploading import Sent, digest_of, fill, longest_prefix, refuses
 from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.innereye.environmentdocument import evidence_alone
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import MODEL_FILE
 from mlarchive.snapshot import Snapshot
@@ -75,7 +76,7 @@ def plan_environment_of(work: Work, candidate: Candidate) -> None:
 
 def _plan_needed(work: Work, called: str, wanted: Wanted) -> None:
     """Plan what a model needs; one that Azure ML cannot hold is a loss of the model's."""
-    if why := _refusal(wanted):
+    if why := _refusal(wanted, in_registry=work.control.place.is_registry):
         work.lose(called, f"environment {wanted.name}", why)
     else:
         work.environment = plan_environment(work, wanted, as_subject=False)
@@ -92,8 +93,9 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
     renamed = wanted._replace(name=work.policy.named(wanted.name))
     if work.policy.versions == "next":
         renamed = renamed._replace(version="")
-    if why := _refusal(renamed):
-        raise UnsupportedError(f"{renamed.called} cannot be registered: {why}")
+    if why := _refusal(renamed, in_registry=work.control.place.is_registry):
+        hint = "" if is_name(renamed.name) else "give it another one: --rename"
+        raise UnsupportedError(f"{renamed.called} cannot be registered: {why}", hint=hint)
     return plan_environment(work, renamed, as_subject=True).partition(":")[2]
 
 
@@ -214,16 +216,21 @@ def _conda(wanted: Wanted) -> bytes | None:
     return None
 
 
-def _refusal(wanted: Wanted) -> str:
+def _refusal(wanted: Wanted, *, in_registry: bool) -> str:
     """Why Azure ML cannot hold an environment; "" if it can."""
     record = wanted.record
+    if not is_name(wanted.name):
+        return f"{wanted.name!r} is no name for an environment of Azure ML: {NAMES}"
     if not (record.image or record.conda or record.dockerfile):
         return "nothing is carried that it is made of: image, conda file or build context"
-    if not _is_built(wanted.record):
-        try:
-            (_conda(wanted) or b"").decode()
-        except UnicodeDecodeError:
-            return f"{wanted.record.conda} is no UTF-8, and Azure ML takes conda files as texts"
+    if _is_built(record):
+        below = longest_prefix("environments", wanted.name, keys.CONTEXT, in_registry=in_registry)
+        files = (one.file.path for one in _within(wanted, record.context))
+        return next((f"{path}: {why}" for path in files if (why := refuses(path, below))), "")
+    try:
+        (_conda(wanted) or b"").decode()
+    except UnicodeDecodeError:
+        return f"{record.conda} is no UTF-8, and Azure ML takes conda files as texts"
     return ""
 
 
@@ -246,6 +253,8 @@ def _list_losses(work: Work, wanted: Wanted) -> None:
     for name in sorted(record.variables):
         why = "environments of Azure ML have no variables"
         work.lose(wanted.called, f"variable {name}", why)
+    for member in evidence_alone(record):
+        work.lose(wanted.called, member, CLASSIC_ALONE)
     if record.image and record.dockerfile:
         why = "Azure ML takes an image or a build context, and not both; the image is registered"
         work.lose(wanted.called, "build context", why)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlarchive.records import Environment, Loss, Native
 from mlarchive.registries.innereye.layout import CONDA, DOCKERFILE, Contents
-from mlarchive.registries.innereye.modeldocument import LAYOUT, OURS, is_ours, stated_as
+from mlarchive.registries.innereye.modeldocument import LAYOUT, OURS, is_ours, stated_as, telling
 from mlarchive.registries.innereye.secrets import NEVER_KEPT, hidden, without
 from mlarchive.registries.jsondocuments import Table
 from mlarchive.registries.redaction import image_without_user, redacted
@@ -51,6 +51,13 @@ _DOCUMENT: dict[str, Any] = {
     "assetId": None,
 }
 """The document of an environment of which nothing is known."""
+
+_TOLD = {
+    *("name", "version", "assetId", "environmentVariables", "docker.enabled", "docker.baseImage"),
+    *("docker.baseDockerfile", "docker.platform.os"),
+    *("python.condaDependencies", "python.condaDependenciesFile"),
+}
+"""Members that a record says, that are ids, or that mean nothing any more."""
 
 
 def read_environment(document: Table, found: Contents) -> tuple[Environment, list[Loss]]:
@@ -130,6 +137,14 @@ def unplaced(environment: Environment) -> Iterator[Loss]:
     for field, value in facts.items():
         if value:
             yield Loss(record=what, field=field, why=why)
+
+
+def evidence_alone(environment: Environment) -> Iterator[str]:
+    """Members of such a document that say something, and that no record has a place for."""
+    if is_ours(environment.native):
+        told = _TOLD if environment.conda else {*_TOLD, "python.userManagedDependencies"}
+        stated = json.loads(environment.native.verbatim)
+        yield from (place for place in telling(stated, _DOCUMENT) if place not in told)
 
 
 def _before(environment: Environment) -> dict[str, Any]:

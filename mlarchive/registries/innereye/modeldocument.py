@@ -9,7 +9,7 @@ from mlarchive.errors import DamageError
 from mlarchive.records import Experiment, ModelVersion, Native, RegisteredModel, Run, Tags
 from mlarchive.registries.innereye.secrets import hidden, without
 from mlarchive.registries.jsondocuments import Table
-from mlarchive.registries.redaction import redacted, redacted_text
+from mlarchive.registries.redaction import REDACTED, redacted, redacted_text
 from mlarchive.snapshot import Snapshot
 
 LAYOUT = "layout"
@@ -39,6 +39,15 @@ _FIELDS: dict[str, Any] = {
     "sampleOutputDatasetId": None,
 }
 """The members of the document, in its order, as they are where nothing is known."""
+
+_TOLD = {
+    *("createdTime", "createdBy", "description", "id", "name", "tags", "properties", "url"),
+    *("version", "experimentName", "runId", "runDetails", "unpack"),
+}
+"""Members that a record says, or that are of the registry they come from."""
+
+_DEFAULTS = {"docker.shmSize": "2g"}
+"""What the classic client writes where nobody said anything."""
 
 _LABELS = {"description", "tags", "properties"}
 
@@ -118,6 +127,35 @@ def write_version(
 def is_ours(native: Native) -> bool:
     """Whether the verbatim document of a record has this layout's form."""
     return native.also.get(LAYOUT) == OURS
+
+
+def evidence_alone(version: ModelVersion) -> Iterator[str]:
+    """Members of such a document that say something, and that no record has a place for."""
+    if is_ours(version.native):
+        stated = json.loads(version.native.verbatim)
+        yield from (place for place in telling(stated, _FIELDS) if place not in _TOLD)
+
+
+def experiment_of(version: ModelVersion) -> str:
+    """The name of the experiment that such a document states; "" for none."""
+    stated = json.loads(version.native.verbatim) if is_ours(version.native) else {}
+    return str(stated.get("experimentName") or "")
+
+
+def telling(stated: Any, by_default: Any, where: str = "") -> Iterator[str]:  # noqa: ANN401  (any JSON)
+    """The places in a document, such as `docker.shmSize`, that do not say what they do by default.
+
+    Args:
+        stated: The document, with `[redacted]` for secrets, which are told of elsewhere.
+        by_default: One of which nothing is known.
+        where: The place of both.
+    """
+    if isinstance(stated, dict) and isinstance(by_default, dict) and (by_default or not where):
+        for name, value in stated.items():
+            place = f"{where}.{name}" if where else name
+            yield from telling(value, by_default.get(name), place)
+    elif stated not in (by_default, _DEFAULTS.get(where), REDACTED, None, "", [], {}):
+        yield where
 
 
 def _before(version: ModelVersion, snapshot: Snapshot) -> dict[str, Any]:

@@ -174,6 +174,29 @@ def test_cat_finds_a_file_however_it_is_named(desk: Path, locator: str, path: st
     assert (done.status, done.raw) == (0, snapshots.MODEL_FILES["MLmodel"])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ls",),
+        ("ls", "--files"),
+        ("show",),
+        ("metrics",),
+        ("pack", "-o", "part.mlpkg"),
+        ("copy", "dir:out"),
+        ("diff", "wine.mlpkg"),
+    ],
+)
+def test_a_path_inside_an_object_is_refused_where_whole_ones_are_taken(
+    desk: Path, words: tuple[str, ...]
+) -> None:
+    verb, *rest = words
+    done = within(verb, "wine.mlpkg#models/wine/3//MLmodel", *rest, cwd=desk)
+    assert done.status == 2
+    assert "names the path MLmodel inside an object" in sentence(done)
+    assert not (desk / "part.mlpkg").exists()
+    assert not (desk / "out").exists()
+
+
 def test_cat_of_a_metric_is_csv(desk: Path) -> None:
     done = within("cat", "wine.mlpkg", "run-1/metrics/rmse.csv", cwd=desk)
     assert done.out == "step,timestamp,value\n0,5,0.9\n1,6,0.7\n2,7,0.5\n"

@@ -86,6 +86,13 @@ def test_the_page_loads_and_runs_nothing_and_says_the_same(lab: Path) -> None:
     assert within(*words, cwd=lab).status == 14
 
 
+@pytest.mark.parametrize("word", ["azureml://registries/r#models/m/1", "dir:d", "vault:v#models/m"])
+def test_what_is_no_package_and_no_vault_is_not_reported(desk: Path, word: str) -> None:
+    done = within("report", word, "-o", "report.html", cwd=desk)
+    assert (done.status, "is no package and no vault" in done.err) == (2, True)
+    assert not (desk / "report.html").exists()
+
+
 def test_a_vault_is_reported_package_by_package(lab: Path) -> None:
     within("pack", "dir:resnet", "wine.mlpkg", "-o", "v", cwd=lab)
     changed = snapshots.model_version(aliases=("other",))

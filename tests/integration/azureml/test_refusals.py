@@ -6,14 +6,17 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import DefaultAzureCredential, InteractiveBrowserCredential
 
-from mlarchive.errors import AccessError, NotFoundError
+from mlarchive.copy import Way, copy
+from mlarchive.errors import AccessError, NotFoundError, UnsupportedError
 from mlarchive.pack import pack_file
 from mlarchive.package import Package
 from mlarchive.registries.azureml import AzureMlRegistry
 from mlarchive.registries.azureml.messages import Start
+from mlarchive.registries.base import WritePolicy
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator
 from tests.support.command import environment, within
+from tests.support.innereye import PROSTATE, copied, read
 
 FILES = {"MLmodel": b"flavors: {}\n"}
 
@@ -98,6 +101,24 @@ def test_a_person_without_credentials_can_log_in_with_a_browser_and_a_service_ca
     assert isinstance(service, DefaultAzureCredential)
     with pytest.raises(ClientAuthenticationError):
         service.get_token("https://management.azure.com/.default")
+
+
+def test_an_environment_of_a_name_that_azure_ml_does_not_have_costs_itself_alone(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_environment(lab, "e", "1", image="x")
+    dotted = WritePolicy(rename="e.1")
+    with pytest.raises(UnsupportedError, match=r"'e\.1' is no name for an environment") as caught:
+        carry(opened(lab), address(lab, "environments", "e", "1"), opened(lab), tmp_path, dotted)
+    assert "--rename" in caught.value.hint
+    folder = copied(tmp_path, PROSTATE)
+    stated = folder / PROSTATE / "ENVIRONMENT" / "azureml_environment.json"
+    stated.write_text(stated.read_text("utf-8").replace("InnerEye-Env", "Inner.Eye"), "utf-8")
+    way = Way(scratch=tmp_path, packed_at=0)
+    done = copy(read(folder), opened(lab), POLICY, way).receipt
+    assert "environment Inner.Eye" in {loss.field for loss in done.losses}
+    assert list(lab.of("models")["my_model"].versions) == ["100"]
 
 
 def test_a_write_into_a_workspace_that_is_not_there_is_refused_before_it_is_done(

@@ -88,6 +88,20 @@ def test_every_form_of_the_grammar_is_understood(
     assert locator.text == text
 
 
+def test_one_place_of_azure_ml_has_one_origin_however_it_is_written() -> None:
+    place = "subscriptions/s/resourceGroups/g/workspaces/w"
+    provider = "providers/Microsoft.MachineLearningServices"
+    written = ("azureml://Subscriptions/S/RESOURCEGROUPS/G", f"/{provider}", "/Workspaces/W")
+    for text in ("".join(written), f"{written[0]}{written[2]}#models/Wine/3"):
+        locator = parse(text)
+        assert locator.origin == f"azureml://{place}"
+        assert (parse(str(locator)).registry, locator.selector) == (
+            locator.registry,
+            parse(str(locator)).selector,
+        )
+    assert parse("azureml://Registries/R").origin == "azureml://registries/r"
+
+
 @pytest.mark.parametrize(
     ("text", "says", "advises"),
     [

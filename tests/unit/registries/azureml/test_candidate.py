@@ -2,16 +2,42 @@
 
 from pathlib import Path
 
-from mlarchive.registries.azureml.candidate import losses_of
+import pytest
+
+from mlarchive.errors import UnsupportedError
+from mlarchive.registries.azureml.candidate import candidate, losses_of
 from mlarchive.registries.azureml.writing_run import experiment_name
+from mlarchive.registries.base import WritePolicy
 from tests.support.innereye import DOCK, copied, read
+from tests.support.snapshots import model_version
 
 
 def test_files_that_are_not_the_models_own_are_losses(tmp_path: Path) -> None:
     (copied(tmp_path, DOCK) / DOCK / "notes.txt").write_text("by hand")
     snapshot = read(tmp_path / "downloaded", "dock")
-    lost = {(loss.record, loss.field) for loss in losses_of(snapshot, keeps_runs=True)}
-    assert lost == {("folder dock_1", "1 other files")}
+    found = losses_of(snapshot, "dock", in_registry=False)
+    assert {(loss.record, loss.field) for loss in found} == {("folder dock_1", "1 other files")}
+
+
+@pytest.mark.parametrize(
+    ("length", "in_registry", "kept"),
+    [(940, False, True), (945, False, False), (894, True, True), (920, True, False)],
+)
+def test_a_name_that_is_too_long_with_where_it_goes_is_a_loss(
+    length: int, *, in_registry: bool, kept: bool
+) -> None:
+    long = "/".join(["d" * 99] * 8).ljust(length, "x")
+    snapshot = model_version(name="wine", files={long: b"1", "w": b"2"})
+    made = candidate(snapshot, WritePolicy(), in_registry=in_registry)
+    lost = [loss.field for loss in losses_of(snapshot, "wine", in_registry=in_registry)]
+    assert (long in [sent.file.path for sent in made.files]) is kept
+    assert (long in lost) is not kept
+
+
+@pytest.mark.parametrize("name", ["w" * 256, "wine.7", ""])
+def test_a_name_that_azure_ml_does_not_have_is_refused(name: str) -> None:
+    with pytest.raises(UnsupportedError, match="is no name for a model of Azure ML"):
+        candidate(model_version(name=name), WritePolicy(), in_registry=False)
 
 
 def test_names_of_experiments_are_made_such_as_azure_ml_takes() -> None:

@@ -66,7 +66,7 @@ def test_what_changed_at_its_source_is_a_conflict() -> None:
     assert spot("", changed).number == "6"
 
 
-@pytest.mark.parametrize("version", ["1.2", "0", "latest", "-1", "9" * 30])
+@pytest.mark.parametrize("version", ["1.2", "0", "03", "latest", "-1", "9" * 30])
 def test_a_version_that_is_no_number_is_refused(version: str) -> None:
     with pytest.raises(UnsupportedError):
         spot(version)
