@@ -1,11 +1,13 @@
 """What a target does with an object that is gone from its source (clause 5 of the mapping)."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from mlflow.entities import RunTag
-from mlflow.entities.model_registry import ModelVersionTag
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from mlarchive.errors import UnsupportedError
+from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Selector
 from mlarchive.registries.mlflow import given, marks
 from mlarchive.registries.mlflow.connection import Connection
@@ -13,15 +15,25 @@ from mlarchive.registries.mlflow.selecting import registered_model, selected_ver
 from mlarchive.registries.selecting import WITH_VERSIONS
 
 
-def delete(connection: Connection, held: Holding) -> None:
-    """Delete a version of a model or prompt.
+def delete(connection: Connection, held: Holding, origin: str) -> None:
+    """Delete a version of a model or prompt; one that came from elsewhere too stays for that.
+
+    Args:
+        connection: To the server.
+        held: What it holds.
+        origin: The mark of the place from which it is gone.
 
     Raises:
         UnsupportedError: It is none of these. A run that is deleted is only hidden by MLflow.
     """
     address = held.address
     if address.kind in WITH_VERSIONS and address.version:
-        connection.models.delete_model_version(address.name, address.version)
+        origins = marks.origins_in(_version(connection, address).tags)
+        origins.pop(origin, None)
+        if origins:
+            _leave_to(connection, address, origins)
+        else:
+            connection.models.delete_model_version(address.name, address.version)
     else:
         raise UnsupportedError(
             f"{address} cannot be deleted on an MLflow server: only versions can",
@@ -34,9 +46,23 @@ def touched(connection: Connection, held: Holding) -> str:
     address = held.address
     if address.kind not in WITH_VERSIONS or not address.version:
         return ""
+    version = _version(connection, address)
+    return given.touched(version, version.aliases)
+
+
+def _version(connection: Connection, address: Address) -> ModelVersion:
     model = registered_model(connection, address.name)
     (version,) = selected_versions(connection, model, Selector(version=address.version))
-    return given.touched(version, version.aliases)
+    return version
+
+
+def _leave_to(connection: Connection, address: Address, origins: Mapping[str, str]) -> None:
+    """Let a version have come from some places alone, of which the last had news of it last."""
+    last = next(reversed(list(origins)))
+    left = {marks.ORIGIN: last, marks.STATE_ID: origins[last], **marks.also_mark(origins, last)}
+    for tag, value in left.items():
+        mark = ModelVersionTag(tag, value)
+        connection.models.set_model_version_tag(address.name, address.version, mark)
 
 
 def mark_gone(connection: Connection, held: Holding, *, since: int) -> None:

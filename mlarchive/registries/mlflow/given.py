@@ -17,9 +17,6 @@ from mlarchive.records import Tags
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
 
-_LONGEST = 5000
-"""Characters of a tag that every server takes."""
-
 _UNSAID = "-"
 """Stands for what is too long; what was said before must not count any more."""
 
@@ -88,7 +85,7 @@ def said(
 def mark_of(given: Given) -> Tags:
     """The mark that remembers it; one that says nothing where it is too long for a tag."""
     value = msgspec.json.encode(given).decode()
-    return {marks.GIVEN: value if len(value) <= _LONGEST else _UNSAID}
+    return {marks.GIVEN: value if len(value) <= marks.LONGEST else _UNSAID}
 
 
 def given_in(tags: Mapping[str, str]) -> Given | None:

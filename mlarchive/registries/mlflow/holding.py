@@ -90,7 +90,9 @@ def _versions_by_mark(
         if marks.ORIGIN in version.tags and marks.CONTENT_ID in version.tags:
             part = {"version": str(version.version)}
             # The highest number counts where several came from one.
-            found.setdefault(version.tags[marks.ORIGIN], _holding(address, part, version.tags))
+            for mark, state_id in marks.origins_in(version.tags).items():
+                tags = {**version.tags, marks.STATE_ID: state_id}
+                found.setdefault(mark, _holding(address, part, tags))
     return found
 
 
@@ -103,7 +105,9 @@ def _held_alone(
     name = policy.named(source.name)
     with contextlib.suppress(NotFoundError):
         tags = registered_model(connection, name).tags
-        if tags.get(marks.ORIGIN) == mark and marks.CONTENT_ID in tags:
+        origins = marks.origins_in(tags)
+        if mark in origins and marks.CONTENT_ID in tags:
+            tags = {**tags, marks.STATE_ID: origins[mark]}
             return _holding(Address(origin=origin, kind=source.kind, name=name), {}, tags)
     return None
 

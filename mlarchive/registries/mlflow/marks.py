@@ -36,6 +36,9 @@ MLFLOW_PARENT_RUN_ID = "mlflow.parentRunId"
 MLFLOW_RUN_NAME = "mlflow.runName"
 MLFLOW_USER = "mlflow.user"
 
+LONGEST = 5000
+"""Characters of a tag that every server takes."""
+
 PREFIX = provenance.PREFIX
 ORIGIN = provenance.ORIGIN
 PATH = provenance.PATH
@@ -59,6 +62,8 @@ HIGHEST = "mlarchive.highest"
 """On a registered model: the highest number that was seen to be given, though it is deleted."""
 GIVEN = "mlarchive.given"
 """On a version, model or prompt: digests of the labels that its source said last."""
+ALSO = "mlarchive.also"
+"""On what came from several places: the others, and the state_id that each gave it last."""
 GONE = "mlarchive.gone"
 """Since when the object is gone from its source."""
 PARENT_RUN = MLFLOW_PARENT_RUN_ID
@@ -129,6 +134,25 @@ def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
     if not before:
         return {}
     return {PATH: msgspec.json.encode([*before, snapshot.address.origin]).decode()}
+
+
+def origins_in(tags: Mapping[str, str]) -> dict[str, str]:
+    """The places that an object at a target came from, with the state_id that each gave it last."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(msgspec.DecodeError):
+        found = msgspec.json.decode(tags.get(ALSO, "{}"), type=dict[str, str])
+    if origin := tags.get(ORIGIN):
+        found.pop(origin, None)
+        found[origin] = tags.get(STATE_ID, "")
+    return found
+
+
+def also_mark(origins: Mapping[str, str], but: str) -> Tags:
+    """The mark of all places that an object came from but one, which its origin names."""
+    others = {place: state for place, state in origins.items() if place != but}
+    while len(value := msgspec.json.encode(others).decode()) > LONGEST:
+        others.pop(next(iter(others)))
+    return {ALSO: value}
 
 
 def step_decimals(tags: Mapping[str, str]) -> dict[str, int]:

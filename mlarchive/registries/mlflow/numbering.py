@@ -70,7 +70,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     keep = policy.versions == "preserve"
     wanted = _number(name, version) if keep else 0
     highest = max([given, *(int(v.version) for v in present)])
-    mine = [v for v in present if v.tags.get(marks.ORIGIN) == origin]
+    mine = [v for v in present if origin in marks.origins_in(v.tags)]
     sweep = tuple(
         sorted(int(v.version) for v in mine if is_placeholder(v) and int(v.version) != wanted)
     )

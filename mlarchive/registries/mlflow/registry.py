@@ -21,7 +21,7 @@ from mlarchive.registries.base import (
     WritePlan,
     WritePolicy,
 )
-from mlarchive.registries.mlflow import forgetting
+from mlarchive.registries.mlflow import forgetting, marks
 from mlarchive.registries.mlflow.changes import see_changes
 from mlarchive.registries.mlflow.connection import Connection, connect
 from mlarchive.registries.mlflow.entirety import everything_at
@@ -102,7 +102,7 @@ class MlflowRegistry(Closing):
         """Delete what this registry holds of an object."""
         with speaking(self._connection.uri):
             if found := held(self._connection, self.origin, source, policy):
-                forgetting.delete(self._connection, found)
+                forgetting.delete(self._connection, found, marks.origin_mark(source))
 
     def touched(self, source: Address, policy: WritePolicy) -> str:
         """With what people labelled what this registry holds of an object."""

@@ -78,15 +78,16 @@ def held_dataset(connection: Connection, mark: str) -> tuple[str, Tags] | None:
     """Id and tags of the dataset that came from an origin, if it is whole."""
     for dataset in all_datasets(connection):
         tags = dataset.tags or {}
-        if tags.get(marks.ORIGIN) == mark and {marks.CONTENT_ID, marks.RECORD} <= tags.keys():
-            return dataset.dataset_id, tags
+        origins = marks.origins_in(tags)
+        if mark in origins and {marks.CONTENT_ID, marks.RECORD} <= tags.keys():
+            return dataset.dataset_id, {**tags, marks.STATE_ID: origins[mark]}
     return None
 
 
 def _find(work: Work, subject: EvaluationDataset, name: str) -> _Found:
     there = all_datasets(work.connection)
     origin = marks.origin_of(subject, work.snapshot)
-    for dataset in (d for d in there if (d.tags or {}).get(marks.ORIGIN) == origin):
+    for dataset in (d for d in there if origin in marks.origins_in(d.tags or {})):
         found = _compared(work, subject, dataset)
         if found.how != "create":
             return found
@@ -207,6 +208,9 @@ def _plan_labels(
         marks.STATE_ID: work.snapshot.state_id,
         **marks.path_marks(subject, work.snapshot),
     }
+    if held.get(marks.ORIGIN, wanted[marks.ORIGIN]) != wanted[marks.ORIGIN]:
+        wanted |= marks.also_mark(marks.origins_in(held), wanted[marks.ORIGIN])
+        work.change(what, "origin", f"it came from {held[marks.ORIGIN]} before, which is kept")
     lacking = {tag: value for tag, value in wanted.items() if held.get(tag) != value}
     if lacking:
         work.step(

@@ -122,6 +122,14 @@ def plan_named_marks(work: Work, record: RegisteredModel | Prompt, name: str) ->
         marks.STATE_ID: work.snapshot.state_id,
         **marks.path_marks(record, work.snapshot),
     }
+    origin = marks.origin_of(record, work.snapshot)
+    if held and held.get(marks.ORIGIN) != origin:
+        # It is another's, and its labels stay; that this came too is remembered beside.
+        origins = {**marks.origins_in(held), origin: work.snapshot.state_id}
+        wanted = {
+            marks.CONTENT_ID: work.snapshot.content_id,
+            **marks.also_mark(origins, held.get(marks.ORIGIN, "")),
+        }
     lacking = {tag: value for tag, value in wanted.items() if held.get(tag) != value}
 
     if lacking:

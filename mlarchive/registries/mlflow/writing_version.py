@@ -410,7 +410,7 @@ def _set_alias(work: Work, record: Numbered, alias: str, owner: str) -> None:
     Else nobody would write that one again when the source gives it the alias back.
     """
     name = target_name(work, record)
-    if owner:
+    if owner and not _is_of_another(work, record, owner):
         work.connection.models.delete_model_version_tag(name, owner, marks.STATE_ID)
     work.connection.models.set_registered_model_alias(name, alias, work.ids[record.key])
     given = given_in(_tags_of(work, record, owner)) if owner else None
@@ -419,6 +419,12 @@ def _set_alias(work: Work, record: Numbered, alias: str, owner: str) -> None:
         for tag, value in mark_of(msgspec.structs.replace(given, aliases=left)).items():
             mark = ModelVersionTag(tag, value)
             work.connection.models.set_model_version_tag(name, owner, mark)
+
+
+def _is_of_another(work: Work, record: Numbered, number: str) -> bool:
+    """Whether another registry labels a version: two that take from each other find no end."""
+    origin = _tags_of(work, record, number).get(marks.ORIGIN, "").partition("#")[0]
+    return origin not in {"", marks.quotable(work.snapshot.address.origin)}
 
 
 def _may_move(  # noqa: PLR0913, PLR0917  (what both sides say, and said)
@@ -470,6 +476,9 @@ def plan_version_marks(
         wanted[marks.BUT_TRACES] = but_traces
     if current is None:
         wanted.pop(marks.ORIGIN)
+    elif held.get(marks.ORIGIN, wanted[marks.ORIGIN]) != wanted[marks.ORIGIN]:
+        wanted |= marks.also_mark(marks.origins_in(held), wanted[marks.ORIGIN])
+        work.change(what, "origin", f"it came from {held[marks.ORIGIN]} before, which is kept")
     lacking = {name: value for name, value in wanted.items() if held.get(name) != value}
     if not lacking:
         return

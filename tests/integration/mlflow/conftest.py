@@ -1,6 +1,7 @@
 """One registry filled once, and open registries at both servers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +28,14 @@ def clinic(target_server: MlflowServer) -> Iterator[MlflowRegistry]:
     """The target."""
     with MlflowRegistry.open(target_server.uri, origin="clinic") as registry:
         yield registry
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with nothing in it, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{path}"
+    MlflowClient(uri, uri).search_experiments()
+    return path

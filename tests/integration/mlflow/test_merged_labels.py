@@ -23,18 +23,9 @@ pytestmark = pytest.mark.mlflow
 MERGE = WritePolicy(labels="merge")
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with nothing in it, which takes seconds to make."""
-    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    uri = f"sqlite:///{path}"
-    MlflowClient(uri, uri).search_experiments()
-    return path
-
-
 @pytest.fixture
-def uri(tmp_path: Path, empty: Path) -> str:
-    shutil.copy(empty, tmp_path / "mlflow.db")
+def uri(tmp_path: Path, empty_database: Path) -> str:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     origin = {marks.ORIGIN: "elsewhere#experiments/of-wine"}
     place = (tmp_path / "runs").as_uri()

@@ -1,0 +1,151 @@
+"""Two sources that have the same thing share it at a target."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from msgspec import structs
+
+from mlarchive.records import (
+    Address,
+    EvaluationDataset,
+    ModelVersion,
+    Native,
+    Prompt,
+    PromptVersion,
+    RegisteredModel,
+)
+from mlarchive.registries.base import Receipt, WritePolicy
+from mlarchive.registries.mlflow import MlflowRegistry
+from mlarchive.snapshot import Snapshot
+from tests.support.mlflow_packages import by_hand, file_stream, packed
+
+pytestmark = pytest.mark.mlflow
+
+MERGE = WritePolicy(labels="merge")
+
+
+@pytest.fixture
+def uri(tmp_path: Path, empty_database: Path) -> str:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    MlflowClient(uri, uri).create_experiment("wine by hand", (tmp_path / "runs").as_uri())
+    return uri
+
+
+@pytest.fixture
+def clinic(uri: str) -> Iterator[MlflowRegistry]:
+    with MlflowRegistry.open(uri, origin="clinic") as registry:
+        yield registry
+
+
+@pytest.fixture
+def people(uri: str) -> MlflowClient:
+    return MlflowClient(uri, uri)
+
+
+def version(origin: str, number: str = "1", **labels: Any) -> Snapshot:  # noqa: ANN401  (a record's fields)
+    made = by_hand("wine", number, streams=[file_stream("run", "model/weights.txt", b"w")])
+    records = tuple(
+        structs.replace(one, **labels) if isinstance(one, ModelVersion) else one
+        for one in made.records
+    )
+    address = structs.replace(made.address, origin=origin)
+    return packed(replace(made, address=address, records=records)).snapshot()
+
+
+def prompt(origin: str, **labels: Any) -> Snapshot:  # noqa: ANN401  (a record's fields)
+    address = Address(origin=origin, kind="prompts", name="ask", version="1")
+    records = (
+        Prompt(key="prompt", name="ask"),
+        PromptVersion(
+            key="version", prompt="prompt", name="ask", version="1", template="Why?", **labels
+        ),
+    )
+    made = Snapshot(address=address, subject="version", records=records, streams=())
+    return packed(made).snapshot()
+
+
+def alone(origin: str, **labels: Any) -> Snapshot:  # noqa: ANN401  (a record's fields)
+    address = Address(origin=origin, kind="registered-models", name="wine")
+    records = (RegisteredModel(key="model", name="wine", **labels),)
+    made = Snapshot(address=address, subject="model", records=records, streams=())
+    return packed(made).snapshot()
+
+
+def dataset(origin: str, **labels: Any) -> Snapshot:  # noqa: ANN401  (a record's fields)
+    address = Address(origin=origin, kind="evaluation-datasets", name=f"d-{origin}")
+    record = EvaluationDataset(key="dataset", native=Native(id=f"d-{origin}"), name="qa", **labels)
+    made = Snapshot(address=address, subject="dataset", records=(record,), streams=())
+    return packed(made).snapshot()
+
+
+def is_held(clinic: MlflowRegistry, told: Snapshot) -> bool:
+    """Whether a mirror of it has nothing to do."""
+    held = clinic.holding(told.address, MERGE)
+    return held is not None and (held.content_id, held.state_id) == (
+        told.content_id,
+        told.state_id,
+    )
+
+
+@pytest.mark.parametrize("made", [version, prompt, alone, dataset])
+def test_each_of_two_sources_finds_what_it_gave_and_has_nothing_to_do(
+    clinic: MlflowRegistry, made: Callable[..., Snapshot]
+) -> None:
+    lab, ward = made("lab", tags={"said by": "lab"}), made("ward", tags={"said by": "ward"})
+    clinic.write(lab, MERGE)
+    clinic.write(ward, MERGE)
+    assert is_held(clinic, lab)
+    assert is_held(clinic, ward)
+    news = made("lab", tags={"said by": "lab again"})
+    clinic.write(news, MERGE)
+    assert is_held(clinic, news)
+    assert is_held(clinic, ward)
+
+
+def test_labels_follow_whoever_has_news_last_and_it_is_said_once(
+    clinic: MlflowRegistry, people: MlflowClient
+) -> None:
+    def said(receipt: Receipt) -> list[str]:
+        return [one.why for one in receipt.transformations if one.field == "origin"]
+
+    assert said(clinic.write(version("lab", tags={"by": "lab"}), MERGE)) == []
+    told = version("ward", tags={"by": "ward"})
+    assert said(clinic.write(told, MERGE)) == [
+        "it came from lab#models/wine/1 before, which is kept"
+    ]
+    assert people.get_model_version("wine", "1").tags["by"] == "ward"
+    again = clinic.write(told, MERGE)
+    assert again.idle
+    assert said(again) == []
+    clinic.write(version("lab", tags={"by": "lab again"}), MERGE)
+    assert people.get_model_version("wine", "1").tags["by"] == "lab again"
+
+
+def test_an_alias_of_two_sources_comes_to_rest(
+    clinic: MlflowRegistry, people: MlflowClient
+) -> None:
+    lab, ward = version("lab", "1", aliases=("best",)), version("ward", "2", aliases=("best",))
+    clinic.write(lab, MERGE)
+    clinic.write(ward, MERGE)
+    assert str(people.get_model_version_by_alias("wine", "best").version) == "2"
+    assert is_held(clinic, lab)
+    assert is_held(clinic, ward)
+
+
+def test_what_is_gone_from_one_source_stays_for_the_other(
+    clinic: MlflowRegistry, people: MlflowClient
+) -> None:
+    lab, ward = version("lab"), version("ward")
+    for told in (lab, ward):
+        clinic.write(told, MERGE)
+    clinic.delete(ward.address, MERGE)
+    assert clinic.holding(ward.address, MERGE) is None
+    assert is_held(clinic, lab)
+    clinic.delete(lab.address, MERGE)
+    assert people.search_model_versions("name = 'wine'") == []
