@@ -1,6 +1,7 @@
 """Options of sources that cannot say everything themselves; each is a variable as well."""
 
 import argparse
+import os
 
 from mlarchive.cli.console import Console
 
@@ -32,17 +33,26 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "DATABRICKS_TOKEN) in these formats: SOURCE, HTML, JUPYTER, DBC, with commas between them "
         "(or set MLARCHIVE_NOTEBOOK_FORMATS)",
     )
+    group.add_argument(
+        "--notebook-clone",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="take a run's notebook or script, as it was at the run's commit, from this clone of "
+        "its git repository; may be repeated (or set MLARCHIVE_NOTEBOOK_CLONES)",
+    )
 
 
 def tell_sources(arguments: argparse.Namespace, console: Console) -> None:
     """Put the options where sources look for them."""
-    from mlarchive.registries.notebooks.wanted import NOTEBOOK_FORMATS
+    from mlarchive.registries.notebooks.wanted import NOTEBOOK_CLONES, NOTEBOOK_FORMATS
     from mlarchive.registries.opening import EXPORT_TIMEZONE, FILES_ROOT
 
     given = {
         EXPORT_TIMEZONE: arguments.export_timezone,
         FILES_ROOT: arguments.files_root,
         NOTEBOOK_FORMATS: arguments.notebook_formats,
+        NOTEBOOK_CLONES: os.pathsep.join(arguments.notebook_clone),
     }
     told = {name: value for name, value in given.items() if value}
     console.environment = {**console.environment, **told}

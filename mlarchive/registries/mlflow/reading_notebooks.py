@@ -4,21 +4,32 @@ What cannot be had is a loss, so that a run is read all the same; a place that d
 is an error, so that it is tried again.
 """
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from mlflow.entities import Run as MlflowRun
 from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATABRICKS_GIT_REPO_COMMIT,
+    MLFLOW_DATABRICKS_GIT_REPO_RELATIVE_PATH,
+    MLFLOW_DATABRICKS_GIT_REPO_URL,
     MLFLOW_DATABRICKS_NOTEBOOK_PATH,
     MLFLOW_DATABRICKS_WORKSPACE_URL,
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_GIT_DIRTY,
+    MLFLOW_GIT_REPO_URL,
+    MLFLOW_SOURCE_NAME,
 )
+from msgspec import Struct
 
 from mlarchive.records import Notebook
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
-from mlarchive.registries.notebooks.records import Found, notebook
+from mlarchive.registries.notebooks.gitclones import NotThereError, notebook_at
+from mlarchive.registries.notebooks.records import SUFFIXES, Found, format_of, notebook
 from mlarchive.registries.notebooks.wanted import Workspace
 from mlarchive.registries.notebooks.workspace import fetch_notebook
+from mlarchive.registries.redaction import without_credentials
 
 _REVISION = "mlflow.databricks.notebookRevisionID"
 """MLflow names it nowhere; a workspace sets it beside the path."""
@@ -36,13 +47,15 @@ def gather_named_notebooks(connection: Connection, run: MlflowRun, gathering: Ga
         MlarchiveError: As `fetch_notebook`.
     """
     _gather_from_workspace(connection, run, gathering)
+    _gather_from_git(connection, run, gathering)
 
 
 def _gather_from_workspace(connection: Connection, run: MlflowRun, gathering: Gathering) -> None:
     tags = run.data.tags
     path = tags.get(MLFLOW_DATABRICKS_NOTEBOOK_PATH, "")
     revision = tags.get(_REVISION, "")
-    if not path or _is_held(run, "databricks", path, revision, gathering):
+    in_git = not revision and MLFLOW_DATABRICKS_GIT_REPO_COMMIT in tags
+    if not path or in_git or _is_held(run, "databricks", revision, gathering):
         return
     what = f"notebook {path!r}"
     wanted = connection.notebooks
@@ -66,13 +79,66 @@ def _gather_from_workspace(connection: Connection, run: MlflowRun, gathering: Ga
         _take(run, found, gathering)
 
 
-def _is_held(run: MlflowRun, source: str, path: str, revision: str, gathering: Gathering) -> bool:
+def _gather_from_git(connection: Connection, run: MlflowRun, gathering: Gathering) -> None:
+    named = _named_in_git(run.data.tags)
+    if named is None or _is_held(run, "git", named.commit, gathering):
+        return
+    what = f"notebook {named.name!r}"
+    if not connection.notebooks.clones:
+        if named.exact or format_of(named.name) == "JUPYTER":
+            why = f"it is in git at {named.commit}, and --notebook-clone names no clone"
+            gathering.change(what, "all of it", why)
+        return
+    try:
+        found = notebook_at(
+            connection.notebooks.clones,
+            named.commit,
+            named.names,
+            exact=named.exact,
+            location=without_credentials(named.location),
+        )
+    except NotThereError as error:
+        gathering.lose(what, "all of it", str(error))
+        return
+    if run.data.tags.get(MLFLOW_GIT_DIRTY) == "true":
+        why = "it is as at the commit; the run's folder had changes that were not committed"
+        gathering.change(what, "bytes", why)
+    _take(run, found, gathering)
+
+
+class _Named(Struct, frozen=True, kw_only=True):
+    """What a run's tags say of a notebook in git; arguments of `notebook_at`."""
+
+    name: str
+    commit: str
+    location: str
+    exact: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        ends = ("", *SUFFIXES, ".R") if self.exact else ("",)
+        return tuple(f"{self.name}{end}" for end in ends)
+
+
+def _named_in_git(tags: Mapping[str, str]) -> _Named | None:
+    """A workspace's repository first: it says the path from the top."""
+    path = tags.get(MLFLOW_DATABRICKS_GIT_REPO_RELATIVE_PATH, "")
+    if path and (commit := tags.get(MLFLOW_DATABRICKS_GIT_REPO_COMMIT, "")):
+        location = tags.get(MLFLOW_DATABRICKS_GIT_REPO_URL, "")
+        return _Named(name=path, commit=commit, location=location, exact=True)
+    name, commit = tags.get(MLFLOW_SOURCE_NAME, ""), tags.get(MLFLOW_GIT_COMMIT, "")
+    if not (commit and format_of(name)):
+        return None
+    location = tags.get(MLFLOW_GIT_REPO_URL, "")
+    return _Named(name=name, commit=commit, location=location, exact=False)
+
+
+def _is_held(run: MlflowRun, source: str, revision: str, gathering: Gathering) -> bool:
     """Whether a notebook was gathered already, from the artifacts of its run."""
     owner = run_key(run.info.run_id)
     return any(
         isinstance(record, Notebook)
-        and (record.record, record.source, record.path, record.revision)
-        == (owner, source, path, revision)
+        and (record.record, record.source, record.revision) == (owner, source, revision)
         for record in gathering.records
     )
 

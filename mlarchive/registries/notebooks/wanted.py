@@ -17,6 +17,9 @@ from mlarchive.registries.notebooks.records import FORMATS
 NOTEBOOK_FORMATS = "MLARCHIVE_NOTEBOOK_FORMATS"
 """The variable that says in which formats notebooks of a Databricks workspace are wanted."""
 
+NOTEBOOK_CLONES = "MLARCHIVE_NOTEBOOK_CLONES"
+"""The variable that names clones of git repositories that notebooks are taken from."""
+
 _PROFILES = ".databrickscfg"
 
 
@@ -38,10 +41,12 @@ class Wanted(Struct, frozen=True, kw_only=True):
     Attributes:
         formats: Those in which notebooks of a workspace are wanted; none for no notebooks.
         workspace: Where they are; None if none are wanted.
+        clones: Of git repositories, that notebooks are taken from at their commits.
     """
 
     formats: tuple[str, ...] = ()
     workspace: Workspace | None = None
+    clones: tuple[Path, ...] = ()
 
 
 NONE_WANTED = Wanted()
@@ -59,9 +64,12 @@ def wanted_from(environment: Mapping[str, str]) -> Wanted:
         raise ConfigError(
             f"there is no notebook format {unknown[0]!r}", hint=f"name some of {', '.join(FORMATS)}"
         )
-    if not formats:
-        return NONE_WANTED
-    return Wanted(formats=formats, workspace=_workspace(environment))
+    named = environment.get(NOTEBOOK_CLONES, "").split(os.pathsep)
+    return Wanted(
+        formats=formats,
+        workspace=_workspace(environment) if formats else None,
+        clones=tuple(Path(name) for name in named if name),
+    )
 
 
 def _workspace(environment: Mapping[str, str]) -> Workspace:

@@ -1,5 +1,6 @@
 """Notebooks of runs travel with them, from wherever they are, and come back the same."""
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,3 +198,51 @@ def test_a_notebook_that_is_not_asked_for_stays_where_it_is_and_that_is_said(
     done = within("pack", wine.run, "-o", "a.mlpkg", cwd=desk)
     (why,) = changes(done, "a.mlpkg", desk)
     assert "--notebook-formats" in why
+
+
+def test_a_notebook_of_git_is_taken_from_a_clone_at_the_commit(
+    source_server: MlflowServer, target: str, desk: Path
+) -> None:
+    clone = desk / "clone"
+    (clone / "notebooks").mkdir(parents=True)
+    (clone / "notebooks" / "fit.ipynb").write_bytes(NOTEBOOK)
+    commit = committed(clone)
+    tags = {
+        "mlflow.source.name": "/home/ada/wine/notebooks/fit.ipynb",
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.git.repoURL": "https://ada:s3cret@git.example.org/wine",
+    }
+    wine = logged(source_server, "of git", desk, tags)
+    (why,) = changes(within("pack", wine.run, "-o", "0.mlpkg", cwd=desk), "0.mlpkg", desk)
+    assert "--notebook-clone" in why
+
+    words = ("--notebook-clone", "clone", "--json")
+    packed = within("pack", wine.version, "-o", "a.mlpkg", *words, cwd=desk)
+    kept = ids(packed)
+    (found,) = notebooks("a.mlpkg", desk)
+    assert (found["facts"]["path"], found["facts"]["revision"]) == ("notebooks/fit.ipynb", commit)
+    assert b"s3cret" not in within("cat", "a.mlpkg", "evidence.json", cwd=desk).raw
+    copied = within("copy", wine.version, target, *words, cwd=desk)
+    assert copied.status == 0, copied.err
+    back = within("pack", f"{target}#models/of git/1", "-o", "b.mlpkg", "--json", cwd=desk)
+    assert ids(back) == kept
+
+    (desk / "other").mkdir()
+    committed(desk / "other")
+    lost = within("pack", wine.run, "-o", "c.mlpkg", "--notebook-clone", "other", cwd=desk)
+    assert lost.status == 3, lost.err
+
+
+def committed(folder: Path) -> str:
+    """Commit all of a folder as a repository; returns the commit."""
+    who = ("-c", "user.name=ada", "-c", "user.email=ada@example.org")
+    done = b""
+    for words in (
+        ("init", "-q"),
+        ("add", "-A"),
+        (*who, "commit", "-q", "--allow-empty", "-m", "all"),
+        ("rev-parse", "HEAD"),
+    ):
+        command = ["git", "-C", str(folder), *words]
+        done = subprocess.run(command, check=True, capture_output=True).stdout
+    return done.decode().strip()
