@@ -267,7 +267,15 @@ def azureml_origin(place: str) -> str:
 def _parse_azureml(rest: str) -> Parsed:
     if not rest:
         return "azureml", "", Selector()
-    match = _AZUREML.fullmatch(rest.removeprefix("//")) if rest.startswith("//") else None
+    named = rest.removeprefix("//") if rest.startswith("//") else ""
+    match = _AZUREML.fullmatch(named)
+    if match is None and (begun := _AZUREML.match(named)) and begun["version"]:
+        inside = f"{begun['kind'].lower()}/{begun['name']}/{begun['version']}"
+        raise LocatorError(
+            f"azureml:{_hushed(rest)} goes on after the version",
+            hint=f"a file in it is named after two slashes: azureml://{begun['place']}#{inside}//"
+            "PATH",
+        )
     if match is None:
         raise LocatorError(
             f"{_hushed(f'azureml:{rest}')} names no workspace and no registry",

@@ -80,14 +80,16 @@ def is_of_another(present: Asset, wanted: Labels) -> bool:
     return origin not in {None, wanted.properties[marks.ORIGIN]}
 
 
-def leave_as_it_is(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> None:
-    """Plan to change nothing of what has its labels from elsewhere; those it lacks are lost."""
-    what = f"{kind}/{name}/{present.name}"
+def lose_lacking(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> str:
+    """Lose what a version lacks that has its labels from elsewhere; returns why it stays so."""
     origin = present.texts("properties").get(marks.ORIGIN)
     whence = f"from {origin}" if origin else "from somebody else"
-    for label in lacking(present, wanted):
-        work.lose(what, label, f"the same is there already, with labels {whence}, which stay")
-    work.step("keep", what, f"the target has the same already, {whence}")
+    lacks = list(lacking(present, wanted))
+    for label in lacks:
+        why = f"the same is there already, with labels {whence}, which stay"
+        work.lose(f"{kind}/{name}/{present.name}", label, why)
+    without = f", without {', '.join(lacks)}" if lacks else ""
+    return f"the same is there already, {whence}{without}"
 
 
 def lacking(present: Asset, wanted: Labels) -> Iterator[str]:

@@ -23,7 +23,7 @@ from mlarchive.registries.azureml.labels import (
     Labels,
     archive,
     is_of_another,
-    leave_as_it_is,
+    lose_lacking,
     plan_labels,
 )
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
@@ -147,7 +147,8 @@ def _planned(work: Work, origin: str) -> Address:
     if isinstance(subject, ModelVersion):
         wanted = _followed(work, wanted, subject, spot.number)
     if spot.present is not None and is_of_another(spot.present, _labels(work, wanted)):
-        leave_as_it_is(work, "models", wanted.name, spot.present, _labels(work, wanted))
+        labels = _labels(work, wanted)
+        work.step("skip", what, lose_lacking(work, "models", wanted.name, spot.present, labels))
         plan_model(work, wanted.name)
         return target
     plan_environment_of(work, wanted)

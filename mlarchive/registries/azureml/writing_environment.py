@@ -13,7 +13,7 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
-from mlarchive.registries.azureml.labels import Labels, archive, leave_as_it_is, plan_labels
+from mlarchive.registries.azureml.labels import Labels, archive, lose_lacking, plan_labels
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import next_number
 from mlarchive.registries.azureml.racing import noticing_others
@@ -119,7 +119,7 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
         insists=as_subject and work.policy.conflict == "new-version",
     )
     if found:
-        _plan_kept(work, wanted, found, labels)
+        _plan_kept(work, wanted, found, labels, as_subject=as_subject)
         return f"{wanted.name}:{found.version.name}"
     taken = wanted.version in {one.name for one in present}
     if taken and as_subject and work.policy.conflict != "new-version":
@@ -136,7 +136,9 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
     return f"{wanted.name}:{number}"
 
 
-def _plan_kept(work: Work, wanted: Wanted, found: Counterpart, labels: Labels) -> None:
+def _plan_kept(
+    work: Work, wanted: Wanted, found: Counterpart, labels: Labels, *, as_subject: bool
+) -> None:
     """Plan what becomes of a version that is there; what it cannot hold is lost each time."""
     _list_losses(work, wanted)
     one = found.version
@@ -145,7 +147,9 @@ def _plan_kept(work: Work, wanted: Wanted, found: Counterpart, labels: Labels) -
         work.change(wanted.called, "version", why)
     kind: Kind = "environments"
     if not found.is_labelled:
-        leave_as_it_is(work, kind, wanted.name, one, labels)
+        # What is written itself is skipped, since it gets no marks.
+        why = lose_lacking(work, kind, wanted.name, one, labels)
+        work.step("skip" if as_subject else "keep", f"{kind}/{wanted.name}/{one.name}", why)
         return
     if not labels.state_id:
         # That of the environment itself is none of the model's that needs it.

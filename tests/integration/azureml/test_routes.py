@@ -1,7 +1,9 @@
 """Several sources lead to one version: none takes the other's labels away, in no order."""
 
+import os
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -10,6 +12,8 @@ from mlarchive.registries.base import Receipt, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
 from tests.support.azureml.world import Json
+from tests.support.command import environment
+from tests.support.mirroring import Workbench
 
 ONE = {"w": b"1"}
 
@@ -116,3 +120,54 @@ def test_an_environment_of_the_same_under_its_number_is_used_as_it_is(
     else:
         marks = said(clinic, "models", "m", "1")["properties"]
         assert marks["mlarchive.environment"] == "e:7"
+
+
+CONFIG = """\
+[registries.lab]
+locator = "{lab}"
+[registries.other]
+locator = "{other}"
+[registries.clinic]
+locator = "{clinic}"
+[[mirror]]
+name = "one"
+source = "lab"
+vault = "first"
+targets = ["clinic"]
+[[mirror]]
+name = "two"
+source = "other"
+vault = "second"
+targets = ["clinic"]
+"""
+
+
+def test_two_mirrors_of_the_same_pass_over_what_the_other_labelled(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    places = {name: azureml.workspace(tenant, name) for name in ("lab", "other", "clinic")}
+    for name in ("lab", "other"):
+        azureml.put_model(places[name], "m", "1", ONE, description=name)
+        azureml.put_environment(places[name], "e", "7", image="i", description=name)
+    located = {name: place.locator for name, place in places.items()}
+    (tmp_path / "mirror.toml").write_text(CONFIG.format(**located))
+    bench, told = Workbench(tmp_path), []
+    with mock.patch.dict(os.environ, environment(azureml.environment(tenant)), clear=True):
+        for _ in range(2):
+            done = bench.run("once", "--json")
+            assert done.status in {0, 3}, done.out + done.err
+            ended = (one for one in done.events if one["event"] == "ended")
+            told.append(
+                {(one["object"], one["outcome"]) for one in ended if one["target"] != "vault:"}
+            )
+    assert told == [
+        {
+            ("lab#models/m/1", "copied"),
+            ("lab#environments/e/7", "copied"),
+            ("other#models/m/1", "passed-over"),
+            ("other#environments/e/7", "passed-over"),
+        },
+        set(),
+    ]
+    assert said(places["clinic"], "models", "m", "1")["description"] == "lab"

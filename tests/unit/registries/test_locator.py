@@ -130,6 +130,11 @@ def test_one_place_of_azure_ml_has_one_origin_however_it_is_written() -> None:
         ("models:/wine/latest", "no version number", "alias"),
         ("models:/wine/3#models/wine/3", "twice", "leave one out"),
         ("azureml://workspaces/W", "no workspace", "azureml://registries/R"),
+        (
+            "azureml://registries/R/models/m/versions/1/paths/a",
+            "goes on after",
+            "#models/m/1//PATH",
+        ),
         ("neptune://w", "names no project", "neptune://WORKSPACE/PROJECT"),
         ("databricks://", "names no profile", "databricks://PROFILE"),
         ("mlflow:x", "not a locator", "MLFLOW_TRACKING_URI"),
