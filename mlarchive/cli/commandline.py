@@ -176,6 +176,12 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         "{name} in it stands for the one at the source",
     )
     parser.add_argument(
+        "--delete-first",
+        action="store_true",
+        help="MLflow: delete the model, prompt or evaluation dataset of that name before, with all "
+        "of its versions",
+    )
+    parser.add_argument(
         "--stage-as",
         choices=("field", "tag"),
         default="field",
@@ -232,6 +238,7 @@ def policy(arguments: argparse.Namespace) -> "WritePolicy":
         conflict=arguments.conflict,
         rename=arguments.rename,
         experiment=arguments.to_experiment,
+        delete_first=arguments.delete_first,
         stage=arguments.stage_as,
         model_type=arguments.type,
     )
@@ -252,9 +259,11 @@ def target_policy(arguments: argparse.Namespace, target: "Locator") -> "WritePol
             f"{target.text} keeps names and version numbers as they are, so {option} is not for it",
             hint="leave it out; it is for servers",
         )
-    if wanted.experiment and not target.scheme.startswith("mlflow+"):
+    options = {"--to-experiment": wanted.experiment, "--delete-first": wanted.delete_first}
+    alien = next((option for option, given in options.items() if given), "")
+    if alien and not target.scheme.startswith("mlflow+"):
         raise UnsupportedError(
-            f"{target.text} is no MLflow server, so --to-experiment is not for it",
+            f"{target.text} is no MLflow server, so {alien} is not for it",
             hint="leave it out; it is for mlflow+…:// targets",
         )
     if wanted.model_type and target.scheme != "azureml":

@@ -49,7 +49,7 @@ examples:
   mlarchive copy 'mlflow+http://127.0.0.1:5000#models/*' mlflow+http://127.0.0.1:5001 --keep vault
   mlarchive copy mlflow+http://127.0.0.1:5000 mlflow+http://127.0.0.1:5001 --experiment wine
   mlarchive copy mlflow: mlflow+http://127.0.0.1:5001 --stage Production --tag team=cellar
-  mlarchive copy vault:vault#models/wine mlflow+http://127.0.0.1:5001 --dry-run
+  mlarchive copy vault:vault#models/wine mlflow+http://127.0.0.1:5001 --delete-first --dry-run
   mlarchive copy dir:prostate azureml://registries/R --name prostate --version 3 --tag task=ct
   mlarchive copy mlflow: mlflow+http://127.0.0.1:5001 --experiment wine --to-experiment 'lab/{name}'
   mlarchive copy mlflow-export:old-export mlflow+http://127.0.0.1:5001
@@ -122,6 +122,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         raise UsageError("--keep goes with one worker: a vault is written by one at a time")
     tell_sources(arguments, console)
     end, tally = Ending(), Tally()
+    cleared: set[tuple[str, str]] = set()
     with (
         nullcontext() if arguments.dry_run else tally.telling(console),
         open_target(
@@ -135,7 +136,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             with opened(locator, console) as source:
                 check_source(source, arguments.workers)
                 end.owe(source, locator, console)
-                carry = partial(_copy, source, reached, arguments, console)
+                carry = partial(_copy, source, reached, arguments, console, cleared)
                 found = addresses(source, locator, wanted(arguments, locator))
                 tally.expect(one_to_attach(arguments, found))
                 for address, done in in_turn(carry, found, arguments.workers):
@@ -194,19 +195,29 @@ def _progress(
     return console.progress(f"copying {address.name}")
 
 
-def _copy(
+def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
     source: "Source",
     target: "Target",
     arguments: argparse.Namespace,
     console: Console,
+    cleared: set[tuple[str, str]],
     address: "Address",
 ) -> "Callable[[], int]":
-    """Copy an object; returns what tells of it, and gives the exit status."""
+    """Copy an object; returns what tells of it, and gives the exit status.
+
+    What is to be deleted first is before the first of its versions, and not before each: `cleared`
+    has kinds and names of what was.
+    """
+    from msgspec.structs import replace
+
     from mlarchive.copy import Way, copy, plan_copy
     from mlarchive.registries.opening import packing_time
     from mlarchive.vault import Vault
 
     snapshot = read_labelled(source, address, arguments)
+    how = policy(arguments)
+    named = address.kind.removeprefix("registered-"), how.named(address.name)
+    how = replace(how, delete_first=how.delete_first and named not in cleared)
     with ExitStack() as stack:
         keeps = arguments.keep and not arguments.dry_run
         way = Way(
@@ -216,7 +227,8 @@ def _copy(
             progress=stack.enter_context(_progress(address, arguments, console)),
         )
         if arguments.dry_run:
-            plan = plan_copy(snapshot, target, policy(arguments), way)
+            plan = plan_copy(snapshot, target, how, way)
             return partial(tell_plan, address, plan, console, read_losses=snapshot.losses)
-        copied = copy(snapshot, target, policy(arguments), way)
+        copied = copy(snapshot, target, how, way)
+    cleared.add(named)
     return partial(tell_receipt, copied.receipt, console, read_losses=copied.read_losses)

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from mlarchive.registries.locator import Locator
     from mlarchive.registries.restorable import PackageToRestore, Restored
 
-_OWN_ORDER = {"versions": "preserve", "conflict": "fail", "rename": ""}
+_OWN_ORDER = {
+    "versions": "preserve",
+    "conflict": "fail",
+    "rename": "",
+    "to_experiment": "",
+    "delete_first": False,
+}
 
 
 def add_restore(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +60,10 @@ def refuse_strays(arguments: argparse.Namespace) -> None:
         if arguments.artifacts or arguments.artifact_root:
             raise UsageError("--artifacts and --artifact-root go with --restore")
         return
-    if any(getattr(arguments, name) != value for name, value in _OWN_ORDER.items()):
-        raise UsageError(
-            "--restore keeps every name and number: --versions, --conflict and --rename do not "
-            "go with it"
-        )
+    for name, value in _OWN_ORDER.items():
+        if getattr(arguments, name) != value:
+            option = name.replace("_", "-")
+            raise UsageError(f"--restore keeps every name and number, so --{option} does not go with it")
     if getattr(arguments, "no_traces", False):
         raise UsageError("--restore takes packages whole, so --no-traces does not go with it")
     if not arguments.artifacts:

@@ -144,6 +144,8 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
         rename: The name to write under, in which `{name}` stands for the source's; "" keeps that.
         experiment: The experiment at an MLflow target that experiments and all in them go into,
             likewise.
+        delete_first: Whether the model, prompt or evaluation dataset that has the name at an MLflow
+            target is deleted before, with all versions.
         model_type: What a folder is registered as where models have types (Azure ML), such as
             `mlflow_model`; "" leaves it to the target.
         stage: Where a target without stages keeps a model version's: in a `field`, or as a `tag`.
@@ -155,6 +157,7 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
     conflict: Literal["fail", "skip", "new-version"] = "fail"
     rename: str = ""
     experiment: str = ""
+    delete_first: bool = False
     model_type: str = ""
     stage: Literal["field", "tag"] = "field"
     labels: Literal["source", "merge"] = "source"

@@ -60,6 +60,7 @@ class Work:
         known: Ids at the target that a version which is held there names, by the record's key; with
             those of their experiment, where another one is asked for.
         ids: The target's id of each record that is there, by the record's key.
+        cleared: Names of models and prompts that are to be deleted before they are written.
         revived: Keys of runs and experiments that were deleted there and are restored to be
             written.
         asleep: Experiments that are deleted on both sides: how one is restored, and before which
@@ -77,6 +78,7 @@ class Work:
     transformations: list[Loss] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    cleared: set[str] = field(default_factory=set)
     revived: set[str] = field(default_factory=set)
     asleep: dict[str, tuple[int, Step]] = field(default_factory=dict)
     given: dict[str, Given] = field(default_factory=dict)

@@ -45,6 +45,7 @@ from mlarchive.registries.mlflow.writing_experiment import (
 )
 from mlarchive.registries.mlflow.writing_model import plan_logged_model
 from mlarchive.registries.mlflow.writing_named import (
+    clear,
     plan_named_marks,
     plan_registered_model,
 )
@@ -148,6 +149,7 @@ def _plan_run_and_all(work: Work, origin: str, subject: Run) -> Address:
 
 def _plan_model_alone(work: Work, origin: str, subject: RegisteredModel) -> Address:
     name = work.policy.named(subject.name)
+    clear(work, subject)
     _plan_runs_and_models(work)
     plan_registered_model(work, subject, name)
     _plan_ends(work)
@@ -156,6 +158,7 @@ def _plan_model_alone(work: Work, origin: str, subject: RegisteredModel) -> Addr
 
 
 def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Address:
+    clear(work, subject)
     place = find_place(work, subject)
     name = target_name(work, subject)
     target = Address(origin=origin, kind="models", name=name, version=str(place.expected))

@@ -5,6 +5,7 @@ deleted and made again. Records are changed only where nobody but us has changed
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 from mlflow.entities import EvaluationDataset as MlflowDataset
@@ -52,7 +53,8 @@ def plan_dataset(work: Work, origin: str, subject: EvaluationDataset) -> Address
     """
     name = work.policy.named(subject.name)
     what = f"evaluation-datasets/{name}"
-    found = _find(work, subject, name)
+    doomed = _doomed(work, name) if work.policy.delete_first else []
+    found = _Found(how="create", why="new") if doomed else _find(work, subject, name)
     target = Address(origin=origin, kind="evaluation-datasets", name="(new)")
     if found.dataset:
         target = Address(origin=origin, kind=target.kind, name=found.dataset.dataset_id)
@@ -63,6 +65,11 @@ def plan_dataset(work: Work, origin: str, subject: EvaluationDataset) -> Address
     if found.dataset:
         work.ids[subject.key] = found.dataset.dataset_id
     else:
+        for dataset in doomed:
+            delete = partial(work.connection.tracking.delete_dataset, dataset.dataset_id)
+            work.step_once(
+                "delete", f"evaluation-datasets/{dataset.dataset_id}", "as asked", delete
+            )
         work.change(what, "ids", "the target gives the dataset and its records ids of its own")
         work.step_once("create", what, "not there yet", lambda: _create(work, subject, name, tags))
     if found.how != "held":
@@ -72,6 +79,19 @@ def plan_dataset(work: Work, origin: str, subject: EvaluationDataset) -> Address
     if not work.steps:
         work.step("keep", what, "same content and labels")
     return target
+
+
+def _doomed(work: Work, name: str) -> list[MlflowDataset]:
+    """What has the name of a dataset at the target, but for another one of the same source."""
+    own = marks.origin_mark(work.snapshot.address)
+    source = f"{own.rpartition('/')[0]}/"
+    there = [dataset for dataset in all_datasets(work.connection) if dataset.name == name]
+    origins = [(dataset.tags or {}).get(marks.ORIGIN, "") for dataset in there]
+    return [
+        dataset
+        for dataset, origin in zip(there, origins, strict=True)
+        if origin == own or not origin.startswith(source)
+    ]
 
 
 def held_dataset(connection: Connection, mark: str) -> tuple[str, Tags] | None:

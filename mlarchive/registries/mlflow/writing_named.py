@@ -11,21 +11,23 @@ from mlflow.entities.model_registry import RegisteredModelTag
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
 from mlarchive.errors import ConflictError, NotFoundError
-from mlarchive.records import Prompt, RegisteredModel, Tags
+from mlarchive.records import ModelVersion, Prompt, PromptVersion, RegisteredModel, Tags
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import base_of, mark_of, merged, said
 from mlarchive.registries.mlflow.prompts import IS_PROMPT
-from mlarchive.registries.mlflow.selecting import is_prompt, registered_model
+from mlarchive.registries.mlflow.selecting import is_prompt, registered_model, versions_of
 from mlarchive.registries.mlflow.work import Work, cut, plan_given, plan_tags
 
 
 def model_at_target(work: Work, name: str, *, prompt: bool = False) -> MlflowModel | None:
-    """The registered model, or the prompt; None if it is not there.
+    """The registered model, or the prompt; None if it is not there, or is deleted first.
 
     Raises:
         ConflictError: The name belongs to the other of the two.
     """
     found = None
+    if name in work.cleared:
+        return None
     with contextlib.suppress(NotFoundError):
         found = registered_model(work.connection, name)
     if found and is_prompt(found) is not prompt:
@@ -36,6 +38,21 @@ def model_at_target(work: Work, name: str, *, prompt: bool = False) -> MlflowMod
             hint="write it under another name: --rename NAME",
         )
     return found
+
+
+def clear(work: Work, record: RegisteredModel | ModelVersion | Prompt | PromptVersion) -> None:
+    """Take what has the name at the target as deleted, where that is asked for.
+
+    It is when the new one is to be created, with everything else in its place, and not before.
+    Deleted with its versions, it gives their numbers again.
+
+    Raises:
+        ConflictError: The name belongs to a prompt instead of a model, or the other way round.
+    """
+    prompt = isinstance(record, Prompt | PromptVersion)
+    name = work.policy.named(record.name)
+    if work.policy.delete_first and model_at_target(work, name, prompt=prompt):
+        work.cleared.add(name)
 
 
 def plan_registered_model(work: Work, record: RegisteredModel, name: str) -> None:
@@ -67,6 +84,10 @@ def plan_named(
     tags = cut(work, what, "tag", record.tags, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
     given = said(tags, record.description)
     first = len(work.steps)
+    if name in work.cleared:
+        versions = len(versions_of(work.connection, name, prompt=prompt))
+        why = f"as asked, with {versions} version{'s' if versions != 1 else ''}"
+        work.step_once("delete", what, why, partial(store.delete_registered_model, name))
     if found is None:
         marked = {marks.ORIGIN: origin, **mark_of(given), **tags} | (
             {IS_PROMPT: "true"} if prompt else {}

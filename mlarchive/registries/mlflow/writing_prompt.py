@@ -20,6 +20,7 @@ from mlarchive.registries.mlflow.selecting import all_experiments
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work, cut, plan_tags
 from mlarchive.registries.mlflow.writing_named import (
+    clear,
     model_at_target,
     plan_named,
     plan_named_marks,
@@ -44,6 +45,7 @@ def plan_prompt_version(work: Work, origin: str, subject: PromptVersion) -> Addr
     Raises:
         ConflictError: The name or the number is taken, and the policy is `fail`.
     """
+    clear(work, subject)
     place = find_place(work, subject)
     name = target_name(work, subject)
     target = Address(origin=origin, kind="prompts", name=name, version=str(place.expected))
@@ -66,6 +68,7 @@ def plan_prompt_alone(work: Work, origin: str, subject: Prompt) -> Address:
         ConflictError: The name is a model's.
     """
     name = work.policy.named(subject.name)
+    clear(work, subject)
     plan_prompt(work, subject, name)
     plan_named_marks(work, subject, name)
     return Address(origin=origin, kind="prompts", name=name)

@@ -10,10 +10,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
 
 from tests.support.command import Done, sentence, within
+from tests.support.mlflow_seed import tracking
 from tests.support.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.mlflow
 
+KINDS = {"runs", "models", "prompts", "evaluation-datasets"}
 MODEL = """artifact_path: model
 flavors:
   python_function:
@@ -48,7 +50,7 @@ class Lab:
 
     def copy(self, *words: str) -> Done:
         """Copy what some words after the `#` name, with some options."""
-        objects = [word for word in words if word.partition("/")[0] in {"runs", "models"}]
+        objects = [word for word in words if word.partition("/")[0] in KINDS]
         options = [word for word in words if word not in objects]
         named = [f"{self.source}#{one}" for one in objects]
         return within("copy", *named, self.target, *options, cwd=self.desk)
@@ -196,3 +198,44 @@ def test_what_means_nothing_there_is_refused(lab: Lab, words: tuple[str, ...], s
     done = within("copy", f"{lab.source}#runs/{lab.runs[0]}", *words, cwd=lab.desk)
     assert says in sentence(done)
     assert not (lab.desk / "out").exists()
+
+
+def test_a_model_is_deleted_first_once_and_numbers_are_given_again(lab: Lab) -> None:
+    model = f"models/{lab.model}"
+    lab.there.create_registered_model(lab.model, description="Somebody else's.")
+    run = lab.there.create_run("0").info.run_id
+    for _ in range(3):
+        lab.there.create_model_version(lab.model, f"runs:/{run}/x", run, await_creation_for=0)
+    assert lab.copy(model).status not in {0, 3}
+    planned = lab.copy(model, "--delete-first", "--dry-run")
+    assert f"would delete {model} (as asked, with 3 versions)" in planned.out
+    assert len(lab.there.search_model_versions(f"name = '{lab.model}'")) == 3
+    for versions in (3, 2):
+        done = lab.copy(model, "--delete-first")
+        assert done.status == 0, done.err
+        assert done.out.count(f"delete {model} (as asked, with {versions} versions)") == 1
+        assert done.out.count(" delete ") == 1
+        found = lab.there.search_model_versions(f"name = '{lab.model}'")
+        assert sorted(int(one.version) for one in found) == [1, 2]
+        assert lab.there.get_registered_model(lab.model).description == "Which wine."
+    # What is made anew finds the runs that are there.
+    assert {*lab.in_experiment(lab.experiment)} == {"one", "two"}
+    assert len(lab.in_experiment(lab.experiment)) == len(lab.runs)
+
+
+def test_a_prompt_and_an_evaluation_dataset_are_deleted_first(lab: Lab) -> None:
+    name = lab.model
+    lab.here.delete_registered_model(name)
+    lab.here.register_prompt(name, "Hello {{name}}")
+    lab.there.register_prompt(name, "Go away")
+    for client, question in ((lab.here, "Which?"), (lab.there, "Why?")):
+        dataset = client.create_dataset(name)
+        with tracking(client.tracking_uri):
+            dataset.merge_records([{"inputs": {"question": question}}])
+    copied = [f"prompts/{name}", f"evaluation-datasets/{name}"]
+    assert lab.copy(*copied).status not in {0, 3}
+    assert lab.copy(*copied, "--delete-first").status == 0
+    assert lab.there.get_prompt_version(name, "1").template == "Hello {{name}}"
+    (dataset,) = lab.there.search_datasets(filter_string=f"name = '{name}'")
+    with tracking(lab.there.tracking_uri):
+        assert list(dataset.to_df()["inputs"]) == [{"question": "Which?"}]
