@@ -182,6 +182,12 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         "of its versions",
     )
     parser.add_argument(
+        "--keep-mlmodel",
+        action="store_true",
+        help="MLflow: leave the ids of run and model in MLmodel files as they are; else they "
+        "become the target's, and are the source's again when they are read",
+    )
+    parser.add_argument(
         "--stage-as",
         choices=("field", "tag"),
         default="field",
@@ -239,6 +245,7 @@ def policy(arguments: argparse.Namespace) -> "WritePolicy":
         rename=arguments.rename,
         experiment=arguments.to_experiment,
         delete_first=arguments.delete_first,
+        mlmodel="keep" if arguments.keep_mlmodel else "follow",
         stage=arguments.stage_as,
         model_type=arguments.type,
     )
@@ -259,7 +266,11 @@ def target_policy(arguments: argparse.Namespace, target: "Locator") -> "WritePol
             f"{target.text} keeps names and version numbers as they are, so {option} is not for it",
             hint="leave it out; it is for servers",
         )
-    options = {"--to-experiment": wanted.experiment, "--delete-first": wanted.delete_first}
+    options = {
+        "--to-experiment": wanted.experiment,
+        "--delete-first": wanted.delete_first,
+        "--keep-mlmodel": wanted.mlmodel == "keep",
+    }
     alien = next((option for option, given in options.items() if given), "")
     if alien and not target.scheme.startswith("mlflow+"):
         raise UnsupportedError(

@@ -25,6 +25,7 @@ _OWN_ORDER = {
     "rename": "",
     "to_experiment": "",
     "delete_first": False,
+    "keep_mlmodel": False,
 }
 
 
@@ -63,7 +64,9 @@ def refuse_strays(arguments: argparse.Namespace) -> None:
     for name, value in _OWN_ORDER.items():
         if getattr(arguments, name) != value:
             option = name.replace("_", "-")
-            raise UsageError(f"--restore keeps every name and number, so --{option} does not go with it")
+            raise UsageError(
+                f"--restore keeps every name and number, so --{option} does not go with it"
+            )
     if getattr(arguments, "no_traces", False):
         raise UsageError("--restore takes packages whole, so --no-traces does not go with it")
     if not arguments.artifacts:

@@ -146,6 +146,8 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
             likewise.
         delete_first: Whether the model, prompt or evaluation dataset that has the name at an MLflow
             target is deleted before, with all versions.
+        mlmodel: Whether `MLmodel` files at an MLflow target name run and model there (`follow`), or
+            those at the source (`keep`).
         model_type: What a folder is registered as where models have types (Azure ML), such as
             `mlflow_model`; "" leaves it to the target.
         stage: Where a target without stages keeps a model version's: in a `field`, or as a `tag`.
@@ -158,6 +160,7 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
     rename: str = ""
     experiment: str = ""
     delete_first: bool = False
+    mlmodel: Literal["follow", "keep"] = "follow"
     model_type: str = ""
     stage: Literal["field", "tag"] = "field"
     labels: Literal["source", "merge"] = "source"

@@ -10,6 +10,7 @@ from mlflow.entities import LoggedModelStatus, LoggedModelTag
 from mlarchive.records import ModelVersion, Run
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.mlmodels import list_ids
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill
 from mlarchive.registries.mlflow.work import Work
@@ -24,6 +25,7 @@ def plan_carrier(work: Work, record: ModelVersion) -> None:
     if record.root is not None:
         return
     what = f"files of version {record.version} of {record.name!r}"
+    list_ids(work, what, work.snapshot.streams_of(record.key))
     work.change(what, "place", "a logged model at the target carries them")
     work.step("create", what, "in a logged model of their own", lambda: _carry(work, record, what))
 
@@ -45,7 +47,11 @@ def _carry(work: Work, record: ModelVersion, what: str) -> None:
             )
         )
     folder = artifact_folder(work.connection, model.artifact_location)
-    fill(work, what, folder, work.snapshot.streams_of(record.key), settled=False)
+    streams = work.snapshot.streams_of(record.key)
+    renamed = fill(work, what, folder, streams, settled=False)
+    store.set_logged_model_tags(
+        model.model_id, [LoggedModelTag(name, value) for name, value in renamed.items()]
+    )
     store.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     work.ids[f"files of {record.key}"] = model.model_id
 

@@ -21,6 +21,7 @@ from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import logged_model_key, run_key
 from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.metrics import columns_of
+from mlarchive.registries.mlflow.mlmodels import as_logged
 from mlarchive.registries.mlflow.natives import native_logged_model
 from mlarchive.snapshot import Stream
 
@@ -82,7 +83,7 @@ def read_logged_model(
         )
     )
     gathering.streams.extend(_series(model, key))
-    folder = artifact_folder(connection, model.artifact_location)
+    folder = as_logged(artifact_folder(connection, model.artifact_location), model.tags or {})
     listed = gather_files(folder, key, f"logged model {model.model_id}", gathering)
     gathering.records.extend(environments(folder, listed, key))
     return folder, listed

@@ -18,6 +18,7 @@ from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
 from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.metrics import open_history
+from mlarchive.registries.mlflow.mlmodels import as_logged
 from mlarchive.registries.mlflow.natives import native_experiment, native_run
 from mlarchive.registries.mlflow.notebooks import gather_held_notebooks
 from mlarchive.registries.mlflow.reading_notebooks import gather_named_notebooks
@@ -45,7 +46,7 @@ def read_run(
     info = run.info
     read_run_itself(connection, run, carried_models, gathering)
     gather_run_traces(connection, run, carried_models, gathering)
-    folder = artifact_folder(connection, info.artifact_uri)
+    folder = as_logged(artifact_folder(connection, info.artifact_uri), run.data.tags)
     key = run_key(info.run_id)
     listed = gather_files(folder, key, f"run {info.run_id}", gathering)
     gather_held_notebooks(run, gathering)

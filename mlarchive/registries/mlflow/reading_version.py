@@ -22,6 +22,7 @@ from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import logged_model_key, run_key
 from mlarchive.registries.mlflow.listed import Listed
+from mlarchive.registries.mlflow.mlmodels import as_logged
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
 from mlarchive.registries.mlflow.reading_run import read_experiment, read_run
@@ -60,7 +61,8 @@ def read_version(
     read_registered_model(model, gathering)
     if carrier:
         location = carrier.artifact_location
-        place, path = _own_files(connection, location, version, gathering), ""
+        folder = as_logged(artifact_folder(connection, location), carrier.tags or {})
+        place, path = _own_files(folder, location, version, gathering), ""
     else:
         place, path = _place(connection, version, carried, gathering)
     if not any(_below(entry.path, path) for entry in place.listed):
@@ -170,15 +172,15 @@ def _place(
         top = place.location.rstrip("/")
         if _below(location, top):
             return place, location[len(top) :].strip("/")
-    return _own_files(connection, location, version, gathering), ""
+    folder = artifact_folder(connection, location)
+    return _own_files(folder, location, version, gathering), ""
 
 
 def _own_files(
-    connection: Connection, location: str, version: MlflowVersion, gathering: Gathering
+    folder: ArtifactFolder, location: str, version: MlflowVersion, gathering: Gathering
 ) -> _Carried:
     """Gather the files that hang on the version itself."""
     key = version_key(version.name, str(version.version))
-    folder = artifact_folder(connection, location)
     name = f"models/{version.name}/{version.version}"
     listed = gather_files(folder, key, name, gathering)
     gathering.records.extend(environments(folder, listed, key))

@@ -8,8 +8,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from mlarchive.errors import ConflictError, RemoteError
-from mlarchive.records import File
+from mlarchive.records import File, Tags
 from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
+from mlarchive.registries.mlflow.mlmodels import renamed
 from mlarchive.registries.mlflow.work import Work
 from mlarchive.snapshot import Stream
 
@@ -51,7 +52,7 @@ def list_refused(work: Work, what: str, folder: ArtifactFolder, streams: Sequenc
 
 def fill(
     work: Work, what: str, folder: ArtifactFolder, streams: Sequence[Stream], *, settled: bool
-) -> None:
+) -> Tags:
     """Send what is missing, then check that all of it is there.
 
     Args:
@@ -62,6 +63,9 @@ def fill(
         settled: Whether the folder was complete before, so that other bytes under a name are a
             conflict and not the remains of an interrupted write.
 
+    Returns:
+        The mark by which the files are read as they were; none if all are.
+
     Raises:
         ConflictError: A settled file has other bytes.
         RemoteError: A file did not arrive as it was sent.
@@ -69,10 +73,14 @@ def fill(
     present = {listed.path: listed.size for listed in folder.files()}
     list_refused(work, what, folder, streams)
     wanted = [(file, s) for file, s in file_streams(streams) if not folder.refuses(file.path)]
+    changed, mark = renamed(work, streams)
     sent = []
-    for file, stream in wanted:
+    for was, logged in wanted:
+        stream = changed.get(was.path, logged)
+        assert isinstance(stream.entry, File)  # noqa: S101  (`wanted` has no others)
+        file = stream.entry
         if file.path in present:
-            if _holds(folder, file, present):
+            if any(_holds(folder, one, present) for one in (file, was)):
                 continue
             if settled:
                 raise ConflictError(
@@ -84,6 +92,7 @@ def fill(
         work.sent += file.size
         sent.append(file)
     _check(work, what, folder, sent)
+    return mark
 
 
 def _check(work: Work, what: str, folder: ArtifactFolder, sent: Sequence[File]) -> None:

@@ -5,14 +5,12 @@ ids that the target hands out. The plan that a person sees and the write that fo
 the same steps.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from mlarchive.records import (
     AnyRecord,
     Experiment,
-    File,
     LoggedModel,
     Loss,
     ModelVersion,
@@ -24,7 +22,7 @@ from mlarchive.registries.base import Action, Verb, WritePolicy
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.given import Given, coming_mark, digest, mark_of, merged
 from mlarchive.registries.modelid import MODEL_ID, followed
-from mlarchive.snapshot import Snapshot, Stream, entry_name
+from mlarchive.snapshot import Snapshot
 
 
 def _nothing() -> None:
@@ -126,14 +124,6 @@ def called(record: AnyRecord) -> str:
     if isinstance(record, Notebook):
         return f"notebook {record.path!r}"
     return record.key
-
-
-def list_inner_ids(work: Work, what: str, streams: Sequence[Stream]) -> None:
-    """List the `MLmodel` files, whose bytes stay as they are and so name the source's ids."""
-    for stream in streams:
-        path = entry_name(stream.entry)
-        if isinstance(stream.entry, File) and PurePosixPath(path).name == "MLmodel":
-            work.change(what, path, "the run_id and model_id in it are still the source's")
 
 
 def cut(work: Work, what: str, kind: str, values: Mapping[str, str], limit: int) -> dict[str, str]:

@@ -28,17 +28,12 @@ from mlarchive.registries.mlflow.metrics import (
     missing,
     read_columns,
 )
+from mlarchive.registries.mlflow.mlmodels import list_ids
 from mlarchive.registries.mlflow.reading_model import points_by_series
 from mlarchive.registries.mlflow.selecting import quoted, run_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill, list_refused_names
-from mlarchive.registries.mlflow.work import (
-    Work,
-    called,
-    list_inner_ids,
-    plan_given,
-    plan_tags,
-)
+from mlarchive.registries.mlflow.work import Work, called, plan_given, plan_tags
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
 from mlarchive.registries.mlflow.writing_metrics import log_points, points, series_streams
 from mlarchive.snapshot import Stream
@@ -59,7 +54,7 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
         return
     streams = work.snapshot.streams_of(record.key)
     _list_lost_points(work, record)
-    list_inner_ids(work, what, streams)
+    list_ids(work, what, streams)
     list_refused_names(work, what, experiment, streams)
     settled = [model for model in found if marks.RECORD in (model.tags or {})]
     begun = [model for model in found if marks.RECORD not in (model.tags or {})]
@@ -136,7 +131,8 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
     own = {} if settled else record.tags
     _set_tags(work, model_id, {marks.ORIGIN: marks.origin_of(record, work.snapshot), **own})
     folder = artifact_folder(work.connection, model.artifact_location)
-    fill(work, called(record), folder, work.snapshot.streams_of(record.key), settled=settled)
+    streams = work.snapshot.streams_of(record.key)
+    renamed = fill(work, called(record), folder, streams, settled=settled)
     if record.run:
         with _active(work, work.ids[record.run]):
             _log_metrics(work, record, model)
@@ -145,7 +141,7 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
         store.finalize_logged_model(model_id, LoggedModelStatus(record.status))
     _check(work, record)
     given = {} if settled else mark_of(said(record.tags))
-    _set_tags(work, model_id, {marks.RECORD: marks.record_digest(record), **given})
+    _set_tags(work, model_id, {marks.RECORD: marks.record_digest(record), **given, **renamed})
 
 
 def _set_tags(work: Work, model_id: str, tags: Tags) -> None:

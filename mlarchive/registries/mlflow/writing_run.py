@@ -26,6 +26,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.fieldtags import field_tags, list_changed_fields
 from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.given import Given, base_of, mark_of, merged, said
+from mlarchive.registries.mlflow.mlmodels import list_ids
 from mlarchive.registries.mlflow.names import (
     decimals_of,
     list_changed_names,
@@ -41,7 +42,6 @@ from mlarchive.registries.mlflow.work import (
     Work,
     called,
     cut,
-    list_inner_ids,
     plan_given,
     plan_tags,
 )
@@ -71,7 +71,7 @@ def plan_run(work: Work, record: Run) -> None:
     list_changed_fields(work, record)
     streams = streams_of(work, record)
     list_changed_points(work, what, streams)
-    list_inner_ids(work, what, streams)
+    list_ids(work, what, streams)
     list_refused_names(work, what, experiment_there(work, record.experiment), streams)
     settled = [run for run in found if marks.RECORD in run.data.tags]
     begun = [run for run in found if marks.RECORD not in run.data.tags]
@@ -168,11 +168,12 @@ def _complete(
     # What another tool wrote has no origin yet.
     _log_tags(work, run_id, {marks.ORIGIN: marks.origin_of(record, work.snapshot), **(tags or {})})
     fresh = not run.data.metrics
+    renamed: dict[str, str] = {}
     log_series(work, run_id, streams, fresh=fresh)
     _log_inputs(work, record, run)
     if file_streams(streams):
         folder = artifact_folder(work.connection, run.info.artifact_uri)
-        fill(work, what, folder, streams, settled=tags is None)
+        renamed = fill(work, what, folder, streams, settled=tags is None)
     work.connection.tracking.update_run_info(
         run_id,
         RunStatus.from_string(record.status),
@@ -182,7 +183,11 @@ def _complete(
     check_series(work, what, run_id, streams)
     _check(work, record, run_of(work.connection, run_id))
     parent = _parent(work, record)
-    last = {marks.RECORD: marks.record_digest(record), **(mark_of(given) if given else {})}
+    last = {
+        marks.RECORD: marks.record_digest(record),
+        **(mark_of(given) if given else {}),
+        **renamed,
+    }
     if decimals := decimals_of(streams):
         last[marks.STEP_DECIMALS] = decimals
     _log_tags(work, run_id, last | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))

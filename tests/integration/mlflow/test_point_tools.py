@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Run
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import Experiment, LoggedModelStatus, Run
 
 from tests.support.command import Done, sentence, within
 from tests.support.mlflow_seed import tracking
@@ -239,3 +240,82 @@ def test_a_prompt_and_an_evaluation_dataset_are_deleted_first(lab: Lab) -> None:
     (dataset,) = lab.there.search_datasets(filter_string=f"name = '{name}'")
     with tracking(lab.there.tracking_uri):
         assert list(dataset.to_df()["inputs"]) == [{"question": "Which?"}]
+
+
+def _with_logged_model(lab: Lab) -> str:
+    """A third version at the source, made of a logged model of the first run; its id."""
+    experiment = named(lab.here, lab.experiment).experiment_id
+    made = lab.here.create_logged_model(experiment, name="model", source_run_id=lab.runs[0])
+    model_id = str(made.model_id)
+    folder = lab.desk / "logged"
+    folder.mkdir()
+    text = f"{MODEL.format(run_id=lab.runs[0])}model_id: {model_id}\n"
+    (folder / "MLmodel").write_text(text)
+    lab.here.log_model_artifacts(model_id, str(folder))
+    lab.here.finalize_logged_model(model_id, LoggedModelStatus.READY)
+    lab.here.create_model_version(
+        lab.model, f"models:/{model_id}", lab.runs[0], model_id=model_id, await_creation_for=0
+    )
+    return model_id
+
+
+def _mlmodels(client: MlflowClient, name: str) -> list[str]:
+    """The `MLmodel` files of the first and the third version, as whoever loads them sees them."""
+    with tracking(client.tracking_uri):
+        return [
+            load_text(f"models:/{name}/{version}/MLmodel", client.tracking_uri)
+            for version in (1, 3)
+        ]
+
+
+def load_text(uri: str, tracking_uri: str) -> str:
+    path = download_artifacts(artifact_uri=uri, tracking_uri=tracking_uri)
+    return Path(path).read_text()
+
+
+def _ids(lab: Lab, version: int) -> set[tuple[str, str]]:
+    """The ids of a version at both servers; one pair, if they agree."""
+    both = []
+    for server, number in ((lab.source, 0), (lab.target, 1)):
+        out = f"{number}-{version}.mlpkg"
+        words = ("pack", f"{server}#models/{lab.model}/{version}", "-o", out, "--json")
+        document = within(*words, cwd=lab.desk).document
+        both.append((document["content_id"], document["state_id"]))
+    return set(both)
+
+
+def test_mlmodel_files_name_run_and_model_at_the_target_and_read_as_they_were(lab: Lab) -> None:
+    model_id = _with_logged_model(lab)
+    done = lab.copy(f"models/{lab.model}", "--json")
+    assert done.status == 0, done.err
+    why = "the ids of run and model in it become the target's"
+    assert all(why in [one["why"] for one in r["transformations"]] for r in done.receipts)
+    first, third = _mlmodels(lab.there, lab.model)
+    found = lab.there.search_model_versions(f"name = '{lab.model}'")
+    runs = {int(one.version): str(one.run_id) for one in found}
+    sources = {int(one.version): str(one.source) for one in found}
+    assert f"run_id: {runs[1]}" in first
+    assert f"run_id: {runs[3]}\nmodel_id: {sources[3].removeprefix('models:/')}\n" in third
+    assert lab.runs[0] not in first + third
+    assert model_id not in third
+    assert [len(_ids(lab, version)) for version in (1, 3)] == [1, 1]
+    assert lab.copy(f"models/{lab.model}").out.count("nothing to do") == 3
+    # What people log there is theirs, and reads as it is.
+    own = MODEL.format(run_id=runs[1])
+    lab.there.log_text(runs[1], f"{own}own: yes\n", "other/MLmodel")
+    shown = within("cat", f"{lab.target}#runs/{runs[1]}", "other/MLmodel", cwd=lab.desk)
+    assert shown.out == f"{own}own: yes\n"
+
+
+def test_mlmodel_files_stay_as_they_are_if_that_is_asked_for(lab: Lab) -> None:
+    _with_logged_model(lab)
+    done = lab.copy(f"models/{lab.model}", "--keep-mlmodel", "--json")
+    assert done.status == 0, done.err
+    why = "the ids of run and model in it are still the source's"
+    assert all(why in [one["why"] for one in r["transformations"]] for r in done.receipts)
+    assert _mlmodels(lab.there, lab.model) == _mlmodels(lab.here, lab.model)
+    assert [len(_ids(lab, version)) for version in (1, 3)] == [1, 1]
+    # A run that grows afterwards keeps its file.
+    lab.here.log_param(lab.runs[0], "depth", "3")
+    assert lab.copy(f"runs/{lab.runs[0]}").status == 0
+    assert lab.in_experiment(lab.experiment)["one"].data.params == {"depth": "3"}
