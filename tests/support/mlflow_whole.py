@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 LOCATIONS = {"artifact_location", "artifact_uri", "source", "download"}
 """Fields that a restore rewrites."""
 
+PLACES = {"mlflow.artifactLocation", "mlflow.trace.spansLocation"}
+"""Tags of a trace that say where its server keeps what."""
+
 Tables = dict[str, list[dict[str, Any]]]
 """The rows of each table, in one order."""
 
+_METADATA = "assessment_metadata"
 _REWRITTEN = LOCATIONS | {"storage_location"}
 _UNTOLD = {("runs", "deleted_time")}
 """MLflow's API tells of a run that it was deleted, and not when."""
@@ -218,7 +222,13 @@ def rows(engine: "Engine") -> Tables:
 
     with engine.connect() as connection:
         found = {
-            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
+            table.name: [
+                dict(row)
+                # The key of secrets is the server's.
+                for row in connection.execute(
+                    select(*(column for column in table.columns if column.name != "secret"))
+                ).mappings()
+            ]
             for table in Base.metadata.sorted_tables
         }
     names = {row["dataset_uuid"]: f"{row['name']}@{row['digest']}" for row in found["datasets"]}
@@ -227,8 +237,20 @@ def rows(engine: "Engine") -> Tables:
         f" {row['destination_type']} {row['destination_id']}"
         for row in found["inputs"]
     }
+    # Spans are compared as a client sees them, with their JSON in any order.
+    del found["spans"]
+    found["trace_tags"] = [row for row in found["trace_tags"] if row["key"] not in PLACES]
+    found["assessments"] = [
+        {**row, **{name: json.loads(row[name] or "null") for name in ("value", _METADATA)}}
+        for row in found["assessments"]
+    ]
+    for row in found["entity_associations"]:
+        # MLflow shows them to nobody.
+        del row["association_id"], row["created_time"]
     for name, listed in found.items():
         for row in listed:
+            # A counter of MLflow's own, of how often a trace was written.
+            row.pop("db_payload_generation", None)
             for column in row.keys() & {"dataset_uuid", "source_id", "input_uuid"}:
                 row[column] = {**names, **links}.get(row[column], row[column])
         found[name] = sorted((_bits(row) for row in listed), key=json.dumps)

@@ -69,16 +69,17 @@ def _link(work: Work, record: Prompt | EvaluationDataset, name: str) -> str:
 
 
 def _origin(work: Work, record: Prompt | EvaluationDataset, name: str) -> str:
-    ids = {called: one for one, called in _source_ids(record.native).items()}
+    ids = ids_by_name(record.native)
     if name not in ids:
         return marks.quotable(f"{marks.origin_of(record, work.snapshot)}!{name}")
     source = work.snapshot.address.origin
     return marks.origin_mark(Address(origin=source, kind="experiments", name=ids[name]))
 
 
-def _source_ids(native: Native) -> Tags:
-    """Names of experiments by their ids at the source, as evidence tells."""
+def ids_by_name(native: Native) -> Tags:
+    """Ids of experiments at the source by their names, as evidence tells."""
     try:
-        return msgspec.json.decode(native.also.get(_EVIDENCE, "{}"), type=Tags)
+        names = msgspec.json.decode(native.also.get(_EVIDENCE, "{}"), type=Tags)
     except msgspec.DecodeError:
         return {}
+    return {name: one for one, name in names.items()}

@@ -41,7 +41,8 @@ class Place(Struct, frozen=True, kw_only=True):
     Attributes:
         experiment_id: The experiment there.
         ids: What the target calls the records that the traces name.
-        origin: The registry that they come from.
+        origin: The registry that they come from; "" if they are to be as if nobody had brought
+            them.
     """
 
     experiment_id: str
@@ -75,7 +76,8 @@ def send_info(
     with _sayable(trace.id):
         message = info_message(trace, place.ids, place.experiment_id)
         message.assessments.extend(assessment_message(a, trace.id, place.ids) for a in assessments)
-    message.tags[marks.ORIGIN] = place.mark(trace.id)
+    if place.origin:
+        message.tags[marks.ORIGIN] = place.mark(trace.id)
     with _sayable(trace.id), speaking(connection.uri):
         if connection.served:
             ask(connection, StartTraceV3(trace=TraceMessage(trace_info=message)), TRACES_API)
@@ -152,9 +154,10 @@ def _resource_spans(trace: Trace, place: Place) -> Iterator[ResourceSpans]:
 
 def _marked(trace: Trace, place: Place) -> ResourceSpans:
     part = ResourceSpans()
-    attribute = part.resource.attributes.add()
-    attribute.key = marks.ORIGIN
-    attribute.value.string_value = place.mark(trace.id)
+    if place.origin:
+        attribute = part.resource.attributes.add()
+        attribute.key = marks.ORIGIN
+        attribute.value.string_value = place.mark(trace.id)
     part.scope_spans.add()
     return part
 

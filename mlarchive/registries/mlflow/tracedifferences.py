@@ -1,11 +1,11 @@
 """What of the traces that were sent is not there as it was sent, counted (clause 3.9)."""
 
 from collections import defaultdict
+from typing import Protocol
 
 import msgspec
 
 from mlarchive.registries.mlflow.traceforms import holds_spans
-from mlarchive.registries.mlflow.work import Work
 from mlarchive.traces import Trace, encode_trace
 
 _NAMED = 3
@@ -19,6 +19,16 @@ def equal(one: Trace, other: Trace, name: str) -> bool:
         for trace in (one, other)
     )
     return first == second
+
+
+class Listing(Protocol):
+    """What lists losses and transformations."""
+
+    def lose(self, record: str, what: str, why: str, /) -> None:
+        """List something that is lost."""
+
+    def change(self, record: str, what: str, why: str, /) -> None:
+        """List something that takes another form."""
 
 
 class Tally:
@@ -54,14 +64,14 @@ class Tally:
             else:
                 self.lose(trace.id, name, "the target holds it otherwise")
 
-    def tell(self, work: Work, record: str) -> None:
+    def tell(self, to: Listing, record: str) -> None:
         """List what was noted.
 
         Args:
-            work: Gets losses and transformations.
+            to: Gets losses and transformations.
             record: What a person calls the traces.
         """
-        for noted, tell in ((self._losses, work.lose), (self._changes, work.change)):
+        for noted, tell in ((self._losses, to.lose), (self._changes, to.change)):
             for (what, why), trace_ids in noted.items():
                 named = ", ".join(trace_ids[:_NAMED])
                 more = ", …" if len(trace_ids) > _NAMED else ""

@@ -64,9 +64,14 @@ def search_infos(
 
 
 def fetch_traces(
-    connection: Connection, trace_ids: Sequence[str]
+    connection: Connection, trace_ids: Sequence[str], *, from_files: bool = True
 ) -> Iterator[Mapping[str, TraceMessage]]:
     """Traces with their spans, by id, a few at a time; those that are not there are left out.
+
+    Args:
+        connection: To the server.
+        trace_ids: Of the traces.
+        from_files: Whether spans are wanted too that are among a trace's artifacts.
 
     Raises:
         RemoteError: The server, or its artifact store, cannot give a trace's spans.
@@ -75,7 +80,7 @@ def fetch_traces(
         ids = trace_ids[start : start + _FETCHED]
         with speaking(connection.uri):
             infos = {info.trace_id: info for info in _infos(connection, ids)}
-        yield dict(_with_spans(connection, infos))
+        yield dict(_with_spans(connection, infos, from_files=from_files))
 
 
 def location_of(info: InfoMessage) -> str:
@@ -101,7 +106,7 @@ def ask(connection: Connection, request: Message, endpoint: str) -> Any:  # noqa
 
 
 def _with_spans(
-    connection: Connection, infos: Mapping[str, InfoMessage]
+    connection: Connection, infos: Mapping[str, InfoMessage], *, from_files: bool
 ) -> Iterator[tuple[str, TraceMessage]]:
     filed = {trace_id for trace_id, info in infos.items() if keeps_spans_in_file(info)}
     served = [trace_id for trace_id in infos if trace_id not in filed]
@@ -110,7 +115,8 @@ def _with_spans(
         if trace_id in whole:
             yield trace_id, whole[trace_id]
         elif trace_id in filed:
-            yield trace_id, TraceMessage(trace_info=info, spans=_filed_spans(connection, info))
+            spans = _filed_spans(connection, info) if from_files else []
+            yield trace_id, TraceMessage(trace_info=info, spans=spans)
         else:
             # The server leaves out traces that have fewer spans than they say.
             yield trace_id, _partial(connection, trace_id)

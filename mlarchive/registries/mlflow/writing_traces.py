@@ -106,7 +106,7 @@ class _Writing:
         """Bring what is missing, check it, and mark the owner."""
         for record in records:
             place = self._place(record)
-            for batch in _batches(self._traces(record)):
+            for batch in batches(self._traces(record)):
                 self._write_batch(batch, place)
             self._attach(record)
         self._list_strays()
@@ -249,7 +249,7 @@ class _Writing:
             store.set_experiment_tag(owner_id, ExperimentTag(marks.TRACES, digest))
 
 
-def _batches(traces: Iterator[Trace]) -> Iterator[dict[str, tuple[Trace, bytes]]]:
+def batches(traces: Iterator[Trace]) -> Iterator[dict[str, tuple[Trace, bytes]]]:
     """Traces with their lines, by id, as many as fit into memory with ease."""
     batch: dict[str, tuple[Trace, bytes]] = {}
     size = 0

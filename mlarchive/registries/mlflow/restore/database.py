@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError
 from mlarchive import fsops
 from mlarchive.errors import AccessError, MissingExtraError, UnavailableError, UnsupportedError
 from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.restore.traces import MADE_BY_MLFLOW
 from mlarchive.registries.redaction import redacted_text
 
 State = Literal["absent", "empty", "filled"]
@@ -212,8 +213,9 @@ def filled_tables(connection: Connection) -> list[str]:
 
 
 def comparable_tables() -> list[sqlalchemy.Table]:
-    """MLflow's tables but for those that servers fill by themselves."""
-    return [table for table in Base.metadata.sorted_tables if table.name not in _MADE_BY_SERVERS]
+    """MLflow's tables but for those that its servers, or its store, fill by themselves."""
+    left_out = _MADE_BY_SERVERS | MADE_BY_MLFLOW
+    return [table for table in Base.metadata.sorted_tables if table.name not in left_out]
 
 
 @contextlib.contextmanager

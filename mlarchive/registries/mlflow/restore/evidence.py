@@ -17,6 +17,7 @@ from mlarchive.registries.mlflow.marks import PREFIX
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _LOGGED_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 _NUMBER = re.compile(r"[0-9]{1,10}")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 _LARGEST_NUMBER = 2**31 - 1
 _AGAIN = "pack it again from its MLflow server"
 
@@ -102,6 +103,22 @@ def logged_model_id(said: str, of: str) -> str:
     """
     if not _LOGGED_MODEL.fullmatch(said):
         raise _no_id(of, "logged model", said)
+    return said
+
+
+def plain_id(said: str, of: str, kind: str) -> str:
+    """The id of a dataset, a scorer, a webhook or a trace: letters, digits, `-` and `_`.
+
+    Args:
+        said: By the evidence, or by a trace.
+        of: What it is the id of, for the error.
+        kind: The kind of object, for the error.
+
+    Raises:
+        UnsupportedError: It is none.
+    """
+    if not _PLAIN.fullmatch(said):
+        raise _no_id(of, kind, said)
     return said
 
 

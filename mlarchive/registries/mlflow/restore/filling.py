@@ -6,6 +6,7 @@ wrong. Values are compared bit by bit.
 """
 
 import hashlib
+import json
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -112,6 +113,9 @@ def _plain(value: object) -> bytes:
             raw = b"i%d" % int(value)
         case float():
             raw = b"f" + struct.pack(">d", value)
+        case dict() | list():
+            # Databases sort the members of objects as they like.
+            raw = b"j" + json.dumps(value, sort_keys=True).encode()
         case _:
             raw = b"s" + str(value).encode()
     return b"%d:" % len(raw) + raw

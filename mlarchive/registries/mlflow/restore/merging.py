@@ -15,6 +15,9 @@ from mlarchive.records import (
     Experiment,
     Loss,
     ModelVersion,
+    OtherObjects,
+    Prompt,
+    PromptVersion,
     RegisteredModel,
 )
 from mlarchive.registries.restorable import PackageToRestore
@@ -23,7 +26,10 @@ from mlarchive.registries.unplaced import unplaced
 Identity = tuple[str | int, ...]
 """What tells an object from others of its kind at its server."""
 
-_LABELS = ("name", "lifecycle", "description", "stage", "aliases", "tags")
+_LABELS = (
+    *("name", "lifecycle", "description", "stage", "status", "aliases", "tags", "experiments"),
+    *("message", "model_settings", "versions", "online", "count", "files"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +55,10 @@ class Held:
         """What a person calls it, as losses of a read do."""
         record = self.record
         name = getattr(record, "name", "")
-        if isinstance(record, RegisteredModel | ModelVersion):
+        if isinstance(record, RegisteredModel | ModelVersion | Prompt | PromptVersion):
             version = getattr(record, "version", "")
-            return f"models/{name}" + (f"/{version}" if version else "")
+            several = "prompts" if isinstance(record, Prompt | PromptVersion) else "models"
+            return f"{several}/{name}" + (f"/{version}" if version else "")
         kind = str(record.__struct_config__.tag).replace("-", " ")
         by_name = isinstance(record, Experiment)
         return f"{kind} {(by_name and name) or record.native.id or name or record.key}"
@@ -151,7 +158,7 @@ def _seen(
     for loss in meaning.losses:
         merged.lose(loss.record, loss.field, loss.why)
     beside = {record.key: record for record in meaning.records}
-    if type(beside[meaning.subject]) not in kinds:
+    if not isinstance(beside[meaning.subject], (OtherObjects, *kinds)):
         raise UnsupportedError(
             f"{source.name} is about a {beside[meaning.subject].__struct_config__.tag}, "
             "which cannot be restored into an MLflow database",
@@ -170,7 +177,7 @@ def _seen(
         if type(record) in kinds:
             yield item
         elif not isinstance(record, said_by_others):
-            merged.lose(item.called, "all of it", "records of its kind cannot be restored yet")
+            merged.lose(item.called, "all of it", "records of its kind cannot be restored")
 
 
 def _refuse_several_origins(

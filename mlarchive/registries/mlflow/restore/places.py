@@ -64,6 +64,11 @@ def place_of_logged_model(experiment: int, model: str) -> Place:
     return Place((str(experiment), "models", model, "artifacts"))
 
 
+def place_of_trace(experiment: int, trace: str) -> Place:
+    """The folder of what was attached to a trace."""
+    return Place((str(experiment), "traces", trace, "artifacts"))
+
+
 def place_of_version(name: str, number: int) -> Place:
     """The folder of a version's own files, which no other record carries."""
     plain = _PLAIN_NAME.fullmatch(name)

@@ -6,15 +6,18 @@ and compared before it ends. So a crash leaves an empty database, and files that
 finds again; after the end it finds that all is there.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO
 
+import msgspec
 from mlflow.store.db.base_sql_model import Base
 from sqlalchemy import Connection
 
 from mlarchive import fsops
 from mlarchive.errors import ConflictError, RemoteError
-from mlarchive.records import Experiment, File
+from mlarchive.records import EvaluationDataset, Experiment, File, Traces
 from mlarchive.registries.base import Action, Verb
 from mlarchive.registries.mlflow.metrics import read_columns
 from mlarchive.registries.mlflow.restore.artifacts import put
@@ -27,12 +30,15 @@ from mlarchive.registries.mlflow.restore.database import (
 from mlarchive.registries.mlflow.restore.filling import Filling, tally
 from mlarchive.registries.mlflow.restore.kinds import MERGEABLE, SAID_BY_FILES, WRITERS
 from mlarchive.registries.mlflow.restore.merging import Held, Merged, merge
-from mlarchive.registries.mlflow.restore.places import Artifacts
-from mlarchive.registries.mlflow.restore.resolving import place_of, refuse_orphan
+from mlarchive.registries.mlflow.restore.places import Artifacts, Place
+from mlarchive.registries.mlflow.restore.resolving import place_of_file, refuse_orphan
 from mlarchive.registries.mlflow.restore.rows import Restoration, Row
+from mlarchive.registries.mlflow.restore.rows_dataset import dataset_record_rows
 from mlarchive.registries.mlflow.restore.rows_metrics import series_rows
+from mlarchive.registries.mlflow.restore.traces import TraceFilling, traces_there
 from mlarchive.registries.restorable import PackageToRestore, Restored
 from mlarchive.snapshot import Stream
+from mlarchive.traces import is_page
 
 Progress = Callable[[int], None]
 
@@ -87,12 +93,13 @@ class _Work:
     progress: Progress | None
     merged: Merged = field(default_factory=Merged)
     chosen: dict[tuple[int, str], Held] = field(default_factory=dict)
+    traces: set[str] = field(default_factory=set)
 
     def merge(self) -> None:
         self.merged = merge(self.packages, MERGEABLE, SAID_BY_FILES)
         self.chosen = {
             (held.number, held.record.key): held
-            for kind in WRITERS
+            for kind in MERGEABLE
             for held in self.merged.of(kind).values()
         }
         for held in self.chosen.values():
@@ -104,26 +111,27 @@ class _Work:
         fsops.make_folder(folder)
         fsops.remove_stale_temporaries(folder)
         sent = 0
-        for held, stream in self._streams(lambda stream: isinstance(stream.entry, File)):
-            place = self.artifacts.path(place_of(held))
-            sent += put(stream, place, folder, self.progress)
+        for held, streams in self._streams():
+            for stream in streams:
+                found = _file_in_place(held, stream)
+                if found is not None:
+                    place, file = found
+                    sent += put(file, self.artifacts.path(place), folder, self.progress)
         with fsops.explaining(folder, "write"):
             fsops.sync_tree(folder)
         return sent
 
-    def fill(self, filling: Filling) -> None:
-        """Give all rows to a filling."""
+    def fill(self, filling: Filling, connection: Connection | None = None) -> None:
+        """Give all rows to a filling, and all traces to MLflow's store."""
         filling.add_all(self._rows())
-        for held, stream in self._streams(lambda stream: not isinstance(stream.entry, File)):
-            assert not isinstance(stream.entry, File)  # noqa: S101  (chosen so)
-            points = series_rows(
-                Restoration(merged=self.merged, artifacts=self.artifacts),
-                held,
-                stream.entry,
-                read_columns(stream.open()),
-                zero=not self.database.keeps_sign_of_zero,
-            )
-            filling.add_points(points)
+        traces = TraceFilling(
+            merged=self.merged, connection=connection, shown=self.database.shown, seen=self.traces
+        )
+        for held, streams in self._streams():
+            if isinstance(held.record, Traces):
+                filling.add_points(traces.add(held, _pages(streams)))
+            else:
+                filling.add_points(self._rows_of_streams(held, streams))
         filling.flush()
 
     def count(self) -> Filling:
@@ -149,7 +157,7 @@ class _Work:
             experiments = Base.metadata.tables["experiments"]
             connection.execute(experiments.delete())
         filling = Filling(connection)
-        self.fill(filling)
+        self.fill(filling, connection)
         if others := self._differing(connection, filling):
             raise RemoteError(
                 f"{self.database.shown} does not give back what was written: {', '.join(others)}",
@@ -166,6 +174,12 @@ class _Work:
         with self.database.reading() as connection:
             if self._differing(connection, filling):
                 raise self._not_empty(filled_tables(connection))
+            traces = TraceFilling(
+                merged=self.merged, connection=connection, shown=self.database.shown
+            )
+            for held, streams in self._streams():
+                if isinstance(held.record, Traces):
+                    traces.compare(held, _pages(streams))
 
     def done(self, *, sent: int, idle: bool) -> Restored:
         """What was done, or would be.
@@ -174,11 +188,16 @@ class _Work:
             sent: Bytes of files that were written.
             idle: Whether the database had it all before.
         """
-        files = sum(len(getattr(held.record, "files", ())) for held in self.chosen.values())
+        files = sum(
+            place_of_file(held, entry.path) is not None
+            for held in self.chosen.values()
+            for entry in getattr(held.record, "files", ())
+        )
         counts = {"file": files} | {
             str(kind.__struct_config__.tag).replace("-", " "): len(self.merged.of(kind))
             for kind in WRITERS
         }
+        counts["trace"] = len(self.traces)
         verb: Verb = "keep" if idle else "create"
         return Restored(
             target=self.database.shown,
@@ -205,6 +224,8 @@ class _Work:
             but = DEFAULT_EXPERIMENT if made_by_itself else {}
             if tally(connection, table, but=but) != filling.tallies[table.name]:
                 differing.append(table.name)
+        if traces_there(connection) != len(self.traces):
+            differing.append("trace_info")
         return differing
 
     def _not_empty(self, filled: Sequence[str]) -> ConflictError:
@@ -219,13 +240,52 @@ class _Work:
             for held in self.merged.of(kind).values():
                 yield from writer(restoration, held)
 
-    def _streams(self, wanted: Callable[[Stream], bool]) -> Iterator[tuple[Held, Stream]]:
-        """The streams of what counts; one package is open at a time."""
+    def _rows_of_streams(self, held: Held, streams: Sequence[Stream]) -> Iterator[Row]:
+        """What is too much to be a field of a record: points, records of datasets."""
+        restoration = Restoration(merged=self.merged, artifacts=self.artifacts)
+        for stream in streams:
+            if isinstance(held.record, EvaluationDataset):
+                yield from dataset_record_rows(held, stream.open())
+            elif not isinstance(stream.entry, File):
+                yield from series_rows(
+                    restoration,
+                    held,
+                    stream.entry,
+                    read_columns(stream.open()),
+                    zero=not self.database.keeps_sign_of_zero,
+                )
+
+    def _streams(self) -> Iterator[tuple[Held, Sequence[Stream]]]:
+        """The streams of each record that counts; one package is open at a time."""
         for number, source in enumerate(self.packages):
             if not any(number == at for at, _ in self.chosen):
                 continue
             with source.open() as package:
+                of_record: defaultdict[str, list[Stream]] = defaultdict(list)
                 for stream in sorted(package.snapshot().streams, key=lambda stream: stream.place):
-                    held = self.chosen.get((number, stream.owner))
-                    if held is not None and wanted(stream):
-                        yield held, stream
+                    of_record[stream.owner].append(stream)
+                for key, streams in of_record.items():
+                    held = self.chosen.get((number, key))
+                    if held is not None:
+                        yield held, streams
+
+
+def _file_in_place(held: Held, stream: Stream) -> tuple[Place, Stream] | None:
+    """Where a file goes, and the file as it is called there; None for what becomes rows."""
+    if not isinstance(stream.entry, File):
+        return None
+    found = place_of_file(held, stream.entry.path)
+    if found is None:
+        return None
+    place, name = found
+    return place, replace(stream, entry=msgspec.structs.replace(stream.entry, path=name))
+
+
+def _pages(streams: Sequence[Stream]) -> Iterator[BinaryIO]:
+    """The pages of a record of traces, in order, each opened when it is its turn."""
+    pages = {
+        stream.entry.path: stream
+        for stream in streams
+        if isinstance(stream.entry, File) and is_page(stream.entry.path)
+    }
+    return (pages[path].open() for path in sorted(pages))

@@ -1,9 +1,11 @@
 """What is inserted: one row of one table of MLflow's own database models."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
 from mlflow.store.db.base_sql_model import Base
 
 from mlarchive.registries.mlflow.restore.merging import Held, Merged
@@ -30,6 +32,14 @@ class Restoration:
 
 
 Writer: TypeAlias = Callable[[Restoration, Held], Iterator[Row]]
+
+
+_NAMESPACE = uuid.UUID("b5e2bb1e-7f5f-5c5e-9d9a-2a1f0f6a3c11")
+
+
+def made_id(*parts: str | int) -> str:
+    """An id of a row that no package tells; the same each time."""
+    return uuid.uuid5(_NAMESPACE, msgspec.json.encode(parts).decode()).hex
 
 
 def tables() -> list[str]:

@@ -1,7 +1,7 @@
-"""The rows of registered models, their versions and aliases."""
+"""The rows of registered models, their versions and aliases; prompts share them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersion,
@@ -11,7 +11,7 @@ from mlflow.store.model_registry.dbmodels.models import (
     SqlRegisteredModelTag,
 )
 
-from mlarchive.records import LoggedModel, ModelVersion, RegisteredModel
+from mlarchive.records import LoggedModel, ModelVersion, PromptVersion, RegisteredModel, Tags
 from mlarchive.registries.mlflow.restore import evidence
 from mlarchive.registries.mlflow.restore.merging import Held
 from mlarchive.registries.mlflow.restore.places import Place
@@ -32,60 +32,90 @@ def registered_model_rows(restoration: Restoration, held: Held) -> Iterator[Row]
     """A registered model with tags and aliases."""
     record = held.record
     assert isinstance(record, RegisteredModel)  # noqa: S101  (the table of kinds says so)
-    name = {"workspace": evidence.workspace_of(record), "name": name_of(held)}
-    yield (
-        SqlRegisteredModel,
-        {
-            **name,
-            "creation_time": record.native.created or None,
-            "last_updated_time": record.native.updated or None,
-            "description": record.description,
-        },
-    )
-    for key, value in {**record.tags, **evidence.marks_of(record)}.items():
-        yield SqlRegisteredModelTag, {**name, "key": key, "value": value}
-    for alias, number in _aliases(restoration, held).items():
-        yield SqlRegisteredModelAlias, {**name, "alias": alias, "version": number}
+    tags = {**record.tags, **evidence.marks_of(record)}
+    yield from rows_of_name(held, record.description, tags)
+    yield from alias_rows(restoration, held, ModelVersion)
 
 
 def version_rows(restoration: Restoration, held: Held) -> Iterator[Row]:
     """A version with tags."""
     record = held.record
     assert isinstance(record, ModelVersion)  # noqa: S101  (the table of kinds says so)
-    said = evidence.answer(record)
-    version = {
-        "workspace": evidence.workspace_of(record),
-        "name": name_of(held),
-        "version": number_of(held),
-    }
     source, storage = _source(restoration, held, record)
+    more = {
+        "description": record.description,
+        "current_stage": record.stage or "None",
+        "source": source,
+        "storage_location": storage,
+        "run_id": _run(held, record) or None,
+        "run_link": record.native.also.get("run_link", ""),
+        "status": record.status or None,
+    }
+    yield from rows_of_version(held, more, {**record.tags, **evidence.marks_of(record)})
+
+
+def rows_of_name(held: Held, description: str, tags: Tags) -> Iterator[Row]:
+    """A registered model or a prompt, which is one too in MLflow's tables, with its tags."""
+    record = held.record
+    name = _key(held)
+    yield (
+        SqlRegisteredModel,
+        {
+            **name,
+            "creation_time": record.native.created or None,
+            "last_updated_time": record.native.updated or None,
+            "description": description,
+        },
+    )
+    for key, value in tags.items():
+        yield SqlRegisteredModelTag, {**name, "key": key, "value": value}
+
+
+def rows_of_version(held: Held, more: Mapping[str, object], tags: Tags) -> Iterator[Row]:
+    """A version of a model or of a prompt with its tags.
+
+    Args:
+        held: The version.
+        more: Columns that the kinds fill differently.
+        tags: All of them.
+    """
+    record = held.record
+    version = {**_key(held), "version": number_of(held)}
     yield (
         SqlModelVersion,
         {
             **version,
             "creation_time": record.native.created or None,
             "last_updated_time": record.native.updated or None,
-            "description": record.description,
             "user_id": record.native.user or None,
-            "current_stage": record.stage or "None",
-            "source": source,
-            "storage_location": storage,
-            "run_id": _run(held, record) or None,
-            "run_link": record.native.also.get("run_link", ""),
-            "status": record.status or None,
-            "status_message": evidence.text(said, "status_message") or None,
+            "status_message": evidence.text(evidence.answer(record), "status_message") or None,
+            **more,
         },
     )
-    for key, value in {**record.tags, **evidence.marks_of(record)}.items():
+    for key, value in tags.items():
         yield SqlModelVersionTag, {**version, "key": key, "value": value}
 
 
-def _aliases(restoration: Restoration, held: Held) -> dict[str, int]:
-    """A model's aliases, as the latest package of it says them, whose versions are restored."""
+def alias_rows(
+    restoration: Restoration, held: Held, kind: type[ModelVersion] | type[PromptVersion]
+) -> Iterator[Row]:
+    """The aliases of a registered model or a prompt, whose versions are of a kind."""
+    for alias, number in _aliases(restoration, held, kind).items():
+        yield SqlRegisteredModelAlias, {**_key(held), "alias": alias, "version": number}
+
+
+def _key(held: Held) -> dict[str, object]:
+    return {"workspace": evidence.workspace_of(held.record), "name": name_of(held)}
+
+
+def _aliases(
+    restoration: Restoration, held: Held, kind: type[ModelVersion] | type[PromptVersion]
+) -> dict[str, int]:
+    """Aliases, as the latest package of a model says them, whose versions are restored."""
     name = name_of(held)
     numbers = {
         int(identity[1]): version
-        for identity, version in restoration.merged.of(ModelVersion).items()
+        for identity, version in restoration.merged.of(kind).items()
         if identity[0] == name
     }
     said = evidence.answer(held.record)

@@ -1,10 +1,8 @@
 """The rows of a run, but for its metrics: itself, params, tags, datasets, models in and out."""
 
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 from mlflow.entities import SourceType
 from mlflow.store.tracking.dbmodels.models import (
     SqlDataset,
@@ -26,10 +24,7 @@ from mlarchive.registries.mlflow.restore.resolving import (
     place_of,
     referred,
 )
-from mlarchive.registries.mlflow.restore.rows import Restoration, Row
-
-_NAMESPACE = uuid.UUID("b5e2bb1e-7f5f-5c5e-9d9a-2a1f0f6a3c11")
-"""Of the ids of datasets and inputs, which MLflow shows to nobody."""
+from mlarchive.registries.mlflow.restore.rows import Restoration, Row, made_id
 
 
 def run_rows(restoration: Restoration, held: Held) -> Iterator[Row]:
@@ -101,8 +96,8 @@ def _tags(held: Held, record: Run) -> Tags:
 
 def _dataset_rows(held: Held, record: Run, dataset: DatasetInput) -> Iterator[Row]:
     experiment, run = experiment_of(held), id_of_run(held)
-    identity = _id(experiment, dataset.name, dataset.digest)
-    link = _id(identity, run)
+    identity = made_id(experiment, dataset.name, dataset.digest)
+    link = made_id(identity, run)
     said = _said_of(record, dataset)
     yield (
         SqlDataset,
@@ -137,9 +132,9 @@ def _model_rows(restoration: Restoration, held: Held, record: Run) -> Iterator[R
     run = id_of_run(held)
     outputs = _outputs(held, record)
     for model in _inputs(held, record):
-        yield SqlInput, _link(_id(run, model, "in"), ("RUN_INPUT", run), ("MODEL_INPUT", model))
+        yield SqlInput, _link(made_id(run, model, "in"), ("RUN_INPUT", run), ("MODEL_INPUT", model))
     for model, step in outputs.items():
-        link = _id(run, model, "out")
+        link = made_id(run, model, "out")
         yield SqlInput, _link(link, ("RUN_OUTPUT", run), ("MODEL_OUTPUT", model), step)
     present = {identity for (identity,) in restoration.merged.of(LoggedModel)}
     for model in sorted({*_inputs(held, record), *outputs} - present):
@@ -183,8 +178,3 @@ def _link(
         "destination_id": destination[1],
         "step": step,
     }
-
-
-def _id(*parts: str | int) -> str:
-    """An id of a row that MLflow shows to nobody; the same each time."""
-    return uuid.uuid5(_NAMESPACE, msgspec.json.encode(parts).decode()).hex

@@ -10,12 +10,12 @@ import pytest
 from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
-from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
 from mlarchive.registries.mlflow.restore import TrackingDatabase
 from mlarchive.registries.restorable import PackageToRestore, Restored
 from mlarchive.restore import package_of
 from mlarchive.vault import Vault
+from tests.support.mlflow_others import seed_others, seen_others
 from tests.support.mlflow_server import running_server
 from tests.support.mlflow_whole import Tables, files, rows, seed_whole, seen
 
@@ -26,14 +26,16 @@ class Whole:
 
     Attributes:
         vault: The packages of all its versions and runs.
-        seen: All that its client saw.
-        direct: All that MLflow saw on its database.
+        seen: All that its client saw of experiments, runs and models.
+        others: All that it saw beside.
+        direct: All that MLflow saw on its database of experiments, runs and models.
         files: The digests of all files.
         rows: The rows of all its tables.
     """
 
     vault: Path
     seen: dict[str, dict[str, Any]]
+    others: dict[str, Any]
     direct: dict[str, dict[str, Any]]
     files: dict[str, str]
     rows: Tables
@@ -45,11 +47,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     folder = tmp_path_factory.mktemp("whole")
     with running_server(folder / "server") as server:
         seed_whole(server, folder / "files")
+        seed_others(server)
         keep(MlflowRegistry.open(server.uri, origin="lab"), folder / "vault")
         client = MlflowClient(server.uri, server.uri)
         return Whole(
             vault=folder / "vault",
             seen=seen(client),
+            others=seen_others(client),
             direct=seen(MlflowClient(server.database, server.database)),
             files=files(client),
             rows=tables(server.database),
@@ -57,11 +61,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 
 
 def keep(source: MlflowRegistry, folder: Path) -> None:
-    """Pack all versions and all runs of a registry into a vault; closes the registry."""
+    """Pack all of a registry into a vault; closes the registry."""
     with source, Vault.open(folder) as vault:
-        for kind in ("models", "runs"):
-            for ref in list(source.changes(Selector(kind=kind))):
-                vault.add(source.read(ref.address), packed_at=1)
+        for address in list(source.everything()):
+            if address.kind != "other-objects":
+                vault.add(source.read(address), packed_at=1)
 
 
 def tables(uri: str) -> Tables:

@@ -19,6 +19,7 @@ from tests.integration.mlflow.restore.conftest import (
 )
 from tests.support.command import mlarchive
 from tests.support.json_document import differences as shape_differences
+from tests.support.mlflow_others import seen_others
 from tests.support.mlflow_seed import fitted, samples, tracking
 from tests.support.mlflow_server import running_server
 from tests.support.mlflow_whole import differences, files, seen, unlike
@@ -42,6 +43,7 @@ def test_a_served_sqlite_database_shows_no_difference_at_all(whole: Whole, tmp_p
         assert list(differences(whole.seen, again)) == []
         assert again == whole.seen, "locations that a server's proxy resolves stay as they were"
         assert files(client) == whole.files
+        assert seen_others(client) == whole.others
 
 
 def test_a_part_of_a_vault_and_a_server_are_restored_as_one_wishes(
@@ -72,6 +74,8 @@ def test_sqlite_has_the_same_rows_and_the_models_load(whole: Whole, fresh: Resto
     assert {(loss.record, loss.field) for loss in fresh.done.losses} == {
         ("models/other ü/1", "files"),
         *((f"run {identity}", "time of its deletion") for identity in deleted),
+        ("webhook 'hook'", "secret"),
+        ("webhook 'idle'", "secret"),
     }
     import mlflow.sklearn
 
@@ -89,18 +93,23 @@ def test_what_is_packed_from_the_database_itself_comes_back_without_any_loss_of_
     keep(MlflowRegistry.open(fresh.database, origin="lab"), tmp_path / "vault")
     done = restored(database, tmp_path / "vault", tmp_path / "artifacts")
     assert unlike(tables(fresh.database), tables(database), told=True) == []
-    assert {loss.record for loss in done.losses} == {"models/other ü/1"}
+    assert {loss.record for loss in done.losses} == {
+        "models/other ü/1",
+        "webhook 'hook'",
+        "webhook 'idle'",
+    }
 
 
 def test_postgresql_has_the_same_rows_and_goes_on_counting(
-    whole: Whole, postgres: PostgresServer, tmp_path: Path
+    whole: Whole, fresh: Restoration, postgres: PostgresServer, tmp_path: Path
 ) -> None:
     database = postgres.new_database("whole")
     restored(database, whole.vault, tmp_path / "artifacts")
     assert unlike(whole.rows, tables(database)) == []
     client = MlflowClient(database, database)
     assert list(differences(whole.direct, seen(client))) == []
-    assert client.create_experiment("a new one") == "4"
+    assert seen_others(client) == seen_others(MlflowClient(fresh.database, fresh.database))
+    assert client.create_experiment("a new one") == "7"
 
 
 def test_mysql_has_the_same_rows(whole: Whole, mysql: MysqlServer, tmp_path: Path) -> None:
@@ -109,7 +118,7 @@ def test_mysql_has_the_same_rows(whole: Whole, mysql: MysqlServer, tmp_path: Pat
     url = database.replace("mysql:", "mysql+pymysql:") + f"?read_default_file={mysql.options}"
     assert unlike(whole.rows, tables(url)) == []
     assert restored(database, whole.vault, tmp_path / "artifacts", options=str(mysql.options)).idle
-    assert MlflowClient(url, url).create_experiment("a new one") == "4"
+    assert MlflowClient(url, url).create_experiment("a new one") == "7"
 
 
 def test_a_database_that_a_server_made_and_nobody_used_is_empty(
@@ -151,8 +160,22 @@ def test_a_database_with_a_row_more_is_refused_and_left_alone(
     shutil.copy(fresh.folder / "new.db", tmp_path)
     MlflowClient(database, database).create_experiment("somebody's")
     before = tables(database)
-    with pytest.raises(ConflictError, match="is not empty: it has rows in experiments"):
+    with pytest.raises(ConflictError, match=r"is not empty: it has rows in .*experiments"):
         restored(database, whole.vault, fresh.folder / "artifacts")
+    assert tables(database) == before
+
+
+def test_a_database_with_a_trace_less_is_refused_and_left_alone(
+    whole: Whole, fresh: Restoration, tmp_path: Path
+) -> None:
+    database = f"sqlite:///{tmp_path / 'new.db'}"
+    shutil.copy(fresh.folder / "new.db", tmp_path)
+    client = MlflowClient(database, database)
+    (experiment,) = client.search_experiments(filter_string="name = 'whole traces'")
+    client.delete_traces(experiment.experiment_id, max_traces=1, max_timestamp_millis=2**62)
+    before = tables(database)
+    with pytest.raises(ConflictError, match="is not empty"):
+        restored(database, whole.vault, tmp_path / "artifacts")
     assert tables(database) == before
 
 
