@@ -27,10 +27,11 @@ from mlarchived import stores
 from mlarchived.defects import contained
 from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
-from mlarchived.plan import PACKED, ObjectPlan, Queue, Step, waits_for
+from mlarchived.plan import PACKED, ObjectPlan, Step
 from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
 from mlarchived.stopping import Stopping
+from mlarchived.turns import Queue, waits_for, waits_for_taker
 from mlarchived.views import SPOOL, VAULT, Delivered, Ids, View
 
 _FATAL = (LeaseLostError, Interrupted)
@@ -125,6 +126,8 @@ class Executor:
         blocker = self.queue.blocker(step.target, plan.address)
         if blocker and not view.holdings.get(step.target):
             return Step(target=step.target, verb="wait", reason=waits_for(blocker))
+        if taker := self.queue.taker(step.target, view):
+            return Step(target=step.target, verb="wait", reason=waits_for_taker(*taker))
         return step
 
     def _note_rest(self, view: View, step: Step) -> None:
@@ -314,7 +317,7 @@ class Executor:
     def _hold_place(self, view: View, target: str) -> None:
         """Let later versions wait for this one, unless it has its number there already."""
         if not view.holdings.get(target):
-            self.queue.hold(target, view.address)
+            self.queue.hold(target, view)
 
 
 def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:

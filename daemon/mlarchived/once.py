@@ -20,12 +20,13 @@ from mlarchived.execute import Executor
 from mlarchived.lanes import Shared
 from mlarchived.ledger import LeaseLostError, Ledger, Record
 from mlarchived.mirrors import MirrorJob
-from mlarchived.plan import ObjectPlan, Queue, planned, unserved
+from mlarchived.plan import ObjectPlan, planned, unserved
 from mlarchived.reporting import Reporter
 from mlarchived.room import Room, opened
 from mlarchived.sighting import Sighting
 from mlarchived.standings import Standings
 from mlarchived.stopping import Stopping
+from mlarchived.turns import Queue
 from mlarchived.windows import closed
 from mlarchived.worklist import Worklist
 

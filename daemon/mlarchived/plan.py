@@ -10,6 +10,7 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
 * Bytes are read only where neither the vault nor a change of labels alone spares them.
 * Where version numbers are preserved, a target gets a model's versions in ascending order: most
   servers count upwards only, so a number that is passed is lost for good.
+* An alias arrives where it goes before it is taken from where it was.
 """
 
 import re
@@ -24,6 +25,7 @@ from msgspec import Struct
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref
 from mlarchived.choosing import Choice, exclusion, unfit
+from mlarchived.turns import Queue, Turns, waits_for
 from mlarchived.views import VAULT, Delivered, Ids, Packed, Trouble, View
 
 Verb: TypeAlias = Literal[
@@ -146,12 +148,12 @@ class Planner:
     def __init__(self, rules: Rules) -> None:
         """Nothing is decided yet."""
         self._rules = rules
-        self._queue = Queue(in_order=rules.in_order)
+        self.queue = Queue(in_order=rules.in_order)
 
     def plan(self, view: View) -> ObjectPlan:
         """What is done for one object."""
         steps = tuple(
-            _in_line(_step(view, target, self._rules), view, self._queue)
+            _in_line(_step(view, target, self._rules), view, self.queue)
             for target in self._rules.targets
         )
         return ObjectPlan(address=view.address, reading=_reading(view, steps), steps=steps)
@@ -168,6 +170,7 @@ def planned(
         hiding: Why the source may have what it does not show; "" if that cannot be.
     """
     planner = Planner(rules)
+    turns = Turns(planner.queue)
     removing: list[tuple[ObjectPlan, View]] = []
     shown = False
     for view in views:
@@ -176,7 +179,8 @@ def planned(
         if any(step.verb in REMOVING for step in plan.steps):
             removing.append((plan, view))
         else:
-            yield plan, view
+            yield from turns.put(plan, view)
+    yield from turns.end()
     why = hiding or _too_much(len(removing), rules, shown=shown)
     for plan, view in removing:
         yield (_withheld(plan, why) if why else plan), view
@@ -186,28 +190,6 @@ def make_plan(views: Iterable[View], rules: Rules) -> tuple[ObjectPlan, ...]:
     """Decide what is done for each object, in the order in which it is to be done."""
     in_order = sorted(views, key=lambda view: in_turn(view.address))
     return tuple(plan for plan, _ in planned(in_order, rules))
-
-
-class Queue:
-    """Which versions of a model wait for an earlier one, target by target."""
-
-    def __init__(self, *, in_order: bool) -> None:
-        self._in_order = in_order
-        self._first: dict[tuple[str, str, str], str] = {}
-
-    def hold(self, target: str, address: Address) -> None:
-        """Let later versions of the same model wait: this one is not at the target yet."""
-        if self._in_order and address.version and target != VAULT:
-            self._first.setdefault((target, address.kind, address.name), address.version)
-
-    def blocker(self, target: str, address: Address) -> str:
-        """The version that must come first; "" if none."""
-        return self._first.get((target, address.kind, address.name), "")
-
-
-def waits_for(version: str) -> str:
-    """The reason for a step that waits its turn."""
-    return f"version {version} comes first: the target could not give it its number later"
 
 
 def in_turn(address: Address) -> bytes:
@@ -238,7 +220,7 @@ def _in_line(step: Step, view: View, queue: Queue) -> Step:
         return Step(target=step.target, verb="wait", reason=waits_for(blocker))
     may_come = view.ref and not view.ref.unfinished
     if step.verb in {"wait", "unsettled"} and first_time and may_come:
-        queue.hold(step.target, view.address)
+        queue.hold(step.target, view)
     return step
 
 

@@ -274,11 +274,13 @@ class Holding(Struct, frozen=True, kw_only=True, omit_defaults=True):
         address: The object's address at the target.
         content_id: As recorded when it was written.
         state_id: As recorded when it was last labelled.
+        aliases: Those that it was given with these labels, as far as the target tells.
     """
 
     address: Address
     content_id: str
     state_id: str
+    aliases: tuple[str, ...] = ()
 
 
 class Source(Protocol):

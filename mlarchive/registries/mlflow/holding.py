@@ -10,6 +10,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Selector, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.given import given_in
 from mlarchive.registries.mlflow.remembering import whole
 from mlarchive.registries.mlflow.scorers import selected_scorers
 from mlarchive.registries.mlflow.selecting import all_experiments, registered_model, versions_of
@@ -113,8 +114,10 @@ def _held_alone(
 
 
 def _holding(address: Address, part: dict[str, str], tags: dict[str, str]) -> Holding:
+    said = given_in(tags)
     return Holding(
         address=msgspec.structs.replace(address, **part),
         content_id=tags[marks.CONTENT_ID],
         state_id=tags.get(marks.STATE_ID, ""),
+        aliases=said.aliases if said else (),
     )

@@ -158,15 +158,21 @@ def _versions(server: MlflowServer, model: Seeded) -> str:
 
 
 def test_a_version_whose_run_still_logs_is_counted_as_missing_and_comes_when_it_ends(
-    bench: Workbench, source_server: MlflowServer, model: Seeded
+    bench: Workbench, source_server: MlflowServer, target_server: MlflowServer, model: Seeded
 ) -> None:
     from mlflow import MlflowClient
 
+    def best() -> str:
+        target = MlflowClient(target_server.uri, target_server.uri)
+        return str(target.get_model_version_by_alias(model.name, "best").version)
+
     source = MlflowClient(source_server.uri, source_server.uri)
+    source.set_registered_model_alias(model.name, "best", "3")
     assert bench.run("once", "--mirror", "there").status == 0
     run_id = source.create_run("0").info.run_id
     source.log_text(run_id, "half of it", "model/weights.txt")
     source.create_model_version(model.name, f"runs:/{run_id}/model", run_id)
+    source.set_registered_model_alias(model.name, "best", "4")
 
     def standing() -> tuple[int, int]:
         lines = bench.run("status", "--json").events
@@ -176,7 +182,9 @@ def test_a_version_whose_run_still_logs_is_counted_as_missing_and_comes_when_it_
     waiting = bench.run("once", "--mirror", "there")
     assert waiting.status == 0
     assert "its run still logs" in waiting.out
-    assert standing() == (1, 4)
+    assert "it keeps the alias 'best' until version 4" in waiting.out
+    assert best() == "3"
+    assert standing() == (2, 4)
 
     source.log_text(run_id, "all of it", "model/weights.txt")
     source.set_terminated(run_id)
@@ -185,6 +193,7 @@ def test_a_version_whose_run_still_logs_is_counted_as_missing_and_comes_when_it_
     begun = bench.run("once", "--mirror", "there")
     assert begun.status == 0
     assert "a placeholder of a copy that goes on or was interrupted" in begun.out
+    assert best() == "4"
     assert standing() == (1, 5)
     source.delete_model_version(model.name, "5")
     assert bench.run("once", "--mirror", "there").status == 0

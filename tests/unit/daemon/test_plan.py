@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mlarchive.records import Address
-from mlarchive.registries.base import Holding, Ref
+from mlarchive.registries.base import Holding, Ref, Traits
 from mlarchived.choosing import Choice
 from mlarchived.plan import WORK, Deletions, ObjectPlan, Rules, Step, in_turn, make_plan
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble, View
@@ -76,6 +76,44 @@ def test_changed_labels_are_written_without_reading_bytes() -> None:
     view = replace(DONE, ref=replace(REF, state_mark="s2"))
     assert at(view, VAULT) == at(view, "dr") == ("relabel", "labels changed")
     assert plan_of(view).reading == "labels"
+
+
+def moved_alias(second: View) -> tuple[ObjectPlan, ...]:
+    """Version 1 has lost an alias, which version 2 has now."""
+    there = replace(held(IDS), aliases=("best",))
+    ref = replace(REF, state_mark="s2", traits=Traits(aliases=()))
+    first = replace(DONE, ref=ref, holdings={"dr": there})
+    address = replace(WINE, version="2")
+    ref = replace(second.ref or REF, address=address, traits=Traits(aliases=("best",)))
+    return make_plan([first, replace(second, address=address, ref=ref)], RULES)
+
+
+def test_an_alias_arrives_with_a_new_version_before_the_old_one_loses_it() -> None:
+    plans = moved_alias(NEW)
+    assert [plan.address.version for plan in plans] == ["2", "1"]
+    assert [plan.steps[1].verb for plan in plans] == ["copy", "relabel"]
+
+
+def test_an_alias_that_moves_between_two_that_are_there_never_names_nothing() -> None:
+    plans = moved_alias(replace(DONE, ref=replace(REF, state_mark="s2")))
+    assert [plan.address.version for plan in plans] == ["2", "1"]
+    assert [plan.steps[1].verb for plan in plans] == ["relabel", "relabel"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [replace(NEW, ref=replace(REF, settled=False)), replace(NEW, silent={"dr": "it is down"})],
+)
+def test_a_version_keeps_its_alias_until_the_one_that_gets_it_can_come(second: View) -> None:
+    plans = moved_alias(second)
+    (first,) = (plan for plan in plans if plan.address.version == "1")
+    assert [step.verb for step in first.steps] == ["relabel", "wait"]
+    assert "keeps the alias 'best' until version 2" in first.steps[1].reason
+
+
+def test_a_version_that_a_person_must_look_at_keeps_nobody_waiting() -> None:
+    plans = moved_alias(replace(NEW, clash="two of one name"))
+    assert [plan.steps[1].verb for plan in plans] == ["set-aside", "relabel"]
 
 
 def test_changed_labels_need_the_bytes_where_the_vault_lost_them() -> None:
