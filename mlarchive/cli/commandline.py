@@ -188,6 +188,12 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         "become the target's, and are the source's again when they are read",
     )
     parser.add_argument(
+        "--source-tags",
+        action="store_true",
+        help="MLflow: tell in tags what each object was at the source: mlflow_exim.… and "
+        "mlflow_export_import.metadata.…",
+    )
+    parser.add_argument(
         "--stage-as",
         choices=("field", "tag"),
         default="field",
@@ -245,6 +251,7 @@ def policy(arguments: argparse.Namespace) -> "WritePolicy":
         rename=arguments.rename,
         experiment=arguments.to_experiment,
         delete_first=arguments.delete_first,
+        source_tags=arguments.source_tags,
         mlmodel="keep" if arguments.keep_mlmodel else "follow",
         stage=arguments.stage_as,
         model_type=arguments.type,
@@ -269,6 +276,7 @@ def target_policy(arguments: argparse.Namespace, target: "Locator") -> "WritePol
     options = {
         "--to-experiment": wanted.experiment,
         "--delete-first": wanted.delete_first,
+        "--source-tags": wanted.source_tags,
         "--keep-mlmodel": wanted.mlmodel == "keep",
     }
     alien = next((option for option, given in options.items() if given), "")

@@ -25,6 +25,7 @@ _OWN_ORDER = {
     "rename": "",
     "to_experiment": "",
     "delete_first": False,
+    "source_tags": False,
     "keep_mlmodel": False,
 }
 

@@ -148,6 +148,8 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
             target is deleted before, with all versions.
         mlmodel: Whether `MLmodel` files at an MLflow target name run and model there (`follow`), or
             those at the source (`keep`).
+        source_tags: Whether objects at an MLflow target get tags that tell what they were at the
+            source, under the names of mlflow-export-import.
         model_type: What a folder is registered as where models have types (Azure ML), such as
             `mlflow_model`; "" leaves it to the target.
         stage: Where a target without stages keeps a model version's: in a `field`, or as a `tag`.
@@ -160,6 +162,7 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
     rename: str = ""
     experiment: str = ""
     delete_first: bool = False
+    source_tags: bool = False
     mlmodel: Literal["follow", "keep"] = "follow"
     model_type: str = ""
     stage: Literal["field", "tag"] = "field"

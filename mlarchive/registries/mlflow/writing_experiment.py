@@ -12,6 +12,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.given import base_of, mark_of, said
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted
 from mlarchive.registries.mlflow.settings import once
+from mlarchive.registries.mlflow.sourcetags import source_tags
 from mlarchive.registries.mlflow.work import Step, Work, called, cut, plan_given, plan_tags
 
 _HOME = "mlarchive"
@@ -26,8 +27,10 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     """
     what = called(record)
     origin = marks.origin_of(record, work.snapshot)
-    tags = cut(work, what, "tag", record.tags, MAX_EXPERIMENT_TAG_VAL_LENGTH)
     found = find_experiment(work, record, origin)
+    ours = found is None or found.tags.get(marks.ORIGIN) == origin
+    every = {**record.tags, **(source_tags(work, record) if ours else {})}
+    tags = cut(work, what, "tag", every, MAX_EXPERIMENT_TAG_VAL_LENGTH)
     name = work.policy.experiment_named(record.name)
     if (found.name if found else name) != record.name:
         kept = found.name if found else name
@@ -44,7 +47,6 @@ def plan_experiment(work: Work, record: Experiment) -> None:
         work.step_once("create", what, "not there yet", create)
         return
     work.ids[record.key] = found.experiment_id
-    ours = found.tags.get(marks.ORIGIN) == origin
     _plan_revival(work, record, found, ours=ours)
     _plan_labels(work, record, found, tags, ours=ours)
 

@@ -16,6 +16,7 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import base_of, mark_of, merged, said
 from mlarchive.registries.mlflow.prompts import IS_PROMPT
 from mlarchive.registries.mlflow.selecting import is_prompt, registered_model, versions_of
+from mlarchive.registries.mlflow.sourcetags import source_tags
 from mlarchive.registries.mlflow.work import Work, cut, plan_given, plan_tags
 
 
@@ -81,7 +82,9 @@ def plan_named(
     what = f"{'prompts' if prompt else 'models'}/{name}"
     store = work.connection.models
     origin = marks.origin_of(record, work.snapshot)
-    tags = cut(work, what, "tag", record.tags, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
+    ours = found is None or found.tags.get(marks.ORIGIN) == origin
+    told = source_tags(work, record) if ours and isinstance(record, RegisteredModel) else {}
+    tags = cut(work, what, "tag", {**record.tags, **told}, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
     given = said(tags, record.description)
     first = len(work.steps)
     if name in work.cleared:
@@ -100,7 +103,6 @@ def plan_named(
         )
         work.step_once("create", what, "not there yet", create)
         return
-    ours = found.tags.get(marks.ORIGIN) == origin
     base = base_of(work.policy, found.tags) if ours else None
     held = found.description or ""
     if held != record.description and base is not None:

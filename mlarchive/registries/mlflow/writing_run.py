@@ -36,6 +36,7 @@ from mlarchive.registries.mlflow.names import (
 from mlarchive.registries.mlflow.reading_run import datasets_of, run_name_and_user
 from mlarchive.registries.mlflow.selecting import quoted, run_of, runs_in
 from mlarchive.registries.mlflow.settings import once
+from mlarchive.registries.mlflow.sourcetags import first_kept, source_tags
 from mlarchive.registries.mlflow.uploading import file_streams, fill, list_refused_names
 from mlarchive.registries.mlflow.work import (
     Step,
@@ -58,9 +59,10 @@ def plan_run(work: Work, record: Run) -> None:
     what = called(record)
     origin = marks.origin_of(record, work.snapshot)
     every = field_tags(work.snapshot, record) | work.following(what, record.tags)
+    found = _find(work, record, origin)
+    every |= first_kept(source_tags(work, record), found[0].data.tags if found else {})
     tags = cut(work, what, "tag", every, MAX_TAG_VAL_LENGTH)
     cut(work, what, "param", record.params, MAX_PARAM_VAL_LENGTH)
-    found = _find(work, record, origin)
     digest = marks.record_digest(record)
     whole = [run for run in found if run.data.tags.get(marks.RECORD) == digest]
     given = said(tags, name=record.name)

@@ -40,6 +40,7 @@ from mlarchive.registries.mlflow.selecting import (
     versions_of,
 )
 from mlarchive.registries.mlflow.settings import once
+from mlarchive.registries.mlflow.sourcetags import source_tags
 from mlarchive.registries.mlflow.work import Step, Work, cut, plan_tags
 from mlarchive.registries.mlflow.writing_named import model_at_target
 
@@ -289,7 +290,7 @@ def _plan_labels(
     def number() -> str:
         return work.ids[record.key]
 
-    stated = work.following(what, record.tags)
+    stated = {**work.following(what, record.tags), **source_tags(work, record)}
     tags = cut(work, what, "tag", stated, MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH)
     work.given[record.key] = said(tags, record.description, record.aliases, record.stage)
     plan_description(

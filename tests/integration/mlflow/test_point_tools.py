@@ -17,6 +17,7 @@ from tests.support.mlflow_server import MlflowServer
 pytestmark = pytest.mark.mlflow
 
 KINDS = {"runs", "models", "prompts", "evaluation-datasets"}
+METADATA = ("mlflow_version", "tracking_uri", "experiment_name", "timestamp", "timestamp_nice")
 MODEL = """artifact_path: model
 flavors:
   python_function:
@@ -319,3 +320,41 @@ def test_mlmodel_files_stay_as_they_are_if_that_is_asked_for(lab: Lab) -> None:
     lab.here.log_param(lab.runs[0], "depth", "3")
     assert lab.copy(f"runs/{lab.runs[0]}").status == 0
     assert lab.in_experiment(lab.experiment)["one"].data.params == {"depth": "3"}
+
+
+def test_source_tags_tell_of_each_object_under_the_names_of_the_tool(lab: Lab) -> None:
+    model, run = f"models/{lab.model}/1", lab.runs[0]
+    assert lab.copy(model).status == 0
+    plain = lab.in_experiment(lab.experiment)["one"].data.tags
+    assert plain["mlflow.source.name"] == "train.py"
+    assert not [name for name in plain if name.startswith(("mlflow_exim", "mlflow_export_import"))]
+    first = lab.copy(model, "--source-tags")
+    assert first.status == 0, first.err
+    tags = lab.in_experiment(lab.experiment)["one"].data.tags
+    info = lab.here.get_run(run).info
+    assert (
+        tags.items()
+        >= {
+            "mlflow_exim.run_info.run_id": run,
+            "mlflow_exim.run_info.start_time": str(info.start_time),
+            "mlflow_exim.run_info.artifact_uri": info.artifact_uri,
+            "mlflow_exim.mlflow_tag.user": "ada",
+            "mlflow_exim.mlflow_tag.source.name": "train.py",
+            "mlflow_export_import.metadata.experiment_name": lab.experiment,
+            "mlflow_export_import.metadata.tracking_uri": lab.here.tracking_uri,
+        }.items()
+    )
+    assert {f"mlflow_export_import.metadata.{name}" for name in METADATA} <= tags.keys()
+    experiment = named(lab.there, lab.experiment).tags
+    source = named(lab.here, lab.experiment)
+    assert experiment["mlflow_exim.field.experiment_id"] == source.experiment_id
+    assert experiment["mlflow_exim.field._creation_time"].startswith("20")
+    there = lab.there.get_registered_model(lab.model).tags
+    made = lab.here.get_registered_model(lab.model).creation_timestamp
+    assert there["mlflow_exim.field.creation_timestamp"] == str(made)
+    version = lab.there.get_model_version(lab.model, "1").tags
+    assert version["mlflow_exim.field.source"] == f"runs:/{run}/model"
+    assert version["mlflow_exim.src_version.run_id"] == run
+    assert "nothing to do" in lab.copy(model, "--source-tags").out
+    assert lab.copy(model).status == 0
+    assert lab.in_experiment(lab.experiment)["one"].data.tags == plain
