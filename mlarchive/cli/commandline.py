@@ -194,6 +194,12 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         "mlflow_export_import.metadata.…",
     )
     parser.add_argument(
+        "--await-creation-for",
+        type=_seconds,
+        metavar="SECONDS",
+        help="MLflow: how long to wait for a version to be ready (300); 0 not to",
+    )
+    parser.add_argument(
         "--stage-as",
         choices=("field", "tag"),
         default="field",
@@ -243,14 +249,16 @@ def judge_as_told(arguments: argparse.Namespace, console: "Console") -> None:
 
 def policy(arguments: argparse.Namespace) -> "WritePolicy":
     """What `add_policy` took in."""
-    from mlarchive.registries.base import WritePolicy
+    from mlarchive.registries.base import AWAIT_SECONDS, WritePolicy
 
+    seconds = arguments.await_creation_for
     return WritePolicy(
         versions=arguments.versions,
         conflict=arguments.conflict,
         rename=arguments.rename,
         experiment=arguments.to_experiment,
         delete_first=arguments.delete_first,
+        await_seconds=AWAIT_SECONDS if seconds is None else seconds,
         source_tags=arguments.source_tags,
         mlmodel="keep" if arguments.keep_mlmodel else "follow",
         stage=arguments.stage_as,
@@ -277,6 +285,7 @@ def target_policy(arguments: argparse.Namespace, target: "Locator") -> "WritePol
         "--to-experiment": wanted.experiment,
         "--delete-first": wanted.delete_first,
         "--source-tags": wanted.source_tags,
+        "--await-creation-for": arguments.await_creation_for is not None,
         "--keep-mlmodel": wanted.mlmodel == "keep",
     }
     alien = next((option for option, given in options.items() if given), "")
@@ -331,6 +340,18 @@ def new_place(text: str) -> Path:
             hint="make it first; if it is to be on another disk, see that this is mounted",
         )
     return path
+
+
+def _seconds(text: str) -> int:
+    """A whole number of seconds.
+
+    Raises:
+        ValueError: It is none; argparse says so.
+    """
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
 
 
 def tag(text: str) -> tuple[str, str]:

@@ -26,6 +26,7 @@ _OWN_ORDER = {
     "to_experiment": "",
     "delete_first": False,
     "source_tags": False,
+    "await_creation_for": None,
     "keep_mlmodel": False,
 }
 

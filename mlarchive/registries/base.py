@@ -133,6 +133,10 @@ KEEPING_NAMES = frozenset({"vault", "dir", "outbox"})
 """Schemes of targets that keep names and version numbers as they are at the source."""
 
 
+AWAIT_SECONDS = 300
+"""As MLflow's own client waits."""
+
+
 class WritePolicy(Struct, frozen=True, kw_only=True):
     """How a target treats what it is given.
 
@@ -150,6 +154,7 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
             those at the source (`keep`).
         source_tags: Whether objects at an MLflow target get tags that tell what they were at the
             source, under the names of mlflow-export-import.
+        await_seconds: How long to wait for a version at an MLflow target to be ready; 0 not to.
         model_type: What a folder is registered as where models have types (Azure ML), such as
             `mlflow_model`; "" leaves it to the target.
         stage: Where a target without stages keeps a model version's: in a `field`, or as a `tag`.
@@ -163,6 +168,7 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
     experiment: str = ""
     delete_first: bool = False
     source_tags: bool = False
+    await_seconds: int = AWAIT_SECONDS
     mlmodel: Literal["follow", "keep"] = "follow"
     model_type: str = ""
     stage: Literal["field", "tag"] = "field"

@@ -20,6 +20,7 @@ from mlarchive.pack import content_id_of
 from mlarchive.records import Address, ModelVersion, PromptVersion, Run, Tags
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.awaiting import await_ready
 from mlarchive.registries.mlflow.carrying import plan_carrier
 from mlarchive.registries.mlflow.given import (
     Given,
@@ -232,8 +233,9 @@ def _make(work: Work, record: ModelVersion, name: str) -> MlflowVersion:
 
 
 def _promote(work: Work, record: ModelVersion) -> None:
-    """Make a placeholder the version it stands for."""
+    """Make a placeholder the version it stands for, when the server is done with it."""
     name, number = target_name(work, record), work.ids[record.key]
+    await_ready(work.connection, name, number, work.policy.await_seconds)
     work.connection.models.delete_model_version_tag(name, number, marks.PLACEHOLDER)
     model_id = _model_id(work, record)
     if model_id:

@@ -1,5 +1,7 @@
 """What the tools of mlflow-export-import offer by options, on real servers: the same here."""
 
+import contextlib
+import sqlite3
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -358,3 +360,32 @@ def test_source_tags_tell_of_each_object_under_the_names_of_the_tool(lab: Lab) -
     assert "nothing to do" in lab.copy(model, "--source-tags").out
     assert lab.copy(model).status == 0
     assert lab.in_experiment(lab.experiment)["one"].data.tags == plain
+
+
+def test_a_version_counts_when_its_server_says_that_it_is_ready(
+    lab: Lab, target_server: MlflowServer
+) -> None:
+    model = f"models/{lab.model}/1"
+
+    def tell(statement: str) -> None:
+        with contextlib.closing(sqlite3.connect(target_server.folder / "mlflow.db")) as database:
+            database.execute(statement)
+            database.commit()
+
+    # MLflow's own server is always ready at once, so its database is made slow for this model.
+    tell(
+        f"""CREATE TRIGGER "slow {lab.model}" AFTER INSERT ON model_versions
+        WHEN NEW.name = '{lab.model}' BEGIN UPDATE model_versions
+        SET status = 'PENDING_REGISTRATION' WHERE name = NEW.name; END"""  # noqa: S608  (a name of our own)
+    )
+    done = lab.copy(model, "--await-creation-for", "1")
+    assert done.status not in {0, 3}
+    assert "version 1 of" in done.err
+    assert "is still not ready after 1 s" in done.err
+    assert "mlarchive.content_id" not in lab.there.get_model_version(lab.model, "1").tags
+    tell(f"UPDATE model_versions SET status = 'READY' WHERE name = '{lab.model}'")  # noqa: S608
+    assert lab.copy(model, "--await-creation-for", "1").status == 0
+    assert "mlarchive.content_id" in lab.there.get_model_version(lab.model, "1").tags
+    unawaited = lab.copy(f"models/{lab.model}/2", "--await-creation-for", "0")
+    assert unawaited.status == 0, unawaited.err
+    tell(f'DROP TRIGGER "slow {lab.model}"')
