@@ -78,6 +78,9 @@ class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
         size: Bytes it takes, -1 where the registry cannot say cheaply.
         content_id: Where known.
         state_id: Where known.
+        description: In full; None where it is not told.
+        source: Where a version's files are, by its registry's word; None where it is not told.
+        updated_at: When it was changed last, ms since 1970 UTC; None where it is not told.
         traits: What objects may be chosen by.
     """
 
@@ -87,6 +90,9 @@ class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int = -1
     content_id: str = ""
     state_id: str = ""
+    description: str | None = None
+    source: str | None = None
+    updated_at: int | None = None
     traits: Traits = Traits()
 
 

@@ -27,6 +27,7 @@ from mlarchive.registries.mlflow.selecting import (
     unfinished,
 )
 from mlarchive.registries.mlflow.webhooks import mark_of, selected_webhooks
+from mlarchive.registries.redaction import without_credentials
 
 
 def list_objects(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -161,6 +162,9 @@ def list_version(origin: str, version: ModelVersion) -> Listing:
         facts=_said(facts),
         content_id=version.tags.get(marks.CONTENT_ID, ""),
         state_id=version.tags.get(marks.STATE_ID, ""),
+        description=version.description or "",
+        source=without_credentials(version.source or ""),
+        updated_at=version.last_updated_timestamp,
         traits=version_traits(version),
     )
 
@@ -224,6 +228,8 @@ def list_alone(origin: str, kind: str, model: RegisteredModel) -> Listing:
         facts=_said(facts),
         content_id=model.tags.get(marks.CONTENT_ID, ""),
         state_id=model.tags.get(marks.STATE_ID, ""),
+        description=model.description or "",
+        updated_at=model.last_updated_timestamp,
         traits=Traits(
             tags=tag_traits(prompts.prompt_labels(model.tags)), made_at=model.creation_timestamp
         ),

@@ -389,3 +389,28 @@ def test_a_version_counts_when_its_server_says_that_it_is_ready(
     unawaited = lab.copy(f"models/{lab.model}/2", "--await-creation-for", "0")
     assert unawaited.status == 0, unawaited.err
     tell(f'DROP TRIGGER "slow {lab.model}"')
+
+
+def test_registered_models_and_their_latest_versions_are_told_in_full(lab: Lab) -> None:
+    lab.here.set_registered_model_alias(lab.model, "best", "2")
+    lab.here.update_model_version(lab.model, "2", "The better one.")
+    there = lab.here.get_registered_model(lab.model)
+    names = ("--include", lab.model, "--json")
+    listed = within("ls", f"{lab.source}#registered-models", *names, cwd=lab.desk).document
+    assert listed["address"]["name"] == there.name
+    assert listed["description"] == there.description
+    assert listed["tags"] == {name: [value] for name, value in there.tags.items()}
+    assert listed["made_at"] == there.creation_timestamp
+    assert listed["updated_at"] == there.last_updated_timestamp
+    latest = within(
+        "ls", f"{lab.source}#models", "--latest-versions", *names, cwd=lab.desk
+    ).document
+    version = lab.here.get_model_version(lab.model, "2")
+    assert latest["address"]["version"] == "2"
+    assert (latest["aliases"], latest["stage"]) == (["best"], "")
+    assert latest["description"] == "The better one."
+    assert latest["source"] == version.source
+    assert latest["facts"]["run"] == version.run_id
+    assert latest["facts"]["status"] == version.status
+    assert latest["made_at"] == version.creation_timestamp
+    assert latest["updated_at"] == version.last_updated_timestamp
