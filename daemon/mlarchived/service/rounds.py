@@ -25,7 +25,7 @@ from mlarchived.service.arrivals import Arrivals
 from mlarchived.service.crew import Post, Posts
 from mlarchived.service.happenings import Happening, RoundBegan, RoundEnded, Tell
 from mlarchived.service.tasks import Task, TaskCircumstances
-from mlarchived.service.worker import Backoff, Wait, Work, Worker
+from mlarchived.service.worker import Again, Backoff, Work, Worker
 
 
 class Failures:
@@ -100,7 +100,7 @@ def posts(setting: Setting, terms: Terms, tasks: Sequence[Task]) -> Posts:
 def mirroring(job: MirrorJob, shared: Shared, terms: Terms) -> Work:
     """Rounds of one lane of a mirror."""
 
-    def work(worker: Worker, before: int) -> Wait:
+    def work(worker: Worker, before: int) -> Again:
         failures = Failures(terms.tell)
         around = replace(
             _circumstances(terms, worker, failures), shared=shared, due=worker.due_since
@@ -133,11 +133,11 @@ def receiving(job: MirrorJob, terms: Terms) -> Work:
             watches[0].arm()
         return receive(job, intake, _circumstances(terms, worker, failures))
 
-    def work(worker: Worker, before: int) -> Wait:
+    def work(worker: Worker, before: int) -> Again:
         arrivals = Arrivals(terms.tell, lambda: terms.ring(f"mirror:{job.name}"))
         failures = Failures(arrivals.take)
         passes: list[Pass] = []
-        wait = _told(
+        again = _told(
             worker.name,
             job.name,
             lambda: passes.append(look(worker, failures)),
@@ -146,10 +146,10 @@ def receiving(job: MirrorJob, terms: Terms) -> Work:
             before,
         )
         arrivals.end()
-        if any(found.pending for found in passes) or not (watches or wait):
+        if any(found.pending for found in passes) or not (watches or again.failed):
             # Without hints, scans alone find what comes.
-            return pause(drop.settle)
-        return wait
+            return Again(seconds=pause(drop.settle), failed=again.failed)
+        return again
 
     return work
 
@@ -157,7 +157,7 @@ def receiving(job: MirrorJob, terms: Terms) -> Work:
 def tasking(task: Task, terms: Terms) -> Work:
     """A task, again and again."""
 
-    def work(worker: Worker, before: int) -> Wait:
+    def work(worker: Worker, before: int) -> Again:
         failures = Failures(terms.tell)
         around = TaskCircumstances(
             setting=terms.setting,
@@ -187,7 +187,7 @@ def _told(  # noqa: PLR0913, PLR0917  (what is told of a round)
     failures: Failures,
     terms: Terms,
     before: int,
-) -> Wait:
+) -> Again:
     tell = terms.tell
     tell(RoundBegan(worker=worker, mirror=mirror))
     began = time.monotonic()
@@ -213,4 +213,4 @@ def _told(  # noqa: PLR0913, PLR0917  (what is told of a round)
             again_in=round(wait, 3),
         )
     )
-    return wait
+    return Again(seconds=wait, failed=again)

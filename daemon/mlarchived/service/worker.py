@@ -29,8 +29,16 @@ class Backoff(Struct, frozen=True, kw_only=True):
         return longest * random.uniform(0.5, 1)  # noqa: S311  (no secret)
 
 
-Wait: TypeAlias = float
-"""Seconds after which a worker tries again, before its next tick; 0 for not."""
+class Again(Struct, frozen=True, kw_only=True):
+    """When a worker works again before its next tick.
+
+    Attributes:
+        seconds: After so many; 0 for not.
+        failed: Whether that is because it failed.
+    """
+
+    seconds: float = 0.0
+    failed: bool = False
 
 
 class Worker:
@@ -122,10 +130,11 @@ class Worker:
             # Cleared first: a ring from now on asks for one more time.
             self.due_since = self._rung_at if wait == 0 else time.monotonic()
             self._busy = True
-            wait = self._work(self, self.failures)
+            again = self._work(self, self.failures)
             self._busy = False
-            self.failures = self.failures + 1 if wait else 0
+            wait = again.seconds
+            self.failures = self.failures + 1 if again.failed else 0
 
 
-Work: TypeAlias = Callable[[Worker, int], Wait]
+Work: TypeAlias = Callable[[Worker, int], Again]
 """What a worker does: see `Worker`."""

@@ -56,11 +56,11 @@ class Hours:
             name = min(self._due, key=self._due.__getitem__)
             work, worker = self._lanes[name]
             worker.due_since = time.monotonic()
-            wait = work(worker, worker.failures)
-            worker.failures = worker.failures + 1 if wait else 0
+            again = work(worker, worker.failures)
+            worker.failures = worker.failures + 1 if again.failed else 0
             self.rounds.append((self.now, name))
             tick = (self.now // EVERY + 1) * EVERY
-            self._due[name] = min(tick, self.now + wait) if wait else tick
+            self._due[name] = min(tick, self.now + again.seconds) if again.seconds else tick
         self.now = moment
 
 

@@ -86,6 +86,11 @@ def test_without_events_scans_find_what_comes(bench: DropBench) -> None:
         service.await_round("drop:m")
         shutil.copy(bench.package("ale"), bench.inbox)
         await_delivery(service, "ale")
+        # To look again is no failure.
+        for _ in range(2):
+            service.await_round("drop:m")
+        workers = [e for e in bench.run("status", "--json").events if e["event"] == "worker"]
+        assert {e["worker"]: e["failures"] for e in workers}["drop:m"] == 0
         assert service.stop() == 0
 
 

@@ -85,7 +85,8 @@ def test_a_task_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
 
     serve(bench, Task(name="t", schedule=Schedule(every=86_400), do=do), witness)
     ended = [h for h in witness.seen if isinstance(h, RoundEnded) and h.worker == "task:t"]
-    assert [h.error for h in ended] == ["the shelf does not answer"] * 2
+    assert len(ended) >= 2
+    assert {h.error for h in ended} == {"the shelf does not answer"}
     assert ended[0].again_in > 0
     assert bench.held() == bench.held("source")
 

@@ -6,13 +6,17 @@ from collections.abc import Callable
 import pytest
 
 from mlarchived.service.inbox import Inbox
-from mlarchived.service.worker import Backoff, Worker
+from mlarchived.service.worker import Again, Backoff, Worker
 
 PATIENCE = 60.0
 
 
 def working(work: Callable[[int], float], after: Worker | None = None) -> Worker:
-    worker = Worker("w", lambda _, before: work(before), after=after)
+    def again(_: Worker, before: int) -> Again:
+        wait = work(before)
+        return Again(seconds=wait, failed=wait > 0)
+
+    worker = Worker("w", again, after=after)
     worker.start()
     return worker
 
