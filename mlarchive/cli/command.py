@@ -80,6 +80,7 @@ what it works on, as REGISTRY[#OBJECT]:
   mlflow+sqlite:///mlflow.db#runs/ID        a run, straight from a tracking database
   models:/wine/3, runs:/ID                  the same, at the server of MLFLOW_TRACKING_URI
   mlflow:, mlflow:#models/wine/3            that server, an object in it
+  databricks, databricks://PROFILE          a Databricks workspace, with its own registry
   azureml://registries/R#models/wine/3      a version in a registry of Azure ML
   azureml://subscriptions/S/resourceGroups/G/workspaces/W#models/wine       all in a workspace
   neptune://WORKSPACE/PROJECT               models and runs of a Neptune server

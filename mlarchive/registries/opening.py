@@ -347,6 +347,26 @@ def _open_mlflow(locator: Locator, origin: str, environment: Environ) -> Opened:
     return MlflowRegistry.open(locator.registry, origin=origin, notebooks=notebooks)
 
 
+def _open_databricks(locator: Locator, origin: str, environment: Environ) -> Opened:
+    """The workspace of Databricks' own variables, or of a profile."""
+    _need_mlflow(locator)
+    from mlarchive.registries.mlflow import MlflowRegistry
+    from mlarchive.registries.notebooks.wanted import PROFILE, wanted_from, workspace_of
+
+    _, _, profile = locator.registry.partition("://")
+    stated = environment
+    if profile:
+        hidden = ("DATABRICKS_HOST", "DATABRICKS_TOKEN")
+        stated = {name: said for name, said in environment.items() if name not in hidden}
+        stated[PROFILE] = profile
+    return MlflowRegistry.open(
+        locator.registry,
+        origin=origin,
+        notebooks=wanted_from(stated),
+        workspace=workspace_of(stated),
+    )
+
+
 def _need_mlflow(locator: Locator) -> None:
     if importlib.util.find_spec("mlflow") is None:
         raise MissingExtraError(
@@ -371,10 +391,14 @@ def _open_mlflow_of_environment(locator: Locator, origin: str, environment: Envi
             "MLFLOW_REGISTRY_URI names another server than MLFLOW_TRACKING_URI",
             hint="name one server that has both, as mlflow+http://HOST:PORT",
         )
+    if place == "databricks" or place.startswith("databricks://"):
+        workspace = parse(place)
+        given = "" if origin == locator.origin else origin
+        return _open_databricks(workspace, given or workspace.origin, environment)
     if not place.startswith(("http://", "https://", "sqlite://")):
         raise UnsupportedError(
             f"MLFLOW_TRACKING_URI names {place.partition(':')[0]!r}, which cannot be opened",
-            hint="it must begin with http://, https:// or sqlite://",
+            hint="it must be databricks, or begin with http://, https:// or sqlite://",
         )
     named = parse(f"mlflow+{place}")
     given = "" if origin == locator.origin else origin
@@ -456,6 +480,7 @@ _OPENERS: dict[str, Callable[[Locator, str, Environ], Opened]] = {
     "mlflow+https": _open_mlflow,
     "mlflow+sqlite": _open_mlflow,
     "mlflow": _open_mlflow_of_environment,
+    "databricks": _open_databricks,
     "neptune": _open_neptune,
     "name": lambda locator, _origin, _environment: _refuse_name(locator),
 }

@@ -49,7 +49,9 @@ class Connection:
         served: Whether a server answers over HTTP; otherwise its database is open directly.
         creds: What a host is shown; by default what the client's usual variables say.
         assigns: Fields of runs that the server fills in as it likes: `user`, `start`, `end`.
-        own_tags: What tags begin with that the server puts on runs by itself.
+        own_tags: What tags begin with that the server puts on runs and experiments by itself.
+        refused_tags: Names of tags that it takes from nobody.
+        folder: Where it has experiments whose names are no paths; "" where names need be none.
         doubted: Whether an answer that nothing is there is believed only of what answers
             otherwise as MLflow does: a proxy may answer in its place that all is well.
         notebooks: Which are fetched with the runs that they made.
@@ -62,6 +64,8 @@ class Connection:
     creds: Callable[[str], MlflowHostCreds] = get_default_host_creds
     assigns: frozenset[str] = frozenset()
     own_tags: tuple[str, ...] = ()
+    refused_tags: frozenset[str] = frozenset()
+    folder: str = ""
     doubted: bool = False
     notebooks: Wanted = NONE_WANTED
 

@@ -24,6 +24,7 @@ from mlarchive.registries.base import (
 from mlarchive.registries.mlflow import forgetting, marks
 from mlarchive.registries.mlflow.changes import see_changes
 from mlarchive.registries.mlflow.connection import Connection, connect
+from mlarchive.registries.mlflow.databricks import connect_workspace
 from mlarchive.registries.mlflow.entirety import everything_at
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.holding import all_held, held
@@ -31,7 +32,7 @@ from mlarchive.registries.mlflow.listing import list_objects
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.settings import patience
 from mlarchive.registries.mlflow.writing import plan, write
-from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted
+from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted, Workspace
 from mlarchive.snapshot import Snapshot
 
 
@@ -48,20 +49,30 @@ class MlflowRegistry(Closing):
         self.origin = origin
 
     @classmethod
-    def open(cls, uri: str, *, origin: str = "", notebooks: Wanted = NONE_WANTED) -> Self:
+    def open(
+        cls,
+        uri: str,
+        *,
+        origin: str = "",
+        notebooks: Wanted = NONE_WANTED,
+        workspace: Workspace | None = None,
+    ) -> Self:
         """Connect to a registry.
 
         Args:
-            uri: `http://…`, `https://…` or `sqlite:///…`, without credentials.
+            uri: `http://…`, `https://…` or `sqlite:///…`, without credentials; of a workspace
+                `databricks` or `databricks://PROFILE`.
             origin: Its own name; "" for its locator.
             notebooks: Which are fetched with the runs that they made.
+            workspace: The Databricks workspace that the URI means.
 
         Raises:
             MlarchiveError: As `connect`.
         """
         with contextlib.ExitStack() as opening:
             opening.enter_context(patience())
-            connection = replace(connect(uri), notebooks=notebooks)
+            connection = connect_workspace(uri, workspace) if workspace else connect(uri)
+            connection = replace(connection, notebooks=notebooks)
             return cls(connection, origin or f"mlflow+{uri.rstrip('/')}", opening.pop_all())
 
     def close(self) -> None:

@@ -35,7 +35,8 @@ def list_refused_names(
     """
     if not file_streams(streams):
         return
-    location = "mlflow-artifacts:/0" if work.connection.served else ""
+    proxied = work.connection.served and not work.connection.folder
+    location = "mlflow-artifacts:/0" if proxied else ""
     if experiment_id:
         experiment = work.connection.tracking.get_experiment(experiment_id)
         location = f"{experiment.artifact_location.rstrip('/')}/0"

@@ -92,6 +92,13 @@ class Work:
             self.change(what, f"tag {MODEL_ID}", f"it names {found[MODEL_ID]} at the target")
         return found
 
+    def taken(self, what: str, tags: Tags) -> Tags:
+        """Tags without those that the target takes from nobody, which are listed."""
+        refused = self.connection.refused_tags
+        for name in sorted(refused & tags.keys()):
+            self.change(what, f"tag {name}", "the target says it itself, and takes it from nobody")
+        return {name: value for name, value in tags.items() if name not in refused}
+
     def step(self, verb: Verb, what: str, why: str = "", do: Callable[[], None] = _nothing) -> None:
         """Add a step."""
         self.steps.append(Step(Action(verb=verb, what=what, why=why), do))

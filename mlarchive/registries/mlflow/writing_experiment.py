@@ -15,6 +15,7 @@ from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.sourcetags import source_tags
 from mlarchive.registries.mlflow.work import Step, Work, called, cut, plan_given, plan_tags
 
+_MKDIRS = "/api/2.0/workspace/mkdirs"
 _HOME = "mlarchive"
 """The experiment for what belongs to none."""
 
@@ -30,8 +31,8 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     found = find_experiment(work, record, origin)
     ours = found is None or found.tags.get(marks.ORIGIN) == origin
     every = {**record.tags, **(source_tags(work, record) if ours else {})}
-    tags = cut(work, what, "tag", every, MAX_EXPERIMENT_TAG_VAL_LENGTH)
-    name = work.policy.experiment_named(record.name)
+    tags = cut(work, what, "tag", work.taken(what, every), MAX_EXPERIMENT_TAG_VAL_LENGTH)
+    name = name_at(work.connection, work.policy.experiment_named(record.name))
     if (found.name if found else name) != record.name:
         kept = found.name if found else name
         work.change(what, "name", f"the target keeps it as {kept!r}")
@@ -40,6 +41,7 @@ def plan_experiment(work: Work, record: Experiment) -> None:
 
         def create() -> None:
             marked = {marks.ORIGIN: origin, **mark_of(said(tags)), **tags}
+            make_folder_of(work.connection, name)
             work.ids[record.key] = work.connection.tracking.create_experiment(
                 name, tags=[ExperimentTag(tag, value) for tag, value in marked.items()]
             )
@@ -83,7 +85,7 @@ def find_experiment(work: Work, record: Experiment, origin: str) -> MlflowExperi
     """The experiment at the target, by where it came from, else by name; or the one asked for."""
     if known := work.known.get(record.key):
         return work.connection.tracking.get_experiment(known)  # type: ignore[no-any-return]  # untyped in mlflow
-    name = work.policy.experiment_named(record.name)
+    name = name_at(work.connection, work.policy.experiment_named(record.name))
     if work.policy.experiment:
         return work.connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
     where = f"tags.`{marks.ORIGIN}` = {quoted(origin)}"
@@ -108,7 +110,8 @@ def experiment_there(work: Work, key: str) -> str:
 
 def home(connection: Connection) -> MlflowExperiment | None:
     """The experiment for what belongs to none, if it is there."""
-    return connection.tracking.get_experiment_by_name(_HOME)  # type: ignore[no-any-return]  # untyped in mlflow
+    name = name_at(connection, _HOME)
+    return connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
 
 
 def experiment_made(work: Work, key: str) -> str:
@@ -118,7 +121,21 @@ def experiment_made(work: Work, key: str) -> str:
         return there
     with once():
         tags = [ExperimentTag(marks.CARRIER, "true")]
-        return str(work.connection.tracking.create_experiment(_HOME, tags=tags))
+        name = name_at(work.connection, _HOME)
+        make_folder_of(work.connection, name)
+        return str(work.connection.tracking.create_experiment(name, tags=tags))
+
+
+def name_at(connection: Connection, name: str) -> str:
+    """An experiment's name at a server where it must be a path."""
+    return name if not connection.folder or name.startswith("/") else f"{connection.folder}/{name}"
+
+
+def make_folder_of(connection: Connection, name: str) -> None:
+    """Make the folder of a workspace that an experiment goes into, if it is not there."""
+    if connection.folder:
+        with connection.request("POST", _MKDIRS, json={"path": name.rpartition("/")[0] or "/"}):
+            pass
 
 
 def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ours: bool) -> None:
@@ -154,11 +171,13 @@ def _plan_labels(
         for name, value in mark.items():
             put(name, value)
 
+    own = work.connection.own_tags
+    there = marks.state_tags(found.tags)
     plan_tags(
         work,
         what,
         tags,
-        marks.state_tags(found.tags),
+        {tag: value for tag, value in there.items() if tag in tags or not tag.startswith(own)},
         put=put,
         drop=lambda name: work.connection.tracking.delete_experiment_tag(found.experiment_id, name),
         exact=ours,

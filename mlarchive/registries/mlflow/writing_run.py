@@ -53,6 +53,8 @@ from mlarchive.registries.mlflow.writing_metrics import (
     log_series,
 )
 
+_ITS_OWN = "the target says its own"
+
 
 def plan_run(work: Work, record: Run) -> None:
     """Plan a run's creation, what it lacks, or its labels."""
@@ -61,6 +63,9 @@ def plan_run(work: Work, record: Run) -> None:
     every = field_tags(work.snapshot, record) | work.following(what, record.tags)
     found = _find(work, record, origin)
     every |= first_kept(source_tags(work, record), found[0].data.tags if found else {})
+    every = work.taken(what, every)
+    if record.user and MLFLOW_USER in work.connection.refused_tags:
+        work.change(what, "user", _ITS_OWN)
     tags = cut(work, what, "tag", every, MAX_TAG_VAL_LENGTH)
     cut(work, what, "param", record.params, MAX_PARAM_VAL_LENGTH)
     digest = marks.record_digest(record)
@@ -135,12 +140,13 @@ def _find(work: Work, record: Run, origin: str) -> list[MlflowRun]:
 
 def _create(work: Work, record: Run, origin: str, tags: dict[str, str]) -> None:
     marked = {marks.ORIGIN: origin}
-    if record.user and MLFLOW_USER not in tags:
+    refused = MLFLOW_USER in work.connection.refused_tags
+    if record.user and MLFLOW_USER not in tags and not refused:
         marked[MLFLOW_USER] = record.user
     with once():
         run = work.connection.tracking.create_run(
             experiment_id=experiment_made(work, record.experiment),
-            user_id=record.user,
+            user_id="" if refused else record.user,
             start_time=record.start,
             tags=[RunTag(name, value) for name, value in marked.items()],
             run_name=record.name,
@@ -301,7 +307,7 @@ def _check(work: Work, record: Run, run: MlflowRun) -> None:
     }
     for field, (wanted, held) in sides.items():
         if wanted != held and field in work.connection.assigns:
-            work.change(what, field, "the target says its own")
+            work.change(what, field, _ITS_OWN)
         elif wanted != held:
             raise RemoteError(
                 f"{field} of {what} at {work.connection.uri} is {held!r}, not {wanted!r} as sent",

@@ -20,6 +20,9 @@ NOTEBOOK_FORMATS = "MLARCHIVE_NOTEBOOK_FORMATS"
 NOTEBOOK_CLONES = "MLARCHIVE_NOTEBOOK_CLONES"
 """The variable that names clones of git repositories that notebooks are taken from."""
 
+PROFILE = "DATABRICKS_CONFIG_PROFILE"
+"""The variable that says which of the profiles of Databricks' clients is meant."""
+
 _PROFILES = ".databrickscfg"
 
 
@@ -67,19 +70,24 @@ def wanted_from(environment: Mapping[str, str]) -> Wanted:
     named = environment.get(NOTEBOOK_CLONES, "").split(os.pathsep)
     return Wanted(
         formats=formats,
-        workspace=_workspace(environment) if formats else None,
+        workspace=workspace_of(environment) if formats else None,
         clones=tuple(Path(name) for name in named if name),
     )
 
 
-def _workspace(environment: Mapping[str, str]) -> Workspace:
+def workspace_of(environment: Mapping[str, str]) -> Workspace:
+    """The workspace that Databricks' own variables name, or a profile.
+
+    Raises:
+        ConfigError: None is named, or no host that a token may be sent to.
+    """
     host, token = (environment.get(f"DATABRICKS_{name}", "") for name in ("HOST", "TOKEN"))
     if not (host and token):
         stated = _profile(environment)
         host, token = host or stated.get("host", ""), token or stated.get("token", "")
     if not (host and token):
         raise ConfigError(
-            "notebooks are wanted, and no Databricks workspace is known that has them",
+            "no Databricks workspace is known, with a token for it",
             hint="set DATABRICKS_HOST and DATABRICKS_TOKEN, or DATABRICKS_CONFIG_PROFILE",
         )
     try:
@@ -106,6 +114,6 @@ def _profile(environment: Mapping[str, str]) -> Mapping[str, str]:
         raise ConfigError(
             f"{path} is not what Databricks' clients write", hint="it has lines such as host = …"
         ) from error
-    name = environment.get("DATABRICKS_CONFIG_PROFILE", "") or profiles.default_section
+    name = environment.get(PROFILE, "") or profiles.default_section
     known = name == profiles.default_section or profiles.has_section(name)
     return profiles[name] if known else {}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from tests.support import databricks
+from tests.support import databricks, databricks_mlflow
 from tests.support.command import Done, sentence, within
 from tests.support.mlflow_server import MlflowServer
 
@@ -37,10 +37,12 @@ class Logged:
         return f"{self.source}#runs/{self.run_id}"
 
 
-def logged(server: MlflowServer, name: str, folder: Path, tags: dict[str, str]) -> Logged:
+def logged(
+    server: MlflowServer, name: str, folder: Path, tags: dict[str, str], experiment: str = "0"
+) -> Logged:
     """Log a run and register a version."""
     client = MlflowClient(server.uri, server.uri)
-    run = client.create_run("0", run_name=name, tags=tags)
+    run = client.create_run(experiment, run_name=name, tags=tags)
     (folder / "weights.txt").write_text("weights")
     client.log_artifact(run.info.run_id, str(folder / "weights.txt"), "model")
     client.set_terminated(run.info.run_id)
@@ -246,3 +248,55 @@ def committed(folder: Path) -> str:
         command = ["git", "-C", str(folder), *words]
         done = subprocess.run(command, check=True, capture_output=True).stdout
     return done.decode().strip()
+
+
+@pytest.fixture(scope="module")
+def gated(
+    target_server: MlflowServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[databricks_mlflow.Gate]:
+    with databricks_mlflow.gate(target_server, tmp_path_factory.mktemp("gate")) as held:
+        yield held
+
+
+def test_a_workspace_takes_a_version_with_its_run_but_for_what_it_says_itself(
+    source_server: MlflowServer, gated: databricks_mlflow.Gate, desk: Path
+) -> None:
+    refused = {"mlflow.user": "ada", "mlflow.rootRunId": "0", "mlflow.log-model.history": "[]"}
+    client = MlflowClient(source_server.uri, source_server.uri)
+    said = dict.fromkeys(databricks_mlflow.REFUSED_OF_EXPERIMENTS, "NOTEBOOK")
+    experiment = client.create_experiment("cellar", tags=said)
+    tags = refused | {"team": "cellar"}
+    wine = logged(source_server, "to a workspace", desk, tags, experiment)
+    words = ("copy", wine.version, "databricks", "--notebook", "train.ipynb", "--json")
+    done = within(*words, cwd=desk, env=gated.environment)
+    assert done.status == 0, done.err
+    assert gated.refused == []
+    receipt = next(document["receipt"] for document in done.documents if "receipt" in document)
+    changed = {(one["record"], one["field"]) for one in receipt["transformations"]}
+    assert {field for record, field in changed if record == "run 'to a workspace'"} >= {
+        *(f"tag {name}" for name in refused if name != "mlflow.user"),
+        "user",
+    }
+    assert {field for record, field in changed if record == "experiment 'cellar'"} >= {
+        *(f"tag {name}" for name in databricks_mlflow.REFUSED_OF_EXPERIMENTS),
+        "name",
+    }
+    there = MlflowClient(gated.behind.uri, gated.behind.uri)
+    version = there.get_model_version("to a workspace", "1")
+    run = there.get_run(version.run_id or "")
+    assert (run.data.tags["team"], run.data.tags["mlflow.user"]) == ("cellar", "robot@example.org")
+    assert there.get_experiment(run.info.experiment_id).name == "/Shared/cellar"
+    again = within(*words, cwd=desk, env=gated.environment)
+    receipt = next(document["receipt"] for document in again.documents if "receipt" in document)
+    assert {action["verb"] for action in receipt["actions"]} == {"keep"}
+
+
+def test_a_workspace_that_does_not_know_the_token_is_one_sentence(
+    gated: databricks_mlflow.Gate, desk: Path
+) -> None:
+    env = gated.environment | {"DATABRICKS_TOKEN": "dapi-other"}
+    done = within("ls", "databricks#models/*", cwd=desk, env=env)
+    assert (done.status, "dapi" in done.err) == (13, False)
+    assert "Invalid access token" in sentence(done)
+    unset = within("ls", "databricks#models/*", cwd=desk)
+    assert (unset.status, "workspace" in sentence(unset)) == (10, True)

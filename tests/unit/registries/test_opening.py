@@ -26,7 +26,7 @@ from mlarchive.registries.opening import (
 )
 
 
-@pytest.mark.parametrize("text", ["oci:x", "databricks", "bagit:x"])
+@pytest.mark.parametrize("text", ["oci:x", "bagit:x"])
 def test_a_scheme_without_an_adapter_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(UnsupportedError, match="no adapter for"):
         open_source(parse(text), environment={})
@@ -93,7 +93,7 @@ def test_an_absolute_sqlite_path_takes_four_slashes() -> None:
     assert parse("mlflow+sqlite:///mlflow.db").registry == "sqlite:///mlflow.db"
 
 
-@pytest.mark.parametrize("uri", ["databricks", "file:///x", "./mlruns", "postgresql://h/x"])
+@pytest.mark.parametrize("uri", ["file:///x", "./mlruns", "postgresql://h/x"])
 def test_a_tracking_uri_that_cannot_be_opened_is_refused(uri: str) -> None:
     with pytest.raises(UnsupportedError, match="MLFLOW_TRACKING_URI"):
         open_source(parse("runs:/ab"), environment={"MLFLOW_TRACKING_URI": uri})
