@@ -79,6 +79,8 @@ class WorkerState(Struct, frozen=True, kw_only=True):
         next_at: When its bell rings next, ms since 1970 UTC; 0 for never.
         failures: Failures in a row after which it tries again by itself.
         left_alone: Seconds for which its target, which is down, is left alone; 0 if it is not.
+        clearing: Seconds that what is outstanding will take, as long as objects took lately; None
+            before any was moved.
     """
 
     worker: str
@@ -88,6 +90,7 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     next_at: int
     failures: int
     left_alone: float = 0.0
+    clearing: float | None = None
 
 
 Handler: TypeAlias = Callable[[Request], Any]

@@ -143,6 +143,7 @@ def _work(
                     executor.postpone(plan, view, why)
                 else:
                     executor.carry_out(plan, view)
+                standings.keep_up(record)
         finally:
             _report_silence(room, standings.report)
             _report_unread(room, sighting, standings.report)

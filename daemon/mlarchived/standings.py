@@ -4,10 +4,15 @@ An object that is excluded, came from the target, or was passed over by policy i
 One that is not settled is: the source shows it and the target lacks it, which nobody may overlook.
 """
 
+import time
+
 from mlarchived.events import DONE, Ended, Event, Report
 from mlarchived.ledger import Record
 from mlarchived.mirrors import MirrorJob
 from mlarchived.plan import ObjectPlan
+
+FRESH = 5.0
+"""Seconds after which what is written is written anew, while a round goes on."""
 
 
 class Standings:
@@ -20,6 +25,7 @@ class Standings:
         self._behind: dict[str, set[str]] = {name: set() for name in self._targets}
         self._all_planned = False
         self._silent: dict[str, str] = {}
+        self._written_at = time.monotonic()
 
     def planned(self, plan: ObjectPlan) -> None:
         """Learn what is to be done for an object."""
@@ -45,6 +51,7 @@ class Standings:
             record: The pen.
             trouble: Why the round as a whole came to an early end; "" if it did not.
         """
+        self._written_at = time.monotonic()
         for target in self._targets:
             why = self._silent.get(target, trouble)
             if self._all_planned:
@@ -52,6 +59,11 @@ class Standings:
                 record.stood(target, objects=self._wanted[target], behind=behind, trouble=why)
             elif why:
                 record.not_seen(target, trouble=why)
+
+    def keep_up(self, record: Record) -> None:
+        """Write it into the ledger, unless that was done just now."""
+        if time.monotonic() - self._written_at > FRESH:
+            self.write(record)
 
     def _learn(self, event: Ended) -> None:
         if event.target not in self._behind:

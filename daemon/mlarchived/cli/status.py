@@ -120,7 +120,8 @@ def _print_service(screen: Screen, state: Path) -> None:
             f", target left alone for {duration(worker.left_alone)}" if worker.left_alone else ""
         )
         tries = f", {plural(worker.failures, 'failure')} in a row" if worker.failures else ""
-        screen.say(f"  {worker.worker}: {doing}{due}{tries}{alone}")
+        to_go = f", {duration(worker.clearing)} to go" if worker.clearing else ""
+        screen.say(f"  {worker.worker}: {doing}{due}{tries}{alone}{to_go}")
 
 
 def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing | None) -> None:

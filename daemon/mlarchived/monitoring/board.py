@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from mlarchived.breakers import BreakerMoved
-from mlarchived.events import WORKED, Ended
+from mlarchived.events import Ended
 from mlarchived.lanes import lanes
 from mlarchived.mirrors import Setting
 from mlarchived.service.happenings import (
@@ -19,13 +19,11 @@ from mlarchived.service.happenings import (
     Staged,
     TicksMissed,
 )
+from mlarchived.service.paces import Paces
 from mlarchived.tending import PackageTended, VaultTended
 
 _FRESH = 60.0
 """Seconds after which a main loop that has not come round is taken to hang."""
-
-_WEIGHT = 0.2
-"""Of the last object in the average of how long an object takes."""
 
 Labels = tuple[str, ...]
 
@@ -72,7 +70,7 @@ class Board:
         self.dead: tuple[str, ...] = ()
         self.workers: dict[str, Worker] = {}
         self.counts = Counts(**{name: Counter() for name in Counts.__struct_fields__})
-        self.seconds_each: dict[Labels, float] = {}
+        self.paces = Paces()
         self.undelivered: Counter[str] = Counter()
         self.left_alone: dict[str, bool] = {}
         self._beat = time.monotonic()
@@ -144,9 +142,7 @@ class Board:
         self.counts.steps[(*there, event.outcome)] += 1
         self.counts.bytes[there] += event.bytes
         self.counts.losses[there] += len(event.losses)
-        if event.outcome in WORKED:
-            before = self.seconds_each.get(there, event.seconds)
-            self.seconds_each[there] = before + _WEIGHT * (event.seconds - before)
+        self.paces.take(event)
 
     def _count_round(self, event: RoundEnded) -> None:
         worker = self.workers.setdefault(event.worker, Worker())

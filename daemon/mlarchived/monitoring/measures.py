@@ -79,8 +79,9 @@ def _of_mirrors(setting: Setting, board: Board) -> Iterator[Family]:
                 success[key] = standing.succeeded_at / 1000
                 looked[key] = standing.looked_at / 1000
                 objects[key], behind[key] = standing.objects, standing.behind
-                if key in board.seconds_each:
-                    clearing[key] = standing.behind * board.seconds_each[key]
+                seconds = board.paces.clearing(job.name, target, standing.behind)
+                if seconds is not None:
+                    clearing[key] = seconds
             for trouble in ledger.troubles(job.name):
                 if trouble.strikes >= job.set_aside_after:
                     key = (job.name, trouble.target)

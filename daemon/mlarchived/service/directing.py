@@ -11,13 +11,19 @@ from mlarchived.control import Request, WorkerState
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, Setting, chosen
 from mlarchived.service.crew import Crew
+from mlarchived.service.paces import Paces
+from mlarchived.views import VAULT
 
 
 class Directions:
     """Handles requests, in the control socket's thread."""
 
     def __init__(
-        self, crew: Crew, next_of: Callable[[str], datetime | None], breakers: Breakers
+        self,
+        crew: Crew,
+        next_of: Callable[[str], datetime | None],
+        breakers: Breakers,
+        paces: Paces,
     ) -> None:
         """Direct nobody yet: `setting` comes first.
 
@@ -25,11 +31,13 @@ class Directions:
             crew: The workers.
             next_of: When a bell rings next.
             breakers: Which targets are left alone.
+            paces: How long objects took lately.
         """
         self.setting: Setting | None = None
         self._crew = crew
         self._next_of = next_of
         self._breakers = breakers
+        self._paces = paces
 
     def handle(self, request: Request) -> Any:  # noqa: ANN401  (as the verb has it)
         """Do what is asked.
@@ -57,11 +65,16 @@ class Directions:
     def _states(self, ledger: Ledger, jobs: list[MirrorJob]) -> list[WorkerState]:
         names = {job.name for job in jobs}
         paused = {name: ledger.paused(name) for name in names}
+        standings = {name: ledger.standings(name) for name in names}
         states = []
         for post, worker in self._crew.members():
             if post.mirror and post.mirror not in names:
                 continue
             at = self._next_of(post.bell)
+            target = post.target or VAULT
+            standing = standings.get(post.mirror, {}).get(target)
+            if not worker.name.startswith("mirror:"):
+                standing = None
             states.append(
                 WorkerState(
                     worker=worker.name,
@@ -71,6 +84,9 @@ class Directions:
                     next_at=int(at.timestamp() * 1000) if at else 0,
                     failures=worker.failures,
                     left_alone=round(self._breakers.of(post.target).left, 1) if post.target else 0,
+                    clearing=self._paces.clearing(post.mirror, target, standing.behind)
+                    if standing
+                    else None,
                 )
             )
         return states

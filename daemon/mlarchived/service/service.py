@@ -28,6 +28,7 @@ from mlarchived.service.directing import Directions
 from mlarchived.service.happenings import Beat, Staged, TicksMissed, Troubled
 from mlarchived.service.inbox import Inbox, Word
 from mlarchived.service.observing import Observer, Observers
+from mlarchived.service.paces import Paces
 from mlarchived.service.rounds import Terms, posts
 from mlarchived.service.tasks import Tasks
 from mlarchived.service.worker import Backoff
@@ -56,13 +57,14 @@ class Service:
         """
         self._path = path
         self._environment = environment
-        self._observers = Observers(observers)
+        paces = Paces()
+        self._observers = Observers([*observers, paces])
         self._tasks = tasks
         self._inbox = Inbox()
         self._clock = Clock()
         self._crew = Crew()
         self._breakers = Breakers(tell=self._observers.take)
-        self._directions = Directions(self._crew, self._clock.next, self._breakers)
+        self._directions = Directions(self._crew, self._clock.next, self._breakers, paces)
 
     def run(self) -> None:
         """Keep every mirror up to date until SIGTERM or SIGINT; SIGHUP reloads.

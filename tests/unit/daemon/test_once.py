@@ -12,6 +12,8 @@ from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.directory import DirectoryRegistry
 from mlarchive.unpack import unpack
 from mlarchive.vault import Rules, Vault
+from mlarchived import standings
+from mlarchived.ledger import Record
 from tests.support import snapshots
 from tests.support.mirroring import Workbench
 
@@ -43,6 +45,21 @@ def test_a_second_round_does_nothing_and_says_so(bench: Workbench) -> None:
     assert answer.status == 0
     assert "nothing to do: 6 up to date" in answer.out
     assert list(bench.files()) == before
+
+
+def test_how_a_mirror_stands_is_written_while_its_round_goes_on(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, stood = list[int](), Record.stood
+
+    def noticed(record: Record, target: str, *, objects: int, behind: int, trouble: str) -> None:
+        written.append(behind)
+        stood(record, target, objects=objects, behind=behind, trouble=trouble)
+
+    monkeypatch.setattr(Record, "stood", noticed)
+    monkeypatch.setattr(standings, "FRESH", -1.0)
+    assert bench.run("once").status == 0
+    assert written == [3, 2, 1, 0, 0]
 
 
 def test_what_the_target_had_already_is_not_called_copied(bench: Workbench) -> None:

@@ -41,6 +41,20 @@ def test_told_to_it_works_at_once(bench: Workbench) -> None:
     assert not (bench.folder / "state" / "control.sock").exists()
 
 
+def test_it_says_how_long_what_is_outstanding_will_take(bench: Workbench) -> None:
+    for number in range(8):
+        bench.put(f"ale-{number}", "ale")
+    limited = 'locator = "vault:target"\nbytes_per_second = 10_000\n'
+    bench.configure(('locator = "vault:target"\n', limited), mirror='every = "1d"\n')
+    with running_service(bench.folder) as service:
+        service.wait_for(lambda event: event.get("outcome") == "copied")
+        workers = [e for e in bench.run("status", "--json").events if e["event"] == "worker"]
+        (lane,) = (e for e in workers if e["worker"] == "mirror:m/dr")
+        assert lane["clearing"] > 0
+        assert " to go" in bench.run("status").out
+        assert service.stop() == 0
+
+
 def test_a_paused_mirror_is_left_alone_until_it_is_resumed(bench: Workbench) -> None:
     assert bench.run("pause", "m", "--why", "the clinic moves").status == 0
     with running_service(bench.folder) as service:
