@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Experiment, LoggedModelStatus, Run
 
+from tests.support import exports
 from tests.support.command import Done, sentence, within
 from tests.support.mlflow_seed import tracking
 from tests.support.mlflow_server import MlflowServer
@@ -414,3 +415,21 @@ def test_registered_models_and_their_latest_versions_are_told_in_full(lab: Lab) 
     assert latest["facts"]["status"] == version.status
     assert latest["made_at"] == version.creation_timestamp
     assert latest["updated_at"] == version.last_updated_timestamp
+
+
+def test_what_an_old_export_says_of_itself_is_set_as_it_is(lab: Lab) -> None:
+    export = exports.copied(exports.ALL, lab.desk / "export")
+    (document,) = export.rglob(f"{exports.PARENT}/run.json")
+    said = {
+        "mlflow_export_import.metadata.timestamp": "1655007510",
+        "mlflow_export_import.run_info.user_id": "andre",
+    }
+    exports.edit(document, tags={"mlflow.source.name": "train.py", **said})
+    words = (f"mlflow-export:{export}#runs/{exports.PARENT}", lab.target)
+    for option in ((), ("--source-tags",)):
+        done = within("copy", *words, "--to-experiment", lab.experiment, *option, cwd=lab.desk)
+        assert done.status in {0, 3}, done.err
+        (run,) = lab.in_experiment(lab.experiment).values()
+        assert (said.items() <= run.data.tags.items()) == bool(option)
+    assert run.data.tags["mlflow_exim.run_info.run_id"] == exports.PARENT
+    assert run.data.tags["mlflow_exim.mlflow_tag.source.name"] == "train.py"

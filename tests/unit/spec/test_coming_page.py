@@ -14,7 +14,7 @@ from mlarchive.cli.command import build_parser
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "spec" / "coming-from-mlflow-export-import.md"
 OPTIONS = ROOT / "tests" / "fixtures" / "mlflow-export" / "options.txt"
-"""The options of each tool: of 1.2.0, and as of the commit cf62607 of January 2026."""
+"""The options of each tool: of 1.2.0, as of the commit cf62607 of January 2026, and before 1.2."""
 
 
 class Row(Struct, frozen=True):
