@@ -27,6 +27,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         content_id: "" while it is in the making.
         state_id: "" while it is in the making.
         path: The registries it came through, the first one first.
+        also: The other places that it came from, with the state_id that each gave it last.
     """
 
     origin: str
@@ -34,6 +35,11 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     content_id: str = ""
     state_id: str = ""
     path: tuple[str, ...] = ()
+    also: Mapping[str, str] = {}
+
+    def is_from(self, origin: str) -> bool:
+        """Whether it came from a place, now or before."""
+        return origin in {self.origin, *self.also}
 
 
 _SCORER = f"{marks.PREFIX}scorer."
@@ -75,20 +81,34 @@ def whole(connection: Connection, origin: str) -> Remembered | None:
     for experiment in all_experiments(connection):
         for tag in (tag for tag in experiment.tags if tag.startswith(_TAGS)):
             found = remembered(experiment.tags, tag)
-            if found and found.origin == origin and found.content_id:
-                return found
+            if found and found.is_from(origin) and found.content_id:
+                state_id = found.also.get(origin, found.state_id)
+                return msgspec.structs.replace(found, origin=origin, state_id=state_id)
     return None
 
 
-def written_now(work: Work, record: AnyRecord, name: str) -> Remembered:
-    """What is remembered of an object when it is whole."""
+def written_now(
+    work: Work, record: AnyRecord, name: str, before: Remembered | None = None
+) -> Remembered:
+    """What is remembered of an object when it is whole.
+
+    Args:
+        work: Knows the snapshot.
+        record: The object.
+        name: How it is addressed at the target.
+        before: What is remembered of it until now.
+    """
+    origin = marks.origin_mark(work.snapshot.address)
+    also = {**before.also, before.origin: before.state_id} if before else {}
+    also.pop(origin, None)
     path = msgspec.json.decode(marks.path_marks(record, work.snapshot).get(marks.PATH, "[]"))
     return Remembered(
-        origin=marks.origin_mark(work.snapshot.address),
+        origin=origin,
         name=name,
         content_id=work.snapshot.content_id,
         state_id=work.snapshot.state_id,
         path=tuple(path),
+        also=also,
     )
 
 

@@ -201,7 +201,7 @@ def _set_online(work: Work, subject: Scorer, name: str, what: str, text: str) ->
 
 
 def _plan_mark(work: Work, subject: Scorer, there: _There, name: str, what: str) -> None:
-    whole = written_now(work, subject, what.removeprefix("scorers/"))
+    whole = written_now(work, subject, what.removeprefix("scorers/"), there.mark)
     held = {int(number) for number in subject.versions} == there.versions.keys()
 
     def mark() -> None:

@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from mlarchive.errors import ConflictError
 from mlarchive.records import Address, Webhook
+from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.failures import REFUSALS, speaking
 from mlarchive.registries.mlflow.remembering import (
     Remembered,
@@ -38,7 +39,8 @@ def plan_webhook(work: Work, origin: str, subject: Webhook) -> Address:
     what = f"webhooks/{name}"
     found, mark = _find(work, subject, name)
     target = Address(origin=origin, kind="webhooks", name=found.webhook_id if found else "(new)")
-    if found and not mark and not _same(subject, webhook_record(found)):
+    ours = mark is not None and mark.is_from(marks.origin_mark(work.snapshot.address))
+    if found and not ours and not _same(subject, webhook_record(found)):
         trouble = f"{name!r} at {work.connection.uri} is another webhook, {found.webhook_id}"
         if work.policy.conflict == "fail":
             raise ConflictError(
@@ -68,18 +70,19 @@ def plan_webhook(work: Work, origin: str, subject: Webhook) -> Address:
 def _find(
     work: Work, subject: Webhook, name: str
 ) -> tuple[MlflowWebhook | None, Remembered | None]:
-    """The webhook that came from the same place, else one of that name."""
+    """The webhook from the same place, else one of that name, and what is remembered of it."""
     there = all_webhooks(work.connection)
     experiment = home(work.connection)
     tags = experiment.tags if experiment else {}
-    origin = written_now(work, subject, "").origin
+    origin = marks.origin_mark(work.snapshot.address)
     for webhook in there:
         mark = remembered(tags, webhook_tag(webhook.webhook_id))
-        if mark and mark.origin == origin:
+        if mark and mark.is_from(origin):
             return webhook, mark
     named = [webhook for webhook in there if webhook.name == name]
     same = [webhook for webhook in named if _same(subject, webhook_record(webhook))]
-    return next(iter([*same, *named]), None), None
+    found = next(iter([*same, *named]), None)
+    return found, remembered(tags, webhook_tag(found.webhook_id)) if found else None
 
 
 def _same(one: Webhook, other: Webhook) -> bool:
@@ -148,9 +151,9 @@ def _plan_mark(work: Work, subject: Webhook, mark: Remembered | None, what: str)
     def put() -> None:
         webhook_id = work.ids.get(subject.key)
         if webhook_id:
-            whole = written_now(work, subject, webhook_id)
+            whole = written_now(work, subject, webhook_id, mark)
             experiment_id = experiment_made(work, "")
             remember(work.connection, experiment_id, webhook_tag(webhook_id), whole)
 
-    if not mark or mark != written_now(work, subject, work.ids.get(subject.key, "")):
+    if not mark or mark != written_now(work, subject, work.ids.get(subject.key, ""), mark):
         work.step("update", f"marks of {what}", "origin, content and state ids", put)

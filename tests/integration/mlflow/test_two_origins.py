@@ -1,5 +1,6 @@
 """Two sources that have the same thing share it at a target."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,11 +14,14 @@ from msgspec import structs
 from mlarchive.records import (
     Address,
     EvaluationDataset,
+    Experiment,
     ModelVersion,
     Native,
     Prompt,
     PromptVersion,
     RegisteredModel,
+    Scorer,
+    Webhook,
 )
 from mlarchive.registries.base import Receipt, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
@@ -84,6 +88,39 @@ def dataset(origin: str, **labels: Any) -> Snapshot:  # noqa: ANN401  (a record'
     return packed(made).snapshot()
 
 
+def scorer(origin: str, **labels: Any) -> Snapshot:  # noqa: ANN401  (a record's fields)
+    address = Address(origin=origin, kind="scorers", name="wine by hand/judge")
+    serialised = json.dumps(
+        {
+            "name": "judge",
+            "mlflow_version": "3.17.0",
+            "serialization_version": 1,
+            "builtin_scorer_class": "Safety",
+            "builtin_scorer_pydantic_data": {"name": "safety"},
+        }
+    )
+    records = (
+        Experiment(key="experiment", native=Native(id="7"), name="wine by hand", **labels),
+        Scorer(key="scorer", experiment="experiment", name="judge", versions={"1": serialised}),
+    )
+    made = Snapshot(address=address, subject="scorer", records=records, streams=())
+    return packed(made).snapshot()
+
+
+def webhook(origin: str, *, tags: dict[str, str]) -> Snapshot:
+    address = Address(origin=origin, kind="webhooks", name=f"hook-{origin}")
+    record = Webhook(
+        key="hook",
+        name="tell",
+        url="https://example.com/hook",
+        events=("registered_model.created",),
+        description=json.dumps(tags),
+        status="DISABLED",
+    )
+    made = Snapshot(address=address, subject="hook", records=(record,), streams=())
+    return packed(made).snapshot()
+
+
 def is_held(clinic: MlflowRegistry, told: Snapshot) -> bool:
     """Whether a mirror of it has nothing to do."""
     held = clinic.holding(told.address, MERGE)
@@ -93,7 +130,7 @@ def is_held(clinic: MlflowRegistry, told: Snapshot) -> bool:
     )
 
 
-@pytest.mark.parametrize("made", [version, prompt, alone, dataset])
+@pytest.mark.parametrize("made", [version, prompt, alone, dataset, scorer, webhook])
 def test_each_of_two_sources_finds_what_it_gave_and_has_nothing_to_do(
     clinic: MlflowRegistry, made: Callable[..., Snapshot]
 ) -> None:
