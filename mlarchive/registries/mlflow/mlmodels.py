@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -44,7 +44,23 @@ class Renamed(Struct, frozen=True):
     were: Sequence[str]
 
 
-def renamed(work: Work, streams: Sequence[Stream]) -> tuple[dict[str, Stream], Tags]:
+class Form(NamedTuple):
+    """An `MLmodel` file with the target's ids.
+
+    Attributes:
+        file: What it is then.
+        raw: Its bytes.
+    """
+
+    file: File
+    raw: bytes
+
+    def open(self) -> BinaryIO:
+        """Its bytes as a stream."""
+        return io.BytesIO(self.raw)
+
+
+def renamed(work: Work, streams: Sequence[Stream]) -> tuple[dict[str, Form], Tags]:
     """The `MLmodel` files of a record with the target's ids, as far as these are known.
 
     Args:
@@ -54,17 +70,16 @@ def renamed(work: Work, streams: Sequence[Stream]) -> tuple[dict[str, Stream], T
     Returns:
         Those that change, by their paths, and the mark by which they are read as they were.
     """
-    found: dict[str, Stream] = {}
+    found: dict[str, Form] = {}
     used: dict[str, str] = {}
     were = []
-    ids = {} if work.policy.mlmodel == "keep" else _ids(work)
-    for stream in streams if ids else ():
-        raw = _model_file(stream)
+    ids = _ids(work)
+    for file, raw in _model_files(streams):
         named = {old: new for old, new in ids.items() if old.encode() in raw}
         if named and len(found) < _MOST:
             used |= named
             were.append(_digest(raw))
-            found[_path(stream)] = _with(stream, _replaced(raw, named))
+            found[file.path] = _form(file, _replaced(raw, named))
     mark = msgspec.json.encode(Renamed(used, were), order="sorted").decode()
     return found, {marks.MLMODEL: mark} if found else {}
 
@@ -72,13 +87,12 @@ def renamed(work: Work, streams: Sequence[Stream]) -> tuple[dict[str, Stream], T
 def list_ids(work: Work, what: str, streams: Sequence[Stream]) -> None:
     """List what becomes of the `MLmodel` files of a record that is about to be written."""
     ids = [old for one in _named(work) for old in _ids_of(one)]
-    for stream in streams:
-        raw = _model_file(stream)
+    for file, raw in _model_files(streams):
         named = [old for old in ids if old.encode() in raw]
         if named:
             follow = work.policy.mlmodel == "follow" and all(map(_MLFLOWS.fullmatch, named))
             why = "become the target's" if follow else "are still the source's"
-            work.change(what, _path(stream), f"the ids of run and model in it {why}")
+            work.change(what, file.path, f"the ids of run and model in it {why}")
 
 
 def as_logged(folder: ArtifactFolder, tags: Mapping[str, str]) -> ArtifactFolder:
@@ -150,25 +164,20 @@ def _ids_of(record: Run | LoggedModel) -> set[str]:
     return {record.native.id, before} - {""}
 
 
-def _model_file(stream: Stream) -> bytes:
-    """The bytes of an `MLmodel` file; none of any other, and of one that is far too long."""
-    if not isinstance(stream.entry, File) or PurePosixPath(_path(stream)).name != MODEL_FILE:
-        return b""
-    with stream.open() as source:
-        raw = source.read(_LONGEST + 1)
-    return raw if len(raw) <= _LONGEST else b""
+def _model_files(streams: Sequence[Stream]) -> Iterator[tuple[File, bytes]]:
+    """The `MLmodel` files with their bytes, but for one that is far too long."""
+    for stream in streams:
+        file = stream.entry
+        if isinstance(file, File) and PurePosixPath(file.path).name == MODEL_FILE:
+            with stream.open() as source:
+                raw = source.read(_LONGEST + 1)
+            if len(raw) <= _LONGEST:
+                yield file, raw
 
 
-def _path(stream: Stream) -> str:
-    return stream.entry.path if isinstance(stream.entry, File) else ""
-
-
-def _with(stream: Stream, raw: bytes) -> Stream:
-    """A stream of other bytes, as many."""
-    assert isinstance(stream.entry, File)  # noqa: S101  (`_model_file` gave bytes)
+def _form(file: File, raw: bytes) -> Form:
     digest = hashlib.sha256(raw).hexdigest()
-    entry = msgspec.structs.replace(stream.entry, sha256=digest)
-    return Stream(owner=stream.owner, entry=entry, open=lambda: io.BytesIO(raw))
+    return Form(msgspec.structs.replace(file, sha256=digest), raw)
 
 
 def _replaced(raw: bytes, ids: Mapping[str, str]) -> bytes:

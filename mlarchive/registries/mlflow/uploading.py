@@ -74,26 +74,31 @@ def fill(
     present = {listed.path: listed.size for listed in folder.files()}
     list_refused(work, what, folder, streams)
     wanted = [(file, s) for file, s in file_streams(streams) if not folder.refuses(file.path)]
+    # An `MLmodel` file counts as sent with the ids of either side, whichever way it once came.
     changed, mark = renamed(work, streams)
-    sent = []
-    for was, logged in wanted:
-        stream = changed.get(was.path, logged)
-        assert isinstance(stream.entry, File)  # noqa: S101  (`wanted` has no others)
-        file = stream.entry
+    follows = work.policy.mlmodel == "follow"
+    sent, marked = [], False
+    for file, stream in wanted:
+        other = changed.get(file.path)
         if file.path in present:
-            if any(_holds(folder, one, present) for one in (file, was)):
+            if other and _holds(folder, other.file, present):
+                marked = True
+                continue
+            if _holds(folder, file, present):
                 continue
             if settled:
                 raise ConflictError(
                     f"{file.path} of {what} at {work.connection.uri} has other bytes",
                     hint="it changed at the source or at the target after it was written",
                 )
-        with stream.open() as source:
+        form = other if other and follows else None
+        with form.open() if form else stream.open() as source:
             folder.put(file.path, source, file.size)
         work.sent += file.size
-        sent.append(file)
+        sent.append(form.file if form else file)
+        marked = marked or form is not None
     _check(work, what, folder, sent)
-    return mark
+    return mark if marked else {}
 
 
 def _check(work: Work, what: str, folder: ArtifactFolder, sent: Sequence[File]) -> None:

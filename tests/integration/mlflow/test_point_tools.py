@@ -309,6 +309,13 @@ def test_mlmodel_files_name_run_and_model_at_the_target_and_read_as_they_were(la
     lab.there.log_text(runs[1], f"{own}own: yes\n", "other/MLmodel")
     shown = within("cat", f"{lab.target}#runs/{runs[1]}", "other/MLmodel", cwd=lab.desk)
     assert shown.out == f"{own}own: yes\n"
+    # What is asked for the next time does not count for what is there.
+    lab.here.log_param(lab.runs[0], "depth", "3")
+    grown = lab.copy(f"runs/{lab.runs[0]}", "--keep-mlmodel")
+    assert grown.status == 0, grown.err
+    assert _mlmodels(lab.there, lab.model) == [first, third]
+    read = within("cat", f"{lab.target}#runs/{runs[1]}", "model/MLmodel", cwd=lab.desk)
+    assert read.out == MODEL.format(run_id=lab.runs[0])
 
 
 def test_mlmodel_files_stay_as_they_are_if_that_is_asked_for(lab: Lab) -> None:
