@@ -25,7 +25,11 @@ def add_filters(parser: argparse.ArgumentParser, *, of_vaults: bool = False) -> 
         ("exclude", "NAME", "not what is called so"),
         ("alias", "ALIAS", "only versions that such an alias names"),
         ("stage", "STAGE", "only versions in such a stage; None is no stage"),
-        ("experiment", "NAME", "only such experiments, their runs and scorers"),
+        (
+            "experiment",
+            "NAME",
+            "only such experiments, their runs, scorers and evaluation datasets",
+        ),
     ):
         group.add_argument(
             f"--{name}",

@@ -11,7 +11,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Listing, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
+from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.others import selected_others
 from mlarchive.registries.mlflow.reading_version import stage_of
@@ -65,7 +65,10 @@ def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterato
 
 
 def _datasets(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
-    yield from (_dataset(origin, one) for one in selected_datasets(connection, selector))
+    names = {one.experiment_id: one.name for one in all_experiments(connection)}
+    for one in selected_datasets(connection, selector):
+        ids = experiment_ids(connection, one.dataset_id)
+        yield _dataset(origin, one, tuple(names[there] for there in ids if there in names))
 
 
 def _scorers(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -277,7 +280,7 @@ def list_experiment(origin: str, experiment: Experiment) -> Listing:
     )
 
 
-def _dataset(origin: str, dataset: EvaluationDataset) -> Listing:
+def _dataset(origin: str, dataset: EvaluationDataset, experiments: tuple[str, ...]) -> Listing:
     tags = dataset.tags or {}
     return Listing(
         address=Address(origin=origin, kind="evaluation-datasets", name=dataset.dataset_id),
@@ -285,7 +288,11 @@ def _dataset(origin: str, dataset: EvaluationDataset) -> Listing:
         facts=_said({"digest": dataset.digest or "", "origin": tags.get(marks.ORIGIN, "")}),
         content_id=tags.get(marks.CONTENT_ID, ""),
         state_id=tags.get(marks.STATE_ID, ""),
-        traits=Traits(tags=tag_traits(marks.state_tags(tags)), made_at=dataset.created_time),
+        traits=Traits(
+            tags=tag_traits(marks.state_tags(tags)),
+            made_at=dataset.created_time,
+            experiments=experiments,
+        ),
     )
 
 

@@ -440,3 +440,15 @@ def test_what_an_old_export_says_of_itself_is_set_as_it_is(lab: Lab) -> None:
         assert (said.items() <= run.data.tags.items()) == bool(option)
     assert run.data.tags["mlflow_exim.run_info.run_id"] == exports.PARENT
     assert run.data.tags["mlflow_exim.mlflow_tag.source.name"] == "train.py"
+
+
+def test_evaluation_datasets_are_chosen_by_experiment(lab: Lab) -> None:
+    experiment = named(lab.here, lab.experiment).experiment_id
+    asked = lab.here.create_dataset(f"asked {lab.model}", experiment_id=experiment)
+    other = lab.here.create_dataset(f"other {lab.model}", experiment_id="0")
+    where = f"{lab.source}#evaluation-datasets"
+    listed = within("ls", where, "--experiment", lab.experiment, "--json", cwd=lab.desk).documents
+    assert [one["address"]["name"] for one in listed] == [asked.dataset_id]
+    assert listed[0]["experiments"] == [lab.experiment]
+    all_of_them = within("ls", where, "--json", cwd=lab.desk).documents
+    assert {one["address"]["name"] for one in all_of_them} >= {asked.dataset_id, other.dataset_id}
