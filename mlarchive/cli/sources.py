@@ -24,14 +24,16 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         help="look for files below DIR, by their recorded paths or the ends of these; / for where "
         "they were (or set MLARCHIVE_FILES_ROOT); else only in the folder above .neptune",
     )
-    group = parser.add_argument_group("for notebooks of runs of MLflow sources (spec/notebooks.md)")
+    group = parser.add_argument_group(
+        "for notebooks of runs of MLflow and Azure ML sources (spec/notebooks.md)"
+    )
     group.add_argument(
         "--notebook-formats",
         metavar="LIST",
         default="",
         help="fetch a run's notebook from its Databricks workspace (DATABRICKS_HOST, "
-        "DATABRICKS_TOKEN) in these formats: SOURCE, HTML, JUPYTER, DBC, with commas between them "
-        "(or set MLARCHIVE_NOTEBOOK_FORMATS)",
+        "DATABRICKS_TOKEN), or those of its snapshot in Azure ML, in these formats: SOURCE, HTML, "
+        "JUPYTER, DBC, with commas between them (or set MLARCHIVE_NOTEBOOK_FORMATS)",
     )
     group.add_argument(
         "--notebook-clone",

@@ -19,11 +19,15 @@ from mlarchive.registries.azureml.messages import Bearer, Connected, Request, Sh
 from mlarchive.registries.azureml.places import Place
 from mlarchive.registries.azureml.process import CloudProcess
 
-Kind: TypeAlias = Literal["models", "environments"]
+Kind: TypeAlias = Literal["models", "environments", "codes"]
 Json: TypeAlias = dict[str, Any]
 
 REGISTRY_API = "2021-10-01-dataplanepreview"
-_API: Mapping[str, str] = {"models": "2023-08-01-preview", "environments": "2023-04-01-preview"}
+_API: Mapping[str, str] = {
+    "models": "2023-08-01-preview",
+    "environments": "2023-04-01-preview",
+    "codes": "2023-04-01",
+}
 _DATASTORES_API = "2024-10-01-preview"
 _JOBS_API = "2024-01-01-preview"
 _WORKSPACE_API = "2024-10-01-preview"

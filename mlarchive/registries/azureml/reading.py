@@ -17,11 +17,20 @@ from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.environments import environments, flavors
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
+from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted
 from mlarchive.snapshot import Snapshot
 
 
-def read_object(control: ControlPlane, storage: Storage, address: Address) -> Snapshot:
+def read_object(
+    control: ControlPlane, storage: Storage, address: Address, wanted: Wanted = NONE_WANTED
+) -> Snapshot:
     """Read one object with everything that hangs on it.
+
+    Args:
+        control: Where it is.
+        storage: Where its bytes are.
+        address: What is meant.
+        wanted: Which notebooks are fetched with it.
 
     Raises:
         NotFoundError: It is not there, or its files are not.
@@ -29,7 +38,7 @@ def read_object(control: ControlPlane, storage: Storage, address: Address) -> Sn
     """
     gathering = Gathering()
     if address.kind == "models" and address.version:
-        subject = _read_version(control, storage, address, gathering)
+        subject = _read_version(control, storage, address, wanted, gathering)
     elif address.kind == "environments" and address.version:
         subject = read_environment(control, storage, address.name, address.version, gathering)
     else:
@@ -48,7 +57,11 @@ def read_object(control: ControlPlane, storage: Storage, address: Address) -> Sn
 
 
 def _read_version(
-    control: ControlPlane, storage: Storage, address: Address, gathering: Gathering
+    control: ControlPlane,
+    storage: Storage,
+    address: Address,
+    wanted: Wanted,
+    gathering: Gathering,
 ) -> str:
     name, number = address.name, address.version
     version = control.version("models", name, number)
@@ -68,7 +81,8 @@ def _read_version(
     said = version.properties.get("flavors") or {}
     properties = version.texts("properties")
     # A service that took the run for no job of its own still has it.
-    run = read_job(control, version.text("jobName") or properties.get(keys.RUN, ""), gathering)
+    job = version.text("jobName") or properties.get(keys.RUN, "")
+    run = read_job(control, storage, job, wanted, gathering)
     gathering.records.append(
         ModelVersion(
             key=key,

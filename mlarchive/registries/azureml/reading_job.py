@@ -10,17 +10,22 @@ from mlarchive.errors import NotFoundError
 from mlarchive.records import Run
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.natives import native
+from mlarchive.registries.azureml.reading_code import gather_code_notebooks
 from mlarchive.registries.azureml.runfacts import TAG, with_facts
+from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.tracking import tracking_connection
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
+from mlarchive.registries.notebooks.wanted import Wanted
 
 _ROOT_TAG = "mlflow.rootRunId"
 """The service puts it on every run: itself, or the first of its parents."""
 
 
-def read_job(control: ControlPlane, name: str, gathering: Gathering) -> str:
+def read_job(
+    control: ControlPlane, storage: Storage, name: str, wanted: Wanted, gathering: Gathering
+) -> str:
     """Gather a job as a run; returns the key of its record, "" if there is none."""
     if not name or control.place.is_registry:
         return ""
@@ -37,6 +42,7 @@ def read_job(control: ControlPlane, name: str, gathering: Gathering) -> str:
     ]
     why = "only the model's own files are carried, and not what else the job put out"
     gathering.change(f"job {name}", "outputs", why)
+    gather_code_notebooks(control, storage, job, gathering, owner=key, wanted=wanted)
     return key
 
 

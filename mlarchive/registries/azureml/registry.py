@@ -26,6 +26,7 @@ from mlarchive.registries.base import (
     WritePolicy,
 )
 from mlarchive.registries.locator import azureml_origin
+from mlarchive.registries.notebooks.wanted import Wanted, wanted_from
 from mlarchive.snapshot import Snapshot
 
 
@@ -37,11 +38,17 @@ class AzureMlRegistry(Closing):
     """
 
     def __init__(
-        self, control: ControlPlane, storage: Storage, origin: str, held: contextlib.ExitStack
+        self,
+        control: ControlPlane,
+        storage: Storage,
+        origin: str,
+        held: contextlib.ExitStack,
+        wanted: Wanted,
     ) -> None:
         self._control = control
         self._storage = storage
         self._held = held
+        self._wanted = wanted
         self.origin = origin
 
     @classmethod
@@ -65,12 +72,14 @@ class AzureMlRegistry(Closing):
             MlarchiveError: The locator or the configuration is wrong.
         """
         named = place_of(place)
+        wanted = wanted_from(environment)
         access = access_to(named, environment, interactive=interactive)
         with contextlib.ExitStack() as opening:
             borrowed = opening.enter_context(SHARED.borrow(access))
             control = ControlPlane(named, borrowed.process)
             storage = opening.enter_context(Storage(control))
-            return cls(control, storage, origin or azureml_origin(named.locator), opening.pop_all())
+            shown = origin or azureml_origin(named.locator)
+            return cls(control, storage, shown, opening.pop_all(), wanted)
 
     def close(self) -> None:
         """Let go of the connection; streams of snapshots end with it."""
@@ -86,7 +95,7 @@ class AzureMlRegistry(Closing):
 
     def read(self, address: Address) -> Snapshot:
         """Read one version with everything that hangs on it."""
-        return read_object(self._control, self._storage, address)
+        return read_object(self._control, self._storage, address, self._wanted)
 
     def holding(self, source: Address, policy: WritePolicy) -> Holding | None:
         """What this registry remembers of an object; None if it never got it whole."""

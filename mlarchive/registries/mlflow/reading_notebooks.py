@@ -27,7 +27,7 @@ from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.notebooks.gitclones import NotThereError, notebook_at
 from mlarchive.registries.notebooks.records import SUFFIXES, Found, format_of, notebook
-from mlarchive.registries.notebooks.wanted import Workspace
+from mlarchive.registries.notebooks.wanted import Workspace, no_workspace
 from mlarchive.registries.notebooks.workspace import fetch_notebook
 from mlarchive.registries.redaction import without_credentials
 
@@ -44,7 +44,8 @@ def gather_named_notebooks(connection: Connection, run: MlflowRun, gathering: Ga
         gathering: Gets the notebook, or why it cannot be had.
 
     Raises:
-        MlarchiveError: As `fetch_notebook`.
+        ConfigError: Notebooks are wanted, and no workspace is named.
+        MlarchiveError: As `fetch_notebook` and `notebook_at`.
     """
     _gather_from_workspace(connection, run, gathering)
     _gather_from_git(connection, run, gathering)
@@ -59,9 +60,11 @@ def _gather_from_workspace(connection: Connection, run: MlflowRun, gathering: Ga
         return
     what = f"notebook {path!r}"
     wanted = connection.notebooks
-    if wanted.workspace is None:
+    if not wanted.formats:
         why = "it is in a Databricks workspace, and --notebook-formats does not ask for it"
         gathering.change(what, "all of it", why)
+    elif wanted.workspace is None:
+        raise no_workspace()
     elif not revision:
         why = f"no tag {_REVISION} of its run says which revision it is"
         gathering.lose(what, "all of it", why)

@@ -42,8 +42,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """What is fetched besides what a server itself holds.
 
     Attributes:
-        formats: Those in which notebooks of a workspace are wanted; none for no notebooks.
-        workspace: Where they are; None if none are wanted.
+        formats: Those in which notebooks of workspaces are wanted; none for no notebooks.
+        workspace: The one of Databricks that has them; None if none is named.
         clones: Of git repositories, that notebooks are taken from at their commits.
     """
 
@@ -59,7 +59,7 @@ def wanted_from(environment: Mapping[str, str]) -> Wanted:
     """What the variables say.
 
     Raises:
-        ConfigError: There is no such format, or notebooks are wanted and no workspace is known.
+        ConfigError: There is no such format, or no token may be sent to the workspace.
     """
     asked = [one.strip().upper() for one in environment.get(NOTEBOOK_FORMATS, "").split(",")]
     formats = tuple(one for one in FORMATS if one in asked)
@@ -70,7 +70,7 @@ def wanted_from(environment: Mapping[str, str]) -> Wanted:
     named = environment.get(NOTEBOOK_CLONES, "").split(os.pathsep)
     return Wanted(
         formats=formats,
-        workspace=workspace_of(environment) if formats else None,
+        workspace=workspace_of(environment) if formats and any(_stated(environment)) else None,
         clones=tuple(Path(name) for name in named if name),
     )
 
@@ -81,15 +81,9 @@ def workspace_of(environment: Mapping[str, str]) -> Workspace:
     Raises:
         ConfigError: None is named, or no host that a token may be sent to.
     """
-    host, token = (environment.get(f"DATABRICKS_{name}", "") for name in ("HOST", "TOKEN"))
+    host, token = _stated(environment)
     if not (host and token):
-        stated = _profile(environment)
-        host, token = host or stated.get("host", ""), token or stated.get("token", "")
-    if not (host and token):
-        raise ConfigError(
-            "no Databricks workspace is known, with a token for it",
-            hint="set DATABRICKS_HOST and DATABRICKS_TOKEN, or DATABRICKS_CONFIG_PROFILE",
-        )
+        raise no_workspace()
     try:
         parts = urlsplit(host if "://" in host else f"https://{host}")
         place = f"{(parts.hostname or '').lower()}{f':{parts.port}' if parts.port else ''}"
@@ -101,6 +95,23 @@ def workspace_of(environment: Mapping[str, str]) -> Workspace:
             hint="it is https://HOST: a token is sent to it, and only over HTTPS",
         )
     return Workspace(host=f"https://{place}", token=token)
+
+
+def no_workspace() -> ConfigError:
+    """The error that says that a workspace is needed and none is named."""
+    return ConfigError(
+        "no Databricks workspace is known, with a token for it",
+        hint="set DATABRICKS_HOST and DATABRICKS_TOKEN, or DATABRICKS_CONFIG_PROFILE",
+    )
+
+
+def _stated(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Host and token, as far as they are said."""
+    host, token = (environment.get(f"DATABRICKS_{name}", "") for name in ("HOST", "TOKEN"))
+    if host and token:
+        return host, token
+    profile = _profile(environment)
+    return host or profile.get("host", ""), token or profile.get("token", "")
 
 
 def _profile(environment: Mapping[str, str]) -> Mapping[str, str]:

@@ -200,6 +200,8 @@ def test_a_notebook_that_is_not_asked_for_stays_where_it_is_and_that_is_said(
     done = within("pack", wine.run, "-o", "a.mlpkg", cwd=desk)
     (why,) = changes(done, "a.mlpkg", desk)
     assert "--notebook-formats" in why
+    unset = within("pack", wine.run, "-o", "b.mlpkg", "--notebook-formats", "HTML", cwd=desk)
+    assert (unset.status, "no Databricks workspace" in sentence(unset)) == (10, True)
 
 
 def test_a_notebook_of_git_is_taken_from_a_clone_at_the_commit(

@@ -26,8 +26,10 @@ def opened(azureml: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]
         monkeypatch.setenv(name, value)
     with ExitStack() as stack:
 
-        def open_place(place: Place, principal: Principal | None = None) -> AzureMlRegistry:
-            variables = environment(azureml.environment(place.tenant, principal))
+        def open_place(
+            place: Place, principal: Principal | None = None, **more: str
+        ) -> AzureMlRegistry:
+            variables = environment(azureml.environment(place.tenant, principal) | more)
             registry = AzureMlRegistry.open(
                 place.locator.removeprefix("azureml://"), environment=variables
             )

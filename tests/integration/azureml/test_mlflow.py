@@ -1,5 +1,6 @@
 """Models come from and go to MLflow, and the job that made one travels with it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from mlflow.entities import Metric
 
 from mlarchive.copy import Copied
 from mlarchive.errors import UnavailableError
-from mlarchive.records import ModelVersion, Run, Tags
+from mlarchive.records import Loss, ModelVersion, Notebook, Run, Tags
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.integration.azureml.registries import Open, address, carry
@@ -65,6 +66,46 @@ def test_the_job_is_read_with_its_parameters_metrics_and_tags(
     (series,) = snapshot.streams_of(run.key)
     with series.open() as columns:
         assert len(columns.read()) == 40 * 24
+
+
+def test_the_notebooks_of_a_jobs_snapshot_travel_with_its_run(
+    azureml: Emulator, trained: tuple[Place, str], opened: Open
+) -> None:
+    lab, job = trained
+    files = {"train.ipynb": b"{}", "lib/steps.py": b"pass", "data.csv": b"1"}
+    said = lab.jobs[job]["properties"]
+    said["codeId"] = azureml.put_code(lab, "of-train", "1", files)
+    what = address(lab, "models", TRAINED, "1")
+
+    snapshot = opened(lab, MLARCHIVE_NOTEBOOK_FORMATS="JUPYTER,SOURCE").read(what)
+    found = {one.path: one for one in snapshot.records if isinstance(one, Notebook)}
+    assert {path: dict(one.formats) for path, one in found.items()} == {
+        "train.ipynb": {"JUPYTER": "train.ipynb"},
+        "lib/steps.py": {"SOURCE": "steps.py"},
+    }
+    version = snapshot.record(snapshot.subject)
+    assert isinstance(version, ModelVersion)
+    assert {(one.record, one.source, one.revision) for one in found.values()} == {
+        (version.run, "azureml", "of-train:1")
+    }
+    for path, one in found.items():
+        (stream,) = snapshot.streams_of(one.key)
+        with stream.open() as raw:
+            assert raw.read() == files[path]
+
+    assert ("code", True) in notes(opened(lab).read(what).transformations, "--notebook-formats")
+    said["codeId"] = f"{lab.id}/codes/gone/versions/1"
+    lost = opened(lab, MLARCHIVE_NOTEBOOK_FORMATS="JUPYTER").read(what)
+    assert ("code", True) in notes(lost.losses, "cannot be read")
+    said["codeId"] = None
+    said["properties"] = {"ContentSnapshotId": "5ca1ab1e"}
+    lost = opened(lab, MLARCHIVE_NOTEBOOK_FORMATS="JUPYTER").read(what)
+    assert ("code", True) in notes(lost.losses, "classic client")
+
+
+def notes(listed: Sequence[Loss], words: str) -> set[tuple[str, bool]]:
+    """What is listed, and whether its reason has some words."""
+    return {(one.field, words in one.why) for one in listed}
 
 
 def test_a_model_goes_from_a_registry_into_mlflow_and_on_into_a_workspace(

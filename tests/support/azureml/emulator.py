@@ -192,6 +192,22 @@ class Emulator:
             properties = {"build": build, **properties}
         return self._put(place, "environments", name, version, properties)
 
+    def put_code(self, place: Place, name: str, version: str, files: Mapping[str, bytes]) -> str:
+        """Put code there with its files, as a client does that submits a job; gives its id.
+
+        Args:
+            place: A workspace.
+            name: Of the code asset.
+            version: Of it.
+            files: By path below the folder that was submitted.
+        """
+        url = self._put_files(place, ("codes", name, version), "src", files)
+        store = place.datastores["workspaceblobstore"]
+        host = place.tenant.cloud.blob_host(store.account)
+        uri = f"https://{host}/{store.container}/{url.partition('/paths/')[2]}"
+        self._put(place, "codes", name, version, {"codeUri": uri})
+        return f"{place.id}/codes/{name}/versions/{version}"
+
     def put_job(self, place: Place, name: str, **properties: Any) -> Json:  # noqa: ANN401  (any of the REST API)
         """Put a finished training job there; the id of an MLflow run is a good name.
 

@@ -144,7 +144,10 @@ def test_the_workspace_is_named_as_its_users_name_it(tmp_path: Path) -> None:
     ("environment", "words"),
     [
         ({"MLARCHIVE_NOTEBOOK_FORMATS": "PDF"}, "no notebook format 'PDF'"),
-        ({"MLARCHIVE_NOTEBOOK_FORMATS": "HTML"}, "no Databricks workspace is known"),
+        (
+            {"MLARCHIVE_NOTEBOOK_FORMATS": "HTML", "DATABRICKS_TOKEN": "s3cret"},
+            "no Databricks workspace is known",
+        ),
         (
             {
                 "MLARCHIVE_NOTEBOOK_FORMATS": "HTML",
