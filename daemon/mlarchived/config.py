@@ -159,6 +159,13 @@ class Mirror(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " the source's word."
         ),
     ] = "merge"
+    logging: Annotated[
+        Literal["wait", "snapshot"],
+        Meta(
+            description="Whether a run that still logs is taken when it ends, or at each round as"
+            " it is then. Versions always wait for their runs."
+        ),
+    ] = "wait"
     include: Annotated[
         tuple[Pattern, ...], Meta(min_length=1, description="Only objects named like one of these.")
     ] = ("*",)

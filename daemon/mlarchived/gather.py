@@ -27,6 +27,7 @@ from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.ledger.ledger import Known
 from mlarchived.mirrors import PACKAGES, MirrorJob
+from mlarchived.plan import is_ready
 from mlarchived.room import Room
 from mlarchived.sighting import PAGE, Sighting
 from mlarchived.stopping import Stopping
@@ -89,8 +90,7 @@ def _page(
     wanted = [
         ref.address
         for ref in refs
-        if ref.settled
-        and not ref.unfinished
+        if is_ready(ref, snapshots=room.job.snapshots)
         and not exclusion(choice, ref.address)
         and (keeping & known.get(ref.address, _NEW).delivered.keys() or not unfit(choice, ref, now))
     ]

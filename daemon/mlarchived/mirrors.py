@@ -71,6 +71,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         policy: How targets are written.
         choice: Which objects are wanted.
         set_aside_after: Failures before an object is left alone.
+        snapshots: Whether runs that still log are taken as they are.
         schedule: When the service brings it up to date.
         trust: The policy that packages of the source must satisfy; None for none.
         drop: The folder from which the vault is filled, if that is the source; then the vault's
@@ -88,6 +89,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
     policy: WritePolicy
     choice: Choice
     set_aside_after: int
+    snapshots: bool
     schedule: Schedule
     trust: Path | None = None
     drop: DropRules | None = None
@@ -121,6 +123,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
             now=int(time.time() * 1000),
             in_order=self.policy.versions == "preserve",
             set_aside_after=self.set_aside_after,
+            snapshots=self.snapshots,
             retry=retry,
             deletions=self.deletions,
         )
@@ -223,6 +226,7 @@ class _Resolver:
             ),
             choice=_choice(mirror),
             set_aside_after=mirror.set_aside_after,
+            snapshots=mirror.logging == "snapshot",
             schedule=self._schedule(mirror, key),
             trust=self._trust(mirror, source, (*key, "trust")),
             drop=drop,

@@ -90,6 +90,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         now: Of which ages are told, ms since 1970 UTC.
         in_order: Whether targets must get a model's versions in ascending order.
         set_aside_after: So many strikes.
+        snapshots: Whether runs that still log are taken as they are.
         retry: Whether what was set aside or passed over is tried again this time.
         deletions: What becomes of what is gone from the source.
     """
@@ -100,6 +101,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     now: int = 0
     in_order: bool = True
     set_aside_after: int = 5
+    snapshots: bool = False
     retry: bool = False
     deletions: Deletions = Deletions()
 
@@ -266,7 +268,7 @@ def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     if view.ref is None:
         why = view.silent.get(target) or view.hidden
         return ("wait", why) if why else None
-    return _not_from(view, view.ref, target) or (
+    return _not_from(view, view.ref, target, rules) or (
         ("wait", view.silent[target]) if target in view.silent else None
     )
 
@@ -277,7 +279,12 @@ def _has_of_old(view: View, target: str, rules: Rules) -> bool:
     return target in rules.keeping and there
 
 
-def _not_from(view: View, ref: Ref, target: str) -> tuple[Verb, str] | None:
+def is_ready(ref: Ref, *, snapshots: bool) -> bool:
+    """Whether an object can be taken; a version is what its run made, and waits for its end."""
+    return not ref.unfinished and (ref.settled or (snapshots and ref.address.kind == "runs"))
+
+
+def _not_from(view: View, ref: Ref, target: str, rules: Rules) -> tuple[Verb, str] | None:
     """Why an object that the source shows is nothing for a target, or cannot be taken now."""
     # Two that took each other for their origin, because both were there before, are none.
     mutual = ref.adopted and view.holdings.get(target)
@@ -286,7 +293,7 @@ def _not_from(view: View, ref: Ref, target: str) -> tuple[Verb, str] | None:
         return "leave", f"echo: came {whence} this target"
     if ref.unreadable:
         return "wait", ref.unreadable
-    if ref.unfinished or not ref.settled:
+    if not is_ready(ref, snapshots=rules.snapshots):
         return "unsettled", ref.unfinished or "not settled: its run still logs"
     return None
 

@@ -200,6 +200,40 @@ def test_a_version_whose_run_still_logs_is_counted_as_missing_and_comes_when_it_
     assert standing() == (0, 4)
 
 
+def test_a_run_that_still_logs_is_taken_as_it_is_and_grows_if_so_told(
+    source_server: MlflowServer, target_server: MlflowServer, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    source = MlflowClient(source_server.uri, source_server.uri)
+    target = MlflowClient(target_server.uri, target_server.uri)
+    run_id = source.create_run("0").info.run_id
+    config = CONFIG.partition('[[mirror]]\nname = "back"')[0]
+    config = config.replace("models/{model}", run := f"runs/{run_id}")
+    config = config.format(prod=source_server.locator, dr=target_server.locator)
+    (tmp_path / "mirror.toml").write_text(f'{config}logging = "snapshot"\n')
+    bench = Workbench(tmp_path)
+
+    def there() -> tuple[str, int]:
+        where = f"tags.`{marks.ORIGIN}` = 'prod#{run}'"
+        (found,) = target.search_runs(["0"], where)
+        return found.info.status, len(target.get_metric_history(found.info.run_id, "loss"))
+
+    source.log_metric(run_id, "loss", 1.0, step=0)
+    assert bench.run("once").status in {0, 3}
+    assert there() == ("RUNNING", 1)
+    assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 2}
+    source.log_metric(run_id, "loss", 0.5, step=1)
+    source.log_text(run_id, "half", "notes.txt")
+    assert bench.run("once").status in {0, 3}
+    assert there() == ("RUNNING", 2)
+    source.log_metric(run_id, "loss", 0.25, step=2)
+    source.set_terminated(run_id)
+    assert bench.run("once").status in {0, 3}
+    assert there() == ("FINISHED", 3)
+    assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 2}
+
+
 def test_only_what_an_alias_names_goes_there_under_another_name(
     bench: Workbench, source_server: MlflowServer, target_server: MlflowServer, model: Seeded
 ) -> None:

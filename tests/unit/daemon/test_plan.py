@@ -78,6 +78,16 @@ def test_changed_labels_are_written_without_reading_bytes() -> None:
     assert plan_of(view).reading == "labels"
 
 
+def test_a_run_that_still_logs_is_taken_as_it_is_where_a_mirror_is_told_so() -> None:
+    run = replace(WINE, kind="runs", name="r1", version="")
+    rules = replace(RULES, snapshots=True)
+    logging = View(address=run, ref=replace(REF, address=run, settled=False))
+    assert at(logging, "dr")[0] == "unsettled"
+    assert at(logging, "dr", rules)[0] == "copy"
+    version = replace(NEW, ref=replace(REF, settled=False))
+    assert at(version, "dr", rules)[0] == "unsettled"
+
+
 def moved_alias(second: View) -> tuple[ObjectPlan, ...]:
     """Version 1 has lost an alias, which version 2 has now."""
     there = replace(held(IDS), aliases=("best",))
