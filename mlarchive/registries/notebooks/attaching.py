@@ -16,7 +16,7 @@ from mlarchive.snapshot import Snapshot, Stream
 
 
 def attached(snapshot: Snapshot, paths: Sequence[Path]) -> Snapshot:
-    """The snapshot with files of this machine as notebooks of what it is about.
+    """The snapshot with files of this machine as notebooks of what it is about, each once.
 
     A notebook of a model version is one of the run that made it, where that is carried.
 
@@ -31,6 +31,7 @@ def attached(snapshot: Snapshot, paths: Sequence[Path]) -> Snapshot:
     """
     owner = _owner(snapshot)
     records, streams = list[Notebook](), list[Stream]()
+    there = {_identity(one) for one in snapshot.records if isinstance(one, Notebook)}
     for path in paths:
         form = format_of(path.name)
         problem = refusal(path.name)
@@ -49,11 +50,14 @@ def attached(snapshot: Snapshot, paths: Sequence[Path]) -> Snapshot:
             path=path.name,
             revision=digest,
         )
-        if record.key not in {one.key for one in records}:
+        if _identity(record) not in there:
+            there.add(_identity(record))
             records.append(record)
             streams.append(
                 notebook_stream(record.key, path.name, size, partial(_opened, path), digest)
             )
+    if not records:
+        return snapshot
     return replace(
         snapshot,
         records=(*snapshot.records, *records),
@@ -62,6 +66,10 @@ def attached(snapshot: Snapshot, paths: Sequence[Path]) -> Snapshot:
         state_id="",
         original=None,
     )
+
+
+def _identity(record: Notebook) -> tuple[str, str, str, str]:
+    return record.record, record.source, record.path, record.revision
 
 
 def _owner(snapshot: Snapshot) -> str:
