@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mlarchive.package import Package
     from mlarchive.records import Address
-    from mlarchive.registries.base import Source
+    from mlarchive.registries.base import Listing, Source
     from mlarchive.registries.filtering import Filter
     from mlarchive.registries.locator import Locator
     from mlarchive.snapshot import Snapshot
@@ -76,7 +76,7 @@ def addresses(
     if isinstance(source, WholeSource) and not selector.kind:
         found = list(source.everything(chooser))
     elif selector.kind or wanted not in {None, Filter()}:
-        found = sorted((one.address for one in chooser(source.ls(selector))), key=_by_number)
+        found = _children_last(chooser(source.ls(selector)))
     else:
         found = sorted((ref.address for ref in source.changes(selector)), key=_by_number)
     chooser.check()
@@ -87,6 +87,15 @@ def addresses(
             hint=f"`mlarchive ls {locator.origin}` lists what there is",
         )
     return found
+
+
+def _children_last(listings: "Sequence[Listing]") -> "list[Address]":
+    """In the order in which a target links them: a run behind its parent, if that comes too."""
+    from mlarchive.registries.ordering import in_order, parents_first, run_in_order
+
+    order = parents_first(run_in_order(one) for one in listings if one.address.kind == "runs")
+    found = [one.address for one in listings]
+    return in_order(found, order) if order.parents else sorted(found, key=_by_number)
 
 
 def _by_number(address: "Address") -> tuple[str, str, int, str]:

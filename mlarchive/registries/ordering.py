@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from mlarchive.records import Address
+from mlarchive.registries.base import Listing
 
+_PARENT = "mlflow.parentRunId"
 _BEFORE = ("experiments", "parents", "environments")
 _BEHIND = ("runs", "prompts", "evaluation-datasets", "scorers", "other-objects", "webhooks")
 """Prompts name runs; a webhook that is there already would be told of all that is written."""
@@ -26,6 +28,13 @@ class RunInOrder(Struct, frozen=True, kw_only=True):
     id: str
     parent: str = ""
     start: int = 0
+
+
+def run_in_order(listing: Listing) -> RunInOrder:
+    """A run as a list tells of it; what is no run is nobody's parent."""
+    traits = listing.traits
+    parent = next(iter((traits.tags or {}).get(_PARENT, ())), "")
+    return RunInOrder(id=listing.address.name, parent=parent, start=traits.made_at or 0)
 
 
 class Order(Struct, frozen=True):

@@ -19,7 +19,7 @@ from mlflow.utils.validation import (
 )
 
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError
-from mlarchive.records import Address, DatasetInput, Run
+from mlarchive.records import Address, DatasetInput, Experiment, Run
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
@@ -104,7 +104,10 @@ def plan_run(work: Work, record: Run) -> None:
         _complete(work, record, tags, given)
 
     experiment = work.snapshot.by_key.get(record.experiment)
-    work.step("create", what, f"in {called(experiment)}" if experiment else "", create)
+    where = ""
+    if isinstance(experiment, Experiment):
+        where = f"in experiment {work.policy.experiment_named(experiment.name)!r}"
+    work.step("create", what, where, create)
 
 
 def plan_run_end(work: Work, record: Run) -> None:

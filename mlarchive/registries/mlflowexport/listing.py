@@ -1,16 +1,19 @@
 """What an export holds, line by line, and as a mirror sees it from afar (clauses 1.2 and 4)."""
 
+import contextlib
+import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.errors import DamageError, NotFoundError, UnsupportedError
 from mlarchive.records import Address, Experiment
-from mlarchive.registries.base import Listing, Ref, Selector
+from mlarchive.registries.base import Choose, Listing, Ref, Selector, Traits, tag_traits
 from mlarchive.registries.folderfiles import walk
 from mlarchive.registries.jsondocuments import Table, read_document
+from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflowexport.layout import RUN, Export, RunPlace, part
 from mlarchive.registries.mlflowexport.reading_run import experiment_of, run_of
 from mlarchive.registries.mlflowexport.reading_version import (
@@ -19,6 +22,7 @@ from mlarchive.registries.mlflowexport.reading_version import (
     stage_of,
 )
 from mlarchive.registries.mlflowexport.written import is_carrier, mark_of
+from mlarchive.registries.ordering import in_order, parents_first, run_in_order
 from mlarchive.registries.selecting import is_exact, matches
 
 Models = Sequence[ExportedModel]
@@ -63,11 +67,8 @@ def see_changes(export: Export, models: Models, origin: str, selector: Selector)
             "experiments are not taken by themselves",
             hint="name models or runs; each brings its experiment along",
         )
-    if not selector.kind and export.unread:
-        raise UnsupportedError(
-            f"{origin} as a whole holds more than can be carried: {', '.join(export.unread)}",
-            hint="say what is meant: #models/* for every model version, #runs/* for every run",
-        )
+    if not selector.kind:
+        _refuse_unread(export, origin)
     brought = _runs_of_versions(models) if not selector.kind else set()
     for listing in list_objects(export, models, origin, selector):
         address = listing.address
@@ -76,10 +77,41 @@ def see_changes(export: Export, models: Models, origin: str, selector: Selector)
         yield _ref(export, listing)
 
 
+def everything_in(export: Export, models: Models, origin: str, choose: Choose) -> list[Address]:
+    """Every wanted version, and every wanted run that none of these brings along; parents first.
+
+    Raises:
+        UnsupportedError: The export holds what cannot be carried.
+    """
+    _refuse_unread(export, origin)
+    every = [
+        one
+        for one in list_objects(export, models, origin, Selector())
+        if one.address.kind != "experiments"
+    ]
+    wanted = choose(every)
+    brought = {one.facts.get("run") for one in wanted if one.address.kind == "models"}
+    found = [
+        one.address
+        for one in wanted
+        if one.address.kind != "runs" or one.address.name not in brought
+    ]
+    return in_order(found, parents_first(map(run_in_order, every)))
+
+
+def _refuse_unread(export: Export, origin: str) -> None:
+    if export.unread:
+        raise UnsupportedError(
+            f"{origin} as a whole holds more than can be carried: {', '.join(export.unread)}",
+            hint="say what is meant: #models/* for every model version, #runs/* for every run",
+        )
+
+
 def _listings(export: Export, models: Models, origin: str, selector: Selector) -> Iterator[Listing]:
     if selector.kind in {"", "models"}:
         yield from _versions(export, models, origin, selector)
     if selector.kind in {"", "runs"}:
+        name_of = functools.cache(_experiment_name)
         for run_id, place in export.runs.items():
             document = read_document(place.folder / RUN) if _is_there(place) else None
             if document and is_carrier(document):
@@ -88,7 +120,7 @@ def _listings(export: Export, models: Models, origin: str, selector: Selector) -
             name, _ = run_of(stated)
             if _names(selector, id_=run_id, name=name):
                 mark = mark_of(document) if document else Table({}, "")
-                yield _run(origin, run_id, name, stated, mark)
+                yield _run(origin, run_id, name, stated, mark, name_of(place.experiment))
     if selector.kind in {"", "experiments"}:
         for path in export.experiments:
             experiment = experiment_of(read_document(path))
@@ -130,10 +162,20 @@ def _version(origin: str, name: str, version: Table, aliases: tuple[str, ...]) -
         address=_address(origin, name, version.text("version")),
         title=", ".join(f"@{alias}" for alias in aliases) or version.text("description"),
         facts={fact: text for fact, text in facts.items() if text},
+        traits=_told(
+            lambda: Traits(
+                aliases=aliases,
+                stage=stage_of(version),
+                tags=tag_traits(marks.state_tags(version.tags("tags"))),
+                made_at=version.number("creation_timestamp") or None,
+            )
+        ),
     )
 
 
-def _run(origin: str, run_id: str, name: str, stated: Table, mark: Table) -> Listing:
+def _run(  # noqa: PLR0913, PLR0917  (what lies in several documents)
+    origin: str, run_id: str, name: str, stated: Table, mark: Table, experiment: str
+) -> Listing:
     info = stated.table("info")
     facts = {
         "status": info.text("status"),
@@ -144,6 +186,14 @@ def _run(origin: str, run_id: str, name: str, stated: Table, mark: Table) -> Lis
         address=Address(origin=origin, kind="runs", name=run_id),
         title=name,
         facts={fact: text for fact, text in facts.items() if text},
+        traits=_told(
+            lambda: Traits(
+                tags=tag_traits(marks.state_tags(stated.tags("tags"))),
+                made_at=info.number("start_time") or None,
+                deleted=info.text("lifecycle_stage") == "deleted",
+                experiments=(experiment,) if experiment else None,
+            )
+        ),
     )
 
 
@@ -151,7 +201,27 @@ def _experiment(origin: str, experiment: Experiment) -> Listing:
     return Listing(
         address=Address(origin=origin, kind="experiments", name=experiment.name),
         facts={"id": experiment.native.id},
+        traits=Traits(
+            tags=tag_traits(experiment.tags),
+            made_at=experiment.native.created or None,
+            deleted=experiment.lifecycle == "deleted",
+            experiments=(experiment.name,),
+        ),
     )
+
+
+def _told(tell: Callable[[], Traits]) -> Traits:
+    """What an object may be chosen by; nothing of one whose document is malformed."""
+    with contextlib.suppress(DamageError):
+        return tell()
+    return Traits()
+
+
+def _experiment_name(path: Path | None) -> str:
+    """The name of the experiment that a document is of; "" where nobody knows it."""
+    with contextlib.suppress(DamageError, NotFoundError):
+        return experiment_of(read_document(path)).name if path else ""
+    return ""
 
 
 def _address(origin: str, name: str, version: str) -> Address:

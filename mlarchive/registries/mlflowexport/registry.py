@@ -9,6 +9,7 @@ from mlarchive.closing import Closing
 from mlarchive.errors import DamageError, NotFoundError, UnsupportedError
 from mlarchive.records import Address
 from mlarchive.registries.base import (
+    Choose,
     Holding,
     Listing,
     Receipt,
@@ -20,7 +21,7 @@ from mlarchive.registries.base import (
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflowexport.layout import Export, look
-from mlarchive.registries.mlflowexport.listing import list_objects, see_changes
+from mlarchive.registries.mlflowexport.listing import everything_in, list_objects, see_changes
 from mlarchive.registries.mlflowexport.reading_run import read_run
 from mlarchive.registries.mlflowexport.reading_version import (
     ExportedModel,
@@ -67,6 +68,10 @@ class MlflowExportRegistry(Closing):
     def changes(self, selector: Selector) -> Iterator[Ref]:
         """Model versions, and the runs that no version brings along."""
         yield from see_changes(self._export, self._models, self.origin, selector)
+
+    def everything(self, choose: Choose = list) -> Iterator[Address]:
+        """All that is wanted, in the order in which a target gets it: parents first."""
+        yield from everything_in(self._export, self._models, self.origin, choose)
 
     def read(self, address: Address) -> Snapshot:
         """A model version or a run, with all of it that was exported."""

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.command import within
 from tests.support.exports import ALL, FIRST, PARENT, SECOND
 
@@ -20,14 +22,35 @@ def test_a_whole_export_is_copied_once_and_its_lacks_make_the_status_3(tmp_path:
     again = within("copy", f"mlflow-export:{ALL}", "mlflow-export:out", cwd=tmp_path)
     *lines, count = again.out.splitlines()
     assert lines == [
+        f"mlflow-export:out#runs/{PARENT}: nothing to do",
         "mlflow-export:out#models/wine/1: nothing to do",
         "mlflow-export:out#models/wine/2: nothing to do",
-        f"mlflow-export:out#runs/{PARENT}: nothing to do",
     ]
-    assert count.startswith("2/2 model versions, 1/1 runs in ")
+    assert count.startswith("1/1 runs, 2/2 model versions in ")
     # What mlarchive wrote has a place for them, and lacks nothing.
     back = within("pack", "mlflow-export:out", "-o", "vault", cwd=tmp_path)
     assert (back.status, back.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--stage", "Archived"), ["models/wine/1"]),
+        (("--alias", "champion"), ["models/wine/2"]),
+        (
+            ("--experiment", "wine", "--tag", "purpose=tests"),
+            [f"runs/{PARENT}"],
+        ),
+        (("--until", "2020-01-01"), []),
+    ],
+)
+def test_of_an_export_is_taken_what_is_asked_for(
+    tmp_path: Path, options: tuple[str, ...], expected: list[str]
+) -> None:
+    words = ("copy", f"mlflow-export:{ALL}", "mlflow-export:out", "--dry-run", "--json")
+    done = within(*words, *options, cwd=tmp_path)
+    found = [one["address"].partition("#")[2] for one in done.documents if "plan" in one]
+    assert (found, done.status == 11) == (expected, not expected)
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:

@@ -452,3 +452,24 @@ def test_evaluation_datasets_are_chosen_by_experiment(lab: Lab) -> None:
     assert listed[0]["experiments"] == [lab.experiment]
     all_of_them = within("ls", where, "--json", cwd=lab.desk).documents
     assert {one["address"]["name"] for one in all_of_them} >= {asked.dataset_id, other.dataset_id}
+
+
+def test_runs_are_linked_to_their_parents_whatever_their_ids(lab: Lab) -> None:
+    child, parent = sorted(lab.runs)
+    lab.here.set_tag(child, "mlflow.parentRunId", parent)
+    words = ("copy", f"{lab.source}#runs", lab.target, "--experiment", lab.experiment)
+    done = within(*words, cwd=lab.desk)
+    assert done.status == 0, done.err
+    there = lab.in_experiment(lab.experiment)
+    names = dict(zip(lab.runs, ("one", "two"), strict=True))
+    assert there[names[child]].data.tags["mlflow.parentRunId"] == there[names[parent]].info.run_id
+
+
+def test_an_export_links_runs_to_their_parents_at_once(lab: Lab) -> None:
+    words = ("--to-experiment", lab.experiment, "--rename", lab.model)
+    done = within("copy", f"mlflow-export:{exports.ALL}", lab.target, *words, cwd=lab.desk)
+    assert done.status == 3, done.err
+    runs = lab.in_experiment(lab.experiment)
+    parent = runs["sweep"].info.run_id
+    for name in ("training", "again"):
+        assert runs[name].data.tags["mlflow.parentRunId"] == parent
