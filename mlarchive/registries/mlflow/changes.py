@@ -169,7 +169,7 @@ def _version_ref(view: _View, origin: str, model: RegisteredModel, version: Mode
         unfinished=unfinished(version),
         origin=version.tags.get(marks.ORIGIN, ""),
         adopted=marks.ADOPTED in version.tags,
-        through=provenance.path_of(version.tags),
+        through=marks.came_through(version.tags),
         traits=version_traits(version),
     )
 

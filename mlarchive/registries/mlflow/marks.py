@@ -149,6 +149,12 @@ def origins_in(tags: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def came_through(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The registries that an object came through or from: a mirror back to one of them is none."""
+    others = (place.partition("#")[0] for place in origins_in(tags))
+    return tuple(dict.fromkeys((*provenance.path_of(tags), *others)))
+
+
 def also_mark(origins: Mapping[str, str], but: str) -> Tags:
     """The mark of all places that an object came from but one, which its origin names."""
     others = {place: state for place, state in origins.items() if place != but}

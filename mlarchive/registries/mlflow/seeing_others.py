@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from mlflow.entities.model_registry import ModelVersion
 
-from mlarchive.records import Address, provenance
+from mlarchive.records import Address
 from mlarchive.registries.base import Ref, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
@@ -161,7 +161,7 @@ def _ref(
         state_mark=digest(state),
         origin=tags.get(marks.ORIGIN, ""),
         adopted=marks.ADOPTED in tags,
-        through=provenance.path_of(tags),
+        through=marks.came_through(tags),
     )
 
 

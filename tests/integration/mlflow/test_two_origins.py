@@ -23,7 +23,7 @@ from mlarchive.records import (
     Scorer,
     Webhook,
 )
-from mlarchive.registries.base import Receipt, WritePolicy
+from mlarchive.registries.base import Receipt, Selector, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
 from mlarchive.snapshot import Snapshot
 from tests.support.mlflow_packages import by_hand, file_stream, packed
@@ -162,6 +162,16 @@ def test_labels_follow_whoever_has_news_last_and_it_is_said_once(
     assert said(again) == []
     clinic.write(version("lab", tags={"by": "lab again"}), MERGE)
     assert people.get_model_version("wine", "1").tags["by"] == "lab again"
+
+
+@pytest.mark.parametrize("made", [version, prompt, dataset])
+def test_it_is_mirrored_back_to_neither(
+    clinic: MlflowRegistry, made: Callable[..., Snapshot]
+) -> None:
+    for origin in ("lab", "ward"):
+        clinic.write(made(origin), MERGE)
+    (ref,) = clinic.changes(Selector(kind=made("lab").address.kind))
+    assert {ref.origin.partition("#")[0], *ref.through} == {"lab", "ward"}
 
 
 def test_an_alias_of_two_sources_comes_to_rest(
