@@ -348,7 +348,7 @@ def _open_mlflow(locator: Locator, origin: str, environment: Environ) -> Opened:
 
 
 def _open_databricks(locator: Locator, origin: str, environment: Environ) -> Opened:
-    """The workspace of Databricks' own variables, or of a profile."""
+    """The workspace of Databricks' own variables, or of a profile, which goes by its address."""
     _need_mlflow(locator)
     from mlarchive.registries.mlflow import MlflowRegistry
     from mlarchive.registries.notebooks.wanted import PROFILE, wanted_from, workspace_of
@@ -359,11 +359,13 @@ def _open_databricks(locator: Locator, origin: str, environment: Environ) -> Ope
         hidden = ("DATABRICKS_HOST", "DATABRICKS_TOKEN")
         stated = {name: said for name, said in environment.items() if name not in hidden}
         stated[PROFILE] = profile
+    workspace = workspace_of(stated)
+    given = "" if origin == locator.origin else origin
     return MlflowRegistry.open(
         locator.registry,
-        origin=origin,
+        origin=given or f"mlflow+{workspace.host}",
         notebooks=wanted_from(stated),
-        workspace=workspace_of(stated),
+        workspace=workspace,
     )
 
 
@@ -392,9 +394,9 @@ def _open_mlflow_of_environment(locator: Locator, origin: str, environment: Envi
             hint="name one server that has both, as mlflow+http://HOST:PORT",
         )
     if place == "databricks" or place.startswith("databricks://"):
-        workspace = parse(place)
+        named = parse(place)
         given = "" if origin == locator.origin else origin
-        return _open_databricks(workspace, given or workspace.origin, environment)
+        return _open_databricks(named, given or named.origin, environment)
     if not place.startswith(("http://", "https://", "sqlite://")):
         raise UnsupportedError(
             f"MLFLOW_TRACKING_URI names {place.partition(':')[0]!r}, which cannot be opened",

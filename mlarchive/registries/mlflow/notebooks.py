@@ -47,6 +47,33 @@ class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True):
         said = (part for pair in sorted(self.formats.items()) for part in pair)
         return short_digest([self.source, self.path, self.revision, self.location, *said])
 
+    @property
+    def tag(self) -> str:
+        """The tag's name."""
+        return f"{marks.NOTEBOOK}{self.name}"
+
+    @property
+    def text(self) -> str:
+        """The tag's value."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+    @property
+    def folder(self) -> str:
+        """Where the files are among the artifacts of the run."""
+        return f"{FOLDER}/{self.name}"
+
+
+def mark_of(record: Notebook) -> Mark:
+    """What the mark of a notebook says, which is whole and checked."""
+    return Mark(
+        source=record.source,
+        path=record.path,
+        revision=record.revision,
+        location=record.native.location,
+        formats=record.formats,
+        digest=marks.record_digest(record),
+    )
+
 
 def gather_held_notebooks(run: MlflowRun, gathering: Gathering) -> None:
     """Make notebooks of those artifacts of a run, gathered before, that its marks say are some.
@@ -67,7 +94,7 @@ def gather_held_notebooks(run: MlflowRun, gathering: Gathering) -> None:
             revision=mark.revision,
         )
         gathering.records.append(record)
-        names = {f"{FOLDER}/{mark.name}/{name}": name for name in mark.formats.values()}
+        names = {f"{mark.folder}/{name}": name for name in mark.formats.values()}
         for at, stream in enumerate(gathering.streams):
             entry = stream.entry
             if stream.owner == owner and isinstance(entry, File) and entry.path in names:

@@ -7,9 +7,8 @@ from mlflow.entities import RunTag
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from mlarchive.records import File, Notebook, Run
-from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.folders import artifact_folder
-from mlarchive.registries.mlflow.notebooks import FOLDER, Mark
+from mlarchive.registries.mlflow.notebooks import mark_of
 from mlarchive.registries.mlflow.selecting import run_of
 from mlarchive.registries.mlflow.uploading import fill
 from mlarchive.registries.mlflow.work import Work, called
@@ -31,23 +30,15 @@ def plan_notebooks(work: Work) -> None:
 
 def _plan(work: Work, owner: Run, record: Notebook) -> None:
     what = called(record)
-    mark = Mark(
-        source=record.source,
-        path=record.path,
-        revision=record.revision,
-        location=record.native.location,
-        formats=record.formats,
-        digest=marks.record_digest(record),
-    )
-    text = msgspec.json.encode(mark, order="sorted").decode()
+    mark = mark_of(record)
+    text = mark.text
     if len(text) > MAX_TAG_VAL_LENGTH:
         work.lose(what, "all of it", f"what is told of it is longer than {MAX_TAG_VAL_LENGTH}")
         return
-    folder = f"{FOLDER}/{mark.name}"
-    work.change(what, "files", f"they are artifacts of its run, in {folder}")
+    work.change(what, "files", f"they are artifacts of its run, in {mark.folder}")
     run_id = work.ids.get(owner.key, "")
     there = run_of(work.connection, run_id) if run_id else None
-    held = there.data.tags.get(f"{marks.NOTEBOOK}{mark.name}", "") if there else ""
+    held = there.data.tags.get(mark.tag, "") if there else ""
     if held:
         if held != text:
             why = "the target got this revision before, with other bytes, which stay"
@@ -60,10 +51,10 @@ def _plan(work: Work, owner: Run, record: Notebook) -> None:
 
     def do() -> None:
         run = run_of(work.connection, work.ids[owner.key])
-        streams = [_placed(stream, folder) for stream in work.snapshot.streams_of(record.key)]
+        streams = [_placed(stream, mark.folder) for stream in work.snapshot.streams_of(record.key)]
         target = artifact_folder(work.connection, run.info.artifact_uri)
         fill(work, what, target, streams, settled=False)
-        tag = RunTag(f"{marks.NOTEBOOK}{mark.name}", text)
+        tag = RunTag(mark.tag, text)
         work.connection.tracking.set_tag(run.info.run_id, tag)
 
     work.step("update", what, f"of {called(owner)}", do)

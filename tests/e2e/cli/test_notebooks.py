@@ -283,6 +283,7 @@ def test_a_workspace_takes_a_version_with_its_run_but_for_what_it_says_itself(
         *(f"tag {name}" for name in databricks_mlflow.REFUSED_OF_EXPERIMENTS),
         "name",
     }
+    assert receipt["target"]["origin"] == f"mlflow+{gated.host}"
     there = MlflowClient(gated.behind.uri, gated.behind.uri)
     version = there.get_model_version("to a workspace", "1")
     run = there.get_run(version.run_id or "")

@@ -99,6 +99,14 @@ def test_a_tracking_uri_that_cannot_be_opened_is_refused(uri: str) -> None:
         open_source(parse("runs:/ab"), environment={"MLFLOW_TRACKING_URI": uri})
 
 
+@pytest.mark.parametrize("uri", ["databricks", "databricks://lab"])
+def test_a_workspace_of_the_tracking_uri_needs_a_token(uri: str, tmp_path: Path) -> None:
+    environment = {"MLFLOW_TRACKING_URI": uri, "HOME": str(tmp_path)}
+    for text in ("runs:/ab", uri):
+        with pytest.raises(ConfigError, match="no Databricks workspace is known"):
+            open_source(parse(text), environment=environment)
+
+
 def test_a_password_in_the_tracking_uri_is_refused_and_not_repeated() -> None:
     environment = {"MLFLOW_TRACKING_URI": "http://me:s3cret@127.0.0.1:1"}
     with pytest.raises(LocatorError) as caught:

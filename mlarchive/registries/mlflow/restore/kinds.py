@@ -14,6 +14,7 @@ from mlarchive.records import (
     Experiment,
     LoggedModel,
     ModelVersion,
+    Notebook,
     Prompt,
     PromptVersion,
     RegisteredModel,
@@ -28,6 +29,7 @@ from mlarchive.registries.mlflow.restore.rows import Writer
 from mlarchive.registries.mlflow.restore.rows_dataset import dataset_rows
 from mlarchive.registries.mlflow.restore.rows_experiment import experiment_rows
 from mlarchive.registries.mlflow.restore.rows_model import logged_model_rows
+from mlarchive.registries.mlflow.restore.rows_notebook import notebook_rows
 from mlarchive.registries.mlflow.restore.rows_prompt import prompt_rows, prompt_version_rows
 from mlarchive.registries.mlflow.restore.rows_registry import registered_model_rows, version_rows
 from mlarchive.registries.mlflow.restore.rows_run import run_rows
@@ -47,6 +49,8 @@ _SAME: Mapping[type[AnyRecord], tuple[str, ...]] = {
     EvaluationDataset: (),
     Scorer: (),
     Webhook: (),
+    # A source may give the same revision with other bytes.
+    Notebook: (),
     Traces: (),
 }
 
@@ -61,6 +65,7 @@ WRITERS: Mapping[type[AnyRecord], Writer] = {
     EvaluationDataset: dataset_rows,
     Scorer: scorer_rows,
     Webhook: webhook_rows,
+    Notebook: notebook_rows,
 }
 """What makes the rows of each kind."""
 

@@ -15,10 +15,12 @@ from mlarchive.records import (
     Experiment,
     Loss,
     ModelVersion,
+    Notebook,
     OtherObjects,
     Prompt,
     PromptVersion,
     RegisteredModel,
+    Run,
 )
 from mlarchive.registries.restorable import PackageToRestore
 from mlarchive.registries.unplaced import unplaced
@@ -174,7 +176,10 @@ def _seen(
         )
         for loss in unplaced(record, item.called):
             merged.lose(loss.record, loss.field, loss.why)
-        if type(record) in kinds:
+        if isinstance(record, Notebook) and not isinstance(beside.get(record.record), Run):
+            why = "MLflow keeps notebooks with runs, and none is carried that it made"
+            merged.lose(item.called, "all of it", why)
+        elif type(record) in kinds:
             yield item
         elif not isinstance(record, said_by_others):
             merged.lose(item.called, "all of it", "records of its kind cannot be restored")

@@ -8,6 +8,7 @@ from mlarchive.records import (
     Experiment,
     LoggedModel,
     ModelVersion,
+    Notebook,
     Prompt,
     PromptVersion,
     RegisteredModel,
@@ -16,6 +17,7 @@ from mlarchive.records import (
     Traces,
     Webhook,
 )
+from mlarchive.registries.mlflow.notebooks import mark_of
 from mlarchive.registries.mlflow.reading_traces import ATTACHED
 from mlarchive.registries.mlflow.restore import evidence
 from mlarchive.registries.mlflow.restore.merging import Held, Identity, Merged
@@ -132,6 +134,9 @@ def place_of_file(held: Held, path: str) -> tuple[Place, str] | None:
             return None
         trace = evidence.plain_id(trace, _said(held), "trace")
         return place_of_trace(experiment_of(held), trace), name
+    if isinstance(held.record, Notebook):
+        folder = mark_of(held.record).folder
+        return place_of(referred(held, held.record.record)), f"{folder}/{path}"
     return place_of(held), path
 
 
@@ -168,6 +173,9 @@ def identity_of(held: Held) -> Identity:
             identity = (plain_id_of(held),)
         case Scorer():
             identity = (experiment_of(held), name_of(held))
+        case Notebook():
+            run = id_of_run(referred(held, record.record))
+            identity = (run, mark_of(record).name)
         case Traces():
             identity = (experiment_of(held), *makers_of(held))
         case _:

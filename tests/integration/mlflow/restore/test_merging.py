@@ -13,12 +13,15 @@ from mlarchive.errors import (
     UnsupportedError,
     UsageError,
 )
-from mlarchive.records import LoggedModel, Loss, Native
+from mlarchive.records import Address, LoggedModel, Loss, Native, Notebook
+from mlarchive.registries.mlflow import MlflowRegistry
+from mlarchive.registries.mlflow.notebooks import mark_of
 from mlarchive.registries.mlflow.restore import TrackingDatabase
 from mlarchive.registries.mlflow.restore.kinds import MERGEABLE, SAID_BY_FILES, WRITERS
 from mlarchive.registries.mlflow.restore.merging import merge
 from mlarchive.registries.mlflow.restore.places import Artifacts
 from mlarchive.registries.mlflow.restore.rows import Restoration
+from mlarchive.registries.notebooks.attaching import attached
 from mlarchive.snapshot import Snapshot
 from tests.integration.mlflow.restore.byhand import (
     RUN,
@@ -271,3 +274,37 @@ def test_a_path_longer_than_mlflow_holds_is_refused_before_anything_is_written(
     with pytest.raises(UnsupportedError, match="and MLflow's table experiments holds 256"):
         database.restore(packages(version()), artifacts=tmp_path / ("a" * 99) / ("b" * 99))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_notebook_is_restored_with_its_run_and_read_from_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "train.ipynb"
+    path.write_bytes(b"{}")
+    again = attached(version(), [path])
+    database = restored(tmp_path, version(), again)
+    with MlflowRegistry.open(f"sqlite:///{database}") as registry:
+        snapshot = registry.read(Address(origin="", kind="runs", name=RUN))
+    (found,) = (record for record in snapshot.records if isinstance(record, Notebook))
+    assert (found.source, found.path) == ("file", "train.ipynb")
+    (stream,) = snapshot.streams_of(found.key)
+    with stream.open() as raw:
+        assert raw.read() == b"{}"
+
+
+def test_the_mark_of_a_notebook_that_its_run_had_is_as_it_was() -> None:
+    notebook = Notebook(
+        key="notebook", record="run", formats={"HTML": "a.html"}, source="file", path="a.html"
+    )
+    mark = {mark_of(notebook).tag: "as it was"}
+    had = changed(version(), "run", native={"also": mark})
+    had = dataclasses.replace(had, records=(*had.records, notebook))
+    had = with_streams(had, file_stream("notebook", "a.html", b"a"))
+    tags = [row for row in rows("tags", had) if str(row["key"]).startswith("mlarchive.")]
+    assert [(row["key"], row["value"]) for row in tags] == list(mark.items())
+
+
+def test_a_notebook_of_no_run_is_a_loss(tmp_path: Path) -> None:
+    notebook = Notebook(key="notebook", record="version", formats={"HTML": "a.html"})
+    stray = dataclasses.replace(version(), records=(*version().records, notebook))
+    stray = with_streams(stray, file_stream("notebook", "a.html", b"a"))
+    (loss,) = planned(tmp_path, packages(stray)).losses
+    assert (loss.record.split()[0], loss.field) == ("notebook", "all of it")
