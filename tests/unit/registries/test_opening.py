@@ -183,14 +183,14 @@ def test_a_place_of_azure_that_nobody_named_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("variables", "origin"),
     [
-        ({"AZUREML_REGISTRY_NAME": "R"}, "azureml://registries/R"),
+        ({"AZUREML_REGISTRY_NAME": "R"}, "azureml://registries/r"),
         (
             {
                 "AZURE_SUBSCRIPTION_ID": "S",
                 "AZUREML_ARM_RESOURCEGROUP": "G",
                 "AZUREML_WORKSPACE_NAME": "W",
             },
-            "azureml://subscriptions/S/resourceGroups/G/workspaces/W",
+            "azureml://subscriptions/s/resourceGroups/g/workspaces/w",
         ),
     ],
 )
