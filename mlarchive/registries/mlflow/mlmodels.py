@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from mlarchive.records import File, LoggedModel, Run, Tags
+from mlarchive.records import File, LoggedModel, ModelVersion, Run, Tags
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.folders import ArtifactFolder
 from mlarchive.registries.mlflow.gathering import MODEL_FILE
@@ -74,7 +74,7 @@ def renamed(work: Work, streams: Sequence[Stream]) -> tuple[dict[str, Form], Tag
     used: dict[str, str] = {}
     were = []
     ids = _ids(work)
-    for file, raw in _model_files(streams):
+    for file, raw in _model_files(work, streams):
         named = {old: new for old, new in ids.items() if old.encode() in raw}
         if named and len(found) < _MOST:
             used |= named
@@ -87,7 +87,7 @@ def renamed(work: Work, streams: Sequence[Stream]) -> tuple[dict[str, Form], Tag
 def list_ids(work: Work, what: str, streams: Sequence[Stream]) -> None:
     """List what becomes of the `MLmodel` files of a record that is about to be written."""
     ids = [old for one in _named(work) for old in _ids_of(one)]
-    for file, raw in _model_files(streams):
+    for file, raw in _model_files(work, streams):
         named = [old for old in ids if old.encode() in raw]
         if named:
             follow = work.policy.mlmodel == "follow" and all(map(_MLFLOWS.fullmatch, named))
@@ -164,11 +164,13 @@ def _ids_of(record: Run | LoggedModel) -> set[str]:
     return {record.native.id, before} - {""}
 
 
-def _model_files(streams: Sequence[Stream]) -> Iterator[tuple[File, bytes]]:
-    """The `MLmodel` files with their bytes, but for one that is far too long."""
+def _model_files(work: Work, streams: Sequence[Stream]) -> Iterator[tuple[File, bytes]]:
+    """The `MLmodel` files of what has models, with their bytes, but for one that is too long."""
     for stream in streams:
-        file = stream.entry
-        if isinstance(file, File) and PurePosixPath(file.path).name == MODEL_FILE:
+        file, owner = stream.entry, work.snapshot.by_key.get(stream.owner)
+        if not isinstance(file, File) or not isinstance(owner, Run | LoggedModel | ModelVersion):
+            continue
+        if PurePosixPath(file.path).name == MODEL_FILE:
             with stream.open() as source:
                 raw = source.read(_LONGEST + 1)
             if len(raw) <= _LONGEST:
