@@ -165,13 +165,13 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rename",
         metavar="NAME",
-        default="",
+        type=place,
         help="write under another name; {name} in it stands for the one at the source",
     )
     parser.add_argument(
         "--to-experiment",
         metavar="NAME",
-        default="",
+        type=place,
         help="MLflow: the experiment that experiments, and runs with all of theirs, go into; "
         "{name} in it stands for the one at the source",
     )
@@ -255,8 +255,8 @@ def policy(arguments: argparse.Namespace) -> "WritePolicy":
     return WritePolicy(
         versions=arguments.versions,
         conflict=arguments.conflict,
-        rename=arguments.rename,
-        experiment=arguments.to_experiment,
+        rename=arguments.rename or "",
+        experiment=arguments.to_experiment or "",
         delete_first=arguments.delete_first,
         await_seconds=AWAIT_SECONDS if seconds is None else seconds,
         source_tags=arguments.source_tags,
@@ -343,15 +343,10 @@ def new_place(text: str) -> Path:
 
 
 def _seconds(text: str) -> int:
-    """A whole number of seconds.
-
-    Raises:
-        ValueError: It is none; argparse says so.
-    """
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
+    """A whole number of seconds."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return int(text)
 
 
 def tag(text: str) -> tuple[str, str]:

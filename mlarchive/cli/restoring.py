@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _OWN_ORDER = {
     "versions": "preserve",
     "conflict": "fail",
-    "rename": "",
-    "to_experiment": "",
+    "rename": None,
+    "to_experiment": None,
     "delete_first": False,
     "source_tags": False,
     "await_creation_for": None,

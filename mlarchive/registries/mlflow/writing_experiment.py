@@ -46,7 +46,7 @@ def plan_experiment(work: Work, record: Experiment) -> None:
                 name, tags=[ExperimentTag(tag, value) for tag, value in marked.items()]
             )
 
-        work.step_once("create", what, "not there yet", create)
+        work.step_once("create", f"experiment {name!r}", "not there yet", create)
         return
     work.ids[record.key] = found.experiment_id
     _plan_revival(work, record, found, ours=ours)

@@ -155,6 +155,9 @@ def test_files_of_a_run_are_listed(lab: Lab) -> None:
 def test_runs_go_into_any_experiment_and_again_changes_nothing(lab: Lab) -> None:
     one, two = (f"runs/{run_id}" for run_id in lab.runs)
     name = f"tasting {lab.experiment}"
+    planned = lab.copy(one, "--to-experiment", name, "--dry-run").out
+    assert f"would create experiment {name!r} " in planned
+    assert f"would create run 'one' (in experiment {name!r})" in planned
     for status in ("done, ", "nothing to do"):
         done = lab.copy(one, two, "--to-experiment", name)
         assert done.status == 0, done.err
@@ -197,6 +200,8 @@ def test_an_experiment_that_others_go_into_is_not_deleted_with_one_of_them(lab: 
     [
         (("dir:out", "--to-experiment", "x"), "so --to-experiment is not for it"),
         (("mlflow-export:out", "--rename", "x"), "--rename is not for runs"),
+        (("dir:out", "--to-experiment", ""), "--to-experiment: a name is wanted, and it is empty"),
+        (("dir:out", "--await-creation-for", "x"), "'x' is no number of seconds"),
     ],
 )
 def test_what_means_nothing_there_is_refused(lab: Lab, words: tuple[str, ...], says: str) -> None:
