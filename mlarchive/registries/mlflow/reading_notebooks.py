@@ -11,6 +11,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATABRICKS_GIT_REPO_COMMIT,
     MLFLOW_DATABRICKS_GIT_REPO_RELATIVE_PATH,
+    MLFLOW_DATABRICKS_GIT_REPO_STATUS,
     MLFLOW_DATABRICKS_GIT_REPO_URL,
     MLFLOW_DATABRICKS_NOTEBOOK_PATH,
     MLFLOW_DATABRICKS_WORKSPACE_URL,
@@ -103,7 +104,7 @@ def _gather_from_git(connection: Connection, run: MlflowRun, gathering: Gatherin
     except NotThereError as error:
         gathering.lose(what, "all of it", str(error))
         return
-    if run.data.tags.get(MLFLOW_GIT_DIRTY) == "true":
+    if _is_dirty(run.data.tags):
         why = "it is as at the commit; the run's folder had changes that were not committed"
         gathering.change(what, "bytes", why)
     _take(run, found, gathering)
@@ -125,7 +126,7 @@ class _Named(Struct, frozen=True, kw_only=True):
 
 def _named_in_git(tags: Mapping[str, str]) -> _Named | None:
     """A workspace's repository first: it says the path from the top."""
-    path = tags.get(MLFLOW_DATABRICKS_GIT_REPO_RELATIVE_PATH, "")
+    path = tags.get(MLFLOW_DATABRICKS_GIT_REPO_RELATIVE_PATH, "").lstrip("/")
     if path and (commit := tags.get(MLFLOW_DATABRICKS_GIT_REPO_COMMIT, "")):
         location = tags.get(MLFLOW_DATABRICKS_GIT_REPO_URL, "")
         return _Named(name=path, commit=commit, location=location, exact=True)
@@ -134,6 +135,12 @@ def _named_in_git(tags: Mapping[str, str]) -> _Named | None:
         return None
     location = tags.get(MLFLOW_GIT_REPO_URL, "")
     return _Named(name=name, commit=commit, location=location, exact=False)
+
+
+def _is_dirty(tags: Mapping[str, str]) -> bool:
+    """Whether there were changes that the commit has not."""
+    status = tags.get(MLFLOW_DATABRICKS_GIT_REPO_STATUS, "clean").lower()
+    return tags.get(MLFLOW_GIT_DIRTY) == "true" or status != "clean"
 
 
 def _is_held(run: MlflowRun, source: str, revision: str, gathering: Gathering) -> bool:
