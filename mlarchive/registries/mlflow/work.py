@@ -83,6 +83,11 @@ class Work:
     numbered: tuple[ModelVersion, str, str] | None = None
     sent: int = 0
 
+    @property
+    def from_here(self) -> bool:
+        """Whether the snapshot is from the very server that it goes to, by its name."""
+        return self.snapshot.address.origin == f"mlflow+{self.connection.uri}"
+
     def following(self, what: str, tags: Tags) -> Tags:
         """Tags of a version or its run that name the version as it is called at the target."""
         if self.numbered is None:

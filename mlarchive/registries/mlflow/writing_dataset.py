@@ -53,7 +53,7 @@ def plan_dataset(work: Work, origin: str, subject: EvaluationDataset) -> Address
     """
     name = work.policy.named(subject.name)
     what = f"evaluation-datasets/{name}"
-    doomed = _doomed(work, name) if work.policy.delete_first else []
+    doomed = _doomed(work, subject, name) if work.policy.delete_first else []
     found = _Found(how="create", why="new") if doomed else _find(work, subject, name)
     target = Address(origin=origin, kind="evaluation-datasets", name="(new)")
     if found.dataset:
@@ -81,11 +81,20 @@ def plan_dataset(work: Work, origin: str, subject: EvaluationDataset) -> Address
     return target
 
 
-def _doomed(work: Work, name: str) -> list[MlflowDataset]:
-    """What has the name of a dataset at the target, but for another one of the same source."""
+def _doomed(work: Work, subject: EvaluationDataset, name: str) -> list[MlflowDataset]:
+    """What has the name of a dataset at the target, but for another one of the same source.
+
+    Raises:
+        ConflictError: One of them is the very source.
+    """
     own = marks.origin_mark(work.snapshot.address)
     source = f"{own.rpartition('/')[0]}/"
     there = [dataset for dataset in all_datasets(work.connection) if dataset.name == name]
+    if any(dataset.dataset_id == subject.native.id for dataset in there):
+        raise ConflictError(
+            f"{name!r} at {work.connection.uri} is what is copied, and is not deleted for it",
+            hint="leave --delete-first out, or write it under another name: --rename NAME",
+        )
     origins = [(dataset.tags or {}).get(marks.ORIGIN, "") for dataset in there]
     return [
         dataset

@@ -48,12 +48,23 @@ def clear(work: Work, record: RegisteredModel | ModelVersion | Prompt | PromptVe
     Deleted with its versions, it gives their numbers again.
 
     Raises:
-        ConflictError: The name belongs to a prompt instead of a model, or the other way round.
+        ConflictError: The name belongs to a prompt instead of a model, or the other way round; or
+            what has it is the very source.
     """
     prompt = isinstance(record, Prompt | PromptVersion)
     name = work.policy.named(record.name)
-    if work.policy.delete_first and model_at_target(work, name, prompt=prompt):
-        work.cleared.add(name)
+    found = model_at_target(work, name, prompt=prompt) if work.policy.delete_first else None
+    if found is None:
+        return
+    # A server has many names; no two make one at the same millisecond.
+    records = work.snapshot.records
+    made = {one.native.created for one in records if isinstance(one, RegisteredModel | Prompt)}
+    if name == record.name and (work.from_here or found.creation_timestamp in made):
+        raise ConflictError(
+            f"{name!r} at {work.connection.uri} is what is copied, and is not deleted for it",
+            hint="leave --delete-first out, or write it under another name: --rename NAME",
+        )
+    work.cleared.add(name)
 
 
 def plan_registered_model(work: Work, record: RegisteredModel, name: str) -> None:

@@ -478,3 +478,21 @@ def test_an_export_links_runs_to_their_parents_at_once(lab: Lab) -> None:
     parent = runs["sweep"].info.run_id
     for name in ("training", "again"):
         assert runs[name].data.tags["mlflow.parentRunId"] == parent
+
+
+def test_what_is_copied_is_never_deleted_for_its_copy(lab: Lab) -> None:
+    dataset = lab.here.create_dataset(lab.model)
+    lab.here.register_prompt(f"p{lab.model}", "Hello")
+    other_name = lab.source.replace("127.0.0.1", "localhost")
+    for server in (lab.source, other_name):
+        for one in (
+            f"models/{lab.model}",
+            f"prompts/p{lab.model}",
+            f"evaluation-datasets/{lab.model}",
+        ):
+            words = ("copy", f"{lab.source}#{one}", server, "--delete-first")
+            done = within(*words, cwd=lab.desk)
+            assert done.status == 14, done.err
+            assert "is what is copied, and is not deleted for it" in done.err
+    assert len(lab.here.search_model_versions(f"name = '{lab.model}'")) == len(lab.runs)
+    assert lab.here.get_dataset(dataset.dataset_id).name == lab.model
