@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlarchive.package.columns import decode_columns
+from mlarchive.records import Field, Fields, MetricSeries, Run
 from mlarchive.registries.base import Selector
 from mlarchive.registries.neptune.offline import NeptuneOfflineRegistry
-from mlarchive.snapshot import Snapshot
+from mlarchive.snapshot import Snapshot, entry_name
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 LOGS = FIXTURES / "neptune-offline-2x"
@@ -128,3 +130,39 @@ def write_store(
 
 def _size(source: str) -> int:
     return Path(source).stat().st_size if Path(source).is_file() else 0
+
+
+def fields(snapshot: Snapshot) -> dict[str, Field]:
+    """All fields of an object, by path."""
+    (found,) = [record for record in snapshot.records if isinstance(record, Fields)]
+    return {one.path: one for one in (*found.values, *found.labels, *found.facts)}
+
+
+def params(snapshot: Snapshot) -> dict[str, str]:
+    """The params of its run."""
+    (run,) = [record for record in snapshot.records if isinstance(record, Run)]
+    return run.params
+
+
+def files(snapshot: Snapshot) -> dict[str, bytes]:
+    """The bytes of all files, by path."""
+    found = {}
+    for stream in snapshot.streams:
+        if not isinstance(stream.entry, MetricSeries):
+            with stream.open() as file:
+                found[entry_name(stream.entry)] = file.read()
+    return found
+
+
+def points(snapshot: Snapshot, key: str) -> list[tuple[int, int, float]]:
+    """Step, time and value of each point of a series."""
+    (stream,) = [s for s in snapshot.streams if entry_name(s.entry) == key]
+    with stream.open() as file:
+        columns = decode_columns(file.read())
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def losses(snapshot: Snapshot) -> dict[str, str]:
+    """All losses but for what no client writes down."""
+    never = {"project", "sys/id", "sys/custom_run_id"}
+    return {loss.field: loss.why for loss in snapshot.losses if loss.field not in never}

@@ -14,8 +14,19 @@ from mlarchive.records import Experiment, MetricSeries, Run
 from mlarchive.registries.base import Selector
 from mlarchive.registries.neptune.offline import wire
 from mlarchive.snapshot import entry_name
-from tests.support.neptune_offline import STORE, entry, field, read, registry, varint, write_store
-from tests.unit.registries.neptune.test_offline_logs import fields, files, params, points
+from tests.support.neptune_offline import (
+    STORE,
+    entry,
+    field,
+    fields,
+    files,
+    params,
+    points,
+    read,
+    registry,
+    varint,
+    write_store,
+)
 
 UPDATE, CREATE = 0, 1
 
