@@ -319,6 +319,17 @@ class Catalog:
         for path in paths:
             self._run("DELETE FROM package WHERE path = ?", (os.fsencode(path),))
 
+    def unsettle(self) -> None:
+        """Let every thin package count as one whose file changed, until `settle`.
+
+        What it leans on is being looked for; a crash must not leave that unfinished for good.
+        """
+        self._run("UPDATE package SET mtime_ns = ~mtime_ns WHERE thin AND mtime_ns >= 0", ())
+
+    def settle(self) -> None:
+        """Let all packages count as looked into."""
+        self._run("UPDATE package SET mtime_ns = ~mtime_ns WHERE mtime_ns < 0", ())
+
     def _run(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._lock, database.explaining("catalog", NAME):
             return self._connection.execute(statement, values).fetchall()

@@ -43,7 +43,11 @@ def trusted(folder: Path, catalog: Catalog, trust: Trust) -> list[UntrustedError
 
 
 def heal(folder: Path, catalog: Catalog) -> None:
-    """Make the catalog say what the folder holds."""
+    """Make the catalog say what the folder holds.
+
+    Until it says of all thin packages on what they lean, these are as if they had never been looked
+    into, so that the next one begins anew where a crash ended this.
+    """
     gone: list[str] = []
     new: list[str] = []
     for raw, known, found in _compared(catalog.facts(), _packages(folder)):
@@ -51,7 +55,11 @@ def heal(folder: Path, catalog: Catalog) -> None:
             gone.append(os.fsdecode(raw))
         elif known != found:
             new.append(os.fsdecode(raw))
-    catalog.drop(gone)
+    if not (new or gone):
+        return
+    with catalog.at_once():
+        catalog.unsettle()
+        catalog.drop(gone)
     for some in _batches(new):
         rows = []
         for path in some:
@@ -60,8 +68,19 @@ def heal(folder: Path, catalog: Catalog) -> None:
                 rows.append(_as_known(look_into(folder, path), catalog))
         with catalog.at_once():
             catalog.put(rows)
-    if new or gone:
-        lean(folder, catalog)
+            catalog.unsettle()
+    lean(folder, catalog)
+    catalog.settle()
+
+
+def relearn(folder: Path, catalog: Catalog, path: str) -> None:
+    """Look anew into a package that was replaced, and on what all thin ones lean."""
+    row = look_into(folder, path)
+    with catalog.at_once():
+        catalog.put([row])
+        catalog.unsettle()
+    lean(folder, catalog)
+    catalog.settle()
 
 
 _Facts: TypeAlias = tuple[int, int]

@@ -13,6 +13,7 @@ from typing import Self
 from mlarchive import fsops
 from mlarchive.closing import Closing
 from mlarchive.errors import DamageError, NotFoundError, StorageError, UntrustedError
+from mlarchive.pack import Packed
 from mlarchive.package import Lenders, Package
 from mlarchive.records import Address
 from mlarchive.trust import Trust, opener
@@ -188,7 +189,7 @@ class Stock(Closing):
 
     def relative(self, kept: Kept) -> str:
         """A package's path in the vault."""
-        return kept.path.relative_to(self.folder).as_posix()
+        return self._place_of(kept.path)
 
     def publish(self, made: Path, address: Address, content_id: str, state_id: str) -> Kept:
         """Put a package from a scratch folder among the others, under a path of its own.
@@ -231,7 +232,15 @@ class Stock(Closing):
 
     def rows_of_bases(self, copy: Path) -> list[Row]:
         """What a thin package in a scratch folder of this vault leans on, near and far."""
-        return closure(self._looked_into(copy.relative_to(self.folder).as_posix()), self._catalog)
+        return closure(self._looked_into(self._place_of(copy)), self._catalog)
+
+    def completes(self, made: Packed) -> bool:
+        """Whether the vault has all that a package in a scratch folder of it leaves out."""
+        assert made.path is not None  # noqa: S101  (a package in a scratch folder has a path)
+        return self._looked_into(self._place_of(made.path)).complete
+
+    def _place_of(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
 
     def _looked_into(self, path: str) -> Row:
         """What the catalog is to say of a package that was just written."""

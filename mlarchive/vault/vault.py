@@ -28,8 +28,8 @@ from mlarchive.vault import lock
 from mlarchive.vault.catalog import Kept
 from mlarchive.vault.finding import Search
 from mlarchive.vault.journal import Journal
-from mlarchive.vault.leaning import lean, leaning_first
-from mlarchive.vault.listing import LATEST, heal, look_into
+from mlarchive.vault.leaning import leaning_first
+from mlarchive.vault.listing import LATEST, heal, relearn
 from mlarchive.vault.packing import (
     is_among,
     packed_again,
@@ -106,14 +106,13 @@ class Vault(Stock):
             with lock.writing(self.folder):
                 if not again and counting and _same(counting, made) and self.is_sound(counting):
                     return counting
-                kept = publish(self, made, snapshot.address)
-                if not kept.complete:
-                    self.withdraw(kept)
+                # Before it is among the others, so that a crash leaves none that lacks its base.
+                if not self.completes(made):
                     raise SourceChangedError(
                         f"the base of {snapshot.address} was removed from the vault meanwhile",
                         hint="run the same command again",
                     )
-                return kept
+                return publish(self, made, snapshot.address)
 
     def hand_in(self, snapshot: Snapshot, *, among: Collection[str] | None = None) -> Kept | None:
         """Keep the very package that a snapshot is from, if it is signed as such.
@@ -364,8 +363,7 @@ class Vault(Stock):
     def _put_in_place(self, kept: Kept, made: Path) -> None:
         with fsops.explaining(kept.path, "write"):
             fsops.publish(made, kept.path)
-        self._catalog.put([look_into(self.folder, self.relative(kept))])
-        lean(self.folder, self._catalog)
+        relearn(self.folder, self._catalog, self.relative(kept))
 
     def package_id_of(self, kept: Kept) -> str:
         """The package_id of what lies now where a package was; "" if it cannot be opened."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from mlarchive.errors import SourceChangedError
 from mlarchive.pack import pack_file
 from mlarchive.package import Package
 from mlarchive.snapshot import Snapshot
@@ -152,6 +153,39 @@ def test_the_catalog_finds_again_on_what_packages_lean(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").rename(tmp_path / "anywhere.mlpkg")
     with Vault.open(tmp_path) as vault:
         assert counting(vault) == ["1", "2", "3", "4"]
+
+
+def _crash(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("how", ["anew", "replaced"])
+def test_a_crash_before_it_is_known_who_leans_on_whom_hides_no_base(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = filled(tmp_path)
+    (tmp_path / "copy").write_bytes(kept[0].path.read_bytes())
+    with monkeypatch.context() as patched:
+        patched.setattr("mlarchive.vault.listing.lean", _crash)
+        if how == "replaced":
+            with Vault.open(tmp_path) as vault, pytest.raises(KeyboardInterrupt):
+                vault.replace(kept[0], tmp_path / "copy")
+        else:
+            (tmp_path / NAME).unlink()
+            with pytest.raises(KeyboardInterrupt):
+                Vault.open(tmp_path)
+    with Vault.open(tmp_path) as vault:
+        assert counting(vault) == ["1", "2", "3", "4"]
+
+
+def test_a_package_whose_base_went_meanwhile_never_lies_among_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path)
+    monkeypatch.setattr(Vault, "completes", lambda *_: False)
+    with Vault.open(tmp_path) as vault, pytest.raises(SourceChangedError):
+        vault.add(snapshot(4, description="new"), packed_at=9)
+    assert len(list(tmp_path.rglob("*.mlpkg"))) == VERSIONS
 
 
 def test_a_thin_package_that_is_brought_in_finds_its_base(tmp_path: Path) -> None:
