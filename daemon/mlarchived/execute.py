@@ -305,7 +305,8 @@ class Executor:
             self.report.ended(address, target, "wait", skips[0].why, Effort(moved=receipt.bytes))
             return False
         self.record.passed_over(address, target, _ids(kept))
-        self.report.ended(address, target, "passed-over", skips[0].why or skips[0].what)
+        why, left = skips[0].why or skips[0].what, Effort(losses=receipt.losses)
+        self.report.ended(address, target, "passed-over", why, left)
         return True
 
     def _note_undelivered(self, view: View, target: str, error: MlarchiveError) -> None:

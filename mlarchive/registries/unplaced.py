@@ -1,11 +1,14 @@
 """What Azure ML says of models, runs and environments, and MLflow has no field for.
 
-Writers for MLflow list it as losses; a type or a flavour that the files say anyway is none.
+Writers for MLflow list it as losses; a type or a flavour that the files say anyway is none. An
+environment that comes by itself is passed over by every target that has none, so that a whole
+workspace can be copied there.
 """
 
 from collections.abc import Iterator
 
 from mlarchive.records import (
+    Address,
     AnyRecord,
     Environment,
     Folder,
@@ -14,8 +17,43 @@ from mlarchive.records import (
     RegisteredModel,
     Run,
 )
+from mlarchive.registries.base import Action, Receipt, WritePlan
+from mlarchive.snapshot import Snapshot
 
 _WHY = "MLflow has no place for it"
+
+
+def environment_alone(snapshot: Snapshot, origin: str, why: str = _WHY) -> WritePlan | None:
+    """The plan of a target that passes environments over; None for any other object.
+
+    Args:
+        snapshot: What is to be written.
+        origin: The target's own name.
+        why: The target has no place for them.
+    """
+    subject = snapshot.record(snapshot.subject)
+    if not isinstance(subject, Environment):
+        return None
+    what = _called(subject)
+    return WritePlan(
+        target=Address(
+            origin=origin, kind="environments", name=subject.name, version=subject.version
+        ),
+        actions=(Action(verb="skip", what=what, why=why),),
+        losses=(Loss(record=what, field="all of it", why=why),),
+    )
+
+
+def passed_over(snapshot: Snapshot, plan: WritePlan) -> Receipt:
+    """The receipt of a target that carries out the plan of `environment_alone`."""
+    return Receipt(
+        source=snapshot.address,
+        target=plan.target,
+        content_id="",
+        state_id="",
+        actions=plan.actions,
+        losses=plan.losses,
+    )
 
 
 def unplaced(record: AnyRecord, what: str) -> Iterator[Loss]:
@@ -27,8 +65,7 @@ def unplaced(record: AnyRecord, what: str) -> Iterator[Loss]:
     """
     if isinstance(record, Environment):
         if not record.record:
-            name = "/".join(part for part in ("environments", record.name, record.version) if part)
-            yield Loss(record=name, field="all of it", why=_WHY)
+            yield Loss(record=_called(record), field="all of it", why=_WHY)
         return
     if isinstance(record, Folder):
         yield Loss(record=f"folder {record.name}", field="all of it", why=_WHY)
@@ -43,3 +80,8 @@ def unplaced(record: AnyRecord, what: str) -> Iterator[Loss]:
         said_by_files = "mlflow_model" if record.flavors else "custom_model"
         if record.model_type not in {"", said_by_files}:
             yield Loss(record=what, field="type", why=f"MLflow has no {record.model_type}")
+
+
+def _called(environment: Environment) -> str:
+    named = ("environments", environment.name, environment.version)
+    return "/".join(part for part in named if part)

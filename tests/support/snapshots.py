@@ -181,6 +181,17 @@ def folder(
     )
 
 
+def environment(name: str, version: str) -> Snapshot:
+    """An environment that is an object of its own, without files."""
+    return Snapshot(
+        address=Address(origin="lab", kind="environments", name=name, version=version),
+        subject="environment-1",
+        records=(
+            Environment(key="environment-1", name=name, version=version, image="ubuntu:22.04"),
+        ),
+    )
+
+
 def with_streams(snapshot: Snapshot, streams: tuple[Stream, ...]) -> Snapshot:
     """The same records with other bytes."""
     return dataclasses.replace(snapshot, streams=streams)

@@ -39,6 +39,7 @@ from mlarchive.registries.innereye.reading import encoded_marks
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.modelid import followed
 from mlarchive.registries.tree import file_stream, files_of
+from mlarchive.registries.unplaced import environment_alone, passed_over
 from mlarchive.snapshot import Snapshot, Stream
 
 _WHY = "the layout has no place for it"
@@ -116,6 +117,8 @@ def plan(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Wri
         ConflictError: Something else is there, and the policy is `fail`.
         UnsupportedError: The layout has no place for such an object.
     """
+    if alone := environment_alone(snapshot, origin, _WHY):
+        return alone
     work = _planned(top, snapshot, policy)
     return WritePlan(
         target=_target(work, origin),
@@ -131,6 +134,8 @@ def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Re
     Raises:
         MlarchiveError: As `plan`, as the package, or as the system says.
     """
+    if alone := environment_alone(snapshot, origin, _WHY):
+        return passed_over(snapshot, alone)
     work = _planned(top, snapshot, policy)
     action, sent = work.action, 0
     if action.verb == "create":

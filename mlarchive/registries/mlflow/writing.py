@@ -68,7 +68,7 @@ from mlarchive.registries.mlflow.writing_version import (
     target_name,
 )
 from mlarchive.registries.mlflow.writing_webhook import plan_webhook
-from mlarchive.registries.unplaced import unplaced
+from mlarchive.registries.unplaced import environment_alone, passed_over, unplaced
 from mlarchive.snapshot import Snapshot
 
 
@@ -79,6 +79,8 @@ def plan(connection: Connection, origin: str, snapshot: Snapshot, policy: WriteP
         ConflictError: The target holds something else there, and the policy is `fail`.
         UnsupportedError: MLflow has no place for such an object.
     """
+    if alone := environment_alone(snapshot, origin):
+        return alone
     work, target = _planned(connection, origin, snapshot, policy)
     return WritePlan(
         target=target,
@@ -95,6 +97,8 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
         ConflictError: The target holds something else there, and the policy is `fail`.
         UnsupportedError: MLflow has no place for such an object.
     """
+    if alone := environment_alone(snapshot, origin):
+        return passed_over(snapshot, alone)
     work, target = _planned(connection, origin, snapshot, policy)
     for step in work.steps:
         with once() if step.once else contextlib.nullcontext():
@@ -124,14 +128,15 @@ def _planned(
     for record in snapshot.records:
         if not isinstance(record, _WRITABLE):
             raise UnsupportedError(
-                f"MLflow has no place for a {record.__struct_config__.tag}",
+                f"MLflow has no place for records of this kind: {record.__struct_config__.tag}",
                 hint="unpack it into a folder: dir:DIR",
             )
     subject = snapshot.record(snapshot.subject)
     planner = _PLANNERS.get(type(subject))
     if planner is None:
         raise UnsupportedError(
-            f"MLflow does not take a {subject.__struct_config__.tag} by itself",
+            "MLflow does not take objects of this kind by themselves: "
+            f"{subject.__struct_config__.tag}",
             hint="unpack it into a folder: dir:DIR",
         )
     target = planner(work, origin, subject)

@@ -30,7 +30,7 @@ from mlarchive.registries.mlflowexport.writing_experiment import plan_experiment
 from mlarchive.registries.mlflowexport.writing_run import plan_children, plan_copies, plan_run
 from mlarchive.registries.mlflowexport.writing_version import plan_version, save_models
 from mlarchive.registries.mlflowexport.written import envelope, mark_of, save
-from mlarchive.registries.unplaced import unplaced
+from mlarchive.registries.unplaced import environment_alone, passed_over, unplaced
 from mlarchive.snapshot import Snapshot
 
 _WRITABLE = (RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment)
@@ -67,6 +67,8 @@ def plan(folder: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> 
         ConflictError: The export holds something else there, and the policy is `fail`.
         UnsupportedError: The layout has no place for such an object.
     """
+    if alone := environment_alone(snapshot, origin, "the layout has no place for it"):
+        return alone
     work, target = _planned(folder, origin, snapshot, policy)
     return WritePlan(
         target=target,
@@ -84,6 +86,8 @@ def write(folder: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) ->
     Raises:
         MlarchiveError: As `plan`, as the package, or as the system says.
     """
+    if alone := environment_alone(snapshot, origin, "the layout has no place for it"):
+        return passed_over(snapshot, alone)
     work, target = _planned(folder, origin, snapshot, policy)
     skipped = any(action.verb == "skip" for action, _ in work.steps)
     if any(action.verb not in {"keep", "skip"} for action, _ in work.steps):

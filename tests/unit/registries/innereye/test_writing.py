@@ -188,6 +188,15 @@ def test_only_versions_have_a_place(tmp_path: Path) -> None:
         written(snapshots.traced_run(), tmp_path / "back")
 
 
+def test_an_environment_by_itself_is_passed_over_as_a_loss(tmp_path: Path) -> None:
+    for _ in range(2):
+        receipt = written(snapshots.environment("gpu", "2"), tmp_path / "back")
+        assert [action.verb for action in receipt.actions] == ["skip"]
+        (loss,) = receipt.losses
+        assert (loss.record, loss.field) == ("environments/gpu/2", "all of it")
+        assert (receipt.content_id, receipt.idle) == ("", True)
+
+
 def test_a_damaged_model_in_the_target_is_in_no_other_s_way(tmp_path: Path) -> None:
     top = tmp_path / "back"
     for folder, raw in {"broken": "{", "my_model_101": "[]"}.items():

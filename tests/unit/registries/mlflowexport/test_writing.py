@@ -302,6 +302,13 @@ def test_a_folder_of_files_has_no_place(tmp_path: Path) -> None:
         written(snapshots.folder({"a": b"1"}), tmp_path / "out")
 
 
+def test_an_environment_by_itself_is_passed_over_as_a_loss(tmp_path: Path) -> None:
+    receipt = written(snapshots.environment("gpu", "2"), tmp_path / "out")
+    assert [action.verb for action in receipt.actions] == ["skip"]
+    assert lost(receipt) == ["environments/gpu/2: all of it"]
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_held_is_remembered(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     snapshot = snapshots.model_version()
