@@ -24,10 +24,15 @@ _SIGNED = re.compile(
 _SECRET_NAME = re.compile(
     r"(?i)passw(or)?d|passphrase|secret|credential|api[_-]?key|access[_-]?key|private[_-]?key|"
     r"(^|[._-])(auth|access|api|bearer|refresh|sas|session)?[_-]?token$|authorization|"
-    r"[._-]pwd$"
+    r"[._-]pwd$|(^|[._-])pass$"
 )
 _ARGUMENT = re.compile(r"(?s)((?:--?\w[\w-]*[ =])?([\w.-]+)=).+")
 """`NAME=VALUE` in a list, as programs are given variables: `-e`, `--env=`."""
+
+_FURTHER = re.compile(r"(\s(?:--?\w[\w-]*=)?([\w.-]+)=)\S+")
+"""Another one behind the first of an item."""
+
+_JOINED = re.compile(r"-\w")
 
 _OPTION = re.compile(r"(--?[\w.-]+)(?:(\s+)\S.*)?", re.DOTALL)
 """An option of a program in a list; its value is the next item, or the rest of the same."""
@@ -130,9 +135,18 @@ def _redacted_items(items: Iterable[Any]) -> Iterator[Any]:
 
 def _redacted_item(item: Any) -> Any:  # noqa: ANN401  (any JSON value)
     argument = _ARGUMENT.fullmatch(item) if isinstance(item, str) else None
-    if argument and _is_secret(argument[2]):
+    if argument and _names_secret(argument[2]):
         return f"{argument[1]}{REDACTED}"
-    return redacted(item)
+    return redacted(_FURTHER.sub(_redacted_further, item) if argument else item)
+
+
+def _redacted_further(found: re.Match[str]) -> str:
+    return f"{found[1]}{REDACTED}" if _names_secret(found[2]) else found[0]
+
+
+def _names_secret(name: str) -> bool:
+    """Whether a variable is a secret, also one that is joined to its option: `-eNAME`."""
+    return _is_secret(name) or (_JOINED.match(name) is not None and _is_secret(name[2:]))
 
 
 def _is_secret(name: object) -> bool:

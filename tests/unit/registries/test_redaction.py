@@ -22,6 +22,8 @@ from mlarchive.registries.redaction import (
         "access_token",
         "sas-token",
         "DB_PWD",
+        "DB_PASS",
+        "pass",
     ],
 )
 def test_values_under_secret_names_are_replaced(name: str) -> None:
@@ -30,7 +32,7 @@ def test_values_under_secret_names_are_replaced(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["max_tokens", "tokenizer", "keyword", "run_id", "tokens_per_s", "PWD"]
+    "name", ["max_tokens", "tokenizer", "keyword", "run_id", "tokens_per_s", "PWD", "bypass"]
 )
 def test_values_under_other_names_stay(name: str) -> None:
     assert redacted({name: "4096"}) == {name: "4096"}
@@ -65,10 +67,17 @@ def test_keys_of_storage_accounts_are_replaced(text: str, left: str) -> None:
     assert redacted_text(text) == left
 
 
-@pytest.mark.parametrize("argument", ["PASSWORD=", "--env=DB_PWD=", "-e API_KEY=", "--password="])
+@pytest.mark.parametrize(
+    "argument",
+    [
+        *("PASSWORD=", "--env=DB_PWD=", "-e API_KEY=", "--password=", "DB_PASS=", "-eTOKEN="),
+        *("-eMODE=fast -eTOKEN=", "-e MODE=fast --env=DB_PASS="),
+    ],
+)
 def test_secrets_among_a_program_s_arguments_are_replaced(argument: str) -> None:
     assert redacted(["-e", f"{argument}SECRET"]) == ["-e", f"{argument}{REDACTED}"]
-    assert redacted(["-e", "MODE=fast", "--shm-size=2g"]) == ["-e", "MODE=fast", "--shm-size=2g"]
+    others = ["-e", "MODE=fast", "--shm-size=2g", "-eMODE=fast", "-eA=1 -eB=2"]
+    assert redacted(others) == others
 
 
 def test_a_location_is_only_the_place() -> None:
