@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from mlarchive.records import Tags
 from mlarchive.registries.azureml.assets import Asset
-from mlarchive.registries.azureml.labels import OF_SERVICE, Labels
+from mlarchive.registries.azureml.labels import Labels
+from mlarchive.registries.azureml.merging import OF_SERVICE
 from mlarchive.registries.mlflow import marks
 
 
@@ -68,7 +69,8 @@ def _is_labelled(one: Asset, labels: Labels, *, as_subject: bool) -> bool | None
     there, wanted = _said(one), _wanted(labels)
     stands = one.is_archived == labels.archived and wanted.items() <= there.items()
     if _is_own(one, labels):
-        return as_subject or not stands
+        # What the source says no longer may be there as well.
+        return True
     is_bare = marks.ORIGIN not in one.texts("properties") and there.items() <= wanted.items()
     if is_bare and one.is_archived == labels.archived and (as_subject or not stands):
         return True

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mlarchive.records import Tags
 from mlarchive.registries.azureml.assets import NO_STAGE, Asset, Json, Kind
+from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 
@@ -19,9 +20,6 @@ _MADE_OF = (
     *("image", "condaFile", "build", "osType", "inferenceConfig"),
 )
 """What a version is made of: sent back as it is."""
-
-OF_SERVICE = "azureml."
-"""How properties begin that the service sets itself, such as `azureml.labels`."""
 
 
 class Labels(Struct, frozen=True, kw_only=True):
@@ -43,29 +41,48 @@ class Labels(Struct, frozen=True, kw_only=True):
     archived: bool = False
     state_id: str = ""
 
-    def properties_of(self, present: Asset | None, called: str = "") -> Json:
-        """What is sent for them; of one that this program did not make, what it has stays.
+    def merged_with(self, present: Asset | None, *, insists: bool = True) -> Merged:
+        """Them and what people said of a version that is there.
+
+        Args:
+            present: What is there; None if it is to be made.
+            insists: Whether the source's word counts where it and people have changed the same.
+        """
+        return merge(
+            present or Asset("", {}),
+            description=self.description,
+            tags=self.tags,
+            properties=marks.state_tags(self.properties),
+            stage=self.stage or "",
+            insists=insists,
+        )
+
+    def properties_of(
+        self, present: Asset | None, called: str = "", merged: Merged | None = None
+    ) -> Json:
+        """What is sent for them.
 
         Args:
             present: What is there; None if it is to be made.
             called: Its name and number, by which it is remembered as one that was taken over.
+            merged: They and what people said of it; None if it is to be made.
         """
-        there = present.texts("properties") if present else {}
-        taken_over = present is not None and is_taken_over(present)
-        wanted = dict(self.properties)
-        if taken_over:
+        merged = merged or self.merged_with(present)
+        marked = marks.marks_in(self.properties)
+        if present is not None and is_taken_over(present):
             # What it is here has come no way.
-            wanted.pop(marks.PATH, None)
-            wanted[marks.ADOPTED] = marks.quotable(called)
-        kept = present if taken_over else None
+            marked.pop(marks.PATH, None)
+            marked[marks.ADOPTED] = marks.quotable(called)
+        there = present.texts("properties") if present else {}
+        kept = marks.marks_in(present.texts("tags")) if present else {}
         state = {marks.STATE_ID: self.state_id} if self.state_id else {}
-        said: Json = {
-            "description": self.description or (kept.text("description") if kept else ""),
-            "tags": {**(kept.texts("tags") if kept else {}), **self.tags, **state},
-            "properties": {**there, **wanted},
+        sent: Json = {
+            "description": merged.description,
+            "tags": {**kept, **merged.tags, **merged.mark, **state},
+            "properties": {**there, **merged.properties, **marked},
         }
-        takes_away = self.stage == "" and present is not None and not taken_over
-        return {**said, "stage": self.stage} if self.stage or takes_away else said
+        takes_away = self.stage == "" and present is not None and present.stage != merged.stage
+        return {**sent, "stage": merged.stage} if merged.stage or takes_away else sent
 
 
 def is_taken_over(present: Asset) -> bool:
@@ -110,7 +127,10 @@ def lacking(present: Asset, wanted: Labels) -> Iterator[str]:
 def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> bool:
     """Plan what differs of a version that is there; returns whether anything does."""
     what = f"{kind}/{name}/{present.name}"
-    labels = wanted.properties_of(present, f"{name}/{present.name}")
+    merged = wanted.merged_with(present, insists=work.policy.labels == "source")
+    for label, why in merged.lost:
+        work.lose(what, label, why)
+    labels = wanted.properties_of(present, f"{name}/{present.name}", merged)
     said = {**labels, "isArchived": wanted.archived}
     held: Json = {
         "description": present.text("description"),

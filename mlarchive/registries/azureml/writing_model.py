@@ -9,6 +9,7 @@ from functools import partial
 from mlarchive.records import RegisteredModel
 from mlarchive.registries.azureml.assets import Asset, Json
 from mlarchive.registries.azureml.labels import Labels, is_of_another, lacking
+from mlarchive.registries.azureml.merging import OF_SERVICE, Merged
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 
@@ -32,21 +33,31 @@ def plan_model(work: Work, name: str) -> None:
         archived=record.lifecycle == "archived",
     )
     there = next(iter(work.control.named("models", name)), _BLANK)
-    lacks = list(lacking(there, wanted))
     if is_of_another(there, wanted):
         origin = there.texts("properties")[marks.ORIGIN]
-        for label in lacks:
+        for label in lacking(there, wanted):
             work.lose(f"models/{name}", label, f"the model has its labels from {origin}")
-    elif lacks:
-        do = partial(work.control.put_container, "models", name, _said(there, wanted))
-        work.step("update", f"model {name}", f"{', '.join(lacks)} changed", do)
+        return
+    merged = wanted.merged_with(there, insists=work.policy.labels == "source")
+    for label, why in merged.lost:
+        work.lose(f"models/{name}", label, why)
+    changed = [one for one in merged.changed if not one.startswith(f"property {OF_SERVICE}")]
+    if wanted.archived != there.is_archived:
+        changed.append("lifecycle")
+    is_marked = marks.ORIGIN in there.texts("properties")
+    if is_marked and not merged.mark.items() <= there.texts("tags").items():
+        changed = changed or ["what the source says of it"]
+    if changed:
+        do = partial(work.control.put_container, "models", name, _said(there, wanted, merged))
+        work.step("update", f"model {name}", f"{', '.join(changed)} changed", do)
 
 
-def _said(there: Asset, wanted: Labels) -> Json:
-    """What is sent; what the source does not speak of stays."""
+def _said(there: Asset, wanted: Labels, merged: Merged) -> Json:
+    """What is sent."""
+    marked = marks.marks_in(wanted.properties)
     return {
-        "description": wanted.description or there.text("description"),
-        "tags": {**there.texts("tags"), **wanted.tags},
-        "properties": {**there.texts("properties"), **wanted.properties},
+        "description": merged.description,
+        "tags": {**marks.marks_in(there.texts("tags")), **merged.tags, **merged.mark},
+        "properties": {**there.texts("properties"), **merged.properties, **marked},
         "isArchived": wanted.archived,
     }

@@ -47,7 +47,7 @@ def touched(connection: Connection, held: Holding) -> str:
     if address.kind not in WITH_VERSIONS or not address.version:
         return ""
     version = _version(connection, address)
-    return given.touched(version, version.aliases)
+    return given.touched(version.tags, version.description or "", version.aliases)
 
 
 def _version(connection: Connection, address: Address) -> ModelVersion:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
-from mlflow.entities.model_registry import ModelVersion
 from msgspec import Struct
 
 from mlarchive.records import Tags
@@ -30,6 +29,7 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
         description: Its digest; "" if nothing was ever said.
         stage: Of a version, likewise.
         name: Of a run, likewise.
+        properties: Digests of values, by name, where a registry has such beside tags (Azure ML).
         coming: What it says now, while that is written: it may be there in part.
     """
 
@@ -38,6 +38,7 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str = ""
     stage: str = ""
     name: str = ""
+    properties: Mapping[str, str] = {}
     coming: "Given | None" = None
 
     def every(self) -> "Iterator[Given]":
@@ -140,16 +141,16 @@ def merged(
     return "leave" if digest(wanted) in before else "lose"
 
 
-def touched(version: ModelVersion, aliases: Iterable[str]) -> str:
+def touched(labels: Mapping[str, str], description: str, aliases: Iterable[str]) -> str:
     """What people labelled a version with at the target, in a few words; "" if nothing is known."""
-    given = given_in(version.tags)
+    given = given_in(labels)
     if given is None:
         return ""
-    tags = marks.state_tags(version.tags)
+    tags = marks.state_tags(labels)
     news = sorted(name for name in tags if digest(tags[name]) not in given.of_tag(name))
     found = [f"tag {name!r}" for name in news]
     found += [f"alias {alias!r}" for alias in sorted(aliases) if not given.names(alias)]
-    if version.description and digest(version.description) not in given.of_text("description"):
+    if description and digest(description) not in given.of_text("description"):
         found.append("a description")
     return ", ".join(found)
 

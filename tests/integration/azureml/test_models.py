@@ -10,6 +10,7 @@ from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.registries.azureml import AzureMlRegistry
 from mlarchive.registries.base import Action, Selector
 from mlarchive.registries.directory import DirectoryRegistry, labelled
+from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import entry_name
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator, Place
@@ -65,7 +66,7 @@ def assert_arrived(azureml: Emulator, place: Place, number: str = "892") -> None
     environment = place.version("environments", "gpu", "7")["properties"]
     assert environment["image"] == "ubuntu:22.04"
     assert environment["condaFile"] == CONDA
-    assert environment["tags"] == {"by": "hand"}
+    assert marks.state_tags(environment["tags"]) == {"by": "hand"}
 
 
 def test_a_model_arrives_in_another_tenant_by_way_of_a_package(
@@ -143,6 +144,41 @@ def test_a_stage_that_is_taken_away_goes_at_the_target_too_or_is_a_loss(
     assert [loss.field for loss in done.losses] == ["stage"] * kept
     assert [loss.field for loss in again.losses] == ["stage"] * kept
     assert again.idle is not kept
+
+
+def test_labels_go_with_the_source_s_and_what_people_said_stays(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    lab, clinic = (azureml.workspace(azureml.tenant(), name) for name in ("lab", "clinic"))
+    azureml.put_environment(lab, "e", "1", image="i:1", description="e", tags={"k": "1"})
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"python_environment_name": "e", "k": "1"})
+    lab.of("models")["m"].properties.update(description="m", tags={"k": "1"}, properties={"p": "1"})
+    source, target = opened(lab), opened(clinic)
+    carry(source, address(lab, "models", "m", "1"), target, tmp_path)
+    held = [
+        clinic.version("environments", "e", "1")["properties"],
+        clinic.of("models")["m"].properties,
+    ]
+    held.append(clinic.version("models", "m", "1")["properties"])
+    for one in held:
+        one["tags"]["mine"] = "1"
+    held[-1]["description"] = "mine"
+    done = carry(source, address(lab, "models", "m", "1"), target, tmp_path).receipt
+    assert done.idle
+    lab.of("models")["m"].properties.update(description="", tags={}, properties={})
+    lab.version("environments", "e", "1")["properties"].update(description="", tags={})
+    del lab.version("models", "m", "1")["properties"]["tags"]["k"]
+    for idle in (False, True):
+        done = carry(source, address(lab, "models", "m", "1"), target, tmp_path).receipt
+        assert done.idle is idle
+        assert [(loss.record, loss.field) for loss in done.losses] == [("models/m", "property p")]
+    for one, description in (
+        (clinic.version("environments", "e", "1")["properties"], ""),
+        (clinic.of("models")["m"].properties, ""),
+        (clinic.version("models", "m", "1")["properties"], "mine"),
+    ):
+        assert one["description"] == description
+        assert (one["tags"].get("k"), one["tags"]["mine"]) == (None, "1")
 
 
 def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:

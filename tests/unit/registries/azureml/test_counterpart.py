@@ -29,7 +29,7 @@ def found(
 @pytest.mark.parametrize(
     ("one", "needed", "alone"),
     [
-        pytest.param(there("5", SAID, {"p": "1", **OWN}), False, True, id="own"),
+        pytest.param(there("5", SAID, {"p": "1", **OWN}), True, True, id="own"),
         pytest.param(there("5", {}, OWN), True, True, id="own, said otherwise before"),
         pytest.param(there("5", {"isArchived": True}, OWN), True, True, id="own, archived"),
         pytest.param(there("5", SAID, {"p": "1", **OTHER}), False, False, id="another's, equal"),

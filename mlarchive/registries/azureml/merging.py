@@ -1,0 +1,167 @@
+"""What the source says and what people said at the target, in one (clause 3).
+
+What the source said last is remembered in a tag of the asset, as MLflow's adapter does: so what
+people changed, added or took away is known, and stays until the source says something else.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from mlarchive.records import Tags
+from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.given import Given, digest, given_in, mark_of, merged, said
+
+OF_SERVICE = "azureml."
+"""How properties begin that the service sets itself, such as `azureml.labels`."""
+
+
+class Merged(Struct, frozen=True, kw_only=True):
+    """Labels as they are to be, without marks.
+
+    Attributes:
+        description: Free text.
+        tags: By name.
+        properties: By name.
+        stage: "" for none.
+        mark: The tag that remembers what the source says now.
+        changed: Which are to be others than those that are there, as a person knows them.
+        lost: What is not to be as the source says it, and why.
+    """
+
+    description: str
+    tags: Tags
+    properties: Tags
+    stage: str
+    mark: Tags
+    changed: tuple[str, ...]
+    lost: tuple[tuple[str, str], ...]
+
+
+def merge(  # noqa: PLR0913  (what there is, and what the source says)
+    there: Asset,
+    *,
+    description: str,
+    tags: Tags,
+    properties: Tags,
+    stage: str,
+    insists: bool,
+) -> Merged:
+    """Merge what the source says with what is there.
+
+    Args:
+        there: The asset; one that has nothing if it is to be made.
+        description: The source's.
+        tags: The source's, without marks.
+        properties: Likewise.
+        stage: The source's; "" for none.
+        insists: Whether the source's word counts where it and people have changed the same.
+    """
+    before = _before(there)
+    merging = _Merging(before, insists=insists)
+    new = Merged(
+        description=merging.text("description", there.text("description"), description),
+        tags=merging.named("tag", marks.state_tags(there.texts("tags")), tags),
+        properties=merging.named(
+            "property", marks.state_tags(there.texts("properties")), properties
+        ),
+        stage=merging.text("stage", there.stage, stage),
+        mark={},
+        changed=tuple(merging.changed),
+        lost=tuple(merging.lost),
+    )
+    digests = {name: digest(value) for name, value in sorted(properties.items())}
+    given = replace(said(tags, description, stage=stage), properties=digests)
+    return replace(new, mark=mark_of(_with_what_stays(given, before, new)))
+
+
+def _before(there: Asset) -> Given | None:
+    """What the source said last; None where that is not known, and its word alone counts."""
+    properties = there.texts("properties")
+    is_own = marks.ORIGIN in properties and marks.ADOPTED not in properties
+    return given_in(there.texts("tags")) or (None if is_own else Given())
+
+
+def _with_what_stays(given: Given, before: Given | None, new: Merged) -> Given:
+    """What the source says, with what it said before and the service may not take away."""
+    if before is None:
+        return given
+    stay = {name: before.properties[name] for name in before.properties if name in new.properties}
+    stage = given.stage if new.stage else before.stage or given.stage
+    return replace(given, properties={**stay, **given.properties}, stage=stage)
+
+
+class _Merging:
+    """Settles label by label, and remembers what it changed and lost."""
+
+    def __init__(self, before: Given | None, *, insists: bool) -> None:
+        self._before = before
+        self._insists = insists
+        self.changed: list[str] = []
+        self.lost: list[tuple[str, str]] = []
+
+    def text(self, label: Literal["description", "stage"], held: str, wanted: str) -> str:
+        """What a text is to be; "" for none."""
+        known = self._before.of_text(label) if self._before else None
+        return self._settled(label, held or None, wanted or None, known) or ""
+
+    def named(
+        self, label: Literal["tag", "property"], held: Mapping[str, str], wanted: Tags
+    ) -> Tags:
+        """What all tags or properties are to be."""
+        found: Tags = {}
+        for name in sorted(held.keys() | wanted.keys()):
+            called = f"{label} {name}"
+            known = self._known(label, name)
+            value = self._settled(called, held.get(name), wanted.get(name), known)
+            if value is not None:
+                found[name] = value
+            elif label == "property" and name in held:
+                found[name] = held[name]
+                self._keep(called, known)
+        return found
+
+    def _keep(self, called: str, known: frozenset[str] | None) -> None:
+        """List a property that the source took away: the service takes none away."""
+        self.changed.remove(called)
+        if known is not None and not called.startswith(f"property {OF_SERVICE}"):
+            why = "the source has it no longer, and Azure ML takes no property away"
+            self.lost.append((called, why))
+
+    def _known(self, label: str, name: str) -> frozenset[str] | None:
+        if self._before is None:
+            return None
+        if label == "tag":
+            return self._before.of_tag(name)
+        properties = self._before.properties
+        return frozenset({properties[name]} if name in properties else ())
+
+    def _settled(
+        self, label: str, held: str | None, wanted: str | None, known: frozenset[str] | None
+    ) -> str | None:
+        """What a label is to be; None for nothing.
+
+        Args:
+            label: As a person knows it.
+            held: What is there.
+            wanted: What the source says.
+            known: Digests of what it said before; None where nobody knows.
+        """
+        if held == wanted:
+            return held
+        value = wanted
+        if known is not None and wanted is None:
+            value = None if held is not None and digest(held) in known else held
+        elif known is not None and wanted is not None:
+            verdict = merged(held, wanted, known)
+            if verdict == "lose" and not self._insists:
+                why = "it was changed at the target as well, which stays"
+                self.lost.append((label, why))
+            if verdict == "leave" or (verdict == "lose" and not self._insists):
+                value = held
+        if value != held:
+            self.changed.append(label)
+        return value

@@ -1,0 +1,73 @@
+"""What people say at the target stays, and what the source took away goes."""
+
+from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.azureml.labels import Labels
+from mlarchive.registries.azureml.merging import Merged
+from mlarchive.registries.mlflow import marks
+
+ORIGIN = {marks.ORIGIN: "lab#models/m/1"}
+
+
+def labels(
+    description: str = "", stage: str = "", properties: dict[str, str] | None = None, **tags: str
+) -> Labels:
+    return Labels(
+        description=description, tags=tags, properties={**(properties or {}), **ORIGIN}, stage=stage
+    )
+
+
+def written(wanted: Labels, there: Asset | None = None) -> Asset:
+    """What a target holds once labels are written."""
+    return Asset("1", {"properties": wanted.properties_of(there)})
+
+
+def relabelled(there: Asset, tags: dict[str, str], **said: str) -> Asset:
+    """What a target holds once people said something; tags are added to those that are there."""
+    labels = {**said, "tags": {**there.texts("tags"), **tags}}
+    return Asset("1", {"properties": {**there.properties, **labels}})
+
+
+def seen(one: Merged) -> tuple[str, dict[str, str], dict[str, str], str]:
+    return one.description, one.tags, one.properties, one.stage
+
+
+def test_what_the_source_took_away_goes_but_properties_which_are_a_loss_each_time() -> None:
+    there = written(labels("d", "Production", {"p": "1"}, k="1", l="2"))
+    for _ in range(2):
+        merged = labels(l="2").merged_with(there)
+        assert seen(merged) == ("", {"l": "2"}, {"p": "1"}, "")
+        assert [label for label, _ in merged.lost] == ["property p"]
+        there = written(labels(l="2"), there)
+    assert merged.changed == ()
+
+
+def test_what_people_said_stays_until_the_source_says_something_else() -> None:
+    wanted = labels("d", "Staging", {"p": "1"}, k="1", l="2")
+    tags = {"k": "mine", "own": "3"}
+    there = relabelled(written(wanted), tags, description="mine", stage="Production")
+    mine = ("mine", {"k": "mine", "l": "2", "own": "3"}, {"p": "1"}, "Production")
+    assert seen(wanted.merged_with(there)) == mine
+    assert seen(wanted.merged_with(written(wanted, there))) == mine
+    news = labels("news", "Archived", {"p": "1"}, k="news", l="2")
+    insisted = ("news", {"k": "news", "l": "2", "own": "3"}, {"p": "1"}, "Archived")
+    assert seen(news.merged_with(there)) == insisted
+    merged = news.merged_with(there, insists=False)
+    assert seen(merged) == mine
+    assert [label for label, _ in merged.lost] == ["description", "tag k", "stage"]
+
+
+def test_what_people_took_away_stays_away() -> None:
+    wanted = labels("d", k="1")
+    there = written(wanted)
+    del there.properties["tags"]["k"]
+    there = relabelled(there, {}, description="")
+    assert seen(wanted.merged_with(there)) == ("", {}, {}, "")
+    assert wanted.merged_with(there).changed == ()
+
+
+def test_what_was_there_before_stays_where_the_source_says_nothing() -> None:
+    said = {"description": "mine", "tags": {"own": "1", "k": "mine"}, "stage": "Staging"}
+    there = Asset("1", {"properties": {**said, "properties": {"q": "1"}}})
+    merged = labels(k="1").merged_with(there)
+    assert seen(merged) == ("mine", {"own": "1", "k": "1"}, {"q": "1"}, "Staging")
+    assert merged.lost == ()
