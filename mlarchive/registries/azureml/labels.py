@@ -124,6 +124,11 @@ def lacking(present: Asset, wanted: Labels) -> Iterator[str]:
         yield "lifecycle"
 
 
+def made_of(version: Asset) -> Json:
+    """What a version is made of, as it is sent back."""
+    return {part: version.properties[part] for part in _MADE_OF if part in version.properties}
+
+
 def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> bool:
     """Plan what differs of a version that is there; returns whether anything does."""
     what = f"{kind}/{name}/{present.name}"
@@ -142,11 +147,10 @@ def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Label
     differing = sorted(part for part, value in said.items() if held[part] != value)
     if not differing:
         return False
-    made_of = {part: present.properties[part] for part in _MADE_OF if part in present.properties}
     put = partial(work.control.put_version, kind, name, present.name)
     shown = ", ".join("archived" if part == "isArchived" else part for part in differing)
     stage = {"stage": present.stage} if present.stage else {}
-    do = partial(_label, work, what, put, {**stage, **made_of, **said})
+    do = partial(_label, work, what, put, {**stage, **made_of(present), **said})
     work.step("update", f"labels of {what}", f"{shown} changed", do)
     return True
 
@@ -164,7 +168,8 @@ def _label(work: Work, what: str, put: Callable[[Json], Asset], body: Json) -> N
 
 def archive(work: Work, kind: Kind, name: str, version: Asset) -> None:
     """Hide a version that was just made from lists."""
-    made_of = {part: version.properties[part] for part in _MADE_OF if part in version.properties}
     labels = ("description", "tags", "properties", "stage")
     said = {part: version.properties[part] for part in labels if part in version.properties}
-    work.control.put_version(kind, name, version.name, {**made_of, **said, "isArchived": True})
+    work.control.put_version(
+        kind, name, version.name, {**made_of(version), **said, "isArchived": True}
+    )

@@ -3,6 +3,8 @@
 No byte passes through here, and no mark is left; what arrived is compared all the same.
 """
 
+from collections.abc import Iterator
+
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.azureml.assets import ControlPlane, Kind
@@ -10,6 +12,7 @@ from mlarchive.registries.azureml.blobfolder import BlobFolder
 from mlarchive.registries.azureml.messages import Share
 from mlarchive.registries.azureml.reading_environment import latest, named_environment
 from mlarchive.registries.azureml.recipe import recipe_there
+from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.uploading import sha256_of
 from mlarchive.registries.base import Action, Receipt, WritePolicy
@@ -51,24 +54,26 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
             hint="leave --share out; the copy then goes by way of a package",
         )
     name = policy.named(address.name)
-    actions, losses = [], []
+    done: list[Labelled] = []
+    losses: list[Loss] = []
     if address.kind == "models":
         try:
             if needed := _environment_of(source, address):
-                actions.append(_shared(source, target, needed, needed.name, skips=False))
+                done += _shared(source, target, needed, needed.name, skips=False)
         except NotFoundError as error:
             why = f"the model names it, and it cannot be read: {error.message}"
             losses.append(
                 Loss(record=f"models/{name}/{address.version}", field="environment", why=why)
             )
-    actions.append(_shared(source, target, address, name, skips=policy.conflict == "skip"))
+    done += _shared(source, target, address, name, skips=policy.conflict == "skip")
     return Receipt(
         source=address,
         target=Address(origin=target.origin, kind=address.kind, name=name, version=address.version),
         content_id="",
         state_id="",
-        actions=tuple(actions),
-        losses=tuple(losses),
+        actions=tuple(action for one in done for action in one.actions),
+        losses=(*losses, *(loss for one in done for loss in one.losses)),
+        transformations=tuple(change for one in done for change in one.transformations),
     )
 
 
@@ -86,8 +91,31 @@ def _environment_of(source: Side, address: Address) -> Address | None:
     return Address(origin=source.origin, kind="environments", name=name, version=asset.name)
 
 
-def _shared(source: Side, target: Side, address: Address, name: str, *, skips: bool) -> Action:
-    """Have one thing copied unless it is there; whether something else there is left alone."""
+def _shared(
+    source: Side, target: Side, address: Address, name: str, *, skips: bool
+) -> Iterator[Labelled]:
+    """Have one thing copied unless it is there, and set the labels that it lacks.
+
+    Args:
+        source: Where it is.
+        target: The registry.
+        address: Of it.
+        name: That it gets.
+        skips: Whether something else that is there is left alone.
+    """
+    action = _copied(source, target, address, name, skips=skips)
+    yield Labelled((action,), (), ())
+    if action.verb == "skip":
+        return
+    kind: Kind = "environments" if address.kind == "environments" else "models"
+    version = source.control.version(kind, address.name, address.version)
+    yield label_version(target.control, kind, name, version)
+    if kind == "models":
+        yield label_model(target.control, name, source.control.container(kind, address.name))
+
+
+def _copied(source: Side, target: Side, address: Address, name: str, *, skips: bool) -> Action:
+    """Have one thing copied unless it is there."""
     kind: Kind = "environments" if address.kind == "environments" else "models"
     version = address.version
     present = {one.name for one in target.control.versions(kind, name, archived=True)}

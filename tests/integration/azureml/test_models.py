@@ -1,5 +1,6 @@
 """Models travel between workspaces and registries whole, and say where they come from."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,21 @@ def test_a_registry_copies_by_itself(azureml: Emulator, lab: Place, tmp_path: Pa
     again = within(*command, cwd=tmp_path, env=env)
     assert (again.status, again.out.count("nothing to do")) == (0, 2)
     assert azureml.wire.leaks == ()
+    told = {"description": "of the clinic", "tags": {"k": "1"}}
+    lab.of("models")["prostate"].properties.update(told)
+    lab.version("models", "prostate", "892")["properties"]["tags"] = {"site": "Bonn", "new": "1"}
+    said = shared.version("models", "prostate", "892")["properties"]
+    for status in (3, 3):
+        again = within(*command, "--json", cwd=tmp_path, env=env)
+        assert again.status == status
+        assert told.items() <= shared.of("models")["prostate"].properties.items()
+    said = shared.version("models", "prostate", "892")["properties"]
+    assert (said["tags"]["site"], said["tags"]["new"]) == ("K\u00f6ln", "1")
+    receipt = json.loads(again.out.splitlines()[0])["receipt"]
+    assert [one["field"] for one in receipt["losses"]] == ["tag site"]
+    kept = "tag python_environment_name"
+    assert [one["field"] for one in receipt["transformations"]] == [kept]
+    lab.version("models", "prostate", "892")["properties"]["tags"] = LABELS["tags"]
     shared.version("environments", "gpu", "7")["properties"]["condaFile"] = "name: other\n"
     other = within(*command, cwd=tmp_path, env=env)
     assert other.status == 14

@@ -1,0 +1,118 @@
+"""Labels of what a registry has copied by itself (`share`).
+
+Azure ML copies those of a version once, and those of a model as a whole never. No mark is left, so
+nobody knows who said what is there: what the registry lacks is set, and what it says stays.
+"""
+
+from typing import NamedTuple
+
+from mlarchive.records import Loss
+from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+from mlarchive.registries.azureml.labels import made_of
+from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
+from mlarchive.registries.base import Action
+from mlarchive.registries.mlflow import marks
+
+_STAYS = "the registry says otherwise, which stays"
+_MORE = "the source does not say it; it stays"
+
+
+class Labelled(NamedTuple):
+    """What became of labels.
+
+    Attributes:
+        actions: What was set.
+        losses: What the registry says otherwise.
+        transformations: What the registry says and the source does not.
+    """
+
+    actions: tuple[Action, ...]
+    losses: tuple[Loss, ...]
+    transformations: tuple[Loss, ...]
+
+
+def label_version(control: ControlPlane, kind: Kind, name: str, wanted: Asset) -> Labelled:
+    """Set what a version at a registry lacks.
+
+    Args:
+        control: The registry's.
+        kind: Of the asset.
+        name: There.
+        wanted: The version at the source.
+    """
+    there = control.version(kind, name, wanted.name)
+    merged, changed = _merged(there, wanted)
+    if changed:
+        stage = {"stage": merged.stage} if merged.stage else {}
+        archived = {"isArchived": there.is_archived}
+        said = {**made_of(there), **stage, **archived, **_said(there, merged)}
+        control.put_version(kind, name, wanted.name, said)
+    return _labelled(f"{kind}/{name}/{wanted.name}", there, wanted, merged, changed)
+
+
+def label_model(control: ControlPlane, name: str, wanted: Asset) -> Labelled:
+    """Set what a model as a whole lacks at a registry.
+
+    Args:
+        control: The registry's.
+        name: There.
+        wanted: The model at the source.
+    """
+    there = control.container("models", name)
+    merged, changed = _merged(there, wanted)
+    if changed:
+        said = {**_said(there, merged), "isArchived": there.is_archived}
+        control.put_container("models", name, said)
+    return _labelled(f"models/{name}", there, wanted, merged, changed)
+
+
+def _merged(there: Asset, wanted: Asset) -> tuple[Merged, list[str]]:
+    """Both in one, and what of it is to be set."""
+    unmarked = {part: marks.state_tags(there.texts(part)) for part in ("tags", "properties")}
+    merged = merge(
+        Asset(there.name, {"properties": {**there.properties, **unmarked}}),
+        description=wanted.text("description"),
+        tags=marks.state_tags(wanted.texts("tags")),
+        properties=marks.state_tags(wanted.texts("properties")),
+        stage=wanted.stage,
+        insists=False,
+    )
+    return merged, [one for one in merged.changed if not _is_of_service(one)]
+
+
+def _said(there: Asset, merged: Merged) -> dict[str, object]:
+    return {
+        "description": merged.description,
+        "tags": {**there.texts("tags"), **merged.tags},
+        "properties": {**there.texts("properties"), **merged.properties},
+    }
+
+
+def _labelled(
+    what: str, there: Asset, wanted: Asset, merged: Merged, changed: list[str]
+) -> Labelled:
+    why = f"{', '.join(changed)} changed"
+    lost = [label for label, _ in merged.lost if not _is_of_service(label)]
+    if there.is_archived != wanted.is_archived:
+        lost.append("lifecycle")
+    return Labelled(
+        actions=(Action(verb="update", what=f"labels of {what}", why=why),) if changed else (),
+        losses=tuple(Loss(record=what, field=label, why=_STAYS) for label in lost),
+        transformations=tuple(
+            Loss(record=what, field=label, why=_MORE) for label in _more(merged, wanted)
+        ),
+    )
+
+
+def _more(merged: Merged, wanted: Asset) -> list[str]:
+    """Which labels are there that the source does not have."""
+    found = [part for part in ("description",) if merged.description and not wanted.text(part)]
+    found += [f"tag {name}" for name in merged.tags if name not in wanted.texts("tags")]
+    properties = wanted.texts("properties")
+    more = [f"property {name}" for name in merged.properties if name not in properties]
+    found += [label for label in more if not _is_of_service(label)]
+    return found + (["stage"] if merged.stage and not wanted.stage else [])
+
+
+def _is_of_service(label: str) -> bool:
+    return label.startswith(f"property {OF_SERVICE}")
