@@ -100,6 +100,15 @@ class Locator(Struct, frozen=True, kw_only=True):
         return f"//{self.registry}" if self.registry else ""
 
 
+def _secrets_of(registry: str) -> str:
+    """The variables that hold the credentials of such a registry, for a person."""
+    if registry.startswith("azureml:"):
+        return "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+    if registry.startswith("neptune:"):
+        return "NEPTUNE_API_TOKEN"
+    return "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+
+
 def parse(text: str) -> Locator:
     """Read a locator.
 
@@ -120,8 +129,7 @@ def parse(text: str) -> Locator:
     if _CREDENTIALS.search(before):
         raise LocatorError(
             f"the locator {_CREDENTIALS.sub('://…@', before)!r} holds a user name or password",
-            hint="give credentials in the environment, such as MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+            hint=f"give credentials in the environment, such as {_secrets_of(before)}",
         )
     if not before:
         raise LocatorError(f"no registry stands before the # of {text!r}", hint=_EXAMPLES)

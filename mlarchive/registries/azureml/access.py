@@ -59,12 +59,14 @@ class Access(Struct, frozen=True, kw_only=True):
         variables: The environment of the process that speaks with it: this place's credentials
             under their usual names, and nobody else's.
         interactive: Whether a person can be asked to log in.
+        prefix: What the variables begin with where they are set; "" for their usual names.
     """
 
     cloud: str
     endpoints: Cloud | None
     variables: dict[str, str]
     interactive: bool = False
+    prefix: str = ""
 
 
 class _Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,6 +108,7 @@ def access_to(place: Place, environment: Mapping[str, str], *, interactive: bool
         endpoints=endpoints,
         variables=_own_variables(environment, rule.variables, others),
         interactive=interactive,
+        prefix=rule.variables,
     )
 
 
@@ -131,7 +134,8 @@ def _own_variables(
             for name, value in environment.items()
             if name.startswith(prefix)
         }
-    return kept
+    # Azure's clients do not take an empty one for one that is not set.
+    return {name: value for name, value in kept.items() if value or not name.startswith(_OF_AZURE)}
 
 
 def _read(path: Path) -> _File:

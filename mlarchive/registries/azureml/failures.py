@@ -29,9 +29,11 @@ _WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 _LOG_IN = (
-    "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; "
-    "the principal needs a role at this workspace or registry"
+    "log in with `az login`, or set {0}AZURE_TENANT_ID, {0}AZURE_CLIENT_ID and "
+    "{0}AZURE_CLIENT_SECRET; the principal needs a role at this workspace or registry"
 )
+"""What to do where nobody is let in; what the names of variables begin with is put in."""
+
 _LET_IN = (
     "see whether the credentials of the datastore have expired, whether this machine's clock is "
     "right and its network let in, and whether the principal has a role such as Storage Blob Data "
@@ -88,17 +90,24 @@ def _words(error: BaseException) -> str:
     return said or str(getattr(error, "message", "") or error) or type(error).__name__
 
 
-def raised(code: str, words: str, place: str) -> MlarchiveError:
-    """The error that another process told of."""
+def raised(code: str, words: str, place: str, prefix: str = "") -> MlarchiveError:
+    """The error that another process told of.
+
+    Args:
+        code: Of the kind of error.
+        words: What happened.
+        place: Where.
+        prefix: What the names of the place's variables begin with.
+    """
     kind = _KINDS.get(code, RemoteError)
-    return kind(f"{place}: {words}", hint=_HINTS.get(kind.code, ""))
+    return kind(f"{place}: {words}", hint=_HINTS.get(kind.code, "").format(prefix))
 
 
-def from_status(status: int, words: str, place: str) -> MlarchiveError:
-    """The error for an HTTP status."""
+def from_status(status: int, words: str, place: str, prefix: str = "") -> MlarchiveError:
+    """The error for an HTTP status; arguments as for `raised`."""
     said = f"{place} answers {status}: {words}"
     if status in _DENIED:
-        return AccessError(said, hint=_LOG_IN)
+        return AccessError(said, hint=_LOG_IN.format(prefix))
     if status == HTTPStatus.NOT_FOUND:
         return NotFoundError(said)
     if status == HTTPStatus.CONFLICT:

@@ -31,10 +31,14 @@ class CloudProcess(Closing):
     """Asks the process of a cloud; any number of threads may ask at once.
 
     It serves all places that are reached alike.
+
+    Attributes:
+        prefix: What the names of their variables begin with.
     """
 
     def __init__(self, access: Access) -> None:
         """Start it; it loads its libraries while the caller goes on."""
+        self.prefix = access.prefix
         self._waiting: dict[int, Future[Answer]] = {}
         self._connected: dict[Place, Future[Answer]] = {}
         self._numbers = count()
@@ -73,7 +77,7 @@ class CloudProcess(Closing):
         self.connect(place)
         answer = self._connected[place]
         try:
-            body = _settled(answer, place).body
+            body = self._settled(answer, place).body
         except Exception:
             if self._connected.get(place) is answer:
                 del self._connected[place]
@@ -87,7 +91,7 @@ class CloudProcess(Closing):
             MlarchiveError: There is none.
         """
         self.connected(place)
-        return _settled(self._send(question), place)
+        return self._settled(self._send(question), place)
 
     def close(self) -> None:
         """End it; what it holds is no more than its parent can ask for again."""
@@ -134,9 +138,8 @@ class CloudProcess(Closing):
                 waiting.set_exception(UnavailableError("the process that speaks with Azure ended"))
         self._waiting.clear()
 
-
-def _settled(answer: Future[Answer], place: Place) -> Answer:
-    said = answer.result()
-    if said.failure:
-        raise raised(said.failure, said.words, f"azureml://{place.locator}")
-    return said
+    def _settled(self, answer: Future[Answer], place: Place) -> Answer:
+        said = answer.result()
+        if said.failure:
+            raise raised(said.failure, said.words, f"azureml://{place.locator}", self.prefix)
+        return said

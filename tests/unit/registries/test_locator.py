@@ -203,3 +203,20 @@ def test_the_advice_fits_the_mistake(text: str) -> None:
         parse(text)
     assert "dir:," not in caught.value.hint
     assert "package:" not in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("locator", "variable"),
+    [
+        ("azureml://ada:pw@registries/shared", "AZURE_CLIENT_SECRET"),
+        ("neptune://ada:pw@lab/wine", "NEPTUNE_API_TOKEN"),
+        ("mlflow+http://ada:pw@h:5000", "MLFLOW_TRACKING_USERNAME"),
+    ],
+)
+def test_credentials_in_a_locator_are_refused_with_the_variables_that_are_theirs(
+    locator: str, variable: str
+) -> None:
+    with pytest.raises(LocatorError, match="holds a user name or password") as caught:
+        parse(locator)
+    assert variable in caught.value.hint
+    assert "pw" not in str(caught.value)

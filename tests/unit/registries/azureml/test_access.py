@@ -91,3 +91,18 @@ def test_a_cloud_without_registries_is_told_to_its_process_and_has_workspaces(
     assert receive(stream, Ask) == start
     with pytest.raises(ConfigError, match="does not say who tells in the cloud 'airgap' where"):
         access_to(place_of("registries/clinic"), environment, interactive=False)
+
+
+@pytest.mark.parametrize("place", ["registries/clinic", "registries/other"])
+def test_an_empty_variable_counts_as_not_set(place: str, environment: dict[str, str]) -> None:
+    unset = dict.fromkeys(("AZURE_CLIENT_SECRET", "CLINIC_AZURE_CLIENT_SECRET", "EMPTY"), "")
+    access = access_to(place_of(place), environment | unset, interactive=False)
+    assert "AZURE_CLIENT_SECRET" not in access.variables
+    assert access.variables["EMPTY"] == ""
+
+
+def test_it_is_known_what_the_names_of_its_variables_begin_with(
+    environment: dict[str, str],
+) -> None:
+    for place, prefix in (("registries/clinic", "CLINIC_"), ("registries/other", "")):
+        assert access_to(place_of(place), environment, interactive=False).prefix == prefix

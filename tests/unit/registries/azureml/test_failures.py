@@ -5,7 +5,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import DefaultAzureCredential
 
 from mlarchive.errors import AccessError
-from mlarchive.registries.azureml.failures import explained, told
+from mlarchive.registries.azureml.failures import explained, from_status, raised, told
 
 
 def of_nobody(monkeypatch: pytest.MonkeyPatch) -> ClientAuthenticationError:
@@ -47,3 +47,14 @@ def test_a_signature_that_storage_refuses_is_no_login() -> None:
     assert isinstance(refused, AccessError)
     assert "have expired" in refused.hint
     assert "az login" not in refused.hint
+
+
+def test_who_is_not_let_in_is_told_the_names_of_the_place_s_own_variables() -> None:
+    for error in (
+        raised(AccessError.code, "no", "azureml://registries/r", "GOV_"),
+        from_status(403, "no", "azureml://registries/r", "GOV_"),
+    ):
+        assert "set GOV_AZURE_TENANT_ID, GOV_AZURE_CLIENT_ID and GOV_AZURE_CLIENT_SECRET" in (
+            error.hint
+        )
+    assert "set AZURE_TENANT_ID," in raised(AccessError.code, "no", "azureml://registries/r").hint

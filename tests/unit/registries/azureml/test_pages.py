@@ -13,6 +13,8 @@ from mlarchive.registries.azureml.places import Place
 class Gateway:
     """Stands before the cloud and says one thing."""
 
+    prefix = ""
+
     def __init__(self, body: bytes) -> None:
         self._body = body
 
