@@ -102,6 +102,11 @@ class ControlPlane:
         """What the client knows since it is connected."""
         return self._process.connected(self.place)
 
+    @property
+    def registry(self) -> str:
+        """The registry's name as the service spells it, which ids of assets are compared with."""
+        return self.connected.registry or self.place.name
+
     def token(self, scope: str = "") -> Bearer:
         """An access token of this cloud; "" stands for the scope of this control plane."""
         answer = self._process.ask(self.place, Token(scope=scope))
@@ -277,7 +282,7 @@ class ControlPlane:
         return _signed(self._json("POST", path, REGISTRY_API, body=body), self.shown)
 
     def _asset_id(self, kind: Kind, name: str, version: str) -> str:
-        return f"azureml://registries/{self.place.name}/{kind}/{name}/versions/{version}"
+        return f"azureml://registries/{self.registry}/{kind}/{name}/versions/{version}"
 
     # --- what else a workspace has
 
@@ -350,7 +355,8 @@ class ControlPlane:
                 raise
             answer = self._process.ask(self.place, request)
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise from_status(answer.status, words_of(answer.body), self.shown)
+            words = words_of(answer.body)
+            raise from_status(answer.status, words, self.shown, self._process.prefix)
         if not answer.body:
             return {}
         try:

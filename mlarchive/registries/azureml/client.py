@@ -7,6 +7,7 @@ stage of an archived version, a job's name, the text of a conda file.
 """
 
 import contextlib
+import json
 import os
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from azure.ai.ml._azure_environments import _get_cloud_details, _get_default_clo
 from azure.ai.ml.constants._common import AZUREML_CLOUD_ENV_NAME, ArmConstants
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential, InteractiveBrowserCredential
 
@@ -33,6 +35,7 @@ _POLL_SECONDS = 2.0
 _SLOWEST_POLL_SECONDS = 30.0
 _ACCEPTED = 202
 _REFUSED = 400
+_DISCOVERY = "/discovery"
 _ENDED = {"succeeded", "failed", "canceled"}
 
 
@@ -84,8 +87,10 @@ class Client:
                 "workspace_name": place.name,
             }
         )
+        self._registry = ""
         self._client = MLClient(
             login.credential,
+            raw_response_hook=self._note_spelling if place.is_registry else None,
             show_progress=False,
             enable_telemetry=False,
             retry_total=_RETRIES,
@@ -108,7 +113,14 @@ class Client:
             storage=str(details["storage_endpoint"]),
             subscription=str(scope.subscription_id),
             group=str(scope.resource_group_name),
+            registry=self._registry,
         )
+
+    def _note_spelling(self, response: PipelineResponse[Any, Any]) -> None:
+        """Keep how the service itself spells a registry, which the client asks for and drops."""
+        if urlsplit(str(response.http_request.url)).path.endswith(_DISCOVERY):
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                self._registry = str(json.loads(response.http_response.text())["registryName"])
 
     def request(self, asked: Request) -> HttpResponse:
         """Send a request, and wait until what it began has ended.

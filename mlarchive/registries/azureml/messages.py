@@ -87,11 +87,13 @@ class Connected(Struct, frozen=True, kw_only=True):
         storage: What a storage account's host ends with in this cloud.
         subscription: The place's; discovery tells a registry's.
         group: Likewise.
+        registry: A registry's name as the service spells it; "" where it does not say.
     """
 
     storage: str
     subscription: str
     group: str
+    registry: str = ""
 
 
 class Bearer(Struct, frozen=True, kw_only=True):

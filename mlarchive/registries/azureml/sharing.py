@@ -127,7 +127,7 @@ def _copied(source: Side, target: Side, address: Address, name: str, *, skips: b
             kind=kind,
             name=address.name,
             version=version,
-            registry=target.control.place.name,
+            registry=target.control.registry,
             as_name=name,
             as_version=version,
         )

@@ -186,7 +186,9 @@ def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:
     shared = azureml.registry(azureml.tenant(), "shared")
     files = write(tmp_path / "model", FILES)
     command = (
-        *("copy", f"dir:{files}", shared.locator, "--name", "prostate", "--version", "3"),
+        # Names of registries are of any case, but ids of assets have the service's own.
+        *("copy", f"dir:{files}", "azureml://registries/SHARED"),
+        *("--name", "prostate", "--version", "3"),
         *("--description", "finds it", "--tag", "site=lab"),
     )
     env = azureml.environment(shared.tenant)
