@@ -16,6 +16,7 @@ from mlarchive.records import (
     LoggedModel,
     Loss,
     ModelVersion,
+    Notebook,
     RegisteredModel,
     Run,
     Tags,
@@ -34,7 +35,7 @@ TYPES = (CUSTOM, MLFLOW, "triton_model")
 
 CLASSIC_ALONE = "only the classic client has a place for it; the package keeps it"
 
-NAMES = "those have letters, digits, _ and -, at most 255"
+NAMES = "those begin with a letter or digit, and have letters, digits, _ and -, at most 255"
 """What names of models and environments are, for a person."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
@@ -190,7 +191,8 @@ def _other_files(record: AnyRecord, snapshot: Snapshot, subject: ModelVersion | 
         if root is None or not root.path:
             return 0
         below = f"{root.path}/"
-    elif isinstance(record, Environment):
+    elif isinstance(record, Environment | Notebook):
+        # A notebook is lost as a whole.
         return 0
     return sum(
         isinstance(stream.entry, File) and not (below and stream.entry.path.startswith(below))
@@ -209,6 +211,8 @@ def _unplaced(record: AnyRecord) -> Iterator[Loss]:
 
 def _called(record: AnyRecord) -> str:
     kind = str(record.__struct_config__.tag).replace("-", " ")
+    if isinstance(record, Notebook) and record.path:
+        return f"{kind} {record.path} ({', '.join(sorted(record.formats))})"
     return f"{kind} {getattr(record, 'name', '') or record.native.id or record.key}"
 
 

@@ -11,6 +11,7 @@ from mlarchive.records import Loss
 from mlarchive.registries.azureml.assets import ControlPlane
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.base import Action, Verb, WritePolicy
+from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import Snapshot
 
 LEFTOVERS = "leftovers"
@@ -61,6 +62,14 @@ class Work:
     def change(self, record: str, what: str, why: str) -> None:
         """List something that the target holds in another form."""
         self.transformations.append(Loss(record=record, field=what, why=why))
+
+    @property
+    def content_id(self) -> str:
+        """What a version there is known by: without notebooks and traces, which it cannot hold.
+
+        So it stays the same version whether they are asked for or not.
+        """
+        return marks.content_but_traces(self.snapshot)
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -104,7 +104,7 @@ def write(work: Work, origin: str) -> Receipt:
     return Receipt(
         source=work.snapshot.address,
         target=target,
-        content_id="" if skipped else work.snapshot.content_id,
+        content_id="" if skipped else work.content_id,
         state_id="" if skipped else work.snapshot.state_id,
         actions=work.actions,
         losses=tuple(work.losses),
@@ -180,7 +180,7 @@ def _spot(work: Work, wanted: Candidate) -> Spot:
         wanted.version,
         work.control.versions("models", wanted.name, archived=True),
         origin=marks.origin_mark(work.snapshot.address),
-        content_id=work.snapshot.content_id,
+        content_id=work.content_id,
         policy=work.policy,
         same=partial(_holds, work, wanted),
     )
@@ -245,7 +245,7 @@ def _check_path(work: Work, wanted: Candidate, number: str, upload: Upload, uri:
 
 
 def _labels(work: Work, wanted: Candidate) -> Labels:
-    found = {marks.CONTENT_ID: work.snapshot.content_id}
+    found = {marks.CONTENT_ID: work.content_id}
     if work.environment:
         found[keys.ENVIRONMENT] = work.environment
     return Labels(

@@ -19,6 +19,7 @@ from mlarchive.records import (
     Folder,
     Loss,
     ModelVersion,
+    Notebook,
     RegisteredModel,
 )
 from mlarchive.registries.base import Action, Holding, Receipt, WritePlan, WritePolicy
@@ -304,6 +305,8 @@ def _lost(work: _Work, record: AnyRecord, named: Environment | None) -> Iterator
 
 def _called(record: AnyRecord) -> str:
     kind = str(record.__struct_config__.tag).replace("-", " ")
+    if isinstance(record, Notebook) and record.path:
+        return f"{kind} {record.path} ({', '.join(sorted(record.formats))})"
     return f"{kind} {record.native.id or getattr(record, 'name', '') or record.key}"
 
 

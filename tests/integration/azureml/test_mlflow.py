@@ -69,7 +69,7 @@ def test_the_job_is_read_with_its_parameters_metrics_and_tags(
 
 
 def test_the_notebooks_of_a_jobs_snapshot_travel_with_its_run(
-    azureml: Emulator, trained: tuple[Place, str], opened: Open
+    azureml: Emulator, trained: tuple[Place, str], opened: Open, tmp_path: Path
 ) -> None:
     lab, job = trained
     files = {"train.ipynb": b"{}", "lib/steps.py": b"pass", "data.csv": b"1"}
@@ -92,6 +92,19 @@ def test_the_notebooks_of_a_jobs_snapshot_travel_with_its_run(
         (stream,) = snapshot.streams_of(one.key)
         with stream.open() as raw:
             assert raw.read() == files[path]
+
+    # Azure ML cannot hold them: with them or without, a version at a target is the same.
+    clinic, other = (azureml.registry(azureml.tenant(), name) for name in ("clinic", "other"))
+    with_them = opened(lab, MLARCHIVE_NOTEBOOK_FORMATS="JUPYTER"), what
+    for target, pair in (
+        (opened(clinic), [with_them, (opened(lab), what)]),
+        (opened(other), [(opened(lab), what), with_them]),
+    ):
+        first, second = (carry(*ends, target, tmp_path) for ends in pair)
+        assert (idle(first), idle(second)) == (False, True)
+        assert first.receipt.content_id == second.receipt.content_id
+        left = [loss.record for one in (first, second) for loss in one.receipt.losses]
+        assert [one for one in left if "notebook" in one] == ["notebook train.ipynb (JUPYTER)"]
 
     assert ("code", True) in notes(opened(lab).read(what).transformations, "--notebook-formats")
     said["codeId"] = f"{lab.id}/codes/gone/versions/1"
