@@ -319,6 +319,22 @@ def refuse_renaming(kind: str, arguments: argparse.Namespace) -> None:
         )
 
 
+class Stated(argparse.Action):
+    """Takes a text that says something: an empty one is a variable that was not set."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002  (argparse calls it so)
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002  (likewise)
+    ) -> None:
+        """Take it."""
+        if not values:
+            raise argparse.ArgumentError(self, "a text is wanted, and it is empty")
+        setattr(namespace, self.dest, values)
+
+
 def place(text: str) -> str:
     """An argument that names a file or folder; an empty one is a variable that was not set."""
     if not text:

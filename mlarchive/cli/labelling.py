@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlarchive.cli.commandline import tag
+from mlarchive.cli.commandline import Stated, tag
 from mlarchive.cli.notebooks import with_notebooks
 from mlarchive.errors import UsageError
 
@@ -19,8 +19,10 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     folder = parser.add_argument_group(
         "for dir: sources (--version and --tag choose among the objects of all others)"
     )
-    folder.add_argument("--name", default="", help="its name; the folder's own by default")
-    folder.add_argument("--version", default="", help="its version")
+    folder.add_argument(
+        "--name", action=Stated, default="", help="its name; the folder's own by default"
+    )
+    folder.add_argument("--version", action=Stated, default="", help="its version")
     folder.add_argument("--description", default="", help="free text")
     folder.add_argument(
         "--tag", action="append", type=tag, default=[], metavar="KEY=VALUE", help="may be repeated"

@@ -3,7 +3,28 @@
 import argparse
 import os
 
+from mlarchive.cli.commandline import Stated
 from mlarchive.cli.console import Console
+
+
+class _Formats(Stated):
+    """Takes formats of notebooks."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Take them."""
+        from mlarchive.registries.notebooks.records import FORMATS
+
+        super().__call__(parser, namespace, values, option_string)
+        for one in str(values).split(","):
+            if one.strip().upper() not in FORMATS:
+                known = ", ".join(FORMATS)
+                raise argparse.ArgumentError(self, f"there is no format {one!r}, only {known}")
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +50,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--notebook-formats",
+        action=_Formats,
         metavar="LIST",
         default="",
         help="fetch a run's notebook from its Databricks workspace (DATABRICKS_HOST, "

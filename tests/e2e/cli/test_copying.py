@@ -152,3 +152,17 @@ def test_several_sources_go_one_after_another_and_one_failure_stops_none(desk: P
     assert done.status == 14
     assert "dir:resnet#folders/resnet: out holds something else already" in done.err
     assert (desk / "out" / "content.json").is_file()
+
+
+def test_what_says_nothing_and_formats_that_there_are_not_are_wrong_usage(desk: Path) -> None:
+    for words, says in (
+        (("--name", ""), "--name: a text is wanted, and it is empty"),
+        (("--version", ""), "--version: a text is wanted, and it is empty"),
+        (("--notebook-formats", ""), "--notebook-formats: a text is wanted, and it is empty"),
+        (("--notebook-formats", "PDF"), "there is no format 'PDF', only SOURCE"),
+        (("--notebook-formats", "html,PDF"), "there is no format 'PDF', only SOURCE"),
+    ):
+        done = within("copy", "dir:resnet", "vault:v", *words, cwd=desk)
+        assert (done.status, says in done.err) == (2, True), done.err
+    done = within("copy", "dir:resnet", "vault:v", "--notebook-formats", "html, DBC", cwd=desk)
+    assert done.status == 0, done.err
