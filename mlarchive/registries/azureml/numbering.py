@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.records import Address
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
@@ -79,6 +80,11 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         return Spot(how="skip", number=wanted or mine[0].name, why=trouble)
     number = wanted if wanted and not trouble else next_number(present)
     return Spot(how="create", number=number, why="new")
+
+
+def is_at_home(source: Address, origin: str, name: str) -> bool:
+    """Whether an object is to be written under its own name to the place that it comes from."""
+    return f"{source.origin}#{source.name}".casefold() == f"{origin}#{name}".casefold()
 
 
 def next_number(present: Sequence[Asset]) -> str:

@@ -27,7 +27,7 @@ from mlarchive.registries.azureml.labels import (
     plan_labels,
 )
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
-from mlarchive.registries.azureml.numbering import Spot, find_spot
+from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import fill, sha256_of
@@ -124,7 +124,7 @@ def _planned_after_another(work: Work, origin: str) -> Address:
 def _planned(work: Work, origin: str) -> Address:
     subject = work.snapshot.record(work.snapshot.subject)
     if isinstance(subject, Environment) and not subject.record:
-        number = plan_environment_alone(work, subject)
+        number = plan_environment_alone(work, subject, origin)
         name = work.policy.named(subject.name)
         return Address(origin=origin, kind="environments", name=name, version=number)
     if not isinstance(subject, ModelVersion | Folder):
@@ -134,14 +134,14 @@ def _planned(work: Work, origin: str) -> Address:
         )
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
+    if number := _itself(work, wanted, origin):
+        work.step("keep", f"models/{wanted.name}/{number}", "it is itself what is copied")
+        return Address(origin=origin, kind="models", name=wanted.name, version=number)
     spot = _spot(work, wanted)
     target = Address(origin=origin, kind="models", name=wanted.name, version=spot.number)
     what = f"models/{wanted.name}/{spot.number}"
     if spot.how == "skip":
         work.step("skip", what, spot.why)
-        return target
-    if spot.present is not None and str(target).casefold() == str(work.snapshot.address).casefold():
-        work.step("keep", what, "it is itself what is copied")
         return target
     work.losses.extend(losses_of(work.snapshot, wanted.name, in_registry=in_registry))
     if isinstance(subject, ModelVersion):
@@ -163,6 +163,18 @@ def _planned(work: Work, origin: str) -> Address:
         work.step("keep", what, "it holds the same already")
     plan_model(work, wanted.name)
     return target
+
+
+def _itself(work: Work, wanted: Candidate, origin: str) -> str:
+    """The number of the very version that is to be written; "" if it is not there."""
+    if not is_at_home(work.snapshot.address, origin, wanted.name):
+        return ""
+    number = work.snapshot.address.version
+    for one in work.control.versions("models", wanted.name, archived=True):
+        if one.name == number and not one.is_failed:
+            same = one.texts("properties").get(marks.CONTENT_ID) == work.snapshot.content_id
+            return number if same or _holds(work, wanted, one) else ""
+    return ""
 
 
 def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str) -> Candidate:

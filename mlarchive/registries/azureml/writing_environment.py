@@ -15,7 +15,7 @@ from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candida
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
 from mlarchive.registries.azureml.labels import Labels, archive, lose_lacking, plan_labels
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
-from mlarchive.registries.azureml.numbering import next_number
+from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.storage import Upload
@@ -82,7 +82,7 @@ def _plan_needed(work: Work, called: str, wanted: Wanted) -> None:
         work.environment = plan_environment(work, wanted, as_subject=False)
 
 
-def plan_environment_alone(work: Work, subject: Environment) -> str:
+def plan_environment_alone(work: Work, subject: Environment, origin: str) -> str:
     """Plan an environment that is written by itself; returns the number that it has there.
 
     Raises:
@@ -91,12 +91,26 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
     """
     wanted = _carried(work, subject)
     renamed = wanted._replace(name=work.policy.named(wanted.name))
+    if is_at_home(work.snapshot.address, origin, renamed.name) and _is_there(work, renamed):
+        work.step("keep", renamed.called, "it is itself what is copied")
+        return renamed.version
     if work.policy.versions == "next":
         renamed = renamed._replace(version="")
     if why := _refusal(renamed, in_registry=work.control.place.is_registry):
         hint = "" if is_name(renamed.name) else "give it another one: --rename"
         raise UnsupportedError(f"{renamed.called} cannot be registered: {why}", hint=hint)
     return plan_environment(work, renamed, as_subject=True).partition(":")[2]
+
+
+def _is_there(work: Work, wanted: Wanted) -> bool:
+    """Whether the target has that very version, made of the same."""
+    own = recipe(wanted.record, wanted.files)
+    return any(
+        one.name == wanted.version
+        and not one.is_failed
+        and recipe_there(work.control, work.storage, wanted.name, one) == own
+        for one in work.control.versions("environments", wanted.name, archived=True)
+    )
 
 
 def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:

@@ -2,14 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from mlarchive.copy import Way, copy
 from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.registries.azureml import AzureMlRegistry
-from mlarchive.registries.base import Action, Selector
+from mlarchive.registries.base import Action, Selector, WritePolicy
 from mlarchive.registries.directory import DirectoryRegistry, labelled
 from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import entry_name
@@ -298,11 +298,17 @@ def test_a_registry_copies_by_itself(azureml: Emulator, lab: Place, tmp_path: Pa
     assert (skipped.status, "skip environments/built/1" in skipped.out) == (0, True)
 
 
-def test_a_copy_onto_itself_changes_nothing(lab: Place, opened: Open, tmp_path: Path) -> None:
-    before = repr(lab.version("models", "prostate", "892"))
-    done = carry(opened(lab), address(lab, "models", "prostate", "892"), opened(lab), tmp_path)
-    assert done.receipt.idle
-    assert repr(lab.version("models", "prostate", "892")) == before
+@pytest.mark.parametrize("versions", ["preserve", "next"])
+def test_a_copy_onto_itself_changes_nothing(
+    lab: Place, opened: Open, tmp_path: Path, *, versions: Literal["preserve", "next"]
+) -> None:
+    place = opened(lab)
+    policy = WritePolicy(versions=versions)
+    for kind, name, number in (("models", "prostate", "892"), ("environments", "built", "1")):
+        before = repr(lab.of(kind)[name])
+        done = carry(place, address(lab, kind, name, number), place, tmp_path, policy)
+        assert (done.receipt.idle, done.receipt.target.version) == (True, number)
+        assert repr(lab.of(kind)[name]) == before
 
 
 class _Nowhere(DirectoryRegistry):
