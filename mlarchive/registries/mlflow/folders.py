@@ -9,11 +9,16 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote, urlsplit
 
+from mlflow.environment_variables import (
+    MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
@@ -37,6 +42,7 @@ from mlarchive.registries.redaction import redacted_text, without_credentials
 _PROXY = "/mlflow-artifacts/artifacts"
 _BLOCK = 1 << 20
 _FAILS_EACH_TIME = "too many 500 error responses"
+_ANSWERS_500 = " answers 500: "
 # A server stores a large file somewhere before it answers.
 _LONGEST_SILENCE_SECONDS = 600
 
@@ -47,12 +53,12 @@ class ArtifactFolder(ReadableFolder, Protocol):
     def folders(self) -> list[str]:
         """The names of the folders directly in it."""
 
-    def put(self, path: str, source: BinaryIO, size: int) -> None:
+    def put(self, path: str, opening: Callable[[], BinaryIO], size: int) -> None:
         """Store one file, replacing what has its name.
 
         Args:
             path: Below the folder.
-            source: Read to its end.
+            opening: Opens it, anew each time it is sent.
             size: In bytes.
         """
 
@@ -150,9 +156,9 @@ class LocalFolder:
         with fsops.explaining(self._root / path, "read"):
             return (self._root / path).open("rb")
 
-    def put(self, path: str, source: BinaryIO, size: int) -> None:  # noqa: ARG002  (a protocol)
+    def put(self, path: str, opening: Callable[[], BinaryIO], size: int) -> None:  # noqa: ARG002  (a protocol)
         """Write the file; it appears whole or not at all."""
-        with fsops.atomic_file(self._within(path)) as file:
+        with opening() as source, fsops.atomic_file(self._within(path)) as file:
             shutil.copyfileobj(source, file, _BLOCK)
 
     def refuses(self, path: str) -> str:
@@ -206,15 +212,38 @@ class ProxiedFolder:
             )
         return download(response, f"{path} from {self._host}")
 
-    def put(self, path: str, source: BinaryIO, size: int) -> None:
-        """Stream the file to the server."""
+    def put(self, path: str, opening: Callable[[], BinaryIO], size: int) -> None:
+        """Stream the file to the server, again from its beginning where that fails.
+
+        Raises:
+            RemoteError: It answers 500 however often the file is sent.
+        """
+        retries = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()
+        for tried in range(retries + 1):
+            try:
+                with opening() as source:
+                    self._send(path, source, size)
+            except UnavailableError as error:
+                if tried < retries:
+                    time.sleep(MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.get() * 2**tried)
+                    continue
+                if _ANSWERS_500 not in str(error):
+                    raise
+                raise RemoteError(
+                    f"{self._host} answers 500 when sent {self._root}/{path}",
+                    hint="read the server's log, then run the same command again",
+                ) from error
+            return
+
+    def _send(self, path: str, source: BinaryIO, size: int) -> None:
         body = Upload(source, size)
         with body.blaming_the_source(), speaking(self._host):
-            # A body is read once, so a retry is the caller's.
             self._connection.request(
                 "PUT",
                 self._endpoint(path),
+                # A body is read once; it is opened anew for another try.
                 retries=0,
+                raise_on_status=False,
                 timeout=_LONGEST_SILENCE_SECONDS,
                 # A stream of length 0 would be sent in chunks; no bytes are sent as none.
                 data=body if size else b"",
@@ -298,13 +327,13 @@ class RepositoryFolder:
             shutil.rmtree(place, ignore_errors=True)
             raise
 
-    def put(self, path: str, source: BinaryIO, size: int) -> None:  # noqa: ARG002  (a protocol)
+    def put(self, path: str, opening: Callable[[], BinaryIO], size: int) -> None:  # noqa: ARG002  (a protocol)
         """Send the file by way of a private place, as mlflow's client needs one."""
         target = PurePosixPath(path)
         folder = "" if target.parent == PurePosixPath() else str(target.parent)
         with tempfile.TemporaryDirectory(prefix="mlarchive-") as place:
             local = Path(place, target.name)
-            with fsops.explaining(local, "write"), local.open("xb") as file:
+            with opening() as source, fsops.explaining(local, "write"), local.open("xb") as file:
                 shutil.copyfileobj(source, file, _BLOCK)
             with _speaking_for_a_store(self._place):
                 self._repository.log_artifact(str(local), folder or None)

@@ -92,8 +92,7 @@ def fill(
                     hint="it changed at the source or at the target after it was written",
                 )
         form = other if other and follows else None
-        with form.open() if form else stream.open() as source:
-            folder.put(file.path, source, file.size)
+        folder.put(file.path, form.open if form else stream.open, file.size)
         work.sent += file.size
         sent.append(form.file if form else file)
         marked = marked or form is not None

@@ -1,0 +1,79 @@
+"""Files that are sent to a tracking server's artifact proxy."""
+
+import io
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from msgspec import Struct, field
+
+from mlarchive.errors import RemoteError, UnavailableError
+from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.folders import ProxiedFolder
+
+
+class Taker(Struct):
+    """A server that answers one status after the other to the files that it is sent."""
+
+    statuses: list[int] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    uri: str = ""
+
+    def folder(self, *statuses: int) -> ProxiedFolder:
+        """A folder there."""
+        self.statuses = list(statuses)
+        connection = Connection(uri=self.uri, tracking=None, models=None, served=True)  # type: ignore[arg-type]  # not asked
+        return ProxiedFolder(connection, self.uri, "1/artifacts")
+
+
+@pytest.fixture
+def taker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taker]:
+    """It runs, and nobody pauses between tries."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    made = Taker()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            made.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(made.statuses[len(made.bodies) - 1])
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"boom")
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        made.uri = f"http://127.0.0.1:{server.server_port}"
+        yield made
+        server.shutdown()
+        thread.join()
+
+
+def opening() -> io.BytesIO:
+    """Opens a file."""
+    return io.BytesIO(b"abc")
+
+
+def test_a_file_that_is_not_taken_is_sent_again_from_its_beginning(taker: Taker) -> None:
+    taker.folder(500, 503, 200).put("a.bin", opening, 3)
+
+    assert taker.bodies == [b"abc", b"abc", b"abc"]
+
+
+def test_a_server_that_never_takes_a_file_is_told_with_the_file_and_is_not_down(
+    taker: Taker,
+) -> None:
+    with pytest.raises(RemoteError, match=r"answers 500 when sent 1/artifacts/a\.bin"):
+        taker.folder(500, 500, 500).put("a.bin", opening, 3)
+
+    assert len(taker.bodies) == 3
+
+
+def test_a_server_that_is_down_can_be_tried_later(taker: Taker) -> None:
+    with pytest.raises(UnavailableError, match="answers 503"):
+        taker.folder(503, 503, 503).put("a.bin", opening, 3)
