@@ -66,10 +66,9 @@ def _see_everything(connection: Connection, origin: str) -> Iterator[Ref]:
     yield from _see_runs(connection, origin, [*whole.parents, *whole.runs])
     for model, versions in whole.models:
         yield from _see_versions(connection, origin, model, versions)
-    with_versions = {model.name for model, versions in whole.models if versions}
     for kind in SEEN:
         for ref in see_others(connection, origin, Selector(kind=kind)):
-            if kind != "registered-models" or ref.address.name not in with_versions:
+            if kind != "registered-models" or ref.address.name not in whole.bringing:
                 yield ref
 
 

@@ -1,7 +1,8 @@
 """A whole server as one source: which objects make it up, and in which order a target gets them.
 
 Everything is carried once. A run that model versions bring whole is no object by itself, unless
-another run names it as its parent: that one can be linked only to what is there already.
+another run names it as its parent: that one can be linked only to what is there already. A version
+whose files are in a place of their own may fail alone, so it answers for nothing but itself.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +24,7 @@ from mlarchive.registries.mlflow.listing import (
     list_run,
     list_version,
 )
-from mlarchive.registries.mlflow.reading_version import logged_model_id
+from mlarchive.registries.mlflow.reading_version import is_of_record, logged_model_id
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
     runs_in,
@@ -53,6 +54,7 @@ class Entirety(Struct, frozen=True, kw_only=True):
         order: Of all runs.
         parents: Runs that others name as their parents.
         models: Registered models with their versions, and with what is to become one.
+        bringing: Names of the models that a version brings, or what is to become one.
         runs: Runs that neither are parents nor come whole with a version.
     """
 
@@ -60,6 +62,7 @@ class Entirety(Struct, frozen=True, kw_only=True):
     order: Order
     parents: Sequence[Run]
     models: Sequence[tuple[RegisteredModel, Sequence[ModelVersion]]]
+    bringing: frozenset[str]
     runs: Sequence[Run]
 
 
@@ -88,12 +91,14 @@ def entirety(connection: Connection, choose: Choose = list) -> Entirety:
     ]
     names = {one.experiment_id: one.name for one in everything}
     list_one = partial(list_run, experiments=names)
-    carried = _carried(found, (version for _, versions in models for version in versions))
+    sound = [one for _, versions in models for one in versions if _is_at_hand(one, found)]
+    carried = _carried(found, sound)
     return Entirety(
         experiments=everything,
         order=order,
         parents=_wanted(choose, [found[one] for one in order.parents], list_one),
         models=models,
+        bringing=frozenset(version.name for version in sound),
         runs=_wanted(choose, [found[one] for one in order.others if one not in carried], list_one),
     )
 
@@ -114,7 +119,7 @@ def everything_at(connection: Connection, origin: str, choose: Choose = list) ->
     listed = [
         list_alone(origin, "registered-models", model)
         for model, versions in whole.models
-        if all(map(unfinished, versions))
+        if model.name not in whole.bringing or all(map(unfinished, versions))
     ]
     listed += [
         list_experiment(origin, one) for one in whole.experiments if marks.CARRIER not in one.tags
@@ -137,6 +142,13 @@ def _wanted(choose: Choose, objects: Sequence[T], list_one: Callable[[str, T], L
     by_address = {(listing := list_one("", one)).address: (listing, one) for one in objects}
     chosen = choose(listing for listing, _ in by_address.values())
     return [by_address[listing.address][1] for listing in chosen]
+
+
+def _is_at_hand(version: ModelVersion, runs: Mapping[str, Run]) -> bool:
+    """Whether a version's files are those of its run or of a logged model, as its source says."""
+    run = runs.get(version.run_id or "")
+    place = run.info.artifact_uri if run else ""
+    return bool(unfinished(version)) or is_of_record(version, place)
 
 
 def _carried(runs: Mapping[str, Run], versions: Iterable[ModelVersion]) -> frozenset[str]:

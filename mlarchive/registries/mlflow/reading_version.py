@@ -101,6 +101,21 @@ def logged_model_id(version: MlflowVersion) -> str:
     return version.model_id or ""
 
 
+def is_of_record(version: MlflowVersion, run_location: str) -> bool:
+    """Whether a version's source says that its files are its run's or a logged model's.
+
+    Args:
+        version: As a list tells of it.
+        run_location: Where its run keeps artifacts; "" without one.
+    """
+    source = version.source or ""
+    if _MODEL_SOURCE.match(source) or _MODEL_LOCATION.search(source):
+        return True
+    if match := _RUN_SOURCE.match(source):
+        return match[1] == version.run_id
+    return bool(run_location) and _below(source.rstrip("/"), run_location.rstrip("/"))
+
+
 def stage_of(version: MlflowVersion) -> str:
     """A version's stage; "" for none."""
     return "" if version.current_stage in {None, "None"} else str(version.current_stage)
