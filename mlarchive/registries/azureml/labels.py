@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from mlarchive.records import Tags
+from mlarchive.records import Address, AnyRecord, Tags
 from mlarchive.registries.azureml.assets import NO_STAGE, Asset, Json, Kind
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
 from mlarchive.registries.azureml.work import Work
@@ -32,6 +33,7 @@ class Labels(Struct, frozen=True, kw_only=True):
         stage: "" for none; None where there are no stages, as environments have none.
         archived: Whether lists hide it.
         state_id: The mark of all of this; "" where it is not the subject that is written.
+        is_unmarked: Whether no marks are left: it is what the source itself was written from.
     """
 
     description: str
@@ -40,6 +42,7 @@ class Labels(Struct, frozen=True, kw_only=True):
     stage: str | None = None
     archived: bool = False
     state_id: str = ""
+    is_unmarked: bool = False
 
     def merged_with(self, present: Asset | None, *, insists: bool = True) -> Merged:
         """Them and what people said of a version that is there.
@@ -69,20 +72,29 @@ class Labels(Struct, frozen=True, kw_only=True):
         """
         merged = merged or self.merged_with(present)
         marked = marks.marks_in(self.properties)
-        if present is not None and is_taken_over(present):
+        mark = {} if self.is_unmarked else merged.mark
+        if self.is_unmarked:
+            marked = {}
+        elif present is not None and is_taken_over(present):
             # What it is here has come no way.
             marked.pop(marks.PATH, None)
             marked[marks.ADOPTED] = marks.quotable(called)
         there = present.texts("properties") if present else {}
         kept = marks.marks_in(present.texts("tags")) if present else {}
-        state = {marks.STATE_ID: self.state_id} if self.state_id else {}
+        state = {marks.STATE_ID: self.state_id} if self.state_id and not self.is_unmarked else {}
         sent: Json = {
             "description": merged.description,
-            "tags": {**kept, **merged.tags, **merged.mark, **state},
+            "tags": {**kept, **merged.tags, **mark, **state},
             "properties": {**there, **merged.properties, **marked},
         }
         takes_away = self.stage == "" and present is not None and present.stage != merged.stage
         return {**sent, "stage": merged.stage} if merged.stage or takes_away else sent
+
+
+def unmarked(labels: Labels, record: AnyRecord, target: Address) -> Labels:
+    """Labels without marks, if what is there is what the source itself was written from."""
+    came_from = record.native.also.get(marks.ORIGIN)
+    return replace(labels, is_unmarked=came_from == marks.origin_mark(target))
 
 
 def is_taken_over(present: Asset) -> bool:

@@ -103,11 +103,11 @@ class AzureMlRegistry(Closing):
 
     def plan_write(self, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:
         """Say what `write` would do now."""
-        return plan(self._work(snapshot, policy), self.origin)
+        return plan(self._work(snapshot, policy))
 
     def write(self, snapshot: Snapshot, policy: WritePolicy) -> Receipt:
         """Make this registry hold the snapshot."""
-        return write(self._work(snapshot, policy), self.origin)
+        return write(self._work(snapshot, policy))
 
     def share(self, address: Address, target: "AzureMlRegistry", policy: WritePolicy) -> Receipt:
         """Have a registry of the same tenant copy a version by itself."""
@@ -117,4 +117,10 @@ class AzureMlRegistry(Closing):
         return Side(self._control, self._storage, self.origin)
 
     def _work(self, snapshot: Snapshot, policy: WritePolicy) -> Work:
-        return Work(control=self._control, storage=self._storage, snapshot=snapshot, policy=policy)
+        return Work(
+            control=self._control,
+            storage=self._storage,
+            origin=self.origin,
+            snapshot=snapshot,
+            policy=policy,
+        )

@@ -29,6 +29,7 @@ class Work:
     Attributes:
         control: The target's control plane.
         storage: Where its bytes go.
+        origin: The target's own name.
         snapshot: What is written.
         policy: How.
         steps: In order.
@@ -42,6 +43,7 @@ class Work:
 
     control: ControlPlane
     storage: Storage
+    origin: str
     snapshot: Snapshot
     policy: WritePolicy
     steps: list[tuple[Action, Callable[[], None]]] = field(default_factory=list)
@@ -82,6 +84,7 @@ def again(work: Work) -> Work:
     return Work(
         control=work.control,
         storage=work.storage,
+        origin=work.origin,
         snapshot=work.snapshot,
         policy=work.policy,
         transformations=[one for one in work.transformations if one.field == LEFTOVERS],

@@ -25,6 +25,7 @@ from mlarchive.registries.azureml.labels import (
     is_of_another,
     lose_lacking,
     plan_labels,
+    unmarked,
 )
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
@@ -65,14 +66,14 @@ def held(
     return None
 
 
-def plan(work: Work, origin: str) -> WritePlan:
+def plan(work: Work) -> WritePlan:
     """What a write would do now; changes nothing.
 
     Raises:
         ConflictError: The target holds something else there, and the policy is `fail`.
         UnsupportedError: Azure ML has no place for such an object.
     """
-    target = _planned(work, origin)
+    target = _planned(work)
     return WritePlan(
         target=target,
         actions=work.actions,
@@ -81,7 +82,7 @@ def plan(work: Work, origin: str) -> WritePlan:
     )
 
 
-def write(work: Work, origin: str) -> Receipt:
+def write(work: Work) -> Receipt:
     """Make the target hold the snapshot; repeat it after a crash and it goes on.
 
     Where somebody else is quicker, what is there then is looked at again, and decides.
@@ -89,7 +90,7 @@ def write(work: Work, origin: str) -> Receipt:
     Raises:
         MlarchiveError: As `plan`, as the package, or as the service says.
     """
-    target = _planned(work, origin)
+    target = _planned(work)
     for left in reversed(range(_TRIES)):
         try:
             for _, do in work.steps:
@@ -99,7 +100,7 @@ def write(work: Work, origin: str) -> Receipt:
             if not left:
                 raise
         work = again(work)
-        target = _planned_after_another(work, origin)
+        target = _planned_after_another(work)
     skipped = any(action.verb == "skip" for action in work.actions)
     return Receipt(
         source=work.snapshot.address,
@@ -113,20 +114,20 @@ def write(work: Work, origin: str) -> Receipt:
     )
 
 
-def _planned_after_another(work: Work, origin: str) -> Address:
+def _planned_after_another(work: Work) -> Address:
     try:
-        return _planned(work, origin)
+        return _planned(work)
     except ConflictError as error:
         why = f"{error.message}; somebody else made it while this was being sent"
         raise ConflictError(why, hint=error.hint) from error
 
 
-def _planned(work: Work, origin: str) -> Address:
+def _planned(work: Work) -> Address:
     subject = work.snapshot.record(work.snapshot.subject)
     if isinstance(subject, Environment) and not subject.record:
-        number = plan_environment_alone(work, subject, origin)
+        number = plan_environment_alone(work, subject)
         name = work.policy.named(subject.name)
-        return Address(origin=origin, kind="environments", name=name, version=number)
+        return Address(origin=work.origin, kind="environments", name=name, version=number)
     if not isinstance(subject, ModelVersion | Folder):
         raise UnsupportedError(
             "Azure ML takes model versions, environments and folders by themselves, and this is of "
@@ -134,11 +135,11 @@ def _planned(work: Work, origin: str) -> Address:
         )
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
-    if number := _itself(work, wanted, origin):
+    if number := _itself(work, wanted):
         work.step("keep", f"models/{wanted.name}/{number}", "it is itself what is copied")
-        return Address(origin=origin, kind="models", name=wanted.name, version=number)
+        return Address(origin=work.origin, kind="models", name=wanted.name, version=number)
     spot = _spot(work, wanted)
-    target = Address(origin=origin, kind="models", name=wanted.name, version=spot.number)
+    target = Address(origin=work.origin, kind="models", name=wanted.name, version=spot.number)
     what = f"models/{wanted.name}/{spot.number}"
     if spot.how == "skip":
         work.step("skip", what, spot.why)
@@ -159,15 +160,17 @@ def _planned(work: Work, origin: str) -> Address:
             why = f"it is {spot.number} at the target, the next free one"
             work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
         work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
-    elif not plan_labels(work, "models", wanted.name, spot.present, labels):
+    elif not plan_labels(
+        work, "models", wanted.name, spot.present, unmarked(labels, subject, target)
+    ):
         work.step("keep", what, "it holds the same already")
     plan_model(work, wanted.name)
     return target
 
 
-def _itself(work: Work, wanted: Candidate, origin: str) -> str:
+def _itself(work: Work, wanted: Candidate) -> str:
     """The number of the very version that is to be written; "" if it is not there."""
-    if not is_at_home(work.snapshot.address, origin, wanted.name):
+    if not is_at_home(work.snapshot.address, work.origin, wanted.name):
         return ""
     number = work.snapshot.address.version
     for one in work.control.versions("models", wanted.name, archived=True):

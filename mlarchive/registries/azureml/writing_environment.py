@@ -8,12 +8,12 @@ from typing import NamedTuple
 import msgspec
 
 from mlarchive.errors import ConflictError, UnsupportedError
-from mlarchive.records import Environment, File, Folder, ModelVersion
+from mlarchive.records import Address, Environment, File, Folder, ModelVersion
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
-from mlarchive.registries.azureml.labels import Labels, archive, lose_lacking, plan_labels
+from mlarchive.registries.azureml.labels import Labels, archive, lose_lacking, plan_labels, unmarked
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
@@ -82,7 +82,7 @@ def _plan_needed(work: Work, called: str, wanted: Wanted) -> None:
         work.environment = plan_environment(work, wanted, as_subject=False)
 
 
-def plan_environment_alone(work: Work, subject: Environment, origin: str) -> str:
+def plan_environment_alone(work: Work, subject: Environment) -> str:
     """Plan an environment that is written by itself; returns the number that it has there.
 
     Raises:
@@ -91,7 +91,7 @@ def plan_environment_alone(work: Work, subject: Environment, origin: str) -> str
     """
     wanted = _carried(work, subject)
     renamed = wanted._replace(name=work.policy.named(wanted.name))
-    if is_at_home(work.snapshot.address, origin, renamed.name) and _is_there(work, renamed):
+    if is_at_home(work.snapshot.address, work.origin, renamed.name) and _is_there(work, renamed):
         work.step("keep", renamed.called, "it is itself what is copied")
         return renamed.version
     if work.policy.versions == "next":
@@ -169,6 +169,8 @@ def _plan_kept(
         # That of the environment itself is none of the model's that needs it.
         state = one.texts("tags").get(marks.STATE_ID, "")
         labels = msgspec.structs.replace(labels, state_id=state)
+    target = Address(origin=work.origin, kind=kind, name=wanted.name, version=one.name)
+    labels = unmarked(labels, wanted.record, target)
     if not plan_labels(work, kind, wanted.name, one, labels):
         work.step("keep", f"{kind}/{wanted.name}/{one.name}", "the target has it already")
 

@@ -6,9 +6,9 @@ the source that labelled it first, and what others say otherwise is a loss.
 
 from functools import partial
 
-from mlarchive.records import RegisteredModel
+from mlarchive.records import Address, RegisteredModel
 from mlarchive.registries.azureml.assets import Asset, Json
-from mlarchive.registries.azureml.labels import Labels, is_of_another, lacking
+from mlarchive.registries.azureml.labels import Labels, is_of_another, lacking, unmarked
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
@@ -32,6 +32,8 @@ def plan_model(work: Work, name: str) -> None:
         properties={**record.properties, marks.ORIGIN: marks.origin_of(record, work.snapshot)},
         archived=record.lifecycle == "archived",
     )
+    target = Address(origin=work.origin, kind="registered-models", name=name)
+    wanted = unmarked(wanted, record, target)
     there = next(iter(work.control.named("models", name)), _BLANK)
     if is_of_another(there, wanted):
         origin = there.texts("properties")[marks.ORIGIN]
@@ -45,7 +47,11 @@ def plan_model(work: Work, name: str) -> None:
     if wanted.archived != there.is_archived:
         changed.append("lifecycle")
     is_marked = marks.ORIGIN in there.texts("properties")
-    if is_marked and not merged.mark.items() <= there.texts("tags").items():
+    if (
+        is_marked
+        and not wanted.is_unmarked
+        and not merged.mark.items() <= there.texts("tags").items()
+    ):
         changed = changed or ["what the source says of it"]
     if changed:
         do = partial(work.control.put_container, "models", name, _said(there, wanted, merged))
@@ -54,10 +60,11 @@ def plan_model(work: Work, name: str) -> None:
 
 def _said(there: Asset, wanted: Labels, merged: Merged) -> Json:
     """What is sent."""
-    marked = marks.marks_in(wanted.properties)
+    marked = {} if wanted.is_unmarked else marks.marks_in(wanted.properties)
+    mark = {} if wanted.is_unmarked else merged.mark
     return {
         "description": merged.description,
-        "tags": {**marks.marks_in(there.texts("tags")), **merged.tags, **merged.mark},
+        "tags": {**marks.marks_in(there.texts("tags")), **merged.tags, **mark},
         "properties": {**there.texts("properties"), **merged.properties, **marked},
         "isArchived": wanted.archived,
     }

@@ -311,6 +311,26 @@ def test_a_copy_onto_itself_changes_nothing(
         assert repr(lab.of(kind)[name]) == before
 
 
+def test_what_is_copied_back_to_where_it_came_from_leaves_no_marks_there(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    lab.of("models")["prostate"].properties["description"] = "first"
+    here, there = opened(lab), opened(clinic)
+    what = ("models", "prostate", "892"), ("environments", "gpu", "7")
+    for one in what:
+        carry(here, address(lab, *one), there, tmp_path)
+    clinic.version("models", "prostate", "892")["properties"]["stage"] = "Archived"
+    clinic.of("models")["prostate"].properties["description"] = "second"
+    for idle in (False, True):
+        done = [carry(there, address(clinic, *one), here, tmp_path).receipt for one in what]
+        assert [receipt.idle for receipt in done] == [idle, True]
+    assert lab.version("models", "prostate", "892")["properties"]["stage"] == "Archived"
+    assert lab.of("models")["prostate"].properties["description"] == "second"
+    left = [lab.of("models")["prostate"].properties, *(lab.version(*one) for one in what)]
+    assert "mlarchive." not in repr(left)
+
+
 class _Nowhere(DirectoryRegistry):
     """A folder, to see what a package would hold."""
 
