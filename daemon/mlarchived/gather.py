@@ -154,7 +154,7 @@ def _ask(
                 found[address] = target.holding(address, job.policy_of(address))
             room.reach.answered(name)
         except MlarchiveError as error:
-            room.reach.erred(name, error)
+            room.reach.told_nothing(name, address, error)
             silent.setdefault(address, {})[name] = error.message
     return found
 

@@ -161,9 +161,9 @@ def _require_nothing_owed(room: Room) -> None:
 
 
 def _report_silence(room: Room, report: Report) -> None:
-    """Say which targets as a whole could not be served."""
-    for target, error in room.reach.silent.items():
-        Reporter(room.job.name, report).failed(error, "", target)
+    """Say which targets could not be served, or not be asked."""
+    for target, thing, error in room.reach.failures():
+        Reporter(room.job.name, report).failed(error, thing, target)
 
 
 def _report_unread(room: Room, sighting: Sighting, report: Report) -> None:

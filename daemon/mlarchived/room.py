@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlarchive.errors import AccessError, MissingExtraError, MlarchiveError, UnavailableError
+from mlarchive.records import Address
 from mlarchive.registries.base import Source, Target
 from mlarchive.registries.opening import open_source, open_target
 from mlarchive.trust import Trust
@@ -31,11 +32,14 @@ class Reach:
     Attributes:
         breakers: Know the same over all rounds and mirrors.
         silent: Why, by target.
+        untold: The first object of which a target could not tell what it holds, and why.
     """
 
     breakers: Breakers = field(default_factory=Breakers)
     silent: dict[str, MlarchiveError] = field(default_factory=dict)
+    untold: dict[str, tuple[Address, MlarchiveError]] = field(default_factory=dict)
     _misses: dict[str, int] = field(default_factory=dict)
+    _heard: set[str] = field(default_factory=set)
 
     def erred(self, target: str, error: MlarchiveError) -> None:
         """A target was asked for an object, and an error came of it."""
@@ -46,8 +50,22 @@ class Reach:
             if self._misses[target] >= PATIENCE or breaker.is_open:
                 self.silent[target] = error
 
+    def told_nothing(self, target: str, address: Address, error: MlarchiveError) -> None:
+        """A target was asked what it holds of an object, and an error came of it."""
+        self.erred(target, error)
+        self.untold.setdefault(target, (address, error))
+
+    def failures(self) -> Iterator[tuple[str, str, MlarchiveError]]:
+        """What kept this round from asking: target, object ("" for all of them), and why."""
+        for target, error in self.silent.items():
+            yield target, "", error
+        for target, (address, error) in self.untold.items():
+            if target not in self.silent:
+                yield target, str(address) if target in self._heard else "", error
+
     def answered(self, target: str) -> None:
         """A target answered."""
+        self._heard.add(target)
         self._misses.pop(target, None)
         self.breakers.of(target).answered()
 

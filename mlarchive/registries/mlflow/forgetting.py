@@ -11,6 +11,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Selector
 from mlarchive.registries.mlflow import given, marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.reading_version import stage_of
 from mlarchive.registries.mlflow.selecting import registered_model, selected_versions
 from mlarchive.registries.selecting import WITH_VERSIONS
 
@@ -47,7 +48,8 @@ def touched(connection: Connection, held: Holding) -> str:
     if address.kind not in WITH_VERSIONS or not address.version:
         return ""
     version = _version(connection, address)
-    return given.touched(version.tags, version.description or "", version.aliases)
+    stage = stage_of(version)
+    return given.touched(version.tags, version.description or "", version.aliases, stage)
 
 
 def _version(connection: Connection, address: Address) -> ModelVersion:

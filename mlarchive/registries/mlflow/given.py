@@ -141,7 +141,7 @@ def merged(
     return "leave" if digest(wanted) in before else "lose"
 
 
-def touched(labels: Mapping[str, str], description: str, aliases: Iterable[str]) -> str:
+def touched(labels: Mapping[str, str], description: str, aliases: Iterable[str], stage: str) -> str:
     """What people labelled a version with at the target, in a few words; "" if nothing is known."""
     given = given_in(labels)
     if given is None:
@@ -152,6 +152,8 @@ def touched(labels: Mapping[str, str], description: str, aliases: Iterable[str])
     found += [f"alias {alias!r}" for alias in sorted(aliases) if not given.names(alias)]
     if description and digest(description) not in given.of_text("description"):
         found.append("a description")
+    if stage and digest(stage) not in given.of_text("stage"):
+        found.append(f"stage {stage!r}")
     return ", ".join(found)
 
 

@@ -93,6 +93,8 @@ def test_what_people_added_or_changed_stays_and_the_rest_follows_the_source(
     assert clinic.touched(address, MERGE) == (
         "tag 'meddled', tag 'theirs', tag 'twice', alias 'live', a description"
     )
+    people.transition_model_version_stage("wine", "1", "Staging")
+    assert clinic.touched(address, MERGE).endswith(", a description, stage 'Staging'")
 
     clinic.write(told, WritePolicy())
     assert clinic.touched(address, MERGE) == ""

@@ -1,6 +1,8 @@
 """A round: what is new arrives, what is idle is left alone, what fails is said and kept apart."""
 
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -219,6 +221,48 @@ def test_a_target_that_does_not_answer_stops_nobody_else(bench: Workbench) -> No
     status = bench.run("status").out
     assert "dr: up to date, 3 objects" in status
     assert "down: behind by 3 or more of 3 objects; last success never" in status
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers everything with the status that its path begins with."""
+
+    def do_GET(self) -> None:
+        self.send_response(int(self.path.split("/")[1]))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815  (the name that the server calls)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Print nothing."""
+
+
+@pytest.mark.parametrize(("refusal", "status"), [(401, 13), (404, 21)])
+def test_a_target_that_refuses_every_question_is_a_failure_of_few_objects_too(
+    bench: Workbench, refusal: int, status: int
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"mlflow+http://127.0.0.1:{server.server_port}/{refusal}"
+        bench.configure(
+            ("mlflow+http://127.0.0.1:9", place),
+            ("src#folders/*", "src#models/*"),
+            ('targets = ["dr"]', 'targets = ["down", "dr"]'),
+        )
+        with Vault.open(bench.folder / "source") as source:
+            source.add(snapshots.model_version(origin="lab"), packed_at=0)
+        answer = bench.run("once")
+        server.shutdown()
+    assert answer.status == status, answer.out
+    assert answer.out.count("failed        everything -> down: ") == 1
+    assert len(bench.held()) == 1
+    (standing,) = (
+        event
+        for event in bench.run("status", "--json").events
+        if event["event"] == "standing" and event["target"] == "down"
+    )
+    assert standing["trouble"]
+    assert (standing["behind"], standing["succeeded_at"]) == (1, 0)
 
 
 def test_an_unreachable_target_never_gets_objects_set_aside(bench: Workbench) -> None:
