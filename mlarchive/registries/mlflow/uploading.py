@@ -7,6 +7,8 @@ where it stopped. Nothing that was complete before is ever overwritten with othe
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from mlflow.exceptions import MlflowException
+
 from mlarchive.errors import ConflictError, RemoteError
 from mlarchive.records import File, Tags
 from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
@@ -15,6 +17,8 @@ from mlarchive.registries.mlflow.work import Work
 from mlarchive.snapshot import Stream
 
 _BLOCK = 1 << 20
+_DEFAULT = "0"
+"""The experiment that every server makes for itself, where it would make any other."""
 
 
 def file_streams(streams: Sequence[Stream]) -> list[tuple[File, Stream]]:
@@ -35,13 +39,23 @@ def list_refused_names(
     """
     if not file_streams(streams):
         return
-    proxied = work.connection.served and not work.connection.folder
-    location = "mlflow-artifacts:/0" if proxied else ""
-    if experiment_id:
-        experiment = work.connection.tracking.get_experiment(experiment_id)
-        location = f"{experiment.artifact_location.rstrip('/')}/0"
+    location = _experiment_location(work, experiment_id)
     if location:
-        list_refused(work, what, artifact_folder(work.connection, location), streams)
+        folder = artifact_folder(work.connection, f"{location.rstrip('/')}/0")
+        list_refused(work, what, folder, streams)
+
+
+def _experiment_location(work: Work, experiment_id: str) -> str:
+    """Where an experiment keeps its files; of a new one, as far as the server's own one tells."""
+    if not experiment_id and (not work.connection.served or work.connection.folder):
+        return ""
+    try:
+        experiment = work.connection.tracking.get_experiment(experiment_id or _DEFAULT)
+    except MlflowException:
+        if experiment_id:
+            raise
+        return ""
+    return str(experiment.artifact_location or "")
 
 
 def list_refused(work: Work, what: str, folder: ArtifactFolder, streams: Sequence[Stream]) -> None:
