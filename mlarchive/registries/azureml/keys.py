@@ -24,6 +24,15 @@ SOURCE_VERSION = f"{marks.PREFIX}version"
 ENVIRONMENT = f"{marks.PREFIX}environment"
 """The environment that was registered for a model, or found equal: `NAME:VERSION`."""
 
+_MARKS = frozenset(
+    {
+        *(marks.ORIGIN, marks.PATH, marks.ADOPTED, marks.CONTENT_ID, marks.STATE_ID, marks.RECORD),
+        *(marks.GIVEN, JOB, RUN, EXPERIMENT, SOURCE_VERSION, ENVIRONMENT),
+    }
+)
+
+NO_MARK = "its name begins as this program's own marks do; it is kept as evidence alone"
+
 CONDA_FILE = "conda.yaml"
 CONTEXT = "context"
 
@@ -46,3 +55,12 @@ def environment_key(name: str, version: str) -> str:
 def marks_of(tags: Tags, properties: Tags) -> Tags:
     """What this program left on an asset: evidence."""
     return {**marks.marks_in(tags), **marks.marks_in(properties)}
+
+
+def no_marks(tags: Tags, properties: Tags) -> list[str]:
+    """Labels of people's own that are named as marks are, which are no part of the state."""
+    return [
+        f"{label} {name}"
+        for label, said in (("tag", tags), ("property", properties))
+        for name in sorted(marks.marks_in(said).keys() - _MARKS)
+    ]

@@ -78,6 +78,8 @@ def _read_version(
     gathering.records.extend(environments(folder, listed, key))
     for member in evidence_alone(version):
         gathering.lose(called, member, EVIDENCE_ALONE)
+    for label in keys.no_marks(version.texts("tags"), version.texts("properties")):
+        gathering.lose(called, label, keys.NO_MARK)
     said = version.properties.get("flavors") or {}
     properties = version.texts("properties")
     # A service that took the run for no job of its own still has it.
@@ -113,6 +115,8 @@ def _read_version(
 
 def _read_model(model: Asset, gathering: Gathering) -> None:
     tags, properties = model.texts("tags"), model.texts("properties")
+    for label in keys.no_marks(tags, properties):
+        gathering.lose(f"models/{model.name}", label, keys.NO_MARK)
     gathering.records.append(
         RegisteredModel(
             key=keys.model_key(model.name),

@@ -90,6 +90,8 @@ def read_environment(
     gathering.records.append(record)
     for member in evidence_alone(asset):
         gathering.lose(f"environments/{name}/{number}", member, EVIDENCE_ALONE)
+    for label in keys.no_marks(tags, properties):
+        gathering.lose(f"environments/{name}/{number}", label, keys.NO_MARK)
     for what in left_out:
         gathering.lose(f"environments/{name}/{number}", what, NEVER_KEPT)
     return key

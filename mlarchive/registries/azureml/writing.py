@@ -152,6 +152,7 @@ def _planned(work: Work) -> Address:
         work.step("skip", what, lose_lacking(work, "models", wanted.name, spot.present, labels))
         plan_model(work, wanted.name)
         return target
+    _lose_type(work, what, spot.present)
     plan_environment_of(work, wanted)
     plan_run_of(work, wanted.name, spot.number)
     labels = _labels(work, wanted)
@@ -166,6 +167,13 @@ def _planned(work: Work) -> Address:
         work.step("keep", what, "it holds the same already")
     plan_model(work, wanted.name)
     return target
+
+
+def _lose_type(work: Work, what: str, present: Asset | None) -> None:
+    """List that a version that is there is of another type than was asked for."""
+    held_as = present.text("modelType") if present is not None else ""
+    if held_as and work.policy.model_type not in {"", held_as}:
+        work.lose(what, "type", f"it is there as {held_as}, and Azure ML changes no type")
 
 
 def _itself(work: Work, wanted: Candidate) -> str:

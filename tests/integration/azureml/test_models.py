@@ -200,6 +200,8 @@ def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:
     assert said["tags"]["site"] == "lab"
     again = within(*command, cwd=tmp_path, env=env)
     assert (again.status, "nothing to do" in again.out) == (0, True)
+    typed = within(*command, "--type", "custom_model", cwd=tmp_path, env=env)
+    assert (typed.status, "type: it is there as mlflow_model" in typed.err) == (3, True)
     (files / "more").write_bytes(b"more")
     other = within(*command, cwd=tmp_path, env=env)
     assert other.status == 14
@@ -435,6 +437,29 @@ def test_a_tag_without_a_value_is_an_empty_text(
         )
     assert done.receipt.idle
     assert clinic.version("models", "prostate", "892")["properties"]["tags"]["reviewed"] == ""
+
+
+def test_labels_that_are_named_as_marks_are_and_are_none_are_losses(
+    azureml: Emulator, lab: Place, opened: Open
+) -> None:
+    clinic = {"tags": {"mlarchive.own": "1", "mlarchive.given": "-"}, "properties": {}}
+    for said in (
+        lab.version("models", "prostate", "892")["properties"],
+        lab.of("models")["prostate"].properties,
+    ):
+        said.update(clinic)
+    azureml.put_environment(lab, "e", "1", image="i:1", properties={"mlarchive.mine": "1"})
+    found = [
+        (loss.record, loss.field)
+        for what in (("models", "prostate", "892"), ("environments", "e", "1"))
+        for loss in opened(lab).read(address(lab, *what)).losses
+    ]
+    own = "tag mlarchive.own"
+    assert sorted(found) == [
+        ("environments/e/1", "property mlarchive.mine"),
+        ("models/prostate", own),
+        ("models/prostate/892", own),
+    ]
 
 
 def test_what_no_record_has_a_place_for_is_a_loss(
