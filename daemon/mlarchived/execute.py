@@ -61,6 +61,7 @@ class Executor:
     queue: Queue
     packed_at: int
     _unread_in_a_row: int = field(default=0, init=False)
+    _just_packed: str = field(default="", init=False)
 
     def carry_out(self, plan: ObjectPlan, view: View) -> None:
         """Do what is planned for one object. What fails is noted and reported, not raised.
@@ -166,6 +167,7 @@ class Executor:
         there = {kept.package_id for kept in vault.find(address=plan.address)}
         kept, thin = self._read(vault, plan, view)
         losses = self._note_packed(vault, kept, view)
+        self._just_packed = kept.package_id
         outcome: Outcome = "relabelled" if thin else "packed"
         if kept.package_id in there:
             outcome = "there"
@@ -244,6 +246,8 @@ class Executor:
         with vault.open_package(kept) as package:
             self.record.check()
             receipt = unpack(package, target, policy)
+            # What it lost before is told when it is packed, or else with what comes of it.
+            lost = () if kept.package_id == self._just_packed else package.meaning.losses
         held = target.holding(address, policy)
         if held is None or _ids(held) != Ids(content=receipt.content_id, state=receipt.state_id):
             return self._note_passed_over(address, step.target, kept, receipt)
@@ -262,7 +266,7 @@ class Executor:
             Effort(
                 moved=receipt.bytes,
                 seconds=time.monotonic() - began,
-                losses=receipt.losses,
+                losses=(*lost, *receipt.losses),
             ),
         )
         return True

@@ -13,8 +13,8 @@ from mlarchived.cli.names import shown, whence
 from mlarchived.cli.screen import Screen, duration, moment, plural
 from mlarchived.configfile import likely_state, read_config
 from mlarchived.control import Request, WorkerState, ask
-from mlarchived.drop.candidates import QUARANTINE
-from mlarchived.drop.claims import set_apart_in
+from mlarchived.drop.candidates import LEFT, QUARANTINE
+from mlarchived.drop.claims import put_into
 from mlarchived.ledger import Ledger, ObjectTrouble, Standing
 from mlarchived.mirrors import MirrorJob, resolve
 
@@ -64,6 +64,14 @@ class QuarantineLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="
     things: int
 
 
+class LeftLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="taken-with-losses"):
+    """How many things that were dropped were taken but for something in them, for a program."""
+
+    mirror: str
+    folder: str
+    things: int
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add nothing: this verb understands the common options alone."""
     del parser
@@ -88,19 +96,22 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
                 _print_standing(screen, job.name, target, standings.get(target))
             for trouble in ledger.troubles(job.name):
                 _print_trouble(screen, job, trouble)
-            _print_quarantine(screen, job)
+            _print_dropped(screen, job)
     _print_service(screen, setting.state)
     return 0
 
 
-def _print_quarantine(screen: Screen, job: MirrorJob) -> None:
+def _print_dropped(screen: Screen, job: MirrorJob) -> None:
     if job.drop is None:
         return
-    refused = len(set_apart_in(job.drop.folder))
-    if refused:
-        folder = job.drop.folder / QUARANTINE
+    folder = job.drop.folder / QUARANTINE
+    if refused := len(put_into(folder)):
         screen.tell(QuarantineLine(mirror=job.name, folder=str(folder), things=refused))
         screen.say(f"  {plural(refused, 'thing')} refused; see {folder}, with reasons beside them")
+    folder = job.drop.folder / LEFT
+    if left := len(put_into(folder)):
+        screen.tell(LeftLine(mirror=job.name, folder=str(folder), things=left))
+        screen.say(f"  {plural(left, 'thing')} taken with losses; see {folder}, with a list each")
 
 
 def _print_service(screen: Screen, state: Path) -> None:

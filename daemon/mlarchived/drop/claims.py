@@ -80,9 +80,8 @@ def claim(drop: Path, candidate: Candidate) -> Claim | None:
     return made
 
 
-def set_apart_in(drop: Path) -> list[Path]:
-    """What was refused and lies in quarantine still."""
-    folder = drop / QUARANTINE
+def put_into(folder: Path) -> list[Path]:
+    """What was put into one of the folders for what was refused or lost something, and is there."""
     if not folder.is_dir():
         return []
     with fsops.explaining(folder, "read"):

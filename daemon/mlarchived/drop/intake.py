@@ -6,7 +6,7 @@ to one thing, the others are taken.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from mlarchive.errors import (
     StorageError,
     UnsupportedError,
 )
+from mlarchive.records import Loss
 from mlarchive.registries.opening import packing_time
 from mlarchive.trust import Trust
 from mlarchive.vault import Kept, Vault
@@ -68,6 +69,13 @@ class Means:
     record: Record
     report: Report
     trust: Trust | None = None
+
+
+class _Taken(Struct, frozen=True, kw_only=True):
+    """A package that came of something dropped, and what is not in it, one sentence each."""
+
+    kept: Kept
+    losses: tuple[str, ...]
 
 
 class Intake:
@@ -144,6 +152,10 @@ class Intake:
         return self._stillness.stood(claim.path)
 
 
+def _told(losses: Iterable[Loss]) -> tuple[str, ...]:
+    return tuple(f"{loss.record}, {loss.field}: {loss.why}" for loss in losses)
+
+
 class _Work:
     """One look's means, and what it finds unfinished."""
 
@@ -158,7 +170,7 @@ class _Work:
         began = time.monotonic()
         try:
             with contained():
-                kept, losses = self._kept(claim)
+                kept = self._kept(claim)
         except _FATAL:
             raise
         except MissingChunksError as error:
@@ -174,14 +186,15 @@ class _Work:
         for one in kept:
             self._tell(claim, "taken", f"from {claim.shown}", one, time.monotonic() - began)
         self._note(claim, "taken", kept)
-        if losses:
-            claims.leave(self._rules.folder, claim, "".join(f"{loss}\n" for loss in losses))
+        losses = [f"{loss}\n" for one in kept for loss in one.losses]
+        if losses and claim.path.is_dir():
+            claims.leave(self._rules.folder, claim, "".join(losses))
         else:
             claims.done(claim)
         return "taken"
 
-    def _kept(self, claim: Claim) -> tuple[list[Kept], list[str]]:
-        """Keep what was claimed in the vault, whole; and what of it could not be carried."""
+    def _kept(self, claim: Claim) -> list[_Taken]:
+        """Keep what was claimed in the vault, whole."""
         if claim.path.is_symlink() or not (claim.path.is_dir() or claim.path.is_file()):
             raise UnsupportedError(f"{claim.shown} is a link, or no file and no folder")
         if claim.path.is_dir():
@@ -199,10 +212,12 @@ class _Work:
         if marker:
             check_marker(marker, claim.path)
         self._means.record.check()
-        return [self._means.vault.take(claim.path, trust=self._means.trust)], []
+        kept = self._means.vault.take(claim.path, trust=self._means.trust)
+        with self._means.vault.open_package(kept) as package:
+            return [_Taken(kept=kept, losses=_told(package.meaning.losses))]
 
-    def _packed(self, claim: Claim) -> tuple[list[Kept], list[str]]:
-        kept, losses = [], []
+    def _packed(self, claim: Claim) -> list[_Taken]:
+        taken = []
         origin = f"drop:{self._mirror}"
         when = packing_time(self._means.environment)
         with raw.opened(
@@ -213,9 +228,8 @@ class _Work:
                 one = self._means.vault.add(snapshot, packed_at=when)
                 with self._means.vault.open_package(one) as package:
                     package.verify(full=True)
-                losses += [f"{loss.record}, {loss.field}: {loss.why}" for loss in snapshot.losses]
-                kept.append(one)
-        return kept, losses
+                taken.append(_Taken(kept=one, losses=_told(snapshot.losses)))
+        return taken
 
     def could_not_claim(self, candidate: Candidate, error: MlarchiveError) -> None:
         """Say that something stays where it was dropped, and why."""
@@ -242,14 +256,14 @@ class _Work:
             )
         )
 
-    def _note(self, claim: Claim, outcome: Outcome, kept: list[Kept], reason: str = "") -> None:
+    def _note(self, claim: Claim, outcome: Outcome, kept: list[_Taken], reason: str = "") -> None:
         self._means.record.dropped(
             Dropped(
                 token=claim.token,
                 name=claim.shown,
                 outcome=outcome,
                 packages=len(kept),
-                bytes=sum(one.size for one in kept),
+                bytes=sum(one.kept.size for one in kept),
                 reason=reason,
             )
         )
@@ -259,17 +273,18 @@ class _Work:
         claim: Claim,
         outcome: Outcome,
         reason: str,
-        kept: Kept | None = None,
+        taken: _Taken | None = None,
         seconds: float = 0.0,
     ) -> None:
         self._means.report(
             Ended(
                 mirror=self._mirror,
-                object=str(kept.address) if kept else claim.shown,
+                object=str(taken.kept.address) if taken else claim.shown,
                 target=VAULT,
                 outcome=outcome,
                 reason=reason,
-                bytes=kept.size if kept else 0,
+                bytes=taken.kept.size if taken else 0,
                 seconds=round(seconds, 3),
+                losses=taken.losses if taken else (),
             )
         )

@@ -58,10 +58,13 @@ def _of_a_vault(bench: Workbench) -> list[dict[str, Any]]:
 
 
 def _of_a_quarantine(folder: Path) -> list[dict[str, Any]]:
-    """Something is dropped that is no package."""
+    """Something is dropped that is no package, and a folder with a link in it."""
     folder.mkdir()
     bench = DropBench(folder)
     (bench.inbox / "ale.mlpkg").write_text("hello")
+    (bench.inbox / "wine").mkdir()
+    (bench.inbox / "wine" / "mlarchive.toml").write_text('name = "wine"\nversion = "7"\n')
+    (bench.inbox / "wine" / "link").symlink_to("nowhere")
     bench.run("once")
     return bench.run("status", "--json").events
 

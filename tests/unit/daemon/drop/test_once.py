@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.pack import pack_file
+from mlarchive.registries.base import Selector
+from mlarchive.registries.directory import DirectoryRegistry
 from mlarchived.drop import claims
 from mlarchived.drop.candidates import Candidate
 from tests.support.dropping import DropBench, marker
@@ -243,10 +246,35 @@ def test_what_cannot_be_carried_is_kept_with_its_losses(bench: DropBench) -> Non
     model.mkdir()
     (model / "mlarchive.toml").write_text(MANIFEST)
     (model / "escape").symlink_to("/etc/passwd")
-    bench.run("once")
+    answer = bench.run("once", "--json")
+    assert answer.status == 3
+    told = {e["outcome"]: e["losses"] for e in answer.events if e["event"] == "ended"}
+    assert told.keys() == {"taken", "copied"}
+    assert all("escape" in loss for losses in told.values() for loss in losses)
+    assert [len(losses) for losses in told.values()] == [1, 1]
     assert bench.vaulted("target") == ["wine"]
+    assert "1 thing taken with losses; see " in bench.run("status").out
+    (line,) = (e for e in bench.run("status", "--json").events if e["event"] == "taken-with-losses")
+    assert (line["folder"], line["things"]) == (str(bench.inbox / "taken-with-losses"), 1)
     assert bench.lying("inbox/taken-with-losses") == ["wine", "wine.reason.txt"]
     assert "escape" in (bench.inbox / "taken-with-losses" / "wine.reason.txt").read_text()
+
+
+def test_what_a_package_says_was_lost_before_is_told_and_it_is_not_kept_twice(
+    bench: DropBench,
+) -> None:
+    files = bench.outside / "wine"
+    files.mkdir()
+    (files / "weights.bin").write_text("w")
+    (files / "escape").symlink_to("/etc/passwd")
+    with DirectoryRegistry(files, origin="lab") as registry:
+        (ref,) = registry.changes(Selector())
+        pack_file(registry.read(ref.address), bench.inbox / "wine.mlpkg", packed_at=0)
+    answer = bench.run("once")
+    assert answer.status == 3
+    assert answer.out.count("loss: ") == 2
+    assert bench.lying() == []
+    assert bench.run("once").status == 0
 
 
 def test_an_export_of_mlflow_export_import_is_taken(bench: DropBench) -> None:
