@@ -15,7 +15,7 @@ from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.selecting import all_experiments
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work
-from mlarchive.registries.mlflow.writing_experiment import find_experiment
+from mlarchive.registries.mlflow.writing_experiment import find_experiment, mark_under
 
 _EVIDENCE = "experiments"
 
@@ -60,7 +60,7 @@ def _link(work: Work, record: Prompt | EvaluationDataset, name: str) -> str:
 
     def create() -> None:
         with once():
-            tags = [ExperimentTag(marks.ORIGIN, origin)]
+            tags = [ExperimentTag(marks.ORIGIN, mark_under(work, name, origin, wanted))]
             work.ids[key] = work.connection.tracking.create_experiment(wanted, tags=tags)
 
     wanted = work.policy.experiment_named(name)

@@ -4,6 +4,8 @@ Runs are objects of their own. Several origins may be mirrored into one experime
 server's `Default`; what came of each is remembered apart.
 """
 
+from msgspec.structs import replace
+
 from mlarchive.records import Address, Experiment
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.remembering import (
@@ -15,6 +17,7 @@ from mlarchive.registries.mlflow.remembering import (
 from mlarchive.registries.mlflow.work import Work, called
 from mlarchive.registries.mlflow.writing_experiment import (
     find_experiment,
+    mark_under,
     plan_awakening,
     plan_experiment,
     plan_experiment_end,
@@ -45,7 +48,9 @@ def _name(work: Work, subject: Experiment) -> str:
 
 def _plan_memory(work: Work, subject: Experiment) -> None:
     found = find_experiment(work, subject, marks.origin_of(subject, work.snapshot))
-    whole = written_now(work, subject, _name(work, subject))
+    name = _name(work, subject)
+    whole = written_now(work, subject, name)
+    whole = replace(whole, origin=mark_under(work, subject.name, whole.origin, name))
     tag = experiment_tag(whole.origin)
     if found and remembered(found.tags, tag) == whole:
         return

@@ -29,7 +29,7 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     what = called(record)
     origin = marks.origin_of(record, work.snapshot)
     found = find_experiment(work, record, origin)
-    ours = found is None or found.tags.get(marks.ORIGIN) == origin
+    ours = found is None or is_ours(work, record.name, origin, found)
     every = {**record.tags, **(source_tags(work, record) if ours else {})}
     tags = cut(work, what, "tag", work.taken(what, every), MAX_EXPERIMENT_TAG_VAL_LENGTH)
     name = name_at(work.connection, work.policy.experiment_named(record.name))
@@ -40,7 +40,8 @@ def plan_experiment(work: Work, record: Experiment) -> None:
         work.change(what, "experiment_id", "the target gives it an id of its own")
 
         def create() -> None:
-            marked = {marks.ORIGIN: origin, **mark_of(said(tags)), **tags}
+            mark = mark_under(work, record.name, origin, name)
+            marked = {marks.ORIGIN: mark, **mark_of(said(tags)), **tags}
             make_folder_of(work.connection, name)
             work.ids[record.key] = work.connection.tracking.create_experiment(
                 name, tags=[ExperimentTag(tag, value) for tag, value in marked.items()]
@@ -95,6 +96,24 @@ def find_experiment(work: Work, record: Experiment, origin: str) -> MlflowExperi
     return work.connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
 
 
+def mark_under(work: Work, name: str, origin: str, there: str) -> str:
+    """The origin mark of an experiment; under another name it answers for no plain one.
+
+    Args:
+        work: Knows the target.
+        name: At the source.
+        origin: Where it comes from, as a tag's value.
+        there: Its name at the target.
+    """
+    plain = there == name_at(work.connection, name)
+    return origin if plain else marks.quotable(f"{origin}!{there}")
+
+
+def is_ours(work: Work, name: str, origin: str, found: MlflowExperiment) -> bool:
+    """Whether an experiment at the target was made of one at the source; see `mark_under`."""
+    return found.tags.get(marks.ORIGIN) in {origin, mark_under(work, name, origin, found.name)}
+
+
 def experiment_there(work: Work, key: str) -> str:
     """The target's id of an experiment, or of the one for what belongs to none; "" if not there.
 
@@ -106,6 +125,13 @@ def experiment_there(work: Work, key: str) -> str:
         return work.ids.get(key, "")
     found = home(work.connection)
     return str(found.experiment_id) if found else ""
+
+
+def name_there(work: Work, record: Experiment) -> str:
+    """What an experiment that is planned is called at the target."""
+    if there := experiment_there(work, record.key):
+        return str(work.connection.tracking.get_experiment(there).name)
+    return name_at(work.connection, work.policy.experiment_named(record.name))
 
 
 def home(connection: Connection) -> MlflowExperiment | None:

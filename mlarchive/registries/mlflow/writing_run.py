@@ -46,7 +46,11 @@ from mlarchive.registries.mlflow.work import (
     plan_given,
     plan_tags,
 )
-from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
+from mlarchive.registries.mlflow.writing_experiment import (
+    experiment_made,
+    experiment_there,
+    name_there,
+)
 from mlarchive.registries.mlflow.writing_metrics import (
     check_series,
     list_changed_points,
@@ -106,7 +110,7 @@ def plan_run(work: Work, record: Run) -> None:
     experiment = work.snapshot.by_key.get(record.experiment)
     where = ""
     if isinstance(experiment, Experiment):
-        where = f"in experiment {work.policy.experiment_named(experiment.name)!r}"
+        where = f"in experiment {name_there(work, experiment)!r}"
     work.step("create", what, where, create)
 
 

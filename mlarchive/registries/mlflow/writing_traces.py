@@ -101,6 +101,7 @@ class _Writing:
         self._what = what
         self._tally = Tally()
         self._wanted: set[str] = set()
+        self._elsewhere: set[str] = set()
 
     def write(self, records: Sequence[Traces], digest: str) -> None:
         """Bring what is missing, check it, and mark the owner."""
@@ -111,7 +112,8 @@ class _Writing:
             self._attach(record)
         self._list_strays()
         self._tally.tell(self._work, self._what)
-        self._mark(digest)
+        if not self._elsewhere:
+            self._mark(digest)
 
     def _place(self, record: Traces) -> Place:
         work, owner = self._work, self._owner
@@ -152,7 +154,11 @@ class _Writing:
             there = held.get(trace_id)
             if there is not None and _is_same(there, line, place):
                 continue
-            if there is None or _is_mirror(there, place):
+            if there is not None and (other := _experiment_of(there)) != place.experiment_id:
+                self._elsewhere.add(trace_id)
+                why = f"the target has it in its experiment {other}, where it stays"
+                self._tally.lose(trace_id, "all of it", why)
+            elif there is None or _is_mirror(there, place):
                 sent.append(trace)
                 self._work.sent += len(line)
             else:
@@ -163,8 +169,8 @@ class _Writing:
             self._send(sent, before, place)
             self._check(sent, place)
         if place.ids.run:
-            linked = [trace_id for trace_id, (trace, _) in batch.items() if trace.linked]
-            link(self._work.connection, place.ids.run, linked)
+            linked = {trace_id for trace_id, (trace, _) in batch.items() if trace.linked}
+            link(self._work.connection, place.ids.run, sorted(linked - self._elsewhere))
 
     def _send(self, traces: Sequence[Trace], before: Mapping[str, Trace], place: Place) -> None:
         connection = self._work.connection
@@ -219,7 +225,8 @@ class _Writing:
         for path, stream in self._files(record):
             folder, _, rest = path.partition("/")
             trace_id, _, name = rest.partition("/")
-            if folder == ATTACHED and name and isinstance(stream.entry, File):
+            is_here = folder == ATTACHED and name and trace_id not in self._elsewhere
+            if is_here and isinstance(stream.entry, File):
                 named = msgspec.structs.replace(stream.entry, path=name)
                 attached[trace_id].append(replace(stream, entry=named))
         for trace_id, message in _fetched_one_by_one(self._work, sorted(attached)):
@@ -273,14 +280,17 @@ def _fetched(work: Work, trace_ids: Sequence[str]) -> dict[str, TraceMessage]:
     return dict(_fetched_one_by_one(work, trace_ids))
 
 
+def _experiment_of(message: TraceMessage) -> str:
+    return str(message.trace_info.trace_location.mlflow_experiment.experiment_id)
+
+
 def _is_mirror(message: TraceMessage, place: Place) -> bool:
     info = message.trace_info
     return str(info.tags.get(marks.ORIGIN, "")) == place.mark(info.trace_id)
 
 
 def _is_same(message: TraceMessage, line: bytes, place: Place) -> bool:
-    experiment = message.trace_info.trace_location.mlflow_experiment
     return (
-        experiment.experiment_id == place.experiment_id
+        _experiment_of(message) == place.experiment_id
         and encode_trace(trace_of(message, place.ids)) == line
     )

@@ -107,6 +107,22 @@ def _run(client: MlflowClient, experiment: str, name: str) -> str:
     return run_id
 
 
+def test_a_copy_into_another_experiment_never_answers_for_the_plain_one(lab: Lab) -> None:
+    one, two = (f"runs/{run_id}" for run_id in lab.runs)
+    other = f"other {lab.experiment}"
+    assert lab.copy(one, "--to-experiment", other).status == 0
+
+    planned = lab.copy(two, "--dry-run").out
+    assert f"in experiment '{lab.experiment}'" in planned
+    assert lab.copy(one, two).status == 0
+    assert lab.copy(one, two, "--to-experiment", other).status == 0
+    assert lab.copy(one, two).status == 0
+
+    for name in (lab.experiment, other):
+        found = lab.there.search_runs([named(lab.there, name).experiment_id])
+        assert sorted(str(run.info.run_name) for run in found) == ["one", "two"]
+
+
 def test_the_end_of_a_copy_counts_what_came_and_names_what_failed(lab: Lab) -> None:
     one, two = (f"runs/{run_id}" for run_id in lab.runs)
     first = lab.copy(one, two)

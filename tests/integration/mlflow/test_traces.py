@@ -11,7 +11,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from mlarchive.errors import DamageError, UnavailableError
 from mlarchive.package import Package
-from mlarchive.records import Address, File, LoggedModel, Run, Traces
+from mlarchive.records import Address, Experiment, File, LoggedModel, Run, Traces
 from mlarchive.registries.base import Receipt, Selector, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry, tracefetching, writing_traces
 from mlarchive.snapshot import Snapshot
@@ -371,6 +371,30 @@ def test_somebody_elses_trace_of_that_id_stays(clinic: MlflowRegistry, there: Ml
     assert [(loss.field, mine.id in loss.why) for loss in receipt.losses] == [("all of it", True)]
     assert "whose" not in there.get_trace(mine.id).info.tags
     assert there.get_trace(equal.id).info.trace_id == equal.id
+
+
+def test_a_copy_into_another_experiment_leaves_traces_where_they_are(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    trace = small_trace("f5", linked=True)
+    made = of_a_run([trace], "stays")
+    records = [
+        msgspec.structs.replace(record, experiment="home") if isinstance(record, Run) else record
+        for record in made.records
+    ]
+    home = Experiment(key="home", name="stays at home")
+    snapshot = replace(made, records=(*records, home))
+    written(clinic, snapshot)
+    policy = WritePolicy(experiment="stays elsewhere")
+
+    for _ in range(2):
+        receipt = clinic.write(packed(snapshot).snapshot(), policy)
+        assert [(loss.field, trace.id in loss.why) for loss in receipt.losses] == [
+            ("all of it", True)
+        ]
+
+    assert (ids_at(there, home.name), ids_at(there, "stays elsewhere")) == ([trace.id], [])
+    assert written(clinic, snapshot).idle
 
 
 def test_what_a_server_cannot_hold_is_a_listed_loss(clinic: MlflowRegistry) -> None:
