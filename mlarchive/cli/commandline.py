@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
+_FIELD = re.compile(r"\{[^{}]*\}")
+_NEVER_DELETED = {"runs", "experiments", "scorers", "webhooks", "other-objects"}
+
 _PLAIN = "\0"
 """Marks a word that follows a `--`; no argument of a process can hold it."""
 
@@ -165,13 +168,13 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rename",
         metavar="NAME",
-        type=place,
+        type=_pattern,
         help="write under another name; {name} in it stands for the one at the source",
     )
     parser.add_argument(
         "--to-experiment",
         metavar="NAME",
-        type=place,
+        type=_pattern,
         help="MLflow: the experiment that experiments, and runs with all of theirs, go into; "
         "{name} in it stands for the one at the source",
     )
@@ -303,7 +306,7 @@ def target_policy(arguments: argparse.Namespace, target: "Locator") -> "WritePol
 
 
 def refuse_renaming(kind: str, arguments: argparse.Namespace) -> None:
-    """Refuse another name for what keeps its own.
+    """Refuse another name for what keeps its own, and a deletion of what is never deleted first.
 
     Args:
         kind: Of the objects; "" if they are of any.
@@ -316,6 +319,11 @@ def refuse_renaming(kind: str, arguments: argparse.Namespace) -> None:
         raise UsageError(
             f"--rename is not for {kind}",
             hint="--to-experiment NAME says which experiment they go into",
+        )
+    if arguments.delete_first and kind in _NEVER_DELETED:
+        raise UsageError(
+            f"--delete-first is not for {kind}",
+            hint="leave it out; it is for models, prompts and evaluation-datasets",
         )
 
 
@@ -339,6 +347,14 @@ def place(text: str) -> str:
     """An argument that names a file or folder; an empty one is a variable that was not set."""
     if not text:
         raise argparse.ArgumentTypeError("a name is wanted, and it is empty")
+    return text
+
+
+def _pattern(text: str) -> str:
+    """A name in which `{name}` may stand for another, and nothing else in such brackets."""
+    strange = [field for field in _FIELD.findall(place(text)) if field != "{name}"]
+    if strange:
+        raise argparse.ArgumentTypeError(f"{strange[0]} stands for nothing; {{name}} does")
     return text
 
 
