@@ -56,7 +56,7 @@ def opened(
 
     Raises:
         ConfigError: Its `mlarchive.toml` is wrong.
-        UnsupportedError: It is nothing that can be taken.
+        UnsupportedError: It is nothing that can be taken, or its path is no text.
         MlarchiveError: It cannot be read.
     """
     manifest = _manifest(folder, relative, pattern)
@@ -90,7 +90,7 @@ def _manifest(folder: Path, relative: str, pattern: str) -> Manifest | None:
     path = folder / MANIFEST
     if path.is_symlink() or not path.is_file():
         found = named(relative, pattern)
-        return Manifest(name=found["name"], version=found.get("version", "1")) if found else None
+        return _by_pattern(found, relative) if found else None
     with explaining(path, "read"):
         raw = path.read_bytes()
     try:
@@ -100,6 +100,17 @@ def _manifest(folder: Path, relative: str, pattern: str) -> Manifest | None:
         raise ConfigError(f"{relative}/{MANIFEST}: {where}: {fault.sentence}") from fault
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{relative}/{MANIFEST} is not valid TOML: {error}") from error
+
+
+def _by_pattern(found: Mapping[str, str], relative: str) -> Manifest:
+    try:
+        relative.encode()
+    except UnicodeEncodeError as error:
+        raise UnsupportedError(
+            f"the path {relative} is no text (UTF-8), and so says no name of a model",
+            hint=f"give the folder another name, or a {MANIFEST} with `name` and `version`",
+        ) from error
+    return Manifest(name=found["name"], version=found.get("version", "1"))
 
 
 def _reads(source: Source) -> bool:

@@ -241,6 +241,21 @@ def test_a_path_says_name_and_version_by_a_pattern(tmp_path: Path) -> None:
     }
 
 
+def test_a_path_that_is_no_text_says_no_name_and_its_manifest_may(tmp_path: Path) -> None:
+    bench = DropBench(tmp_path, 'pattern = "{name}"\n')
+    for name, manifest in ((b"bad \xff", ""), (b"good \xff", MANIFEST)):
+        folder = bench.inbox / os.fsdecode(name)
+        folder.mkdir()
+        (folder / "weights.bin").write_text("w")
+        if manifest:
+            (folder / "mlarchive.toml").write_text(manifest)
+    answer = bench.run("once")
+    assert answer.status == 19, answer.out
+    assert r"the path bad \xff is no text (UTF-8)" in answer.out
+    assert bench.vaulted("target") == ["wine"]
+    assert bench.noted() == {"taken": [r"good \xff"], "quarantined": [r"bad \xff"]}
+
+
 def test_what_cannot_be_carried_is_kept_with_its_losses(bench: DropBench) -> None:
     model = bench.inbox / "wine"
     model.mkdir()
