@@ -145,10 +145,11 @@ def _wanted(choose: Choose, objects: Sequence[T], list_one: Callable[[str, T], L
 
 
 def _is_at_hand(version: ModelVersion, runs: Mapping[str, Run]) -> bool:
-    """Whether a version's files are those of its run or of a logged model, as its source says."""
+    """Whether its source says that a version's files are its run's, or those of another model."""
     run = runs.get(version.run_id or "")
     place = run.info.artifact_uri if run else ""
-    return bool(unfinished(version)) or is_of_record(version, place)
+    copied = (version.source or "").startswith("models:")
+    return copied or bool(unfinished(version)) or is_of_record(version, place)
 
 
 def _carried(runs: Mapping[str, Run], versions: Iterable[ModelVersion]) -> frozenset[str]:
