@@ -98,7 +98,7 @@ OPTIONS = [
     (("--tag", "team=cel*"), ("experiments/wine", "registered-models/white", "runs/late")),
     (("--include", "w*"), ("experiments/wine", "registered-models/white")),
     (("--include", "late", "--include", "dro*"), ("runs/dropped", "runs/late")),
-    (("--include", "?a*", "--exclude", "la?el*"), ("runs/early", "runs/late")),
+    (("--include", "?ar*", "--include", "?at*", "--exclude", "la?e*"), ("runs/early",)),
     (("--until", "2026-01-01"), ("runs/early", "runs/lost")),
     (("--since", "2026-01-01", "--until", "2026-01-02"), ("runs/dropped", "runs/late")),
     (("--deleted", "only"), ("experiments/gone", "runs/dropped", "runs/lost")),
