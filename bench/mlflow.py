@@ -24,6 +24,7 @@ from typing import Any
 
 import requests
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.support.mlflow_server import QUIET, MlflowServer, running_server
 
@@ -205,16 +206,7 @@ def _named(side: str, way: str, ran: Ran, points: int = 0) -> Ran:
     told = f"{ran.seconds:7.2f} s  {ran.cpu:6.2f} s of processors  {ran.mib:4} MiB"
     asked = f"{ran.requests:5} requests  status {ran.status}"
     print(f"{way:3} {side:5}  {told}  {asked}  {points or ''}", flush=True)
-    return Ran(
-        side=side,
-        way=way,
-        seconds=ran.seconds,
-        cpu=ran.cpu,
-        mib=ran.mib,
-        status=ran.status,
-        requests=ran.requests,
-        points=points,
-    )
+    return replace(ran, side=side, way=way, points=points)
 
 
 def _holds(ran: Sequence[Ran], given: argparse.Namespace) -> bool:

@@ -10,30 +10,21 @@ import contextlib
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tests.crash.phoenix import Phoenix, phoenixes
 from tests.support.mlflow_alike import unlike
 from tests.support.mlflow_others import seed_others
-from tests.support.mlflow_server import (
-    QUIET,
-    MlflowServer,
-    free_port,
-    running_server,
-    started,
-    stop,
-    wait_until_ready,
-)
+from tests.support.mlflow_server import QUIET, running_server
 from tests.support.mlflow_whole import seed_whole
 
 PATIENCE = 900.0
@@ -41,40 +32,6 @@ PATIENCE = 900.0
 
 _LOSSES = 3
 _VICTIMS = ("the copy", "the copy", "the copy", "the source", "the target")
-
-
-@dataclass(slots=True)
-class Server:
-    """A server that can be killed and comes back."""
-
-    folder: Path
-    port: int
-    process: "subprocess.Popen[bytes]"
-
-    @classmethod
-    def begun(cls, folder: Path) -> "Server":
-        """A server that keeps everything in a folder."""
-        port = free_port()
-        server = cls(folder, port, started(folder, port))
-        server.await_answer()
-        return server
-
-    @property
-    def seen(self) -> MlflowServer:
-        """As other tests know it."""
-        uri = f"http://127.0.0.1:{self.port}"
-        return MlflowServer(uri=uri, folder=self.folder, pid=self.process.pid)
-
-    def await_answer(self) -> None:
-        """Wait until it answers."""
-        wait_until_ready(self.seen.uri, self.process, self.folder / "server.log")
-
-    def kill_and_restart(self) -> None:
-        """Kill it with all its workers, and start it again."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process = started(self.folder, self.port)
-        self.await_answer()
 
 
 @dataclass(slots=True)
@@ -90,8 +47,8 @@ class Trial:
         landed: Kills that hit a copy at work, by victim.
     """
 
-    source: Server
-    target: Server
+    source: Phoenix
+    target: Phoenix
     folder: Path
     rng: random.Random
     usual: float
@@ -106,7 +63,9 @@ class Trial:
             return
         self.landed[victim] += 1
         if victim != "the copy":
-            (self.source if victim == "the source" else self.target).kill_and_restart()
+            bird = self.source if victim == "the source" else self.target
+            bird.die()
+            bird.rise()
             # It goes on when the server is back, or says what failed; either is allowed.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(self.rng.random() * self.usual)
@@ -116,7 +75,7 @@ class Trial:
     def finish(self) -> None:
         """Run the copy to its end, twice, and compare everything."""
         self._run()
-        differences = unlike(self.source.seen, self.target.seen)
+        differences = unlike(self.source.server, self.target.server)
         assert differences == [], "\n".join(differences[:20])
         verbs = {action["verb"] for one in self._run() for action in one.get("actions", ())}
         assert verbs <= {"keep", "skip"}, verbs
@@ -131,24 +90,11 @@ class Trial:
     def _started(self) -> "subprocess.Popen[bytes]":
         environment = {**os.environ, **QUIET, "TMPDIR": str(self.folder)}
         copy = [sys.executable, "-m", "mlarchive", "copy", "--json"]
-        copy += [f"mlflow+{self.source.seen.uri}", f"mlflow+{self.target.seen.uri}"]
+        copy += [f"mlflow+{self.source.uri}", f"mlflow+{self.target.uri}"]
         with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as err:
             return subprocess.Popen(
                 copy, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment
             )
-
-
-@contextlib.contextmanager
-def _servers(folder: Path) -> Iterator[tuple[Server, Server]]:
-    source = Server.begun(folder / "source")
-    try:
-        target = Server.begun(folder / "target")
-        try:
-            yield source, target
-        finally:
-            stop(target.process)
-    finally:
-        stop(source.process)
 
 
 def main() -> int:
@@ -169,7 +115,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place)
                 shutil.copytree(seeded, folder / "source")
-                with _servers(folder) as (source, target):
+                with phoenixes(folder / "source", folder / "target") as (source, target):
                     trial = Trial(source, target, folder, rng, usual)
                     for _ in range(rng.randrange(3, 8) if usual else 0):
                         trial.kill()

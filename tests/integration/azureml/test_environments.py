@@ -1,0 +1,130 @@
+"""Environments that models need travel with them; what cannot is a loss, and no secret does."""
+
+from pathlib import Path
+
+import pytest
+
+from mlarchive.copy import Way, copy
+from tests.integration.azureml.registries import POLICY, Open, address, carry
+from tests.support.azureml import Emulator
+from tests.support.command import within
+from tests.support.innereye import PROSTATE, copied, read
+
+MLMODEL = b"flavors:\n  python_function:\n    env: conda.yaml\n"
+
+
+@pytest.mark.parametrize("tagged", ["7", ""])
+def test_an_environment_that_got_another_number_is_the_model_s_at_every_hop(
+    azureml: Emulator, opened: Open, tmp_path: Path, tagged: str
+) -> None:
+    tenant = azureml.tenant()
+    lab, middle, clinic = (azureml.workspace(tenant, name) for name in ("lab", "mid", "clinic"))
+    tags = {"python_environment_name": "gpu"} | (
+        {"python_environment_version": tagged} if tagged else {}
+    )
+    azureml.put_environment(lab, "gpu", "7", image="ubuntu:22.04")
+    azureml.put_model(lab, "m", "1", {"MLmodel": b"x"}, tags=tags)
+    for place in (middle, clinic):
+        azureml.put_environment(place, "gpu", "7", image=f"{place.name}:image")
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(middle), tmp_path)
+    azureml.put_environment(middle, "gpu", "9", image="newer:image")
+    second = carry(opened(middle), address(middle, "models", "m", "1"), opened(clinic), tmp_path)
+    assert second.receipt.losses == ()
+    said = clinic.version("models", "m", "1")["properties"]
+    meant = said["properties"]["mlarchive.environment"].partition(":")[2]
+    image = clinic.version("environments", "gpu", meant)["properties"]["image"]
+    assert (image, said["tags"]["python_environment_name"]) == ("ubuntu:22.04", "gpu")
+
+
+def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    shared = azureml.registry(lab.tenant, "shared")
+    hunter = "hunter2-of-a-registry"
+    azureml.put_environment(
+        *(lab, "gpu", "1"),
+        image=f"robot:{hunter}@registry.example/gpu:7",
+        properties={"baseImageRegistry": f'{{"password": "{hunter}"}}', "kept": "1"},
+        tags={"registry_password": hunter},
+    )
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"python_environment_name": "gpu"})
+    env = azureml.environment(lab.tenant)
+    keep = ("copy", f"{lab.locator}#models/m/1", shared.locator, "--keep", "kept")
+    said = [within(*keep, cwd=tmp_path, env=env), within("ls", lab.locator, cwd=tmp_path, env=env)]
+    assert [done.status for done in said] == [3, 0]
+    assert "environments/gpu/1: tag registry_password: a secret is never kept" in said[0].err
+    assert hunter not in "".join(done.out + done.err for done in said)
+    assert hunter not in repr(shared.version("environments", "gpu", "1"))
+    assert shared.version("environments", "gpu", "1")["properties"]["properties"]["kept"] == "1"
+    (package,) = (tmp_path / "kept").rglob("*.mlpkg")
+    assert within("unpack", package, "dir:out", cwd=tmp_path).status == 3
+    written = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert b"registry.example/gpu:7" in b"".join(written)
+    assert hunter.encode() not in b"".join(written)
+
+
+def test_a_conda_file_that_is_no_text_is_a_loss_and_the_model_arrives(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    latin = {"MLmodel": MLMODEL, "conda.yaml": b"name: x\n# caf\xe9\n"}
+    azureml.put_model(lab, "lat", "1", latin)
+    carried = carry(opened(lab), address(lab, "models", "lat", "1"), opened(clinic), tmp_path)
+    (loss,) = carried.receipt.losses
+    assert (loss.record, loss.field) == ("models/lat/1", "environment lat")
+    assert "conda.yaml is no UTF-8" in loss.why
+    assert azureml.files_of(clinic, "lat", "1") == latin
+    assert "lat" not in clinic.of("environments")
+
+
+def test_environments_that_are_made_of_the_same_keep_their_numbers_and_labels(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    azureml.put_environment(lab, "e", "1", image="i:1", description="first", tags={"k": "1"})
+    azureml.put_environment(lab, "e", "2", image="i:1", description="second")
+    azureml.put_environment(lab, "e", "3", image="i:1", isArchived=True)
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"python_environment_name": "e"})
+    azureml.put_environment(clinic, "e", "9", image="i:1", description="mine")
+    source, target = opened(lab), opened(clinic)
+    objects = [("models", "m", "1"), *(("environments", "e", number) for number in "321")]
+    for idle in (False, True):
+        done = [carry(source, address(lab, *one), target, tmp_path).receipt for one in objects]
+        assert {receipt.idle for receipt in done[1:]} == {idle}
+        said = {
+            number: (one["properties"].get("description") or "", one["properties"]["isArchived"])
+            for number, one in clinic.of("environments")["e"].versions.items()
+        }
+        assert said == {
+            "1": ("first", False),
+            "2": ("second", False),
+            "3": ("", True),
+            "9": ("mine", False),
+        }
+    assert done[0].idle
+    meant = clinic.version("models", "m", "1")["properties"]["properties"]
+    assert meant["mlarchive.environment"] == "e:2"
+
+
+def test_what_azure_ml_cannot_hold_of_an_environment_is_a_loss_each_time(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    folder = copied(tmp_path, PROSTATE)
+    for name, default, other in (
+        ("MODEL/model.json", '"Custom"', '"PyTorch"'),
+        ("ENVIRONMENT/azureml_environment.json", '"2g"', '"8g"'),
+    ):
+        path = folder / PROSTATE / name
+        path.write_text(path.read_text("utf-8").replace(default, other), "utf-8")
+    way = Way(scratch=tmp_path, packed_at=0)
+    first, again = (copy(read(folder), opened(clinic), POLICY, way).receipt for _ in range(2))
+    assert {(loss.record, loss.field) for loss in first.losses} >= {
+        ("environments/InnerEye-Env/1", "variable RSLEX_DIRECT_VOLUME_MOUNT"),
+        ("environments/InnerEye-Env/1", "docker.shmSize"),
+        ("models/my_model/100", "framework"),
+    }
+    assert (again.idle, again.losses) == (True, first.losses)
