@@ -4,6 +4,7 @@
 Schema in `spec/config.schema.json` is generated from here. Knows no TOML and opens nothing.
 """
 
+import inspect
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -321,8 +322,12 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a configuration file, for editors and other programs."""
+    schema = msgspec.json.schema(Config)
+    for definition in schema["$defs"].values():
+        # Older msgspec keeps a docstring's indentation; what is published is the same with any.
+        definition["description"] = inspect.cleandoc(definition["description"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mlarchived configuration (mirror.toml)",
-        **msgspec.json.schema(Config),
+        **schema,
     }
