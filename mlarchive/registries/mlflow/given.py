@@ -61,8 +61,8 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether a source said that an alias is its."""
         return any(alias in one.aliases for one in self.every())
 
-    def was_taken(self, alias: str) -> bool:
-        """Whether an alias that is not there any more was taken away by people."""
+    def had(self, alias: str) -> bool:
+        """Whether an alias was written; one that is nowhere any more was taken away by people."""
         return alias in self.aliases and self.coming is None
 
 
@@ -134,8 +134,11 @@ def merged(
     """
     if held is None:
         # Said and not there: people took it away, or a write of another value was interrupted.
-        taken = len(before) == 1 and digest(wanted) in before
-        return "leave" if taken else "write"
+        if len(before) != 1:
+            return "write"
+        if digest(wanted) in before:
+            return "leave"
+        return "write" if digest("") in before else "lose"
     if digest(held) in before:
         return "write"
     return "leave" if digest(wanted) in before else "lose"

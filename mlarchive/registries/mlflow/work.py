@@ -191,6 +191,8 @@ def plan_tags(  # noqa: PLR0913  (two sides and two ways to change one)
             work.step("update", f"tag {name!r} of {what}", why, _with(put, name, value))
         elif verdict == "lose":
             why = "the target's own object has another value there, which stays"
+            if held is None:
+                why = "people at the target took it away, and the source has another value now"
             work.lose(what, f"tag {name}", why)
     for name in sorted(present.keys() - wanted.keys()):
         if exact if before is None else digest(present[name]) in before.of_tag(name):

@@ -188,7 +188,8 @@ def _complete(
     _log_inputs(work, record, run)
     if file_streams(streams):
         folder = artifact_folder(work.connection, run.info.artifact_uri)
-        renamed = fill(work, what, folder, streams, settled=tags is None)
+        settled = tags is None and not _still_logs(work, run)
+        renamed = fill(work, what, folder, streams, settled=settled)
     work.connection.tracking.update_run_info(
         run_id,
         RunStatus.from_string(record.status),
@@ -206,6 +207,14 @@ def _complete(
     if decimals := decimals_of(streams):
         last[marks.STEP_DECIMALS] = decimals
     _log_tags(work, run_id, last | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
+
+
+def _still_logs(work: Work, run: MlflowRun) -> bool:
+    """Whether a run at the target was not at its end yet, and no version there is made of it."""
+    if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
+        return False
+    made_of_it = f"run_id = {quoted(run.info.run_id)}"
+    return not work.connection.models.search_model_versions(made_of_it, max_results=1)
 
 
 def _log_params(work: Work, record: Run, run: MlflowRun) -> None:

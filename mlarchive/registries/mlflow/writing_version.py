@@ -426,7 +426,11 @@ def _set_alias(work: Work, record: Numbered, alias: str, owner: str) -> None:
 
 def _is_of_another(work: Work, record: Numbered, number: str) -> bool:
     """Whether another registry labels a version: two that take from each other find no end."""
-    origin = _tags_of(work, record, number).get(marks.ORIGIN, "").partition("#")[0]
+    return _is_foreign(work, _tags_of(work, record, number))
+
+
+def _is_foreign(work: Work, tags: Tags) -> bool:
+    origin = tags.get(marks.ORIGIN, "").partition("#")[0]
     return origin not in {"", marks.quotable(work.snapshot.address.origin)}
 
 
@@ -436,19 +440,39 @@ def _may_move(  # noqa: PLR0913, PLR0917  (what both sides say, and said)
     """Whether an alias may come to a version, or people at the target put it where it is."""
     if work.policy.labels == "source" or (owner and _is_said(work, record, alias, owner)):
         return True
-    if base is not None and (base.names(alias) if owner else base.was_taken(alias)):
+    if base is not None and (base.names(alias) if owner else base.had(alias)):
         return False
-    if owner:
-        why = f"people at the target gave it to version {owner}, where it stays"
+    why = f"people at the target gave it to version {owner}, where it stays" if owner else ""
+    if not owner and (had := _had_by(work, record, alias)):
+        why = f"people at the target took it away from version {had}, and it stays away"
+    if why:
         work.lose(what, f"alias {alias}", why)
-    return not owner
+    return not why
+
+
+def _had_by(work: Work, record: Numbered, alias: str) -> str:
+    """The version that was given an alias which is nowhere now; "" if none is known."""
+    if target_name(work, record) in work.cleared:
+        return ""
+    for number, tags in _tags_of_all(work, record).items():
+        # Without this mark an alias is on its way from it, or its labels are still to be written.
+        settled = marks.STATE_ID in tags and not _is_foreign(work, tags)
+        given = given_in(tags)
+        if settled and given and given.had(alias):
+            return number
+    return ""
 
 
 def _tags_of(work: Work, record: Numbered, number: str) -> Tags:
     """All tags of another version of the same model."""
+    return _tags_of_all(work, record).get(number, {})
+
+
+def _tags_of_all(work: Work, record: Numbered) -> dict[str, Tags]:
+    """All tags of the versions of a model that are there, by number."""
     prompt = isinstance(record, PromptVersion)
     present = versions_of(work.connection, target_name(work, record), prompt=prompt)
-    return next((dict(v.tags) for v in present if str(v.version) == number), {})
+    return {str(version.version): dict(version.tags) for version in present}
 
 
 def _is_said(work: Work, record: Numbered, alias: str, owner: str) -> bool:
@@ -465,10 +489,11 @@ def plan_version_marks(
     held = current.tags if current else {}
     wanted = {
         marks.ORIGIN: marks.origin_of(record, work.snapshot),
+        # Before the state: what is said of a version that has its state is as it was written.
+        **mark_of(work.given[record.key]),
         marks.CONTENT_ID: work.snapshot.content_id,
         marks.STATE_ID: work.snapshot.state_id,
         **marks.path_marks(record, work.snapshot),
-        **mark_of(work.given[record.key]),
     }
     if current and (marks.ORIGIN not in held or marks.ADOPTED in held):
         # Another tool or a person wrote it: what it is here has come no way.

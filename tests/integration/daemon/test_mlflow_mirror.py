@@ -219,18 +219,29 @@ def test_a_run_that_still_logs_is_taken_as_it_is_and_grows_if_so_told(
         (found,) = target.search_runs(["0"], where)
         return found.info.status, len(target.get_metric_history(found.info.run_id, "loss"))
 
+    def best() -> str:
+        where = f"tags.`{marks.ORIGIN}` = 'prod#{run}'"
+        (found,) = target.search_runs(["0"], where)
+        kept = target.download_artifacts(found.info.run_id, "best.ckpt", str(tmp_path))
+        return Path(kept).read_text()
+
     source.log_metric(run_id, "loss", 1.0, step=0)
+    source.log_text(run_id, "first", "best.ckpt")
     assert bench.run("once").status in {0, 3}
     assert there() == ("RUNNING", 1)
     assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 2}
     source.log_metric(run_id, "loss", 0.5, step=1)
     source.log_text(run_id, "half", "notes.txt")
+    source.log_text(run_id, "better", "best.ckpt")
     assert bench.run("once").status in {0, 3}
     assert there() == ("RUNNING", 2)
+    assert best() == "better"
     source.log_metric(run_id, "loss", 0.25, step=2)
+    source.log_text(run_id, "the best", "best.ckpt")
     source.set_terminated(run_id)
     assert bench.run("once").status in {0, 3}
     assert there() == ("FINISHED", 3)
+    assert best() == "the best"
     assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 2}
 
 

@@ -62,18 +62,19 @@ def wine(
 def test_what_people_added_or_changed_stays_and_the_rest_follows_the_source(
     clinic: MlflowRegistry, people: MlflowClient
 ) -> None:
-    first = {"ours": "1", "goes": "1", "meddled": "1", "twice": "1", "taken": "1"}
+    first = {"ours": "1", "goes": "1", "meddled": "1", "twice": "1", "taken": "1", "away": "1"}
     model = {"description": "Red.", "tags": {"family": "red"}}
     clinic.write(wine(tags=first, description="first", aliases=("best",), model=model), MERGE)
     for tag, value in {"theirs": "x", "meddled": "theirs", "twice": "theirs"}.items():
         people.set_model_version_tag("wine", "1", tag, value)
     people.delete_model_version_tag("wine", "1", "taken")
+    people.delete_model_version_tag("wine", "1", "away")
     people.update_model_version("wine", "1", "what people say")
     people.set_registered_model_alias("wine", "live", "1")
     people.set_registered_model_tag("wine", "owner", "them")
     people.update_registered_model("wine", "their words")
 
-    second = {"ours": "2", "meddled": "1", "twice": "2", "taken": "1", "new": "1"}
+    second = {"ours": "2", "meddled": "1", "twice": "2", "taken": "1", "away": "2", "new": "1"}
     told = wine(tags=second, description="first", aliases=("good",), model=model)
     receipt = clinic.write(told, MERGE)
     held = people.get_model_version("wine", "1")
@@ -87,7 +88,7 @@ def test_what_people_added_or_changed_stays_and_the_rest_follows_the_source(
         "owner": "them",
         "family": "red",
     }
-    assert [loss.field for loss in receipt.losses] == ["tag twice"]
+    assert [loss.field for loss in receipt.losses] == ["tag away", "tag twice"]
     assert clinic.write(told, MERGE).idle
     address = told.address
     assert clinic.touched(address, MERGE) == (
@@ -124,6 +125,14 @@ def test_an_alias_follows_the_source_until_people_move_it(
     people.delete_registered_model_alias("wine", "best")
     say("1")
     assert people.get_model_version("wine", "1").aliases == []
+    # A mirror writes the one that gets an alias first.
+    taker = clinic.write(wine("2", aliases=("best",)), MERGE)
+    assert [loss.field for loss in taker.losses] == ["alias best"]
+    assert say("2")[1].idle
+    assert people.get_registered_model("wine").aliases == {}
+    say("nobody")
+    clinic.write(wine("3", aliases=("best",)), MERGE)
+    assert holder() == "3"
     assert clinic.touched(wine("2").address, MERGE) == ""
 
 

@@ -14,6 +14,7 @@ from mlarchive.package import Package
 from mlarchive.records import Address, Experiment, Run
 from mlarchive.registries.base import Receipt, Selector, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
+from mlarchive.snapshot import Snapshot
 from tests.support.mlflow_packages import (
     by_hand,
     file_stream,
@@ -246,6 +247,40 @@ def test_a_number_taken_by_something_else_is_a_conflict(
     moved = written(clinic, package, WritePolicy(conflict="new-version"))
     assert moved.target.version == "2"
     assert numbers(there, "taken") == [1, 2]
+
+
+def test_a_run_that_still_logs_may_overwrite_its_files_until_a_version_is_made_of_it(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    def saved(text: str, status: str = "RUNNING") -> Package:
+        end = 1_700_000_000_000 if status == "FINISHED" else 0
+        run = Run(key="run", experiment="experiment", name="saves", status=status, end=end)
+        experiment = Experiment(key="experiment", name="of runs that save")
+        made = Snapshot(
+            address=Address(origin="elsewhere", kind="runs", name="saves"),
+            subject="run",
+            records=(experiment, run),
+            streams=(file_stream("run", "best.ckpt", text.encode()),),
+        )
+        return packed(made)
+
+    def held() -> str:
+        return Path(there.download_artifacts(run_id, "best.ckpt")).read_text()
+
+    run_id = written(clinic, saved("first")).target.name
+    written(clinic, saved("better"))
+    assert held() == "better"
+    there.create_registered_model("of a run that saves")
+    uri = f"{there.get_run(run_id).info.artifact_uri}/best.ckpt"
+    made = there.create_model_version("of a run that saves", uri, run_id=run_id)
+    with pytest.raises(ConflictError, match=r"best\.ckpt of run 'saves' .* has other bytes"):
+        written(clinic, saved("the best"))
+    assert held() == "better"
+    there.delete_model_version(made.name, str(made.version))
+    written(clinic, saved("the best", "FINISHED"))
+    assert held() == "the best"
+    with pytest.raises(ConflictError, match=r"best\.ckpt of run 'saves' .* has other bytes"):
+        written(clinic, saved("too late", "FINISHED"))
 
 
 def test_content_that_changed_at_the_source_is_a_conflict(clinic: MlflowRegistry) -> None:
