@@ -220,7 +220,9 @@ def _lineage(snapshot: Snapshot, version: ModelVersion) -> Tags:
     """Where it comes from: what the target gives no field for, and a person asks first."""
     run = snapshot.by_key.get(version.run)
     experiment = snapshot.by_key.get(run.experiment) if isinstance(run, Run) else None
-    named = experiment.name if isinstance(experiment, Experiment) else experiment_of(version)
+    # Where no run comes along, its lineage stays known from one place to the next.
+    before = experiment_of(version) or version.native.also.get(keys.EXPERIMENT, "")
+    named = experiment.name if isinstance(experiment, Experiment) else before
     said = {
         keys.JOB: version.job or (run.native.id if run else ""),
         keys.EXPERIMENT: named,

@@ -11,10 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlarchive.records import Address, AnyRecord, Tags
+from mlarchive.records.provenance import path_of
 from mlarchive.registries.azureml.assets import NO_STAGE, Asset, Json, Kind
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
+from mlarchive.snapshot import Snapshot
 
 _MADE_OF = (
     *("modelUri", "modelType", "flavors", "jobName", "isAnonymous"),
@@ -91,10 +93,23 @@ class Labels(Struct, frozen=True, kw_only=True):
         return {**sent, "stage": merged.stage} if merged.stage or takes_away else sent
 
 
-def unmarked(labels: Labels, record: AnyRecord, target: Address) -> Labels:
-    """Labels without marks, if what is there is what the source itself was written from."""
+def unmarked(
+    labels: Labels, record: AnyRecord, target: Address, present: Asset, snapshot: Snapshot
+) -> Labels:
+    """Labels without marks, if what is there is what the source itself was written from.
+
+    Args:
+        labels: As they are to be.
+        record: Whose they are.
+        target: Of what is there.
+        present: What is there.
+        snapshot: What is written; where it came through the target before, what has no marks there
+            is where it began.
+    """
     came_from = record.native.also.get(marks.ORIGIN)
-    return replace(labels, is_unmarked=came_from == marks.origin_mark(target))
+    through = path_of(snapshot.record(snapshot.subject).native.also)
+    is_first = target.origin in through and marks.ORIGIN not in present.texts("properties")
+    return replace(labels, is_unmarked=is_first or came_from == marks.origin_mark(target))
 
 
 def is_taken_over(present: Asset) -> bool:
@@ -145,8 +160,7 @@ def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Label
     """Plan what differs of a version that is there; returns whether anything does."""
     what = f"{kind}/{name}/{present.name}"
     merged = wanted.merged_with(present, insists=work.policy.labels == "source")
-    for label, why in merged.lost:
-        work.lose(what, label, why)
+    list_merged(work, what, merged)
     labels = wanted.properties_of(present, f"{name}/{present.name}", merged)
     said = {**labels, "isArchived": wanted.archived}
     held: Json = {
@@ -165,6 +179,20 @@ def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Label
     do = partial(_label, work, what, put, {**stage, **made_of(present), **said})
     work.step("update", f"labels of {what}", f"{shown} changed", do)
     return True
+
+
+def list_merged(work: Work, what: str, merged: Merged) -> None:
+    """List what labels are not as the source says them.
+
+    Args:
+        work: Gets the losses and transformations.
+        what: Is labelled.
+        merged: Its labels.
+    """
+    for label, why in merged.lost:
+        work.lose(what, label, why)
+    for label in merged.unknown:
+        work.change(what, label, "it stays; whether the source said it once is not known")
 
 
 def _label(work: Work, what: str, put: Callable[[Json], Asset], body: Json) -> None:

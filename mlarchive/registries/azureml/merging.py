@@ -30,6 +30,7 @@ class Merged(Struct, frozen=True, kw_only=True):
         mark: The tag that remembers what the source says now.
         changed: Which are to be others than those that are there, as a person knows them.
         lost: What is not to be as the source says it, and why.
+        unknown: What the source does not say and stays, where nobody knows what it said last.
     """
 
     description: str
@@ -39,6 +40,7 @@ class Merged(Struct, frozen=True, kw_only=True):
     mark: Tags
     changed: tuple[str, ...]
     lost: tuple[tuple[str, str], ...]
+    unknown: tuple[str, ...] = ()
 
 
 def merge(  # noqa: PLR0913  (what there is, and what the source says)
@@ -60,7 +62,8 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
         stage: The source's; "" for none.
         insists: Whether the source's word counts where it and people have changed the same.
     """
-    before = _before(there)
+    known = given_in(there.texts("tags"))
+    before = known or Given()
     merging = _Merging(before, insists=insists)
     new = Merged(
         description=merging.text("description", there.text("description"), description),
@@ -72,40 +75,39 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
         mark={},
         changed=tuple(merging.changed),
         lost=tuple(merging.lost),
+        unknown=() if known or not _is_own(there) else tuple(merging.besides),
     )
     digests = {name: digest(value) for name, value in sorted(properties.items())}
     given = replace(said(tags, description, stage=stage), properties=digests)
     return replace(new, mark=mark_of(_with_what_stays(given, before, new)))
 
 
-def _before(there: Asset) -> Given | None:
-    """What the source said last; None where that is not known, and its word alone counts."""
+def _is_own(there: Asset) -> bool:
+    """Whether this program made it."""
     properties = there.texts("properties")
-    is_own = marks.ORIGIN in properties and marks.ADOPTED not in properties
-    return given_in(there.texts("tags")) or (None if is_own else Given())
+    return marks.ORIGIN in properties and marks.ADOPTED not in properties
 
 
-def _with_what_stays(given: Given, before: Given | None, new: Merged) -> Given:
+def _with_what_stays(given: Given, before: Given, new: Merged) -> Given:
     """What the source says, with what it said before and the service may not take away."""
-    if before is None:
-        return given
     stay = {name: before.properties[name] for name in before.properties if name in new.properties}
     stage = given.stage if new.stage else before.stage or given.stage
     return replace(given, properties={**stay, **given.properties}, stage=stage)
 
 
 class _Merging:
-    """Settles label by label, and remembers what it changed and lost."""
+    """Settles label by label, and remembers what it changed and lost, and what is there besides."""
 
-    def __init__(self, before: Given | None, *, insists: bool) -> None:
+    def __init__(self, before: Given, *, insists: bool) -> None:
         self._before = before
         self._insists = insists
         self.changed: list[str] = []
         self.lost: list[tuple[str, str]] = []
+        self.besides: list[str] = []
 
     def text(self, label: Literal["description", "stage"], held: str, wanted: str) -> str:
         """What a text is to be; "" for none."""
-        known = self._before.of_text(label) if self._before else None
+        known = self._before.of_text(label)
         return self._settled(label, held or None, wanted or None, known) or ""
 
     def named(
@@ -121,26 +123,24 @@ class _Merging:
                 found[name] = value
             elif label == "property" and name in held:
                 found[name] = held[name]
-                self._keep(called, known)
+                self._keep(called)
         return found
 
-    def _keep(self, called: str, known: frozenset[str] | None) -> None:
+    def _keep(self, called: str) -> None:
         """List a property that the source took away: the service takes none away."""
         self.changed.remove(called)
-        if known is not None and not called.startswith(f"property {OF_SERVICE}"):
+        if not called.startswith(f"property {OF_SERVICE}"):
             why = "the source has it no longer, and Azure ML takes no property away"
             self.lost.append((called, why))
 
-    def _known(self, label: str, name: str) -> frozenset[str] | None:
-        if self._before is None:
-            return None
+    def _known(self, label: str, name: str) -> frozenset[str]:
         if label == "tag":
             return self._before.of_tag(name)
         properties = self._before.properties
         return frozenset({properties[name]} if name in properties else ())
 
     def _settled(
-        self, label: str, held: str | None, wanted: str | None, known: frozenset[str] | None
+        self, label: str, held: str | None, wanted: str | None, known: frozenset[str]
     ) -> str | None:
         """What a label is to be; None for nothing.
 
@@ -148,14 +148,16 @@ class _Merging:
             label: As a person knows it.
             held: What is there.
             wanted: What the source says.
-            known: Digests of what it said before; None where nobody knows.
+            known: Digests of what it said before.
         """
         if held == wanted:
             return held
         value = wanted
-        if known is not None and wanted is None:
+        if wanted is None:
             value = None if held is not None and digest(held) in known else held
-        elif known is not None and wanted is not None:
+            if value is not None and not label.startswith(f"property {OF_SERVICE}"):
+                self.besides.append(label)
+        else:
             verdict = merged(held, wanted, known)
             if verdict == "lose" and not self._insists:
                 why = "it was changed at the target as well, which stays"

@@ -13,8 +13,9 @@ from mlarchive.registries.redaction import redacted, without_credentials
 _UNPLACED = (
     *("datasets", "intellectualProperty", "autoDeleteSetting", "autoRebuild"),
     *("defaultDeploymentTemplate", "allowedDeploymentTemplates"),
+    *("environmentType", "isAnonymous"),
 )
-_BY_DEFAULT = {"autoRebuild": "Disabled"}
+_BY_DEFAULT = {"autoRebuild": "Disabled", "environmentType": "UserCreated"}
 EVIDENCE_ALONE = "no record has a place for it; it is kept as evidence alone"
 
 

@@ -39,6 +39,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     content_id: str,
     policy: WritePolicy,
     same: Callable[[Asset], bool],
+    changed: Callable[[Asset], str] = lambda _: "",
 ) -> Spot:
     """Find a version's number.
 
@@ -50,6 +51,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         content_id: What is to be written.
         policy: Of the write.
         same: Whether a version that this program did not write holds the same.
+        changed: What is other content in a version, for a person; "" where nobody can say.
 
     Raises:
         ConflictError: The number is taken by something else, and the policy is `fail`.
@@ -70,6 +72,8 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     ):
         return Spot(how="held", number=there.name, present=there)
     trouble = _trouble(called, version, there, mine)
+    if trouble and (why := changed(there or mine[0])):
+        trouble += f": {why}"
     if trouble and policy.conflict == "fail":
         raise ConflictError(
             trouble,

@@ -1,6 +1,7 @@
 """Reads a version of an environment: image, the very text of its conda file, its build context."""
 
 import io
+import posixpath
 from functools import partial
 
 import msgspec
@@ -67,6 +68,9 @@ def read_environment(
     uri = str(build.get("contextUri") or "")
     context = _read_context(storage, name, number, uri, gathering) if uri else ""
     dockerfile = str(build.get("dockerfilePath") or "Dockerfile") if uri else ""
+    if context and not _has(gathering, key, f"{context}/{posixpath.normpath(dockerfile)}"):
+        why = f"its build context has no {dockerfile}, so nothing can be built of it"
+        gathering.lose(f"environments/{name}/{number}", "Dockerfile", why)
     inference = asset.properties.get("inferenceConfig")
     tags, properties = asset.texts("tags"), asset.texts("properties")
     record, left_out = without_secrets(
@@ -119,6 +123,14 @@ def _read_context(storage: Storage, name: str, number: str, uri: str, gathering:
         )
     gathering.losses.extend((*found.losses, *found.transformations))
     return keys.CONTEXT
+
+
+def _has(gathering: Gathering, key: str, path: str) -> bool:
+    """Whether a record has a file."""
+    return any(
+        stream.owner == key and isinstance(stream.entry, File) and stream.entry.path == path
+        for stream in gathering.streams
+    )
 
 
 def _json(value: object) -> str:

@@ -22,6 +22,9 @@ from mlarchive.registries.notebooks.wanted import Wanted
 _ROOT_TAG = "mlflow.rootRunId"
 """The service puts it on every run: itself, or the first of its parents."""
 
+_NOTE = "mlflow.note.content"
+"""The tag in which MLflow keeps the description of a run."""
+
 
 def read_job(
     control: ControlPlane, storage: Storage, name: str, wanted: Wanted, gathering: Gathering
@@ -36,10 +39,12 @@ def read_job(
         return ""
     key = run_key(name)
     job = _job(control, name)
-    gathering.records[:] = [
-        _with_job(record, job) if record.key == key and isinstance(record, Run) else record
-        for record in gathering.records
-    ]
+    for at, record in enumerate(gathering.records):
+        if record.key == key and isinstance(record, Run):
+            run = gathering.records[at] = _with_job(record, job)
+            if job.text("description") not in {"", run.tags.get(_NOTE)}:
+                why = f"the tag {_NOTE} of its run says something else; it is evidence alone"
+                gathering.lose(f"job {name}", "description", why)
     why = "only the model's own files are carried, and not what else the job put out"
     gathering.change(f"job {name}", "outputs", why)
     gather_code_notebooks(control, storage, job, gathering, owner=key, wanted=wanted)
@@ -69,9 +74,11 @@ def _with_job(run: Run, job: Asset) -> Run:
     facts = {name: said for name in ("jobType", "computeId") if (said := job.text(name))}
     facts["run"] = run.native.verbatim
     evidence = native(job, {**run.native.also, **facts})
+    described = {_NOTE: job.text("description")} if job.text("description") else {}
+    tags = {name: value for name, value in run.tags.items() if name != _ROOT_TAG}
     read = msgspec.structs.replace(
         run,
-        tags={name: value for name, value in run.tags.items() if name != _ROOT_TAG},
+        tags={**described, **tags},
         properties=marks.state_tags(job.texts("properties")),
         native=msgspec.structs.replace(evidence, id=run.native.id, location=run.native.location),
     )

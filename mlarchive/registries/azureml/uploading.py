@@ -16,7 +16,7 @@ from mlarchive.errors import DamageError, RemoteError
 from mlarchive.records import File
 from mlarchive.registries.azureml.blobfolder import RANGE, open_blob
 from mlarchive.registries.azureml.containers import Blob, BlobContainer
-from mlarchive.snapshot import Stream
+from mlarchive.snapshot import Snapshot, Stream
 
 _AT_ONCE = 4
 """Requests with bytes that are on their way at the same time; each holds at most `RANGE`."""
@@ -39,6 +39,12 @@ class Sent(NamedTuple):
 
     file: File
     stream: Stream
+
+
+def sent_of(snapshot: Snapshot, key: str) -> tuple[Sent, ...]:
+    """The files of a record as they are."""
+    streams = snapshot.streams_of(key)
+    return tuple(Sent(one.entry, one) for one in streams if isinstance(one.entry, File))
 
 
 def refuses(path: str, below: str = "") -> str:

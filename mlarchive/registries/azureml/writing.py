@@ -19,6 +19,7 @@ from mlarchive.records import Address, Environment, Folder, ModelVersion
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
+from mlarchive.registries.azureml.differing import what_changed
 from mlarchive.registries.azureml.labels import (
     Labels,
     archive,
@@ -161,10 +162,10 @@ def _planned(work: Work) -> Address:
             why = f"it is {spot.number} at the target, the next free one"
             work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
         work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
-    elif not plan_labels(
-        work, "models", wanted.name, spot.present, unmarked(labels, subject, target)
-    ):
-        work.step("keep", what, "it holds the same already")
+    else:
+        labels = unmarked(labels, subject, target, spot.present, work.snapshot)
+        if not plan_labels(work, "models", wanted.name, spot.present, labels):
+            work.step("keep", what, "it holds the same already")
     plan_model(work, wanted.name)
     return target
 
@@ -206,6 +207,7 @@ def _spot(work: Work, wanted: Candidate) -> Spot:
         content_id=work.content_id,
         policy=work.policy,
         same=partial(_holds, work, wanted),
+        changed=partial(what_changed, work, wanted),
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from mlarchive.errors import ConflictError, UnsupportedError
-from mlarchive.records import Address, Environment, File, Folder, ModelVersion
+from mlarchive.records import Address, Environment, Folder, ModelVersion
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
@@ -19,7 +19,14 @@ from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.storage import Upload
-from mlarchive.registries.azureml.uploading import Sent, digest_of, fill, longest_prefix, refuses
+from mlarchive.registries.azureml.uploading import (
+    Sent,
+    digest_of,
+    fill,
+    longest_prefix,
+    refuses,
+    sent_of,
+)
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.innereye.environmentdocument import evidence_alone
 from mlarchive.registries.mlflow import marks
@@ -170,7 +177,7 @@ def _plan_kept(
         state = one.texts("tags").get(marks.STATE_ID, "")
         labels = msgspec.structs.replace(labels, state_id=state)
     target = Address(origin=work.origin, kind=kind, name=wanted.name, version=one.name)
-    labels = unmarked(labels, wanted.record, target)
+    labels = unmarked(labels, wanted.record, target, one, work.snapshot)
     if not plan_labels(work, kind, wanted.name, one, labels):
         work.step("keep", f"{kind}/{wanted.name}/{one.name}", "the target has it already")
 
@@ -305,11 +312,7 @@ def _labels(work: Work, record: Environment, own: str, *, as_subject: bool) -> L
 
 
 def _carried(work: Work, record: Environment) -> Wanted:
-    files = tuple(
-        Sent(stream.entry, stream)
-        for stream in work.snapshot.streams_of(record.key)
-        if isinstance(stream.entry, File)
-    )
+    files = sent_of(work.snapshot, record.key)
     return Wanted(record, record.name, record.version, files)
 
 

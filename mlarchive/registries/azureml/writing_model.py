@@ -8,7 +8,13 @@ from functools import partial
 
 from mlarchive.records import Address, RegisteredModel
 from mlarchive.registries.azureml.assets import Asset, Json
-from mlarchive.registries.azureml.labels import Labels, is_of_another, lacking, unmarked
+from mlarchive.registries.azureml.labels import (
+    Labels,
+    is_of_another,
+    lacking,
+    list_merged,
+    unmarked,
+)
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
@@ -33,16 +39,16 @@ def plan_model(work: Work, name: str) -> None:
         archived=record.lifecycle == "archived",
     )
     target = Address(origin=work.origin, kind="registered-models", name=name)
-    wanted = unmarked(wanted, record, target)
     there = next(iter(work.control.named("models", name)), _BLANK)
+    if there is not _BLANK:
+        wanted = unmarked(wanted, record, target, there, work.snapshot)
     if is_of_another(there, wanted):
         origin = there.texts("properties")[marks.ORIGIN]
         for label in lacking(there, wanted):
             work.lose(f"models/{name}", label, f"the model has its labels from {origin}")
         return
     merged = wanted.merged_with(there, insists=work.policy.labels == "source")
-    for label, why in merged.lost:
-        work.lose(f"models/{name}", label, why)
+    list_merged(work, f"models/{name}", merged)
     changed = [one for one in merged.changed if not one.startswith(f"property {OF_SERVICE}")]
     if wanted.archived != there.is_archived:
         changed.append("lifecycle")

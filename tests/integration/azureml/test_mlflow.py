@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from mlarchive.copy import Copied
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import ConflictError, UnavailableError
 from mlarchive.records import Loss, ModelVersion, Notebook, Run, Tags
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
@@ -62,10 +62,15 @@ def test_the_job_is_read_with_its_parameters_metrics_and_tags(
     assert (version.job, run.native.id, run.name) == (job, job, "brave_lamp_1")
     assert run.params == {"lr": "0.1"}
     assert run.tags["site"] == "lab"
+    assert run.tags["mlflow.note.content"] == "trains"
     assert run.properties == {"azureml.git.commit": "abc123"}
+    assert snapshot.losses == ()
     (series,) = snapshot.streams_of(run.key)
     with series.open() as columns:
         assert len(columns.read()) == 40 * 24
+    MlflowClient(lab.tracking).set_tag(job, "mlflow.note.content", "another word")
+    (loss,) = opened(lab).read(address(lab, "models", TRAINED, "1")).losses
+    assert (loss.record, loss.field) == (f"job {job}", "description")
 
 
 def test_the_notebooks_of_a_jobs_snapshot_travel_with_its_run(
@@ -213,6 +218,9 @@ def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
     )
     assert only.data.tags["site"] == "attic"
     assert idle(carry(source, what, target, tmp_path))
+    MlflowClient(lab.tracking).log_param(job, "late", "1")
+    with pytest.raises(ConflictError, match="other content: all but its run is the same"):
+        carry(source, what, target, tmp_path)
     assert azureml.wire.leaks == ()
 
 

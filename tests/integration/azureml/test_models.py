@@ -205,7 +205,7 @@ def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:
     other = within(*command, cwd=tmp_path, env=env)
     assert other.status == 14
     assert "version 3 of the model 'prostate'" in other.err
-    assert "taken by other content" in other.err
+    assert "taken by other content: it differs in its files" in other.err
     assert azureml.files_of(shared, "prostate", "3") == FILES
 
 
@@ -328,6 +328,11 @@ def test_what_is_copied_back_to_where_it_came_from_leaves_no_marks_there(
         assert [receipt.idle for receipt in done] == [idle, True]
     assert lab.version("models", "prostate", "892")["properties"]["stage"] == "Archived"
     assert lab.of("models")["prostate"].properties["description"] == "second"
+    # Nor by a longer way.
+    middle = azureml.workspace(lab.tenant, "middle")
+    for one in what:
+        carry(there, address(clinic, *one), opened(middle), tmp_path)
+        carry(opened(middle), address(middle, *one), here, tmp_path)
     left = [lab.of("models")["prostate"].properties, *(lab.version(*one) for one in what)]
     assert "mlarchive." not in repr(left)
 
@@ -446,14 +451,35 @@ def test_what_no_record_has_a_place_for_is_a_loss(
     azureml.put_environment(
         *(lab, "plain", "1"), image="x", autoRebuild="Disabled", intellectualProperty=public
     )
+    azureml.put_environment(lab, "curated", "1", image="x", environmentType="Curated")
+    azureml.put_environment(lab, "unnamed", "1", image="x", isAnonymous=True)
     lab.version("models", "prostate", "892")["properties"]["datasets"] = [{"name": "ct"}]
-    named = (
-        ("models", "prostate", "892"),
-        ("environments", "auto", "1"),
-        ("environments", "plain", "1"),
-    )
-    lost = [[one.field for one in opened(lab).read(address(lab, *name)).losses] for name in named]
-    assert lost == [["datasets"], ["autoRebuild"], []]
+    fields = {
+        ("models", "prostate", "892"): ["datasets"],
+        ("environments", "auto", "1"): ["autoRebuild"],
+        ("environments", "plain", "1"): [],
+        ("environments", "curated", "1"): ["environmentType"],
+        ("environments", "unnamed", "1"): ["isAnonymous"],
+    }
+    source = opened(lab)
+    lost = {name: [one.field for one in source.read(address(lab, *name)).losses] for name in fields}
+    assert lost == fields
+
+
+def test_a_build_context_without_the_dockerfile_that_it_names_is_carried_with_a_loss(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    build = lab.version("environments", "built", "1")["properties"]["build"]
+    for path, lost in (("gone/Dockerfile", ["Dockerfile"]), ("./Dockerfile", [])):
+        build["dockerfilePath"] = path
+        clinic.of("environments").clear()
+        done = carry(
+            opened(lab), address(lab, "environments", "built", "1"), opened(clinic), tmp_path
+        )
+        assert [loss.field for loss in done.read_losses] == lost
+        said = clinic.version("environments", "built", "1")["properties"]
+        assert said["build"]["dockerfilePath"] == path
 
 
 def test_an_environment_that_cannot_be_read_is_not_registered_as_another(

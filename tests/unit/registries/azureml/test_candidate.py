@@ -1,10 +1,13 @@
 """What Azure ML cannot hold of a model is said, file by file and field by field."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlarchive.errors import UnsupportedError
+from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.candidate import candidate, losses_of
 from mlarchive.registries.azureml.writing_run import experiment_name
 from mlarchive.registries.base import WritePolicy
@@ -32,6 +35,17 @@ def test_a_name_that_is_too_long_with_where_it_goes_is_a_loss(
     lost = [loss.field for loss in losses_of(snapshot, "wine", in_registry=in_registry)]
     assert (long in [sent.file.path for sent in made.files]) is kept
     assert (long in lost) is not kept
+
+
+def test_the_experiment_stays_known_where_no_run_comes_along() -> None:
+    snapshot = model_version(files={"w": b"2"})
+    version = snapshot.record(snapshot.subject)
+    also = {keys.EXPERIMENT: "wine experiment"}
+    marked = replace(version, run="", native=replace(version.native, also=also))
+    records = tuple(marked if one is version else one for one in snapshot.records)
+    for one in (snapshot, dataclasses.replace(snapshot, records=records)):
+        lineage = candidate(one, WritePolicy(), in_registry=True).lineage
+        assert lineage[keys.EXPERIMENT] == "wine experiment"
 
 
 @pytest.mark.parametrize("name", ["w" * 256, "wine.7", "_wine", "-wine", ""])

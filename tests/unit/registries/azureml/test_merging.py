@@ -71,3 +71,19 @@ def test_what_was_there_before_stays_where_the_source_says_nothing() -> None:
     merged = labels(k="1").merged_with(there)
     assert seen(merged) == ("mine", {"own": "1", "k": "1"}, {"q": "1"}, "Staging")
     assert merged.lost == ()
+
+
+def test_what_nobody_knows_whether_the_source_said_it_once_stays_and_is_listed() -> None:
+    said = {"description": "d", "stage": "Staging", "tags": {"k": "1", "own": "2"}}
+    properties = {"p": "1", "azureml.labels": "x", **ORIGIN}
+    there = Asset("1", {"properties": {**said, "properties": properties}})
+    wanted = labels("news", k="news")
+    kept = {"p": "1", "azureml.labels": "x"}
+    merged = wanted.merged_with(there)
+    assert seen(merged) == ("news", {"k": "news", "own": "2"}, kept, "Staging")
+    assert (merged.lost, merged.unknown) == ((), ("tag own", "property p", "stage"))
+    merged = wanted.merged_with(there, insists=False)
+    assert seen(merged) == ("d", {"k": "1", "own": "2"}, kept, "Staging")
+    assert [label for label, _ in merged.lost] == ["description", "tag k"]
+    there = Asset("1", {"properties": wanted.properties_of(there)})
+    assert wanted.merged_with(there).unknown == ()

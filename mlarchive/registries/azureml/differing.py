@@ -1,0 +1,65 @@
+"""What has changed of a version since it was written from the same object, for a person."""
+
+from mlarchive.errors import NotFoundError
+from mlarchive.records import Environment, LoggedModel, ModelVersion, Run
+from mlarchive.registries.azureml import keys
+from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.recipe import recipe, recipe_there
+from mlarchive.registries.azureml.uploading import sent_of
+from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.mlflow import marks
+
+
+def what_changed(work: Work, wanted: Candidate, there: Asset) -> str:
+    """Say what has changed; "" where it was not written from the same object, or nobody can say.
+
+    Args:
+        work: What is to be written, and where.
+        wanted: Likewise, as the target has models.
+        there: A version that holds something else.
+    """
+    marked = there.texts("properties")
+    origin = marks.origin_mark(work.snapshot.address)
+    if marked.get(marks.ORIGIN) != origin or marks.ADOPTED in marked:
+        return ""
+    if parts := _parts(work, wanted, there):
+        return f"it differs in its {', its '.join(parts)}"
+    rest = _rest(work)
+    return f"all but its {rest} is the same" if rest else ""
+
+
+def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
+    """What can be compared, and is not the same."""
+    same = {
+        # This program names the folder of an upload by the digest of what is in it.
+        "files": wanted.digest in there.text("modelUri"),
+        "type": wanted.model_type == there.text("modelType"),
+        "flavours": wanted.flavors == (there.properties.get("flavors") or {}),
+        "properties": wanted.properties.items() <= there.texts("properties").items(),
+        "environment": _is_environment(work, there),
+    }
+    return [part for part, is_same in same.items() if not is_same]
+
+
+def _rest(work: Work) -> str:
+    """What cannot be compared, as a version remembers nothing of it."""
+    kinds = {type(record) for record in work.snapshot.records}
+    named = {Run: "run", LoggedModel: "logged model"}
+    return " or ".join(name for kind, name in named.items() if kind in kinds)
+
+
+def _is_environment(work: Work, there: Asset) -> bool:
+    """Whether the environment that was registered for a version is made of the same."""
+    subject = work.snapshot.record(work.snapshot.subject)
+    named = subject.environment if isinstance(subject, ModelVersion) else ""
+    carried = work.snapshot.by_key.get(named)
+    name, _, number = there.texts("properties").get(keys.ENVIRONMENT, "").partition(":")
+    if not isinstance(carried, Environment) or not number:
+        return True
+    try:
+        registered = work.control.version("environments", name, number)
+    except NotFoundError:
+        return True
+    own = recipe(carried, sent_of(work.snapshot, carried.key))
+    return recipe_there(work.control, work.storage, name, registered) == own
