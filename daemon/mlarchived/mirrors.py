@@ -306,6 +306,7 @@ class _Resolver:
             pattern=mirror.drop.pattern,
             rescan=durations.seconds(mirror.drop.rescan),
             poll=mirror.drop.poll,
+            replaces=mirror.conflict == "new-version",
         )
 
     def _refuse_shared(self, folder: Path, vault: Path, number: int) -> None:

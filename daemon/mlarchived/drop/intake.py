@@ -8,6 +8,7 @@ to one thing, the others are taken.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -19,10 +20,13 @@ from mlarchive.errors import (
     StorageError,
     UnsupportedError,
 )
+from mlarchive.pack import content_id_of
 from mlarchive.records import Loss
 from mlarchive.registries.opening import packing_time
 from mlarchive.trust import Trust
+from mlarchive.trust.opening import open_package
 from mlarchive.vault import Kept, Vault
+from mlarchive.vault.taking import Checked
 from mlarchived.defects import contained
 from mlarchived.drop import claims, names, raw
 from mlarchived.drop.candidates import PACKAGE, Candidate, candidates
@@ -30,6 +34,7 @@ from mlarchived.drop.claims import Claim
 from mlarchived.drop.markers import check_marker, is_complete, read_marker
 from mlarchived.drop.rules import DropRules
 from mlarchived.drop.stillness import Stillness
+from mlarchived.drop.taken import require_free
 from mlarchived.events import Ended, Outcome, Report
 from mlarchived.ledger import Dropped, LeaseLostError, Record
 from mlarchived.stopping import Stopping
@@ -212,9 +217,20 @@ class _Work:
         if marker:
             check_marker(marker, claim.path)
         self._means.record.check()
-        kept = self._means.vault.take(claim.path, trust=self._means.trust)
+        kept = self._means.vault.take(
+            claim.path, trust=self._means.trust, may=partial(self._require_free, claim)
+        )
         with self._means.vault.open_package(kept) as package:
             return [_Taken(kept=kept, losses=_told(package.meaning.losses))]
+
+    def _require_free(self, claim: Claim, given: Checked) -> None:
+        if not self._rules.replaces:
+            require_free(
+                self._means.vault,
+                given.address,
+                given.content_id,
+                partial(open_package, claim.path, self._means.trust),
+            )
 
     def _packed(self, claim: Claim) -> list[_Taken]:
         taken = []
@@ -225,6 +241,8 @@ class _Work:
         ) as snapshots:
             for snapshot in snapshots:
                 self._means.record.check()
+                if not self._rules.replaces and self._means.vault.find(address=snapshot.address):
+                    require_free(self._means.vault, snapshot.address, content_id_of(snapshot))
                 one = self._means.vault.add(snapshot, packed_at=when)
                 with self._means.vault.open_package(one) as package:
                     package.verify(full=True)

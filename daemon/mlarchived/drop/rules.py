@@ -14,6 +14,7 @@ class DropRules(Struct, frozen=True, kw_only=True):
         pattern: Of the paths of model folders, such as `{name}/{version}`; "" for none.
         rescan: Seconds between two scans that nothing has hinted at.
         poll: Whether to rely on scans alone.
+        replaces: Whether other content may come under a name and version that are taken.
     """
 
     folder: Path
@@ -21,3 +22,4 @@ class DropRules(Struct, frozen=True, kw_only=True):
     pattern: str
     rescan: int
     poll: bool
+    replaces: bool = False

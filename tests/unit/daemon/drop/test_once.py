@@ -11,6 +11,7 @@ import pytest
 from mlarchive.pack import pack_file
 from mlarchive.registries.base import Selector
 from mlarchive.registries.directory import DirectoryRegistry
+from mlarchive.vault import Vault
 from mlarchived.drop import claims
 from mlarchived.drop.candidates import Candidate
 from tests.support.dropping import DropBench, marker
@@ -46,6 +47,46 @@ def test_the_same_package_dropped_again_changes_nothing(bench: DropBench) -> Non
         assert bench.run("once").status == 0
     assert len(list((bench.folder / "vault").rglob("*.mlpkg"))) == 1
     assert len(list((bench.folder / "target").rglob("*.mlpkg"))) == 1
+
+
+def test_other_content_under_a_name_and_version_that_are_taken_is_refused(
+    bench: DropBench,
+) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    _model_folder(bench.inbox / "stout", "first")
+    assert bench.run("once").status == 0
+    held = bench.held()
+    (bench.outside / "ale.mlpkg").unlink()
+    other = bench.package("ale", b"another").rename(bench.outside / "other.mlpkg")
+    shutil.copy(other, bench.inbox)
+    _model_folder(bench.inbox / "again", "second")
+    answer = bench.run("once")
+    assert answer.status == 14
+    for name in ("other.mlpkg", "again"):
+        assert "is in the vault already, with other content" in bench.reason(name)
+        assert "(conflict)" in bench.reason(name)
+    assert bench.held() == held
+    relabelled = bench.package("ale", description="the same ale")
+    shutil.copy(relabelled, bench.inbox)
+    _model_folder(bench.inbox / "stout", "first")
+    assert bench.run("once").status == 0
+    assert {address: ids[0] for address, ids in bench.held().items()} == {
+        address: ids[0] for address, ids in held.items()
+    }
+
+    config = bench.folder / "mirror.toml"
+    config.write_text(config.read_text().replace("every =", 'conflict = "new-version"\nevery ='))
+    shutil.copy(other, bench.inbox)
+    assert bench.run("once").status == 0
+    with Vault.open(bench.folder / "vault") as vault:
+        ales = [kept for kept in vault.find() if kept.address.name == "ale"]
+    assert len({kept.content_id for kept in ales}) == 2
+
+
+def _model_folder(folder: Path, content: str) -> None:
+    folder.mkdir()
+    (folder / "weights.bin").write_text(content)
+    (folder / "mlarchive.toml").write_text('name = "stout"\nversion = "1"\n')
 
 
 @pytest.mark.parametrize("cut", [1, 100, 5_000])
