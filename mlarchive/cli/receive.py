@@ -9,9 +9,17 @@ from mlarchive.cli.console import Console
 from mlarchive.cli.ending import DAMAGE, Ending
 from mlarchive.cli.outboxes import tell_troubles
 from mlarchive.cli.secrets import add_signing, signing_keys
-from mlarchive.errors import MissingChunksError, NotFoundError, ShipmentError, UsageError
+from mlarchive.errors import (
+    MissingChunksError,
+    MixedFailuresError,
+    NotFoundError,
+    ShipmentError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlarchive.transfer.inbox import Inbox
     from mlarchive.transfer.media import Taken
     from mlarchive.transfer.receipt import Receipt
@@ -91,16 +99,24 @@ def _receive(
         for one in taken:
             _tell(one, console)
         bring = _tell_missing(inbox, console)
-    return _status(taken, bring=bring)
+    return status_of(taken, bring=bring)
 
 
-def _status(taken: "list[Taken]", *, bring: bool) -> int:
+def status_of(taken: "Sequence[Taken]", *, bring: bool) -> int:
+    """How it ends: damage before refusals, which share a status or are mixed, then what is missing.
+
+    Args:
+        taken: What became of all that was there.
+        bring: Whether something must be brought.
+    """
     outcomes = {one.outcome for one in taken}
     if "damaged" in outcomes:
         return DAMAGE
-    refused = [one.error for one in taken if one.outcome == "refused" and one.error]
+    refused = {
+        one.error.exit_status for one in taken if one.outcome == "refused" and one.error is not None
+    }
     if refused:
-        return refused[0].exit_status
+        return refused.pop() if len(refused) == 1 else MixedFailuresError.exit_status
     return MissingChunksError.exit_status if bring or "waits" in outcomes else 0
 
 

@@ -19,11 +19,11 @@ With `--json` a command that fails prints one object on standard output,
 `{"error": {"code", "message", "hint", "exit_status", "retryable"}}`, and the same sentence on
 standard error; `mlarchived` adds `"event": "error"` to it (`json.md`). Exit status 0 means done, 3
 done with losses, 4 damage found, 5 that `mlarchive diff` found two objects unequal, and 141 that
-whoever read the output went away. Where several objects of a `copy`, `pack` or `send` fail, it is
-the status that all of them have, else 22, and 4 where one of them is damaged; what would make all
-others fail too, such as a full disk, ends the command with its own. With losses means that what
-arrives is not all that its first source had, whether this command lost it or the package says that
-it was lost before.
+whoever read the output went away. Where several objects of a `copy`, `pack` or `send` fail, or a
+`receive` refuses several, it is the status that all of them have, else 22, and 4 where one of them
+is damaged; what would make all others fail too, such as a full disk, ends the command with its own.
+With losses means that what arrives is not all that its first source had, whether this command lost
+it or the package says that it was lost before.
 
 | code | exit status | retry helps | meaning |
 |---|---|---|---|

@@ -9,6 +9,7 @@ from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.uploading import sent_of
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.given import given_in
 
 
 def what_changed(work: Work, wanted: Candidate, there: Asset) -> str:
@@ -36,10 +37,17 @@ def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
         "files": wanted.digest in there.text("modelUri"),
         "type": wanted.model_type == there.text("modelType"),
         "flavours": wanted.flavors == (there.properties.get("flavors") or {}),
-        "properties": wanted.properties.items() <= there.texts("properties").items(),
+        "properties": _are_properties(wanted, there),
         "environment": _is_environment(work, there),
     }
     return [part for part, is_same in same.items() if not is_same]
+
+
+def _are_properties(wanted: Candidate, there: Asset) -> bool:
+    """Whether the source still says what it said; people at the target may have added some."""
+    given = given_in(there.texts("tags"))
+    gone = given.properties.keys() - wanted.properties.keys() if given else ()
+    return not gone and wanted.properties.items() <= there.texts("properties").items()
 
 
 def _rest(work: Work) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import Ending
+from mlarchive.cli.receive import status_of
 from mlarchive.cli.sidebyside import in_turn
 from mlarchive.errors import (
     ConflictError,
@@ -16,6 +17,7 @@ from mlarchive.errors import (
     UnsupportedError,
 )
 from mlarchive.records import Address
+from mlarchive.transfer.media import Taken
 
 NAMES = ("bad", "good", "better")
 
@@ -69,3 +71,18 @@ def test_what_the_next_would_fail_of_ends_the_command(error: Exception) -> None:
         Ending().outlasting("one", Console(environment={}, json=False)),
     ):
         raise error
+
+
+def test_what_is_refused_for_different_reasons_is_mixed_and_damage_counts_for_more() -> None:
+    conflict = Taken(file="a", outcome="refused", error=ConflictError("a"))
+    unsupported = Taken(file="b", outcome="refused", error=UnsupportedError("b"))
+    waits = Taken(file="c", outcome="waits")
+    damaged = Taken(file="d", outcome="damaged", error=DamageError("d"))
+    for taken, status in (
+        ([conflict, waits, conflict], ConflictError.exit_status),
+        ([conflict, unsupported, waits], 22),
+        ([unsupported, damaged, conflict], 4),
+        ([waits], 17),
+        ([], 0),
+    ):
+        assert status_of(taken, bring=False) == status

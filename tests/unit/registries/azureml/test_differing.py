@@ -1,0 +1,50 @@
+"""What has changed of a version is said part by part, and the run where nothing else has."""
+
+from typing import Any
+
+import pytest
+
+from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.azureml.candidate import candidate
+from mlarchive.registries.azureml.differing import what_changed
+from mlarchive.registries.azureml.merging import merge
+from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.mlflow import marks
+from tests.support.snapshots import model_version
+
+SNAPSHOT = model_version(files={"w": b"1"})
+WANTED = candidate(SNAPSHOT, WritePolicy(), in_registry=True)
+GIVEN = merge(
+    Asset("", {}), description="", tags={}, properties={"p": "1"}, stage="", insists=True
+).mark
+SAME: dict[str, Any] = {
+    "modelUri": f"azureml://x/paths/mlarchive/{WANTED.digest}/model",
+    "modelType": WANTED.model_type,
+    "tags": {},
+    "properties": {marks.ORIGIN: marks.origin_mark(SNAPSHOT.address), "people": "1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({}, "all but its run or logged model is the same"),
+        ({"modelUri": "azureml://x/paths/mlarchive/other/model"}, "it differs in its files"),
+        ({"modelType": "triton_model"}, "it differs in its type"),
+        ({"flavors": {"x": {}}, "tags": GIVEN}, "it differs in its flavours, its properties"),
+        ({"properties": {}}, ""),
+        ({"properties": {**SAME["properties"], marks.ADOPTED: "wine/3"}}, ""),
+    ],
+)
+def test_what_has_changed_is_said(there: dict[str, object], said: str) -> None:
+    # Where no environment comes along, nothing is asked of the service.
+    nobody: Any = None
+    work = Work(
+        control=nobody,
+        storage=nobody,
+        origin="clinic",
+        snapshot=SNAPSHOT,
+        policy=WritePolicy(),
+    )
+    assert what_changed(work, WANTED, Asset("3", {"properties": SAME | there})) == said
