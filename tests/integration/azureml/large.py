@@ -70,7 +70,8 @@ def _travels(azureml: Emulator, folder: Path, home: Path) -> bool:
         )
         sys.stdout.flush()
     wanted = dict(digests(folder))
-    return met and all(equal(azureml, place, name, wanted) for place in (lab, shared))
+    same = [equal(azureml, place, name, wanted) for place in (lab, shared)]
+    return met and all(same)
 
 
 def equal(azureml: Emulator, place: Place, name: str, wanted: Mapping[str, str]) -> bool:
