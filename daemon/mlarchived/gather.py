@@ -28,6 +28,7 @@ from mlarchived.ledger import Ledger
 from mlarchived.ledger.ledger import Known
 from mlarchived.mirrors import PACKAGES, MirrorJob
 from mlarchived.plan import is_ready
+from mlarchived.rivals import rivals_of
 from mlarchived.room import Room
 from mlarchived.sighting import PAGE, Sighting
 from mlarchived.stopping import Stopping
@@ -71,16 +72,19 @@ def views(
         stopping.check()
         known = ledger.known_of(room.job.name, [ref.address for ref in refs])
         shown_before += len(known)
+        rivals = rivals_of(room.job, ledger, [ref.address for ref in refs])
         for view in _page(room, refs, known, now):
-            clash = clashing.get(view.address, "")
-            yield structs.replace(view, clash=clash) if clash else view
+            clash, others = clashing.get(view.address, ""), rivals.get(view.address, {})
+            yield structs.replace(view, clash=clash, rivals=others) if clash or others else view
     if shown_before == ledger.count(room.job.name):
         return  # Nothing is gone.
     unnoted = ledger.unnoted(room.job.name, str(room.job.source.locator))
     for addresses in ledger.addresses(room.job.name, PAGE):
         stopping.check()
         gone = sighting.lacking(addresses)
-        yield from _gone(room, ledger.known_of(room.job.name, gone), sighting, unnoted)
+        rivals = rivals_of(room.job, ledger, gone)
+        for view in _gone(room, ledger.known_of(room.job.name, gone), sighting, unnoted):
+            yield structs.replace(view, rivals=rivals.get(view.address, {}))
 
 
 def _page(

@@ -4,7 +4,7 @@ Knows locators by their grammar alone; `mlarchive.registries.opening` opens them
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -80,6 +80,9 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         renaming: What objects are called at the targets.
         windows: When it may work; always if there are none.
         deletions: What becomes of what is gone from the source.
+        before: Mirrors that come first in the configuration and may bring objects of the same
+            origin from elsewhere to a target of this one.
+        after: Likewise those that come later.
     """
 
     name: str
@@ -97,6 +100,8 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
     renaming: tuple[Rule, ...] = ()
     windows: tuple[Window, ...] = ()
     deletions: plan.Deletions = plan.Deletions()
+    before: tuple["MirrorJob", ...] = ()
+    after: tuple["MirrorJob", ...] = ()
 
     def policy_of(self, address: Address) -> WritePolicy:
         """How targets are written for an object."""
@@ -154,13 +159,34 @@ def resolve(file: ConfigFile) -> Setting:
         ConfigError: A locator is wrong, a name unknown or used twice, a mirror goes nowhere.
     """
     resolver = _Resolver(file)
-    jobs = tuple(resolver.job(number) for number in range(len(file.config.mirror)))
+    alone = [resolver.job(number) for number in range(len(file.config.mirror))]
+    jobs = tuple(_among(alone, number) for number in range(len(alone)))
     return Setting(
         state=file.folder / Path(file.config.state).expanduser(),
         registries=resolver.places,
         jobs=jobs,
         vaults=resolver.vaults(jobs),
         config=resolver.effective(jobs),
+    )
+
+
+def _among(jobs: Sequence[MirrorJob], number: int) -> MirrorJob:
+    """A mirror that knows which others may bring the same to its targets."""
+    job = jobs[number]
+    return msgspec.structs.replace(
+        job,
+        before=tuple(other for other in jobs[:number] if _may_meet(job, other)),
+        after=tuple(other for other in jobs[number + 1 :] if _may_meet(job, other)),
+    )
+
+
+def _may_meet(one: MirrorJob, other: MirrorJob) -> bool:
+    """Whether two mirrors have a target in common, and packages for it of what the other has."""
+    one_source, other_source = one.source.locator, other.source.locator
+    return (
+        one_source.origin != other_source.origin
+        and bool({one_source.scheme, other_source.scheme} & PACKAGES)
+        and any(place in other.targets for place in one.targets)
     )
 
 

@@ -256,9 +256,25 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
         return "revive", "it is at the source again"
     if verb not in WORK:
         return verb, reason
-    if view.clash and target not in rules.keeping:
-        return "set-aside", view.clash
+    clash = "" if target in rules.keeping else view.clash
+    if why := clash or _yields(view, target, delivered):
+        return "set-aside", why
     return _spared(view, delivered, rules) or (verb, reason)
+
+
+def _yields(view: View, target: str, delivered: Delivered) -> str:
+    """Why what the target has is another mirror's word, which counts; "" if it is not."""
+    packed = view.packed
+    news = packed is None or packed.marks != view.look or delivered.given != packed.ids
+    lost = view.holdings.get(target) is None
+    for rival in view.rivals.get(target, ()):
+        if rival.first and (rival.has_it or not (news or lost)):
+            return (
+                f"the mirror {rival.mirror!r}, which comes first in the configuration, brings"
+                f" {'it' if rival.has_it else 'others of its name'} there too, and says otherwise;"
+                " let one of the two leave it out (`exclude`)"
+            )
+    return ""
 
 
 def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
@@ -310,6 +326,8 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
         return "keep", f"{since}, still in its time of grace"
     if told.policy == "delete" and (labels := view.touched.get(target)):
         return "set-aside", f"{since}, but people gave it labels at the target: {labels}"
+    if others := [rival.mirror for rival in view.rivals.get(target, ()) if rival.has_it]:
+        return "keep", f"{since}, but the mirror {others[0]!r} brings it too"
     spared = _not_ours(view, target, told)
     return ("keep", f"{since}, {spared}") if spared else (told.policy, since)
 

@@ -75,6 +75,20 @@ class Delivered(Struct, frozen=True, kw_only=True):
     marked: bool = False
 
 
+class Rival(Struct, frozen=True, kw_only=True):
+    """Another mirror that brings an object, or others of its name, from elsewhere to a target.
+
+    Attributes:
+        mirror: Its name.
+        first: Whether it comes first in the configuration.
+        has_it: Whether it brings this very object.
+    """
+
+    mirror: str
+    first: bool
+    has_it: bool
+
+
 Stored: TypeAlias = Literal["nothing", "pruned", "content", "package"]
 """Whether the vault holds the package of `Packed.ids`, only its content, or neither; and whether
 its retention removed the package."""
@@ -99,6 +113,7 @@ class View(Struct, frozen=True, kw_only=True):
         gone_for: For how long it was seen to be gone, in ms.
         touched: With what people labelled it at targets, of what may have to go there.
         clash: Why it cannot be where another object would have the same name; "" if it can.
+        rivals: Who else brings it, or others of its name, there, by target.
         hidden: Why the source may have it though it does not show it; "" if that cannot be.
     """
 
@@ -117,6 +132,7 @@ class View(Struct, frozen=True, kw_only=True):
     hidden: str = ""
     touched: Mapping[str, str] = {}
     clash: str = ""
+    rivals: Mapping[str, tuple[Rival, ...]] = {}
 
     @property
     def look(self) -> Marks | None:

@@ -31,6 +31,16 @@ LEFT JOIN delivery d ON d.object = o.id
 """
 
 
+_DELIVERED_ALIKE = """
+WITH asked (origin, kind, name) AS (VALUES {asked})
+SELECT o.origin, o.kind, o.name, o.version
+FROM asked CROSS JOIN object o ON o.mirror = ? AND o.origin = asked.origin
+    AND o.kind = asked.kind AND o.name = asked.name
+JOIN delivery d ON d.object = o.id AND d.target = ?
+WHERE o.present AND d.given_content_id IS NOT NULL
+"""
+
+
 class Known(Struct, frozen=True, kw_only=True):
     """What the ledger knows of one object; the attributes are those of `View`."""
 
@@ -146,6 +156,27 @@ class Ledger(Closing):
         return {
             _address(row[1:5]): _known(row[5:15], delivered) for row, delivered in found.values()
         }
+
+    def delivered_alike(
+        self, mirror: str, target: str, addresses: Sequence[Address]
+    ) -> frozenset[Address]:
+        """What a mirror shows and has delivered to a target of the names of some objects.
+
+        Args:
+            mirror: Which mirror.
+            target: Which target.
+            addresses: Some hundreds at most.
+        """
+        names = sorted({(one.origin, one.kind, one.name) for one in addresses})
+        if not names:
+            return frozenset()
+        asked = ", ".join("(?, ?, ?)" for _ in names)
+        values = [part for name in names for part in name]
+        with database.explaining(str(self._path)):
+            rows = self._connection.execute(
+                _DELIVERED_ALIKE.format(asked=asked), (*values, mirror, target)
+            )
+            return frozenset(map(_address, rows))
 
     def standings(self, mirror: str) -> Mapping[str, standing.Standing]:
         """How a mirror stood at each target when it was last looked at."""

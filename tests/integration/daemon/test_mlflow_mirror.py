@@ -349,3 +349,60 @@ def test_a_target_that_another_tool_filled_is_taken_over_and_nothing_is_copied(
         at_target = [(e["outcome"], e["bytes"]) for e in ended(again) if e["target"] == "dr"]
         assert at_target == [("there", 0)] * 3
         assert (server.folder / "mlflow.db").read_bytes() == before
+
+
+TWO_VAULTS = """\
+[registries.new]
+locator = "vault:new"
+[registries.old]
+locator = "vault:old"
+[registries.dr]
+locator = "{dr}"
+[[mirror]]
+name = "first"
+source = "{first}#models/*"
+targets = ["dr"]
+[[mirror]]
+name = "second"
+source = "{second}#models/*"
+targets = ["dr"]
+"""
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_of_two_vaults_of_one_server_the_first_has_its_way_and_nothing_flips(
+    source_server: MlflowServer,
+    target_server: MlflowServer,
+    model: Seeded,
+    tmp_path: Path,
+    first: str,
+) -> None:
+    from mlflow import MlflowClient
+
+    source = MlflowClient(source_server.uri, source_server.uri)
+    target = MlflowClient(target_server.uri, target_server.uri)
+    named = f"{source_server.locator}#models/{quote(model.name)}"
+    source.set_registered_model_alias(model.name, "best", "1")
+    source.set_model_version_tag(model.name, "1", "checked", "no")
+    assert mlarchive("copy", named, "vault:old", cwd=tmp_path).status == 0
+    source.set_registered_model_alias(model.name, "best", "2")
+    source.set_model_version_tag(model.name, "1", "checked", "yes")
+    assert mlarchive("copy", named, "vault:new", cwd=tmp_path).status == 0
+    second = "new" if first == "old" else "old"
+    config = TWO_VAULTS.format(dr=target_server.locator, first=first, second=second)
+    (tmp_path / "mirror.toml").write_text(config)
+    bench = Workbench(tmp_path)
+
+    def held() -> tuple[str, str]:
+        alias = target.get_model_version_by_alias(model.name, "best").version
+        return str(alias), target.get_model_version(model.name, "1").tags["checked"]
+
+    bench.run("once")
+    bench.run("once")
+    assert held() == (("1", "no") if first == "old" else ("2", "yes"))
+    last = bench.run("once", "--json")
+    assert last.status == 23
+    outcomes = [(e["mirror"], e["outcome"]) for e in ended(last)]
+    assert ("second", "set-aside") in outcomes
+    assert not {"copied", "relabelled"} & {outcome for _, outcome in outcomes}
+    assert "the mirror 'first', which comes first in the configuration, brings it" in last.out

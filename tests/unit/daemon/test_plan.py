@@ -13,7 +13,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Traits
 from mlarchived.choosing import Choice
 from mlarchived.plan import WORK, Deletions, ObjectPlan, Rules, Step, in_turn, make_plan
-from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble, View
+from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Rival, Trouble, View
 
 WINE = Address(origin="prod", kind="models", name="wine", version="1")
 REF = Ref(address=WINE, content_mark="c1", state_mark="s1")
@@ -28,6 +28,9 @@ def held(ids: Ids) -> Holding:
 
 
 NEW = View(address=WINE, ref=REF)
+NEW_TOO = View(
+    address=replace(WINE, name="ale"), ref=replace(REF, address=replace(WINE, name="ale"))
+)
 DONE = View(
     address=WINE,
     ref=REF,
@@ -86,6 +89,29 @@ def test_a_run_that_still_logs_is_taken_as_it_is_where_a_mirror_is_told_so() -> 
     assert at(logging, "dr", rules)[0] == "copy"
     version = replace(NEW, ref=replace(REF, settled=False))
     assert at(version, "dr", rules)[0] == "unsettled"
+
+
+def test_of_two_mirrors_that_contradict_each_other_the_first_has_its_way() -> None:
+    def shared(view: View, *, first: bool, has_it: bool) -> View:
+        return replace(view, rivals={"dr": (Rival(mirror="a", first=first, has_it=has_it),)})
+
+    relabelled = replace(DONE, holdings={"dr": held(OLD)})
+    for view in (relabelled, NEW, replace(DONE, ref=replace(REF, state_mark="s2"))):
+        assert at(shared(view, first=True, has_it=True), "dr")[0] == "set-aside"
+        assert at(shared(view, first=False, has_it=True), "dr") == at(view, "dr")
+    assert at(shared(DONE, first=True, has_it=True), "dr")[0] == "keep"
+
+    verb, why = at(shared(relabelled, first=True, has_it=False), "dr")
+    assert verb == "set-aside"
+    assert why.startswith("the mirror 'a', which comes first in the configuration, brings others")
+    for news in (NEW, replace(DONE, holdings={}), replace(DONE, ref=replace(REF, state_mark="s2"))):
+        assert at(shared(news, first=True, has_it=False), "dr") == at(news, "dr")
+
+    gone = replace(DONE, ref=None, gone_at=1, gone_for=1)
+    rules = replace(RULES, deletions=Deletions(policy="delete"))
+    assert make_plan([NEW_TOO, gone], rules)[-1].steps[1].verb == "delete"
+    told = make_plan([NEW_TOO, shared(gone, first=False, has_it=True)], rules)
+    assert "but the mirror 'a' brings it too" in {p.address: p for p in told}[WINE].steps[1].reason
 
 
 def moved_alias(second: View) -> tuple[ObjectPlan, ...]:
