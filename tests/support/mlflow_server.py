@@ -6,6 +6,7 @@ each test gives its models names of its own.
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 
 START_SECONDS = 90
 STOP_SECONDS = 10
+_REQUEST = re.compile(r'"([A-Z]+ \S+) HTTP/1\.')
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -93,6 +95,12 @@ def started(folder: Path, port: int, *options: str) -> "subprocess.Popen[bytes]"
             cwd=folder,
             start_new_session=True,
         )
+
+
+def asked(server: MlflowServer) -> list[str]:
+    """The requests that a server got so far, as `METHOD PATH`, by its own log."""
+    log = (server.folder / "server.log").read_text(errors="replace")
+    return _REQUEST.findall(log)
 
 
 @contextlib.contextmanager

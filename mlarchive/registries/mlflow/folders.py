@@ -36,6 +36,7 @@ from mlarchive.errors import (
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
+from mlarchive.registries.mlflow.sidebyside import AT_ONCE
 from mlarchive.registries.mlflow.transport import Upload, download, temporary
 from mlarchive.registries.redaction import redacted_text, without_credentials
 
@@ -49,6 +50,9 @@ _LONGEST_SILENCE_SECONDS = 600
 
 class ArtifactFolder(ReadableFolder, Protocol):
     """A folder of artifacts."""
+
+    at_once: int
+    """How many files it takes and gives at a time."""
 
     def folders(self) -> list[str]:
         """The names of the folders directly in it."""
@@ -130,6 +134,7 @@ class LocalFolder:
     """A folder of this machine's file system."""
 
     is_remote = False
+    at_once = 1
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -177,6 +182,7 @@ class ProxiedFolder:
     """A folder behind a tracking server's artifact proxy."""
 
     is_remote = True
+    at_once = AT_ONCE
 
     def __init__(self, connection: Connection, base: str, root: str) -> None:
         self._connection = connection
@@ -290,9 +296,10 @@ class ProxiedFolder:
 
 
 class RepositoryFolder:
-    """A folder in a store that mlflow's own client reaches."""
+    """A folder in a store that mlflow's own client reaches, of which not all are for threads."""
 
     is_remote = True
+    at_once = 1
 
     def __init__(self, repository: Any, place: str) -> None:  # noqa: ANN401  (untyped in mlflow)
         self._repository = repository

@@ -116,6 +116,7 @@ class _AsLogged:
         self._folder = folder
         self._mark = mark
         self.is_remote = folder.is_remote
+        self.at_once = folder.at_once
         self.folders = folder.folders
         self.put = folder.put
         self.refuses = folder.refuses

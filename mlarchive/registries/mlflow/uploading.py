@@ -5,20 +5,33 @@ where it stopped. Nothing that was complete before is ever overwritten with othe
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import BinaryIO, Literal
 
 from mlflow.exceptions import MlflowException
+from msgspec import Struct
 
 from mlarchive.errors import ConflictError, RemoteError
+from mlarchive.fetching import WHOLE_BELOW
 from mlarchive.records import File, Tags
 from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
-from mlarchive.registries.mlflow.mlmodels import renamed
+from mlarchive.registries.mlflow.mlmodels import Form, renamed
+from mlarchive.registries.mlflow.sidebyside import each
 from mlarchive.registries.mlflow.work import Work
 from mlarchive.snapshot import Stream
 
 _BLOCK = 1 << 20
 _DEFAULT = "0"
 """The experiment that every server makes for itself, where it would make any other."""
+
+
+class _Sending(Struct, frozen=True):
+    """A file that is to be sent, in the form in which it is."""
+
+    file: File
+    open: Callable[[], BinaryIO]
 
 
 def file_streams(streams: Sequence[Stream]) -> list[tuple[File, Stream]]:
@@ -50,7 +63,7 @@ def _experiment_location(work: Work, experiment_id: str) -> str:
     if not experiment_id and (not work.connection.served or work.connection.folder):
         return ""
     try:
-        experiment = work.connection.tracking.get_experiment(experiment_id or _DEFAULT)
+        experiment = work.experiment(experiment_id or _DEFAULT)
     except MlflowException:
         if experiment_id:
             raise
@@ -65,8 +78,14 @@ def list_refused(work: Work, what: str, folder: ArtifactFolder, streams: Sequenc
             work.lose(what, file.path, why)
 
 
-def fill(
-    work: Work, what: str, folder: ArtifactFolder, streams: Sequence[Stream], *, settled: bool
+def fill(  # noqa: PLR0913  (what is sent, and what is known of where it goes)
+    work: Work,
+    what: str,
+    folder: ArtifactFolder,
+    streams: Sequence[Stream],
+    *,
+    settled: bool,
+    fresh: bool = False,
 ) -> Tags:
     """Send what is missing, then check that all of it is there.
 
@@ -77,6 +96,7 @@ def fill(
         streams: The record's.
         settled: Whether the folder was complete before, so that other bytes under a name are a
             conflict and not the remains of an interrupted write.
+        fresh: Whether the folder was made just now, so that nothing is in it.
 
     Returns:
         The mark by which the files are read as they were; none if all are.
@@ -85,41 +105,77 @@ def fill(
         ConflictError: A settled file has other bytes.
         RemoteError: A file did not arrive as it was sent.
     """
-    present = {listed.path: listed.size for listed in folder.files()}
+    present = {} if fresh else {listed.path: listed.size for listed in folder.files()}
     list_refused(work, what, folder, streams)
     wanted = [(file, s) for file, s in file_streams(streams) if not folder.refuses(file.path)]
     # An `MLmodel` file counts as sent with the ids of either side, whichever way it once came.
     changed, mark = renamed(work, streams)
     follows = work.policy.mlmodel == "follow"
-    sent, marked = [], False
-    for file, stream in wanted:
-        other = changed.get(file.path)
-        if file.path in present:
-            if other and _holds(folder, other.file, present):
-                marked = True
-                continue
-            if _holds(folder, file, present):
-                continue
-            if settled:
-                raise ConflictError(
-                    f"{file.path} of {what} at {work.connection.uri} has other bytes",
-                    hint="it changed at the source or at the target after it was written",
-                )
-        form = other if other and follows else None
-        folder.put(file.path, form.open if form else stream.open, file.size)
-        work.sent += file.size
-        sent.append(form.file if form else file)
-        marked = marked or form is not None
-    _check(work, what, folder, sent)
+    lacking, marked = [], False
+
+    def as_there(one: tuple[File, Stream]) -> str:
+        return _form_there(folder, one[0], changed.get(one[0].path), present)
+
+    there = each(as_there, wanted, folder.at_once)
+    for (file, stream), form in zip(wanted, there, strict=True):
+        marked = (
+            marked or form == "changed" or (form == "none" and follows and file.path in changed)
+        )
+        if form != "none":
+            continue
+        if settled and file.path in present:
+            raise ConflictError(
+                f"{file.path} of {what} at {work.connection.uri} has other bytes",
+                hint="it changed at the source or at the target after it was written",
+            )
+        other = changed.get(file.path) if follows else None
+        lacking.append(_Sending(other.file, other.open) if other else _Sending(file, stream.open))
+    _send(work, folder, lacking)
+    _check(work, what, folder, [sending.file for sending in lacking])
     return mark if marked else {}
+
+
+def _form_there(
+    folder: ArtifactFolder, file: File, changed: Form | None, present: Mapping[str, int]
+) -> Literal["own", "changed", "none"]:
+    """The form in which a folder holds a file."""
+    if file.path not in present:
+        return "none"
+    if changed and _holds(folder, changed.file, present):
+        return "changed"
+    return "own" if _holds(folder, file, present) else "none"
+
+
+def _send(work: Work, folder: ArtifactFolder, files: Sequence[_Sending]) -> None:
+    """Send files; short ones several at a time, read one after another as any source can be."""
+
+    def ready() -> Iterator[_Sending]:
+        for sending in files:
+            if folder.at_once > 1 and sending.file.size < WHOLE_BELOW:
+                with sending.open() as source:
+                    yield _Sending(sending.file, partial(io.BytesIO, source.read()))
+            else:
+                folder.put(sending.file.path, sending.open, sending.file.size)
+                work.sent += sending.file.size
+
+    def put(sending: _Sending) -> int:
+        folder.put(sending.file.path, sending.open, sending.file.size)
+        return sending.file.size
+
+    for size in each(put, ready(), folder.at_once):
+        work.sent += size
 
 
 def _check(work: Work, what: str, folder: ArtifactFolder, sent: Sequence[File]) -> None:
     if not sent:
         return
     present = {listed.path: listed.size for listed in folder.files()}
-    for file in sent:
-        if file.path not in present or not _holds(folder, file, present):
+
+    def arrived(file: File) -> bool:
+        return file.path in present and _holds(folder, file, present)
+
+    for file, whole in zip(sent, each(arrived, sent, folder.at_once), strict=True):
+        if not whole:
             raise RemoteError(
                 f"{file.path} of {what} did not arrive at {work.connection.uri} as it was sent",
                 hint="run the same command again; it goes on where this one stopped",

@@ -8,6 +8,8 @@ the same steps.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mlflow.entities import Experiment as MlflowExperiment
+
 from mlarchive.records import (
     AnyRecord,
     Experiment,
@@ -64,6 +66,7 @@ class Work:
         asleep: Experiments that are deleted on both sides: how one is restored, and before which
             step, by the record's key.
         given: What the source says of a version's labels, by the record's key.
+        experiments: Those at the target that were looked at, by their ids.
         numbered: The version that is written, with its name and number at the target.
         sent: Bytes of files sent so far.
     """
@@ -80,6 +83,7 @@ class Work:
     revived: set[str] = field(default_factory=set)
     asleep: dict[str, tuple[int, Step]] = field(default_factory=dict)
     given: dict[str, Given] = field(default_factory=dict)
+    experiments: dict[str, MlflowExperiment] = field(default_factory=dict)
     numbered: tuple[ModelVersion, str, str] | None = None
     sent: int = 0
 
@@ -87,6 +91,13 @@ class Work:
     def from_here(self) -> bool:
         """Whether the snapshot is from the very server that it goes to, by its name."""
         return self.snapshot.address.origin == f"mlflow+{self.connection.uri}"
+
+    def experiment(self, experiment_id: str) -> MlflowExperiment:
+        """An experiment at the target, which is asked for once."""
+        if experiment_id not in self.experiments:
+            found = self.connection.tracking.get_experiment(experiment_id)
+            self.experiments[experiment_id] = found
+        return self.experiments[experiment_id]
 
     def following(self, what: str, tags: Tags) -> Tags:
         """Tags of a version or its run that name the version as it is called at the target."""

@@ -50,6 +50,7 @@ def plan_experiment(work: Work, record: Experiment) -> None:
         work.step_once("create", f"experiment {name!r}", "not there yet", create)
         return
     work.ids[record.key] = found.experiment_id
+    work.experiments[found.experiment_id] = found
     _plan_revival(work, record, found, ours=ours)
     _plan_labels(work, record, found, tags, ours=ours)
 
@@ -130,7 +131,7 @@ def experiment_there(work: Work, key: str) -> str:
 def name_there(work: Work, record: Experiment) -> str:
     """What an experiment that is planned is called at the target."""
     if there := experiment_there(work, record.key):
-        return str(work.connection.tracking.get_experiment(there).name)
+        return str(work.experiment(there).name)
     return name_at(work.connection, work.policy.experiment_named(record.name))
 
 

@@ -5,14 +5,12 @@ and value.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
-
-from mlflow.entities import Metric
-from mlflow.utils.validation import MAX_METRICS_PER_BATCH
+from itertools import repeat
 
 from mlarchive.errors import RemoteError
 from mlarchive.records import MetricSeries
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.logging import Point, point_value
 from mlarchive.registries.mlflow.metrics import (
     Columns,
     as_stored,
@@ -23,6 +21,7 @@ from mlarchive.registries.mlflow.metrics import (
     read_columns,
     same,
 )
+from mlarchive.registries.mlflow.sidebyside import AT_ONCE, each
 from mlarchive.registries.mlflow.work import Work
 from mlarchive.snapshot import Stream
 
@@ -34,8 +33,10 @@ def series_streams(streams: Sequence[Stream]) -> list[tuple[MetricSeries, Stream
     return [(s.entry, s) for s in streams if isinstance(s.entry, MetricSeries)]
 
 
-def log_series(work: Work, run_id: str, streams: Sequence[Stream], *, fresh: bool) -> None:
-    """Log what a run's histories lack.
+def lacking_points(
+    work: Work, run_id: str, streams: Sequence[Stream], *, fresh: bool
+) -> Iterator[Point]:
+    """The points that a run's histories lack.
 
     Args:
         work: Knows the target.
@@ -43,28 +44,25 @@ def log_series(work: Work, run_id: str, streams: Sequence[Stream], *, fresh: boo
         streams: The record's.
         fresh: Whether the run was made just now, so that it has no point yet.
     """
-    log_points(work.connection, run_id, _lacking(work, run_id, streams, fresh=fresh))
+    wanted = series_streams(streams)
+    there = repeat(_NOTHING) if fresh else _histories(work.connection, run_id, wanted)
+    for (series, stream), held in zip(wanted, there, strict=False):
+        columns, present = as_stored(as_taken(read_columns(stream.open()))), as_stored(held)
+        yield from points(series.key, missing(columns, present) if len(present[0]) else columns)
 
 
-def _lacking(
-    work: Work, run_id: str, streams: Sequence[Stream], *, fresh: bool
-) -> Iterator[Metric]:
-    for series, stream in series_streams(streams):
-        wanted = as_stored(as_taken(read_columns(stream.open())))
-        present = _NOTHING if fresh else as_stored(history(work.connection, run_id, series.key))
-        yield from points(series.key, missing(wanted, present) if len(present[0]) else wanted)
-
-
-def points(key: str, columns: Columns) -> Iterator[Metric]:
-    """The points of a series as mlflow's client takes them."""
+def points(key: str, columns: Columns) -> Iterator[Point]:
+    """The points of a series as a request has them."""
     for step, timestamp, value in zip(*(column.tolist() for column in columns), strict=True):
-        yield Metric(key=key, value=value, timestamp=timestamp, step=step)
+        yield Point(key=key, value=point_value(value), timestamp=timestamp, step=step)
 
 
-def log_points(connection: Connection, run_id: str, metrics: Iterator[Metric]) -> None:
-    """Log points in batches of what a server takes at once."""
-    while batch := list(islice(metrics, MAX_METRICS_PER_BATCH)):
-        connection.tracking.log_batch(run_id, metrics=batch, params=[], tags=[])
+def _histories(
+    connection: Connection, run_id: str, wanted: Sequence[tuple[MetricSeries, Stream]]
+) -> Iterator[Columns]:
+    """What a run's histories are, in the order of its series."""
+    at_once = AT_ONCE if connection.served else 1
+    yield from each(lambda one: history(connection, run_id, one[0].key), wanted, at_once)
 
 
 def check_series(work: Work, what: str, run_id: str, streams: Sequence[Stream]) -> None:
@@ -73,9 +71,11 @@ def check_series(work: Work, what: str, run_id: str, streams: Sequence[Stream]) 
     Raises:
         RemoteError: A point is missing, or one too many is there.
     """
-    for series, stream in series_streams(streams):
+    expected = series_streams(streams)
+    for (series, stream), held in zip(
+        expected, _histories(work.connection, run_id, expected), strict=True
+    ):
         wanted = read_columns(stream.open())
-        held = history(work.connection, run_id, series.key)
         if not same(as_stored(as_taken(wanted)), as_stored(held)):
             raise RemoteError(
                 f"the history of metric {series.key!r} of {what} at {work.connection.uri} is not"

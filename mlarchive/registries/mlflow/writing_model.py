@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from functools import partial
 
+import msgspec
 import numpy as np
 from mlflow.entities import LoggedModel as MlflowLoggedModel
 from mlflow.entities import (
@@ -11,7 +12,6 @@ from mlflow.entities import (
     LoggedModelParameter,
     LoggedModelStatus,
     LoggedModelTag,
-    Metric,
 )
 
 from mlarchive.errors import NotFoundError, RemoteError
@@ -20,6 +20,7 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.given import base_of, mark_of, said
+from mlarchive.registries.mlflow.logging import Point, log
 from mlarchive.registries.mlflow.metrics import (
     Columns,
     as_stored,
@@ -35,7 +36,7 @@ from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill, list_refused_names
 from mlarchive.registries.mlflow.work import Work, called, plan_given, plan_tags
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
-from mlarchive.registries.mlflow.writing_metrics import log_points, points, series_streams
+from mlarchive.registries.mlflow.writing_metrics import points, series_streams
 from mlarchive.snapshot import Stream
 
 _FINAL = {"READY", "FAILED"}
@@ -181,24 +182,18 @@ def _log_metrics(work: Work, record: LoggedModel, model: MlflowLoggedModel) -> N
     run_id = work.ids[record.run]
     present = points_by_series(model)
 
-    def unlogged() -> Iterator[Metric]:
+    def unlogged() -> Iterator[Point]:
         for series, stream in series_streams(work.snapshot.streams_of(record.key)):
             wanted = _points_of_run(work, record, series, stream)
             held = as_stored_for_model(columns_of(present.get((series.key, series.dataset), [])))
             name, _, digest = series.dataset.rpartition("@")
             lacking = _as_logged(work, record, series, missing(wanted, held))
             for point in points(series.key, lacking):
-                yield Metric(
-                    key=point.key,
-                    value=point.value,
-                    timestamp=point.timestamp,
-                    step=point.step,
-                    model_id=model.model_id,
-                    dataset_name=name or None,
-                    dataset_digest=digest or None,
+                yield msgspec.structs.replace(
+                    point, model_id=model.model_id, dataset_name=name, dataset_digest=digest
                 )
 
-    log_points(work.connection, run_id, unlogged())
+    log(work.connection, run_id, points=unlogged())
 
 
 def _points_of_run(

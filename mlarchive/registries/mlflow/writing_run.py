@@ -8,13 +8,12 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from mlflow.entities import Dataset, InputTag, LoggedModelInput, Param, RunStatus, RunTag
+from mlflow.entities import Dataset, InputTag, LoggedModelInput, RunStatus, RunTag
 from mlflow.entities import DatasetInput as MlflowDatasetInput
 from mlflow.entities import Run as MlflowRun
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 from mlflow.utils.validation import (
     MAX_PARAM_VAL_LENGTH,
-    MAX_PARAMS_TAGS_PER_BATCH,
     MAX_TAG_VAL_LENGTH,
 )
 
@@ -26,6 +25,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.fieldtags import field_tags, list_changed_fields
 from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.given import Given, base_of, mark_of, merged, said
+from mlarchive.registries.mlflow.logging import log
 from mlarchive.registries.mlflow.mlmodels import list_ids
 from mlarchive.registries.mlflow.names import (
     decimals_of,
@@ -53,8 +53,8 @@ from mlarchive.registries.mlflow.writing_experiment import (
 )
 from mlarchive.registries.mlflow.writing_metrics import (
     check_series,
+    lacking_points,
     list_changed_points,
-    log_series,
 )
 
 _ITS_OWN = "the target says its own"
@@ -104,8 +104,8 @@ def plan_run(work: Work, record: Run) -> None:
     work.change(what, "run_id", "the target gives it an id of its own; the old one is in a tag")
 
     def create() -> None:
-        _create(work, record, origin, tags)
-        _complete(work, record, tags, given)
+        made = _create(work, record, origin, tags)
+        _complete(work, record, tags, given, made)
 
     experiment = work.snapshot.by_key.get(record.experiment)
     where = ""
@@ -145,13 +145,13 @@ def _find(work: Work, record: Run, origin: str) -> list[MlflowRun]:
     return find_run(work.connection, origin, [experiment]) if experiment else []
 
 
-def _create(work: Work, record: Run, origin: str, tags: dict[str, str]) -> None:
+def _create(work: Work, record: Run, origin: str, tags: dict[str, str]) -> MlflowRun:
     marked = {marks.ORIGIN: origin}
     refused = MLFLOW_USER in work.connection.refused_tags
     if record.user and MLFLOW_USER not in tags and not refused:
         marked[MLFLOW_USER] = record.user
     with once():
-        run = work.connection.tracking.create_run(
+        run: MlflowRun = work.connection.tracking.create_run(
             experiment_id=experiment_made(work, record.experiment),
             user_id="" if refused else record.user,
             start_time=record.start,
@@ -162,10 +162,15 @@ def _create(work: Work, record: Run, origin: str, tags: dict[str, str]) -> None:
     if not record.name:
         why = f"MLflow needs one and calls it {run.info.run_name!r}"
         work.change(called(record), "name", why)
+    return run
 
 
 def _complete(
-    work: Work, record: Run, tags: dict[str, str] | None = None, given: Given | None = None
+    work: Work,
+    record: Run,
+    tags: dict[str, str] | None = None,
+    given: Given | None = None,
+    made: MlflowRun | None = None,
 ) -> None:
     """Bring everything a run lacks, check it, and mark it whole.
 
@@ -174,22 +179,27 @@ def _complete(
         record: The run.
         tags: Those that it gets; None where it was whole before, and people may have labelled it.
         given: What the source says of its labels, likewise.
+        made: The run, if it was made just now.
     """
     run_id = work.ids[record.key]
     what = called(record)
     streams = streams_of(work, record)
-    run = run_of(work.connection, run_id)
-    _log_params(work, record, run)
-    # What another tool wrote has no origin yet.
-    _log_tags(work, run_id, {marks.ORIGIN: marks.origin_of(record, work.snapshot), **(tags or {})})
+    run = made or run_of(work.connection, run_id)
     fresh = not run.data.metrics
+    log(
+        work.connection,
+        run_id,
+        params=_lacking_params(work, record, run),
+        # What another tool wrote has no origin yet.
+        tags={marks.ORIGIN: marks.origin_of(record, work.snapshot), **(tags or {})},
+        points=lacking_points(work, run_id, streams, fresh=fresh),
+    )
     renamed: dict[str, str] = {}
-    log_series(work, run_id, streams, fresh=fresh)
     _log_inputs(work, record, run)
     if file_streams(streams):
         folder = artifact_folder(work.connection, run.info.artifact_uri)
         settled = tags is None and not _still_logs(work, run)
-        renamed = fill(work, what, folder, streams, settled=settled)
+        renamed = fill(work, what, folder, streams, settled=settled, fresh=made is not None)
     work.connection.tracking.update_run_info(
         run_id,
         RunStatus.from_string(record.status),
@@ -206,7 +216,11 @@ def _complete(
     }
     if decimals := decimals_of(streams):
         last[marks.STEP_DECIMALS] = decimals
-    _log_tags(work, run_id, last | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
+    log(
+        work.connection,
+        run_id,
+        tags=last | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}),
+    )
 
 
 def _still_logs(work: Work, run: MlflowRun) -> bool:
@@ -217,7 +231,12 @@ def _still_logs(work: Work, run: MlflowRun) -> bool:
     return not work.connection.models.search_model_versions(made_of_it, max_results=1)
 
 
-def _log_params(work: Work, record: Run, run: MlflowRun) -> None:
+def _lacking_params(work: Work, record: Run, run: MlflowRun) -> dict[str, str]:
+    """The params that a run lacks.
+
+    Raises:
+        ConflictError: It has one with another value.
+    """
     wanted = {name: value[:MAX_PARAM_VAL_LENGTH] for name, value in params_of(record).items()}
     for name, value in run.data.params.items():
         if name in wanted and wanted[name] != value:
@@ -227,17 +246,7 @@ def _log_params(work: Work, record: Run, run: MlflowRun) -> None:
                 hint="it changed at the source or at the target after it was written; with"
                 " --conflict new-version another run is made of it",
             )
-    lacking = [Param(n, value) for n, value in wanted.items() if n not in run.data.params]
-    for start in range(0, len(lacking), MAX_PARAMS_TAGS_PER_BATCH):
-        batch = lacking[start : start + MAX_PARAMS_TAGS_PER_BATCH]
-        work.connection.tracking.log_batch(run.info.run_id, metrics=[], params=batch, tags=[])
-
-
-def _log_tags(work: Work, run_id: str, tags: dict[str, str]) -> None:
-    every = [RunTag(name, value) for name, value in tags.items()]
-    for start in range(0, len(every), MAX_PARAMS_TAGS_PER_BATCH):
-        batch = every[start : start + MAX_PARAMS_TAGS_PER_BATCH]
-        work.connection.tracking.log_batch(run_id, metrics=[], params=[], tags=batch)
+    return {n: value for n, value in wanted.items() if n not in run.data.params}
 
 
 def _log_inputs(work: Work, record: Run, run: MlflowRun) -> None:
@@ -276,7 +285,7 @@ def plan_run_marks(work: Work, record: Run) -> None:
             "update",
             f"marks of {called(record)}",
             "content and state ids",
-            lambda: _log_tags(work, work.ids[record.key], lacking),
+            lambda: log(work.connection, work.ids[record.key], tags=lacking),
         )
 
 
@@ -360,7 +369,7 @@ def _plan_labels(
             "update",
             f"origin of {what}",
             "it has another name now",
-            lambda: _log_tags(work, run_id, {marks.ORIGIN: origin}),
+            lambda: log(work.connection, run_id, tags={marks.ORIGIN: origin}),
         )
     first = len(work.steps)
     base = base_of(work.policy, run.data.tags)
@@ -386,7 +395,14 @@ def _plan_labels(
         before=base,
     )
     given = said(tags, name=record.name)
-    plan_given(work, what, run.data.tags, given, first, lambda m: _log_tags(work, run_id, dict(m)))
+    plan_given(
+        work,
+        what,
+        run.data.tags,
+        given,
+        first,
+        lambda marked: log(work.connection, run_id, tags=marked),
+    )
     parent = _parent(work, record)
     if parent and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != parent:
         work.step(
