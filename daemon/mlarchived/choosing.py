@@ -39,6 +39,8 @@ def exclusion(choice: Choice, address: Address) -> str:
         if _fits(address.name, pattern):
             return f'excluded by "{pattern}"'
     if choice.include != _ALL and not _any_fits([address.name], choice.include):
+        if address.kind == "runs":
+            return "excluded: its id matches no pattern of `include`; see #runs/name:PATTERN"
         return "excluded: the name matches no pattern of `include`"
     return ""
 

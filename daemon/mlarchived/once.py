@@ -15,6 +15,7 @@ from mlarchive.registries.base import owed
 from mlarchive.registries.opening import packing_time
 from mlarchived import gather
 from mlarchived.breakers import Breakers
+from mlarchived.defects import contained
 from mlarchived.events import Report
 from mlarchived.execute import Executor
 from mlarchived.lanes import Shared
@@ -91,7 +92,10 @@ def do_round(job: MirrorJob, ledger: Ledger, around: Circumstances) -> None:
         standings = Standings(job, around.report)
         try:
             shared = around.shared or Shared([job.lane])
-            with opened(job, around.state, around.environment, shared, around.breakers) as room:
+            with (
+                contained(),
+                opened(job, around.state, around.environment, shared, around.breakers) as room,
+            ):
                 _work(room, ledger, record, standings, around)
         except LeaseLostError:
             raise

@@ -323,7 +323,7 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
         return "keep", "the source was not asked for it, or is now asked for the first time"
     since = f"gone from the source since {_day(view.gone_at)}"
     if view.gone_for < told.grace * 1000:
-        return "keep", f"{since}, still in its time of grace"
+        return "leave", f"{since}, still in its time of grace"
     if told.policy == "delete" and (labels := view.touched.get(target)):
         return "set-aside", f"{since}, but people gave it labels at the target: {labels}"
     if others := [rival.mirror for rival in view.rivals.get(target, ()) if rival.has_it]:

@@ -110,6 +110,8 @@ def _plainly(message: str, value: Any) -> str:  # noqa: ANN401
     expected = re.match(r"Expected `(\w+)`, got", message)
     if expected:
         wanted = names.get(expected.group(1), expected.group(1))
+        if wanted == "a string" and isinstance(value, int | float) and not isinstance(value, bool):
+            return f'expected a string, found {value}: write it in quotes, "{value}"'
         return f"expected {wanted}, found {_described(value)}"
     return message
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mlarchive.errors import Interrupted, MlarchiveError, UsageError
 from mlarchived.cli.names import destinations, whence
@@ -12,6 +13,9 @@ from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, Setting, resolve
 from mlarchived.stopping import Stopping
+
+if TYPE_CHECKING:
+    from mlarchived.once import Circumstances
 
 SUMMARY = "bring every mirror up to date, once"
 DESCRIPTION = """\
@@ -43,7 +47,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
     """Do a round of every mirror, or of those that were named."""
-    from mlarchived.drop.receiving import receive_all
     from mlarchived.once import Circumstances, do_round
 
     setting = resolve(read_config(options.config))
@@ -63,7 +66,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
                 around.stopping.check()
                 with contained():
                     if job.drop:
-                        receive_all(job, around)
+                        _receive(job, around, tally)
                     do_round(job, ledger, around)
             except Interrupted as error:
                 tally.broke_off(job.name, error)
@@ -71,6 +74,23 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             except MlarchiveError as error:
                 tally.broke_off(job.name, error)
     return tally.finish()
+
+
+def _receive(job: MirrorJob, around: "Circumstances", tally: Tally) -> None:
+    """Take in what was dropped; where that fails, what was taken before is delivered all the same.
+
+    Raises:
+        Interrupted: The process was asked to stop.
+    """
+    from mlarchived.drop.receiving import receive_all
+
+    try:
+        with contained():
+            receive_all(job, around)
+    except Interrupted:
+        raise
+    except MlarchiveError as error:
+        tally.broke_off(job.name, error)
 
 
 def _chosen(setting: Setting, names: list[str] | None) -> list[MirrorJob]:

@@ -17,6 +17,7 @@ from mlarchived.drop.candidates import LEFT, QUARANTINE
 from mlarchived.drop.claims import put_into
 from mlarchived.ledger import Ledger, ObjectTrouble, Standing
 from mlarchived.mirrors import MirrorJob, resolve
+from mlarchived.windows import closed
 
 SUMMARY = "say how the mirrors stand"
 DESCRIPTION = """\
@@ -93,7 +94,11 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             screen.say(f"mirror {job.name}: {whence(job)}{note}")
             standings = ledger.standings(job.name)
             for target in job.rules().targets:
-                _print_standing(screen, job.name, target, standings.get(target))
+                if stood := standings.get(target):
+                    _print_standing(screen, job.name, target, stood)
+                else:
+                    screen.tell(StandingLine(mirror=job.name, target=target))
+                    screen.say(f"  {shown(target)}: {_why_unknown(job, ledger)}")
             for trouble in ledger.troubles(job.name):
                 _print_trouble(screen, job, trouble)
             _print_dropped(screen, job)
@@ -135,11 +140,16 @@ def _print_service(screen: Screen, state: Path) -> None:
         screen.say(f"  {worker.worker}: {doing}{due}{tries}{alone}{to_go}")
 
 
-def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing | None) -> None:
-    if standing is None:
-        screen.tell(StandingLine(mirror=mirror, target=target))
-        screen.say(f"  {shown(target)}: never looked at; run `mlarchived once`")
-        return
+def _why_unknown(job: MirrorJob, ledger: Ledger) -> str:
+    """Why nothing is known of a target yet."""
+    if ledger.at_work(job.name):
+        return "not known yet; its first round goes on"
+    if outside := closed(job.windows):
+        return f"never looked at; {outside}"
+    return "never looked at; run `mlarchived once`"
+
+
+def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing) -> None:
     screen.tell(
         StandingLine(
             mirror=mirror,

@@ -31,7 +31,7 @@ PACKAGE = ".mlpkg"
 _UNFINISHED = (".tmp", ".part", ".filepart")
 _PLACES = re.compile(r"\{(name|version)\}")
 
-Kind: TypeAlias = Literal["package", "folder", "other"]
+Kind: TypeAlias = Literal["package", "folder", "other", "marker"]
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     Attributes:
         path: Where it lies.
         relative: Its path in the drop folder.
-        kind: What it is at first sight.
+        kind: What it is at first sight; a `marker` is one that stands beside nothing.
     """
 
     path: Path
@@ -88,6 +88,10 @@ def _below(top: Path, folder: Path, depth: int) -> Iterator[Candidate]:
         path = Path(entry.path)
         if _is_passed_over(entry.name, top=folder == top):
             continue
+        if entry.name.endswith(MARKER):
+            if _marks_nothing(path):
+                yield _candidate(top, path, "marker")
+            continue
         if not entry.is_dir(follow_symlinks=False):
             is_package = entry.is_file(follow_symlinks=False) and entry.name.endswith(PACKAGE)
             yield _candidate(top, path, "package" if is_package else "other")
@@ -101,7 +105,14 @@ def _candidate(top: Path, path: Path, kind: Kind) -> Candidate:
     return Candidate(path=path, relative=path.relative_to(top).as_posix(), kind=kind)
 
 
+def _marks_nothing(marker: Path) -> bool:
+    """Whether a marker stands beside nothing, nor anything that is still written."""
+    marked = marker.with_name(marker.name.removesuffix(MARKER))
+    names = (marked.name + suffix for suffix in ("", *_UNFINISHED))
+    return not any(os.path.lexists(marked.with_name(name)) for name in names)
+
+
 def _is_passed_over(name: str, *, top: bool) -> bool:
-    if name.startswith(".") or name.endswith((*_UNFINISHED, MARKER)):
+    if name.startswith(".") or name.endswith(_UNFINISHED):
         return True
     return top and name in {QUARANTINE, LEFT}

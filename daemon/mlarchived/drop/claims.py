@@ -154,13 +154,15 @@ def _found(place: Path) -> Claim | None:
     """The claim in a folder; None if nothing is in it (any more)."""
     things = place / _THING
     names = [thing.name for thing in things.iterdir()] if things.is_dir() else []
-    inside = [name for name in names if not name.endswith(MARKER)]
-    if not inside:
-        return None
     try:
         relative = os.fsdecode(unquote_to_bytes((place / _PATH).read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         relative = ""
+    # One that stood beside nothing was claimed for itself.
+    own = relative.rpartition("/")[2]
+    inside = [name for name in names if name == own or not name.endswith(MARKER)]
+    if not inside:
+        return None
     # A power cut can take the path; the thing is there all the same.
     if relative.rpartition("/")[2] != inside[0]:
         relative = inside[0]

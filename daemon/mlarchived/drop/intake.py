@@ -29,7 +29,7 @@ from mlarchive.vault import Kept, Vault
 from mlarchive.vault.taking import Checked
 from mlarchived.defects import contained
 from mlarchived.drop import claims, names, raw
-from mlarchived.drop.candidates import PACKAGE, Candidate, candidates
+from mlarchived.drop.candidates import MARKER, PACKAGE, Candidate, candidates
 from mlarchived.drop.claims import Claim
 from mlarchived.drop.markers import check_marker, is_complete, read_marker
 from mlarchived.drop.rules import DropRules
@@ -173,6 +173,9 @@ class _Work:
     def take(self, claim: Claim, has_stood: Callable[[Claim], bool]) -> str:
         """Take in a claim: `taken`, `refused`, `waiting` for another package, or `unfinished`."""
         began = time.monotonic()
+        if self._is_late_marker(claim):
+            claims.done(claim)
+            return "taken"
         try:
             with contained():
                 kept = self._kept(claim)
@@ -198,6 +201,11 @@ class _Work:
             claims.done(claim)
         return "taken"
 
+    def _is_late_marker(self, claim: Claim) -> bool:
+        """Whether it is the marker of something that was complete, and taken, without it."""
+        marked = claim.shown.removesuffix(MARKER)
+        return marked != claim.shown and self._means.record.was_dropped(marked)
+
     def _kept(self, claim: Claim) -> list[_Taken]:
         """Keep what was claimed in the vault, whole."""
         if claim.path.is_symlink() or not (claim.path.is_dir() or claim.path.is_file()):
@@ -209,6 +217,11 @@ class _Work:
                     hint="pack it, sign the package, and drop that",
                 )
             return self._packed(claim)
+        if claim.path.name.endswith(MARKER):
+            raise UnsupportedError(
+                f"{claim.shown} marks nothing: nothing of that name stands beside it",
+                hint="write it after what it is about",
+            )
         if not claim.path.name.endswith(PACKAGE):
             raise UnsupportedError(
                 f"{claim.shown} is no package", hint=f"names of packages end in {PACKAGE}"

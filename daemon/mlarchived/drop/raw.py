@@ -79,6 +79,13 @@ def opened(
             if _reads(source):
                 yield _all(source)
                 return
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+    if inside:
+        raise UnsupportedError(
+            f"{relative} has no {MANIFEST} itself, but {inside[0]} in it has one",
+            hint=f"drop {inside[0]} itself, or give the drop folder a `pattern` such as"
+            " {name}/{version}",
+        )
     raise UnsupportedError(
         f"{relative} is nothing that can be taken: it has no {MANIFEST}, and is no folder of"
         " mlflow-export-import or InnerEye",

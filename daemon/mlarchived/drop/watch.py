@@ -4,6 +4,7 @@ Inotify does not see what other machines do on a network file system, so there s
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from mlarchived.drop.candidates import CLAIMS, LEFT, QUARANTINE
 
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver
+
+# A folder that is moved within the watched one is watched twice for a moment, which harms nothing.
+warnings.filterwarnings("ignore", "Callback with id '.*' (already exists|does not exist)")
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "glusterfs", "lustre", "afs", "virtiofs")

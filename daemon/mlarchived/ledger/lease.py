@@ -198,9 +198,24 @@ def _is_in_use(name: str, mirror: str) -> bool:
     return (name, mirror) in _ALONE or (holding is not None and holding.threads > 0)
 
 
+def is_held(connection: sqlite3.Connection, mirror: str) -> bool:
+    """Whether some process works on a mirror now, as far as this one can tell."""
+    row = connection.execute(
+        "SELECT host, pid, started, expires_at FROM lease WHERE mirror = ?", (mirror,)
+    ).fetchone()
+    return row is not None and _holds(
+        Holder(host=row[0], pid=row[1], started=row[2]), row[3] / 1000 - time.time()
+    )
+
+
+def _holds(holder: Holder, left: float) -> bool:
+    gone = holder.host == "" or holder.is_gone() or (holder.host != _host() and left <= 0)
+    return not gone
+
+
 def _refuse_if_held(mirror: str, holder: Holder, expires: float) -> None:
     left = expires - time.time()
-    if holder.host == "" or holder.is_gone() or (holder.host != _host() and left <= 0):
+    if not _holds(holder, left):
         return
     where = "" if holder.host == _host() else " on another machine, or before this one restarted"
     hint = "wait until it is done" if not where else f"its lease ends in {left:.0f} s at the latest"

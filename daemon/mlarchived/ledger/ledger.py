@@ -178,6 +178,11 @@ class Ledger(Closing):
             )
             return frozenset(map(_address, rows))
 
+    def at_work(self, mirror: str) -> bool:
+        """Whether some process works on a mirror now."""
+        with database.explaining(str(self._path)):
+            return lease.is_held(self._connection, mirror)
+
     def standings(self, mirror: str) -> Mapping[str, standing.Standing]:
         """How a mirror stood at each target when it was last looked at."""
         with database.explaining(str(self._path)):

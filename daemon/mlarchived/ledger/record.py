@@ -109,6 +109,7 @@ INSERT INTO dropped (mirror, token, name, outcome, packages, bytes, reason, at)
 VALUES (:mirror, :token, :name, :outcome, :packages, :bytes, :reason, :now)
 ON CONFLICT DO NOTHING
 """
+_WAS_DROPPED = "SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name LIMIT 1"
 _PACKED_OF = """
 SELECT packed_content_mark, packed_state_mark, content_id, state_id FROM object
 WHERE mirror = :mirror AND origin = :origin AND kind = :kind AND name = :name AND version = :version
@@ -289,6 +290,11 @@ class Record:
         values = msgspec.structs.asdict(dropped) | {"mirror": self._mirror, "now": _now()}
         with self._lease.writing() as connection:
             connection.execute(_DROPPED, values)
+
+    def was_dropped(self, name: str) -> bool:
+        """Whether something of a name was taken or refused before."""
+        values = {"mirror": self._mirror, "name": name}
+        return self._lease.asking(_WAS_DROPPED, values) is not None
 
     def stood(self, target: str, *, objects: int, behind: int, trouble: str = "") -> None:
         """How the mirror stands at a target.

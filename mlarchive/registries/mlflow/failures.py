@@ -5,6 +5,7 @@ A stopped or overloaded server is `UnavailableError` (a retry helps), 401 and 40
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 
@@ -25,9 +26,14 @@ from mlarchive.registries.redaction import first_words
 
 _NO_ANSWER = "API request to "
 _PLAIN_404 = "failed with error code 404"
-_UNKNOWN_REQUEST = (_PLAIN_404, "failed with error code 405", "failed with error code 501")
+_PLAIN_501 = "failed with error code 501"
+_UNKNOWN_REQUEST = (_PLAIN_404, "failed with error code 405", _PLAIN_501)
 _NO_SUCH = {"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"}
 _NO_JSON = "not in a valid JSON format"
+_PAGE = re.compile(
+    r"\s*(?:Response body:\s*)?['\"]?\s*<(?:!doctype|html)\b.*", re.DOTALL | re.IGNORECASE
+)
+"""A page for browsers, which says nothing that a person wants to read here."""
 _WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
@@ -58,7 +64,7 @@ def explained(error: Exception, place: str) -> MlarchiveError:
     if isinstance(error, MlflowException):
         return _from_mlflow(error, place)
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return from_status(error.response.status_code, first_words(str(error)), place)
+        return from_status(error.response.status_code, _words(str(error)), place)
     if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError):
         return _unavailable(error, place)
     if isinstance(error, SQLAlchemyError):
@@ -97,11 +103,17 @@ def lacks_endpoint(error: Exception) -> bool:
     return words.startswith(_NO_ANSWER) and any(sign in words for sign in _UNKNOWN_REQUEST)
 
 
+def _words(text: str) -> str:
+    """The beginning of what was answered, unless it is a page for browsers."""
+    return first_words(_PAGE.sub(" (with a page for browsers)", text))
+
+
 def _from_mlflow(error: MlflowException, place: str) -> MlarchiveError:
-    words = first_words(str(error.message))
+    words = _words(str(error.message))
     answered = isinstance(error, RestException)
-    # MLflow names what it lacks; a plain 404 is a wrong address, or a gateway without its server.
-    lost = not answered and words.startswith(_NO_ANSWER) and _PLAIN_404 in words
+    # MLflow names what it lacks; these are a wrong address, or a gateway without its server.
+    strange = _PLAIN_404 in words or _PLAIN_501 in words
+    lost = not answered and words.startswith(_NO_ANSWER) and strange
     if lost or _NO_JSON in words:
         return RemoteError(
             f"{place} does not answer as an MLflow server does", hint="check the address"

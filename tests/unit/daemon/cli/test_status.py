@@ -1,10 +1,13 @@
 """`mlarchived status` says from the ledger alone how the mirrors stand."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from mlarchived import gather
+from mlarchived.ledger import Ledger
 from tests.support.mirroring import Workbench
 from tests.support.service import running_service
 
@@ -23,6 +26,27 @@ def test_before_the_first_round_there_is_nothing_to_say(bench: Workbench) -> Non
     assert answer.status == 0
     assert answer.out.count("never looked at; run `mlarchived once`") == 2
     assert not (bench.folder / "state").exists()
+
+
+def test_during_the_first_round_and_outside_of_its_windows_it_says_so(bench: Workbench) -> None:
+    with Ledger.open(bench.folder / "state") as ledger, ledger.record("m"):
+        assert bench.run("status").out.count("not known yet; its first round goes on") == 2
+    assert bench.run("status").out.count("never looked at; run `mlarchived once`") == 2
+    day = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
+    bench.configure(mirror=f'windows = ["{day} 10:00-11:00"]\n')
+    assert bench.run("once").status == 0
+    assert "never looked at; outside its windows of time; the next one" in bench.run("status").out
+
+
+def test_a_defect_in_the_first_round_is_the_mirrors_trouble(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("of course")
+
+    monkeypatch.setattr(gather, "shown", broken)
+    assert bench.run("once").status == 1
+    assert bench.run("status").out.count("unexpected ZeroDivisionError: of course") == 2
 
 
 def test_it_says_by_how_many_objects_a_target_is_behind_and_why(bench: Workbench) -> None:

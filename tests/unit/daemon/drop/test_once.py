@@ -84,7 +84,7 @@ def test_other_content_under_a_name_and_version_that_are_taken_is_refused(
 
 
 def _model_folder(folder: Path, content: str) -> None:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / "weights.bin").write_text(content)
     (folder / "mlarchive.toml").write_text('name = "stout"\nversion = "1"\n')
 
@@ -139,6 +139,40 @@ def test_a_marker_is_believed_and_checked(bench: DropBench) -> None:
     assert "not the one of its marker" in bench.reason("beer.mlpkg")
     assert "neither empty nor as it should be" in bench.reason("gin.mlpkg")
     assert [name for name in bench.lying() if name != "quarantine"] == []
+
+
+def test_a_marker_beside_nothing_is_refused_unless_what_it_marked_was_taken(
+    bench: DropBench,
+) -> None:
+    (bench.inbox / "ale.mlpkg.done").write_text("")
+    (bench.inbox / "beer.mlpkg.done").write_text("")
+    (bench.inbox / "beer.mlpkg.part").write_text("still written")
+    assert bench.run("once").status == 19
+    assert "ale.mlpkg.done marks nothing" in bench.reason("ale.mlpkg.done")
+    assert bench.lying() == ["beer.mlpkg.done", "beer.mlpkg.part", "quarantine"]
+
+    shutil.copy(bench.package("cider"), bench.inbox)
+    assert bench.run("once").status == 0
+    (bench.inbox / "cider.mlpkg.done").write_text("")
+    assert bench.run("once").status == 0
+    assert bench.lying() == ["beer.mlpkg.done", "beer.mlpkg.part", "quarantine"]
+
+
+def test_a_folder_around_a_model_folder_is_told_from_one(bench: DropBench) -> None:
+    _model_folder(bench.inbox / "around" / "stout", "first")
+    assert bench.run("once").status == 19
+    assert "has no mlarchive.toml itself, but stout in it has one" in bench.reason("around")
+
+
+def test_what_was_taken_is_delivered_although_the_folder_fails(bench: DropBench) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+    shutil.rmtree(bench.folder / "target")
+    shutil.rmtree(bench.inbox)
+    bench.inbox.write_text("no folder")
+    answer = bench.run("once")
+    assert answer.status != 0
+    assert bench.vaulted("target") == ["ale"]
 
 
 def test_a_thin_package_waits_for_the_one_that_it_leans_on(bench: DropBench) -> None:
@@ -249,7 +283,10 @@ def test_a_model_folder_says_its_name_in_its_manifest(bench: DropBench) -> None:
         ('nam = "x"\n', "unknown key `nam`; the nearest known key is `name`"),
         ('name = "x"\n', "the key `version` is missing"),
         ("name = \n", "is not valid TOML"),
-        ('name = 3\nversion = "1"\n', "name: expected a string, found 3"),
+        (
+            'name = "x"\nversion = 1\n',
+            'version: expected a string, found 1: write it in quotes, "1"',
+        ),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_what_is_wrong(

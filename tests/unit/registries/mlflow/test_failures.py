@@ -3,7 +3,7 @@
 import pytest
 from mlflow.exceptions import MlflowException, RestException
 
-from mlarchive.registries.mlflow.failures import lacks_endpoint
+from mlarchive.registries.mlflow.failures import explained, lacks_endpoint
 
 _SEARCH = "API request to endpoint /api/3.0/mlflow/datasets/search failed with error code"
 
@@ -28,3 +28,19 @@ def test_only_an_unknown_request_says_that_there_is_no_such_thing(
     lacks: bool,  # noqa: FBT001  (a parameter of the test)
 ) -> None:
     assert lacks_endpoint(error) is lacks
+
+
+@pytest.mark.parametrize("status", [404, 501])
+def test_what_is_no_mlflow_server_is_said_without_its_page(status: int) -> None:
+    page = "<!DOCTYPE HTML>\n<html><head><title>Error response</title></head></html>"
+    error = MlflowException(f"{_SEARCH} {status} != 200. Response body: '{page}'")
+    told = explained(error, "http://here")
+    assert told.message == "http://here does not answer as an MLflow server does"
+    assert not told.retryable
+
+
+def test_a_page_for_browsers_is_not_quoted() -> None:
+    error = MlflowException(f"{_SEARCH} 502 != 200. Response body: '<html><b>Bad</b></html>'")
+    told = explained(error, "http://here")
+    assert told.message.endswith("502 != 200. (with a page for browsers)")
+    assert told.retryable
