@@ -73,6 +73,7 @@ class Snapshot:
         transformations: What was changed on the way, and can be undone or does not matter.
         content_id: As its package states it; "" from a source.
         state_id: As its package states it; "" from a source.
+        state_mark: As `Ref` has it, of the labels that were read; "" where that is not known.
         signatures: The text of its package's signature area; empty from a source.
         original: Its package; None from a source, and of what is no whole package.
     """
@@ -85,6 +86,7 @@ class Snapshot:
     transformations: tuple[Loss, ...] = ()
     content_id: str = ""
     state_id: str = ""
+    state_mark: str = ""
     signatures: bytes = b""
     original: Original | None = None
 

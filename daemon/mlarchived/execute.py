@@ -32,7 +32,7 @@ from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
 from mlarchived.stopping import Stopping
 from mlarchived.turns import Queue, waits_for, waits_for_taker
-from mlarchived.views import SPOOL, VAULT, Delivered, Ids, View
+from mlarchived.views import SPOOL, VAULT, Delivered, Ids, Marks, View
 
 _FATAL = (LeaseLostError, Interrupted)
 """Errors that end the round, whatever object they meet."""
@@ -165,8 +165,8 @@ class Executor:
         target = VAULT if self.room.job.vault else SPOOL
         self.report.began(plan.address, target, "reading")
         there = {kept.package_id for kept in vault.find(address=plan.address)}
-        kept, thin = self._read(vault, plan, view)
-        losses = self._note_packed(vault, kept, view)
+        kept, thin, mark = self._read(vault, plan, view)
+        losses = self._note_packed(vault, kept, view, mark)
         self._just_packed = kept.package_id
         outcome: Outcome = "relabelled" if thin else "packed"
         if kept.package_id in there:
@@ -184,8 +184,8 @@ class Executor:
         )
         return kept
 
-    def _read(self, vault: Vault, plan: ObjectPlan, view: View) -> tuple[Kept, bool]:
-        """Read the object into a package; whether its labels alone were read."""
+    def _read(self, vault: Vault, plan: ObjectPlan, view: View) -> tuple[Kept, bool, str]:
+        """Read the object into a package; whether only its labels were read, and their mark."""
         snapshot = self.room.source.read(plan.address)
         self.record.check()
         if plan.reading == "labels" and view.packed:
@@ -194,14 +194,18 @@ class Executor:
                 kept = vault.add(
                     snapshot, reuse_content=view.packed.ids.content, packed_at=self.packed_at
                 )
-                return kept, True
-        return vault.add(snapshot, packed_at=self.packed_at), False
+                return kept, True, snapshot.state_mark
+        return vault.add(snapshot, packed_at=self.packed_at), False, snapshot.state_mark
 
-    def _note_packed(self, vault: Vault, kept: Kept, view: View) -> tuple[Loss, ...]:
+    def _note_packed(
+        self, vault: Vault, kept: Kept, view: View, state_mark: str
+    ) -> tuple[Loss, ...]:
         with vault.open_package(kept) as package:
             losses = package.snapshot().losses
         if view.look:
-            self.record.packed(view.address, view.look, _ids(kept), losses)
+            # Labels may have changed since the look, and even back again.
+            marks = Marks(content=view.look.content, state=state_mark or view.look.state)
+            self.record.packed(view.address, marks, _ids(kept), losses)
         return losses
 
     def _note_unread(self, view: View, steps: Sequence[Step], error: MlarchiveError) -> None:

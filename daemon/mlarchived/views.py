@@ -36,7 +36,7 @@ class Packed(Struct, frozen=True, kw_only=True):
     """When the object was last read and packed: how it looked, and what it was.
 
     Attributes:
-        marks: How it looked from afar just before it was read.
+        marks: How it looked from afar just before it was read, its labels as they were read.
         ids: What was read.
     """
 

@@ -19,11 +19,12 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.entirety import entirety
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.labelmarks import digest, run_mark, version_mark
 from mlarchive.registries.mlflow.listing import refuse_other_kinds, run_traits, version_traits
 from mlarchive.registries.mlflow.natives import plain
 from mlarchive.registries.mlflow.reading_run import run_name_and_user
-from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
-from mlarchive.registries.mlflow.seeing_others import SEEN, digest, see_others
+from mlarchive.registries.mlflow.reading_version import logged_model_id
+from mlarchive.registries.mlflow.seeing_others import SEEN, see_others
 from mlarchive.registries.mlflow.seeing_traces import newest_traces
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
@@ -150,20 +151,11 @@ def _version_ref(view: _View, origin: str, model: RegisteredModel, version: Mode
         _logged_content(view, logged) if logged else None,
         view.listing(own) if own else None,
     ]
-    state = [
-        version.description,
-        stage_of(version),
-        sorted(version.aliases),
-        marks.state_tags(version.tags),
-        [model.description, marks.state_tags(model.tags)],
-        _run_state(view, run) if run else None,
-        marks.logged_model_tags(logged.tags or {}) if logged else None,
-    ]
     number = str(version.version)
     return Ref(
         address=Address(origin=origin, kind="models", name=version.name, version=number),
         content_mark=digest(content),
-        state_mark=digest(state),
+        state_mark=version_mark(version, model, run, logged, view.experiments),
         settled=_is_settled(version, run, logged),
         unfinished=unfinished(version),
         origin=version.tags.get(marks.ORIGIN, ""),
@@ -178,7 +170,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
     return Ref(
         address=Address(origin=origin, kind="runs", name=run.info.run_id),
         content_mark=digest(_run_content(view, run)),
-        state_mark=digest(_run_state(view, run)),
+        state_mark=run_mark(run, view.experiments),
         settled=run.info.status not in _UNFINISHED_RUN,
         origin=run.data.tags.get(marks.ORIGIN, ""),
         through=provenance.path_of(run.data.tags),
@@ -209,17 +201,6 @@ def _run_content(view: _View, run: Run) -> list[object]:
     # Without traces a mark is what it was before traces were carried.
     traces = view.traces(run)
     return [*seen, traces] if traces else seen
-
-
-def _run_state(view: _View, run: Run) -> list[object]:
-    name, user = run_name_and_user(run)
-    experiment = view.experiments.get(run.info.experiment_id)
-    return [
-        name,
-        run.info.lifecycle_stage,
-        marks.run_tags(run.data.tags, name=name, user=user),
-        [marks.state_tags(experiment.tags), experiment.lifecycle_stage] if experiment else None,
-    ]
 
 
 def _logged_content(view: _View, logged: LoggedModel) -> list[object]:

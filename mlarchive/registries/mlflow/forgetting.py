@@ -11,7 +11,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Selector
 from mlarchive.registries.mlflow import given, marks
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.reading_version import stage_of
+from mlarchive.registries.mlflow.labelmarks import stage_of
 from mlarchive.registries.mlflow.selecting import registered_model, selected_versions
 from mlarchive.registries.selecting import WITH_VERSIONS
 

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
+from mlflow.entities import Experiment
+
 from mlarchive.package.paths import collisions, refusal
 from mlarchive.records import AnyRecord, File, Loss, Role
 from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
@@ -17,12 +19,23 @@ MODEL_FILE = "MLmodel"
 
 @dataclass(slots=True)
 class Gathering:
-    """Filled record by record; becomes a snapshot."""
+    """Filled record by record; becomes a snapshot.
+
+    Attributes:
+        records: With what they hold.
+        streams: Their bytes, not yet read.
+        losses: What cannot be carried.
+        transformations: What is carried in another form.
+        experiments: As the server gave them, by id.
+        state_mark: Of the labels that were read; "" where nobody says.
+    """
 
     records: list[AnyRecord] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     transformations: list[Loss] = field(default_factory=list)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    state_mark: str = ""
 
     def lose(self, record: str, what: str, why: str) -> None:
         """List something that cannot be carried."""

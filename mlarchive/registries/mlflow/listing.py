@@ -13,8 +13,8 @@ from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
 from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.labelmarks import stage_of
 from mlarchive.registries.mlflow.others import selected_others
-from mlarchive.registries.mlflow.reading_version import stage_of
 from mlarchive.registries.mlflow.remembering import Remembered, remembered, scorer_tag
 from mlarchive.registries.mlflow.scorers import selected_scorers
 from mlarchive.registries.mlflow.selecting import (

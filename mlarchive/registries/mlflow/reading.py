@@ -10,6 +10,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
+from mlarchive.registries.mlflow.labelmarks import run_mark
 from mlarchive.registries.mlflow.others import read_others, selected_others
 from mlarchive.registries.mlflow.reading_dataset import read_dataset
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
@@ -72,6 +73,8 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
         streams=tuple(gathering.streams),
         losses=tuple(gathering.losses),
         transformations=tuple(gathering.transformations),
+        # What a Databricks workspace lists of a model need not be what it shows of it alone.
+        state_mark="" if connection.folder else gathering.state_mark,
     )
 
 
@@ -119,6 +122,7 @@ def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> s
     logged = _outputs(connection, run, gathering)
     carried = frozenset(found.model.model_id for found in logged)
     read_run(connection, run, carried, gathering)
+    gathering.state_mark = run_mark(run, gathering.experiments)
     for found in logged:
         read_logged_model(connection, found, run, gathering)
     return run_key(run.info.run_id)

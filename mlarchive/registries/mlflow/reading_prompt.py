@@ -8,6 +8,7 @@ from mlarchive.records import Prompt, PromptVersion
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.labelmarks import digest, prompt_state, prompt_version_state
 from mlarchive.registries.mlflow.linking import experiment_names, with_experiments
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
 
@@ -19,6 +20,14 @@ def prompt_key(name: str) -> str:
 
 def read_prompt(connection: Connection, model: MlflowModel, gathering: Gathering) -> str:
     """Gather a prompt without its versions; returns the key of its record."""
+    _gather_prompt(connection, model, gathering)
+    return prompt_key(model.name)
+
+
+def _gather_prompt(
+    connection: Connection, model: MlflowModel, gathering: Gathering
+) -> list[object]:
+    """Gather a prompt without its versions; returns what its mark is of."""
     ids = prompts.ids_in(model.tags.get(prompts.EXPERIMENTS, ""))
     names = experiment_names(connection, f"prompts/{model.name}", ids, gathering)
     native = msgspec.structs.replace(
@@ -34,7 +43,7 @@ def read_prompt(connection: Connection, model: MlflowModel, gathering: Gathering
             experiments=tuple(sorted(set(names.values()))),
         )
     )
-    return prompt_key(model.name)
+    return prompt_state(model, names)
 
 
 def read_prompt_version(
@@ -46,11 +55,13 @@ def read_prompt_version(
     also = marks.marks_in(version.tags)
     if runs := version.tags.get(prompts.RUNS):
         also["runs"] = runs
+    state = prompt_version_state(version, _gather_prompt(connection, model, gathering))
+    gathering.state_mark = digest(state)
     gathering.records.append(
         PromptVersion(
             key=key,
             native=native_version(version, also),
-            prompt=read_prompt(connection, model, gathering),
+            prompt=prompt_key(model.name),
             name=version.name,
             version=str(version.version),
             **prompts.fields_of(version.tags),

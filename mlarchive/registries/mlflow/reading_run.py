@@ -85,6 +85,7 @@ def read_experiment(connection: Connection, experiment_id: str, gathering: Gathe
     if any(record.key == key for record in gathering.records):
         return key
     experiment = connection.tracking.get_experiment(experiment_id)
+    gathering.experiments[experiment_id] = experiment
     if marks.CARRIER in experiment.tags:
         return ""
     gathering.records.append(

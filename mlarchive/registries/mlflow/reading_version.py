@@ -21,6 +21,7 @@ from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import logged_model_key, run_key
+from mlarchive.registries.mlflow.labelmarks import stage_of, version_mark
 from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.mlmodels import as_logged
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
@@ -55,10 +56,13 @@ def read_version(
     carrier = found.model if found and marks.CARRIER in (found.model.tags or {}) else None
     found = None if carrier else found
     logged = found.model if found else None
+    source = carrier or logged
     run_id = version.run_id or (logged and logged.source_run_id) or ""
     run = _run(connection, run_id, version, gathering)
     carried = _carry(connection, found, run, gathering)
     read_registered_model(model, gathering)
+    own = run if version.run_id else None
+    gathering.state_mark = version_mark(version, model, own, source, gathering.experiments)
     if carrier:
         location = carrier.artifact_location
         folder = as_logged(artifact_folder(connection, location), carrier.tags or {})
@@ -114,11 +118,6 @@ def is_of_record(version: MlflowVersion, run_location: str) -> bool:
     if match := _RUN_SOURCE.match(source):
         return match[1] == version.run_id
     return bool(run_location) and _below(source.rstrip("/"), run_location.rstrip("/"))
-
-
-def stage_of(version: MlflowVersion) -> str:
-    """A version's stage; "" for none."""
-    return "" if version.current_stage in {None, "None"} else str(version.current_stage)
 
 
 def _logged_model(

@@ -1,8 +1,6 @@
 """What has no run behind it, as a mirror sees it from afar (clauses 6 to 11)."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import msgspec
 from mlflow.entities.model_registry import ModelVersion
@@ -12,6 +10,7 @@ from mlarchive.registries.base import Ref, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
+from mlarchive.registries.mlflow.labelmarks import digest, prompt_state, prompt_version_state
 from mlarchive.registries.mlflow.listing import is_alone
 from mlarchive.registries.mlflow.others import selected_others
 from mlarchive.registries.mlflow.remembering import (
@@ -62,9 +61,7 @@ def _models(connection: Connection, origin: str, selector: Selector) -> Iterator
 def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
     names = _experiment_names(connection)
     for prompt in selected_prompts(connection, selector):
-        ids = prompts.ids_in(prompt.tags.get(prompts.EXPERIMENTS, ""))
-        linked = sorted({names.get(one, "") for one in ids})
-        state = [prompt.description, prompts.prompt_labels(prompt.tags), linked]
+        state = prompt_state(prompt, names)
         versions = selected_versions(connection, prompt, selector, placeholders=True)
         for version in versions:
             yield _version_ref(origin, version, state)
@@ -75,16 +72,15 @@ def _prompts(connection: Connection, origin: str, selector: Selector) -> Iterato
 
 def _version_ref(origin: str, version: ModelVersion, prompt: list[object]) -> Ref:
     number = str(version.version)
-    labels = prompts.version_labels(version.tags)
     seen = _ref(
         Address(origin=origin, kind="prompts", name=version.name, version=number),
         version.tags,
         [prompts.fields_of(version.tags)],
-        [version.description, sorted(version.aliases), labels, prompt],
+        prompt_version_state(version, prompt),
     )
     traits = Traits(
         aliases=tuple(version.aliases),
-        tags=tag_traits(labels),
+        tags=tag_traits(prompts.version_labels(version.tags)),
         made_at=version.creation_timestamp,
     )
     return msgspec.structs.replace(seen, traits=traits, unfinished=unfinished(version))
@@ -163,11 +159,6 @@ def _ref(
         adopted=marks.ADOPTED in tags,
         through=marks.came_through(tags),
     )
-
-
-def digest(value: Any) -> str:  # noqa: ANN401  (any JSON value)
-    """A mark over what a server tells."""
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
 
 
 SEEN: Mapping[str, Callable[[Connection, str, Selector], Iterator[Ref]]] = {

@@ -31,9 +31,10 @@ from mlarchive.registries.mlflow.given import (
     merged,
     said,
 )
+from mlarchive.registries.mlflow.labelmarks import stage_of
 from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
 from mlarchive.registries.mlflow.reading import read_object
-from mlarchive.registries.mlflow.reading_version import logged_model_id, stage_of
+from mlarchive.registries.mlflow.reading_version import logged_model_id
 from mlarchive.registries.mlflow.selecting import (
     aliases_of,
     numbered,

@@ -46,6 +46,21 @@ def test_versions_are_seen_newest_first_and_settled(lab: MlflowRegistry, wine: S
     assert refs == list(lab.changes(Selector(kind="models", name=wine.name)))
 
 
+@pytest.mark.usefixtures("wine")
+def test_a_read_says_which_labels_it_took_as_a_look_does(
+    lab: MlflowRegistry, client: MlflowClient, tmp_path: Path
+) -> None:
+    make_version(client, "aliased", tmp_path)
+    client.set_registered_model_alias("aliased", "best", "1")
+    client.register_prompt("aliased-prompt", "Taste {{wine}}.", tags={"a": "b"})
+    client.set_prompt_alias("aliased-prompt", "best", 1)
+    for kind in ("models", "runs", "prompts"):
+        seen_from_afar = list(lab.changes(Selector(kind=kind)))
+        assert seen_from_afar
+        for ref in seen_from_afar:
+            assert lab.read(ref.address).state_mark == ref.state_mark, ref.address
+
+
 def test_labels_move_the_state_mark_only(
     lab: MlflowRegistry, client: MlflowClient, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """A round: what is new arrives, what is idle is left alone, what fails is said and kept apart."""
 
+import dataclasses
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +11,11 @@ import pytest
 from mlarchive.fsops import TEMPORARY_MARK
 from mlarchive.pack import pack_file
 from mlarchive.package import Package
+from mlarchive.records import Address
 from mlarchive.registries.base import WritePolicy
-from mlarchive.registries.directory import DirectoryRegistry
+from mlarchive.registries.directory import DirectoryRegistry, labelled
+from mlarchive.registries.vaultregistry import VaultRegistry
+from mlarchive.snapshot import Snapshot
 from mlarchive.unpack import unpack
 from mlarchive.vault import Rules, Vault
 from mlarchived import standings
@@ -106,6 +110,25 @@ def test_labels_alone_travel_without_bytes(bench: Workbench) -> None:
     assert [event["outcome"] for event in ended] == ["relabelled", "relabelled"]
     assert sum(event["bytes"] for event in ended) < 50_000
     assert bench.held() == bench.held("source")
+
+
+def test_labels_that_changed_between_a_look_and_its_read_and_back_are_put_right(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = VaultRegistry.read
+
+    def changed(registry: VaultRegistry, address: Address) -> Snapshot:
+        found = read(registry, address)
+        passing = labelled(found, name="", version="", description="for a moment", tags={})
+        return dataclasses.replace(passing, state_mark="of that moment")
+
+    with monkeypatch.context() as moment:
+        moment.setattr(VaultRegistry, "read", changed)
+        bench.run("once")
+    assert bench.held() != bench.held("source")
+    assert "labels changed" in bench.run("once").out
+    assert bench.held() == bench.held("source")
+    assert "nothing to do" in bench.run("once").out
 
 
 def test_a_vault_keeps_every_package_and_a_spool_none(bench: Workbench) -> None:
