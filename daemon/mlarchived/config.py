@@ -167,6 +167,13 @@ class Mirror(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " it is then. Versions always wait for their runs."
         ),
     ] = "wait"
+    reread: Annotated[
+        Age,
+        Meta(
+            description="After how long an object is read in full again though nothing seems to"
+            ' have changed, as what a registry does not tell from afar; "" for never.'
+        ),
+    ] = "30d"
     include: Annotated[
         tuple[Pattern, ...], Meta(min_length=1, description="Only objects named like one of these.")
     ] = ("*",)

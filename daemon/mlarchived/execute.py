@@ -166,7 +166,7 @@ class Executor:
         self.report.began(plan.address, target, "reading")
         there = {kept.package_id for kept in vault.find(address=plan.address)}
         kept, thin, mark = self._read(vault, plan, view)
-        losses = self._note_packed(vault, kept, view, mark)
+        losses = self._note_packed(vault, kept, view, mark, whole=not thin)
         self._just_packed = kept.package_id
         outcome: Outcome = "relabelled" if thin else "packed"
         if kept.package_id in there:
@@ -198,14 +198,14 @@ class Executor:
         return vault.add(snapshot, packed_at=self.packed_at), False, snapshot.state_mark
 
     def _note_packed(
-        self, vault: Vault, kept: Kept, view: View, state_mark: str
+        self, vault: Vault, kept: Kept, view: View, state_mark: str, *, whole: bool
     ) -> tuple[Loss, ...]:
         with vault.open_package(kept) as package:
             losses = package.snapshot().losses
         if view.look:
             # Labels may have changed since the look, and even back again.
             marks = Marks(content=view.look.content, state=state_mark or view.look.state)
-            self.record.packed(view.address, marks, _ids(kept), losses)
+            self.record.packed(view.address, marks, _ids(kept), losses, whole=whole)
         return losses
 
     def _note_unread(self, view: View, steps: Sequence[Step], error: MlarchiveError) -> None:

@@ -72,6 +72,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         choice: Which objects are wanted.
         set_aside_after: Failures before an object is left alone.
         snapshots: Whether runs that still log are taken as they are.
+        reread: After so many seconds what seems unchanged is read in full again; 0 for never.
         schedule: When the service brings it up to date.
         trust: The policy that packages of the source must satisfy; None for none.
         drop: The folder from which the vault is filled, if that is the source; then the vault's
@@ -99,6 +100,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
     delivers_only: bool = False
     renaming: tuple[Rule, ...] = ()
     windows: tuple[Window, ...] = ()
+    reread: int = 0
     deletions: plan.Deletions = plan.Deletions()
     before: tuple["MirrorJob", ...] = ()
     after: tuple["MirrorJob", ...] = ()
@@ -126,6 +128,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
             keeping=self.keeping | {VAULT},
             choice=self.choice,
             now=int(time.time() * 1000),
+            reread=self.reread * 1000,
             in_order=self.policy.versions == "preserve",
             set_aside_after=self.set_aside_after,
             snapshots=self.snapshots,
@@ -253,6 +256,7 @@ class _Resolver:
             choice=_choice(mirror),
             set_aside_after=mirror.set_aside_after,
             snapshots=mirror.logging == "snapshot",
+            reread=_reread(mirror, source),
             schedule=self._schedule(mirror, key),
             trust=self._trust(mirror, source, (*key, "trust")),
             drop=drop,
@@ -467,6 +471,13 @@ class _Resolver:
             f"no registry is called {name!r}",
             hint=f"add [registries.{name}], or use one of: {known}",
         )
+
+
+def _reread(mirror: Mirror, source: Place) -> int:
+    """Seconds; 0 where it cannot be news: packages say by their ids what they are."""
+    if not mirror.reread or source.locator.scheme in {"vault", "inbox"}:
+        return 0
+    return durations.seconds(mirror.reread)
 
 
 def _choice(mirror: Mirror) -> Choice:

@@ -15,6 +15,7 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
@@ -44,10 +45,11 @@ Verb: TypeAlias = Literal[
 """What is done, or why nothing is.
 
 `copy`: the object with its bytes. `relabel`: labels alone. `compare`: the target has it but the
-ledger does not know what; read it and write what differs. `delete`: it is gone from its source, and
-goes from the target. `tombstone`, `revive`: the target says of it that it is gone, or no more.
-`keep`: nothing to do. `unsettled`: not complete at its source yet. `wait`: not now, by itself
-later. `leave`: not wanted there. `set-aside`: not until a person or a change.
+ledger does not know what, or not whether it still is that; read it and write what differs.
+`delete`: it is gone from its source, and goes from the target. `tombstone`, `revive`: the target
+says of it that it is gone, or no more. `keep`: nothing to do. `unsettled`: not complete at its
+source yet. `wait`: not now, by itself later. `leave`: not wanted there. `set-aside`: not until a
+person or a change.
 """
 
 PACKED: frozenset[Verb] = frozenset({"copy", "relabel", "compare"})
@@ -88,6 +90,7 @@ class Rules(Struct, frozen=True, kw_only=True):
             others get: packages. At a server an alias that one gets is lost to another by itself.
         choice: Which objects are wanted.
         now: Of which ages are told, ms since 1970 UTC.
+        reread: After so many ms what seems unchanged is read in full again; 0 for never.
         in_order: Whether targets must get a model's versions in ascending order.
         set_aside_after: So many strikes.
         snapshots: Whether runs that still log are taken as they are.
@@ -99,6 +102,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     keeping: frozenset[str] = frozenset()
     choice: Choice = Choice()
     now: int = 0
+    reread: int = 0
     in_order: bool = True
     set_aside_after: int = 5
     snapshots: bool = False
@@ -158,7 +162,8 @@ class Planner:
             _in_line(_step(view, target, self._rules), view, self.queue)
             for target in self._rules.targets
         )
-        return ObjectPlan(address=view.address, reading=_reading(view, steps), steps=steps)
+        reading = _reading(view, steps, self._rules)
+        return ObjectPlan(address=view.address, reading=reading, steps=steps)
 
 
 def planned(
@@ -251,6 +256,8 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     if view.ref is None:
         return _gone(view, target, rules)
     verb, reason = _compared(view, target)
+    if verb == "keep" and view.packed and _is_due(view, rules):
+        verb, reason = "compare", f"not read in full since {_day(view.packed.read_at)}"
     delivered = view.delivered.get(target, Delivered())
     if verb == "keep" and delivered.marked:
         return "revive", "it is at the source again"
@@ -260,6 +267,17 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     if why := clash or _yields(view, target, delivered):
         return "set-aside", why
     return _spared(view, delivered, rules) or (verb, reason)
+
+
+def _is_due(view: View, rules: Rules) -> bool:
+    """Whether an object is to be read in full though nothing seems to have changed.
+
+    What was read on one day is read again on different ones.
+    """
+    if not rules.reread or view.packed is None or not view.packed.read_at:
+        return False
+    spread = zlib.crc32(str(view.address).encode("utf-8", "surrogatepass")) % rules.reread // 4
+    return rules.now - view.packed.read_at >= rules.reread - spread
 
 
 def _yields(view: View, target: str, delivered: Delivered) -> str:
@@ -437,9 +455,11 @@ def _changed(view: View, packed: Packed) -> tuple[Verb, str] | None:
     return "copy", "content changed"
 
 
-def _reading(view: View, steps: Sequence[Step]) -> Reading:
+def _reading(view: View, steps: Sequence[Step], rules: Rules) -> Reading:
     if not any(step.verb in PACKED for step in steps):
         return "nothing"
+    if _is_due(view, rules):
+        return "everything"
     look = view.look
     if view.packed is None or look is None or look.content != view.packed.marks.content:
         return "everything"

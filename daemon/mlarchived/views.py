@@ -38,10 +38,12 @@ class Packed(Struct, frozen=True, kw_only=True):
     Attributes:
         marks: How it looked from afar just before it was read, its labels as they were read.
         ids: What was read.
+        read_at: When all of it was read last, ms since 1970 UTC; 0 if nobody knows.
     """
 
     marks: Marks
     ids: Ids
+    read_at: int = 0
 
 
 class Trouble(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ _KNOWN_OF = """
 WITH asked (origin, kind, name, version) AS (VALUES {asked})
 SELECT o.id, o.origin, o.kind, o.name, o.version, o.seen_content_mark, o.seen_state_mark,
     o.packed_content_mark, o.packed_state_mark, o.content_id, o.state_id, o.trouble, o.strikes,
-    o.gone_at, o.gone_for,
+    o.gone_at, o.gone_for, o.read_at,
     d.target, d.given_content_id, d.given_state_id, d.content_id, d.state_id,
     d.passed_content_id, d.passed_state_id, d.trouble, d.strikes, d.marked_at
 FROM asked CROSS JOIN object o ON o.mirror = ? AND o.origin = asked.origin
@@ -151,10 +151,10 @@ class Ledger(Closing):
             found: dict[int, tuple[tuple[Any, ...], dict[str, Delivered]]] = {}
             for row in rows:
                 _, delivered = found.setdefault(row[0], (row, {}))
-                if row[15] is not None:
-                    delivered[row[15]] = _delivered(row[16:])
+                if row[16] is not None:
+                    delivered[row[16]] = _delivered(row[17:])
         return {
-            _address(row[1:5]): _known(row[5:15], delivered) for row, delivered in found.values()
+            _address(row[1:5]): _known(row[5:16], delivered) for row, delivered in found.values()
         }
 
     def delivered_alike(
@@ -255,7 +255,7 @@ def _known(row: tuple[Any, ...], delivered: Mapping[str, Delivered]) -> Known:
     marks, ids = _marks(row[2:4]), _ids(row[4:6])
     return Known(
         seen=_marks(row[0:2]),
-        packed=Packed(marks=marks, ids=ids) if marks and ids else None,
+        packed=Packed(marks=marks, ids=ids, read_at=row[10] or 0) if marks and ids else None,
         trouble=_trouble(row[6:8]),
         gone_at=row[8] or 0,
         gone_for=row[9],

@@ -75,6 +75,7 @@ ON CONFLICT DO UPDATE SET looked_at = :now, trouble = :trouble
 _PACKED = """
 UPDATE object SET packed_content_mark = :content_mark, packed_state_mark = :state_mark,
     content_id = :content, state_id = :state, packed_at = :now, losses = :losses,
+    read_at = CASE WHEN :whole THEN :now ELSE read_at END,
     trouble = NULL, strikes = 0, troubled_at = NULL
 WHERE id = :id
 """
@@ -111,7 +112,7 @@ ON CONFLICT DO NOTHING
 """
 _WAS_DROPPED = "SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name LIMIT 1"
 _PACKED_OF = """
-SELECT packed_content_mark, packed_state_mark, content_id, state_id FROM object
+SELECT packed_content_mark, packed_state_mark, content_id, state_id, read_at FROM object
 WHERE mirror = :mirror AND origin = :origin AND kind = :kind AND name = :name AND version = :version
 """
 _FIND = """
@@ -177,7 +178,9 @@ class Record:
         if row is None or row[0] is None or row[2] is None:
             return None
         return Packed(
-            marks=Marks(content=row[0], state=row[1]), ids=Ids(content=row[2], state=row[3])
+            marks=Marks(content=row[0], state=row[1]),
+            ids=Ids(content=row[2], state=row[3]),
+            read_at=row[4] or 0,
         )
 
     def looked(
@@ -237,8 +240,16 @@ class Record:
             connection.execute(_GONE_ANEW, of_now)
         connection.execute(_LOOKED_AT, of_now)
 
-    def packed(self, address: Address, marks: Marks, ids: Ids, losses: tuple[Loss, ...]) -> None:
-        """An object that looked like this was read, and was this."""
+    def packed(
+        self,
+        address: Address,
+        marks: Marks,
+        ids: Ids,
+        losses: tuple[Loss, ...],
+        *,
+        whole: bool = True,
+    ) -> None:
+        """An object that looked like this was read, wholly or only its labels, and was this."""
         self._write(
             _PACKED,
             address,
@@ -247,6 +258,7 @@ class Record:
             content=ids.content,
             state=ids.state,
             losses=_json(losses),
+            whole=whole,
         )
 
     def delivered(self, address: Address, target: str, delivery: Delivery) -> None:

@@ -1,7 +1,10 @@
 """A round: what is new arrives, what is idle is left alone, what fails is said and kept apart."""
 
+import contextlib
 import dataclasses
+import os
 import shutil
+import sqlite3
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +23,7 @@ from mlarchive.unpack import unpack
 from mlarchive.vault import Rules, Vault
 from mlarchived import standings
 from mlarchived.ledger import Record
+from mlarchived.ledger.ledger import FILE_NAME
 from tests.support import snapshots
 from tests.support.mirroring import Workbench
 
@@ -98,6 +102,25 @@ def test_what_changed_is_carried_and_nothing_else(bench: Workbench) -> None:
     assert "lab#folders/beer/1 -> dr: content changed" in answer.out
     assert "1 packed, 1 copied, 2 up to date" in answer.out
     assert bench.held() == bench.held("source")
+
+
+def test_a_file_that_changed_unseen_is_found_when_all_is_read_again(bench: Workbench) -> None:
+    files = bench.folder / "files" / "ale"
+    bench.configure(('"vault:source"', f'"dir:{files}"'), ('"src#folders/*"', '"src"'))
+    bench.run("once")
+    weights = files / "weights.bin"
+    facts = weights.stat()
+    weights.write_text("ALE 1")
+    os.utime(weights, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert "nothing to do" in bench.run("once").out
+    before = bench.held()
+    with contextlib.closing(sqlite3.connect(bench.folder / "state" / FILE_NAME)) as ledger, ledger:
+        ledger.execute("UPDATE object SET read_at = read_at - 31 * 86400000")
+    assert "not read in full since" in bench.run("plan").out
+    bench.run("once")
+    assert bench.held().keys() == before.keys()
+    assert bench.held() != before
+    assert "nothing to do" in bench.run("once").out
 
 
 def test_labels_alone_travel_without_bytes(bench: Workbench) -> None:

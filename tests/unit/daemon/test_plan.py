@@ -69,6 +69,30 @@ def test_what_is_everywhere_is_kept_and_not_read() -> None:
     assert not plan.works
 
 
+def test_what_seems_unchanged_is_read_in_full_again_after_a_time() -> None:
+    month = 30 * 86_400_000
+    read = replace(DONE, packed=Packed(marks=LOOK, ids=IDS, read_at=1))
+    soon, late = (replace(RULES, reread=month, now=month * part // 4 + 2) for part in (3, 4))
+    assert not plan_of(read, replace(soon, now=month // 2)).works
+    assert not plan_of(read, replace(late, reread=0)).works
+    plan = plan_of(read, late)
+    reason = "not read in full since 1970-01-01"
+    assert [(step.verb, step.reason) for step in plan.steps] == [("compare", reason)] * 2
+    assert plan.reading == "everything"
+
+
+def test_what_was_read_on_one_day_is_read_again_on_different_ones() -> None:
+    month = 30 * 86_400_000
+    rules = replace(RULES, reread=month, now=month * 7 // 8)
+    due = []
+    for number in range(100):
+        address = replace(WINE, version=str(number))
+        read = Packed(marks=LOOK, ids=IDS, read_at=1)
+        view = replace(DONE, address=address, ref=replace(REF, address=address), packed=read)
+        due.append(plan_of(view, rules).works)
+    assert 20 < sum(due) < 80
+
+
 def test_changed_content_is_copied_and_read_whole() -> None:
     view = replace(DONE, ref=replace(REF, content_mark="c2"))
     assert at(view, VAULT) == at(view, "dr") == ("copy", "content changed")

@@ -74,8 +74,22 @@ def test_what_was_packed_and_delivered_outlives_the_process(tmp_path: Path) -> N
         record.delivered(WINE, "dr", GIVEN)
     with Ledger.open(tmp_path) as ledger:
         wine = known(ledger)[WINE]
-    assert wine.packed == Packed(marks=LOOK, ids=IDS)
+    assert wine.packed
+    assert replace(wine.packed, read_at=0) == Packed(marks=LOOK, ids=IDS)
     assert wine.delivered == {"dr": Delivered(given=IDS, ids=IDS)}
+
+
+def test_only_a_whole_read_says_when_an_object_was_read(ledger: Ledger, record: Record) -> None:
+    record.packed(WINE, LOOK, IDS, (), whole=False)
+    assert (packed := known(ledger)[WINE].packed)
+    assert packed.read_at == 0
+    record.packed(WINE, LOOK, IDS, ())
+    whole = known(ledger)[WINE].packed
+    assert whole
+    assert whole.read_at > 0
+    assert record.packed_of(WINE) == whole
+    record.packed(WINE, LOOK, IDS, (), whole=False)
+    assert known(ledger)[WINE].packed == whole
 
 
 def test_a_failure_that_waiting_does_not_mend_is_a_strike(ledger: Ledger, record: Record) -> None:
