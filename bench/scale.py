@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="keep the mirror here, and use it again")
     options = parser.parse_args(arguments)
+    # Modules are compiled when they are installed, not anew by each command.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         if not (folder / "mirror.toml").exists():
