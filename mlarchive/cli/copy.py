@@ -4,7 +4,7 @@ import argparse
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlarchive.cli.commandline import (
     add_archived,
@@ -20,6 +20,7 @@ from mlarchive.cli.console import Console
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.labelling import add_labels, read_labelled
+from mlarchive.cli.leftbehind import LeftBehind
 from mlarchive.cli.notebooks import add_notebooks, one_to_attach, refuse_notebooks
 from mlarchive.cli.objects import addresses, opened, scratch_home
 from mlarchive.cli.receipts import tell_plan, tell_receipt
@@ -30,12 +31,12 @@ from mlarchive.cli.tallying import Tally
 from mlarchive.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from mlarchive.pack import Progress
     from mlarchive.records import Address
-    from mlarchive.registries.base import Source, Target
+    from mlarchive.registries.base import Action, Readable, Target
     from mlarchive.registries.locator import Locator
 
 SUMMARY = "copy objects from one registry into another"
@@ -139,9 +140,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 carry = partial(_copy, source, reached, arguments, console, cleared)
                 found = addresses(source, locator, wanted(arguments, locator))
                 tally.expect(one_to_attach(arguments, found))
+                behind = LeftBehind(source, locator, found)
+                carry_behind = partial(_copy, behind, reached, arguments, console, cleared)
                 for address, done in in_turn(carry, found, arguments.workers):
+                    came = False
                     with end.outlasting(address, console), tally.counting(address):
-                        end.take(done()())
+                        carried = done()
+                        end.take(carried.tell())
+                        came = not carried.skipped
+                    if came:
+                        continue
+                    with end.outlasting(address, console):
+                        for one in behind.by(address):
+                            tally.expect([one])
+                            with end.outlasting(one, console), tally.counting(one):
+                                end.take(carry_behind(one).tell())
     return end.status
 
 
@@ -195,15 +208,27 @@ def _progress(
     return console.progress(f"copying {address.name}")
 
 
+class _Carried(NamedTuple):
+    """What came of an object.
+
+    Attributes:
+        tell: Tells of it, and gives the exit status.
+        skipped: Whether the target has something else in its place, which stays.
+    """
+
+    tell: "Callable[[], int]"
+    skipped: bool
+
+
 def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
-    source: "Source",
+    source: "Readable",
     target: "Target",
     arguments: argparse.Namespace,
     console: Console,
     cleared: set[tuple[str, str]],
     address: "Address",
-) -> "Callable[[], int]":
-    """Copy an object; returns what tells of it, and gives the exit status.
+) -> _Carried:
+    """Copy an object.
 
     What is to be deleted first is before the first of its versions, and not before each: `cleared`
     has kinds and names of what was.
@@ -217,6 +242,7 @@ def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
     snapshot = read_labelled(source, address, arguments)
     how = policy(arguments)
     named = address.kind.removeprefix("registered-"), how.named(address.name)
+    deleted = "/".join(named)
     how = replace(how, delete_first=how.delete_first and named not in cleared)
     with ExitStack() as stack:
         keeps = arguments.keep and not arguments.dry_run
@@ -227,8 +253,19 @@ def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
             progress=stack.enter_context(_progress(address, arguments, console)),
         )
         if arguments.dry_run:
-            plan = plan_copy(snapshot, target, how, way)
-            return partial(tell_plan, address, plan, console, read_losses=snapshot.losses)
+            # Each plan is made of what is there now, with the deletion; it is told once.
+            plan = plan_copy(snapshot, target, policy(arguments), way)
+            if named in cleared:
+                left = [one for one in plan.actions if (one.verb, one.what) != ("delete", deleted)]
+                plan = replace(plan, actions=tuple(left))
+            cleared.add(named)
+            tell = partial(tell_plan, address, plan, console, read_losses=snapshot.losses)
+            return _Carried(tell, _is_skipped(plan.actions))
         copied = copy(snapshot, target, how, way)
     cleared.add(named)
-    return partial(tell_receipt, copied.receipt, console, read_losses=copied.read_losses)
+    tell = partial(tell_receipt, copied.receipt, console, read_losses=copied.read_losses)
+    return _Carried(tell, _is_skipped(copied.receipt.actions))
+
+
+def _is_skipped(actions: "Sequence[Action]") -> bool:
+    return bool(actions) and all(action.verb == "skip" for action in actions)

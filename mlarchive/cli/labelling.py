@@ -10,7 +10,7 @@ from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
     from mlarchive.records import Address
-    from mlarchive.registries.base import Source
+    from mlarchive.registries.base import Readable
     from mlarchive.snapshot import Snapshot
 
 
@@ -30,7 +30,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 
 
 def read_labelled(
-    source: "Source", address: "Address", arguments: argparse.Namespace
+    source: "Readable", address: "Address", arguments: argparse.Namespace
 ) -> "Snapshot":
     """The object, with the labels of the command line if it is a folder; traces if wanted.
 

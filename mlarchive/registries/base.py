@@ -298,7 +298,18 @@ class Holding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     aliases: tuple[str, ...] = ()
 
 
-class Source(Protocol):
+class Readable(Protocol):
+    """What objects can be read from."""
+
+    def read(self, address: Address) -> Snapshot:
+        """Read one object; the streams stay valid while the registry is open.
+
+        Raises:
+            NotFoundError: It is not there.
+        """
+
+
+class Source(Readable, Protocol):
     """A registry that can be read."""
 
     @property
@@ -314,13 +325,6 @@ class Source(Protocol):
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
         """See every selected object from afar, newest first where that is known."""
-
-    def read(self, address: Address) -> Snapshot:
-        """Read one object; the streams stay valid while the registry is open.
-
-        Raises:
-            NotFoundError: It is not there.
-        """
 
 
 class Unread(Struct, frozen=True, kw_only=True):
@@ -396,6 +400,14 @@ class WholeSource(Protocol):
             choose: Which of those in a list are wanted. What would come with an object that is not
                 wanted comes by itself, if it is wanted.
         """
+
+
+@runtime_checkable
+class Bringing(Protocol):
+    """A source in which versions bring what is then no object by itself."""
+
+    def brought(self, version: Address) -> Iterator[tuple[Address, Callable[[], Snapshot]]]:
+        """The run and the registered model of a version, and what reads each by itself."""
 
 
 class Target(Protocol):

@@ -13,43 +13,22 @@ import msgspec
 from mlarchive.closing import Closing
 from mlarchive.errors import NotFoundError
 from mlarchive.package import Package
-from mlarchive.package.fields import references
 from mlarchive.records import (
     Address,
     AnyRecord,
     Environment,
     File,
     ModelVersion,
-    Notebook,
     Prompt,
     PromptVersion,
     RegisteredModel,
-    Traces,
 )
 from mlarchive.registries.base import Listing, Ref, Selector
+from mlarchive.registries.parting import address_of, part_of
 from mlarchive.registries.selecting import selects
 from mlarchive.registries.tree import files_of
 from mlarchive.snapshot import Snapshot
 from mlarchive.trust import Trust, open_package
-
-_KINDS = {
-    "model-version": "models",
-    "registered-model": "registered-models",
-    "logged-model": "logged-models",
-    "run": "runs",
-    "experiment": "experiments",
-    "environment": "environments",
-    "folder": "folders",
-    "prompt": "prompts",
-    "prompt-version": "prompts",
-    "evaluation-dataset": "evaluation-datasets",
-    "scorer": "scorers",
-    "webhook": "webhooks",
-    "other-objects": "other-objects",
-    "notebook": "notebooks",
-    "traces": "traces",
-    "fields": "fields",
-}
 
 
 class PackageRegistry(Closing):
@@ -106,8 +85,8 @@ class PackageRegistry(Closing):
         if address == self._snapshot.address:
             return self._snapshot
         for record in self._snapshot.records:
-            if self._address(record) == address:
-                return self._part(record, address)
+            if address_of(self._snapshot, record) == address:
+                return part_of(self._snapshot, record, address)
         raise NotFoundError(f"{self._path} holds no {address}")
 
     def package_of(self, address: Address) -> Package | None:
@@ -134,7 +113,7 @@ class PackageRegistry(Closing):
     def _means(self, selector: Selector, record: AnyRecord) -> bool:
         if selector.alias and selector.alias not in getattr(record, "aliases", ()):
             return False
-        address = self._address(record)
+        address = address_of(self._snapshot, record)
         by_key = msgspec.structs.replace(address, name=record.key)
         by_id = msgspec.structs.replace(address, name=record.native.id or record.key)
         match selector.named:
@@ -145,20 +124,8 @@ class PackageRegistry(Closing):
             case _:
                 return any(selects(selector, a) for a in (address, by_id, by_key))
 
-    def _address(self, record: AnyRecord) -> Address:
-        if record.key == self._snapshot.subject:
-            return self._snapshot.address
-        named = isinstance(record, RegisteredModel | ModelVersion) or not record.native.id
-        name = getattr(record, "name", "") if named else record.native.id
-        return Address(
-            origin=self.origin,
-            kind=_KINDS[str(record.__struct_config__.tag)],
-            name=name or record.key,
-            version=getattr(record, "version", ""),
-        )
-
     def _listing(self, record: AnyRecord) -> Listing:
-        address = self._address(record)
+        address = address_of(self._snapshot, record)
         whole = record.key == self._snapshot.subject
         streams = self._snapshot.streams_of(record.key)
         files = [stream.entry for stream in streams if isinstance(stream.entry, File)]
@@ -174,40 +141,6 @@ class PackageRegistry(Closing):
             content_id=self.package.content_id if whole else "",
             state_id=self.package.state_id if whole else "",
         )
-
-    def _part(self, record: AnyRecord, address: Address) -> Snapshot:
-        keys = self._closure(record.key)
-        return Snapshot(
-            address=address,
-            subject=record.key,
-            records=tuple(r for r in self._snapshot.records if r.key in keys),
-            streams=tuple(s for s in self._snapshot.streams if s.owner in keys),
-        )
-
-    def _closure(self, key: str) -> set[str]:
-        """The keys of a record, of what it refers to, and of what hangs on one of these.
-
-        That is, traces of a run with what they refer to, notebooks, and environments.
-        """
-        by_key = self._snapshot.by_key
-        keys = self._references(key)
-        for record in by_key.values():
-            if isinstance(record, Traces) and record.run in keys:
-                keys |= self._references(record.key)
-        describing = (r for r in by_key.values() if isinstance(r, Environment | Notebook))
-        return keys | {record.key for record in describing if record.record in keys}
-
-    def _references(self, key: str) -> set[str]:
-        """The keys of a record and of all that it refers to, near and far."""
-        by_key = self._snapshot.by_key
-        keys: set[str] = set()
-        to_see = [key]
-        while to_see:
-            here = to_see.pop()
-            if here not in keys:
-                keys.add(here)
-                to_see.extend(to for _, to in references(by_key[here]))
-        return keys
 
 
 def _facts(record: AnyRecord) -> dict[str, str]:

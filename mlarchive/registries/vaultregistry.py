@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -20,7 +20,7 @@ import msgspec
 from mlarchive.closing import Closing
 from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.package import Package
-from mlarchive.records import Address, Loss, Run
+from mlarchive.records import Address, Loss, RegisteredModel, Run
 from mlarchive.registries.base import (
     Action,
     Choose,
@@ -35,6 +35,7 @@ from mlarchive.registries.base import (
     WritePolicy,
 )
 from mlarchive.registries.ordering import RunInOrder, in_order, parents_first
+from mlarchive.registries.parting import address_of, part_of
 from mlarchive.registries.selecting import is_exact, selects
 from mlarchive.snapshot import Snapshot
 from mlarchive.trust.carrying import signature_losses
@@ -175,6 +176,14 @@ class VaultRegistry(Closing):
         if original is not None:
             original = replace(original, open=held.open_whole, check=held.check)
         return replace(snapshot, streams=streams, original=original)
+
+    def brought(self, version: Address) -> Iterator[tuple[Address, Callable[[], Snapshot]]]:
+        """The run and the registered model of a version, as its package has them."""
+        snapshot = self.read(version)
+        for record in snapshot.records:
+            if isinstance(record, Run | RegisteredModel):
+                address = address_of(snapshot, record)
+                yield address, partial(part_of, snapshot, record, address)
 
     def package_of(self, address: Address) -> Package:
         """The package that counts for an object; open as long as the registry.

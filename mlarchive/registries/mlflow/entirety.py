@@ -5,7 +5,8 @@ another run names it as its parent: that one can be linked only to what is there
 whose files are in a place of their own may fail alone, so it answers for nothing but itself.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from mlflow.entities import Experiment, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from msgspec import Struct
 
+from mlarchive.errors import NotFoundError
 from mlarchive.records import Address
 from mlarchive.registries.base import Choose, Listing, Selector
 from mlarchive.registries.mlflow import marks
@@ -27,6 +29,7 @@ from mlarchive.registries.mlflow.listing import (
 from mlarchive.registries.mlflow.reading_version import is_of_record, logged_model_id
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
+    run_of,
     runs_in,
     selected_models,
     selected_versions,
@@ -128,6 +131,16 @@ def everything_at(connection: Connection, origin: str, choose: Choose = list) ->
         listed += list_objects(connection, origin, Selector(kind=kind))
     found += [listing.address for listing in choose(listed)]
     return in_order(found, whole.order)
+
+
+def brought_by(connection: Connection, version: Address) -> Iterator[Address]:
+    """The addresses of the run and the registered model of a version."""
+    found = connection.models.get_model_version(version.name, version.version)
+    if found.run_id:
+        with contextlib.suppress(NotFoundError):
+            run = run_of(connection, found.run_id)
+            yield Address(origin=version.origin, kind="runs", name=run.info.run_id)
+    yield Address(origin=version.origin, kind="registered-models", name=version.name)
 
 
 def _versions(

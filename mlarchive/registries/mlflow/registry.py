@@ -5,8 +5,9 @@ that leaves here is one of this project's.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 from mlarchive.closing import Closing
@@ -25,7 +26,7 @@ from mlarchive.registries.mlflow import forgetting, marks
 from mlarchive.registries.mlflow.changes import see_changes
 from mlarchive.registries.mlflow.connection import Connection, connect
 from mlarchive.registries.mlflow.databricks import connect_workspace
-from mlarchive.registries.mlflow.entirety import everything_at
+from mlarchive.registries.mlflow.entirety import brought_by, everything_at
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.holding import all_held, held
 from mlarchive.registries.mlflow.listing import list_objects
@@ -98,6 +99,12 @@ class MlflowRegistry(Closing):
         """Read one object with everything that hangs on it."""
         with speaking(self._connection.uri):
             return read_object(self._connection, address)
+
+    def brought(self, version: Address) -> Iterator[tuple[Address, Callable[[], Snapshot]]]:
+        """The run and the registered model of a version."""
+        with speaking(self._connection.uri):
+            for address in brought_by(self._connection, version):
+                yield address, partial(self.read, address)
 
     def holding(self, source: Address, policy: WritePolicy) -> Holding | None:
         """What this registry remembers of an object; None if it never got it whole."""

@@ -157,7 +157,7 @@ def plan_named_marks(work: Work, record: RegisteredModel | Prompt, name: str) ->
         **marks.path_marks(record, work.snapshot),
     }
     origin = marks.origin_of(record, work.snapshot)
-    if held and held.get(marks.ORIGIN) != origin:
+    if found and held.get(marks.ORIGIN) != origin:
         # It is another's, and its labels stay; that this came too is remembered beside.
         origins = {**marks.origins_in(held), origin: work.snapshot.state_id}
         wanted = {

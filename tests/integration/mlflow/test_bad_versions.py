@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
+from tests.support.command import Done, within
 
 pytestmark = pytest.mark.mlflow
 
@@ -39,3 +40,88 @@ def test_a_version_whose_files_lie_elsewhere_answers_for_no_run_and_no_model(
     kinds = ("lab#models/", "lab#registered-models/", "lab#runs/")
     for seen in (copied, mirrored):
         assert {one for one in seen if one.startswith(kinds)} == expected
+
+
+class Cellar:
+    """Databases of a source and of a target in which the names of two models are taken."""
+
+    def __init__(self, folder: Path, empty: Path) -> None:
+        self.folder = folder
+        self.there = self._client("target", empty)
+        self.there.register_prompt("prompt-there", "Taste {{wine}}")
+        self._version(self.there, "taken", "the other's")
+        source = self._client("source", empty)
+        for name in ("prompt-there", "taken"):
+            self._version(source, name, f"run of {name}")
+
+    def _client(self, name: str, empty: Path) -> MlflowClient:
+        uri = f"sqlite:///{shutil.copy(empty, self.folder / f'{name}.db')}"
+        client = MlflowClient(uri, uri)
+        client.create_experiment("home", artifact_location=str(self.folder / name))
+        return client
+
+    def _version(self, client: MlflowClient, name: str, run_name: str) -> None:
+        (home,) = client.search_experiments(filter_string="name = 'home'")
+        info = client.create_run(home.experiment_id, run_name=run_name).info
+        client.log_text(info.run_id, run_name, "model/words.txt")
+        client.set_terminated(info.run_id)
+        client.create_registered_model(name, description=f"about {name}")
+        source = f"{info.artifact_uri}/model"
+        client.create_model_version(name, source, info.run_id, await_creation_for=0)
+
+    def copy(self, *options: str, source: str = "") -> Done:
+        target = f"mlflow+sqlite:///{self.folder / 'target.db'}"
+        return within("copy", source or self.source, target, "--json", *options, cwd=self.folder)
+
+    @property
+    def source(self) -> str:
+        return f"mlflow+sqlite:///{self.folder / 'source.db'}"
+
+    def runs(self) -> list[str]:
+        """The names of all runs at the target."""
+        every = [one.experiment_id for one in self.there.search_experiments()]
+        return sorted(run.info.run_name for run in self.there.search_runs(every))
+
+
+@pytest.fixture
+def cellar(empty_database: Path, tmp_path: Path) -> Cellar:
+    return Cellar(tmp_path, empty_database)
+
+
+ALL_RUNS = ["run of prompt-there", "run of taken", "the other's"]
+
+
+@pytest.mark.parametrize("by_way_of", ["", "vault:vault"])
+def test_what_a_version_would_bring_comes_by_itself_where_the_target_refuses_the_version(
+    cellar: Cellar, by_way_of: str
+) -> None:
+    if by_way_of:
+        assert within("pack", cellar.source, "-o", "vault", cwd=cellar.folder).status in {0, 3}
+    done = cellar.copy(source=by_way_of)
+    assert done.status == 14, done.err
+    assert cellar.runs() == ALL_RUNS
+    summary = done.documents[-1]["summary"]
+    assert [one.rpartition("#")[2] for one in summary["failed"]] == [
+        "models/prompt-there/1",
+        "registered-models/prompt-there",
+        "models/taken/1",
+    ]
+    assert (summary["asked"]["runs"], summary["done"]["runs"]) == (2, 2)
+    again = cellar.copy(source=by_way_of)
+    assert cellar.runs() == ALL_RUNS
+    assert all(
+        action["verb"] in {"keep", "skip"}
+        for receipt in again.receipts
+        for action in receipt["actions"]
+    )
+
+
+def test_the_run_of_a_version_that_is_skipped_comes_by_itself(cellar: Cellar) -> None:
+    cellar.copy("--conflict", "skip")
+    assert cellar.runs() == ALL_RUNS
+
+
+def test_who_asks_for_the_version_alone_gets_no_run_of_it(cellar: Cellar) -> None:
+    done = cellar.copy(source=f"{cellar.source}#models/taken")
+    assert done.status == 14
+    assert cellar.runs() == ["the other's"]

@@ -234,7 +234,8 @@ def test_a_model_is_deleted_first_once_and_numbers_are_given_again(lab: Lab) -> 
         lab.there.create_model_version(lab.model, f"runs:/{run}/x", run, await_creation_for=0)
     assert lab.copy(model).status not in {0, 3}
     planned = lab.copy(model, "--delete-first", "--dry-run")
-    assert f"would delete {model} (as asked, with 3 versions)" in planned.out
+    assert planned.out.count(f"would delete {model} (as asked, with 3 versions)") == 1
+    assert planned.out.count(f"would create {model}/") == 2
     assert len(lab.there.search_model_versions(f"name = '{lab.model}'")) == 3
     for versions in (3, 2):
         done = lab.copy(model, "--delete-first")

@@ -22,11 +22,9 @@ class _Work:
     def __init__(self, location: str) -> None:
         self.location = location
         self.losses: list[tuple[str, str, str]] = []
-        self.connection = SimpleNamespace(
-            uri="http://127.0.0.1:1", served=True, folder="", tracking=self
-        )
+        self.connection = SimpleNamespace(uri="http://127.0.0.1:1", served=True, folder="")
 
-    def get_experiment(self, experiment_id: str) -> SimpleNamespace:
+    def experiment(self, experiment_id: str) -> SimpleNamespace:
         if not self.location:
             raise MlflowException("there is none")
         assert experiment_id == "0"
