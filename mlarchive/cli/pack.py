@@ -67,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         required=True,
-        type=place,
+        type=_output,
         metavar="OUT",
         help="FILE.mlpkg for one object, a folder (a vault) for any number, - for standard output",
     )
@@ -120,6 +120,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if _is_one(arguments.output):
         return _to_one(sources, arguments, console)
     return _to_vault(sources, arguments, console)
+
+
+def _output(text: str) -> str:
+    """Where packages go: a file, a folder, or a vault as a locator names it."""
+    from mlarchive.registries.locator import parse
+    from mlarchive.registries.opening import SCHEMES
+
+    scheme, colon, _ = place(text).partition(":")
+    if not colon or scheme not in SCHEMES:
+        return text
+    if scheme == "vault":
+        return parse(text).registry
+    raise argparse.ArgumentTypeError(
+        f"{text} is a registry; here goes a file or a vault, and `mlarchive copy` writes to others"
+    )
 
 
 def _is_one(output: str) -> bool:

@@ -32,6 +32,17 @@ def test_doing_it_again_changes_nothing(desk: Path) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
+def test_a_vault_may_be_named_as_elsewhere_and_another_registry_is_refused(desk: Path) -> None:
+    assert within("pack", "dir:resnet", "-o", "vault:kept", cwd=desk).status == 0
+    assert "folders/resnet" in within("ls", "vault:kept", cwd=desk).out
+    before = sorted(path.name for path in desk.iterdir())
+    for registry in ("mlflow+http://127.0.0.1:9", "outbox:out", "azureml://registries/shared"):
+        refused = within("pack", "dir:resnet", "-o", registry, cwd=desk)
+        assert refused.status == 2
+        assert "mlarchive copy" in sentence(refused)
+    assert sorted(path.name for path in desk.iterdir()) == before
+
+
 def test_with_a_fixed_time_the_bytes_are_the_same_everywhere(desk: Path) -> None:
     env = {"SOURCE_DATE_EPOCH": "1700000000"}
     within("pack", "dir:resnet", "-o", "x.mlpkg", cwd=desk, env=env)
