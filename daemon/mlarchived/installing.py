@@ -72,7 +72,9 @@ def install(root: Path, program: Path, *, air_gap: bool, dry_run: bool) -> Itera
 
 def units(program: Path, *, air_gap: bool) -> Iterator[tuple[PurePosixPath, str]]:
     """Where each file belongs, relative to the root, and its text."""
-    folder = resources.files("mlarchived") / "systemd"
+    installed = resources.files("mlarchived") / "systemd"
+    # In a checkout they lie at its top.
+    folder = installed if installed.is_dir() else Path(__file__).parents[2] / "systemd"
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         text = MARK + file.read_text(encoding="utf-8").replace(PROGRAM, str(program))
         name = PurePosixPath(file.name)

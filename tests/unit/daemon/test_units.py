@@ -15,7 +15,7 @@ from tests.support.errors_document import tree
 from tests.support.mirroring import Workbench
 
 ROOT = Path(__file__).resolve().parents[3]
-SYSTEMD = ROOT / "daemon" / "mlarchived" / "systemd"
+SYSTEMD = ROOT / "systemd"
 SERVICES = sorted(path.name for path in SYSTEMD.glob("*.service"))
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None and not os.environ.get("CI"),
