@@ -118,8 +118,11 @@ class Intake:
         return Pass(pending=tuple(work.pending.values()))
 
     def _claim(self, work: "_Work", stopping: Stopping) -> None:
+        waiting = {claim.relative for claim in claims.claims(self._rules.folder)}
         for candidate in candidates(self._rules.folder, self._rules.pattern):
             stopping.check()
+            if candidate.kind == "marker" and candidate.relative.removesuffix(MARKER) in waiting:
+                continue
             try:
                 with contained():
                     self._look_at(candidate, work)

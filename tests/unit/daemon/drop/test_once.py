@@ -180,8 +180,13 @@ def test_a_thin_package_waits_for_the_one_that_it_leans_on(bench: DropBench) -> 
     shutil.copy(bench.thin("a", full), bench.inbox)
     assert "leans on a package that has not come yet" in bench.run("once").out
     assert bench.vaulted() == []
+    (bench.inbox / "a.mlpkg.done").write_text("")
+    assert bench.run("once").status == 0
     shutil.copy(full, bench.inbox)
     assert bench.run("once").status == 0
+    assert bench.lying() == ["a.mlpkg.done"]
+    assert bench.run("once").status == 0
+    assert bench.lying() == []
     assert len(list((bench.folder / "vault").rglob("*.mlpkg"))) == 2
     assert bench.noted() == {"taken": ["a.mlpkg", "big.mlpkg"]}
 
