@@ -94,6 +94,14 @@ def artifact_folder(connection: Connection, uri: str) -> ArtifactFolder:
         return RepositoryFolder(get_artifact_repository(uri, connection.uri, connection.uri), place)
 
 
+def is_plain(path: str) -> bool:
+    """Whether every kind of folder holds a file of that name."""
+    try:
+        return bool(validate_path_is_safe(f"x/{path}") == f"x/{path}")
+    except (MlflowException, ValueError):
+        return False
+
+
 @contextlib.contextmanager
 def _speaking_for_a_store(place: str) -> Iterator[None]:
     """Raise errors of this project for whatever a store's own client raises inside the block.
@@ -258,11 +266,7 @@ class ProxiedFolder:
 
     def refuses(self, path: str) -> str:
         """The proxy decodes what looks percent-encoded, escapes control characters, bars `#`."""
-        try:
-            same = validate_path_is_safe(f"x/{path}") == f"x/{path}"
-        except (MlflowException, ValueError):
-            same = False
-        return "" if same else "the server's artifact proxy cannot handle its name"
+        return "" if is_plain(path) else "the server's artifact proxy cannot handle its name"
 
     def _entries(self, folder: str) -> list[dict[str, Any]]:
         path = f"{self._root}/{folder}" if folder else self._root

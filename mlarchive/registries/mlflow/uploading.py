@@ -16,7 +16,7 @@ from msgspec import Struct
 from mlarchive.errors import ConflictError, RemoteError
 from mlarchive.fetching import WHOLE_BELOW
 from mlarchive.records import File, Tags
-from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
+from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder, is_plain
 from mlarchive.registries.mlflow.mlmodels import Form, renamed
 from mlarchive.registries.mlflow.sidebyside import each
 from mlarchive.registries.mlflow.work import Work
@@ -39,18 +39,23 @@ def file_streams(streams: Sequence[Stream]) -> list[tuple[File, Stream]]:
     return [(s.entry, s) for s in streams if isinstance(s.entry, File)]
 
 
+def has_odd_names(streams: Sequence[Stream]) -> bool:
+    """Whether there are files of names that not every kind of folder holds."""
+    return any(not is_plain(file.path) for file, _ in file_streams(streams))
+
+
 def list_refused_names(
     work: Work, what: str, experiment_id: str, streams: Sequence[Stream]
 ) -> None:
-    """List the files whose names a new record's folder will not hold, as far as that is known.
+    """List the files whose names a record's folder does not hold, as far as that is known.
 
     Args:
         work: Gets the losses.
         what: What a person calls the record.
-        experiment_id: The target's experiment, below which the folder will be; "" if it is new.
+        experiment_id: The target's experiment, below which the folder is; "" if it is new.
         streams: The record's.
     """
-    if not file_streams(streams):
+    if not has_odd_names(streams):
         return
     location = _experiment_location(work, experiment_id)
     if location:

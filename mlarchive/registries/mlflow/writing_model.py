@@ -50,13 +50,13 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
     found = _find(work, record, origin, experiment)
     digest = marks.record_digest(record)
     whole = [model for model in found if (model.tags or {}).get(marks.RECORD) == digest]
+    streams = work.snapshot.streams_of(record.key)
+    list_refused_names(work, what, experiment, streams)
     if whole:
         _plan_labels(work, record, whole[0], len(work.steps))
         return
-    streams = work.snapshot.streams_of(record.key)
     _list_lost_points(work, record)
     list_ids(work, what, streams)
-    list_refused_names(work, what, experiment, streams)
     settled = [model for model in found if marks.RECORD in (model.tags or {})]
     begun = [model for model in found if marks.RECORD not in (model.tags or {})]
     extend = settled if work.policy.conflict != "new-version" else []

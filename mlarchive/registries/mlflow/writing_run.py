@@ -75,15 +75,15 @@ def plan_run(work: Work, record: Run) -> None:
     digest = marks.record_digest(record)
     whole = [run for run in found if run.data.tags.get(marks.RECORD) == digest]
     given = said(tags, name=record.name)
+    streams = streams_of(work, record)
+    list_refused_names(work, what, experiment_there(work, record.experiment), streams)
     if whole:
         _plan_labels(work, record, whole[0], tags, len(work.steps))
         return
     list_changed_names(work, record, work.snapshot.streams_of(record.key))
     list_changed_fields(work, record)
-    streams = streams_of(work, record)
     list_changed_points(work, what, streams)
     list_ids(work, what, streams)
-    list_refused_names(work, what, experiment_there(work, record.experiment), streams)
     settled = [run for run in found if marks.RECORD in run.data.tags]
     begun = [run for run in found if marks.RECORD not in run.data.tags]
     # What changed at the source becomes a run of its own where the policy makes new versions.

@@ -149,8 +149,7 @@ def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
     what = f"models/{name}/{place.expected}"
     before = len(work.steps)
     current = None
-    if place.how in {"create", "finish"}:
-        plan_carrier(work, record)
+    plan_carrier(work, record, held=place.how == "held")
     if place.how == "create":
         if str(place.expected) != record.version:
             work.change(what, "version", f"it is version {record.version} at the source")

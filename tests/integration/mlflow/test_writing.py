@@ -356,6 +356,18 @@ def test_a_versions_own_files_find_a_home_and_come_back(clinic: MlflowRegistry) 
     assert written(clinic, package).idle
 
 
+def test_a_name_of_a_versions_own_file_that_mlflow_cannot_hold_is_a_loss_each_time(
+    clinic: MlflowRegistry,
+) -> None:
+    streams = [file_stream("version", "a#b", b"1"), file_stream("version", "c", b"2")]
+    package = packed(by_hand("odd", streams=streams, own_files=True))
+    plan = clinic.plan_write(package.snapshot(), PRESERVE)
+    first, again = written(clinic, package), written(clinic, package)
+    assert [loss.field for loss in plan.losses] == ["a#b"]
+    assert first.losses == again.losses == plan.losses
+    assert again.idle
+
+
 def test_values_that_mlflow_cannot_hold_are_listed_losses(clinic: MlflowRegistry) -> None:
     streams = [
         series_stream("run", "loss", [0.5, math.inf, math.nan]),
@@ -377,6 +389,9 @@ def test_values_that_mlflow_cannot_hold_are_listed_losses(clinic: MlflowRegistry
     fields = {loss.field for loss in receipt.losses}
     assert fields == {"metric loss", "param long", "model/a%20b.txt"}
     assert set(plan.losses) == set(receipt.losses)
+    again = written(clinic, package)
+    assert again.idle
+    assert {loss.field for loss in again.losses} == {"param long", "model/a%20b.txt"}
     (held,) = clinic.changes(Selector(kind="models", name="lossy"))
     assert held.origin == "elsewhere#models/lossy/1"
 
