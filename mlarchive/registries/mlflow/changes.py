@@ -55,35 +55,37 @@ def see_changes(connection: Connection, origin: str, selector: Selector) -> Iter
     elif selector.kind in SEEN:
         yield from see_others(connection, origin, selector)
     elif selector.kind == "runs":
-        yield from _see_runs(connection, origin, selected_runs(connection, selector))
+        view = _View(connection)
+        yield from _see_runs(view, origin, selected_runs(connection, selector))
     else:
+        view = _View(connection)
         for model in selected_models(connection, selector):
             versions = selected_versions(connection, model, selector, placeholders=True)
-            yield from _see_versions(connection, origin, model, versions)
+            yield from _see_versions(view, origin, model, versions)
 
 
 def _see_everything(connection: Connection, origin: str) -> Iterator[Ref]:
     whole = entirety(connection)
-    yield from _see_runs(connection, origin, [*whole.parents, *whole.runs])
+    view = _View(connection, whole.experiments)
+    view.runs.update(whole.found)
+    yield from _see_runs(view, origin, [*whole.parents, *whole.runs])
     for model, versions in whole.models:
-        yield from _see_versions(connection, origin, model, versions)
+        yield from _see_versions(view, origin, model, versions)
     for kind in SEEN:
         for ref in see_others(connection, origin, Selector(kind=kind)):
             if kind != "registered-models" or ref.address.name not in whole.bringing:
                 yield ref
 
 
-def _see_runs(connection: Connection, origin: str, runs: Iterable[Run]) -> Iterator[Ref]:
-    view = _View(connection)
+def _see_runs(view: "_View", origin: str, runs: Iterable[Run]) -> Iterator[Ref]:
     for run in runs:
         view.runs[run.info.run_id] = run
         yield _run_ref(view, origin, run)
 
 
 def _see_versions(
-    connection: Connection, origin: str, model: RegisteredModel, versions: Sequence[ModelVersion]
+    view: "_View", origin: str, model: RegisteredModel, versions: Sequence[ModelVersion]
 ) -> Iterator[Ref]:
-    view = _View(connection)
     view.look_at(versions)
     for version in versions:
         yield _version_ref(view, origin, model, version)
@@ -92,21 +94,25 @@ def _see_versions(
 class _View:
     """What searches have returned, by id; looked up once for many versions."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, experiments: Sequence[Experiment] | None = None
+    ) -> None:
         self.connection = connection
-        self.experiments: dict[str, Experiment] = {
-            e.experiment_id: e for e in all_experiments(connection)
-        }
+        if experiments is None:
+            experiments = all_experiments(connection)
+        self.experiments = {one.experiment_id: one for one in experiments}
         self.runs: dict[str, Run] = {}
         self.logged: dict[str, LoggedModel | None] = {}
         self._listings: dict[str, list[list[object]]] = {}
+        self._traced: dict[str, bool] = {}
 
     def look_at(self, versions: Sequence[ModelVersion]) -> None:
-        """Fetch the runs behind some versions, a hundred at a time."""
-        wanted = sorted({version.run_id for version in versions if version.run_id})
+        """Fetch the runs behind some versions, a hundred at a time, where they are not known."""
+        ids = {version.run_id for version in versions if version.run_id}
+        wanted = sorted(ids - self.runs.keys())
         for start in range(0, len(wanted), _IDS_A_SEARCH):
-            ids = ", ".join(f"'{run_id}'" for run_id in wanted[start : start + _IDS_A_SEARCH])
-            where = f"attributes.run_id IN ({ids})"
+            named = ", ".join(f"'{run_id}'" for run_id in wanted[start : start + _IDS_A_SEARCH])
+            where = f"attributes.run_id IN ({named})"
             for run in runs_in(self.connection, list(self.experiments), where):
                 self.runs[run.info.run_id] = run
 
@@ -134,9 +140,12 @@ class _View:
         return self._listings[uri]
 
     def traces(self, run: Run) -> list[str]:
-        """What a search tells of a run's newest traces."""
+        """What a search tells of a run's newest traces; asked where its experiment has any."""
+        experiment = run.info.experiment_id
+        if experiment not in self._traced:
+            self._traced[experiment] = bool(newest_traces(self.connection, experiment, most=1))
         where = f"attributes.run_id = {quoted(run.info.run_id)}"
-        return newest_traces(self.connection, run.info.experiment_id, where)
+        return newest_traces(self.connection, experiment, where) if self._traced[experiment] else []
 
 
 def _version_ref(view: _View, origin: str, model: RegisteredModel, version: ModelVersion) -> Ref:

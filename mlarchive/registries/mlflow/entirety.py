@@ -29,6 +29,7 @@ from mlarchive.registries.mlflow.listing import (
 from mlarchive.registries.mlflow.reading_version import is_of_record, logged_model_id
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
+    all_versions,
     run_of,
     runs_in,
     selected_models,
@@ -54,6 +55,7 @@ class Entirety(Struct, frozen=True, kw_only=True):
 
     Attributes:
         experiments: All, deleted ones too.
+        found: All runs by their ids.
         order: Of all runs.
         parents: Runs that others name as their parents.
         models: Registered models with their versions, and with what is to become one.
@@ -62,6 +64,7 @@ class Entirety(Struct, frozen=True, kw_only=True):
     """
 
     experiments: Sequence[Experiment]
+    found: Mapping[str, Run]
     order: Order
     parents: Sequence[Run]
     models: Sequence[tuple[RegisteredModel, Sequence[ModelVersion]]]
@@ -88,8 +91,9 @@ def entirety(connection: Connection, choose: Choose = list) -> Entirety:
     ]
     order = parents_first(named)
     selector = Selector(kind="models")
+    every = all_versions(connection)
     models = [
-        (model, _wanted(choose, _versions(connection, model, selector), list_version))
+        (model, _wanted(choose, _versions(connection, model, selector, every), list_version))
         for model in selected_models(connection, selector)
     ]
     names = {one.experiment_id: one.name for one in everything}
@@ -98,6 +102,7 @@ def entirety(connection: Connection, choose: Choose = list) -> Entirety:
     carried = _carried(found, sound)
     return Entirety(
         experiments=everything,
+        found=found,
         order=order,
         parents=_wanted(choose, [found[one] for one in order.parents], list_one),
         models=models,
@@ -144,10 +149,13 @@ def brought_by(connection: Connection, version: Address) -> Iterator[Address]:
 
 
 def _versions(
-    connection: Connection, model: RegisteredModel, selector: Selector
+    connection: Connection,
+    model: RegisteredModel,
+    selector: Selector,
+    every: Mapping[str, Sequence[ModelVersion]] | None,
 ) -> list[ModelVersion]:
     """The versions of a model, and what is to become one."""
-    return selected_versions(connection, model, selector, placeholders=True)
+    return selected_versions(connection, model, selector, placeholders=True, among=every)
 
 
 def _wanted(choose: Choose, objects: Sequence[T], list_one: Callable[[str, T], Listing]) -> list[T]:

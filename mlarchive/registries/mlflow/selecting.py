@@ -4,7 +4,7 @@ With an exact name it says so when nothing is there; with a pattern, nothing is 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from mlflow.entities import Experiment, Run, ViewType
@@ -144,6 +144,7 @@ def selected_versions(
     selector: Selector,
     *,
     placeholders: bool = False,
+    among: Mapping[str, Sequence[ModelVersion]] | None = None,
 ) -> list[ModelVersion]:
     """The versions of a model that are meant, highest number first, with their aliases.
 
@@ -152,6 +153,7 @@ def selected_versions(
         model: Whose versions.
         selector: Which of them.
         placeholders: Whether those too that a write made on its way and nobody meant to keep.
+        among: Those of all models by their names, if they are known.
 
     Raises:
         NotFoundError: One is named exactly and is not there, or is such a placeholder.
@@ -163,11 +165,11 @@ def selected_versions(
             hint=f"it has {', '.join(sorted(aliases)) or 'none'}",
         )
     wanted = aliases.get(selector.alias, "none") if selector.alias else selector.version
-    versions = [
-        version
-        for version in versions_of(connection, model.name, prompt=is_prompt(model))
-        if wanted in {"", str(version.version)}
-    ]
+    if among is None:
+        every: Sequence[ModelVersion] = versions_of(connection, model.name, prompt=is_prompt(model))
+    else:
+        every = among.get(model.name, ())
+    versions = [version for version in every if wanted in {"", str(version.version)}]
     if selector.version and not versions and not selector.pattern:
         kind = "prompts" if is_prompt(model) else "models"
         raise NotFoundError(
@@ -184,6 +186,24 @@ def selected_versions(
     return versions
 
 
+def all_versions(connection: Connection) -> Mapping[str, Sequence[ModelVersion]] | None:
+    """The versions of all models by name, highest number first; None where only one can be asked.
+
+    Their aliases are not told.
+    """
+    if connection.folder:
+        return None
+    found: dict[str, list[ModelVersion]] = {}
+    for version in connection.pages(
+        connection.models.search_model_versions,
+        filter_string=None,
+        max_results=PAGE,
+        order_by=["name ASC", "version_number DESC"],
+    ):
+        found.setdefault(version.name, []).append(_with_own_marks(version))
+    return {name: sorted(of, key=_newest_first) for name, of in found.items()}
+
+
 def versions_of(connection: Connection, name: str, *, prompt: bool = False) -> list[ModelVersion]:
     """All versions of a model, or of a prompt, highest number first, without their aliases."""
     only = f" AND tag.`{IS_PROMPT_TAG_KEY}` = 'true'" if prompt else ""
@@ -193,7 +213,11 @@ def versions_of(connection: Connection, name: str, *, prompt: bool = False) -> l
         max_results=PAGE,
         order_by=["version_number DESC"],
     )
-    return sorted(map(_with_own_marks, found), key=lambda version: -int(version.version))
+    return sorted(map(_with_own_marks, found), key=_newest_first)
+
+
+def _newest_first(version: ModelVersion) -> int:
+    return -int(version.version)
 
 
 def _with_own_marks(version: ModelVersion) -> ModelVersion:

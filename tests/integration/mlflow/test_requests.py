@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+from mlarchive.registries.base import Selector
+from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.command import within
-from tests.support.mlflow_server import MlflowServer
+from tests.support.mlflow_server import MlflowServer, running_server
 from tests.support.mlflow_server import asked as lines_of
 
 pytestmark = pytest.mark.mlflow
@@ -103,3 +107,35 @@ def test_long_params_and_tags_in_other_letters_fit_into_the_batches(
     assert {name: value for name, value in found.data.tags.items() if name.startswith("t")} == {
         f"t{number}": f"{number}" + "ü" * 7900 for number in range(100)
     }
+
+
+def fill(server: MlflowServer, first: int, count: int) -> None:
+    """Ended runs and models with one version each, straight into a server's database."""
+    tracking = SqlAlchemyStore(server.database, "mlflow-artifacts:/")
+    models = ModelStore(server.database)
+    experiment = tracking.create_experiment(f"looked at {first}")
+    for number in range(first, first + count):
+        run = tracking.create_run(experiment, "", number, [], f"run {number}").info
+        tracking.update_run_info(run.run_id, RunStatus.FINISHED, number + 1, None)
+        models.create_registered_model(f"model {number}")
+        source = f"{run.artifact_uri}/model"
+        models.create_model_version(f"model {number}", source, run.run_id)
+
+
+def test_a_look_costs_pages_of_searches_and_one_listing_of_each_run(tmp_path: Path) -> None:
+    with running_server(tmp_path / "server") as server:
+        found = []
+        for first, count in ((0, 5), (5, 30)):
+            fill(server, first, count)
+            before = len(lines_of(server))
+            with MlflowRegistry.open(server.uri) as registry:
+                seen = [ref.address.kind for ref in registry.changes(Selector())]
+            assert seen.count("models") == first + count
+            found.append(asked(server, before))
+        few, more = found
+        listings = "GET /api/2.0/mlflow-artifacts/artifacts"
+        assert (few.pop(listings), more.pop(listings)) == (5, 35)
+
+        # The second experiment is searched too, for traces, scorers, datasets and queues.
+        assert more.total() <= few.total() + 6, more - few
+        assert few.total() <= 45, few
