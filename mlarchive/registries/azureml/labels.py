@@ -53,13 +53,16 @@ class Labels(Struct, frozen=True, kw_only=True):
             present: What is there; None if it is to be made.
             insists: Whether the source's word counts where it and people have changed the same.
         """
+        there = present or Asset("", {})
+        before = there.texts("tags").get(marks.STATE_ID)
         return merge(
-            present or Asset("", {}),
+            there,
             description=self.description,
             tags=self.tags,
             properties=marks.state_tags(self.properties),
             stage=self.stage or "",
             insists=insists,
+            is_unchanged=bool(self.state_id) and self.state_id == before,
         )
 
     def properties_of(
@@ -191,8 +194,8 @@ def list_merged(work: Work, what: str, merged: Merged) -> None:
     """
     for label, why in merged.lost:
         work.lose(what, label, why)
-    for label in merged.unknown:
-        work.change(what, label, "it stays; whether the source said it once is not known")
+    for label, why in merged.unknown:
+        work.change(what, label, why)
 
 
 def _label(work: Work, what: str, put: Callable[[Json], Asset], body: Json) -> None:

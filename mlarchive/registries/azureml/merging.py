@@ -30,7 +30,7 @@ class Merged(Struct, frozen=True, kw_only=True):
         mark: The tag that remembers what the source says now.
         changed: Which are to be others than those that are there, as a person knows them.
         lost: What is not to be as the source says it, and why.
-        unknown: What the source does not say and stays, where nobody knows what it said last.
+        unknown: What becomes of labels of which nobody knows whether the source said them once.
     """
 
     description: str
@@ -40,7 +40,7 @@ class Merged(Struct, frozen=True, kw_only=True):
     mark: Tags
     changed: tuple[str, ...]
     lost: tuple[tuple[str, str], ...]
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
 
 
 def merge(  # noqa: PLR0913  (what there is, and what the source says)
@@ -51,6 +51,7 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
     properties: Tags,
     stage: str,
     insists: bool,
+    is_unchanged: bool = False,
 ) -> Merged:
     """Merge what the source says with what is there.
 
@@ -61,8 +62,11 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
         properties: Likewise.
         stage: The source's; "" for none.
         insists: Whether the source's word counts where it and people have changed the same.
+        is_unchanged: Whether the source is known to say what it said last.
     """
-    known = given_in(there.texts("tags"))
+    digests = {name: digest(value) for name, value in sorted(properties.items())}
+    given = replace(said(tags, description, stage=stage), properties=digests)
+    known = given_in(there.texts("tags")) or (given if is_unchanged else None)
     before = known or Given()
     merging = _Merging(before, insists=insists)
     new = Merged(
@@ -75,10 +79,8 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
         mark={},
         changed=tuple(merging.changed),
         lost=tuple(merging.lost),
-        unknown=() if known or not _is_own(there) else tuple(merging.besides),
+        unknown=() if known or not _is_own(there) else tuple(merging.unknown),
     )
-    digests = {name: digest(value) for name, value in sorted(properties.items())}
-    given = replace(said(tags, description, stage=stage), properties=digests)
     return replace(new, mark=mark_of(_with_what_stays(given, before, new)))
 
 
@@ -96,14 +98,14 @@ def _with_what_stays(given: Given, before: Given, new: Merged) -> Given:
 
 
 class _Merging:
-    """Settles label by label, and remembers what it changed and lost, and what is there besides."""
+    """Settles label by label, and remembers what it changed and lost, and what nobody knows."""
 
     def __init__(self, before: Given, *, insists: bool) -> None:
         self._before = before
         self._insists = insists
         self.changed: list[str] = []
         self.lost: list[tuple[str, str]] = []
-        self.besides: list[str] = []
+        self.unknown: list[tuple[str, str]] = []
 
     def text(self, label: Literal["description", "stage"], held: str, wanted: str) -> str:
         """What a text is to be; "" for none."""
@@ -156,7 +158,7 @@ class _Merging:
         if wanted is None:
             value = None if held is not None and digest(held) in known else held
             if value is not None and not label.startswith(f"property {OF_SERVICE}"):
-                self.besides.append(label)
+                self.unknown.append((label, "it stays; whether the source said it is not known"))
         else:
             verdict = merged(held, wanted, known)
             if verdict == "lose" and not self._insists:
@@ -164,6 +166,10 @@ class _Merging:
                 self.lost.append((label, why))
             if verdict == "leave" or (verdict == "lose" and not self._insists):
                 value = held
+            elif verdict == "lose":
+                self.unknown.append(
+                    (label, "the source's word replaces what nobody knows who said")
+                )
         if value != held:
             self.changed.append(label)
         return value

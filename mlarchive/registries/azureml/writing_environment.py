@@ -172,10 +172,6 @@ def _plan_kept(
         why = lose_lacking(work, kind, wanted.name, one, labels)
         work.step("skip" if as_subject else "keep", f"{kind}/{wanted.name}/{one.name}", why)
         return
-    if not labels.state_id:
-        # That of the environment itself is none of the model's that needs it.
-        state = one.texts("tags").get(marks.STATE_ID, "")
-        labels = msgspec.structs.replace(labels, state_id=state)
     target = Address(origin=work.origin, kind=kind, name=wanted.name, version=one.name)
     labels = unmarked(labels, wanted.record, target, one, work.snapshot)
     if not plan_labels(work, kind, wanted.name, one, labels):

@@ -1,5 +1,7 @@
 """What people say at the target stays, and what the source took away goes."""
 
+from msgspec.structs import replace
+
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.labels import Labels
 from mlarchive.registries.azureml.merging import Merged
@@ -81,9 +83,25 @@ def test_what_nobody_knows_whether_the_source_said_it_once_stays_and_is_listed()
     kept = {"p": "1", "azureml.labels": "x"}
     merged = wanted.merged_with(there)
     assert seen(merged) == ("news", {"k": "news", "own": "2"}, kept, "Staging")
-    assert (merged.lost, merged.unknown) == ((), ("tag own", "property p", "stage"))
+    listed = {label: why.startswith("it stays") for label, why in merged.unknown}
+    replaced, stay = ("description", "tag k"), ("tag own", "property p", "stage")
+    assert listed == {**dict.fromkeys(replaced, False), **dict.fromkeys(stay, True)}
+    assert merged.lost == ()
     merged = wanted.merged_with(there, insists=False)
     assert seen(merged) == ("d", {"k": "1", "own": "2"}, kept, "Staging")
     assert [label for label, _ in merged.lost] == ["description", "tag k"]
     there = Asset("1", {"properties": wanted.properties_of(there)})
     assert wanted.merged_with(there).unknown == ()
+
+
+def test_what_the_source_said_last_is_known_from_a_state_that_is_the_same() -> None:
+    wanted = replace(labels("d", k="1", l="2"), state_id="s1")
+    there = relabelled(written(wanted), {"k": "mine", "own": "3"})
+    del there.properties["tags"][marks.GIVEN]
+    merged = wanted.merged_with(there)
+    assert seen(merged) == ("d", {"k": "mine", "l": "2", "own": "3"}, {}, "")
+    assert (merged.changed, merged.unknown) == ((), ())
+    news = replace(wanted, state_id="s2").merged_with(there)
+    assert (news.tags["k"], news.changed) == ("1", ("tag k",))
+    # With a model, an environment keeps the mark of its own state.
+    assert labels("d").properties_of(there)["tags"][marks.STATE_ID] == "s1"
