@@ -1,11 +1,13 @@
 """How a mirror sees a server from afar: one `Ref` for each object, without reading any bytes.
 
 A run gives no sign when a tag, a metric or a file is added to it later, so the marks are digests
-of what searches return, page by page, and of the artifact listings (clause 6 of
-`spec/mapping-mlflow.md`).
+of what searches return, page by page, and of the artifact listings of what was at work a week ago
+or later (clause 6 of `spec/mapping-mlflow.md`).
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from mlflow.entities import Experiment, LoggedModel, Run
@@ -39,6 +41,8 @@ from mlarchive.registries.mlflow.selecting import (
 _T = TypeVar("_T")
 
 _IDS_A_SEARCH = 100
+_LISTED_FOR = 7 * 86_400_000
+"""Ms: files of what has been at its end for longer are listed no more, but when it is read."""
 _UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
 
 
@@ -68,6 +72,7 @@ def _see_everything(connection: Connection, origin: str) -> Iterator[Ref]:
     whole = entirety(connection)
     view = _View(connection, whole.experiments)
     view.runs.update(whole.found)
+    view.look_at([version for _, versions in whole.models for version in versions])
     yield from _see_runs(view, origin, [*whole.parents, *whole.runs])
     for model, versions in whole.models:
         yield from _see_versions(view, origin, model, versions)
@@ -105,9 +110,10 @@ class _View:
         self.logged: dict[str, LoggedModel | None] = {}
         self._listings: dict[str, list[list[object]]] = {}
         self._traced: dict[str, bool] = {}
+        self._listed_since = time.time_ns() // 1_000_000 - _LISTED_FOR
 
     def look_at(self, versions: Sequence[ModelVersion]) -> None:
-        """Fetch the runs behind some versions, a hundred at a time, where they are not known."""
+        """Fetch the runs and logged models behind some versions, a hundred at a time, once."""
         ids = {version.run_id for version in versions if version.run_id}
         wanted = sorted(ids - self.runs.keys())
         for start in range(0, len(wanted), _IDS_A_SEARCH):
@@ -115,6 +121,31 @@ class _View:
             where = f"attributes.run_id IN ({named})"
             for run in runs_in(self.connection, list(self.experiments), where):
                 self.runs[run.info.run_id] = run
+        ids = {logged_model_id(version) for version in versions}
+        models = sorted(ids - self.logged.keys() - {""})
+        for start in range(0, len(models), _IDS_A_SEARCH):
+            self._look_at_models(models[start : start + _IDS_A_SEARCH])
+
+    def _look_at_models(self, model_ids: Sequence[str]) -> None:
+        named = ", ".join(f"'{model_id}'" for model_id in model_ids)
+        search = partial(
+            self.connection.tracking.search_logged_models,
+            list(self.experiments),
+            f"model_id IN ({named})",
+            max_results=_IDS_A_SEARCH,
+        )
+        # What is not found, such as deleted ones, is asked for one by one.
+        for model in (_unless_failing(search) or ()) if len(model_ids) > 1 else ():
+            self.logged[model.model_id] = model
+
+    def files(self, uri: str, ended: int) -> list[list[object]] | None:
+        """As `listing`; None where what has them was at its end a week ago.
+
+        Args:
+            uri: Of the artifacts.
+            ended: When it was, ms since 1970 UTC; 0 if it is not.
+        """
+        return None if 0 < ended < self._listed_since else self.listing(uri)
 
     def logged_model(self, model_id: str) -> LoggedModel | None:
         """A logged model; None if the server no longer has it."""
@@ -205,14 +236,20 @@ def _run_content(view: _View, run: Run) -> list[object]:
         sorted(latest),
         plain(run.inputs),
         plain(run.outputs),
-        view.listing(info.artifact_uri),
+        view.files(info.artifact_uri, _ended(run)),
     ]
     # Without traces a mark is what it was before traces were carried.
     traces = view.traces(run)
     return [*seen, traces] if traces else seen
 
 
+def _ended(run: Run) -> int:
+    return 0 if run.info.status in _UNFINISHED_RUN else int(run.info.end_time or 0)
+
+
 def _logged_content(view: _View, logged: LoggedModel) -> list[object]:
+    pending = str(logged.status) == "PENDING"
+    ended = 0 if pending else int(logged.last_updated_timestamp or 0)
     points = [
         [m.key, repr(m.value), m.timestamp, m.step, m.dataset_name] for m in logged.metrics or []
     ]
@@ -220,7 +257,7 @@ def _logged_content(view: _View, logged: LoggedModel) -> list[object]:
         [logged.model_id, logged.name, logged.model_type, str(logged.status)],
         dict(logged.params or {}),
         sorted(points, key=repr),
-        view.listing(logged.artifact_location),
+        view.files(logged.artifact_location, ended),
     ]
 
 

@@ -1,5 +1,6 @@
 """A server is asked for little: full batches, nothing twice, and everything is read back once."""
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.support.mlflow_server import asked as lines_of
 pytestmark = pytest.mark.mlflow
 
 KEYS, POINTS, FILES = 3, 1000, 4
+DAY = 86_400_000
 
 
 def asked(server: MlflowServer, after: int) -> Counter[str]:
@@ -109,24 +111,27 @@ def test_long_params_and_tags_in_other_letters_fit_into_the_batches(
     }
 
 
-def fill(server: MlflowServer, first: int, count: int) -> None:
+def fill(server: MlflowServer, first: int, count: int, ended: int) -> None:
     """Ended runs and models with one version each, straight into a server's database."""
     tracking = SqlAlchemyStore(server.database, "mlflow-artifacts:/")
     models = ModelStore(server.database)
     experiment = tracking.create_experiment(f"looked at {first}")
     for number in range(first, first + count):
         run = tracking.create_run(experiment, "", number, [], f"run {number}").info
-        tracking.update_run_info(run.run_id, RunStatus.FINISHED, number + 1, None)
+        tracking.update_run_info(run.run_id, RunStatus.FINISHED, ended, None)
         models.create_registered_model(f"model {number}")
         source = f"{run.artifact_uri}/model"
         models.create_model_version(f"model {number}", source, run.run_id)
 
 
-def test_a_look_costs_pages_of_searches_and_one_listing_of_each_run(tmp_path: Path) -> None:
+def test_a_look_costs_pages_of_searches_and_one_listing_of_each_run_that_ended_lately(
+    tmp_path: Path,
+) -> None:
+    now = time.time_ns() // 1_000_000
     with running_server(tmp_path / "server") as server:
         found = []
-        for first, count in ((0, 5), (5, 30)):
-            fill(server, first, count)
+        for first, count, ended in ((0, 5, now), (5, 30, now - 8 * DAY)):
+            fill(server, first, count, ended)
             before = len(lines_of(server))
             with MlflowRegistry.open(server.uri) as registry:
                 seen = [ref.address.kind for ref in registry.changes(Selector())]
@@ -134,8 +139,23 @@ def test_a_look_costs_pages_of_searches_and_one_listing_of_each_run(tmp_path: Pa
             found.append(asked(server, before))
         few, more = found
         listings = "GET /api/2.0/mlflow-artifacts/artifacts"
-        assert (few.pop(listings), more.pop(listings)) == (5, 35)
-
+        assert (few.pop(listings), more.pop(listings)) == (5, 5)
         # The second experiment is searched too, for traces, scorers, datasets and queues.
         assert more.total() <= few.total() + 6, more - few
         assert few.total() <= 45, few
+
+        client = MlflowClient(server.uri, server.uri)
+        client.create_registered_model("logged")
+        for _ in range(3):
+            made = client.create_logged_model("1", "model")
+            client.create_model_version(
+                "logged",
+                f"models:/{made.model_id}",
+                model_id=made.model_id,
+                await_creation_for=0,
+            )
+        before = len(lines_of(server))
+        with MlflowRegistry.open(server.uri) as registry:
+            assert any(ref.address.name == "logged" for ref in registry.changes(Selector()))
+        logged = {what for what in asked(server, before) if "logged-models" in what}
+        assert logged == {"POST logged-models/search"}
