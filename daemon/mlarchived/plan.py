@@ -290,7 +290,7 @@ def _yields(view: View, target: str, delivered: Delivered) -> str:
             return (
                 f"the mirror {rival.mirror!r}, which comes first in the configuration, brings"
                 f" {'it' if rival.has_it else 'others of its name'} there too, and says otherwise;"
-                " let one of the two leave it out (`exclude`)"
+                " change their order, or let one leave it out (`exclude`)"
             )
     return ""
 
