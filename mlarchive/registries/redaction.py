@@ -23,6 +23,7 @@ _SIGNED = re.compile(
 )
 _SECRET_NAME = re.compile(
     r"(?i)passw(or)?d|passphrase|secret|credential|api[_-]?key|access[_-]?key|private[_-]?key|"
+    r"account[_-]?key|connection[_-]?string|"
     r"(^|[._-])(auth|access|api|bearer|refresh|sas|session)?[_-]?token$|authorization|"
     r"[._-]pwd$|(^|[._-])pass$"
 )

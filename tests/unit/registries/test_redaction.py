@@ -23,6 +23,8 @@ from mlarchive.registries.redaction import (
         "sas-token",
         "DB_PWD",
         "DB_PASS",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "accountKey",
         "pass",
     ],
 )
