@@ -92,14 +92,17 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             paused = ledger.paused(job.name)
             note = f" [paused: {paused}]" if paused else ""
             screen.say(f"mirror {job.name}: {whence(job)}{note}")
-            standings = ledger.standings(job.name)
+            standings, troubles = ledger.standings(job.name), ledger.troubles(job.name)
+            told = {trouble.target for trouble in troubles}
             for target in job.rules().targets:
                 if stood := standings.get(target):
                     _print_standing(screen, job.name, target, stood)
+                    if stood.behind and not stood.trouble and not told & {target, ""}:
+                        screen.say("    `mlarchived plan` says why")
                 else:
                     screen.tell(StandingLine(mirror=job.name, target=target))
                     screen.say(f"  {shown(target)}: {_why_unknown(job, ledger)}")
-            for trouble in ledger.troubles(job.name):
+            for trouble in troubles:
                 _print_trouble(screen, job, trouble)
             _print_dropped(screen, job)
     _print_service(screen, setting.state)
