@@ -28,6 +28,7 @@ from mlarchive.registries.mlflow.work import Work
 from mlarchive.registries.mlflow.writing_experiment import (
     experiment_made,
     experiment_there,
+    name_there,
     plan_experiment,
 )
 
@@ -70,7 +71,7 @@ def plan_scorer(work: Work, origin: str, subject: Scorer) -> Address:
     there = _look(work, subject, name)
     home = "mlarchive"
     if isinstance(experiment, Experiment):
-        home = work.policy.experiment_named(experiment.name)
+        home = name_there(work, experiment)
     what = f"scorers/{home}/{name}"
     target = Address(origin=origin, kind="scorers", name=f"{home}/{name}")
     wanted = _numbered(subject, what)

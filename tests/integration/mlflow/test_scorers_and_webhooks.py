@@ -94,6 +94,24 @@ def test_a_scorer_keeps_its_versions_and_their_numbers(
     assert ref.through == ("lab",)
 
 
+def test_a_scorer_is_called_by_the_experiment_that_it_is_in(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: RestStore, target_server: MlflowServer
+) -> None:
+    seeded(here, "called", "one")
+    snapshot = package_of(lab, "scorers/called%2Fjudge").snapshot()
+    clinic.write(snapshot, PRESERVE)
+    client = client_of(target_server)
+    (experiment,) = client.search_experiments(filter_string="name = 'called'")
+    client.rename_experiment(experiment.experiment_id, "renamed there")
+
+    receipt = clinic.write(snapshot, PRESERVE)
+    assert receipt.target.name == "renamed there/judge"
+    assert all("/called/" not in action.what for action in receipt.actions)
+    assert clinic.write(snapshot, PRESERVE).idle
+    (listing,) = clinic.ls(parse_object("scorers/renamed there%2Fjudge"))
+    assert listing.address.name == receipt.target.name
+
+
 def test_a_version_more_at_the_source_is_added(
     lab: MlflowRegistry, clinic: MlflowRegistry, here: RestStore
 ) -> None:
