@@ -95,7 +95,9 @@ class World:
     def check_equal(self) -> int:
         """Both sides hold the same, once; how many versions that are."""
         theirs, ours = self._ids(self.source), self._ids(self.target)
-        assert theirs == ours
+        unlike = {key: (theirs.get(key), ours.get(key)) for key in theirs.keys() | ours.keys()}
+        unlike = {key: sides for key, sides in unlike.items() if sides[0] != sides[1]}
+        assert not unlike, f"these are not the same at the source and at the target: {unlike}"
         assert _runs(self.source) == _runs(self.target)
         return len(ours)
 

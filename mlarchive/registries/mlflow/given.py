@@ -134,7 +134,8 @@ def merged(
     """
     if held is None:
         # Said and not there: people took it away, or a write of another value was interrupted.
-        if len(before) != 1:
+        # "" stands for a tag that it did not have, which is not there either.
+        if len(before) != 1 or "" in before:
             return "write"
         if digest(wanted) in before:
             return "leave"
