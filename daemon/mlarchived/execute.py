@@ -139,7 +139,16 @@ class Executor:
         if step.verb == "keep" and view.ref and view.packed and held and news:
             delivery = Delivery(given=view.packed.ids, held=_ids(held), at=str(held.address))
             self.record.delivered(view.address, step.target, delivery)
+        if step.target == VAULT and step.verb == "keep" and view.ref and view.stored == "package":
+            self._note_kept(view, known)
         self.report.ended(view.address, step.target, IDLE[step.verb], step.reason)
+
+    def _note_kept(self, view: View, known: Delivered) -> None:
+        """Let the ledger learn what came into the vault by another lane, or was dropped."""
+        if view.packed and known.given != view.packed.ids:
+            ids = view.packed.ids
+            at = str(view.address)
+            self.record.delivered(view.address, VAULT, Delivery(given=ids, held=ids, at=at))
 
     # Reading and packing.
 

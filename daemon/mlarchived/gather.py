@@ -32,7 +32,7 @@ from mlarchived.rivals import rivals_of
 from mlarchived.room import Room
 from mlarchived.sighting import PAGE, Sighting
 from mlarchived.stopping import Stopping
-from mlarchived.views import Ids, Marks, Packed, View
+from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, View
 
 _NEW = Known()
 
@@ -207,11 +207,18 @@ def _gone(
     silent: dict[Address, dict[str, str]] = {}
     found = {name: _ask(room, name, asked, silent) for name in room.targets if asked}
     out_of_reach = {name: error.message for name, error in room.reach.silent.items()}
+    kept = {
+        address: each.delivered.get(VAULT, Delivered()).given for address, each in known.items()
+    }
+    stored = room.store.stored({address: ids for address, ids in kept.items() if ids})
     for address, of_this in known.items():
+        in_vault, there = stored.get(address, (False, "nothing"))
         yield View(
             address=address,
             ref=None,
             packed=of_this.packed,
+            stored=there,
+            in_vault=in_vault,
             delivered=of_this.delivered,
             holdings={name: held[address] for name, held in found.items() if address in held},
             silent={**silent.get(address, {}), **out_of_reach} if address in asked else {},

@@ -63,6 +63,12 @@ WORK: frozenset[Verb] = PACKED | REMOVING | {"revive"}
 
 _LATER: frozenset[Verb] = PACKED | {"wait", "set-aside"}
 
+LOST = (
+    "its package is gone from the vault, and its source shows it no more; bring it back from a copy"
+    " of the vault or from a target, or leave it out (`exclude`)"
+)
+"""Why an object is set aside that neither its source nor the vault has."""
+
 Reading: TypeAlias = Literal["nothing", "labels", "everything"]
 """What must be read at the source: labels alone spare the bytes of models."""
 
@@ -336,7 +342,7 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     """What becomes of an object that the source shows no more."""
     told = rules.deletions
     if told.policy == "keep" or target == VAULT:
-        return "keep", "gone from the source; deletions are not mirrored"
+        return _outlived(view, target)
     if not view.gone_at:
         return "keep", "the source was not asked for it, or is now asked for the first time"
     since = f"gone from the source since {_day(view.gone_at)}"
@@ -348,6 +354,14 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
         return "keep", f"{since}, but the mirror {others[0]!r} brings it too"
     spared = _not_ours(view, target, told)
     return ("keep", f"{since}, {spared}") if spared else (told.policy, since)
+
+
+def _outlived(view: View, target: str) -> tuple[Verb, str]:
+    """What becomes of an object that is kept although it is gone, if the vault has it still."""
+    given = view.delivered.get(target, Delivered()).given
+    if target == VAULT and given and view.stored in {"nothing", "content"}:
+        return "set-aside", LOST
+    return "keep", "gone from the source; deletions are not mirrored"
 
 
 def _not_ours(view: View, target: str, told: Deletions) -> str:

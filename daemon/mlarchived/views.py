@@ -104,7 +104,7 @@ class View(Struct, frozen=True, kw_only=True):
         ref: How the source shows it now; None if it is no longer there.
         seen: How it looked when it was last looked at; troubles are about that look.
         packed: From the ledger; None if it was never packed, or the ledger was lost.
-        stored: What the vault has of `packed`.
+        stored: What the vault has of `packed`; of what is gone, of what it was given last.
         in_vault: Whether the vault has any package of this address.
         trouble: What went wrong when it was read.
         delivered: What the ledger knows, by target.

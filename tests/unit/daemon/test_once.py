@@ -202,6 +202,30 @@ def test_a_lost_vault_is_filled_again(bench: Workbench) -> None:
     assert bench.held("vault") == bench.held("source")
 
 
+def test_what_is_lost_from_the_vault_and_gone_from_its_source_is_no_longer_up_to_date(
+    bench: Workbench,
+) -> None:
+    bench.configure(mirror=VAULT)
+    bench.put("beer", "beer b", version="2")
+    bench.run("once")
+    with Vault.open(bench.folder / "vault") as vault:
+        vault.prune(Rules(last=1), now=0)
+    for path in (bench.folder / "source").rglob("*.mlpkg"):
+        if "ale" not in str(path):
+            path.unlink()
+    assert bench.run("once").status == 0
+    kept = (bench.folder / "vault").rglob("*.mlpkg")
+    (lost,) = [path for path in kept if "cider" in str(path)]
+    copy = lost.rename(bench.folder / "copy")
+    answer = bench.run("once")
+    assert answer.status == 23
+    assert "set aside     lab#folders/cider/1 -> vault: its package is gone from" in answer.out
+    assert answer.out.count("its package is gone") == 1
+    assert "vault: behind by 1 of" in bench.run("status").out
+    copy.rename(lost)
+    assert bench.run("once").status == 0
+
+
 def test_a_lost_target_is_filled_again_from_the_vault_alone(bench: Workbench) -> None:
     bench.configure(mirror=VAULT)
     bench.run("once")

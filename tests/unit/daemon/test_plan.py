@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Traits
 from mlarchived.choosing import Choice
-from mlarchived.plan import WORK, Deletions, ObjectPlan, Rules, Step, in_turn, make_plan
-from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Rival, Trouble, View
+from mlarchived.plan import WORK, Deletions, ObjectPlan, Rules, Step, Verb, in_turn, make_plan
+from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Rival, Stored, Trouble, View
 
 WINE = Address(origin="prod", kind="models", name="wine", version="1")
 REF = Ref(address=WINE, content_mark="c1", state_mark="s1")
@@ -292,6 +292,18 @@ def test_what_is_gone_from_the_source_is_kept() -> None:
         "keep",
         "gone from the source; deletions are not mirrored",
     )
+
+
+@pytest.mark.parametrize(
+    ("stored", "verb"),
+    [("package", "keep"), ("pruned", "keep"), ("content", "set-aside"), ("nothing", "set-aside")],
+)
+def test_what_is_gone_from_its_source_and_from_the_vault_unpruned_is_set_aside(
+    stored: Stored, verb: Verb
+) -> None:
+    gone = replace(DONE, ref=None, stored=stored, delivered={VAULT: Delivered(given=IDS)})
+    assert at(gone, VAULT)[0] == verb
+    assert at(replace(gone, delivered={}), VAULT)[0] == "keep"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,21 @@ def test_a_package_is_kept_byte_by_byte_and_delivered_and_is_gone_from_the_folde
     assert "nothing to do" in bench.run("once").out
 
 
+def test_what_was_dropped_and_is_lost_from_the_vault_is_no_longer_up_to_date(
+    bench: DropBench,
+) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+    shutil.rmtree(bench.folder / "vault")
+    shutil.copy(bench.package("stout"), bench.inbox)
+    answer = bench.run("once")
+    assert answer.status == 23
+    assert "/ale/1 -> vault: its package is gone from the vault" in answer.out
+    assert "vault: behind by 1 of 2 objects" in bench.run("status").out
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+
+
 def test_the_same_package_dropped_again_changes_nothing(bench: DropBench) -> None:
     for name in ("ale.mlpkg", "ale again.mlpkg"):
         shutil.copy(bench.package("ale"), bench.inbox / name)
