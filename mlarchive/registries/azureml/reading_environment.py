@@ -2,6 +2,7 @@
 
 import io
 import posixpath
+from collections.abc import Iterator
 from functools import partial
 
 import msgspec
@@ -10,12 +11,17 @@ from mlarchive.errors import MlarchiveError, NotFoundError
 from mlarchive.records import Environment, File
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+from mlarchive.registries.azureml.merging import OF_SERVICE
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.withholding import NEVER_KEPT, without_secrets
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.snapshot import Stream
+
+OF_ALL = (
+    "it is said of the environment as a whole, of which no record is kept, only of its versions"
+)
 
 
 def latest(control: ControlPlane, kind: Kind, name: str) -> Asset:
@@ -58,6 +64,7 @@ def read_environment(
         NotFoundError: It is not there.
     """
     asset = control.version("environments", name, number)
+    whole = control.container("environments", name)
     key = keys.environment_key(name, number)
     conda = asset.text("condaFile")
     if conda:
@@ -82,7 +89,7 @@ def read_environment(
             description=asset.text("description"),
             tags=marks.state_tags(tags),
             properties=marks.state_tags(properties),
-            lifecycle="archived" if asset.is_archived else "active",
+            lifecycle="archived" if asset.is_archived or whole.is_archived else "active",
             conda=keys.CONDA_FILE if conda else "",
             image=asset.text("image"),
             dockerfile=f"{context}/{dockerfile}" if context else "",
@@ -98,7 +105,23 @@ def read_environment(
         gathering.lose(f"environments/{name}/{number}", label, keys.NO_MARK)
     for what in left_out:
         gathering.lose(f"environments/{name}/{number}", what, NEVER_KEPT)
+    for label in said_of_all(whole, asset):
+        gathering.lose(f"environments/{name}", label, OF_ALL)
+    if whole.is_archived and not asset.is_archived:
+        why = "the environment as a whole is archived, which is said of each of its versions"
+        gathering.change(f"environments/{name}/{number}", "lifecycle", why)
     return key
+
+
+def said_of_all(whole: Asset, version: Asset) -> Iterator[str]:
+    """Labels of an environment as a whole that a version of it does not say as well."""
+    if whole.text("description") not in {"", version.text("description")}:
+        yield "description"
+    for label, kind in (("tag", "tags"), ("property", "properties")):
+        held = version.texts(kind)
+        for name, value in sorted(whole.texts(kind).items()):
+            if held.get(name) != value and not name.startswith(OF_SERVICE):
+                yield f"{label} {name}"
 
 
 def _read_context(storage: Storage, name: str, number: str, uri: str, gathering: Gathering) -> str:

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.records import Address, Loss
-from mlarchive.registries.azureml.assets import ControlPlane, Kind
+from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.blobfolder import BlobFolder
 from mlarchive.registries.azureml.messages import Share
-from mlarchive.registries.azureml.reading_environment import latest, named_environment
+from mlarchive.registries.azureml.reading_environment import (
+    OF_ALL,
+    latest,
+    named_environment,
+    said_of_all,
+)
 from mlarchive.registries.azureml.recipe import recipe_there
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
 from mlarchive.registries.azureml.storage import Storage
@@ -112,6 +117,16 @@ def _shared(
     yield label_version(target.control, kind, name, version)
     if kind == "models":
         yield label_model(target.control, name, source.control.container(kind, address.name))
+    else:
+        whole = source.control.container(kind, address.name)
+        yield Labelled((), tuple(_lost_of_all(whole, version)), ())
+
+
+def _lost_of_all(whole: Asset, version: Asset) -> Iterator[Loss]:
+    """What an environment says as a whole, and no version of it at the registry will."""
+    lost = [*said_of_all(whole, version), *(["lifecycle"] if whole.is_archived else [])]
+    for label in lost:
+        yield Loss(record=f"environments/{whole.name}", field=label, why=OF_ALL)
 
 
 def _copied(source: Side, target: Side, address: Address, name: str, *, skips: bool) -> Action:

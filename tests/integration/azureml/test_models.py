@@ -274,6 +274,7 @@ def test_a_registry_copies_by_itself(azureml: Emulator, lab: Place, tmp_path: Pa
     assert azureml.wire.leaks == ()
     told = {"description": "of the clinic", "tags": {"k": "1"}}
     lab.of("models")["prostate"].properties.update(told)
+    lab.of("environments")["built"].properties.update({**told, "isArchived": True})
     lab.version("models", "prostate", "892")["properties"]["tags"] = {"site": "Bonn", "new": "1"}
     said = shared.version("models", "prostate", "892")["properties"]
     for status in (3, 3):
@@ -282,8 +283,9 @@ def test_a_registry_copies_by_itself(azureml: Emulator, lab: Place, tmp_path: Pa
         assert told.items() <= shared.of("models")["prostate"].properties.items()
     said = shared.version("models", "prostate", "892")["properties"]
     assert (said["tags"]["site"], said["tags"]["new"]) == ("K\u00f6ln", "1")
-    receipt = json.loads(again.out.splitlines()[0])["receipt"]
+    receipt, whole = (json.loads(line)["receipt"] for line in again.out.splitlines()[:2])
     assert [one["field"] for one in receipt["losses"]] == ["tag site"]
+    assert [one["field"] for one in whole["losses"]] == ["description", "tag k", "lifecycle"]
     kept = "tag python_environment_name"
     assert [one["field"] for one in receipt["transformations"]] == [kept]
     lab.version("models", "prostate", "892")["properties"]["tags"] = LABELS["tags"]
