@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from unicodedata import normalize
-
-from mlflow.entities import Experiment
 
 from mlarchive.package.paths import collisions, refusal
 from mlarchive.records import AnyRecord, File, Loss, Role
 from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
 from mlarchive.snapshot import Stream
+
+if TYPE_CHECKING:
+    # Adapters of other registries come here without mlflow.
+    from mlflow.entities import Experiment
 
 ENVIRONMENT_FILES = ("conda.yaml", "requirements.txt", "python_env.yaml")
 MODEL_FILE = "MLmodel"
@@ -34,7 +37,7 @@ class Gathering:
     streams: list[Stream] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     transformations: list[Loss] = field(default_factory=list)
-    experiments: dict[str, Experiment] = field(default_factory=dict)
+    experiments: "dict[str, Experiment]" = field(default_factory=dict)
     state_mark: str = ""
 
     def lose(self, record: str, what: str, why: str) -> None:

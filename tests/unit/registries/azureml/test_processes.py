@@ -1,5 +1,7 @@
 """Places that are reached alike share a process, and none stays for nothing."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -91,3 +93,13 @@ def running(process: CloudProcess) -> bool:
     while process.is_running and time.monotonic() < until:
         time.sleep(0.02)
     return process.is_running
+
+
+def test_whoever_speaks_with_azure_needs_no_mlflow() -> None:
+    code = (
+        "import sys, mlarchive.registries.azureml.worker, mlarchive.registries.azureml.registry\n"
+        "import mlarchive.registries.innereye\n"
+        "print('mlflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
