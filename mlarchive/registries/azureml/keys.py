@@ -9,13 +9,13 @@ ENVIRONMENT_NAME = "python_environment_name"
 ENVIRONMENT_VERSION = "python_environment_version"
 """The tag that says which version of it; without it the latest is meant."""
 
-JOB = f"{marks.PREFIX}job"
+JOB = marks.JOB
 """Lineage: the job that made the model where it comes from."""
 
 RUN = f"{marks.PREFIX}run"
 """Lineage: the run of this workspace that holds that job's parameters and metrics."""
 
-EXPERIMENT = f"{marks.PREFIX}experiment"
+EXPERIMENT = marks.EXPERIMENT
 """Lineage: that job's experiment."""
 
 SOURCE_VERSION = f"{marks.PREFIX}version"

@@ -69,6 +69,10 @@ ALSO = "mlarchive.also"
 GONE = "mlarchive.gone"
 """Since when the object is gone from its source."""
 PARENT_RUN = MLFLOW_PARENT_RUN_ID
+JOB = "mlarchive.job"
+"""On a version without its run: the job that made it where it comes from, as Azure ML has jobs."""
+EXPERIMENT = "mlarchive.experiment"
+"""On a version without its run: that job's experiment."""
 CARRIER = "mlarchive.carrier"
 """On a logged model that only holds a version's own files, and on the experiment of such."""
 

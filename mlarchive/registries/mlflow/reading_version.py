@@ -89,6 +89,7 @@ def read_version(
             tags=marks.state_tags(version.tags),
             flavors=flavors(place.folder, place.listed, path),
             run=run_key(run.info.run_id) if run else "",
+            job=version.tags.get(marks.JOB, ""),
             logged_model=logged_model_key(logged.model_id) if logged else "",
             root=None if place.key == key else ArtifactRoot(record=place.key, path=path),
             status=version.status or "",

@@ -19,6 +19,7 @@ from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 from mlarchive.pack import content_id_of
 from mlarchive.records import Address, ModelVersion, PromptVersion, Run, Tags
 from mlarchive.registries.base import Action
+from mlarchive.registries.innereye.modeldocument import experiment_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.awaiting import await_ready
 from mlarchive.registries.mlflow.carrying import plan_carrier
@@ -482,6 +483,15 @@ def _is_said(work: Work, record: Numbered, alias: str, owner: str) -> bool:
     return given.names(alias) if given else marks.ORIGIN in tags
 
 
+def _lineage_marks(work: Work, record: Numbered) -> Tags:
+    """What made a version whose run does not come along; elsewhere it can be asked for again."""
+    if not isinstance(record, ModelVersion) or record.run in work.snapshot.by_key:
+        return {}
+    experiment = experiment_of(record) or record.native.also.get(marks.EXPERIMENT, "")
+    said = {marks.JOB: record.job, marks.EXPERIMENT: experiment}
+    return {name: value for name, value in said.items() if value}
+
+
 def plan_version_marks(
     work: Work, record: Numbered, what: str, current: MlflowVersion | None
 ) -> None:
@@ -494,6 +504,7 @@ def plan_version_marks(
         marks.CONTENT_ID: work.snapshot.content_id,
         marks.STATE_ID: work.snapshot.state_id,
         **marks.path_marks(record, work.snapshot),
+        **_lineage_marks(work, record),
     }
     if current and (marks.ORIGIN not in held or marks.ADOPTED in held):
         # Another tool or a person wrote it: what it is here has come no way.

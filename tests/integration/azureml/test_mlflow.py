@@ -135,6 +135,8 @@ def test_a_model_goes_from_a_registry_into_mlflow_and_on_into_a_workspace(
     files = {**FILES, "conda.yaml": conda}
     tags = {"site": "lab"}
     azureml.put_model(shared, SHARED, "3", files, **{**LABELS, "tags": tags})
+    lineage = {"mlarchive.job": "brave_lamp_1", "mlarchive.experiment": "segmentation"}
+    shared.version("models", SHARED, "3")["properties"]["properties"].update(lineage)
     source, target = opened(shared), opened(clinic)
     with MlflowRegistry.open(target_server.uri) as middle:
         for _ in range(2):
@@ -146,6 +148,7 @@ def test_a_model_goes_from_a_registry_into_mlflow_and_on_into_a_workspace(
     assert kept(said["tags"]) == tags
     assert said["description"] == LABELS["description"]
     assert said["modelType"] == "mlflow_model"
+    assert lineage.items() <= said["properties"].items()
     lost = {(loss.field) for loss in there.receipt.losses}
     assert {"property kept", "stage", "data of flavor python_function"} & lost
     environment = clinic.version("environments", SHARED, "1")["properties"]
