@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from mlarchive.errors import ConfigError, UnavailableError
+from mlarchive.errors import ConfigError, MlarchiveError, UnavailableError
+from mlarchived.cli.ending import exit_status
 from mlarchived.cli.names import shown, whence
 from mlarchived.cli.screen import Screen, duration, moment, plural
 from mlarchived.configfile import likely_state, read_config
@@ -87,6 +88,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
         # A service that runs has an older configuration, and can be asked all the same.
         _print_service(screen, likely_state(options.config))
         raise
+    unread: list[MlarchiveError] = []
     with Ledger.look(setting.state) as ledger:
         for job in setting.jobs:
             paused = ledger.paused(job.name)
@@ -104,9 +106,13 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
                     screen.say(f"  {shown(target)}: {_why_unknown(job, ledger)}")
             for trouble in troubles:
                 _print_trouble(screen, job, trouble)
-            _print_dropped(screen, job)
+            try:
+                _print_dropped(screen, job)
+            except MlarchiveError as error:
+                screen.error(error, of=f"mirror {job.name}")
+                unread.append(error)
     _print_service(screen, setting.state)
-    return 0
+    return exit_status([error.exit_status for error in unread])
 
 
 def _print_dropped(screen: Screen, job: MirrorJob) -> None:

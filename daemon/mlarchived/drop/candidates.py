@@ -70,7 +70,7 @@ def candidates(folder: Path, pattern: str) -> Iterator[Candidate]:
     """
     depth = pattern.count("/") + 1
     with explaining(folder, "read"):
-        yield from _below(folder, folder, depth)
+        yield from _below(folder, folder, _entries(folder), depth)
 
 
 def named(relative: str, pattern: str) -> Mapping[str, str] | None:
@@ -83,8 +83,14 @@ def named(relative: str, pattern: str) -> Mapping[str, str] | None:
     return found.groupdict() if found else None
 
 
-def _below(top: Path, folder: Path, depth: int) -> Iterator[Candidate]:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    return sorted(os.scandir(folder), key=lambda entry: entry.name)
+
+
+def _below(
+    top: Path, folder: Path, entries: list[os.DirEntry[str]], depth: int
+) -> Iterator[Candidate]:
+    for entry in entries:
         path = Path(entry.path)
         if _is_passed_over(entry.name, top=folder == top):
             continue
@@ -95,10 +101,21 @@ def _below(top: Path, folder: Path, depth: int) -> Iterator[Candidate]:
         if not entry.is_dir(follow_symlinks=False):
             is_package = entry.is_file(follow_symlinks=False) and entry.name.endswith(PACKAGE)
             yield _candidate(top, path, "package" if is_package else "other")
-        elif depth > 1 and not (path / MANIFEST).is_file():
-            yield from _below(top, path, depth - 1)
         else:
-            yield _candidate(top, path, "folder")
+            inside = _inside(path) if depth > 1 else None
+            if inside is None:
+                yield _candidate(top, path, "folder")
+            else:
+                yield from _below(top, path, inside, depth - 1)
+
+
+def _inside(folder: Path) -> list[os.DirEntry[str]] | None:
+    """What lies in a folder above those of models; None if it is to be taken as one itself."""
+    try:
+        return None if (folder / MANIFEST).is_file() else _entries(folder)
+    except PermissionError:
+        # Whoever takes it in says so.
+        return None
 
 
 def _candidate(top: Path, path: Path, kind: Kind) -> Candidate:

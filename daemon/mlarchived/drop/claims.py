@@ -77,15 +77,21 @@ def claim(drop: Path, candidate: Candidate) -> Claim | None:
         except FileNotFoundError:
             fsops.remove(made.folder)
             return None
+        except OSError:
+            if candidate.marker and made.marker:
+                with contextlib.suppress(FileNotFoundError):
+                    fsops.publish(made.marker, candidate.marker, durable=False)
+            raise
     return made
 
 
 def put_into(folder: Path) -> list[Path]:
-    """What was put into one of the folders for what was refused or lost something, and is there."""
-    if not folder.is_dir():
-        return []
-    with fsops.explaining(folder, "read"):
-        reasons = [path for path in folder.iterdir() if path.name.endswith(_REASON)]
+    """What was put into one of the folders for what was refused or lost something, and is there.
+
+    Raises:
+        MlarchiveError: The folder may not be read.
+    """
+    reasons = [path for path in _inside(folder) if path.name.endswith(_REASON)]
     things = (path.with_name(path.name.removesuffix(_REASON)) for path in reasons)
     return sorted(thing for thing in things if os.path.lexists(thing))
 
@@ -96,12 +102,13 @@ def claims(drop: Path, *, clearing: bool = True) -> Iterator[Claim]:
     Args:
         drop: The drop folder.
         clearing: Whether a claim that came to nothing is removed.
+
+    Raises:
+        MlarchiveError: The folder may not be read.
     """
-    folder = drop / CLAIMS
-    if not folder.is_dir():
-        return
-    for place in sorted(folder.iterdir()):
-        found = _found(place)
+    for place in _inside(drop / CLAIMS):
+        with fsops.explaining(place, "read"):
+            found = _found(place)
         if found is None:
             if clearing:
                 fsops.remove(place)
@@ -148,6 +155,15 @@ def _free(folder: Path, name: str) -> Path:
     while os.path.lexists(place):
         place, number = folder / f"{name}~{number}", number + 1
     return place
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing if there is no such folder."""
+    with fsops.explaining(folder, "read"):
+        try:
+            return sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 def _found(place: Path) -> Claim | None:

@@ -20,6 +20,7 @@ from mlarchive.errors import (
     StorageError,
     UnsupportedError,
 )
+from mlarchive.fsops import explain
 from mlarchive.pack import content_id_of
 from mlarchive.records import Loss
 from mlarchive.registries.opening import packing_time
@@ -135,8 +136,10 @@ class Intake:
         """Claim something if it is complete."""
         try:
             stood = self._stillness.stood(candidate.path)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return
+        except OSError as error:
+            raise explain(error, candidate.path, "read") from error
         if stood or is_complete(candidate):
             if claimed := claims.claim(self._rules.folder, candidate):
                 self._stillness.moved(candidate.path, claimed.path)

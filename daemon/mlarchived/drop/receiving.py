@@ -1,11 +1,17 @@
 """One look at a drop folder, with all that it takes: the lease, the ledger, the vault."""
 
+import contextlib
+from collections.abc import Callable
+
 from mlarchive import fsops
+from mlarchive.errors import Interrupted, MlarchiveError
 from mlarchive.vault import Vault
+from mlarchived.defects import contained
+from mlarchived.drop import names
 from mlarchived.drop.intake import Intake, Means, Pass
 from mlarchived.drop.stillness import READINGS
 from mlarchived.events import Ended
-from mlarchived.ledger import Ledger
+from mlarchived.ledger import LeaseLostError, Ledger, Record
 from mlarchived.mirrors import MirrorJob
 from mlarchived.once import Circumstances
 from mlarchived.room import trust_of
@@ -15,21 +21,48 @@ _LOOKS = 3 * READINGS
 """So often what may still be written is looked at, however long a look takes."""
 
 
-def receive(job: MirrorJob, intake: Intake, around: Circumstances) -> Pass:
-    """Take in what is complete now.
+def receive(
+    job: MirrorJob, intake: Intake, around: Circumstances, arm: Callable[[], object] = bool
+) -> Pass:
+    """Take in what is complete now; where that fails, the ledger says so until it goes well.
+
+    Args:
+        job: The mirror.
+        intake: Remembers what it has seen.
+        around: What it needs beside that.
+        arm: Called when the folder is there, before it is looked at.
 
     Raises:
         BusyError: Another process does.
         MlarchiveError: As `Intake.look`.
     """
+    with Ledger.open(around.state) as ledger, ledger.record(f"drop:{job.name}") as record:
+        try:
+            with contained():
+                found = _taken_in(job, intake, around, record, arm)
+        except (Interrupted, LeaseLostError):
+            raise
+        except MlarchiveError as error:
+            # The disk that is full may be the ledger's too.
+            with contextlib.suppress(MlarchiveError):
+                record.fails(VAULT, trouble=names.shown(error.message))
+            raise
+        record.fails_no_more(VAULT)
+        return found
+
+
+def _taken_in(
+    job: MirrorJob,
+    intake: Intake,
+    around: Circumstances,
+    record: Record,
+    arm: Callable[[], object],
+) -> Pass:
     assert job.drop  # noqa: S101  (mirrors without one are not asked)
     assert job.vault  # noqa: S101  (a mirror with a drop folder has one)
     fsops.make_folder(job.drop.folder)
-    with (
-        Ledger.open(around.state) as ledger,
-        ledger.record(f"drop:{job.name}") as record,
-        Vault.open(job.vault) as vault,
-    ):
+    arm()
+    with Vault.open(job.vault) as vault:
         means = Means(
             environment=around.environment,
             vault=vault,

@@ -15,8 +15,10 @@ READINGS = 3
 def fingerprint(path: Path) -> Fingerprint:
     """Path, size, time and inode of a file, or of everything in a folder; links not followed.
 
+    What in it may not be read looks always alike: whoever takes it in says so.
+
     Raises:
-        OSError: It is gone, or may not be read.
+        OSError: It is gone, or may not be read itself.
     """
     facts = path.lstat()
     found = [("", facts.st_size, facts.st_mtime_ns, facts.st_ino)]
@@ -24,9 +26,8 @@ def fingerprint(path: Path) -> Fingerprint:
         for here, folders, files in os.walk(path, onerror=_raise):
             for name in sorted((*folders, *files)):
                 inner = Path(here, name)
-                facts = inner.lstat()
                 relative = inner.relative_to(path).as_posix()
-                found.append((relative, facts.st_size, facts.st_mtime_ns, facts.st_ino))
+                found.append((relative, *_facts(inner)))
     return tuple(sorted(found))
 
 
@@ -68,5 +69,14 @@ class Stillness:
         self._seen = {path: seen for path, seen in self._seen.items() if path in wanted}
 
 
+def _facts(path: Path) -> tuple[int, int, int]:
+    try:
+        facts = path.lstat()
+    except PermissionError:
+        return 0, 0, 0
+    return facts.st_size, facts.st_mtime_ns, facts.st_ino
+
+
 def _raise(error: OSError) -> None:
-    raise error
+    if not isinstance(error, PermissionError):
+        raise error

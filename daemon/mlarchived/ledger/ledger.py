@@ -186,7 +186,9 @@ class Ledger(Closing):
     def standings(self, mirror: str) -> Mapping[str, standing.Standing]:
         """How a mirror stood at each target when it was last looked at."""
         with database.explaining(str(self._path)):
-            return standing.standings(self._connection, mirror)
+            stood = standing.standings(self._connection, mirror)
+            intake = standing.standings(self._connection, f"drop:{mirror}")
+        return standing.with_intake(stood, intake)
 
     def troubles(self, mirror: str) -> list[standing.ObjectTrouble]:
         """What went wrong with which object, and has not gone right since."""

@@ -72,6 +72,16 @@ INSERT INTO standing (mirror, target, looked_at, objects, behind, trouble)
 VALUES (:mirror, :target, :now, 0, 0, :trouble)
 ON CONFLICT DO UPDATE SET looked_at = :now, trouble = :trouble
 """
+_FAILS = """
+INSERT INTO standing (mirror, target, looked_at, succeeded_at, objects, behind, trouble)
+VALUES (:mirror, :target, :now, :now, 0, 0, :trouble)
+ON CONFLICT DO UPDATE SET looked_at = :now, trouble = :trouble,
+    succeeded_at = CASE WHEN trouble IS NULL THEN :now ELSE succeeded_at END
+"""
+_FAILING = """
+SELECT 1 FROM standing WHERE mirror = :mirror AND target = :target AND trouble IS NOT NULL
+"""
+_FAILS_NO_MORE = "UPDATE standing SET trouble = NULL WHERE mirror = :mirror AND target = :target"
 _PACKED = """
 UPDATE object SET packed_content_mark = :content_mark, packed_state_mark = :state_mark,
     content_id = :content, state_id = :state, packed_at = :now, losses = :losses,
@@ -339,6 +349,19 @@ class Record:
                 _NOT_SEEN,
                 {"mirror": self._mirror, "target": target, "now": _now(), "trouble": trouble},
             )
+
+    def fails(self, target: str, *, trouble: str) -> None:
+        """What serves a target fails as a whole, from now on or still, and why."""
+        of_this = {"mirror": self._mirror, "target": target, "now": _now(), "trouble": trouble}
+        with self._lease.writing() as connection:
+            connection.execute(_FAILS, of_this)
+
+    def fails_no_more(self, target: str) -> None:
+        """What serves a target works; writes nothing if it did so before."""
+        of_this = {"mirror": self._mirror, "target": target}
+        if self._lease.asking(_FAILING, of_this):
+            with self._lease.writing() as connection:
+                connection.execute(_FAILS_NO_MORE, of_this)
 
     def _look(self, connection: sqlite3.Connection, shown: dict[str, str]) -> None:
         """Take in an object that is new, or looks otherwise than it did."""

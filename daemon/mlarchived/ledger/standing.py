@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mlarchive.records import Address
 
@@ -69,6 +69,24 @@ def standings(connection: sqlite3.Connection, mirror: str) -> Mapping[str, Stand
         )
         for row in rows
     }
+
+
+def with_intake(
+    stood: Mapping[str, Standing], intake: Mapping[str, Standing]
+) -> Mapping[str, Standing]:
+    """How a mirror stands, where what fills its vault may fail: then the vault is not true."""
+    found = dict(stood)
+    for target, failing in intake.items():
+        if failing.trouble:
+            before = found.get(target, structs.replace(failing, succeeded_at=0))
+            since = min(before.succeeded_at, failing.succeeded_at)
+            found[target] = structs.replace(
+                before,
+                looked_at=failing.looked_at,
+                succeeded_at=since,
+                trouble=failing.trouble,
+            )
+    return found
 
 
 def troubles(connection: sqlite3.Connection, mirror: str) -> list[ObjectTrouble]:

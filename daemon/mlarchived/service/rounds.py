@@ -4,12 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 from msgspec import Struct
 
 from mlarchive.errors import Interrupted, MlarchiveError
-from mlarchive.fsops import make_folder
 from mlarchived.breakers import Breakers
 from mlarchived.defects import contained
 from mlarchived.drop.intake import Intake, Pass
@@ -123,15 +123,25 @@ def receiving(job: MirrorJob, terms: Terms) -> Work:
     drop = job.drop
     intake = Intake(job.name, drop)
     watches: list[Watch] = []
+    unwatchable = False
+
+    def arm(worker: Worker) -> None:
+        nonlocal unwatchable
+        if unwatchable or drop.poll or is_remote(drop.folder):
+            return
+        if not watches:
+            watches.append(Watch(drop.folder, worker.tick))
+            worker.closing.callback(watches[0].close)
+        try:
+            watches[0].arm()
+        except PermissionError:
+            # Something in it may not be read: every `rescan` says what, and finds what else came.
+            watches.pop().close()
+            unwatchable = True
 
     def look(worker: Worker, failures: Failures) -> Pass:
-        make_folder(drop.folder)
-        if not (drop.poll or is_remote(drop.folder)):
-            if not watches:
-                watches.append(Watch(drop.folder, worker.tick))
-                worker.closing.callback(watches[0].close)
-            watches[0].arm()
-        return receive(job, intake, _circumstances(terms, worker, failures))
+        around = _circumstances(terms, worker, failures)
+        return receive(job, intake, around, partial(arm, worker))
 
     def work(worker: Worker, before: int) -> Again:
         arrivals = Arrivals(terms.tell, lambda: terms.ring(f"mirror:{job.name}"))
@@ -146,7 +156,7 @@ def receiving(job: MirrorJob, terms: Terms) -> Work:
             before,
         )
         arrivals.end()
-        if any(found.pending for found in passes) or not (watches or again.failed):
+        if any(found.pending for found in passes) or not (watches or unwatchable or again.failed):
             # Without hints, scans alone find what comes.
             return Again(seconds=pause(drop.settle), failed=again.failed)
         return again

@@ -1,10 +1,13 @@
 """What lies in a drop folder is taken in by `mlarchived once`: whole, once, or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +57,94 @@ def test_what_was_dropped_and_is_lost_from_the_vault_is_no_longer_up_to_date(
     assert "vault: behind by 1 of 2 objects" in bench.run("status").out
     shutil.copy(bench.package("ale"), bench.inbox)
     assert bench.run("once").status == 0
+
+
+def test_an_intake_that_fails_is_the_trouble_of_the_vault_until_it_works(
+    bench: DropBench,
+) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+    aside = bench.inbox.rename(bench.folder / "aside")
+    bench.inbox.write_text("no folder")
+    answer = bench.run("once")
+    assert answer.status != 0
+    assert "defect" not in answer.err
+    first = _standing(bench)
+    assert "inbox" in first["trouble"]
+    bench.run("once")
+    assert _standing(bench)["succeeded_at"] == first["succeeded_at"]
+    bench.inbox.unlink()
+    aside.rename(bench.inbox)
+    assert bench.run("once").status == 0
+    assert not _standing(bench)["trouble"]
+
+
+def _standing(bench: DropBench) -> dict[str, Any]:
+    events = bench.run("status", "--json").events
+    (found,) = [e for e in events if e["event"] == "standing" and e["target"] == "vault:"]
+    return found
+
+
+def test_a_drop_folder_that_may_not_be_read_is_named_and_status_shows_the_rest(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+    _forbid(monkeypatch, lambda path: bench.inbox in (path, *path.parents))
+    answer = bench.run("once")
+    assert answer.status == 13
+    assert "may not read" in answer.err
+    answer = bench.run("status")
+    assert answer.status == 13
+    assert "dr: up to date" in answer.out
+    assert "defect" not in answer.err
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_folder_of_which_something_may_not_be_read_is_refused_with_its_reason(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch, *, marked: bool
+) -> None:
+    _model_folder(bench.inbox / "wine", "first")
+    (bench.inbox / "wine" / "sub").mkdir()
+    if marked:
+        (bench.inbox / "wine.done").touch()
+    shutil.copy(bench.package("ale"), bench.inbox)
+    _forbid(monkeypatch, lambda path: path.name == "sub")
+    answer = bench.run("once")
+    assert answer.status == 13
+    assert "quarantined   wine -> vault: may not read" in answer.out
+    assert "sub" in bench.reason("wine")
+    assert bench.vaulted() == ["ale"]
+
+
+def test_above_model_folders_what_may_not_be_read_keeps_nobody_waiting(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = bench.folder / "mirror.toml"
+    config.write_text(config.read_text().replace("settle", 'pattern = "{name}/{version}"\nsettle'))
+    for name in ("ale", "beer"):
+        (bench.inbox / name / "1").mkdir(parents=True)
+        (bench.inbox / name / "1" / "weights.bin").write_text(name)
+    _forbid(monkeypatch, lambda path: path.name == "ale" and bench.inbox in path.parents)
+    answer = bench.run("once")
+    assert answer.status != 0
+    assert "quarantined   ale -> vault:" in answer.out
+    assert bench.vaulted() == ["beer"]
+
+
+def _forbid(monkeypatch: pytest.MonkeyPatch, forbids: Callable[[Path], bool]) -> None:
+    """Let some folders be unreadable, for whoever runs this."""
+
+    def guarded(real: Callable[..., object]) -> Callable[..., object]:
+        def ask(path: str | bytes | int | Path = ".") -> object:
+            if not isinstance(path, int) and forbids(Path(os.fsdecode(path))):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path)
+
+        return ask
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
 
 
 def test_the_same_package_dropped_again_changes_nothing(bench: DropBench) -> None:
