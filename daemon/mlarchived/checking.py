@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mlarchive.errors import AccessError, MlarchiveError, StorageError
 from mlarchive.records import Address
@@ -15,6 +15,8 @@ from mlarchived.defects import contained
 from mlarchived.drop.rules import DropRules
 from mlarchived.mirrors import MirrorJob, Place, Setting
 from mlarchived.room import open_mirrored, trust_of
+
+_ONE = "it holds one object; of mirror {!r}, which may bring more, the others are conflicts there"
 
 
 class Checked(Struct, frozen=True, kw_only=True, tag_field="event", tag="checked"):
@@ -57,10 +59,25 @@ def _each_place(setting: Setting, environment: Mapping[str, str]) -> Iterator[Ch
     for (text, _), job in sources.items():
         yield _tried("source", job.source.name, text, partial(_look, job, environment))
     for name, place in targets.items():
-        yield _tried("target", name, str(place.locator), partial(_ask, place, environment))
+        found = _tried("target", name, str(place.locator), partial(_ask, place, environment))
+        many = [job.name for job in setting.jobs if place in job.targets and _may_bring_more(job)]
+        if place.locator.scheme == "dir" and many and not found.error:
+            yield structs.replace(found, hint=_ONE.format(many[0]))
+        else:
+            yield found
     for name, place in setting.registries.items():
         if name not in used:
             yield _tried("registry", name, str(place.locator), partial(_open, place, environment))
+
+
+def _may_bring_more(job: MirrorJob) -> bool:
+    """Whether a mirror may bring more objects than one."""
+    locator = job.source.locator
+    if locator.scheme in {"dir", "package"}:
+        return False
+    selector = locator.selector
+    of_model = selector.kind in {"models", "prompts"} and not (selector.version or selector.alias)
+    return bool(job.drop) or selector.pattern or not selector.name or of_model
 
 
 def _tried(thing: str, name: str, where: str, attempt: Callable[[], None]) -> Checked:

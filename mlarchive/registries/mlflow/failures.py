@@ -6,12 +6,14 @@ A stopped or overloaded server is `UnavailableError` (a retry helps), 401 and 40
 
 import contextlib
 import re
+import traceback
 from collections.abc import Iterator
 from http import HTTPStatus
 
 import requests
 import urllib3.exceptions
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import ErrorCode
 from sqlalchemy.exc import SQLAlchemyError
 
 from mlarchive import fsops
@@ -35,6 +37,12 @@ _PAGE = re.compile(
 )
 """A page for browsers, which says nothing that a person wants to read here."""
 _WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+_NO_SUCH_REQUEST = {
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.NOT_IMPLEMENTED,
+}
+_CODES = frozenset(ErrorCode.keys())
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
@@ -123,9 +131,26 @@ def _from_mlflow(error: MlflowException, place: str) -> MlarchiveError:
         if not answered:
             return _unavailable(error, place)
     status = int(error.get_http_status_code())
+    if isinstance(error, RestException) and (found := _foreign_status(error)):
+        status, words = found, first_words(str(error.json))
     if status == HTTPStatus.INTERNAL_SERVER_ERROR and not answered:
         return RemoteError(f"{place}: {words}")
     return from_status(status, words, place)
+
+
+def _foreign_status(error: RestException) -> int:
+    """The HTTP status of an answer in JSON that is not MLflow's, as of a proxy; 0 if it is.
+
+    The client takes its status from MLflow's code in it, and keeps the answer in its frame alone.
+    """
+    code = str(error.json.get("error_code", ""))
+    if code in _CODES or code.isdecimal():
+        return 0
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        answer = frame.f_locals.get("response")
+        if isinstance(answer, requests.Response) and answer.status_code not in _NO_SUCH_REQUEST:
+            return answer.status_code
+    return 0
 
 
 def _unavailable(error: Exception, place: str) -> UnavailableError:

@@ -25,6 +25,16 @@ def test_what_can_be_used_is_said_to_be_and_nothing_is_created(bench: Workbench)
     assert sorted(bench.folder.rglob("*")) == before
 
 
+def test_a_folder_that_is_to_hold_more_than_one_object_is_warned_of(bench: Workbench) -> None:
+    one = ('"vault:target"', '"dir:target"')
+    bench.configure(WITHOUT_DOWN, one)
+    answer = bench.run("check")
+    assert answer.status == 0
+    assert "it holds one object" in answer.out
+    bench.configure(WITHOUT_DOWN, one, ("src#folders/*", "src#folders/ale/1"))
+    assert "it holds one object" not in bench.run("check").out
+
+
 def test_the_registry_that_does_not_answer_is_named(bench: Workbench) -> None:
     bench.configure(('targets = ["dr"]', 'targets = ["dr", "down"]'))
     answer = bench.run("check", "--json")

@@ -1,9 +1,14 @@
 """What a server of an earlier version says to a request that it does not know."""
 
-import pytest
-from mlflow.exceptions import MlflowException, RestException
+import io
 
-from mlarchive.registries.mlflow.failures import explained, lacks_endpoint
+import pytest
+import requests
+from mlflow.exceptions import MlflowException, RestException
+from mlflow.utils.rest_utils import verify_rest_response
+
+from mlarchive.errors import AccessError, MlarchiveError, UnavailableError
+from mlarchive.registries.mlflow.failures import explained, lacks_endpoint, speaking
 
 _SEARCH = "API request to endpoint /api/3.0/mlflow/datasets/search failed with error code"
 
@@ -44,3 +49,17 @@ def test_a_page_for_browsers_is_not_quoted() -> None:
     told = explained(error, "http://here")
     assert told.message.endswith("502 != 200. (with a page for browsers)")
     assert told.retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, AccessError), (403, AccessError), (429, UnavailableError), (503, UnavailableError)],
+)
+@pytest.mark.parametrize("body", [b'{"error":"no"}', b'{"error_code":"GATE","message":"no"}'])
+def test_what_a_proxy_answers_in_json_of_its_own_is_told_by_its_status(
+    status: int, kind: type[MlarchiveError], body: bytes
+) -> None:
+    answer = requests.Response()
+    answer.status_code, answer.raw = status, io.BytesIO(body)
+    with pytest.raises(kind, match=f"http://here answers {status}: .*no"), speaking("http://here"):
+        verify_rest_response(answer, "/api/2.0/mlflow/experiments/search")
