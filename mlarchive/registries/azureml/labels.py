@@ -24,6 +24,8 @@ _MADE_OF = (
 )
 """What a version is made of: sent back as it is."""
 
+STAYS_ARCHIVED = "it was archived at the target, and stays so"
+
 
 class Labels(Struct, frozen=True, kw_only=True):
     """How a version is to be labelled.
@@ -159,13 +161,16 @@ def made_of(version: Asset) -> Json:
     return {part: version.properties[part] for part in _MADE_OF if part in version.properties}
 
 
-def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> bool:
-    """Plan what differs of a version that is there; returns whether anything does."""
+def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> None:
+    """Plan what differs of a version that is there, or that it is kept."""
     what = f"{kind}/{name}/{present.name}"
     merged = wanted.merged_with(present, insists=work.policy.labels == "source")
     list_merged(work, what, merged)
     labels = wanted.properties_of(present, f"{name}/{present.name}", merged)
-    said = {**labels, "isArchived": wanted.archived}
+    stays = present.is_archived and not wanted.archived and is_taken_over(present)
+    if stays:
+        work.change(what, "lifecycle", STAYS_ARCHIVED)
+    said = {**labels, "isArchived": wanted.archived or stays}
     held: Json = {
         "description": present.text("description"),
         "tags": present.texts("tags"),
@@ -175,13 +180,15 @@ def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Label
     }
     differing = sorted(part for part, value in said.items() if held[part] != value)
     if not differing:
-        return False
+        differs = merged.lost or merged.told or stays
+        same = "it holds the same, but for labels" if differs else "it holds the same already"
+        work.step("keep", what, same)
+        return
     put = partial(work.control.put_version, kind, name, present.name)
     shown = ", ".join("archived" if part == "isArchived" else part for part in differing)
     stage = {"stage": present.stage} if present.stage else {}
     do = partial(_label, work, what, put, {**stage, **made_of(present), **said})
     work.step("update", f"labels of {what}", f"{shown} changed", do)
-    return True
 
 
 def list_merged(work: Work, what: str, merged: Merged) -> None:
@@ -194,7 +201,7 @@ def list_merged(work: Work, what: str, merged: Merged) -> None:
     """
     for label, why in merged.lost:
         work.lose(what, label, why)
-    for label, why in merged.unknown:
+    for label, why in merged.told:
         work.change(what, label, why)
 
 

@@ -5,7 +5,7 @@ people changed, added or took away is known, and stays until the source says som
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +17,20 @@ from mlarchive.registries.mlflow.given import Given, digest, given_in, mark_of, 
 
 OF_SERVICE = "azureml."
 """How properties begin that the service sets itself, such as `azureml.labels`."""
+
+_Whose: TypeAlias = Literal["theirs", "nobody's", "there"]
+"""Who said what the source did not say last: people, nobody knows, or it was there before."""
+
+_STAYS: Mapping[_Whose, str] = {
+    "theirs": "the source does not say it; it stays",
+    "nobody's": "it stays; whether the source said it is not known",
+    "there": "it was there before, and stays",
+}
+_REPLACED: Mapping[_Whose, str] = {
+    "theirs": "the source's news replaces what people at the target said",
+    "nobody's": "the source's word replaces what nobody knows who said",
+    "there": "the source's word replaces what was there before",
+}
 
 
 class Merged(Struct, frozen=True, kw_only=True):
@@ -30,7 +44,7 @@ class Merged(Struct, frozen=True, kw_only=True):
         mark: The tag that remembers what the source says now.
         changed: Which are to be others than those that are there, as a person knows them.
         lost: What is not to be as the source says it, and why.
-        unknown: What becomes of labels of which nobody knows whether the source said them once.
+        told: Which are as they were said at the target, or are so no longer, and why.
     """
 
     description: str
@@ -40,7 +54,7 @@ class Merged(Struct, frozen=True, kw_only=True):
     mark: Tags
     changed: tuple[str, ...]
     lost: tuple[tuple[str, str], ...]
-    unknown: tuple[tuple[str, str], ...] = ()
+    told: tuple[tuple[str, str], ...] = ()
 
 
 def merge(  # noqa: PLR0913  (what there is, and what the source says)
@@ -68,7 +82,8 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
     given = replace(said(tags, description, stage=stage), properties=digests)
     known = given_in(there.texts("tags")) or (given if is_unchanged else None)
     before = known or Given()
-    merging = _Merging(before, insists=insists)
+    whose: _Whose = "theirs" if known else "nobody's" if _is_own(there) else "there"
+    merging = _Merging(before, insists=insists, whose=whose)
     new = Merged(
         description=merging.text("description", there.text("description"), description),
         tags=merging.named("tag", marks.state_tags(there.texts("tags")), tags),
@@ -79,7 +94,7 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
         mark={},
         changed=tuple(merging.changed),
         lost=tuple(merging.lost),
-        unknown=() if known or not _is_own(there) else tuple(merging.unknown),
+        told=tuple(merging.told),
     )
     return replace(new, mark=mark_of(_with_what_stays(given, before, new)))
 
@@ -98,14 +113,15 @@ def _with_what_stays(given: Given, before: Given, new: Merged) -> Given:
 
 
 class _Merging:
-    """Settles label by label, and remembers what it changed and lost, and what nobody knows."""
+    """Settles label by label, and remembers what it changed and lost, and what people said."""
 
-    def __init__(self, before: Given, *, insists: bool) -> None:
+    def __init__(self, before: Given, *, insists: bool, whose: _Whose) -> None:
         self._before = before
         self._insists = insists
+        self._whose = whose
         self.changed: list[str] = []
         self.lost: list[tuple[str, str]] = []
-        self.unknown: list[tuple[str, str]] = []
+        self.told: list[tuple[str, str]] = []
 
     def text(self, label: Literal["description", "stage"], held: str, wanted: str) -> str:
         """What a text is to be; "" for none."""
@@ -157,8 +173,8 @@ class _Merging:
         value = wanted
         if wanted is None:
             value = None if held is not None and digest(held) in known else held
-            if value is not None and not label.startswith(f"property {OF_SERVICE}"):
-                self.unknown.append((label, "it stays; whether the source said it is not known"))
+            if value is not None:
+                self._tell(label, _STAYS[self._whose])
         else:
             verdict = merged(held, wanted, known)
             if verdict == "lose" and not self._insists:
@@ -167,9 +183,13 @@ class _Merging:
             if verdict == "leave" or (verdict == "lose" and not self._insists):
                 value = held
             elif verdict == "lose":
-                self.unknown.append(
-                    (label, "the source's word replaces what nobody knows who said")
-                )
+                self._tell(label, _REPLACED[self._whose])
+            if verdict == "leave":
+                self._tell(label, "people at the target changed it, and theirs stays")
         if value != held:
             self.changed.append(label)
         return value
+
+    def _tell(self, label: str, why: str) -> None:
+        if not label.startswith(f"property {OF_SERVICE}"):
+            self.told.append((label, why))

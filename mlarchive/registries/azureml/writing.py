@@ -164,8 +164,7 @@ def _planned(work: Work) -> Address:
         work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
     else:
         labels = unmarked(labels, subject, target, spot.present, work.snapshot)
-        if not plan_labels(work, "models", wanted.name, spot.present, labels):
-            work.step("keep", what, "it holds the same already")
+        plan_labels(work, "models", wanted.name, spot.present, labels)
     plan_model(work, wanted.name)
     return target
 

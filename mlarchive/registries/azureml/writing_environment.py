@@ -174,8 +174,7 @@ def _plan_kept(
         return
     target = Address(origin=work.origin, kind=kind, name=wanted.name, version=one.name)
     labels = unmarked(labels, wanted.record, target, one, work.snapshot)
-    if not plan_labels(work, kind, wanted.name, one, labels):
-        work.step("keep", f"{kind}/{wanted.name}/{one.name}", "the target has it already")
+    plan_labels(work, kind, wanted.name, one, labels)
 
 
 def _settle_conflict(work: Work, wanted: Wanted) -> None:

@@ -6,11 +6,15 @@ the source that labelled it first, and what others say otherwise is a loss.
 
 from functools import partial
 
+from msgspec.structs import replace
+
 from mlarchive.records import Address, RegisteredModel
 from mlarchive.registries.azureml.assets import Asset, Json
 from mlarchive.registries.azureml.labels import (
+    STAYS_ARCHIVED,
     Labels,
     is_of_another,
+    is_taken_over,
     lacking,
     list_merged,
     unmarked,
@@ -50,6 +54,12 @@ def plan_model(work: Work, name: str) -> None:
     merged = wanted.merged_with(there, insists=work.policy.labels == "source")
     list_merged(work, f"models/{name}", merged)
     changed = [one for one in merged.changed if not one.startswith(f"property {OF_SERVICE}")]
+    is_first = there is not _BLANK and is_taken_over(there)
+    if is_first and there.is_archived and not wanted.archived:
+        work.change(f"models/{name}", "lifecycle", STAYS_ARCHIVED)
+        # Else it would be taken for one that this program made, and restored, the next time.
+        adopted = {marks.ADOPTED: marks.quotable(name)}
+        wanted = replace(wanted, archived=True, properties={**wanted.properties, **adopted})
     if wanted.archived != there.is_archived:
         changed.append("lifecycle")
     is_marked = marks.ORIGIN in there.texts("properties")

@@ -1,11 +1,19 @@
 """What people say at the target stays, and what the source took away goes."""
 
+from typing import Any
+
+import pytest
 from msgspec.structs import replace
 
+from mlarchive.records import RegisteredModel
 from mlarchive.registries.azureml.assets import Asset
-from mlarchive.registries.azureml.labels import Labels
+from mlarchive.registries.azureml.labels import Labels, plan_labels
 from mlarchive.registries.azureml.merging import Merged
+from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.azureml.writing_model import plan_model
+from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
+from tests.support.snapshots import model_version
 
 ORIGIN = {marks.ORIGIN: "lab#models/m/1"}
 
@@ -83,15 +91,16 @@ def test_what_nobody_knows_whether_the_source_said_it_once_stays_and_is_listed()
     kept = {"p": "1", "azureml.labels": "x"}
     merged = wanted.merged_with(there)
     assert seen(merged) == ("news", {"k": "news", "own": "2"}, kept, "Staging")
-    listed = {label: why.startswith("it stays") for label, why in merged.unknown}
-    replaced, stay = ("description", "tag k"), ("tag own", "property p", "stage")
+    listed = {label: why.startswith("it stays") for label, why in merged.told}
+    replaced, stay = ["description", "tag k"], ["tag own", "property p", "stage"]
     assert listed == {**dict.fromkeys(replaced, False), **dict.fromkeys(stay, True)}
     assert merged.lost == ()
     merged = wanted.merged_with(there, insists=False)
     assert seen(merged) == ("d", {"k": "1", "own": "2"}, kept, "Staging")
     assert [label for label, _ in merged.lost] == ["description", "tag k"]
     there = Asset("1", {"properties": wanted.properties_of(there)})
-    assert wanted.merged_with(there).unknown == ()
+    told = wanted.merged_with(there).told
+    assert [label for label, why in told if "the source does not say it" in why] == stay
 
 
 def test_what_the_source_said_last_is_known_from_a_state_that_is_the_same() -> None:
@@ -100,8 +109,107 @@ def test_what_the_source_said_last_is_known_from_a_state_that_is_the_same() -> N
     del there.properties["tags"][marks.GIVEN]
     merged = wanted.merged_with(there)
     assert seen(merged) == ("d", {"k": "mine", "l": "2", "own": "3"}, {}, "")
-    assert (merged.changed, merged.unknown) == ((), ())
+    assert (merged.changed, [label for label, _ in merged.told]) == ((), ["tag k", "tag own"])
     news = replace(wanted, state_id="s2").merged_with(there)
     assert (news.tags["k"], news.changed) == ("1", ("tag k",))
     # With a model, an environment keeps the mark of its own state.
     assert labels("d").properties_of(there)["tags"][marks.STATE_ID] == "s1"
+
+
+class Target:
+    """A control plane that holds one asset, and keeps what is sent of it."""
+
+    def __init__(self, held: Asset) -> None:
+        self.held = held
+
+    def named(self, *_: object) -> list[Asset]:
+        return [self.held]
+
+    def put_container(self, *sent: Any) -> None:  # noqa: ANN401  (any JSON)
+        self.put_version(*sent)
+
+    def put_version(self, *sent: Any) -> Asset:  # noqa: ANN401  (any JSON)
+        self.held = Asset("1", {"properties": {**self.held.properties, **sent[-1]}})
+        return self.held
+
+
+def work_at(target: Any) -> Work:  # noqa: ANN401  (some of a control plane)
+    nobody: Any = None
+    return Work(
+        control=target,
+        storage=nobody,
+        origin="clinic",
+        snapshot=model_version(files={"w": b"1"}),
+        policy=WritePolicy(),
+    )
+
+
+def planned(wanted: Labels, target: Target) -> Work:
+    """Label what is there."""
+    work = work_at(target)
+    plan_labels(work, "models", "m", target.held, wanted)
+    for _, do in work.steps:
+        do()
+    return work
+
+
+def told(work: Work) -> list[tuple[str, str]]:
+    return [(one.field, one.why) for one in work.transformations]
+
+
+def test_what_people_changed_at_the_target_is_told_each_time_and_is_not_the_same() -> None:
+    wanted = labels("d", "Staging", k="1", l="2")
+    there = relabelled(written(wanted), {"own": "3"}, stage="Production")
+    del there.properties["tags"]["k"]
+    work = planned(wanted, Target(there))
+    theirs = "people at the target changed it, and theirs stays"
+    own = ("tag own", "the source does not say it; it stays")
+    assert told(work) == [("tag k", theirs), own, ("stage", theirs)]
+    (action,) = work.actions
+    assert (action.verb, action.why) == ("keep", "it holds the same, but for labels")
+    (action,) = planned(wanted, Target(written(wanted))).actions
+    assert action.why == "it holds the same already"
+
+
+def test_news_of_the_source_in_place_of_what_people_said_are_told() -> None:
+    there = relabelled(written(labels(k="1")), {"k": "mine"})
+    work = planned(labels(k="2"), Target(there))
+    replaced = "the source's news replaces what people at the target said"
+    assert told(work) == [("tag k", replaced)]
+
+
+def test_what_stays_of_a_version_that_is_taken_over_and_what_goes_is_told() -> None:
+    said = {"tags": {"own": "1", "k": "mine"}, "properties": {"q": "1", "azureml.x": "1"}}
+    target = Target(Asset("1", {"properties": {"description": "mine", **said}}))
+    work = planned(labels("d", k="1"), target)
+    replaced, stays = "the source's word replaces what was there", "it was there before, and stays"
+    assert told(work) == [
+        ("description", f"{replaced} before"),
+        ("tag k", f"{replaced} before"),
+        ("tag own", stays),
+        ("property q", stays),
+    ]
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_version_that_is_taken_over_stays_archived(*, is_own: bool) -> None:
+    wanted = labels("d")
+    there = written(wanted) if is_own else Asset("1", {"properties": {}})
+    target = Target(Asset("1", {"properties": {**there.properties, "isArchived": True}}))
+    for _ in range(2):
+        work = planned(wanted, target)
+        assert target.held.is_archived is not is_own
+    lifecycle = [] if is_own else [("lifecycle", "it was archived at the target, and stays so")]
+    assert told(work) == lifecycle
+
+
+def test_a_model_that_is_taken_over_stays_archived_as_a_whole() -> None:
+    target = Target(Asset("wine", {"properties": {"isArchived": True}}))
+    for _ in range(2):
+        work = work_at(target)
+        assert any(isinstance(one, RegisteredModel) for one in work.snapshot.records)
+        plan_model(work, "wine")
+        for _, do in work.steps:
+            do()
+        assert told(work) == [("lifecycle", "it was archived at the target, and stays so")]
+    assert target.held.is_archived
