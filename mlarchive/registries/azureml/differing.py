@@ -1,4 +1,4 @@
-"""What has changed of a version since it was written from the same object, for a person."""
+"""What of a version that this program wrote is not as it is to be written now, for a person."""
 
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Environment, LoggedModel, ModelVersion, Run
@@ -13,7 +13,7 @@ from mlarchive.registries.mlflow.given import given_in
 
 
 def what_changed(work: Work, wanted: Candidate, there: Asset) -> str:
-    """Say what has changed; "" where it was not written from the same object, or nobody can say.
+    """Say what has changed; "" where this program did not write it, or nobody can say.
 
     Args:
         work: What is to be written, and where.
@@ -21,13 +21,12 @@ def what_changed(work: Work, wanted: Candidate, there: Asset) -> str:
         there: A version that holds something else.
     """
     marked = there.texts("properties")
-    origin = marks.origin_mark(work.snapshot.address)
-    if marked.get(marks.ORIGIN) != origin or marks.ADOPTED in marked:
+    if marks.ORIGIN not in marked or marks.ADOPTED in marked:
         return ""
     if parts := _parts(work, wanted, there):
         return f"it differs in its {', its '.join(parts)}"
-    rest = _rest(work)
-    return f"all but its {rest} is the same" if rest else ""
+    rest = _rest(work, there)
+    return f"nothing but its {rest} differs" if rest else ""
 
 
 def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
@@ -50,9 +49,11 @@ def _are_properties(wanted: Candidate, there: Asset) -> bool:
     return not gone and wanted.properties.items() <= there.texts("properties").items()
 
 
-def _rest(work: Work) -> str:
-    """What cannot be compared, as a version remembers nothing of it."""
+def _rest(work: Work, there: Asset) -> str:
+    """What cannot be compared, as a version remembers nothing of it but that it has a run."""
     kinds = {type(record) for record in work.snapshot.records}
+    if keys.RUN in there.texts("properties"):
+        kinds.add(Run)
     named = {Run: "run", LoggedModel: "logged model"}
     return " or ".join(name for kind, name in named.items() if kind in kinds)
 

@@ -32,7 +32,7 @@ def list_objects(control: ControlPlane, origin: str, selector: Selector) -> Iter
         UnsupportedError: There are no objects of that kind.
     """
     for kind, container, version in _selected(control, selector):
-        yield _listing(origin, kind, container.name, version)
+        yield _listing(origin, kind, container, version)
 
 
 def see_changes(control: ControlPlane, origin: str, selector: Selector) -> Iterator[Ref]:
@@ -78,7 +78,7 @@ def _versions(control: ControlPlane, kind: Kind, name: str, selector: Selector) 
     return [one for one in reversed(found) if selector.version in {"", one.name}]
 
 
-def _listing(origin: str, kind: Kind, name: str, version: Asset) -> Listing:
+def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listing:
     if kind == "environments":
         version = _without_secrets(version)
     tags, properties = version.texts("tags"), version.texts("properties")
@@ -87,11 +87,11 @@ def _listing(origin: str, kind: Kind, name: str, version: Asset) -> Listing:
         "stage": version.stage,
         "job": version.text("jobName"),
         "image": version.text("image"),
-        "archived": "yes" if version.is_archived else "",
+        "archived": "yes" if version.is_archived or container.is_archived else "",
         "origin": properties.get(marks.ORIGIN, ""),
     }
     return Listing(
-        address=Address(origin=origin, kind=kind, name=name, version=version.name),
+        address=Address(origin=origin, kind=kind, name=container.name, version=version.name),
         title=version.text("description"),
         facts={fact: said for fact, said in facts.items() if said},
         content_id=properties.get(marks.CONTENT_ID, ""),

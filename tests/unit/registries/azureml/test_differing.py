@@ -1,9 +1,12 @@
 """What has changed of a version is said part by part, and the run where nothing else has."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
+from mlarchive.records import LoggedModel, Run
+from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import candidate
 from mlarchive.registries.azureml.differing import what_changed
@@ -29,7 +32,11 @@ SAME: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("there", "said"),
     [
-        ({}, "all but its run or logged model is the same"),
+        ({}, "nothing but its run or logged model differs"),
+        (
+            {"properties": {marks.ORIGIN: "azureml://registries/r#models/wine/3"}},
+            "nothing but its run or logged model differs",
+        ),
         ({"modelUri": "azureml://x/paths/mlarchive/other/model"}, "it differs in its files"),
         ({"modelType": "triton_model"}, "it differs in its type"),
         ({"flavors": {"x": {}}, "tags": GIVEN}, "it differs in its flavours, its properties"),
@@ -48,3 +55,20 @@ def test_what_has_changed_is_said(there: dict[str, object], said: str) -> None:
         policy=WritePolicy(),
     )
     assert what_changed(work, WANTED, Asset("3", {"properties": SAME | there})) == said
+
+
+def test_a_run_that_one_of_the_two_lacks_is_what_differs() -> None:
+    nobody: Any = None
+    records = (one for one in SNAPSHOT.records if not isinstance(one, Run | LoggedModel))
+    snapshot = dataclasses.replace(SNAPSHOT, records=tuple(records))
+    work = Work(
+        control=nobody,
+        storage=nobody,
+        origin="clinic",
+        snapshot=snapshot,
+        policy=WritePolicy(),
+    )
+    there = Asset(
+        "3", {"properties": {**SAME, "properties": {**SAME["properties"], keys.RUN: "r"}}}
+    )
+    assert what_changed(work, WANTED, there) == "nothing but its run differs"
