@@ -29,6 +29,7 @@ class Place(Struct, frozen=True, kw_only=True):
         expected: The number that the server is likely to choose.
         sweep: Numbers of placeholders that an interrupted write left behind.
         why: The reason, in a few words.
+        counted: Whether the model is one that may remember how far it was counted.
     """
 
     how: Literal["held", "finish", "create", "skip"]
@@ -36,6 +37,7 @@ class Place(Struct, frozen=True, kw_only=True):
     expected: int
     sweep: tuple[int, ...] = ()
     why: str = ""
+    counted: bool = True
 
 
 def place_version(  # noqa: PLR0913  (all that a place depends on)
@@ -112,7 +114,7 @@ def too_low(name: str, wanted: int, given: int) -> ConflictError:
     return ConflictError(
         f"version {wanted} of {name!r} was given and deleted at the target before; its next one"
         f" is {given}",
-        hint="take the next free number instead: --versions next",
+        hint="take the next free number instead: --versions next (a mirror: `versions`)",
     )
 
 

@@ -68,7 +68,7 @@ def find_place(work: Work, record: Numbered) -> Place:
     prompt = isinstance(record, PromptVersion)
     model = model_at_target(work, name, prompt=prompt)
     present = versions_of(work.connection, name, prompt=prompt) if model else []
-    return place_version(
+    place = place_version(
         name,
         record.version,
         present,
@@ -79,6 +79,8 @@ def find_place(work: Work, record: Numbered) -> Place:
         but_traces=marks.content_but_traces(work.snapshot),
         policy=work.policy,
     )
+    counted = model is None or marks.ORIGIN in model.tags
+    return msgspec.structs.replace(place, counted=counted)
 
 
 def _alike(work: Work, record: Numbered, present: Sequence[MlflowVersion]) -> frozenset[int]:
@@ -209,12 +211,19 @@ def create_numbered(
     work.ids[record.key] = str(given)
     if place.number and given > place.number:
         # So that trying again does not use up a number each time.
-        highest = RegisteredModelTag(marks.HIGHEST, str(given))
-        work.connection.models.set_registered_model_tag(name, highest)
+        _remember_highest(work, name, given)
         with once():
             work.connection.models.delete_model_version(name, str(given))
         raise too_low(name, place.number, given)
+    # A server does not tell of a version that people delete; trying its number uses up the next.
+    if place.counted:
+        _remember_highest(work, name, given)
     promote()
+
+
+def _remember_highest(work: Work, name: str, number: int) -> None:
+    highest = RegisteredModelTag(marks.HIGHEST, str(number))
+    work.connection.models.set_registered_model_tag(name, highest)
 
 
 def _make(work: Work, record: ModelVersion, name: str) -> MlflowVersion:
@@ -384,6 +393,9 @@ def plan_aliases(work: Work, record: Numbered, what: str, place: Place, base: Gi
     model = model_at_target(work, name, prompt=isinstance(record, PromptVersion))
     held = aliases_of(model) if model else {}
     number = str(place.number) if place.how != "create" else ""
+    if base and number and marks.STATE_ID not in _tags_of(work, record, number):
+        # Its labels are still to be written: an alias that it lacks may be on its way.
+        base = msgspec.structs.replace(base, coming=base)
     for alias in record.aliases:
         owner = held.get(alias)
         if owner != number or not number:

@@ -1,9 +1,11 @@
 """Where labels are merged, people at a target keep theirs, and the source's follow the source."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -136,6 +138,16 @@ def test_an_alias_follows_the_source_until_people_move_it(
     assert clinic.touched(wine("2").address, MERGE) == ""
 
 
+_WRITES = (
+    "set_model_version_tag",
+    "delete_model_version_tag",
+    "update_model_version",
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+)
+"""What a store does to the labels of a version."""
+
+
 def _cut_off(
     monkeypatch: pytest.MonkeyPatch, store: type, methods: tuple[str, ...], after: int
 ) -> None:
@@ -169,13 +181,7 @@ def test_what_an_interrupted_write_left_is_nobodys_change(
     _cut_off(
         monkeypatch,
         SqlAlchemyStore,
-        (
-            "set_model_version_tag",
-            "delete_model_version_tag",
-            "update_model_version",
-            "set_registered_model_alias",
-            "delete_registered_model_alias",
-        ),
+        _WRITES,
         after,
     )
     with pytest.raises(KeyboardInterrupt):
@@ -186,6 +192,53 @@ def test_what_an_interrupted_write_left_is_nobodys_change(
     tags = {tag: value for tag, value in held.tags.items() if not tag.startswith("mlarchive.")}
     assert (tags, held.description, held.aliases) == ({"a": "1", "b": "1"}, "old", ["best"])
     assert clinic.touched(old.address, MERGE) == ""
+
+
+def _labelled_as(people: MlflowClient, number: str) -> dict[str, object]:
+    """What a version at the target is labelled with."""
+    held = people.get_model_version("wine", number)
+    tags = {tag: value for tag, value in held.tags.items() if not tag.startswith("mlarchive.")}
+    return {
+        "aliases": tuple(sorted(held.aliases)),
+        "description": held.description or "",
+        "tags": tags,
+    }
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whenever_writes_are_cut_off_a_target_that_nobody_touched_ends_as_its_source(
+    clinic: MlflowRegistry, people: MlflowClient, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Labels of two versions change between writes, of which many are cut off."""
+    rng = Random(seed)  # noqa: S311  (reproducible)
+    labels: dict[str, dict[str, Any]] = {version: {} for version in ("1", "2")}
+    for version in labels:
+        clinic.write(wine(version), MERGE)
+    for _ in range(60):
+        version, word = rng.choice(("1", "2")), f"{rng.random():.4f}"
+        match rng.choice(("alias", "alias", "tag", "description", "write", "write", "write")):
+            case "alias":
+                aliases = rng.choice(((), ("best",), ("best", "good")))
+                for other in labels.values():
+                    there = other.get("aliases", ())
+                    other["aliases"] = tuple(one for one in there if one not in aliases)
+                labels[version]["aliases"] = aliases
+            case "tag":
+                labels[version]["tags"] = {"a": word} if rng.random() < 0.8 else {}
+            case "description":
+                labels[version]["description"] = word if rng.random() < 0.8 else ""
+            case _:
+                if rng.random() < 0.7:
+                    _cut_off(monkeypatch, SqlAlchemyStore, _WRITES, rng.randrange(8))
+                with contextlib.suppress(KeyboardInterrupt):
+                    clinic.write(wine(version, **labels[version]), MERGE)
+                monkeypatch.undo()
+    for _ in range(3):
+        receipts = [clinic.write(wine(one, **labels[one]), MERGE) for one in labels]
+    assert all(receipt.idle and not receipt.losses for receipt in receipts)
+    wanted = {"aliases": (), "description": "", "tags": {}}
+    for version, said in labels.items():
+        assert _labelled_as(people, version) == wanted | said
 
 
 _NOTE = "mlflow.note.content"

@@ -13,7 +13,7 @@ from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.package import Package
 from mlarchive.records import Address, Experiment, Run
 from mlarchive.registries.base import Receipt, Selector, WritePolicy
-from mlarchive.registries.mlflow import MlflowRegistry
+from mlarchive.registries.mlflow import MlflowRegistry, marks
 from mlarchive.snapshot import Snapshot
 from tests.support.mlflow_packages import (
     by_hand,
@@ -318,6 +318,7 @@ def test_a_number_that_was_deleted_at_the_target_cannot_be_given_again(
 ) -> None:
     written(clinic, model_package("spent"))
     there.delete_model_version("spent", "1")
+    there.delete_registered_model_tag("spent", marks.HIGHEST)
 
     with pytest.raises(ConflictError, match="given and deleted at the target before"):
         written(clinic, model_package("spent"))
@@ -326,6 +327,19 @@ def test_a_number_that_was_deleted_at_the_target_cannot_be_given_again(
             written(clinic, model_package("spent"))
     assert numbers(there, "spent") == []
     assert written(clinic, model_package("spent"), NEXT).target.version == "3"
+
+
+def test_a_version_that_people_deleted_costs_no_number_of_another(
+    clinic: MlflowRegistry, there: MlflowClient
+) -> None:
+    written(clinic, model_package("unspent"))
+    there.delete_model_version("unspent", "1")
+
+    for _ in range(2):
+        with pytest.raises(ConflictError, match="has given 1 already"):
+            written(clinic, model_package("unspent"))
+    assert written(clinic, model_package("unspent", "2")).target.version == "2"
+    assert numbers(there, "unspent") == [2]
 
 
 def test_a_version_that_is_no_number_needs_the_next_one(clinic: MlflowRegistry) -> None:
