@@ -65,7 +65,7 @@ _LATER: frozenset[Verb] = PACKED | {"wait", "set-aside"}
 
 LOST = (
     "its package is gone from the vault, and its source shows it no more; bring it back from a copy"
-    " of the vault or from a target, or leave it out (`exclude`)"
+    " of the vault or from a target, or let it be with `mlarchived forget`"
 )
 """Why an object is set aside that neither its source nor the vault has."""
 

@@ -28,6 +28,7 @@ VERBS = (
     "resume",
     "sync-now",
     "retry",
+    "forget",
     "install-units",
 )
 """Each is a module here, in the order in which a person meets them."""

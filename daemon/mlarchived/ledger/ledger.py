@@ -247,6 +247,19 @@ class Ledger(Closing):
         with database.explaining(str(self._path)):
             return pausing.forgive(self._connection, mirror, pattern)
 
+    def forget(self, mirror: str, pattern: str) -> int:
+        """Let a vault no longer miss what its source shows no more.
+
+        Args:
+            mirror: Which mirror.
+            pattern: Of the objects' addresses, with `*` and `?`.
+
+        Returns:
+            How many objects that were.
+        """
+        with database.explaining(str(self._path)):
+            return pausing.forget(self._connection, mirror, pattern)
+
 
 def _address(row: tuple[Any, ...]) -> Address:
     origin, kind, name, version = row

@@ -1,4 +1,4 @@
-"""What people tell the service by way of the ledger: leave a mirror alone, try objects again."""
+"""What people tell the service by way of the ledger: leave it, try it again, miss it no more."""
 
 import sqlite3
 import time
@@ -7,6 +7,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Selector
 from mlarchive.registries.selecting import matches
 from mlarchived.ledger.database import transaction
+from mlarchived.views import VAULT
 
 _TROUBLED = """
 SELECT o.id, o.origin, o.kind, o.name, o.version FROM object o WHERE o.mirror = ? AND (o.strikes > 0
@@ -16,6 +17,13 @@ SELECT o.id, o.origin, o.kind, o.name, o.version FROM object o WHERE o.mirror = 
 _FORGIVE = """
 UPDATE delivery SET strikes = 0, passed_content_id = NULL, passed_state_id = NULL WHERE object = ?
 """
+
+
+_GONE_FROM_ITS_SOURCE = """
+SELECT o.id, o.origin, o.kind, o.name, o.version FROM object o JOIN delivery d ON d.object = o.id
+WHERE o.mirror = ? AND o.present = 0 AND d.target = ?
+"""
+_FORGET = "DELETE FROM delivery WHERE object = ? AND target = ?"
 
 
 def pause(connection: sqlite3.Connection, mirror: str, why: str) -> None:
@@ -39,14 +47,32 @@ def paused(connection: sqlite3.Connection, mirror: str) -> str:
 
 def forgive(connection: sqlite3.Connection, mirror: str, pattern: str) -> int:
     """Forget strikes against objects, and that targets passed them over; how many had any."""
-    selector = Selector(name=pattern, pattern=True)
-    count = 0
     with transaction(connection):
-        for number, *parts in connection.execute(_TROUBLED, (mirror,)).fetchall():
-            origin, kind, name, version = parts
-            address = Address(origin=origin, kind=kind, name=name, version=version)
-            if matches(selector, str(address)):
-                connection.execute("UPDATE object SET strikes = 0 WHERE id = ?", (number,))
-                connection.execute(_FORGIVE, (number,))
-                count += 1
-    return count
+        numbers = _matching(connection, pattern, _TROUBLED, mirror)
+        for number in numbers:
+            connection.execute("UPDATE object SET strikes = 0 WHERE id = ?", (number,))
+            connection.execute(_FORGIVE, (number,))
+    return len(numbers)
+
+
+def forget(connection: sqlite3.Connection, mirror: str, pattern: str) -> int:
+    """Forget that the vault was given objects that their source shows no more; how many."""
+    with transaction(connection):
+        numbers = _matching(connection, pattern, _GONE_FROM_ITS_SOURCE, mirror, VAULT)
+        for number in numbers:
+            connection.execute(_FORGET, (number, VAULT))
+    return len(numbers)
+
+
+def _matching(
+    connection: sqlite3.Connection, pattern: str, statement: str, *values: str
+) -> list[int]:
+    """The objects among some whose addresses fit a pattern."""
+    selector = Selector(name=pattern, pattern=True)
+    found = []
+    for number, *parts in connection.execute(statement, values):
+        origin, kind, name, version = parts
+        address = Address(origin=origin, kind=kind, name=name, version=version)
+        if matches(selector, str(address)):
+            found.append(number)
+    return found

@@ -224,6 +224,12 @@ def test_what_is_lost_from_the_vault_and_gone_from_its_source_is_no_longer_up_to
     assert "vault: behind by 1 of" in bench.run("status").out
     copy.rename(lost)
     assert bench.run("once").status == 0
+    lost.unlink()
+    assert bench.run("once").status == 23
+    assert bench.run("forget").status == 2
+    assert "m: 0 objects forgotten" in bench.run("forget", "--object", "*ale*").out
+    assert "m: 1 object forgotten" in bench.run("forget", "--object", "*cider*").out
+    assert bench.run("once").status == 0
 
 
 def test_a_lost_target_is_filled_again_from_the_vault_alone(bench: Workbench) -> None:

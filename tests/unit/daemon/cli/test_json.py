@@ -87,6 +87,7 @@ def _of_a_service(bench: Workbench) -> tuple[list[dict[str, Any]], list[dict[str
                 ["resume"],
                 ["sync-now"],
                 ["retry"],
+                ["forget", "--object", "*"],
             )
             for event in bench.run(*words, "--json").events
         ]
@@ -123,6 +124,7 @@ def test_a_configuration_is_told_as_its_schema_says(tmp_path: Path) -> None:
         "pause",
         "resume",
         "retry",
+        "forget",
         "sync-now",
         "tend",
         "install-units",

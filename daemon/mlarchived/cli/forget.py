@@ -1,0 +1,56 @@
+"""`mlarchived forget`: miss nothing in a vault of what its source shows no more."""
+
+import argparse
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from mlarchive.errors import UsageError
+from mlarchived.cli.directing import add_mirror
+from mlarchived.cli.screen import Screen, plural
+from mlarchived.configfile import read_config
+from mlarchived.ledger import Ledger
+from mlarchived.mirrors import chosen, resolve
+
+SUMMARY = "let a vault no longer miss what its source shows no more"
+DESCRIPTION = """\
+Of what its source shows no more, a mirror keeps count in its vault, and sets aside what is lost
+from there. Objects that are forgotten may be lost in silence. Nothing is removed anywhere; what is
+in the vault stays, and what the source shows again counts again."""
+EPILOG = """\
+example:
+  mlarchived forget models --object 'lab#models/wine/3'"""
+
+
+class Forgotten(Struct, frozen=True, kw_only=True, tag_field="event", tag="forgotten"):
+    """A vault misses objects no longer, for a program.
+
+    Attributes:
+        mirror: The mirror's name.
+        objects: How many.
+    """
+
+    mirror: str
+    objects: int
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what this verb alone understands."""
+    add_mirror(parser)
+    parser.add_argument(
+        "--object", default="", metavar="PATTERN", help="the objects with such an address"
+    )
+
+
+def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
+    """Forget them."""
+    del environment
+    setting = resolve(read_config(options.config))
+    if not options.object:
+        raise UsageError("say which objects are forgotten", hint="--object PATTERN; '*' for all")
+    with Ledger.open(setting.state) as ledger:
+        for job in chosen(setting, options.mirror):
+            count = ledger.forget(job.name, options.object)
+            screen.tell(Forgotten(mirror=job.name, objects=count))
+            screen.say(f"{job.name}: {plural(count, 'object')} forgotten")
+    return 0
