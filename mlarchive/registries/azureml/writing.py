@@ -20,6 +20,7 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
 from mlarchive.registries.azureml.differing import what_changed
+from mlarchive.registries.azureml.firstrun import job_of
 from mlarchive.registries.azureml.labels import (
     Labels,
     archive,
@@ -155,15 +156,18 @@ def _planned(work: Work) -> Address:
         return target
     _lose_type(work, what, spot.present)
     plan_environment_of(work, wanted)
-    plan_run_of(work, wanted.name, spot.number)
     labels = _labels(work, wanted)
+    first = ""
+    if spot.present is not None:
+        labels = unmarked(labels, subject, target, spot.present, work.snapshot)
+        first = job_of(spot.present) if labels.is_unmarked else ""
+    plan_run_of(work, wanted.name, spot.number, first)
     if spot.present is None:
         if wanted.version not in {"", spot.number}:
             why = f"it is {spot.number} at the target, the next free one"
             work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
         work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
     else:
-        labels = unmarked(labels, subject, target, spot.present, work.snapshot)
         plan_labels(work, "models", wanted.name, spot.present, labels)
     plan_model(work, wanted.name)
     return target

@@ -13,6 +13,7 @@ import msgspec
 
 from mlarchive.errors import ConflictError
 from mlarchive.records import Experiment, File, ModelVersion, Run
+from mlarchive.registries.azureml.firstrun import first_of, plan_kept
 from mlarchive.registries.azureml.runfacts import TAG, facts_of
 from mlarchive.registries.azureml.tracking import tracking_connection
 from mlarchive.registries.azureml.work import Work
@@ -34,13 +35,14 @@ def run_of(snapshot: Snapshot) -> Run | None:
     return run if isinstance(run, Run) else None
 
 
-def plan_run_of(work: Work, name: str, number: str) -> None:
+def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
     """Plan the run of the version that is written, where the target can have one.
 
     Args:
         work: Gets the steps.
         name: Of the model at the target.
         number: Of the version at the target.
+        first: The job there of the version that this one was first; "" for none.
     """
     run = run_of(work.snapshot)
     subject = work.snapshot.record(work.snapshot.subject)
@@ -62,6 +64,8 @@ def plan_run_of(work: Work, name: str, number: str) -> None:
         numbered=(subject, name, number),
     )
     with speaking(connection.uri):
+        if plan_kept(work, tracked, kept, first or first_of(run, work.origin)):
+            return
         experiment = work.snapshot.by_key.get(run.experiment)
         if isinstance(experiment, Experiment):
             _plan_experiment(tracked, experiment)

@@ -212,6 +212,15 @@ def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
     further.tracking = target_server.uri
     on = carry(target, address(clinic, "models", TRAINED, "1"), opened(further), tmp_path)
     assert on.receipt.content_id == done.receipt.content_id
+    # What comes back, at once or by way of others, makes no second run.
+    before = runs_of(lab)
+    for place in (clinic, further):
+        back = carry(opened(place), address(place, "models", TRAINED, "1"), source, tmp_path)
+        assert (runs_of(lab), back.receipt.losses) == (before, ())
+    MlflowClient(clinic.tracking).set_tag(run.info.run_id, "late", "1")
+    back = carry(target, address(clinic, "models", TRAINED, "1"), source, tmp_path)
+    assert (runs_of(lab), [one.field for one in back.receipt.losses]) == (before, ["tag late"])
+    MlflowClient(clinic.tracking).delete_tag(run.info.run_id, "late")
     MlflowClient(lab.tracking).set_tag(job, "site", "attic")
     relabelled = carry(source, what, target, tmp_path)
     assert not idle(relabelled)
@@ -248,6 +257,14 @@ def test_the_tag_model_id_follows_a_version_to_another_name_with_its_run(
     changed = [one.record for one in done.receipt.transformations if one.field == "tag model_id"]
     assert len(changed) == 2
     assert idle(carry(*ends, WritePolicy(rename=name, versions="next")))
+
+
+def runs_of(place: Place) -> dict[str, dict[str, str]]:
+    """The tags of all runs that the server behind a workspace has, by id."""
+    client = MlflowClient(place.tracking)
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    found = client.search_runs(experiments, max_results=1000)
+    return {run.info.run_id: run.data.tags for run in found}
 
 
 def idle(done: Copied) -> bool:

@@ -1,0 +1,80 @@
+"""The run at the target that a run which is to be written there was first.
+
+What comes back to where it came from finds its own run, which stays as it is and gets no marks.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mlarchive.records import Run
+from mlarchive.registries.azureml import keys
+from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.azureml.reading_job import read_job
+from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.notebooks.wanted import NONE_WANTED
+
+if TYPE_CHECKING:
+    from mlarchive.registries.mlflow.work import Work as TrackingWork
+
+
+def job_of(version: Asset) -> str:
+    """The job that a version names; "" for none."""
+    return version.text("jobName") or version.texts("properties").get(keys.RUN, "")
+
+
+def first_of(run: Run, origin: str) -> str:
+    """The id of the run of a place that a run was written from; "" if it was from elsewhere."""
+    place, _, there = run.native.also.get(marks.ORIGIN, "").partition("#runs/")
+    return there if place.casefold() == marks.quotable(origin).casefold() else ""
+
+
+def plan_kept(work: Work, tracked: "TrackingWork", run: Run, first: str) -> bool:
+    """Plan that a run is kept, and lose what it lacks; returns whether it is there.
+
+    Args:
+        work: Gets the step and the losses.
+        tracked: To the target's runs.
+        run: What is to be written.
+        first: The id of what it was first; "" for nothing.
+    """
+    from mlarchive.registries.mlflow.work import called
+
+    gathering = Gathering()
+    key = read_job(work.control, work.storage, first, NONE_WANTED, gathering)
+    there = next((one for one in gathering.records if one.key == key), None)
+    if not isinstance(there, Run):
+        return False
+    what = called(run)
+    for field in (*lacking(run, there), *_lacking_points(tracked, run, first)):
+        work.lose(what, field, "it comes back to the run that it was first, which stays as it is")
+    work.step("keep", what, "it is the run that this one was first")
+    work.made_run = lambda: first
+    return True
+
+
+def lacking(run: Run, there: Run) -> Iterator[str]:
+    """What a run says, and the one that it was first does not."""
+    if run.name != there.name:
+        yield "name"
+    if run.status != there.status:
+        yield "status"
+    for kind, wanted, held in (
+        ("param", run.params, there.params),
+        ("tag", run.tags, there.tags),
+        ("property", run.properties, there.properties),
+    ):
+        for name, value in sorted(wanted.items()):
+            if held.get(name) != value:
+                yield f"{kind} {name}"
+
+
+def _lacking_points(tracked: "TrackingWork", run: Run, first: str) -> Iterator[str]:
+    from mlarchive.registries.mlflow.names import streams_of
+    from mlarchive.registries.mlflow.writing_metrics import lacking_points
+
+    points = lacking_points(tracked, first, streams_of(tracked, run), fresh=False)
+    for name, count in sorted(Counter(point.key for point in points).items()):
+        yield f"{count} points of metric {name}"
