@@ -270,7 +270,9 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     if verb not in WORK:
         return verb, reason
     clash = "" if target in rules.keeping else view.clash
-    if why := clash or _yields(view, target, delivered):
+    # What nobody has compared yet may well be the same.
+    rivalled = "" if verb == "compare" else _yields(view, target, delivered)
+    if why := clash or rivalled:
         return "set-aside", why
     return _spared(view, delivered, rules) or (verb, reason)
 
@@ -280,19 +282,21 @@ def _is_due(view: View, rules: Rules) -> bool:
 
     What was read on one day is read again on different ones.
     """
-    if not rules.reread or view.packed is None or not view.packed.read_at:
+    read_at = view.packed.read_at if view.packed else 0
+    if not rules.reread or not read_at or view.stored == "pruned":
         return False
     spread = zlib.crc32(str(view.address).encode("utf-8", "surrogatepass")) % rules.reread // 4
-    return rules.now - view.packed.read_at >= rules.reread - spread
+    return rules.now - read_at >= rules.reread - spread
 
 
 def _yields(view: View, target: str, delivered: Delivered) -> str:
     """Why what the target has is another mirror's word, which counts; "" if it is not."""
     packed = view.packed
     news = packed is None or packed.marks != view.look or delivered.given != packed.ids
-    lost = view.holdings.get(target) is None
+    if view.holdings.get(target) is None:
+        return ""
     for rival in view.rivals.get(target, ()):
-        if rival.first and (rival.has_it or not (news or lost)):
+        if rival.first and (rival.has_it or not news):
             return (
                 f"the mirror {rival.mirror!r}, which comes first in the configuration, brings"
                 f" {'it' if rival.has_it else 'others of its name'} there too, and says otherwise;"

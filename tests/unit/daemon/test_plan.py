@@ -81,6 +81,13 @@ def test_what_seems_unchanged_is_read_in_full_again_after_a_time() -> None:
     assert plan.reading == "everything"
 
 
+def test_what_retention_removed_is_not_read_again_for_its_age() -> None:
+    rules = replace(RULES, reread=86_400_000, now=100 * 86_400_000)
+    old = replace(DONE, packed=Packed(marks=LOOK, ids=IDS, read_at=1))
+    assert plan_of(old, rules).works
+    assert not plan_of(replace(old, stored="pruned"), rules).works
+
+
 def test_what_was_read_on_one_day_is_read_again_on_different_ones() -> None:
     month = 30 * 86_400_000
     rules = replace(RULES, reread=month, now=month * 7 // 8)
@@ -120,10 +127,15 @@ def test_of_two_mirrors_that_contradict_each_other_the_first_has_its_way() -> No
         return replace(view, rivals={"dr": (Rival(mirror="a", first=first, has_it=has_it),)})
 
     relabelled = replace(DONE, holdings={"dr": held(OLD)})
-    for view in (relabelled, NEW, replace(DONE, ref=replace(REF, state_mark="s2"))):
+    for view in (relabelled, replace(DONE, ref=replace(REF, state_mark="s2"))):
         assert at(shared(view, first=True, has_it=True), "dr")[0] == "set-aside"
         assert at(shared(view, first=False, has_it=True), "dr") == at(view, "dr")
     assert at(shared(DONE, first=True, has_it=True), "dr")[0] == "keep"
+    # What the target lost, and what nobody has compared yet, is no contradiction.
+    unknown = replace(DONE, packed=None, delivered={})
+    for view, verb in ((replace(DONE, holdings={}), "copy"), (unknown, "compare")):
+        assert at(shared(view, first=True, has_it=True), "dr") == at(view, "dr")
+        assert at(view, "dr")[0] == verb
 
     verb, why = at(shared(relabelled, first=True, has_it=False), "dr")
     assert verb == "set-aside"
