@@ -22,7 +22,7 @@ from mlarchive.errors import (
 )
 from mlarchive.fsops import explain
 from mlarchive.pack import content_id_of
-from mlarchive.records import Loss
+from mlarchive.records import Address, Loss
 from mlarchive.registries.opening import packing_time
 from mlarchive.trust import Trust
 from mlarchive.trust.opening import open_package
@@ -248,8 +248,13 @@ class _Work:
                 self._means.vault,
                 given.address,
                 given.content_id,
+                self._given(given.address),
                 partial(open_package, claim.path, self._means.trust),
             )
+
+    def _given(self, address: Address) -> str:
+        """The content that the vault was given under an address, though it may be gone by now."""
+        return self._means.record.content_at(self._mirror, address, VAULT)
 
     def _packed(self, claim: Claim) -> list[_Taken]:
         taken = []
@@ -260,8 +265,11 @@ class _Work:
         ) as snapshots:
             for snapshot in snapshots:
                 self._means.record.check()
-                if not self._rules.replaces and self._means.vault.find(address=snapshot.address):
-                    require_free(self._means.vault, snapshot.address, content_id_of(snapshot))
+                before = self._given(snapshot.address)
+                known = before or self._means.vault.find(address=snapshot.address)
+                if known and not self._rules.replaces:
+                    content_id = content_id_of(snapshot)
+                    require_free(self._means.vault, snapshot.address, content_id, before)
                 one = self._means.vault.add(snapshot, packed_at=when)
                 with self._means.vault.open_package(one) as package:
                     package.verify(full=True)

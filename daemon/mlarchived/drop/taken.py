@@ -17,21 +17,25 @@ def require_free(
     vault: Vault,
     address: Address,
     content_id: str,
+    before: str,
     opened: Callable[[], AbstractContextManager[Package]] | None = None,
 ) -> None:
-    """Let a version in if the vault has no other content under its name and number.
+    """Let a version in if the vault has and had no other content under its name and number.
 
     Args:
         vault: Where it is to be kept.
         address: What it is called. Without a version it may change: a run goes on.
         content_id: What it is.
+        before: What the vault was given under that name and number; "" for nothing.
         opened: Opens its package, if it is one.
 
     Raises:
-        ConflictError: The vault has other content there.
+        ConflictError: The vault has other content there, or had before it was pruned or lost.
     """
-    held = vault.find(address=address) if address.version else []
-    if not held or any(one.content_id == content_id for one in held):
+    if not address.version or content_id == before:
+        return
+    held = vault.find(address=address)
+    if not (before or held) or any(one.content_id == content_id for one in held):
         return
     if opened:
         with opened() as package:
@@ -41,6 +45,6 @@ def require_free(
                 if content_but_traces(package.snapshot()) == wanted:
                     return
     raise ConflictError(
-        f"{address} is in the vault already, with other content",
+        f"{address} {'is' if held else 'was'} in the vault already, with other content",
         hint='give it another version; or let the mirror take both: conflict = "new-version"',
     )

@@ -125,6 +125,11 @@ _PACKED_OF = """
 SELECT packed_content_mark, packed_state_mark, content_id, state_id, read_at FROM object
 WHERE mirror = :mirror AND origin = :origin AND kind = :kind AND name = :name AND version = :version
 """
+_CONTENT_AT = """
+SELECT d.given_content_id FROM object o JOIN delivery d ON d.object = o.id AND d.target = :target
+WHERE o.mirror = :mirror AND o.origin = :origin AND o.kind = :kind AND o.name = :name
+    AND o.version = :version
+"""
 _FIND = """
 SELECT id FROM object WHERE mirror = :mirror AND origin = :origin AND kind = :kind
     AND name = :name AND version = :version
@@ -192,6 +197,12 @@ class Record:
             ids=Ids(content=row[2], state=row[3]),
             read_at=row[4] or 0,
         )
+
+    def content_at(self, mirror: str, address: Address, target: str) -> str:
+        """The content that a target of some mirror was given of an object last; "" for none."""
+        values = self._key(address) | {"mirror": mirror, "target": target}
+        row = self._lease.asking(_CONTENT_AT, values)
+        return str(row[0] or "") if row else ""
 
     def looked(
         self, refs: Iterable[Ref], digest: str = "", *, asked: str = "", whole: bool = True

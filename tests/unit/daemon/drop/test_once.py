@@ -180,6 +180,22 @@ def test_other_content_under_a_name_and_version_that_are_taken_is_refused(
         address: ids[0] for address, ids in held.items()
     }
 
+    with Vault.open(bench.folder / "vault") as vault:
+        for kept in vault.find():
+            kept.path.unlink()
+    shutil.copy(other, bench.inbox)
+    _model_folder(bench.inbox / "again", "second")
+    there = bench.held()
+    bench.run("once")
+    assert bench.held() == there
+    with Vault.open(bench.folder / "vault") as vault:
+        assert vault.find() == []
+    shutil.copy(relabelled, bench.inbox)
+    _model_folder(bench.inbox / "stout", "first")
+    bench.run("once")
+    with Vault.open(bench.folder / "vault") as vault:
+        assert {kept.address for kept in vault.find()} == held.keys()
+
     config = bench.folder / "mirror.toml"
     config.write_text(config.read_text().replace("every =", 'conflict = "new-version"\nevery ='))
     shutil.copy(other, bench.inbox)
