@@ -80,6 +80,7 @@ class Executor:
             return
         self.stopping.check()
         for step in working:
+            self._note_withheld(view, step)
             if step.verb not in PACKED:
                 self._guarded(view, step, partial(self._remove, view, step))
         working = [step for step in working if step.verb in PACKED]
@@ -141,7 +142,21 @@ class Executor:
             self.record.delivered(view.address, step.target, delivery)
         if step.target == VAULT and step.verb == "keep" and view.ref and view.stored == "package":
             self._note_kept(view, known)
+        elif step.verb in {"keep", "leave"} and known.trouble and not news:
+            self.record.well(view.address, step.target)
+        if step.target == VAULT and _is_pruned(view, known) and not known.pruned:
+            self.record.pruned(view.address, step.target)
+        self._note_withheld(view, step)
         self.report.ended(view.address, step.target, IDLE[step.verb], step.reason)
+
+    def _note_withheld(self, view: View, step: Step) -> None:
+        """Let the ledger learn what waits for a person though nothing failed, and what no more."""
+        known = view.delivered.get(step.target, Delivered())
+        strikes = [trouble.strikes for trouble in (view.trouble, known.trouble) if trouble]
+        struck = max(strikes, default=0) >= self.room.job.set_aside_after
+        why = step.reason if step.verb == "set-aside" and not struck else ""
+        if why != known.withheld:
+            self.record.withheld(view.address, step.target, why)
 
     def _note_kept(self, view: View, known: Delivered) -> None:
         """Let the ledger learn what came into the vault by another lane, or was dropped."""
@@ -345,6 +360,13 @@ def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:
         return "relabelled" if before.content_id == kept.content_id else "copied"
     creates = any(action.verb == "create" for action in receipt.actions)
     return "copied" if creates or receipt.bytes else "relabelled"
+
+
+def _is_pruned(view: View, known: Delivered) -> bool:
+    """Whether the vault's retention removed what it was given last."""
+    given = known.given
+    of_this = view.ref is None or (view.packed is not None and view.packed.ids == given)
+    return given is not None and of_this and view.stored == "pruned"
 
 
 def _reason(plan: ObjectPlan) -> str:

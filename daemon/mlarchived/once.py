@@ -138,7 +138,11 @@ def _work(
                 worklist.put(plan, view)
             else:
                 executor.rest(plan, view)
-        room.store.tidy(waiting)
+        room.shared.needs(room.job.lane, waiting)
+        needed = room.shared.needed()
+        if needed is not None:
+            room.store.tidy(needed)
+            record.needed(needed)
         standings.all_planned()
         standings.write(record)
         try:

@@ -63,11 +63,18 @@ WORK: frozenset[Verb] = PACKED | REMOVING | {"revive"}
 
 _LATER: frozenset[Verb] = PACKED | {"wait", "set-aside"}
 
-LOST = (
-    "its package is gone from the vault, and its source shows it no more; bring it back from a copy"
-    " of the vault or from a target, or let it be with `mlarchived forget`"
+_BRINGING_BACK = (
+    "and its source shows it no more; copy its package back into the vault from a copy of the vault"
+    " or from a target that keeps packages, or let it be: `mlarchived forget --object ADDRESS`"
 )
+LOST = f"its package is gone from the vault, and nothing says that it was pruned, {_BRINGING_BACK}"
 """Why an object is set aside that neither its source nor the vault has."""
+
+UNLABELLED = (
+    "its package with the labels that it had last is gone from the vault, which has its content"
+    f" with others, {_BRINGING_BACK}"
+)
+"""Why an object is set aside whose last labels neither its source nor the vault has."""
 
 Reading: TypeAlias = Literal["nothing", "labels", "everything"]
 """What must be read at the source: labels alone spare the bytes of models."""
@@ -362,9 +369,10 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
 
 def _outlived(view: View, target: str) -> tuple[Verb, str]:
     """What becomes of an object that is kept although it is gone, if the vault has it still."""
-    given = view.delivered.get(target, Delivered()).given
-    if target == VAULT and given and view.stored in {"nothing", "content"}:
-        return "set-aside", LOST
+    delivered = view.delivered.get(target, Delivered())
+    missed = view.stored in {"nothing", "content"} and not delivered.pruned
+    if target == VAULT and delivered.given and missed:
+        return "set-aside", UNLABELLED if view.stored == "content" and view.in_vault else LOST
     return "keep", "gone from the source; deletions are not mirrored"
 
 

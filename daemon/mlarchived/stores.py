@@ -29,8 +29,8 @@ class Store(Protocol):
     def served(self, address: Address) -> None:
         """Every target has the object."""
 
-    def tidy(self, unserved: Collection[Address]) -> None:
-        """Forget what is kept for objects that nobody waits for any more."""
+    def tidy(self, needed: Collection[Address]) -> None:
+        """Forget what is kept for other objects than these, which some lane waits for."""
 
 
 class VaultStore:
@@ -51,7 +51,7 @@ class VaultStore:
     def served(self, address: Address) -> None:
         """A vault keeps everything."""
 
-    def tidy(self, unserved: Collection[Address]) -> None:
+    def tidy(self, needed: Collection[Address]) -> None:
         """A vault keeps everything."""
 
 
@@ -85,11 +85,9 @@ class SpoolStore:
         if self._shared.served(self._lane, address):
             fsops.remove(self._place(address))
 
-    def tidy(self, unserved: Collection[Address]) -> None:
+    def tidy(self, needed: Collection[Address]) -> None:
         """As `Store.tidy`."""
-        self._shared.needs(self._lane, unserved)
-        needed = self._shared.needed()
-        if needed is not None and self._folder.is_dir():
+        if self._folder.is_dir():
             wanted = {self._place(address) for address in needed}
             for place in sorted(set(self._folder.iterdir()) - wanted):
                 fsops.remove(place)

@@ -68,6 +68,8 @@ class Delivered(Struct, frozen=True, kw_only=True):
         passed_over: What the target's policy passed over, because it held other content.
         trouble: What went wrong since.
         marked: Whether it is marked there as gone from its source.
+        pruned: Whether the vault's retention removed what it was given.
+        withheld: Why it waits for a person though nothing failed; "" if it does not.
     """
 
     given: Ids | None = None
@@ -75,6 +77,8 @@ class Delivered(Struct, frozen=True, kw_only=True):
     passed_over: Ids | None = None
     trouble: Trouble | None = None
     marked: bool = False
+    pruned: bool = False
+    withheld: str = ""
 
 
 class Rival(Struct, frozen=True, kw_only=True):

@@ -94,7 +94,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             paused = ledger.paused(job.name)
             note = f" [paused: {paused}]" if paused else ""
             screen.say(f"mirror {job.name}: {whence(job)}{note}")
-            standings, troubles = ledger.standings(job.name), ledger.troubles(job.name)
+            standings, troubles = _standings(job, ledger)
             told = {trouble.target for trouble in troubles}
             for target in job.rules().targets:
                 if stood := standings.get(target):
@@ -113,6 +113,15 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
                 unread.append(error)
     _print_service(screen, setting.state)
     return exit_status([error.exit_status for error in unread])
+
+
+def _standings(
+    job: MirrorJob, ledger: Ledger
+) -> tuple[Mapping[str, Standing], list[ObjectTrouble]]:
+    """How a mirror stands, and its troubles with the targets that it still has."""
+    targets = {"", *job.rules().targets}
+    troubles = [trouble for trouble in ledger.troubles(job.name) if trouble.target in targets]
+    return ledger.standings(job.name, intake=job.takes_in), troubles
 
 
 def _print_dropped(screen: Screen, job: MirrorJob) -> None:
@@ -182,7 +191,7 @@ def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing
 
 
 def _print_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> None:
-    set_aside = trouble.strikes >= job.set_aside_after
+    set_aside = trouble.is_set_aside(job.set_aside_after)
     screen.tell(
         TroubleLine(
             mirror=job.name,
@@ -195,7 +204,8 @@ def _print_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> No
         )
     )
     where = f" -> {shown(trouble.target)}" if trouble.target else " (reading)"
-    aside = " [set aside; try it again with `mlarchived retry`]" if set_aside else ""
+    again = "" if trouble.withheld else "; try it again with `mlarchived retry`"
+    aside = f" [set aside{again}]" if set_aside else ""
     screen.say(f"    {moment(trouble.at)}  {trouble.address}{where}: {trouble.sentence}{aside}")
 
 

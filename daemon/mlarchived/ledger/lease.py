@@ -92,6 +92,11 @@ class Lease:
             row: tuple[Any, ...] | None = self._connection.execute(question, values).fetchone()
             return row
 
+    def asking_all(self, question: str, values: Mapping[str, str]) -> list[tuple[Any, ...]]:
+        """All rows that answer a question to the ledger."""
+        with explaining(self._name):
+            return self._connection.execute(question, values).fetchall()
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction on the ledger that only the present holder can commit."""

@@ -24,7 +24,8 @@ SELECT o.id, o.origin, o.kind, o.name, o.version, o.seen_content_mark, o.seen_st
     o.packed_content_mark, o.packed_state_mark, o.content_id, o.state_id, o.trouble, o.strikes,
     o.gone_at, o.gone_for, o.read_at,
     d.target, d.given_content_id, d.given_state_id, d.content_id, d.state_id,
-    d.passed_content_id, d.passed_state_id, d.trouble, d.strikes, d.marked_at
+    d.passed_content_id, d.passed_state_id, d.trouble, d.strikes, d.marked_at, d.pruned_at,
+    d.withheld
 FROM asked CROSS JOIN object o ON o.mirror = ? AND o.origin = asked.origin
     AND o.kind = asked.kind AND o.name = asked.name AND o.version = asked.version
 LEFT JOIN delivery d ON d.object = o.id
@@ -183,12 +184,19 @@ class Ledger(Closing):
         with database.explaining(str(self._path)):
             return lease.is_held(self._connection, mirror)
 
-    def standings(self, mirror: str) -> Mapping[str, standing.Standing]:
-        """How a mirror stood at each target when it was last looked at."""
+    def standings(self, mirror: str, *, intake: bool) -> Mapping[str, standing.Standing]:
+        """How a mirror stood at each target when it was last looked at.
+
+        Args:
+            mirror: Which mirror.
+            intake: Whether a drop folder fills its vault.
+        """
         with database.explaining(str(self._path)):
             stood = standing.standings(self._connection, mirror)
-            intake = standing.standings(self._connection, f"drop:{mirror}")
-        return standing.with_intake(stood, intake)
+            if not intake:
+                return stood
+            filling = standing.standings(self._connection, f"drop:{mirror}")
+        return standing.with_intake(stood, filling)
 
     def troubles(self, mirror: str) -> list[standing.ObjectTrouble]:
         """What went wrong with which object, and has not gone right since."""
@@ -285,6 +293,8 @@ def _delivered(row: tuple[Any, ...]) -> Delivered:
         passed_over=_ids(row[4:6]),
         trouble=_trouble(row[6:8]),
         marked=row[8] is not None,
+        pruned=row[9] is not None,
+        withheld=row[10] or "",
     )
 
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -61,6 +61,15 @@ WHERE mirror = :mirror AND present = 1 AND NOT EXISTS (
         AND s.name = object.name AND s.version = object.version
 )
 """
+_TROUBLED_NO_MORE = """
+UPDATE delivery SET trouble = NULL, strikes = 0, troubled_at = NULL
+WHERE trouble IS NOT NULL AND object IN (
+    SELECT id FROM object WHERE mirror = :mirror AND present = 1 AND NOT EXISTS (
+        SELECT 1 FROM shown s WHERE s.origin = object.origin AND s.kind = object.kind
+            AND s.name = object.name AND s.version = object.version
+    )
+)
+"""
 _STOOD = """
 INSERT INTO standing (mirror, target, looked_at, succeeded_at, objects, behind, trouble)
 VALUES (:mirror, :target, :now, :succeeded, :objects, :behind, :trouble)
@@ -95,7 +104,7 @@ INSERT INTO delivery (object, target, given_content_id, given_state_id, content_
 VALUES (:id, :target, :given_content, :given_state, :content, :state, :address, :now, :losses)
 ON CONFLICT DO UPDATE SET given_content_id = :given_content, given_state_id = :given_state,
     content_id = :content, state_id = :state, address = :address, delivered_at = :now,
-    losses = :losses, passed_content_id = NULL, passed_state_id = NULL,
+    losses = :losses, passed_content_id = NULL, passed_state_id = NULL, pruned_at = NULL,
     trouble = NULL, strikes = 0, troubled_at = NULL
 """
 _PASSED_OVER = """
@@ -115,6 +124,20 @@ ON CONFLICT DO UPDATE SET trouble = :trouble, strikes = strikes + :strike, troub
 """
 _DELETED = "DELETE FROM delivery WHERE object = :id AND target = :target"
 _MARKED = "UPDATE delivery SET marked_at = :at WHERE object = :id AND target = :target"
+_PRUNED = "UPDATE delivery SET pruned_at = :now WHERE object = :id AND target = :target"
+_WITHHELD = """
+INSERT INTO delivery (object, target, withheld, withheld_at) VALUES (:id, :target, :why, :now)
+ON CONFLICT DO UPDATE SET withheld = :why, withheld_at = :now
+"""
+_WELL = """
+UPDATE delivery SET trouble = NULL, strikes = 0, troubled_at = NULL
+WHERE object = :id AND target = :target
+"""
+_UNREADABLE = """
+SELECT id, origin, kind, name, version FROM object INDEXED BY object_troubled
+WHERE mirror = :mirror AND trouble IS NOT NULL
+"""
+_READABLE = "UPDATE object SET trouble = NULL, strikes = 0, troubled_at = NULL WHERE id = :id"
 _DROPPED = """
 INSERT INTO dropped (mirror, token, name, outcome, packages, bytes, reason, at)
 VALUES (:mirror, :token, :name, :outcome, :packages, :bytes, :reason, :now)
@@ -242,6 +265,7 @@ class Record:
             for row in connection.execute(_SHOWN_ANEW, of_this).fetchall():
                 self._look(connection, of_this | dict(zip(_SHOWN_COLUMNS, row, strict=True)))
             if whole:
+                connection.execute(_TROUBLED_NO_MORE, of_this)
                 connection.execute(_SHOWN_NO_MORE, of_this | {"now": _now()})
 
     def _age(
@@ -307,6 +331,30 @@ class Record:
     def marked(self, address: Address, target: str, *, gone: bool) -> None:
         """A target's object says that it is gone from its source, or says so no more."""
         self._write(_MARKED, address, target=target, at=_now() if gone else None)
+
+    def pruned(self, address: Address, target: str) -> None:
+        """A vault's retention removed the package that it was given last of an object."""
+        self._write(_PRUNED, address, target=target)
+
+    def withheld(self, address: Address, target: str, why: str) -> None:
+        """An object waits for a person though nothing failed, and why; "" if it does no more."""
+        self._write(_WITHHELD, address, target=target, why=why or None)
+
+    def well(self, address: Address, target: str) -> None:
+        """What went wrong with an object at a target is of no account any more."""
+        self._write(_WELL, address, target=target)
+
+    def needed(self, addresses: Container[Address]) -> None:
+        """These objects alone are to be read; that others could not be is of no account."""
+        rows = self._lease.asking_all(_UNREADABLE, {"mirror": self._mirror})
+        others = [
+            {"id": number}
+            for number, origin, kind, name, version in rows
+            if Address(origin=origin, kind=kind, name=name, version=version) not in addresses
+        ]
+        if others:
+            with self._lease.writing() as connection:
+                connection.executemany(_READABLE, others)
 
     def read_failed(self, address: Address, error: MlarchiveError) -> None:
         """An object could not be read."""

@@ -35,6 +35,7 @@ class ObjectTrouble(Struct, frozen=True, kw_only=True):
         sentence: Why.
         strikes: How often in a row, where waiting does not mend it; else 0.
         at: When, in ms since 1970 UTC.
+        withheld: Whether it waits for a person though nothing failed.
     """
 
     address: Address
@@ -42,16 +43,25 @@ class ObjectTrouble(Struct, frozen=True, kw_only=True):
     sentence: str
     strikes: int
     at: int
+    withheld: bool = False
+
+    def is_set_aside(self, after: int) -> bool:
+        """Whether it waits for a person, where objects are left alone after so many strikes."""
+        return self.withheld or self.strikes >= after
 
 
 _TROUBLES = """
-SELECT origin, kind, name, version, '', trouble, strikes, troubled_at
+SELECT origin, kind, name, version, '', trouble, strikes, troubled_at, 0
 FROM object INDEXED BY object_troubled
 WHERE mirror = :mirror AND present AND trouble IS NOT NULL
 UNION ALL
-SELECT o.origin, o.kind, o.name, o.version, d.target, d.trouble, d.strikes, d.troubled_at
+SELECT o.origin, o.kind, o.name, o.version, d.target, d.trouble, d.strikes, d.troubled_at, 0
 FROM delivery d INDEXED BY delivery_troubled CROSS JOIN object o ON o.id = d.object
-WHERE o.mirror = :mirror AND o.present AND d.trouble IS NOT NULL
+WHERE o.mirror = :mirror AND d.trouble IS NOT NULL
+UNION ALL
+SELECT o.origin, o.kind, o.name, o.version, d.target, d.withheld, 0, d.withheld_at, 1
+FROM delivery d INDEXED BY delivery_withheld CROSS JOIN object o ON o.id = d.object
+WHERE o.mirror = :mirror AND d.withheld IS NOT NULL
 ORDER BY 2, 3, 4, 5
 """
 
@@ -90,7 +100,7 @@ def with_intake(
 
 
 def troubles(connection: sqlite3.Connection, mirror: str) -> list[ObjectTrouble]:
-    """What went wrong with objects that the source still shows."""
+    """What went wrong with objects, and which ones wait for a person."""
     return [
         ObjectTrouble(
             address=Address(origin=row[0], kind=row[1], name=row[2], version=row[3]),
@@ -98,6 +108,7 @@ def troubles(connection: sqlite3.Connection, mirror: str) -> list[ObjectTrouble]
             sentence=row[5],
             strikes=row[6],
             at=row[7],
+            withheld=bool(row[8]),
         )
         for row in connection.execute(_TROUBLES, {"mirror": mirror})
     ]

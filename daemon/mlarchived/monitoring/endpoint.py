@@ -150,7 +150,7 @@ def _rows(board: Board) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     with Ledger.look(setting.state) as ledger:
         for job in setting.jobs:
-            for target, standing in ledger.standings(job.name).items():
+            for target, standing in ledger.standings(job.name, intake=job.takes_in).items():
                 success = "never"
                 if standing.succeeded_at:
                     moment = time.gmtime(standing.succeeded_at / 1000)
@@ -166,6 +166,6 @@ def _rows(board: Board) -> list[tuple[str, ...]]:
 def _set_aside(ledger: Ledger, job: MirrorJob, target: str) -> int:
     """How many objects wait for a person, of those that cannot be read or not be delivered."""
     return sum(
-        trouble.target in {"", target} and trouble.strikes >= job.set_aside_after
+        trouble.target in {"", target} and trouble.is_set_aside(job.set_aside_after)
         for trouble in ledger.troubles(job.name)
     )

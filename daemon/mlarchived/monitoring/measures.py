@@ -74,7 +74,7 @@ def _of_mirrors(setting: Setting, board: Board) -> Iterator[Family]:
     )
     with Ledger.look(setting.state) as ledger:
         for job in setting.jobs:
-            for target, standing in ledger.standings(job.name).items():
+            for target, standing in ledger.standings(job.name, intake=job.takes_in).items():
                 key = (job.name, target)
                 success[key] = standing.succeeded_at / 1000
                 looked[key] = standing.looked_at / 1000
@@ -83,7 +83,7 @@ def _of_mirrors(setting: Setting, board: Board) -> Iterator[Family]:
                 if seconds is not None:
                     clearing[key] = seconds
             for trouble in ledger.troubles(job.name):
-                if trouble.strikes >= job.set_aside_after:
+                if trouble.is_set_aside(job.set_aside_after):
                     key = (job.name, trouble.target)
                     aside[key] = aside.get(key, 0) + 1
     says = "When nothing was outstanding last; 0 for never."

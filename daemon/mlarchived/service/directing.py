@@ -65,7 +65,7 @@ class Directions:
     def _states(self, ledger: Ledger, jobs: list[MirrorJob]) -> list[WorkerState]:
         names = {job.name for job in jobs}
         paused = {name: ledger.paused(name) for name in names}
-        standings = {name: ledger.standings(name) for name in names}
+        standings = {job.name: ledger.standings(job.name, intake=job.takes_in) for job in jobs}
         states = []
         for post, worker in self._crew.members():
             if post.mirror and post.mirror not in names:

@@ -221,14 +221,56 @@ def test_what_is_lost_from_the_vault_and_gone_from_its_source_is_no_longer_up_to
     assert answer.status == 23
     assert "set aside     lab#folders/cider/1 -> vault: its package is gone from" in answer.out
     assert answer.out.count("its package is gone") == 1
-    assert "vault: behind by 1 of" in bench.run("status").out
+    status = bench.run("status").out
+    assert "vault: behind by 1 of" in status
+    assert "lab#folders/cider/1 -> vault: its package is gone from the vault" in status
+    assert status.count("[set aside]\n") == 1
     copy.rename(lost)
+    assert bench.run("once").status == 0
+    assert "set aside" not in bench.run("status").out
+    lost.unlink()
+    assert bench.run("once").status == 23
+    (other,) = [path for path in (bench.folder / "target").rglob("*.mlpkg") if "cider" in str(path)]
+    shutil.copy(other, lost)
     assert bench.run("once").status == 0
     lost.unlink()
     assert bench.run("once").status == 23
     assert bench.run("forget").status == 2
     assert "m: 0 objects forgotten" in bench.run("forget", "--object", "*ale*").out
     assert "m: 1 object forgotten" in bench.run("forget", "--object", "*cider*").out
+    assert bench.run("once").status == 0
+
+
+def test_what_was_seen_pruned_is_no_loss_when_the_vaults_journal_is_lost(bench: Workbench) -> None:
+    bench.configure(mirror=VAULT)
+    bench.put("beer", "beer b", version="2")
+    bench.run("once")
+    with Vault.open(bench.folder / "vault") as vault:
+        vault.prune(Rules(last=1), now=0)
+    for path in (bench.folder / "source").rglob("*.mlpkg"):
+        if "beer" in str(path):
+            path.unlink()
+    assert bench.run("once").status == 0
+    (bench.folder / "vault" / ".mlarchive-journal.sqlite").unlink()
+    assert bench.run("once").status == 0
+    assert "set aside" not in bench.run("status").out
+
+
+def test_a_vault_with_older_labels_than_it_was_given_last_misses_the_last_ones_alone(
+    bench: Workbench,
+) -> None:
+    bench.configure(mirror=VAULT)
+    bench.run("once")
+    bench.put("beer", "beer 1", description="bitter")
+    bench.run("once")
+    with Vault.open(bench.folder / "vault") as vault:
+        latest = next(kept for kept in vault.find() if kept.address.name == "beer")
+    for path in [latest.path, *(bench.folder / "source").rglob("*beer*/**/*.mlpkg")]:
+        path.unlink()
+    answer = bench.run("once")
+    assert answer.status == 23
+    assert "its package with the labels that it had last is gone from the vault" in answer.out
+    bench.run("forget", "--object", "*beer*")
     assert bench.run("once").status == 0
 
 

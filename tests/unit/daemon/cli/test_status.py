@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.errors import DamageError
+from mlarchive.records import Address
 from mlarchived import gather
 from mlarchived.ledger import Ledger
 from tests.support.mirroring import Workbench
@@ -60,6 +62,32 @@ def test_it_says_by_how_many_objects_a_target_is_behind_and_why(bench: Workbench
     assert (trouble["object"], trouble["target"]) == ("lab#folders/beer/1", "folder")
     assert "holds something else" in trouble["sentence"]
     assert trouble["strikes"] == 1
+
+
+def test_what_could_not_be_read_and_need_not_be_any_more_is_no_trouble(bench: Workbench) -> None:
+    bench.configure()
+    bench.run("once")
+    ale = Address(origin="lab", kind="folders", name="ale", version="1")
+    with Ledger.open(bench.folder / "state") as ledger, ledger.record("m") as record:
+        record.read_failed(ale, DamageError("rotten"))
+    assert "lab#folders/ale/1 (reading): rotten" in bench.run("status").out
+    assert bench.run("once").status == 0
+    assert "ale" not in bench.run("status").out
+
+
+def test_what_is_not_wanted_any_more_is_no_trouble_any_more(bench: Workbench) -> None:
+    assert bench.run("once").status == 14
+    assert "lab#folders/beer/1 -> folder: " in bench.run("status").out
+    bench.configure(('targets = ["dr"]', 'targets = ["folder", "dr"]\nexclude = ["beer"]'))
+    assert bench.run("once").status == 0
+    assert "beer" not in bench.run("status").out
+
+
+def test_the_trouble_of_a_target_that_the_mirror_has_no_more_is_not_told(bench: Workbench) -> None:
+    assert bench.run("once").status == 14
+    assert "lab#folders/beer/1 -> folder: " in bench.run("status").out
+    bench.configure()
+    assert "beer" not in bench.run("status").out
 
 
 def test_it_asks_nobody(bench: Workbench) -> None:

@@ -78,6 +78,18 @@ def test_an_intake_that_fails_is_the_trouble_of_the_vault_until_it_works(
     assert not _standing(bench)["trouble"]
 
 
+def test_a_mirror_that_has_no_drop_folder_any_more_has_no_trouble_of_it(bench: DropBench) -> None:
+    bench.put("ale", "ale 1")
+    bench.inbox.rmdir()
+    bench.inbox.write_text("no folder")
+    assert bench.run("once").status != 0
+    assert "inbox" in _standing(bench)["trouble"]
+    config = bench.folder / "mirror.toml"
+    text = config.read_text().partition("[mirror.drop]")[0]
+    config.write_text(text + 'source = "vault:source#folders/*"\n')
+    assert not _standing(bench)["trouble"]
+
+
 def _standing(bench: DropBench) -> dict[str, Any]:
     events = bench.run("status", "--json").events
     (found,) = [e for e in events if e["event"] == "standing" and e["target"] == "vault:"]
