@@ -12,6 +12,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.opening import open_registry, open_target
 from mlarchived.defects import contained
+from mlarchived.drop.candidates import require_there
 from mlarchived.drop.rules import DropRules
 from mlarchived.mirrors import MirrorJob, Place, Setting
 from mlarchived.room import open_mirrored, trust_of
@@ -105,6 +106,7 @@ def _look(job: MirrorJob, environment: Mapping[str, str]) -> None:
 
 def _try_drop(job: MirrorJob, drop: DropRules) -> None:
     """See that things can be taken out of a drop folder, and that their policy can be read."""
+    require_there(drop.folder)
     _refuse_unwritable(drop.folder)
     trust_of(job)
 

@@ -3,13 +3,16 @@
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
+from mlarchive.errors import MlarchiveError
 from mlarchived.cli.ending import exit_status
 from mlarchived.cli.names import destinations, shown, whence
 from mlarchived.cli.screen import Screen, plural
 from mlarchived.configfile import read_config
+from mlarchived.defects import contained
 from mlarchived.events import Ended, Event
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, resolve
@@ -64,19 +67,32 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     )
     with Ledger.look(setting.state) as ledger:
         for job in setting.jobs:
-            _print(screen, job, look(job, ledger, around))
+            screen.say(f"mirror {job.name}: {whence(job)} -> {destinations(job)}")
+            # What cannot be told of one mirror keeps no other from being told of.
+            for printing in (
+                partial(_print_dropped, screen, job),
+                partial(_print, screen, job, look(job, ledger, around)),
+            ):
+                try:
+                    with contained():
+                        printing()
+                except MlarchiveError as error:
+                    screen.error(error, of=f"mirror {job.name}")
+                    statuses.append(error.exit_status)
     return exit_status(statuses)
 
 
-def _print(screen: Screen, job: MirrorJob, plans: Iterable[ObjectPlan]) -> None:
-    screen.say(f"mirror {job.name}: {whence(job)} -> {destinations(job)}")
+def _print_dropped(screen: Screen, job: MirrorJob) -> None:
     from mlarchived.drop.awaiting import dropped
 
-    steps: Counter[str] = Counter()
-    objects = work = 0
     for name, reason in dropped(job):
         screen.tell(Planned(mirror=job.name, object=name, target=VAULT, verb="take", reason=reason))
         screen.say(f"  {'take':<9} {name} -> {shown(VAULT)}: {reason}")
+
+
+def _print(screen: Screen, job: MirrorJob, plans: Iterable[ObjectPlan]) -> None:
+    steps: Counter[str] = Counter()
+    objects = work = 0
     for plan in plans:
         objects += 1
         work += plan.works

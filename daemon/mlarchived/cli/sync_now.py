@@ -11,6 +11,7 @@ from mlarchived.cli.directing import add_mirror
 from mlarchived.cli.screen import Screen
 from mlarchived.configfile import likely_state, read_config
 from mlarchived.control import Request, ask
+from mlarchived.ledger import Ledger
 from mlarchived.mirrors import chosen, resolve
 
 SUMMARY = "let the running service bring mirrors up to date at once"
@@ -25,9 +26,15 @@ exit status: 0 it was told; 12 no service runs"""
 
 
 class Told(Struct, frozen=True, kw_only=True, tag_field="event", tag="told"):
-    """The service was told to work on a mirror, for a program."""
+    """The service was told to work on a mirror, for a program.
+
+    Attributes:
+        mirror: The mirror's name.
+        paused: Why it does nothing for it all the same; "" if it does.
+    """
 
     mirror: str
+    paused: str = ""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +56,10 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
         raise
     jobs = chosen(setting, options.mirror)
     ask(setting.state, request)
-    for job in jobs:
-        screen.tell(Told(mirror=job.name))
-        screen.say(f"{job.name}: told")
+    with Ledger.look(setting.state) as ledger:
+        for job in jobs:
+            paused = ledger.paused(job.name)
+            screen.tell(Told(mirror=job.name, paused=paused))
+            waits = f", but it is paused: {paused}; `mlarchived resume` ends that" if paused else ""
+            screen.say(f"{job.name}: told{waits}")
     return 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlarchived.drop.candidates import candidates
+from mlarchived.drop.candidates import candidates, require_there
 from mlarchived.drop.claims import claims
 from mlarchived.drop.markers import is_complete
 from mlarchived.mirrors import MirrorJob
@@ -12,10 +12,12 @@ def dropped(job: MirrorJob) -> Iterator[tuple[str, str]]:
     """What would be taken, by its path in the drop folder, and why or when.
 
     Raises:
-        MlarchiveError: The folder may not be read.
+        NotFoundError: The folder is not there.
+        MlarchiveError: It may not be read.
     """
-    if job.drop is None or not job.drop.folder.is_dir():
+    if job.drop is None:
         return
+    require_there(job.drop.folder)
     for claim in claims(job.drop.folder, clearing=False):
         yield claim.shown, "claimed already"
     for candidate in candidates(job.drop.folder, job.drop.pattern):

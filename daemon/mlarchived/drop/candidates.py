@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from mlarchive.errors import NotFoundError
 from mlarchive.fsops import explaining
 from mlarchived.drop import names
 
@@ -56,6 +57,22 @@ class Candidate(Struct, frozen=True, kw_only=True):
     def marker(self) -> Path | None:
         """The file beside it that says that it is complete; None if its name is too long for it."""
         return names.beside(self.path, MARKER)
+
+
+def require_there(folder: Path) -> None:
+    """Refuse a drop folder that is not there: what it is on may not be mounted.
+
+    Raises:
+        NotFoundError: It is not.
+        MlarchiveError: It may not be read.
+    """
+    with explaining(folder, "read"):
+        there = os.path.lexists(folder)
+    if not there:
+        raise NotFoundError(
+            f"the drop folder {folder} is not there",
+            hint="make it, or mount what it is on; it is not made by itself",
+        )
 
 
 def candidates(folder: Path, pattern: str) -> Iterator[Candidate]:

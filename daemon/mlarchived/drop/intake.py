@@ -53,9 +53,11 @@ class Pass(Struct, frozen=True, kw_only=True):
 
     Attributes:
         pending: What is there that may still be written.
+        stuck: What is there and cannot be claimed, and why, one sentence each.
     """
 
     pending: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class Intake:
         self._claim(work, stopping)
         self._take(work, stopping)
         self._stillness.keep(work.pending)
-        return Pass(pending=tuple(work.pending.values()))
+        return Pass(pending=tuple(work.pending.values()), stuck=tuple(work.stuck))
 
     def _claim(self, work: "_Work", stopping: Stopping) -> None:
         waiting = {claim.relative for claim in claims.claims(self._rules.folder)}
@@ -175,6 +177,7 @@ class _Work:
         self._rules = rules
         self._means = means
         self.pending: dict[Path, str] = {}
+        self.stuck: list[str] = []
 
     def take(self, claim: Claim, has_stood: Callable[[Claim], bool]) -> str:
         """Take in a claim: `taken`, `refused`, `waiting` for another package, or `unfinished`."""
@@ -278,6 +281,7 @@ class _Work:
 
     def could_not_claim(self, candidate: Candidate, error: MlarchiveError) -> None:
         """Say that something stays where it was dropped, and why."""
+        self.stuck.append(f"{candidate.shown} cannot be taken: {names.shown(error.message)}")
         self._fail(candidate.shown, "failed", error, error.hint)
 
     def _refuse(self, claim: Claim, error: MlarchiveError) -> None:

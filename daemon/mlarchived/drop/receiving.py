@@ -3,11 +3,11 @@
 import contextlib
 from collections.abc import Callable
 
-from mlarchive import fsops
 from mlarchive.errors import Interrupted, MlarchiveError
 from mlarchive.vault import Vault
 from mlarchived.defects import contained
 from mlarchived.drop import names
+from mlarchived.drop.candidates import require_there
 from mlarchived.drop.intake import Intake, Means, Pass
 from mlarchived.drop.stillness import READINGS
 from mlarchived.events import Ended
@@ -24,7 +24,7 @@ _LOOKS = 3 * READINGS
 def receive(
     job: MirrorJob, intake: Intake, around: Circumstances, arm: Callable[[], object] = bool
 ) -> Pass:
-    """Take in what is complete now; where that fails, the ledger says so until it goes well.
+    """Take in what is complete now; what fails or stays, the ledger says until it goes well.
 
     Args:
         job: The mirror.
@@ -47,7 +47,12 @@ def receive(
             with contextlib.suppress(MlarchiveError):
                 record.fails(VAULT, trouble=names.shown(error.message))
             raise
-        record.fails_no_more(VAULT)
+        if found.stuck:
+            more = len(found.stuck) - 1
+            others = f" ({more} more likewise)" if more else ""
+            record.fails(VAULT, trouble=found.stuck[0] + others)
+        else:
+            record.fails_no_more(VAULT)
         return found
 
 
@@ -60,7 +65,7 @@ def _taken_in(
 ) -> Pass:
     assert job.drop  # noqa: S101  (mirrors without one are not asked)
     assert job.vault  # noqa: S101  (a mirror with a drop folder has one)
-    fsops.make_folder(job.drop.folder)
+    require_there(job.drop.folder)
     arm()
     with Vault.open(job.vault) as vault:
         means = Means(

@@ -59,7 +59,10 @@ class Watch(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Something happened; what our own work does is no news."""
-        if event.event_type in {"opened", "closed_no_write"}:
+        if event.event_type in {"opened", "closed_no_write", "deleted"}:
+            return
+        if event.event_type == "moved" and self._is_ours(Path(os.fsdecode(event.dest_path))):
+            # A claim: woken by it, a worker that waits for room would not wait.
             return
         paths = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path or ""))
         if any(path and not self._is_ours(Path(path)) for path in paths):

@@ -21,7 +21,7 @@ from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import Setting, resolve
 from mlarchived.schedules import Schedule
-from mlarchived.service.alone import alone
+from mlarchived.service.alone import Lock, alone
 from mlarchived.service.clock import Clock
 from mlarchived.service.crew import Crew
 from mlarchived.service.directing import Directions
@@ -71,11 +71,16 @@ class Service:
 
         Raises:
             BusyError: Another service has the state folder.
+            StorageError: The state folder was removed or replaced.
             UndrainedError: Work at hand did not end in time, and was left as it was.
             MlarchiveError: The configuration is wrong, or the state folder cannot be used.
         """
         setting = resolve(read_config(self._path))
-        with contextlib.closing(self._inbox), alone(setting.state), self._inbox.listening():
+        with (
+            contextlib.closing(self._inbox),
+            alone(setting.state) as lock,
+            self._inbox.listening(),
+        ):
             # Where it cannot be opened, the service does not start.
             Ledger.open(setting.state).close()
             self._observers.configured(setting)
@@ -85,7 +90,7 @@ class Service:
                 self._take_up(setting)
                 with listening(setting.state, self._directions.handle):
                     self._observers.take(Staged(stage="ready", note=self._at_work()))
-                    setting = self._keep_going(setting)
+                    setting = self._keep_going(setting, lock)
             finally:
                 self._clock.stop()
                 self._drain(durations.seconds(setting.config.service.drain))
@@ -94,14 +99,19 @@ class Service:
         """Tell it to stop or to reload, from any thread, as a signal would."""
         self._inbox.post(word)
 
-    def _keep_going(self, setting: Setting) -> Setting:
-        """The main loop; the configuration in force at its end."""
+    def _keep_going(self, setting: Setting, lock: Lock) -> Setting:
+        """The main loop; the configuration in force at its end.
+
+        Raises:
+            StorageError: The state folder is another one now.
+        """
         while True:
             words = self._inbox.wait(BEAT)
             if "stop" in words:
                 return setting
             if "reload" in words:
                 setting = self._reloaded(setting)
+            lock.check()
             dead = [] if self._clock.running else ["clock"]
             self._observers.take(Beat(dead=(*dead, *self._crew.dead())))
 

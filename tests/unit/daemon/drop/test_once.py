@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mlarchive.errors import AccessError
 from mlarchive.pack import pack_file
 from mlarchive.registries.base import Selector
 from mlarchive.registries.directory import DirectoryRegistry
@@ -88,6 +89,46 @@ def test_a_mirror_that_has_no_drop_folder_any_more_has_no_trouble_of_it(bench: D
     text = config.read_text().partition("[mirror.drop]")[0]
     config.write_text(text + 'source = "vault:source#folders/*"\n')
     assert not _standing(bench)["trouble"]
+
+
+def test_what_cannot_be_claimed_is_the_trouble_of_the_vault_until_it_can(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AccessError("may not move it")
+
+    for name in ("ale", "beer"):
+        shutil.copy(bench.package(name), bench.inbox)
+    with monkeypatch.context() as forbidding:
+        forbidding.setattr(claims, "claim", refuse)
+        assert bench.run("once").status == 13
+    trouble = _standing(bench)["trouble"]
+    assert trouble == "ale.mlpkg cannot be taken: may not move it (1 more likewise)"
+    assert bench.run("once").status == 0
+    assert not _standing(bench)["trouble"]
+
+
+def test_a_drop_folder_that_is_not_there_is_told_and_not_made(bench: DropBench) -> None:
+    bench.inbox.rmdir()
+    for verb in ("check", "once", "plan"):
+        answer = bench.run(verb)
+        assert answer.status == 11
+        assert f"the drop folder {bench.inbox} is not there" in answer.out + answer.err
+    assert not bench.inbox.exists()
+    assert "is not there" in _standing(bench)["trouble"]
+
+
+def test_a_drop_folder_that_may_not_be_read_keeps_no_other_mirror_from_being_planned(
+    bench: DropBench,
+) -> None:
+    bench.put("ale", "ale 1")
+    config = bench.folder / "mirror.toml"
+    more = '[[mirror]]\nname = "other"\nsource = "vault:source#folders/*"\ntargets = ["dr"]\n'
+    config.write_text(config.read_text() + more)
+    bench.inbox.rmdir()
+    answer = bench.run("plan")
+    assert answer.status == 11
+    assert "1 object, 1 to work on" in answer.out
 
 
 def _standing(bench: DropBench) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from watchdog.events import FileDeletedEvent, FileMovedEvent
 
-from mlarchived.drop.watch import is_remote
+from mlarchived.drop.watch import Watch, is_remote
 from tests.support.dropping import DropBench, marker
 from tests.support.service import RunningService, running_service
 
@@ -114,6 +115,18 @@ def test_killed_at_any_moment_each_package_is_taken_once(bench: DropBench) -> No
     assert bench.noted() == {"taken": [f"{name}.mlpkg" for name in names]}
     assert len(list((bench.folder / "vault").rglob("*.mlpkg"))) == 20
     assert bench.lying() == []
+
+
+def test_a_claim_is_no_hint_that_something_came(tmp_path: Path) -> None:
+    hints: list[int] = []
+    watch = Watch(tmp_path, lambda: hints.append(1))
+    watch.on_any_event(
+        FileMovedEvent(str(tmp_path / "ale.mlpkg"), str(tmp_path / ".mlarchived/1/ale.mlpkg"))
+    )
+    watch.on_any_event(FileDeletedEvent(str(tmp_path / "ale.mlpkg.done")))
+    assert hints == []
+    watch.on_any_event(FileMovedEvent(str(tmp_path / "ale.tmp"), str(tmp_path / "ale.mlpkg")))
+    assert hints == [1]
 
 
 def test_a_local_folder_is_not_remote(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_a_paused_mirror_is_left_alone_until_it_is_resumed(bench: Workbench) -> 
         service.await_round()
         assert bench.held() == {}
         assert "[paused: the clinic moves]" in bench.run("status").out
+        assert "m: told, but it is paused: the clinic moves" in bench.run("sync-now").out
         assert bench.run("resume", "m").status == 0
         service.wait_for(lambda event: event.get("outcome") == "copied")
         assert service.stop() == 0

@@ -146,6 +146,16 @@ def test_one_state_folder_has_one_service(bench: Workbench) -> None:
         assert service.stop() == 0
 
 
+def test_it_ends_when_its_state_folder_is_removed_under_it(bench: Workbench) -> None:
+    with running_service(bench.folder) as service:
+        service.await_round()
+        shutil.rmtree(bench.folder / "state")
+        assert service.process.wait(30) == 15
+    with running_service(bench.folder) as service:
+        service.await_round()
+        assert service.stop() == 0
+
+
 def test_killed_it_goes_on_at_the_next_start(bench: Workbench) -> None:
     for name in ("beer", "cider", "gin"):
         bench.put(name, os.urandom(300_000).hex())
