@@ -16,7 +16,7 @@ import msgspec
 from bench import codecs, starting
 from bench.bars import judge
 from bench.cases import LONG, USUAL_FILES, USUAL_MIB, Case, cases
-from bench.process import FailedError
+from bench.process import FailedError, compile_once
 from bench.report import report
 from bench.results import Results, machine
 from bench.rounds import measure
@@ -30,6 +30,7 @@ LONG_ROOM = 20 * GIB
 def main() -> None:
     """Measure, print, judge."""
     chosen = _arguments()
+    compile_once()
     selected = _cases(chosen)
     # Some of the commands run elsewhere.
     chosen.folder = chosen.folder.resolve()

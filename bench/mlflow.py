@@ -27,6 +27,7 @@ import requests
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bench.process import compile_once
 from tests.support.mlflow_server import QUIET, MlflowServer, running_server
 from tests.support.mlflow_server import asked as asked_of
 
@@ -295,6 +296,7 @@ def main() -> int:
     parser.add_argument("--mib", type=int, default=200, help="of artifacts, in all")
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
+    compile_once()
     with (
         tempfile.TemporaryDirectory() as name,
         running_server(Path(name), "--workers", "2") as source,

@@ -53,6 +53,14 @@ class FailedError(Exception):
     """A process did not end well; the text says which, and its last words."""
 
 
+def compile_once() -> None:
+    """Let Python keep the modules it compiles, as it does where they are installed.
+
+    Some environments forbid it; each command would then compile all of them anew.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def measured(step: Step) -> Taken:
     """Run a step.
 

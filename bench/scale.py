@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bench.process import compile_once
 from mlarchive.records import Address
 from mlarchive.registries.base import Ref
 from mlarchive.vault.catalog import Catalog, Row
@@ -52,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="keep the mirror here, and use it again")
     options = parser.parse_args(arguments)
-    # Modules are compiled when they are installed, not anew by each command.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compile_once()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         if not (folder / "mirror.toml").exists():

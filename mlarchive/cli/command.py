@@ -20,6 +20,7 @@ from mlarchive.cli.commandline import (
     allow_what_is_set,
     judge_as_told,
     parsed,
+    spare_threads,
 )
 from mlarchive.cli.console import Console, open_standard_streams
 from mlarchive.cli.explaining import as_ours
@@ -138,6 +139,7 @@ def _run(words: Sequence[str], console: Console) -> int:
     try:
         arguments = parsed(words, VERBS, build_parser)
         _require_utf8()
+        spare_threads(os.environ)
         allow_what_is_set(os.environ)
         judge_as_told(arguments, console)
         decrypt_as_told(arguments, os.environ)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlarchive import __version__
-from mlarchive.cli.commandline import Parser, allow_what_is_set, parsed
+from mlarchive.cli.commandline import Parser, allow_what_is_set, parsed, spare_threads
 from mlarchive.errors import Interrupted, MlarchiveError
 from mlarchived.cli.screen import Screen
 from mlarchived.defects import unexpected
@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str], screen: Screen) -> int:
     try:
         options = parsed(words, VERBS, _parser)
+        spare_threads(os.environ)
         allow_what_is_set(os.environ)
         exit_status: int = options.run(options, screen, os.environ)
         return exit_status
