@@ -130,6 +130,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         names = tuple(target.name for target in self.targets)
         return plan.Rules(
             targets=(VAULT, *names) if self.vault and not self.delivers_only else names,
+            locators={target.name: target.locator.origin for target in self.targets},
             keeping=self.keeping | {VAULT},
             choice=self.choice,
             now=int(time.time() * 1000),

@@ -16,7 +16,7 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
@@ -99,6 +99,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     Attributes:
         targets: Names of the targets, in order; `VAULT` first where the mirror keeps one.
+        locators: Of them by name, as what a command copied has them for its origin.
         keeping: Those of them whose objects each keep the labels that they were given, whatever
             others get: packages. At a server an alias that one gets is lost to another by itself.
         choice: Which objects are wanted.
@@ -112,6 +113,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     """
 
     targets: tuple[str, ...]
+    locators: Mapping[str, str] = {}
     keeping: frozenset[str] = frozenset()
     choice: Choice = Choice()
     now: int = 0
@@ -339,8 +341,9 @@ def _not_from(view: View, ref: Ref, target: str, rules: Rules) -> tuple[Verb, st
     """Why an object that the source shows is nothing for a target, or cannot be taken now."""
     # Two that took each other for their origin, because both were there before, are none.
     mutual = ref.adopted and view.holdings.get(target)
-    if target in {ref.origin.partition("#")[0], *ref.through} and not mutual:
-        whence = "from" if ref.origin.partition("#")[0] == target else "through"
+    names, whence_it = {target, rules.locators.get(target, target)}, ref.origin.partition("#")[0]
+    if not names.isdisjoint({whence_it, *ref.through}) and not mutual:
+        whence = "from" if whence_it in names else "through"
         return "leave", f"echo: came {whence} this target"
     if ref.unreadable:
         return "wait", ref.unreadable

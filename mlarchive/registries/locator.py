@@ -49,6 +49,12 @@ _AZUREML = re.compile(
     rf"(?:/(?P<kind>models|environments)/(?P<name>{_SEGMENT})/versions/(?P<version>{_SEGMENT}))?/?",
     re.IGNORECASE,
 )
+_AZUREML_RESOURCE = re.compile(
+    rf"(?:azureml:/)?/(?:registries/(?P<named>{_SEGMENT})"
+    rf"|(?P<group>subscriptions/{_SEGMENT}/resourcegroups/{_SEGMENT}/providers/{_SEGMENT})"
+    rf"/(?:registries/(?P<registry>{_SEGMENT})|workspaces/(?P<workspace>{_SEGMENT})))/",
+    re.IGNORECASE,
+)
 
 
 class Locator(Struct, frozen=True, kw_only=True):
@@ -270,6 +276,20 @@ def azureml_origin(place: str) -> str:
     """
     lower = re.sub(r"/providers/[^/]+(?=/workspaces/)", "", place.lower())
     return f"azureml://{lower.replace('/resourcegroups/', '/resourceGroups/')}"
+
+
+def azureml_origin_in(resource: str) -> str:
+    """The name of the place of Azure ML that something is in; "" if it is in none.
+
+    Args:
+        resource: The id of the thing, as the service gives it.
+    """
+    match = _AZUREML_RESOURCE.match(resource)
+    if match is None:
+        return ""
+    if registry := match["named"] or match["registry"]:
+        return azureml_origin(f"registries/{registry}")
+    return azureml_origin(f"{match['group']}/workspaces/{match['workspace']}")
 
 
 def _parse_azureml(rest: str) -> Parsed:

@@ -227,7 +227,6 @@ def _lineage(snapshot: Snapshot, version: ModelVersion) -> Tags:
         keys.JOB: version.job or (run.native.id if run else ""),
         keys.EXPERIMENT: named,
         keys.SOURCE_VERSION: snapshot.address.version,
-        marks.ORIGIN: marks.origin_mark(snapshot.address),
         **marks.path_marks(snapshot.record(snapshot.subject), snapshot),
     }
     return {name: value for name, value in said.items() if value}

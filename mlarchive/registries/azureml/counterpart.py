@@ -12,6 +12,7 @@ from mlarchive.records import Tags
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.labels import Labels
 from mlarchive.registries.azureml.merging import OF_SERVICE
+from mlarchive.registries.azureml.sameness import is_same
 from mlarchive.registries.mlflow import marks
 
 
@@ -61,7 +62,8 @@ def counterpart(  # noqa: PLR0913  (all that it depends on)
 
 
 def _is_own(one: Asset, labels: Labels) -> bool:
-    return one.texts("properties").get(marks.ORIGIN) == labels.properties[marks.ORIGIN]
+    there = one.texts("properties")
+    return marks.ORIGIN in there and is_same(there, labels.properties)
 
 
 def _is_labelled(one: Asset, labels: Labels, *, as_subject: bool) -> bool | None:

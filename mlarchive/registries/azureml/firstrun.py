@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlarchive.records import Run
+from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.reading_job import read_job
+from mlarchive.registries.azureml.sameness import are_names_of_one
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
@@ -25,10 +27,14 @@ def job_of(version: Asset) -> str:
     return version.text("jobName") or version.texts("properties").get(keys.RUN, "")
 
 
-def first_of(run: Run, origin: str) -> str:
-    """The id of the run of a place that a run was written from; "" if it was from elsewhere."""
+def first_of(work: Work, run: Run) -> str:
+    """The id of the run of the target that a run was written from; "" if it was from elsewhere."""
     place, _, there = run.native.also.get(marks.ORIGIN, "").partition("#runs/")
-    return there if place.casefold() == marks.quotable(origin).casefold() else ""
+    subject = work.snapshot.record(work.snapshot.subject)
+    # A run remembers no other names: its version does.
+    names = names_of(subject.native.also)
+    known = names if place in names else (place,)
+    return there if are_names_of_one(known, work.own_names) else ""
 
 
 def plan_kept(work: Work, tracked: "TrackingWork", run: Run, first: str) -> bool:

@@ -26,7 +26,15 @@ ENVIRONMENT = f"{marks.PREFIX}environment"
 
 _MARKS = frozenset(
     {
-        *(marks.ORIGIN, marks.PATH, marks.ADOPTED, marks.CONTENT_ID, marks.STATE_ID, marks.RECORD),
+        *(
+            marks.ORIGIN,
+            marks.NAMES,
+            marks.PATH,
+            marks.ADOPTED,
+            marks.CONTENT_ID,
+            marks.STATE_ID,
+            marks.RECORD,
+        ),
         *(marks.GIVEN, JOB, RUN, EXPERIMENT, SOURCE_VERSION, ENVIRONMENT),
     }
 )

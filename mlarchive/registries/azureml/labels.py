@@ -14,9 +14,9 @@ from mlarchive.records import Address, AnyRecord, Tags
 from mlarchive.records.provenance import path_of
 from mlarchive.registries.azureml.assets import NO_STAGE, Asset, Json, Kind
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
+from mlarchive.registries.azureml.sameness import are_names_of_one, is_from, is_same, kept_origin
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
-from mlarchive.snapshot import Snapshot
 
 _MADE_OF = (
     *("modelUri", "modelType", "flavors", "jobName", "isAnonymous"),
@@ -78,7 +78,8 @@ class Labels(Struct, frozen=True, kw_only=True):
             merged: They and what people said of it; None if it is to be made.
         """
         merged = merged or self.merged_with(present)
-        marked = marks.marks_in(self.properties)
+        there = present.texts("properties") if present else {}
+        marked = kept_origin(there, marks.marks_in(self.properties))
         mark = {} if self.is_unmarked else merged.mark
         if self.is_unmarked:
             marked = {}
@@ -86,7 +87,6 @@ class Labels(Struct, frozen=True, kw_only=True):
             # What it is here has come no way.
             marked.pop(marks.PATH, None)
             marked[marks.ADOPTED] = marks.quotable(called)
-        there = present.texts("properties") if present else {}
         kept = marks.marks_in(present.texts("tags")) if present else {}
         state = {marks.STATE_ID: self.state_id} if self.state_id and not self.is_unmarked else {}
         sent: Json = {
@@ -99,22 +99,23 @@ class Labels(Struct, frozen=True, kw_only=True):
 
 
 def unmarked(
-    labels: Labels, record: AnyRecord, target: Address, present: Asset, snapshot: Snapshot
+    work: Work, labels: Labels, record: AnyRecord, target: Address, present: Asset
 ) -> Labels:
     """Labels without marks, if what is there is what the source itself was written from.
 
     Args:
+        work: Of what is written; where it came through the target before, what has no marks there
+            is where it began.
         labels: As they are to be.
         record: Whose they are.
         target: Of what is there.
         present: What is there.
-        snapshot: What is written; where it came through the target before, what has no marks there
-            is where it began.
     """
-    came_from = record.native.also.get(marks.ORIGIN)
-    through = path_of(snapshot.record(snapshot.subject).native.also)
-    is_first = target.origin in through and marks.ORIGIN not in present.texts("properties")
-    return replace(labels, is_unmarked=is_first or came_from == marks.origin_mark(target))
+    came_from = is_from(record.native.also, work.own_names, marks.origin_mark(target))
+    through = path_of(work.snapshot.record(work.snapshot.subject).native.also)
+    is_first = marks.ORIGIN not in present.texts("properties")
+    is_first = is_first and are_names_of_one(through, work.own_names)
+    return replace(labels, is_unmarked=is_first or came_from)
 
 
 def is_taken_over(present: Asset) -> bool:
@@ -125,8 +126,8 @@ def is_taken_over(present: Asset) -> bool:
 
 def is_of_another(present: Asset, wanted: Labels) -> bool:
     """Whether a version was written from another object than the one that is to be labelled."""
-    origin = present.texts("properties").get(marks.ORIGIN)
-    return origin not in {None, wanted.properties[marks.ORIGIN]}
+    there = present.texts("properties")
+    return marks.ORIGIN in there and not is_same(there, wanted.properties)
 
 
 def lose_lacking(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> str:

@@ -6,8 +6,9 @@ from typing import Literal
 from msgspec import Struct
 
 from mlarchive.errors import ConflictError, UnsupportedError
-from mlarchive.records import Address
 from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.azureml.sameness import are_names_of_one
+from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
 
@@ -35,9 +36,9 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     version: str,
     present: Sequence[Asset],
     *,
-    origin: str,
     content_id: str,
     policy: WritePolicy,
+    is_own: Callable[[Asset], bool],
     same: Callable[[Asset], bool],
     changed: Callable[[Asset], str] = lambda _: "",
 ) -> Spot:
@@ -47,9 +48,9 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         called: The model, as a person knows it.
         version: The number at the source; "" if it has none.
         present: The versions at the target, archived ones too.
-        origin: The version's mark.
         content_id: What is to be written.
         policy: Of the write.
+        is_own: Whether a version was written from the one that is to be written.
         same: Whether a version that this program did not write holds the same.
         changed: What is other content in a version, for a person; "" where nobody can say.
 
@@ -59,7 +60,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     """
     wanted = _number(called, version) if version and policy.versions == "preserve" else ""
     sound = [one for one in present if not one.is_failed]
-    mine = [one for one in sound if one.texts("properties").get(marks.ORIGIN) == origin]
+    mine = [one for one in sound if is_own(one)]
     there = next((one for one in present if one.name == wanted), None)
     for one in [*mine, *(one for one in sound if one is there)]:
         if one.texts("properties").get(marks.CONTENT_ID) == content_id:
@@ -86,9 +87,10 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     return Spot(how="create", number=number, why="new")
 
 
-def is_at_home(source: Address, origin: str, name: str) -> bool:
+def is_at_home(work: Work, name: str) -> bool:
     """Whether an object is to be written under its own name to the place that it comes from."""
-    return f"{source.origin}#{source.name}".casefold() == f"{origin}#{name}".casefold()
+    is_there = are_names_of_one(marks.names_of(work.snapshot), work.own_names)
+    return is_there and work.snapshot.address.name.casefold() == name.casefold()
 
 
 def next_number(present: Sequence[Asset]) -> str:

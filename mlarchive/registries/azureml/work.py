@@ -4,13 +4,18 @@ Planning looks at the target and adds steps; nothing changes until a step is don
 person sees and the write that follows are made of the same steps.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mlarchive.records import Loss
+import msgspec
+
+from mlarchive.records import Loss, Tags
 from mlarchive.registries.azureml.assets import ControlPlane
+from mlarchive.registries.azureml.sameness import names_mark
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.base import Action, Verb, WritePolicy
+from mlarchive.registries.locator import azureml_origin
 from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import Snapshot
 
@@ -35,6 +40,8 @@ class Work:
         steps: In order.
         losses: What the target cannot hold.
         transformations: What it holds in another form.
+        known_as: What the target calls the registry that the snapshot is from; "" if it does not
+            know it.
         environment: The environment that the model means at the target, `NAME:VERSION`.
         made_run: Gives the target's id of the run that the model came from, once it is written;
             "" if it is not.
@@ -49,6 +56,7 @@ class Work:
     steps: list[tuple[Action, Callable[[], None]]] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     transformations: list[Loss] = field(default_factory=list)
+    known_as: str = ""
     environment: str = ""
     made_run: Callable[[], str] = str
     sent: int = 0
@@ -72,6 +80,27 @@ class Work:
         So it stays the same version whether they are asked for or not.
         """
         return marks.content_but_traces(self.snapshot)
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """What the target is called: by a configuration, and by its locator."""
+        return frozenset({self.origin, azureml_origin(self.control.place.locator)})
+
+    @property
+    def marked(self) -> Snapshot:
+        """The snapshot, from a registry of the name that the target knows it by."""
+        address = self.snapshot.address
+        known = msgspec.structs.replace(address, origin=self.known_as or address.origin)
+        return dataclasses.replace(self.snapshot, address=known)
+
+    def origin_marks(self, origin: str) -> Tags:
+        """The marks of where something comes from.
+
+        Args:
+            origin: Its address there, as the target calls it.
+        """
+        names = names_mark(origin, marks.names_of(self.snapshot))
+        return {marks.ORIGIN: origin, **names}
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -4,6 +4,7 @@ Files are sent and read back first, the version is registered last, with all its
 so what can be seen is whole.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -16,6 +17,7 @@ from mlarchive.errors import (
     UnsupportedError,
 )
 from mlarchive.records import Address, Environment, Folder, ModelVersion
+from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
@@ -32,6 +34,7 @@ from mlarchive.registries.azureml.labels import (
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
 from mlarchive.registries.azureml.racing import noticing_others
+from mlarchive.registries.azureml.sameness import are_names_of_one, is_from
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import fill, sha256_of
 from mlarchive.registries.azureml.work import Work, again
@@ -53,13 +56,13 @@ def held(
 ) -> Holding | None:
     """What the target remembers of an object; None if it never got it."""
     kind = "environments" if source.kind == "environments" else "models"
-    wanted = marks.origin_mark(source)
+    wanted, names = marks.origin_mark(source), (source.origin,)
     name = policy.named(source.name)
     for version in control.versions(kind, name, archived=True):  # type: ignore[arg-type]
         properties = version.texts("properties")
         if version.is_failed:
             continue
-        if properties.get(marks.ORIGIN) == wanted and marks.CONTENT_ID in properties:
+        if is_from(properties, names, wanted) and marks.CONTENT_ID in properties:
             return Holding(
                 address=Address(origin=origin, kind=kind, name=name, version=version.name),
                 content_id=properties[marks.CONTENT_ID],
@@ -137,10 +140,12 @@ def _planned(work: Work) -> Address:
         )
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
-    if number := _itself(work, wanted):
+    there = work.control.versions("models", wanted.name, archived=True)
+    if number := _itself(work, wanted, there):
         work.step("keep", f"models/{wanted.name}/{number}", "it is itself what is copied")
         return Address(origin=work.origin, kind="models", name=wanted.name, version=number)
-    spot = _spot(work, wanted)
+    work.known_as = _known_as(work, there)
+    spot = _spot(work, wanted, there)
     target = Address(origin=work.origin, kind="models", name=wanted.name, version=spot.number)
     what = f"models/{wanted.name}/{spot.number}"
     if spot.how == "skip":
@@ -159,7 +164,7 @@ def _planned(work: Work) -> Address:
     labels = _labels(work, wanted)
     first = ""
     if spot.present is not None:
-        labels = unmarked(labels, subject, target, spot.present, work.snapshot)
+        labels = unmarked(work, labels, subject, target, spot.present)
         first = job_of(spot.present) if labels.is_unmarked else ""
     plan_run_of(work, wanted.name, spot.number, first)
     if spot.present is None:
@@ -180,12 +185,19 @@ def _lose_type(work: Work, what: str, present: Asset | None) -> None:
         work.lose(what, "type", f"it is there as {held_as}, and Azure ML changes no type")
 
 
-def _itself(work: Work, wanted: Candidate) -> str:
+def _known_as(work: Work, there: Sequence[Asset]) -> str:
+    """What versions that are there call the registry that the snapshot is from."""
+    names = marks.names_of(work.snapshot)
+    known = (names_of(one.texts("properties")) for one in there)
+    return next((some[0] for some in known if are_names_of_one(some, names)), "")
+
+
+def _itself(work: Work, wanted: Candidate, there: Sequence[Asset]) -> str:
     """The number of the very version that is to be written; "" if it is not there."""
-    if not is_at_home(work.snapshot.address, work.origin, wanted.name):
+    if not is_at_home(work, wanted.name):
         return ""
     number = work.snapshot.address.version
-    for one in work.control.versions("models", wanted.name, archived=True):
+    for one in there:
         if one.name == number and not one.is_failed:
             same = one.texts("properties").get(marks.CONTENT_ID) == work.snapshot.content_id
             return number if same or _holds(work, wanted, one) else ""
@@ -201,14 +213,15 @@ def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str)
     return msgspec.structs.replace(wanted, tags=tags)
 
 
-def _spot(work: Work, wanted: Candidate) -> Spot:
+def _spot(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Spot:
+    origin, names = marks.origin_mark(work.snapshot.address), marks.names_of(work.snapshot)
     return find_spot(
         f"the model {wanted.name!r} at {work.control.shown}",
         wanted.version,
-        work.control.versions("models", wanted.name, archived=True),
-        origin=marks.origin_mark(work.snapshot.address),
+        there,
         content_id=work.content_id,
         policy=work.policy,
+        is_own=lambda one: is_from(one.texts("properties"), names, origin),
         same=partial(_holds, work, wanted),
         changed=partial(what_changed, work, wanted),
     )
@@ -276,10 +289,11 @@ def _labels(work: Work, wanted: Candidate) -> Labels:
     found = {marks.CONTENT_ID: work.content_id}
     if work.environment:
         found[keys.ENVIRONMENT] = work.environment
+    origin = work.origin_marks(marks.origin_mark(work.marked.address))
     return Labels(
         description=wanted.description,
         tags=wanted.tags,
-        properties={**wanted.properties, **wanted.lineage, **found},
+        properties={**wanted.properties, **wanted.lineage, **origin, **found},
         stage=wanted.stage,
         archived=wanted.archived,
         state_id=work.snapshot.state_id,

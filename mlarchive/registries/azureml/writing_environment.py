@@ -98,7 +98,7 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
     """
     wanted = _carried(work, subject)
     renamed = wanted._replace(name=work.policy.named(wanted.name))
-    if is_at_home(work.snapshot.address, work.origin, renamed.name) and _is_there(work, renamed):
+    if is_at_home(work, renamed.name) and _is_there(work, renamed):
         work.step("keep", renamed.called, "it is itself what is copied")
         return renamed.version
     if work.policy.versions == "next":
@@ -173,7 +173,7 @@ def _plan_kept(
         work.step("skip" if as_subject else "keep", f"{kind}/{wanted.name}/{one.name}", why)
         return
     target = Address(origin=work.origin, kind=kind, name=wanted.name, version=one.name)
-    labels = unmarked(labels, wanted.record, target, one, work.snapshot)
+    labels = unmarked(work, labels, wanted.record, target, one)
     plan_labels(work, kind, wanted.name, one, labels)
 
 
@@ -289,14 +289,14 @@ def _list_losses(work: Work, wanted: Wanted) -> None:
 
 
 def _labels(work: Work, record: Environment, own: str, *, as_subject: bool) -> Labels:
-    source = work.snapshot.address
+    source = work.marked.address
     address = msgspec.structs.replace(
         source, kind="environments", name=record.name, version=record.version
     )
-    found = {marks.RECORD: own, marks.ORIGIN: marks.origin_mark(address)}
+    found = {marks.RECORD: own, **work.origin_marks(marks.origin_mark(address))}
+    found |= marks.path_marks(record, work.snapshot)
     if as_subject:
         found[marks.CONTENT_ID] = work.snapshot.content_id
-        found |= marks.path_marks(record, work.snapshot)
     return Labels(
         description=record.description,
         tags=record.tags,

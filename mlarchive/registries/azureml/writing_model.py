@@ -20,6 +20,7 @@ from mlarchive.registries.azureml.labels import (
     unmarked,
 )
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged
+from mlarchive.registries.azureml.sameness import kept_origin
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 
@@ -39,13 +40,16 @@ def plan_model(work: Work, name: str) -> None:
     wanted = Labels(
         description=record.description,
         tags=record.tags,
-        properties={**record.properties, marks.ORIGIN: marks.origin_of(record, work.snapshot)},
+        properties={
+            **record.properties,
+            **work.origin_marks(marks.origin_of(record, work.marked)),
+        },
         archived=record.lifecycle == "archived",
     )
     target = Address(origin=work.origin, kind="registered-models", name=name)
     there = next(iter(work.control.named("models", name)), _BLANK)
     if there is not _BLANK:
-        wanted = unmarked(wanted, record, target, there, work.snapshot)
+        wanted = unmarked(work, wanted, record, target, there)
     if is_of_another(there, wanted):
         origin = there.texts("properties")[marks.ORIGIN]
         for label in lacking(there, wanted):
@@ -76,7 +80,8 @@ def plan_model(work: Work, name: str) -> None:
 
 def _said(there: Asset, wanted: Labels, merged: Merged) -> Json:
     """What is sent."""
-    marked = {} if wanted.is_unmarked else marks.marks_in(wanted.properties)
+    own = kept_origin(there.texts("properties"), marks.marks_in(wanted.properties))
+    marked = {} if wanted.is_unmarked else own
     mark = {} if wanted.is_unmarked else merged.mark
     return {
         "description": merged.description,

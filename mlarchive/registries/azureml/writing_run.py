@@ -57,14 +57,14 @@ def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
     kept = msgspec.structs.replace(run, inputs=(), model_inputs=())
     tracked = TrackingWork(
         connection,
-        _without_files(work.snapshot, kept),
+        _without_files(work.marked, kept),
         work.policy,
         losses=work.losses,
         transformations=work.transformations,
         numbered=(subject, name, number),
     )
     with speaking(connection.uri):
-        if plan_kept(work, tracked, kept, first or first_of(run, work.origin)):
+        if plan_kept(work, tracked, kept, first or first_of(work, run)):
             return
         experiment = work.snapshot.by_key.get(run.experiment)
         if isinstance(experiment, Experiment):

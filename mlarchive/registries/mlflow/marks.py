@@ -28,6 +28,7 @@ from mlarchive.records import (
     Traces,
     provenance,
 )
+from mlarchive.registries.locator import azureml_origin_in
 from mlarchive.snapshot import Snapshot
 
 # As in `mlflow.utils.mlflow_tags`; adapters of other registries come here without mlflow.
@@ -41,6 +42,7 @@ LONGEST = 5000
 
 PREFIX = provenance.PREFIX
 ORIGIN = provenance.ORIGIN
+NAMES = provenance.NAMES
 PATH = provenance.PATH
 ADOPTED = provenance.ADOPTED
 """Its value names the version that it is on, since copies on a server have all tags."""
@@ -134,12 +136,21 @@ def origin_of(record: AnyRecord, snapshot: Snapshot) -> str:
     return origin_mark(Address(origin=source.origin, kind=kind, name=record.native.id))
 
 
+def names_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """What the registry that a snapshot is from is called: first as it was asked for.
+
+    A mirror calls it by the name that its configuration gives; a place of Azure ML is known by its
+    locator even then.
+    """
+    origin = snapshot.address.origin
+    place = azureml_origin_in(snapshot.record(snapshot.subject).native.id)
+    return (origin,) if place.casefold() in {"", origin.casefold()} else (origin, place)
+
+
 def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
-    """The mark of the path that an object has behind it; none if its source is the first one."""
-    before = provenance.path_of(record.native.also)
-    if not before:
-        return {}
-    return {PATH: msgspec.json.encode([*before, snapshot.address.origin]).decode()}
+    """The mark of the path that an object has behind it; none if its origin says all of it."""
+    path = [*provenance.path_of(record.native.also), *names_of(snapshot)]
+    return {PATH: msgspec.json.encode(path).decode()} if len(path) > 1 else {}
 
 
 def origins_in(tags: Mapping[str, str]) -> dict[str, str]:

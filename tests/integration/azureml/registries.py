@@ -20,18 +20,21 @@ POLICY = WritePolicy()
 
 @pytest.fixture
 def opened(azureml: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Opens a place with the environment of its tenant; all are closed at the end."""
+    """Opens a place with the environment of its tenant; all are closed at the end.
+
+    As commands do, or with a name that a configuration gives (`called`), as mirrors do.
+    """
     # Blobs are read by this very process.
     for name, value in azureml.variables.items():
         monkeypatch.setenv(name, value)
     with ExitStack() as stack:
 
         def open_place(
-            place: Place, principal: Principal | None = None, **more: str
+            place: Place, principal: Principal | None = None, *, called: str = "", **more: str
         ) -> AzureMlRegistry:
             variables = environment(azureml.environment(place.tenant, principal) | more)
             registry = AzureMlRegistry.open(
-                place.locator.removeprefix("azureml://"), environment=variables
+                place.locator.removeprefix("azureml://"), environment=variables, origin=called
             )
             return stack.enter_context(registry)
 

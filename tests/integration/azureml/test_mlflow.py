@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
+from msgspec.structs import replace
 
 from mlarchive.copy import Copied
 from mlarchive.errors import ConflictError, UnavailableError
@@ -212,6 +213,10 @@ def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
     further.tracking = target_server.uri
     on = carry(target, address(clinic, "models", TRAINED, "1"), opened(further), tmp_path)
     assert on.receipt.content_id == done.receipt.content_id
+    # Nor does a mirror, which calls the place otherwise.
+    there = runs_of(clinic)
+    carry(opened(lab, called="lab"), replace(what, origin="lab"), target, tmp_path)
+    assert runs_of(clinic).keys() == there.keys()
     # What comes back, at once or by way of others, makes no second run.
     before = runs_of(lab)
     for place in (clinic, further):

@@ -295,6 +295,13 @@ def test_two_that_took_each_other_for_their_origin_are_no_echo() -> None:
     assert at(foreign, "dr") == ("leave", "echo: came from this target")
 
 
+def test_what_a_command_copied_from_a_target_is_an_echo_whatever_it_calls_it() -> None:
+    foreign = replace(NEW, ref=replace(REF, origin="dir:/dr#models/wine/1"))
+    assert at(foreign, "dr")[0] == "copy"
+    rules = replace(RULES, locators={"dr": "dir:/dr"})
+    assert at(foreign, "dr", rules) == ("leave", "echo: came from this target")
+
+
 def test_an_origin_that_only_begins_like_the_target_is_no_echo() -> None:
     assert at(replace(NEW, ref=replace(REF, origin="dr2#models/wine/7")), "dr")[0] == "copy"
 

@@ -9,6 +9,7 @@ from mlarchive.records import RegisteredModel
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.labels import Labels, plan_labels
 from mlarchive.registries.azureml.merging import Merged
+from mlarchive.registries.azureml.places import Place
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing_model import plan_model
 from mlarchive.registries.base import WritePolicy
@@ -121,6 +122,7 @@ class Target:
 
     def __init__(self, held: Asset) -> None:
         self.held = held
+        self.place = Place(name="clinic")
 
     def named(self, *_: object) -> list[Asset]:
         return [self.held]

@@ -22,9 +22,9 @@ def spot(version: str, *present: Asset, same: bool = False, **policy: Any) -> Sp
         "the model 'wine'",
         version,
         present,
-        origin="lab#models/wine/3",
         content_id="c3",
         policy=WritePolicy(**policy),
+        is_own=lambda one: one.texts("properties").get(marks.ORIGIN) == OURS[marks.ORIGIN],
         same=lambda _: same,
     )
 

@@ -1,0 +1,58 @@
+"""Whether two objects are one, though a configuration gives the place that they are in a name.
+
+A mirror writes the name as the origin, a command the locator; both are remembered as names of the
+place (`mlarchive.names`), so that one knows what the other wrote.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from mlarchive.records import Tags
+from mlarchive.records.provenance import names_of
+from mlarchive.registries.mlflow import marks
+
+
+def is_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two objects came from the same one, as their marks tell."""
+    if _inside(one) != _inside(other):
+        return False
+    return are_names_of_one(names_of(one), names_of(other))
+
+
+def is_from(tags: Mapping[str, str], names: Collection[str], origin: str) -> bool:
+    """Whether an object came from another one.
+
+    Args:
+        tags: Its marks.
+        names: Of the registry that the other one is in.
+        origin: The mark of the other one, whatever name it has there.
+    """
+    return _inside(tags) == origin.partition("#")[2] and are_names_of_one(names_of(tags), names)
+
+
+def are_names_of_one(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether a registry is among the names of another one; places of Azure ML know no case."""
+    return not {one.casefold() for one in some}.isdisjoint(one.casefold() for one in others)
+
+
+def names_mark(origin: str, names: Iterable[str]) -> Tags:
+    """The mark of a registry's names; none if it has but the one that the origin has."""
+    own = origin.partition("#")[0]
+    others = [one for one in dict.fromkeys(names) if one != own]
+    return {marks.NAMES: msgspec.json.encode(others).decode()} if others else {}
+
+
+def kept_origin(there: Mapping[str, str], wanted: Tags) -> Tags:
+    """Marks for what is there, whose origin keeps the name that it has if it is the same."""
+    origin = there.get(marks.ORIGIN)
+    if origin is None or not is_same(there, wanted):
+        return wanted
+    named = names_mark(origin, (*names_of(there), *names_of(wanted)))
+    path = marks.PATH in there and origin != wanted[marks.ORIGIN]
+    kept = {marks.PATH: there[marks.PATH]} if path else {}
+    return {**wanted, marks.ORIGIN: origin, **named, **kept}
+
+
+def _inside(tags: Mapping[str, str]) -> str:
+    return tags.get(marks.ORIGIN, "").partition("#")[2]
