@@ -20,7 +20,7 @@ from mlarchive.errors import (
     StorageError,
 )
 from mlarchive.records import Address, Loss
-from mlarchive.registries.base import Holding, Receipt, forgetting
+from mlarchive.registries.base import Holding, PlaceTakenError, Receipt, forgetting
 from mlarchive.unpack import unpack
 from mlarchive.vault import Kept, Vault
 from mlarchived import stores
@@ -235,7 +235,7 @@ class Executor:
     def _note_unread(self, view: View, steps: Sequence[Step], error: MlarchiveError) -> None:
         self.record.read_failed(view.address, error)
         for step in steps:
-            self._hold_place(view, step.target)
+            self._hold_place(view, step.target, error)
         self.report.failed(error, str(view.address))
         self._unread_in_a_row += isinstance(error, _OF_THE_SOURCE)
         if self._unread_in_a_row >= PATIENCE:
@@ -343,14 +343,17 @@ class Executor:
 
     def _note_undelivered(self, view: View, target: str, error: MlarchiveError) -> None:
         self.record.delivery_failed(view.address, target, error)
-        self._hold_place(view, target)
+        self._hold_place(view, target, error)
         self.report.failed(error, str(view.address), target)
         self.room.reach.erred(target, error)
 
-    def _hold_place(self, view: View, target: str) -> None:
-        """Let later versions wait for this one, unless it has its number there already."""
+    def _hold_place(self, view: View, target: str, error: MlarchiveError) -> None:
+        """Let later versions wait for this one, unless it has its number there, or cannot have it.
+
+        A number that is taken there, or passed, is lost whatever comes next.
+        """
         if not view.holdings.get(target):
-            self.queue.hold(target, view)
+            self.queue.hold(target, view, number=not isinstance(error, PlaceTakenError))
 
 
 def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:

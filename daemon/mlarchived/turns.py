@@ -28,16 +28,21 @@ class Queue:
         self._first: dict[tuple[str, str, str], str] = {}
         self._takers: dict[tuple[str, str, str], dict[str, str]] = {}
 
-    def hold(self, target: str, view: View) -> None:
+    def hold(self, target: str, view: View, *, number: bool = True) -> None:
         """Let others of the same model wait: this version is not at the target yet.
 
         Later ones must have higher numbers there; those that have its aliases keep them till then.
+
+        Args:
+            target: The target.
+            view: The version.
+            number: Whether it may still get its number there.
         """
         address = view.address
         if not address.version or target == VAULT:
             return
         model = (target, address.kind, address.name)
-        if self._in_order:
+        if self._in_order and number:
             self._first.setdefault(model, address.version)
         for alias in _aliases(view) or ():
             self._takers.setdefault(model, {})[alias] = address.version

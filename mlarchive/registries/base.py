@@ -17,9 +17,13 @@ from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
-from mlarchive.errors import MlarchiveError, UnsupportedError
+from mlarchive.errors import ConflictError, MlarchiveError, UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.snapshot import Snapshot
+
+
+class PlaceTakenError(ConflictError):
+    """A name and number can never be given at a target: taken by something else, or passed."""
 
 
 class Selector(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from mlarchive.registries.base import (
     Action,
     Holding,
     Listing,
+    PlaceTakenError,
     Receipt,
     Ref,
     Selector,
@@ -201,7 +202,7 @@ class DirectoryRegistry(Closing):
     def _conflict(self, policy: WritePolicy) -> Action:
         if policy.conflict == "skip":
             return Action(verb="skip", what=str(self._folder), why="it holds something else")
-        raise ConflictError(
+        raise PlaceTakenError(
             f"{self._folder} holds something else already, or the same with files changed",
             hint="name a folder that does not exist yet, or remove this one",
         )

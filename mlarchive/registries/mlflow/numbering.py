@@ -11,8 +11,8 @@ from typing import Literal
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from msgspec import Struct
 
-from mlarchive.errors import ConflictError, UnsupportedError
-from mlarchive.registries.base import WritePolicy
+from mlarchive.errors import UnsupportedError
+from mlarchive.registries.base import PlaceTakenError, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.selecting import is_placeholder
 
@@ -66,7 +66,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         policy: Of the write.
 
     Raises:
-        ConflictError: The number is taken, or can no longer be given, and the policy is `fail`.
+        PlaceTakenError: The number is taken, or can no longer be given, and the policy is `fail`.
         UnsupportedError: The version's name is no number, or one far too high.
     """
     keep = policy.versions == "preserve"
@@ -99,7 +99,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
             hint="take the next free number instead: --versions next",
         )
     if trouble and policy.conflict == "fail":
-        raise ConflictError(
+        raise PlaceTakenError(
             trouble,
             hint="choose --conflict skip or new-version (a mirror: `conflict`), or another name",
         )
@@ -109,9 +109,9 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     return Place(how="create", number=number, expected=number or highest + 1, sweep=sweep)
 
 
-def too_low(name: str, wanted: int, given: int) -> ConflictError:
+def too_low(name: str, wanted: int, given: int) -> PlaceTakenError:
     """The error when a server gives a higher number than wanted."""
-    return ConflictError(
+    return PlaceTakenError(
         f"version {wanted} of {name!r} was given and deleted at the target before; its next one"
         f" is {given}",
         hint="take the next free number instead: --versions next (a mirror: `versions`)",

@@ -198,7 +198,7 @@ def create_numbered(
         promote: Makes the placeholder the version.
 
     Raises:
-        ConflictError: The number was given and deleted before.
+        PlaceTakenError: The number was given and deleted before.
     """
     name = target_name(work, record)
     while True:

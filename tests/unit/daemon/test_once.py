@@ -294,6 +294,17 @@ def test_one_bad_object_does_not_stop_the_others(bench: Workbench) -> None:
     assert bench.held() == bench.held("source")
 
 
+def test_a_version_whose_number_is_taken_at_the_target_keeps_no_later_one_waiting(
+    bench: Workbench,
+) -> None:
+    bench.put("beer", "beer 2", version="2")
+    bench.configure(('targets = ["dr"]', 'targets = ["folder"]'))
+    answer = bench.run("once")
+    assert answer.status == 14
+    assert "comes first" not in answer.out
+    assert "failed        lab#folders/beer/2 -> folder: " in answer.out
+
+
 def test_what_keeps_failing_is_set_aside_until_it_is_retried(bench: Workbench) -> None:
     bench.configure(
         ('targets = ["dr"]', 'targets = ["folder"]\nset_aside_after = 2\nexclude = ["cider"]')
