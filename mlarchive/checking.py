@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from msgspec import Struct
 
@@ -20,7 +20,9 @@ from mlarchive.package.limits import allowed
 from mlarchive.package.volumes.reading import check_volume, read_volume
 from mlarchive.package.warnings import UNCHECKED
 from mlarchive.trust import Trust, opener
-from mlarchive.vault import Vault
+
+if TYPE_CHECKING:
+    from mlarchive.vault import Vault
 
 Progress = Callable[[int], None]
 How = Literal["full", "quick", "forward", "volume"]
@@ -162,7 +164,7 @@ def verify_stream(file: BinaryIO, name: str, progress: Progress | None = None) -
 
 
 def verify_vault(
-    vault: Vault,
+    vault: "Vault",
     progress: Progress | None = None,
     *,
     quick: bool = False,

@@ -91,7 +91,6 @@ def base_paths(texts: "Sequence[str]", trust: "Trust | None", *, like: str = "")
         MlarchiveError: A package that is named cannot be opened.
     """
     from mlarchive.trust import open_package
-    from mlarchive.vault import Vault
 
     paths: list[Path] = []
     for locator in locators(texts):
@@ -99,6 +98,8 @@ def base_paths(texts: "Sequence[str]", trust: "Trust | None", *, like: str = "")
         if locator.scheme == "vault":
             if not path.is_dir():
                 raise NotFoundError(f"{path} is not a folder", hint="check the path after vault:")
+            from mlarchive.vault import Vault
+
             with Vault.open(path, trust=trust) as vault:
                 vault.require_trusted()
                 found = sorted(vault.find(), key=lambda kept: kept.address.name != like)

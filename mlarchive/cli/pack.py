@@ -163,7 +163,6 @@ def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Co
 
     from mlarchive.pack import pack, pack_file
     from mlarchive.package.volumes.sizes import volume_size
-    from mlarchive.packoutward import pack_outward
     from mlarchive.registries.opening import packing_time
     from mlarchive.trust.carrying import signature_losses
 
@@ -201,6 +200,8 @@ def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Co
                 with writing():
                     packed = write(console.bytes_out)
             elif who or arguments.volume_size:
+                from mlarchive.packoutward import pack_outward
+
                 packed = pack_outward(
                     Path(arguments.output),
                     write,

@@ -5,7 +5,9 @@ has a window of at most 8 MiB. libzstd promises no stable output across versions
 therefore over raw bytes, never over these.
 """
 
+import sys
 import threading
+from collections.abc import Callable
 from enum import Enum
 
 import zstandard
@@ -20,10 +22,11 @@ FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
 class Effort(Enum):
     """How a frame is made.
 
-    `ENTROPY` starves the match finder, so that blocks are Huffman-coded literals: on exponent
-    bytes of floats it reaches what level 19 does, at several hundred times its speed, where
-    levels 1 to 9 are worse. `FAST` is level 1 and `TEXT` level 3. `SMALL` is level 6, for
-    chunks of many small files: what is kept about each file is made up for there.
+    `ENTROPY` has the match finder leap over all there is, so that blocks are Huffman-coded
+    literals: on exponent bytes of floats it reaches what level 19 does, at several hundred times
+    its speed, where levels 1 to 9 are worse (ADR 17). `FAST` is level 1 and `TEXT` level 3.
+    `SMALL` is level 6, for chunks of many small files: what is kept about each file is made up
+    for there.
     """
 
     ENTROPY = "entropy"
@@ -34,6 +37,14 @@ class Effort(Enum):
 
 _LEVELS = {Effort.FAST: 1, Effort.TEXT: 3, Effort.SMALL: 6}
 
+_FARTHEST = 1 << 17
+"""ZSTD_TARGETLENGTH_MAX: how far the fast strategy leaps where it found nothing."""
+
+_LITERALS, _COMPRESSED = 1002, 1
+"""ZSTD_c_literalCompressionMode of `zstd.h`, which leaping turns off, and ZSTD_ps_enable."""
+
+Compress = Callable[[Buffer], bytes]
+
 _made = threading.local()
 
 
@@ -41,24 +52,38 @@ def encode_frame(raw: Buffer, effort: Effort) -> bytes:
     """One frame; the bytes depend on the input, the effort and the version of libzstd only."""
     compressor = getattr(_made, effort.value, None)
     if compressor is None:
-        compressor = zstandard.ZstdCompressor(compression_params=_parameters(effort))
+        compressor = _entropy() if effort is Effort.ENTROPY else _level(effort)
         setattr(_made, effort.value, compressor)
-    frame: bytes = compressor.compress(raw)
+    frame: bytes = compressor(raw)
     return frame
 
 
-def _parameters(effort: Effort) -> zstandard.ZstdCompressionParameters:
-    if effort is Effort.ENTROPY:
-        return zstandard.ZstdCompressionParameters(
-            strategy=zstandard.STRATEGY_FAST,
-            min_match=7,
-            hash_log=6,
-            chain_log=6,
-            search_log=1,
-            target_length=0,
-            window_log=18,
+def _level(effort: Effort) -> Compress:
+    parameters = zstandard.ZstdCompressionParameters.from_level(_LEVELS[effort])
+    return zstandard.ZstdCompressor(compression_params=parameters).compress
+
+
+def _entropy() -> Compress:
+    """Python's own binding to libzstd can set what `zstandard` cannot."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+
+    known = zstd.CompressionParameter
+    options: dict[int, int] = {
+        known.strategy: zstd.Strategy.fast,
+        known.window_log: 18,
+        known.hash_log: 6,
+        known.min_match: 7,
+    }
+    try:
+        compressor = zstd.ZstdCompressor(
+            options={**options, known.target_length: _FARTHEST, _LITERALS: _COMPRESSED}
         )
-    return zstandard.ZstdCompressionParameters.from_level(_LEVELS[effort])
+    except (ValueError, zstd.ZstdError):  # an experiment of libzstd's that has ended
+        compressor = zstd.ZstdCompressor(options=options)
+    return lambda raw: compressor.compress(raw, compressor.FLUSH_FRAME)
 
 
 def decode_frame(frame: Buffer, raw_len: int) -> bytes:

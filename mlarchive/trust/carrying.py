@@ -2,8 +2,6 @@
 
 from mlarchive.records import Loss
 from mlarchive.snapshot import Snapshot
-from mlarchive.trust.envelope import decode_text
-from mlarchive.trust.statement import decode_statement
 
 _WHY = (
     "they are kept, and hold for content and state alone: where a policy wants the package signed,"
@@ -31,6 +29,12 @@ def signature_losses(text: bytes, package_id: str, record: str) -> tuple[Loss, .
 
 
 def _names(text: bytes, package_id: str) -> bool:
+    if not text:
+        return False
+    # Loads what signatures are checked with.
+    from mlarchive.trust.envelope import decode_text
+    from mlarchive.trust.statement import decode_statement
+
     try:
         return any(decode_statement(one.raw).package == package_id for one in decode_text(text))
     except ValueError:

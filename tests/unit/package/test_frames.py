@@ -1,11 +1,15 @@
 """zstd frames: every trap of the library is closed."""
 
+import math
 import struct
+import threading
 
+import numpy as np
 import pytest
 import zstandard
 
 from mlarchive.errors import FormatError
+from mlarchive.package import frames
 from mlarchive.package.frames import Effort, decode_frame, encode_frame
 
 RAW = b"some text that repeats, " * 1000
@@ -23,6 +27,33 @@ def test_frames_come_back_and_are_repeatable(effort: Effort) -> None:
 def test_any_other_decoder_reads_them(effort: Effort) -> None:
     frame = encode_frame(RAW, effort)
     assert zstandard.ZstdDecompressor().decompress(frame) == RAW
+
+
+def exponents() -> bytes:
+    """Bytes of few values, none of which says anything about the next."""
+    drawn = np.random.default_rng(7).normal(scale=1.3, size=1 << 20)
+    return np.round(drawn + 120).astype(np.uint8).tobytes()
+
+
+def test_bytes_without_repeats_are_coded_by_huffman_alone() -> None:
+    raw = exponents()
+    counts = np.unique(np.frombuffer(raw, np.uint8), return_counts=True)[1] / len(raw)
+    entropy = -float((counts * np.log2(counts)).sum()) / 8
+    left = len(encode_frame(raw, Effort.ENTROPY)) / len(raw)
+    assert math.isclose(left, entropy, rel_tol=0.02)
+    # No match was taken for what chance repeats: a level that looks for some leaves more.
+    assert left < 0.97 * len(encode_frame(raw, Effort.FAST)) / len(raw)
+
+
+def test_a_library_without_the_experiment_makes_frames_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frames, "_LITERALS", 987_654)
+    monkeypatch.setattr(frames, "_made", threading.local())
+    raw = exponents()
+    frame = encode_frame(raw, Effort.ENTROPY)
+    assert decode_frame(frame, len(raw)) == raw
+    assert len(frame) < 0.4 * len(raw)
 
 
 def refused(frame: bytes, length: int, code: str) -> None:
