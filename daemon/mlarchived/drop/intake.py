@@ -25,7 +25,6 @@ from mlarchive.pack import content_id_of
 from mlarchive.records import Address, Loss
 from mlarchive.registries.opening import packing_time
 from mlarchive.trust import Trust
-from mlarchive.trust.opening import open_package
 from mlarchive.vault import Kept, Vault
 from mlarchive.vault.taking import Checked
 from mlarchived.defects import contained
@@ -35,7 +34,7 @@ from mlarchived.drop.claims import Claim
 from mlarchived.drop.markers import check_marker, is_complete, read_marker
 from mlarchived.drop.rules import DropRules
 from mlarchived.drop.stillness import Stillness
-from mlarchived.drop.taken import require_free
+from mlarchived.drop.taken import lasting_of, lasting_of_package, require_free
 from mlarchived.events import Ended, Outcome, Report
 from mlarchived.ledger import Dropped, LeaseLostError, Record
 from mlarchived.stopping import Stopping
@@ -252,7 +251,7 @@ class _Work:
                 given.address,
                 given.content_id,
                 self._given(given.address),
-                partial(open_package, claim.path, self._means.trust),
+                partial(lasting_of_package, claim.path, self._means.trust),
             )
 
     def _given(self, address: Address) -> str:
@@ -272,7 +271,13 @@ class _Work:
                 known = before or self._means.vault.find(address=snapshot.address)
                 if known and not self._rules.replaces:
                     content_id = content_id_of(snapshot)
-                    require_free(self._means.vault, snapshot.address, content_id, before)
+                    require_free(
+                        self._means.vault,
+                        snapshot.address,
+                        content_id,
+                        before,
+                        partial(lasting_of, snapshot),
+                    )
                 one = self._means.vault.add(snapshot, packed_at=when)
                 with self._means.vault.open_package(one) as package:
                     package.verify(full=True)

@@ -4,13 +4,16 @@ What grows and changes later is no other content: traces, and notebooks.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from pathlib import Path
 
-from mlarchive.errors import ConflictError
-from mlarchive.package import Package
+from mlarchive.errors import ConflictError, DamageError, NotFoundError
+from mlarchive.pack import content_id_of
 from mlarchive.records import Address
-from mlarchive.registries.mlflow.marks import content_but_traces
-from mlarchive.vault import Vault
+from mlarchive.registries.mlflow.marks import but_traces, content_but_traces
+from mlarchive.snapshot import Snapshot
+from mlarchive.trust import Trust
+from mlarchive.trust.opening import open_package
+from mlarchive.vault import Kept, Vault
 
 
 def require_free(
@@ -18,7 +21,7 @@ def require_free(
     address: Address,
     content_id: str,
     before: str,
-    opened: Callable[[], AbstractContextManager[Package]] | None = None,
+    lasting: Callable[[], str],
 ) -> None:
     """Let a version in if the vault has and had no other content under its name and number.
 
@@ -27,24 +30,45 @@ def require_free(
         address: What it is called. Without a version it may change: a run goes on.
         content_id: What it is.
         before: What the vault was given under that name and number; "" for nothing.
-        opened: Opens its package, if it is one.
+        lasting: What it is without what grows and changes later.
 
     Raises:
-        ConflictError: The vault has other content there, or had before it was pruned or lost.
+        ConflictError: The vault has other content there, or had before it was pruned or lost; or
+            what it has cannot be compared.
     """
     if not address.version or content_id == before:
         return
     held = vault.find(address=address)
     if not (before or held) or any(one.content_id == content_id for one in held):
         return
-    if opened:
-        with opened() as package:
-            wanted = content_but_traces(package.snapshot())
-        for one in held:
-            with vault.open_package(one) as package:
-                if content_but_traces(package.snapshot()) == wanted:
-                    return
+    if held:
+        wanted = lasting()
+        if any(_lasting_in(vault, one) == wanted for one in held):
+            return
     raise ConflictError(
         f"{address} {'is' if held else 'was'} in the vault already, with other content",
         hint='give it another version; or let the mirror take both: conflict = "new-version"',
     )
+
+
+def lasting_of_package(path: Path, trust: Trust | None) -> str:
+    """What a dropped package is without what grows and changes later."""
+    with open_package(path, trust) as package:
+        return content_but_traces(package.snapshot())
+
+
+def lasting_of(snapshot: Snapshot) -> str:
+    """What something raw is without what grows and changes later; reads all of it."""
+    return content_id_of(but_traces(snapshot))
+
+
+def _lasting_in(vault: Vault, kept: Kept) -> str:
+    try:
+        with vault.open_package(kept) as package:
+            return content_but_traces(package.snapshot())
+    except (DamageError, NotFoundError) as error:
+        raise ConflictError(
+            f"{kept.address} is in the vault already, with other content as its catalog says, and"
+            f" its package there cannot be opened to compare them: {error.message}",
+            hint="mend the vault (`mlarchive scrub`), then drop it again",
+        ) from error

@@ -29,6 +29,8 @@ from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted
 _FIRST_ANSWER_SECONDS = 5
 _VERSION = re.compile(r"\d+\.\d+")
 _EXPERIMENTS = "/api/2.0/mlflow/experiments/search"
+_EXPERIMENT = "/api/2.0/mlflow/experiments/get-by-name"
+_NO_EXPERIMENT = "/mlarchive/no experiment has this name"
 
 
 if TYPE_CHECKING:
@@ -130,10 +132,17 @@ class Connection:
                 answer = response.json()
             except ValueError:
                 answer = None
-        if answer != {} and not (isinstance(answer, dict) and "experiments" in answer):
+        ours = isinstance(answer, dict) and "experiments" in answer
+        # So it answers where it shows no experiment at all; then it refuses what cannot be there.
+        if not (ours or (answer == {} and self._refuses_what_is_not_there())):
             raise RemoteError(
                 f"{self.uri} does not answer as an MLflow server does", hint="check the address"
             )
+
+    def _refuses_what_is_not_there(self) -> bool:
+        creds, asked = self.creds(self.uri), {"experiment_name": _NO_EXPERIMENT}
+        with http_request(creds, _EXPERIMENT, "GET", params=asked) as response:
+            return not response.ok
 
     @contextlib.contextmanager
     def as_default(self) -> Iterator[None]:

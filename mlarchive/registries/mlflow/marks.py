@@ -8,6 +8,7 @@ No mark is ever part of content or state (clauses 4 and 5 of `spec/mapping-mlflo
 import contextlib
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -195,15 +196,23 @@ def line_digest(line: bytes) -> bytes:
     return hashlib.sha256(line).digest()
 
 
+def but_traces(snapshot: Snapshot) -> Snapshot:
+    """A snapshot without what grows and changes later: traces, and notebooks."""
+    records = tuple(r for r in snapshot.records if not isinstance(r, Traces | Notebook))
+    kept = {record.key for record in records}
+    streams = tuple(stream for stream in snapshot.streams if stream.owner in kept)
+    return replace(snapshot, records=records, streams=streams)
+
+
 def content_but_traces(snapshot: Snapshot) -> str:
     """The content id without what grows and changes later: traces, and notebooks."""
-    records = tuple(r for r in snapshot.records if not isinstance(r, Traces | Notebook))
-    if len(records) == len(snapshot.records):
+    rest = but_traces(snapshot)
+    if len(rest.records) == len(snapshot.records):
         return snapshot.content_id
     meaning = Meaning(
         address=snapshot.address,
         subject=snapshot.subject,
-        records=records,
+        records=rest.records,
         packed=Packed(tool="", time=0),
     )
     return encode_documents(localised(meaning)).content_id

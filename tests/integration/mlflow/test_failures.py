@@ -88,7 +88,7 @@ def test_another_kind_of_server_is_recognised(answering: dict[str, object]) -> N
     assert "does not answer as an MLflow server does" in error.message
 
 
-@pytest.mark.parametrize("body", [b'{"status": "ok"}', b"[]", b"", b"{}{"])
+@pytest.mark.parametrize("body", [b'{"status": "ok"}', b"[]", b"", b"{}{", b"{}"])
 def test_who_answers_anything_that_all_is_well_is_no_empty_server(
     answering: dict[str, object], body: bytes
 ) -> None:

@@ -257,6 +257,24 @@ def test_other_content_under_a_name_and_version_that_are_taken_is_refused(
     assert len({kept.content_id for kept in ales}) == 2
 
 
+def test_other_content_that_cannot_be_compared_with_a_rotten_package_is_said_to_be_so(
+    bench: DropBench,
+) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+    (kept,) = (bench.folder / "vault").rglob("*.mlpkg")
+    raw, facts = bytearray(kept.read_bytes()), kept.stat()
+    raw[-200:-100] = bytes(100)
+    kept.write_bytes(raw)
+    os.utime(kept, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    (bench.outside / "ale.mlpkg").unlink()
+    bench.package("ale", b"another").rename(bench.inbox / "other.mlpkg")
+    assert bench.run("once").status != 0
+    reason = bench.reason("other.mlpkg")
+    assert "its package there cannot be opened to compare them" in reason
+    assert "(conflict)" in reason
+
+
 def _model_folder(folder: Path, content: str) -> None:
     folder.mkdir(parents=True)
     (folder / "weights.bin").write_text(content)

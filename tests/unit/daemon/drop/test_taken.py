@@ -1,0 +1,48 @@
+"""What grows and changes later under a number is no other content, dropped raw as well."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mlarchive.errors import ConflictError
+from mlarchive.pack import content_id_of
+from mlarchive.records import Run, Traces
+from mlarchive.snapshot import Snapshot
+from mlarchive.traces import Trace
+from mlarchive.vault import Vault
+from mlarchived.drop.taken import lasting_of, require_free
+from tests.support.snapshots import MODEL_FILES, model_version, pages_of
+
+
+def with_traces(snapshot: Snapshot, *ids: str) -> Snapshot:
+    """A version whose run has made traces."""
+    run = next(record.key for record in snapshot.records if isinstance(record, Run))
+    traces = [Trace(id=one) for one in ids]
+    return replace(
+        snapshot,
+        records=(*snapshot.records, Traces(key="traces-1", run=run, count=len(ids))),
+        streams=(*snapshot.streams, *pages_of("traces-1", traces)),
+    )
+
+
+def test_a_version_that_is_dropped_raw_with_more_traces_is_no_other_content(tmp_path: Path) -> None:
+    version = model_version()
+    with Vault.open(tmp_path) as vault:
+        kept = vault.add(with_traces(version, "tr-1"), packed_at=0)
+        for again in (version, with_traces(version, "tr-1", "tr-2")):
+            content_id = content_id_of(again)
+            assert content_id != kept.content_id
+            require_free(
+                vault, kept.address, content_id, kept.content_id, partial(lasting_of, again)
+            )
+        other = model_version(files={**MODEL_FILES, "more.txt": b"more"})
+        with pytest.raises(ConflictError, match="with other content"):
+            require_free(
+                vault,
+                kept.address,
+                content_id_of(other),
+                kept.content_id,
+                partial(lasting_of, other),
+            )
