@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlarchived.cli.ending import exit_status
 from mlarchived.cli.screen import Screen, plural
 from mlarchived.configfile import read_config
-from mlarchived.mirrors import resolve
+from mlarchived.resolving import resolve
 
 if TYPE_CHECKING:
     from mlarchived.checking import Checked

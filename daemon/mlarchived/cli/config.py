@@ -8,7 +8,7 @@ import msgspec
 from mlarchived.cli.screen import Screen
 from mlarchived.config import json_schema
 from mlarchived.configfile import read_config, to_toml
-from mlarchived.mirrors import resolve
+from mlarchived.resolving import resolve
 
 SUMMARY = "print the configuration as it was understood"
 DESCRIPTION = """\

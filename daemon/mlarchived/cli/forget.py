@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from mlarchive.errors import UsageError
-from mlarchived.cli.directing import add_mirror
+from mlarchived.cli.directing import add_mirror, add_object, ledger_of_each
 from mlarchived.cli.screen import Screen, plural
 from mlarchived.configfile import read_config
-from mlarchived.ledger import Ledger
-from mlarchived.mirrors import chosen, resolve
+from mlarchived.resolving import resolve
 
 SUMMARY = "let a vault no longer miss what its source shows no more"
 DESCRIPTION = """\
@@ -37,9 +36,7 @@ class Forgotten(Struct, frozen=True, kw_only=True, tag_field="event", tag="forgo
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what this verb alone understands."""
     add_mirror(parser)
-    parser.add_argument(
-        "--object", default="", metavar="PATTERN", help="the objects with such an address"
-    )
+    add_object(parser, "the")
 
 
 def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
@@ -48,9 +45,8 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     setting = resolve(read_config(options.config))
     if not options.object:
         raise UsageError("say which objects are forgotten", hint="--object PATTERN; '*' for all")
-    with Ledger.open(setting.state) as ledger:
-        for job in chosen(setting, options.mirror):
-            count = ledger.forget(job.name, options.object)
-            screen.tell(Forgotten(mirror=job.name, objects=count))
-            screen.say(f"{job.name}: {plural(count, 'object')} forgotten")
+    for ledger, mirror in ledger_of_each(setting, options.mirror):
+        count = ledger.forget(mirror, options.object)
+        screen.tell(Forgotten(mirror=mirror, objects=count))
+        screen.say(f"{mirror}: {plural(count, 'object')} forgotten")
     return 0

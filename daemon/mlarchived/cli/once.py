@@ -11,7 +11,8 @@ from mlarchived.cli.tally import Tally
 from mlarchived.configfile import read_config
 from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
-from mlarchived.mirrors import MirrorJob, Setting, resolve
+from mlarchived.mirrors import MirrorJob, Setting
+from mlarchived.resolving import resolve
 from mlarchived.stopping import Stopping
 
 if TYPE_CHECKING:

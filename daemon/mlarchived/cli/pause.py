@@ -5,11 +5,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from mlarchived.cli.directing import add_mirror
+from mlarchived.cli.directing import add_mirror, ledger_of_each
 from mlarchived.cli.screen import Screen
 from mlarchived.configfile import read_config
-from mlarchived.ledger import Ledger
-from mlarchived.mirrors import chosen, resolve
+from mlarchived.resolving import resolve
 
 SUMMARY = "let the service leave a mirror alone"
 DESCRIPTION = """\
@@ -46,9 +45,8 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     """Pause it."""
     del environment
     setting = resolve(read_config(options.config))
-    with Ledger.open(setting.state) as ledger:
-        for job in chosen(setting, options.mirror):
-            ledger.pause(job.name, options.why)
-            screen.tell(Paused(mirror=job.name, why=options.why))
-            screen.say(f"{job.name}: paused")
+    for ledger, mirror in ledger_of_each(setting, options.mirror):
+        ledger.pause(mirror, options.why)
+        screen.tell(Paused(mirror=mirror, why=options.why))
+        screen.say(f"{mirror}: paused")
     return 0

@@ -15,8 +15,9 @@ from mlarchived.configfile import read_config
 from mlarchived.defects import contained
 from mlarchived.events import Ended, Event
 from mlarchived.ledger import Ledger
-from mlarchived.mirrors import MirrorJob, resolve
+from mlarchived.mirrors import MirrorJob
 from mlarchived.plan import ObjectPlan
+from mlarchived.resolving import resolve
 from mlarchived.stopping import Stopping
 from mlarchived.views import VAULT
 

@@ -3,12 +3,11 @@
 import argparse
 from collections.abc import Mapping
 
-from mlarchived.cli.directing import add_mirror, hurry
+from mlarchived.cli.directing import add_mirror, hurry, ledger_of_each
 from mlarchived.cli.pause import Paused
 from mlarchived.cli.screen import Screen
 from mlarchived.configfile import read_config
-from mlarchived.ledger import Ledger
-from mlarchived.mirrors import chosen, resolve
+from mlarchived.resolving import resolve
 
 SUMMARY = "let the service work on a paused mirror again"
 DESCRIPTION = "Ends what `mlarchived pause` began; a running service works on the mirror at once."
@@ -26,10 +25,9 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     """Resume it."""
     del environment
     setting = resolve(read_config(options.config))
-    with Ledger.open(setting.state) as ledger:
-        for job in chosen(setting, options.mirror):
-            ledger.resume(job.name)
-            screen.tell(Paused(mirror=job.name, why=""))
-            screen.say(f"{job.name}: works again")
+    for ledger, mirror in ledger_of_each(setting, options.mirror):
+        ledger.resume(mirror)
+        screen.tell(Paused(mirror=mirror, why=""))
+        screen.say(f"{mirror}: works again")
     hurry(setting, options.mirror)
     return 0

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from mlarchived.cli.directing import add_mirror, hurry
+from mlarchived.cli.directing import add_mirror, add_object, hurry, ledger_of_each
 from mlarchived.cli.screen import Screen, plural
 from mlarchived.configfile import read_config
-from mlarchived.ledger import Ledger
-from mlarchived.mirrors import chosen, resolve
+from mlarchived.resolving import resolve
 
 SUMMARY = "give objects that are set aside another chance"
 DESCRIPTION = """\
@@ -35,19 +34,16 @@ class Forgiven(Struct, frozen=True, kw_only=True, tag_field="event", tag="forgiv
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what this verb alone understands."""
     add_mirror(parser)
-    parser.add_argument(
-        "--object", default="", metavar="PATTERN", help="only objects with such an address"
-    )
+    add_object(parser, "only")
 
 
 def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
     """Forgive them."""
     del environment
     setting = resolve(read_config(options.config))
-    with Ledger.open(setting.state) as ledger:
-        for job in chosen(setting, options.mirror):
-            count = ledger.forgive(job.name, options.object)
-            screen.tell(Forgiven(mirror=job.name, objects=count))
-            screen.say(f"{job.name}: {plural(count, 'object')} may be tried again")
+    for ledger, mirror in ledger_of_each(setting, options.mirror):
+        count = ledger.forgive(mirror, options.object)
+        screen.tell(Forgiven(mirror=mirror, objects=count))
+        screen.say(f"{mirror}: {plural(count, 'object')} may be tried again")
     hurry(setting, options.mirror)
     return 0

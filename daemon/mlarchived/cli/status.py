@@ -17,7 +17,8 @@ from mlarchived.control import Request, WorkerState, ask
 from mlarchived.drop.candidates import LEFT, QUARANTINE
 from mlarchived.drop.claims import put_into
 from mlarchived.ledger import Ledger, ObjectTrouble, Standing
-from mlarchived.mirrors import MirrorJob, resolve
+from mlarchived.mirrors import MirrorJob
+from mlarchived.resolving import resolve
 from mlarchived.windows import closed
 
 SUMMARY = "say how the mirrors stand"

@@ -12,7 +12,8 @@ from mlarchived.cli.screen import Screen
 from mlarchived.configfile import likely_state, read_config
 from mlarchived.control import Request, ask
 from mlarchived.ledger import Ledger
-from mlarchived.mirrors import chosen, resolve
+from mlarchived.mirrors import chosen
+from mlarchived.resolving import resolve
 
 SUMMARY = "let the running service bring mirrors up to date at once"
 DESCRIPTION = """\

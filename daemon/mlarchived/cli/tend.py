@@ -9,7 +9,7 @@ from mlarchived.cli.ending import exit_status
 from mlarchived.cli.screen import Screen, duration, plural, size
 from mlarchived.configfile import read_config
 from mlarchived.defects import contained
-from mlarchived.mirrors import resolve
+from mlarchived.resolving import resolve
 from mlarchived.stopping import Stopping
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from mlarchived.configfile import read_config
 from mlarchived.control import listening
 from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
-from mlarchived.mirrors import Setting, resolve
+from mlarchived.mirrors import Setting
+from mlarchived.resolving import resolve
 from mlarchived.schedules import Schedule
 from mlarchived.service.alone import Lock, alone
 from mlarchived.service.clock import Clock

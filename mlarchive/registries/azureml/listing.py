@@ -3,10 +3,7 @@
 There is no feed of changes: a list of models names no versions, so each model is one request more.
 """
 
-import hashlib
 from collections.abc import Iterator
-
-import msgspec
 
 from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import Address, provenance
@@ -15,6 +12,7 @@ from mlarchive.registries.azureml.natives import milliseconds
 from mlarchive.registries.azureml.reading_environment import latest, named_environment
 from mlarchive.registries.azureml.withholding import plain
 from mlarchive.registries.base import Listing, Ref, Selector, Traits, tag_traits
+from mlarchive.registries.marking import digest
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.redaction import redacted_image, redacted_text
 from mlarchive.registries.selecting import is_exact, matches
@@ -156,8 +154,8 @@ def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment:
     ]
     return Ref(
         address=Address(origin=origin, kind=kind, name=container.name, version=version.name),
-        content_mark=_digest(content),
-        state_mark=_digest(state),
+        content_mark=digest(content),
+        state_mark=digest(state),
         settled=version.text("provisioningState").lower() not in _UNSETTLED,
         origin=properties.get(marks.ORIGIN, ""),
         adopted=marks.ADOPTED in properties,
@@ -176,7 +174,3 @@ def _traits(version: Asset) -> Traits:
 
 def _made(version: Asset) -> object:
     return (version.raw.get("systemData") or {}).get("createdAt")
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

@@ -1,6 +1,5 @@
 """What an environment is made of, so that equal ones are known whatever they are called."""
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -10,6 +9,7 @@ from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.reading_environment import read_environment
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.uploading import Sent, sha256_of
+from mlarchive.registries.marking import digest
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 
@@ -21,7 +21,7 @@ def recipe(record: Environment, files: Sequence[Sent]) -> str:
     held = sorted([one.file.path, one.file.sha256] for one in files)
     inference = msgspec.json.decode(record.inference) if record.inference else None
     made_of = [record.image, record.os or _LINUX, inference, record.conda, record.dockerfile, held]
-    return hashlib.sha256(msgspec.json.encode(made_of, order="sorted")).hexdigest()
+    return digest(made_of)
 
 
 def recipe_there(control: ControlPlane, storage: Storage, name: str, version: Asset) -> str:

@@ -16,12 +16,13 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address, provenance
 from mlarchive.registries.base import Ref, Selector
+from mlarchive.registries.marking import digest
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.entirety import entirety
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
-from mlarchive.registries.mlflow.labelmarks import digest, run_mark, version_mark
+from mlarchive.registries.mlflow.labelmarks import run_mark, version_mark
 from mlarchive.registries.mlflow.listing import refuse_other_kinds, run_traits, version_traits
 from mlarchive.registries.mlflow.natives import plain
 from mlarchive.registries.mlflow.reading_run import run_name_and_user

@@ -4,14 +4,12 @@ An alias that moves away and back between two looks leaves no trace in them, whi
 them took it elsewhere. So a read says itself what labels it took.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import msgspec
 from mlflow.entities import Experiment, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+from mlarchive.registries.marking import digest
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.reading_run import run_name_and_user
 
@@ -66,11 +64,6 @@ def prompt_version_state(version: ModelVersion, prompt: Sequence[object]) -> lis
     """Of a prompt's version, with its aliases, and the state of the prompt."""
     labels = prompts.version_labels(version.tags)
     return [version.description, sorted(version.aliases), labels, list(prompt)]
-
-
-def digest(value: Any) -> str:  # noqa: ANN401  (any JSON value)
-    """A mark over what a server tells."""
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
 
 
 def _run_state(run: Run, experiments: Mapping[str, Experiment]) -> list[object]:

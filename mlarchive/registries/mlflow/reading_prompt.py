@@ -5,10 +5,11 @@ from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 
 from mlarchive.records import Prompt, PromptVersion
+from mlarchive.registries.marking import digest
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.gathering import Gathering
-from mlarchive.registries.mlflow.labelmarks import digest, prompt_state, prompt_version_state
+from mlarchive.registries.mlflow.labelmarks import prompt_state, prompt_version_state
 from mlarchive.registries.mlflow.linking import experiment_names, with_experiments
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
 

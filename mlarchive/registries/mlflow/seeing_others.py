@@ -7,10 +7,11 @@ from mlflow.entities.model_registry import ModelVersion
 
 from mlarchive.records import Address
 from mlarchive.registries.base import Ref, Selector, Traits, tag_traits
+from mlarchive.registries.marking import digest
 from mlarchive.registries.mlflow import marks, prompts
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
-from mlarchive.registries.mlflow.labelmarks import digest, prompt_state, prompt_version_state
+from mlarchive.registries.mlflow.labelmarks import prompt_state, prompt_version_state
 from mlarchive.registries.mlflow.listing import is_alone
 from mlarchive.registries.mlflow.others import selected_others
 from mlarchive.registries.mlflow.remembering import (

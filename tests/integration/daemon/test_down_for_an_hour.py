@@ -11,7 +11,7 @@ import pytest
 from mlarchive.vault import Vault
 from mlarchived.breakers import Breakers, Pauses
 from mlarchived.configfile import read_config
-from mlarchived.mirrors import resolve
+from mlarchived.resolving import resolve
 from mlarchived.service.rounds import Terms, posts
 from mlarchived.service.worker import Backoff, Worker
 from tests.support.cutting_proxy import Cut, cutting_proxy

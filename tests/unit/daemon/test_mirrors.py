@@ -6,7 +6,8 @@ import pytest
 
 from mlarchive.errors import ConfigError
 from mlarchived.configfile import read_config, to_toml
-from mlarchived.mirrors import Setting, resolve
+from mlarchived.mirrors import Setting
+from mlarchived.resolving import resolve
 from mlarchived.views import VAULT
 
 GOOD = """\

@@ -8,7 +8,7 @@ from mlarchive.errors import ConfigError
 from mlarchive.trust.signing import sign_file
 from mlarchive.vault import Vault
 from mlarchived.configfile import read_config
-from mlarchived.mirrors import resolve
+from mlarchived.resolving import resolve
 from tests.support import snapshots
 from tests.support.mirroring import Workbench
 from tests.support.signing import LAB, key_table, lab_trust, policy_text

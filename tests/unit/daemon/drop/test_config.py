@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlarchived.configfile import read_config, to_toml
-from mlarchived.mirrors import resolve
+from mlarchived.resolving import resolve
 from tests.support.dropping import DropBench
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from mlarchived.configfile import read_config
 from mlarchived.events import Ended
-from mlarchived.mirrors import resolve
 from mlarchived.monitoring import Board, Endpoint
 from mlarchived.monitoring.exposition import Family, exposed
 from mlarchived.monitoring.measures import families
+from mlarchived.resolving import resolve
 from mlarchived.service.happenings import Beat, RoundBegan, RoundEnded, Staged, TicksMissed
 from mlarchived.tending import PackageTended, VaultTended
 from tests.support.mirroring import Workbench

@@ -11,9 +11,9 @@ import pytest
 
 from mlarchive.errors import ConfigError
 from mlarchived.configfile import read_config
-from mlarchived.mirrors import resolve
 from mlarchived.monitoring import Board, Messenger
 from mlarchived.monitoring.messenger import secret_url
+from mlarchived.resolving import resolve
 from mlarchived.service.happenings import Beat, RoundEnded
 from tests.support.mirroring import Workbench
 

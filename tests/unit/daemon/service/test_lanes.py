@@ -11,7 +11,7 @@ import pytest
 from mlarchive.errors import Interrupted
 from mlarchived.configfile import read_config
 from mlarchived.lanes import Shared, lanes
-from mlarchived.mirrors import resolve
+from mlarchived.resolving import resolve
 from mlarchived.sighting import Sighting
 from mlarchived.stopping import Stopping
 from tests.support.mirroring import Workbench
