@@ -90,11 +90,6 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self.policy, rename=name) if name else self.policy
 
     @property
-    def takes_in(self) -> bool:
-        """Whether a drop folder fills its vault."""
-        return self.drop is not None
-
-    @property
     def lane(self) -> str:
         """The name of the one destination, where it is one lane of a mirror; else `VAULT`."""
         return self.targets[0].name if self.delivers_only else VAULT

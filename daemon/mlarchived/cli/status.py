@@ -12,6 +12,7 @@ from mlarchive.errors import ConfigError, MlarchiveError, UnavailableError
 from mlarchived.cli.ending import exit_status
 from mlarchived.cli.names import shown, whence
 from mlarchived.cli.screen import Screen, duration, moment, plural
+from mlarchived.condition import standings_of, troubles_of
 from mlarchived.configfile import likely_state, read_config
 from mlarchived.control import Request, WorkerState, ask
 from mlarchived.drop.candidates import LEFT, QUARANTINE
@@ -95,7 +96,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             paused = ledger.paused(job.name)
             note = f" [paused: {paused}]" if paused else ""
             screen.say(f"mirror {job.name}: {whence(job)}{note}")
-            standings, troubles = _standings(job, ledger)
+            standings, troubles = standings_of(job, ledger), troubles_of(job, ledger)
             told = {trouble.target for trouble in troubles}
             for target in job.rules().targets:
                 if stood := standings.get(target):
@@ -114,15 +115,6 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
                 unread.append(error)
     _print_service(screen, setting.state)
     return exit_status([error.exit_status for error in unread])
-
-
-def _standings(
-    job: MirrorJob, ledger: Ledger
-) -> tuple[Mapping[str, Standing], list[ObjectTrouble]]:
-    """How a mirror stands, and its troubles with the targets that it still has."""
-    targets = {"", *job.rules().targets}
-    troubles = [trouble for trouble in ledger.troubles(job.name) if trouble.target in targets]
-    return ledger.standings(job.name, intake=job.takes_in), troubles
 
 
 def _print_dropped(screen: Screen, job: MirrorJob) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from mlarchive.errors import MlarchiveError, StorageError
+from mlarchived.condition import standings_of, troubles_of
 from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, Setting
@@ -150,7 +151,7 @@ def _rows(board: Board) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     with Ledger.look(setting.state) as ledger:
         for job in setting.jobs:
-            for target, standing in ledger.standings(job.name, intake=job.takes_in).items():
+            for target, standing in standings_of(job, ledger).items():
                 success = "never"
                 if standing.succeeded_at:
                     moment = time.gmtime(standing.succeeded_at / 1000)
@@ -167,5 +168,5 @@ def _set_aside(ledger: Ledger, job: MirrorJob, target: str) -> int:
     """How many objects wait for a person, of those that cannot be read or not be delivered."""
     return sum(
         trouble.target in {"", target} and trouble.is_set_aside(job.set_aside_after)
-        for trouble in ledger.troubles(job.name)
+        for trouble in troubles_of(job, ledger)
     )

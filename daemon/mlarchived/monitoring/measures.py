@@ -9,6 +9,7 @@ import msgspec
 
 from mlarchive import __version__
 from mlarchive.vault.journal import Journal
+from mlarchived.condition import standings_of, troubles_of
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import Setting
 from mlarchived.monitoring.board import Board
@@ -74,7 +75,7 @@ def _of_mirrors(setting: Setting, board: Board) -> Iterator[Family]:
     )
     with Ledger.look(setting.state) as ledger:
         for job in setting.jobs:
-            for target, standing in ledger.standings(job.name, intake=job.takes_in).items():
+            for target, standing in standings_of(job, ledger).items():
                 key = (job.name, target)
                 success[key] = standing.succeeded_at / 1000
                 looked[key] = standing.looked_at / 1000
@@ -82,7 +83,7 @@ def _of_mirrors(setting: Setting, board: Board) -> Iterator[Family]:
                 seconds = board.paces.clearing(job.name, target, standing.behind)
                 if seconds is not None:
                     clearing[key] = seconds
-            for trouble in ledger.troubles(job.name):
+            for trouble in troubles_of(job, ledger):
                 if trouble.is_set_aside(job.set_aside_after):
                     key = (job.name, trouble.target)
                     aside[key] = aside.get(key, 0) + 1

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mlarchived.breakers import Breakers
+from mlarchived.condition import standings_of
 from mlarchived.control import Request, WorkerState
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, Setting, chosen
@@ -65,7 +66,7 @@ class Directions:
     def _states(self, ledger: Ledger, jobs: list[MirrorJob]) -> list[WorkerState]:
         names = {job.name for job in jobs}
         paused = {name: ledger.paused(name) for name in names}
-        standings = {job.name: ledger.standings(job.name, intake=job.takes_in) for job in jobs}
+        standings = {job.name: standings_of(job, ledger) for job in jobs}
         states = []
         for post, worker in self._crew.members():
             if post.mirror and post.mirror not in names:

@@ -113,6 +113,17 @@ def test_metrics_say_what_happened_and_how_mirrors_stand(address: str) -> None:
     assert checked > 1e9
 
 
+def test_a_target_that_the_mirror_has_no_more_is_not_measured(
+    bench: Workbench, board: Board, address: str
+) -> None:
+    bench.configure(('targets = ["dr"]\n', ""), mirror=f'vault = "vault"\n{LISTEN}')
+    board.configured(resolve(read_config(bench.folder / "mirror.toml")))
+    found = samples(get(f"{address}/metrics")[1])
+    assert 'mlarchived_backlog_objects{mirror="m",target="vault:"}' in found
+    assert 'mlarchived_backlog_objects{mirror="m",target="dr"}' not in found
+    assert "<td>dr<" not in get(f"{address}/")[1]
+
+
 def test_every_metric_is_on_the_page_and_alerts_ask_for_no_other(board: Board) -> None:
     names = {family.name for family in families(board)}
     described = set(
