@@ -6,7 +6,7 @@ target has it; then nothing is spared when labels alone change, but no disk fill
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -106,21 +106,32 @@ def find(vault: Vault, address: Address, ids: Ids) -> Kept | None:
 def _stored(
     vault: Vault, wanted: Mapping[Address, Ids | None]
 ) -> Mapping[Address, tuple[bool, Stored]]:
-    there = vault.held(list(wanted))
+    there = dict(zip(wanted, vault.held(list(wanted)), strict=True))
+    missing = {
+        address: ids
+        for address, ids in wanted.items()
+        if ids and not any(_is_all_of(one, ids) for one in there[address])
+    }
+    elsewhere = _elsewhere(vault, missing) if missing else {}
     return {
-        address: (bool(held), _at_hand(vault, held, address, ids))
-        for (address, ids), held in zip(wanted.items(), there, strict=True)
+        address: (bool(there[address]), elsewhere.get(address, "package") if ids else "nothing")
+        for address, ids in wanted.items()
     }
 
 
-def _at_hand(vault: Vault, held: Sequence[Held], address: Address, ids: Ids | None) -> Stored:
-    if ids is None:
-        return "nothing"
-    if any(
-        one.complete and (one.content_id, one.state_id) == (ids.content, ids.state) for one in held
-    ):
-        return "package"
-    if vault.was_pruned(address, ids.content, ids.state):
-        return "pruned"
-    whole = any(kept.complete for kept in vault.find(content_id=ids.content))
-    return "content" if whole else "nothing"
+def _is_all_of(held: Held, ids: Ids) -> bool:
+    return held.complete and (held.content_id, held.state_id) == (ids.content, ids.state)
+
+
+def _elsewhere(vault: Vault, missing: Mapping[Address, Ids]) -> Mapping[Address, Stored]:
+    """What became of packages that the vault has not."""
+    keys = {address: (address, ids.content, ids.state) for address, ids in missing.items()}
+    pruned = vault.pruned_among(keys.values())
+    found: dict[Address, Stored] = {}
+    for address, ids in missing.items():
+        if keys[address] in pruned:
+            found[address] = "pruned"
+        else:
+            whole = any(kept.complete for kept in vault.find(content_id=ids.content))
+            found[address] = "content" if whole else "nothing"
+    return found

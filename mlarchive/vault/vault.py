@@ -372,8 +372,14 @@ class Vault(Stock):
 
     def was_pruned(self, address: Address, content_id: str, state_id: str) -> bool:
         """Whether `prune` removed a package of this object."""
+        return bool(self.pruned_among([(address, content_id, state_id)]))
+
+    def pruned_among(
+        self, packages: Iterable[tuple[Address, str, str]]
+    ) -> frozenset[tuple[Address, str, str]]:
+        """Those of some packages that `prune` removed, by address, content_id and state_id."""
         with Journal.look(self.folder) as journal:
-            return journal.was_pruned(address, content_id, state_id)
+            return frozenset(one for one in packages if journal.was_pruned(*one))
 
     def rebuild(self) -> int:
         """Make the catalog anew from the packages alone; returns how many there are."""
