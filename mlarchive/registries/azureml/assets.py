@@ -36,7 +36,8 @@ _DELAY_SECONDS = 120.0
 _FIRST_WAIT_SECONDS = 0.5
 _SLOWEST_WAIT_SECONDS = 10.0
 _FAILED = {"failed", "canceled"}
-_UNSETTLED = {"creating", "updating", "accepted", "inprogress"}
+_COMING = {"creating", "accepted", "inprogress"}
+_UNSETTLED = {*_COMING, "updating"}
 
 
 NO_STAGE = "None"
@@ -69,6 +70,16 @@ class Asset(Struct, frozen=True):
     def is_failed(self) -> bool:
         """Whether the service could not make it, though it is listed."""
         return self.text("provisioningState").lower() in _FAILED
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether the service still makes it."""
+        return self.text("provisioningState").lower() in _COMING
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the service is done with it."""
+        return self.text("provisioningState").lower() not in _UNSETTLED
 
     @property
     def stage(self) -> str:
@@ -196,10 +207,9 @@ class ControlPlane:
         while True:
             with contextlib.suppress(NotFoundError):
                 asset = self.version(kind, name, version)
-                state = asset.text("provisioningState").lower()
                 if asset.is_failed:
                     raise RemoteError(f"{self.shown} could not make {kind}/{name}/{version}")
-                if state not in _UNSETTLED:
+                if asset.is_settled:
                     return asset
             if time.monotonic() > until:
                 raise RemoteError(

@@ -35,6 +35,7 @@ def counterpart(  # noqa: PLR0913  (all that it depends on)
     *,
     as_subject: bool,
     same: Callable[[Asset], bool],
+    is_hidden: bool = False,
     insists: bool = False,
 ) -> Counterpart | None:
     """Find it; its own one first, then the one of its number, then the newest.
@@ -47,15 +48,18 @@ def counterpart(  # noqa: PLR0913  (all that it depends on)
         number: Wanted; "" for any.
         as_subject: Whether it is written by itself, and not because a model needs it.
         same: Whether a version is made of the same.
+        is_hidden: Whether the environment is archived there as a whole.
         insists: Whether a new version is better than one that lacks labels.
     """
     sound = [one for one in reversed(present) if not one.is_failed]
     for one in sorted(sound, key=lambda one: (not _is_own(one, labels), one.name != number)):
-        is_labelled = _is_labelled(one, labels, as_subject=as_subject)
+        fits = _is_as_archived(one, labels, is_hidden=is_hidden)
+        is_labelled = _is_labelled(one, labels, as_subject=as_subject, fits=fits)
         if is_labelled is not None and same(one):
             return Counterpart(one, is_labelled)
     for one in sound:
-        takes = one.name == number and one.is_archived == labels.archived and not insists
+        fits = _is_as_archived(one, labels, is_hidden=is_hidden)
+        takes = one.name == number and fits and not insists
         if takes and same(one):
             return Counterpart(one, is_labelled=False)
     return None
@@ -66,15 +70,20 @@ def _is_own(one: Asset, labels: Labels) -> bool:
     return marks.ORIGIN in there and is_same(there, labels.properties)
 
 
-def _is_labelled(one: Asset, labels: Labels, *, as_subject: bool) -> bool | None:
+def _is_as_archived(one: Asset, labels: Labels, *, is_hidden: bool) -> bool:
+    """Whether a version is archived as it is to be, by itself or with all others."""
+    return labels.archived in {one.is_archived, one.is_archived or is_hidden}
+
+
+def _is_labelled(one: Asset, labels: Labels, *, as_subject: bool, fits: bool) -> bool | None:
     """Whether a version gets labels; None if it cannot stand for the environment."""
     there, wanted = _said(one), _wanted(labels)
-    stands = one.is_archived == labels.archived and wanted.items() <= there.items()
+    stands = fits and wanted.items() <= there.items()
     if _is_own(one, labels):
         # What the source says no longer may be there as well.
         return True
     is_bare = marks.ORIGIN not in one.texts("properties") and there.items() <= wanted.items()
-    if is_bare and one.is_archived == labels.archived and (as_subject or not stands):
+    if is_bare and fits and (as_subject or not stands):
         return True
     return False if stands else None
 

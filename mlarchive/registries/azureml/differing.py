@@ -1,7 +1,7 @@
 """What of a version that this program wrote is not as it is to be written now, for a person."""
 
 from mlarchive.errors import NotFoundError
-from mlarchive.records import Environment, LoggedModel, ModelVersion, Run
+from mlarchive.records import AnyRecord, Environment, LoggedModel, ModelVersion, Run
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
@@ -20,13 +20,26 @@ def what_changed(work: Work, wanted: Candidate, there: Asset) -> str:
         wanted: Likewise, as the target has models.
         there: A version that holds something else.
     """
-    marked = there.texts("properties")
-    if marks.ORIGIN not in marked or marks.ADOPTED in marked:
+    if not _is_written(there):
         return ""
     if parts := _parts(work, wanted, there):
         return f"it differs in its {', its '.join(parts)}"
     rest = _rest(work, there)
     return f"nothing but its {rest} differs" if rest else ""
+
+
+def has_grown(work: Work, wanted: Candidate, there: Asset) -> bool:
+    """Whether nothing but the run, or what is known of it, has changed since a version was written.
+
+    A version at the target is not made of these: what is new of a run can be added to it.
+    """
+    return _is_written(there) and not _parts(work, wanted, there) and bool(_rest(work, there))
+
+
+def _is_written(there: Asset) -> bool:
+    """Whether this program made a version."""
+    marked = there.texts("properties")
+    return marks.ORIGIN in marked and marks.ADOPTED not in marked
 
 
 def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
@@ -58,13 +71,20 @@ def _rest(work: Work, there: Asset) -> str:
     return " or ".join(name for kind, name in named.items() if kind in kinds)
 
 
+def _names_one(subject: AnyRecord) -> bool:
+    return isinstance(subject, ModelVersion) and keys.ENVIRONMENT_NAME in subject.tags
+
+
 def _is_environment(work: Work, there: Asset) -> bool:
     """Whether the environment that was registered for a version is made of the same."""
     subject = work.snapshot.record(work.snapshot.subject)
     named = subject.environment if isinstance(subject, ModelVersion) else ""
     carried = work.snapshot.by_key.get(named)
     name, _, number = there.texts("properties").get(keys.ENVIRONMENT, "").partition(":")
-    if not isinstance(carried, Environment) or not number:
+    if not isinstance(carried, Environment):
+        # One that a model names and that could be read once is missing; files may state another.
+        return not (number and _names_one(subject))
+    if not number:
         return True
     try:
         registered = work.control.version("environments", name, number)

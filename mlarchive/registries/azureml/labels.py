@@ -17,6 +17,7 @@ from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
 from mlarchive.registries.azureml.sameness import are_names_of_one, is_from, is_same, kept_origin
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.given import Given, given_in
 
 _MADE_OF = (
     *("modelUri", "modelType", "flavors", "jobName", "isAnonymous"),
@@ -24,7 +25,7 @@ _MADE_OF = (
 )
 """What a version is made of: sent back as it is."""
 
-STAYS_ARCHIVED = "it was archived at the target, and stays so"
+_HIDDEN: Json = {"isArchived": True}
 
 
 class Labels(Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Labels(Struct, frozen=True, kw_only=True):
         archived: Whether lists hide it.
         state_id: The mark of all of this; "" where it is not the subject that is written.
         is_unmarked: Whether no marks are left: it is what the source itself was written from.
+        home: What that said of itself then; None where it is not known.
     """
 
     description: str
@@ -47,6 +49,7 @@ class Labels(Struct, frozen=True, kw_only=True):
     archived: bool = False
     state_id: str = ""
     is_unmarked: bool = False
+    home: Given | None = None
 
     def merged_with(self, present: Asset | None, *, insists: bool = True) -> Merged:
         """Them and what people said of a version that is there.
@@ -63,8 +66,10 @@ class Labels(Struct, frozen=True, kw_only=True):
             tags=self.tags,
             properties=marks.state_tags(self.properties),
             stage=self.stage or "",
+            archived=self.archived,
             insists=insists,
             is_unchanged=bool(self.state_id) and self.state_id == before,
+            home=self.home,
         )
 
     def properties_of(
@@ -115,7 +120,8 @@ def unmarked(
     through = path_of(work.snapshot.record(work.snapshot.subject).native.also)
     is_first = marks.ORIGIN not in present.texts("properties")
     is_first = is_first and are_names_of_one(through, work.own_names)
-    return replace(labels, is_unmarked=is_first or came_from)
+    home = given_in(record.native.also) if came_from else None
+    return replace(labels, is_unmarked=is_first or came_from, home=home)
 
 
 def is_taken_over(present: Asset) -> bool:
@@ -157,21 +163,36 @@ def lacking(present: Asset, wanted: Labels) -> Iterator[str]:
         yield "lifecycle"
 
 
+def as_hidden(version: Asset) -> Asset:
+    """A version as lists show it where they hide all of its name."""
+    return Asset(version.name, {**version.raw, "properties": {**version.properties, **_HIDDEN}})
+
+
 def made_of(version: Asset) -> Json:
     """What a version is made of, as it is sent back."""
     return {part: version.properties[part] for part in _MADE_OF if part in version.properties}
 
 
-def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> None:
-    """Plan what differs of a version that is there, or that it is kept."""
+def plan_labels(  # noqa: PLR0913  (what there is, and what is to be)
+    work: Work, kind: Kind, name: str, present: Asset, wanted: Labels, *, is_hidden: bool = False
+) -> None:
+    """Plan what differs of a version that is there, or that it is kept.
+
+    Args:
+        work: Gets the step, the losses and the transformations.
+        kind: Of the version.
+        name: At the target.
+        present: The version.
+        wanted: Its labels.
+        is_hidden: Whether lists hide all versions, so that it need not be archived by itself.
+    """
     what = f"{kind}/{name}/{present.name}"
-    merged = wanted.merged_with(present, insists=work.policy.labels == "source")
+    seen = as_hidden(present) if is_hidden and wanted.archived else present
+    merged = wanted.merged_with(seen, insists=work.policy.labels == "source")
     list_merged(work, what, merged)
     labels = wanted.properties_of(present, f"{name}/{present.name}", merged)
-    stays = present.is_archived and not wanted.archived and is_taken_over(present)
-    if stays:
-        work.change(what, "lifecycle", STAYS_ARCHIVED)
-    said = {**labels, "isArchived": wanted.archived or stays}
+    stays = merged.archived == seen.is_archived
+    said = {**labels, "isArchived": present.is_archived if stays else merged.archived}
     held: Json = {
         "description": present.text("description"),
         "tags": present.texts("tags"),
@@ -181,7 +202,7 @@ def plan_labels(work: Work, kind: Kind, name: str, present: Asset, wanted: Label
     }
     differing = sorted(part for part, value in said.items() if held[part] != value)
     if not differing:
-        differs = merged.lost or merged.told or stays
+        differs = merged.lost or merged.told
         same = "it holds the same, but for labels" if differs else "it holds the same already"
         work.step("keep", what, same)
         return
@@ -217,10 +238,19 @@ def _label(work: Work, what: str, put: Callable[[Json], Asset], body: Json) -> N
         work.lose(what, "stage", why)
 
 
-def archive(work: Work, kind: Kind, name: str, version: Asset) -> None:
-    """Hide a version that was just made from lists."""
-    labels = ("description", "tags", "properties", "stage")
-    said = {part: version.properties[part] for part in labels if part in version.properties}
-    work.control.put_version(
-        kind, name, version.name, {**made_of(version), **said, "isArchived": True}
-    )
+def archive(work: Work, kind: Kind, name: str, version: Asset, labels: Labels) -> None:
+    """Hide a version from lists that was just made, and remember that the source said so.
+
+    Args:
+        work: Of the write.
+        kind: Of the version.
+        name: At the target.
+        version: As it was made, of labels that are not archived: so a write that was interrupted
+            is known by what is remembered.
+        labels: As they are to be.
+    """
+    parts = ("description", "properties", "stage")
+    said = {part: version.properties[part] for part in parts if part in version.properties}
+    tags = {**version.texts("tags"), **labels.properties_of(None)["tags"]}
+    sent = {**made_of(version), **said, "tags": tags, **_HIDDEN}
+    work.control.put_version(kind, name, version.name, sent)

@@ -9,7 +9,8 @@ from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import Address, provenance
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.natives import milliseconds
-from mlarchive.registries.azureml.reading_environment import latest, named_environment
+from mlarchive.registries.azureml.reading_environment import latest, meant, named_environment
+from mlarchive.registries.azureml.soundness import why_unmade
 from mlarchive.registries.azureml.withholding import plain
 from mlarchive.registries.base import Listing, Ref, Selector, Traits, tag_traits
 from mlarchive.registries.marking import digest
@@ -19,7 +20,6 @@ from mlarchive.registries.selecting import is_exact, matches
 
 KINDS: tuple[Kind, ...] = ("models", "environments")
 _NEWEST = "latest"
-_UNSETTLED = {"creating", "updating"}
 
 
 def list_objects(control: ControlPlane, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -90,7 +90,7 @@ def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listi
     }
     return Listing(
         address=Address(origin=origin, kind=kind, name=container.name, version=version.name),
-        title=version.text("description"),
+        title=why_unmade(version) or version.text("description"),
         facts={fact: said for fact, said in facts.items() if said},
         content_id=properties.get(marks.CONTENT_ID, ""),
         state_id=tags.get(marks.STATE_ID, ""),
@@ -115,7 +115,7 @@ def _named_environment(control: ControlPlane, version: Asset, newest: dict[str, 
         return f"{name}:{number}" if name else ""
     if name not in newest:
         try:
-            newest[name] = latest(control, "environments", name).name
+            newest[name] = meant(control, name).name
         except NotFoundError:
             newest[name] = ""
     return f"{name}:{newest[name]}"
@@ -156,7 +156,8 @@ def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment:
         address=Address(origin=origin, kind=kind, name=container.name, version=version.name),
         content_mark=digest(content),
         state_mark=digest(state),
-        settled=version.text("provisioningState").lower() not in _UNSETTLED,
+        settled=version.is_settled,
+        unfinished=why_unmade(version),
         origin=properties.get(marks.ORIGIN, ""),
         adopted=marks.ADOPTED in properties,
         through=provenance.path_of(properties),

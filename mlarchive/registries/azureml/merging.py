@@ -18,18 +18,33 @@ from mlarchive.registries.mlflow.given import Given, digest, given_in, mark_of, 
 OF_SERVICE = "azureml."
 """How properties begin that the service sets itself, such as `azureml.labels`."""
 
-_Whose: TypeAlias = Literal["theirs", "nobody's", "there"]
-"""Who said what the source did not say last: people, nobody knows, or it was there before."""
+_Whose: TypeAlias = Literal["theirs", "nobody's", "there", "home"]
+"""Who said what the source did not say last: people, nobody knows, or it was there before.
+
+At `home` it was there before, and what it said when it was copied from there is known.
+"""
 
 _STAYS: Mapping[_Whose, str] = {
     "theirs": "the source does not say it; it stays",
     "nobody's": "it stays; whether the source said it is not known",
     "there": "it was there before, and stays",
+    "home": "it was there before, and stays",
 }
 _REPLACED: Mapping[_Whose, str] = {
     "theirs": "the source's news replaces what people at the target said",
     "nobody's": "the source's word replaces what nobody knows who said",
     "there": "the source's word replaces what was there before",
+    "home": "the source's word replaces what was said here since it was copied from here",
+}
+_LEFT: Mapping[_Whose, str] = {
+    "theirs": "people at the target changed it, and theirs stays",
+    "nobody's": "people at the target changed it, and theirs stays",
+    "there": "people at the target changed it, and theirs stays",
+    "home": "it was changed here since it was copied from here, and stays",
+}
+_LIFECYCLE_STAYS = {
+    "archived": "it was archived at the target, and stays so",
+    "active": "it was restored at the target, and stays so",
 }
 
 
@@ -41,6 +56,7 @@ class Merged(Struct, frozen=True, kw_only=True):
         tags: By name.
         properties: By name.
         stage: "" for none.
+        archived: Whether lists hide it.
         mark: The tag that remembers what the source says now.
         changed: Which are to be others than those that are there, as a person knows them.
         lost: What is not to be as the source says it, and why.
@@ -51,6 +67,7 @@ class Merged(Struct, frozen=True, kw_only=True):
     tags: Tags
     properties: Tags
     stage: str
+    archived: bool
     mark: Tags
     changed: tuple[str, ...]
     lost: tuple[tuple[str, str], ...]
@@ -64,8 +81,10 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
     tags: Tags,
     properties: Tags,
     stage: str,
+    archived: bool,
     insists: bool,
     is_unchanged: bool = False,
+    home: Given | None = None,
 ) -> Merged:
     """Merge what the source says with what is there.
 
@@ -75,14 +94,22 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
         tags: The source's, without marks.
         properties: Likewise.
         stage: The source's; "" for none.
+        archived: Whether lists of the source hide it.
         insists: Whether the source's word counts where it and people have changed the same.
         is_unchanged: Whether the source is known to say what it said last.
+        home: What the asset said itself when the source was written from it; None where it was not,
+            or nothing is remembered.
     """
     digests = {name: digest(value) for name, value in sorted(properties.items())}
-    given = replace(said(tags, description, stage=stage), properties=digests)
+    lifecycle = _word(archived=archived)
+    given = replace(said(tags, description, stage=stage), properties=digests, lifecycle=lifecycle)
     known = given_in(there.texts("tags")) or (given if is_unchanged else None)
-    before = known or Given()
+    if known and is_unchanged:
+        known = replace(known, lifecycle=known.lifecycle or lifecycle)
     whose: _Whose = "theirs" if known else "nobody's" if _is_own(there) else "there"
+    if home is not None:
+        known, whose = home, "home"
+    before = known or Given()
     merging = _Merging(before, insists=insists, whose=whose)
     new = Merged(
         description=merging.text("description", there.text("description"), description),
@@ -91,6 +118,7 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
             "property", marks.state_tags(there.texts("properties")), properties
         ),
         stage=merging.text("stage", there.stage, stage),
+        archived=merging.lifecycle(there, lifecycle),
         mark={},
         changed=tuple(merging.changed),
         lost=tuple(merging.lost),
@@ -103,6 +131,10 @@ def _is_own(there: Asset) -> bool:
     """Whether this program made it."""
     properties = there.texts("properties")
     return marks.ORIGIN in properties and marks.ADOPTED not in properties
+
+
+def _word(*, archived: bool) -> str:
+    return "archived" if archived else "active"
 
 
 def _with_what_stays(given: Given, before: Given, new: Merged) -> Given:
@@ -144,6 +176,20 @@ class _Merging:
                 self._keep(called)
         return found
 
+    def lifecycle(self, there: Asset, wanted: str) -> bool:
+        """Whether lists are to hide it."""
+        held = _word(archived=there.is_archived)
+        if held == wanted:
+            return there.is_archived
+        # Where nothing is known, what this program made is as the source said it; what people made
+        # and archived stays so.
+        unsaid = held if _is_own(there) or held == "active" else wanted
+        if (self._before.lifecycle or unsaid) == wanted:
+            self.told.append(("lifecycle", _LIFECYCLE_STAYS[held]))
+            return there.is_archived
+        self.changed.append("lifecycle")
+        return not there.is_archived
+
     def _keep(self, called: str) -> None:
         """List a property that the source took away: the service takes none away."""
         self.changed.remove(called)
@@ -172,7 +218,9 @@ class _Merging:
             return held
         value = wanted
         if wanted is None:
-            value = None if held is not None and digest(held) in known else held
+            # At home it may be missing because it could not be held elsewhere.
+            goes = held is not None and digest(held) in known and self._whose != "home"
+            value = None if goes else held
             if value is not None:
                 self._tell(label, _STAYS[self._whose])
         else:
@@ -185,7 +233,7 @@ class _Merging:
             elif verdict == "lose":
                 self._tell(label, _REPLACED[self._whose])
             if verdict == "leave":
-                self._tell(label, "people at the target changed it, and theirs stays")
+                self._tell(label, _LEFT[self._whose])
         if value != held:
             self.changed.append(label)
         return value

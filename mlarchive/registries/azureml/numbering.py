@@ -14,6 +14,9 @@ from mlarchive.registries.mlflow import marks
 
 _MOST_DIGITS = 18
 
+GROWN = "it has changed at the source since the version was copied"
+"""Why a version is held whose run is not what it was."""
+
 
 class Spot(Struct, frozen=True, kw_only=True):
     """Where a version goes.
@@ -40,6 +43,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     policy: WritePolicy,
     is_own: Callable[[Asset], bool],
     same: Callable[[Asset], bool],
+    grown: Callable[[Asset], bool] = lambda _: False,
     changed: Callable[[Asset], str] = lambda _: "",
 ) -> Spot:
     """Find a version's number.
@@ -52,6 +56,8 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         policy: Of the write.
         is_own: Whether a version was written from the one that is to be written.
         same: Whether a version that this program did not write holds the same.
+        grown: Whether nothing has changed of a version that is made of something else, but what a
+            version is not made of.
         changed: What is other content in a version, for a person; "" where nobody can say.
 
     Raises:
@@ -72,6 +78,10 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         and same(there)
     ):
         return Spot(how="held", number=there.name, present=there)
+    if policy.conflict != "new-version":
+        for one in mine:
+            if grown(one):
+                return Spot(how="held", number=one.name, why=GROWN, present=one)
     trouble = _trouble(called, version, there, mine)
     if trouble and (why := changed(there or mine[0])):
         trouble += f": {why}"

@@ -8,11 +8,13 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
 from mlarchive.registries.azureml.reading_environment import (
-    latest,
+    meant,
     named_environment,
     read_environment,
+    read_environment_version,
 )
 from mlarchive.registries.azureml.reading_job import read_job
+from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.environments import environments, flavors
@@ -65,6 +67,7 @@ def _read_version(
 ) -> str:
     name, number = address.name, address.version
     version = control.version("models", name, number)
+    require_made(control.shown, f"models/{name}/{number}", version)
     key = keys.version_key(name, number)
     called = f"models/{name}/{number}"
     _read_model(control.container("models", name), gathering)
@@ -138,12 +141,15 @@ def _read_named_environment(
     if not name:
         return ""
     try:
-        number = number or latest(control, "environments", name).name
-        return read_environment(control, storage, name, number, gathering)
+        asset = control.version("environments", name, number) if number else meant(control, name)
+        number, lost = asset.name, why_unmade(asset)
+        if not lost:
+            return read_environment_version(control, storage, name, asset, gathering)
     except NotFoundError as error:
-        what = f"environment {name}" + (f", version {number}" if number else "")
-        gathering.lose(called, what, f"the model names it, and it cannot be read: {error.message}")
-        return ""
+        lost = error.message
+    what = f"environment {name}" + (f", version {number}" if number else "")
+    gathering.lose(called, what, f"the model names it, and it cannot be read: {lost}")
+    return ""
 
 
 def _marks(asset: Asset) -> dict[str, str]:

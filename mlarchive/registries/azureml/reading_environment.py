@@ -13,6 +13,7 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.merging import OF_SERVICE
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
+from mlarchive.registries.azureml.soundness import require_made
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.withholding import NEVER_KEPT, without_secrets
 from mlarchive.registries.mlflow import marks
@@ -30,13 +31,38 @@ def latest(control: ControlPlane, kind: Kind, name: str) -> Asset:
     Raises:
         NotFoundError: There is none.
     """
-    found = control.versions(kind, name, archived=False)
+    found = _sound(control, kind, name, archived=False)
     if not found:
         raise NotFoundError(
             f"{control.shown} has no {kind}/{name}, or archived versions of it only",
             hint="name a version by its number, or see them with `mlarchive ls --archived`",
         )
-    return max(found, key=lambda one: (one.raw.get("systemData") or {}).get("createdAt") or "")
+    return max(found, key=_made_at)
+
+
+def meant(control: ControlPlane, name: str) -> Asset:
+    """The version of an environment that a model means which names none.
+
+    It is the latest; where all are archived it is the latest of those, so that a model stays what
+    it is when somebody archives its environment.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    found = _sound(control, "environments", name, archived=True)
+    active = [one for one in found if not one.is_archived]
+    if not found:
+        raise NotFoundError(f"{control.shown} has no environments/{name}")
+    return max(active or found, key=_made_at)
+
+
+def _sound(control: ControlPlane, kind: Kind, name: str, *, archived: bool) -> list[Asset]:
+    found = control.versions(kind, name, archived=archived)
+    return [one for one in found if not one.is_failed]
+
+
+def _made_at(version: Asset) -> str:
+    return (version.raw.get("systemData") or {}).get("createdAt") or ""
 
 
 def named_environment(version: Asset) -> tuple[str, str]:
@@ -62,8 +88,23 @@ def read_environment(
 
     Raises:
         NotFoundError: It is not there.
+        RemoteError: The service could not make it.
+        UnavailableError: It still makes it.
     """
     asset = control.version("environments", name, number)
+    return read_environment_version(control, storage, name, asset, gathering)
+
+
+def read_environment_version(
+    control: ControlPlane, storage: Storage, name: str, asset: Asset, gathering: Gathering
+) -> str:
+    """Gather a version of an environment, as the service gave it.
+
+    Raises:
+        MlarchiveError: As `read_environment`.
+    """
+    number = asset.name
+    require_made(control.shown, f"environments/{name}/{number}", asset)
     whole = control.container("environments", name)
     key = keys.environment_key(name, number)
     conda = asset.text("condaFile")

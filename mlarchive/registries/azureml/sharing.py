@@ -12,12 +12,13 @@ from mlarchive.registries.azureml.blobfolder import BlobFolder
 from mlarchive.registries.azureml.messages import Share
 from mlarchive.registries.azureml.reading_environment import (
     OF_ALL,
-    latest,
+    meant,
     named_environment,
     said_of_all,
 )
 from mlarchive.registries.azureml.recipe import recipe_there
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
+from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.uploading import sha256_of
 from mlarchive.registries.base import Action, Receipt, WritePolicy
@@ -91,8 +92,10 @@ def _environment_of(source: Side, address: Address) -> Address | None:
     asset = (
         source.control.version("environments", name, number)
         if number
-        else latest(source.control, "environments", name)
+        else meant(source.control, name)
     )
+    if why := why_unmade(asset):
+        raise NotFoundError(why)
     return Address(origin=source.origin, kind="environments", name=name, version=asset.name)
 
 
@@ -114,18 +117,19 @@ def _shared(
         return
     kind: Kind = "environments" if address.kind == "environments" else "models"
     version = source.control.version(kind, address.name, address.version)
-    yield label_version(target.control, kind, name, version)
+    whole = source.control.container(kind, address.name)
     if kind == "models":
-        yield label_model(target.control, name, source.control.container(kind, address.name))
-    else:
-        whole = source.control.container(kind, address.name)
-        yield Labelled((), tuple(_lost_of_all(whole, version)), ())
+        yield label_version(target.control, kind, name, version)
+        yield label_model(target.control, name, whole)
+        return
+    there = target.control.container(kind, name)
+    yield label_version(target.control, kind, name, version, wholes=(whole, there))
+    yield Labelled((), tuple(_lost_of_all(whole, version)), ())
 
 
 def _lost_of_all(whole: Asset, version: Asset) -> Iterator[Loss]:
     """What an environment says as a whole, and no version of it at the registry will."""
-    lost = [*said_of_all(whole, version), *(["lifecycle"] if whole.is_archived else [])]
-    for label in lost:
+    for label in said_of_all(whole, version):
         yield Loss(record=f"environments/{whole.name}", field=label, why=OF_ALL)
 
 
@@ -133,6 +137,8 @@ def _copied(source: Side, target: Side, address: Address, name: str, *, skips: b
     """Have one thing copied unless it is there."""
     kind: Kind = "environments" if address.kind == "environments" else "models"
     version = address.version
+    asked_for = source.control.version(kind, address.name, version)
+    require_made(source.control.shown, f"{kind}/{address.name}/{version}", asked_for)
     present = {one.name for one in target.control.versions(kind, name, archived=True)}
     what = f"{kind}/{name}/{version}"
     action = Action(verb="keep", what=what, why="the registry has it already")

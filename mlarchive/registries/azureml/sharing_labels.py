@@ -15,6 +15,7 @@ from mlarchive.registries.mlflow import marks
 
 _STAYS = "the registry says otherwise, which stays"
 _MORE = "the source does not say it; it stays"
+_NOTHING = Asset("", {})
 
 
 class Labelled(NamedTuple):
@@ -31,7 +32,14 @@ class Labelled(NamedTuple):
     transformations: tuple[Loss, ...]
 
 
-def label_version(control: ControlPlane, kind: Kind, name: str, wanted: Asset) -> Labelled:
+def label_version(
+    control: ControlPlane,
+    kind: Kind,
+    name: str,
+    wanted: Asset,
+    *,
+    wholes: tuple[Asset, Asset] = (_NOTHING, _NOTHING),
+) -> Labelled:
     """Set what a version at a registry lacks.
 
     Args:
@@ -39,6 +47,8 @@ def label_version(control: ControlPlane, kind: Kind, name: str, wanted: Asset) -
         kind: Of the asset.
         name: There.
         wanted: The version at the source.
+        wholes: The environment as a whole at the source and at the registry, whose versions are
+            archived where it is.
     """
     there = control.version(kind, name, wanted.name)
     merged, changed = _merged(there, wanted)
@@ -47,7 +57,9 @@ def label_version(control: ControlPlane, kind: Kind, name: str, wanted: Asset) -
         archived = {"isArchived": there.is_archived}
         said = {**made_of(there), **stage, **archived, **_said(there, merged)}
         control.put_version(kind, name, wanted.name, said)
-    return _labelled(f"{kind}/{name}/{wanted.name}", there, wanted, merged, changed)
+    whole, whole_there = wholes
+    hidden = (there.is_archived or whole_there.is_archived, wanted.is_archived or whole.is_archived)
+    return _labelled(f"{kind}/{name}/{wanted.name}", wanted, merged, changed, hidden)
 
 
 def label_model(control: ControlPlane, name: str, wanted: Asset) -> Labelled:
@@ -63,7 +75,8 @@ def label_model(control: ControlPlane, name: str, wanted: Asset) -> Labelled:
     if changed:
         said = {**_said(there, merged), "isArchived": there.is_archived}
         control.put_container("models", name, said)
-    return _labelled(f"models/{name}", there, wanted, merged, changed)
+    hidden = there.is_archived, wanted.is_archived
+    return _labelled(f"models/{name}", wanted, merged, changed, hidden)
 
 
 def _merged(there: Asset, wanted: Asset) -> tuple[Merged, list[str]]:
@@ -75,6 +88,7 @@ def _merged(there: Asset, wanted: Asset) -> tuple[Merged, list[str]]:
         tags=marks.state_tags(wanted.texts("tags")),
         properties=marks.state_tags(wanted.texts("properties")),
         stage=wanted.stage,
+        archived=there.is_archived,
         insists=False,
     )
     return merged, [one for one in merged.changed if not _is_of_service(one)]
@@ -89,11 +103,12 @@ def _said(there: Asset, merged: Merged) -> dict[str, object]:
 
 
 def _labelled(
-    what: str, there: Asset, wanted: Asset, merged: Merged, changed: list[str]
+    what: str, wanted: Asset, merged: Merged, changed: list[str], hidden: tuple[bool, bool]
 ) -> Labelled:
     why = f"{', '.join(changed)} changed"
     lost = [label for label, _ in merged.lost if not _is_of_service(label)]
-    if there.is_archived != wanted.is_archived:
+    is_hidden, is_to_be = hidden
+    if is_hidden is not is_to_be:
         lost.append("lifecycle")
     return Labelled(
         actions=(Action(verb="update", what=f"labels of {what}", why=why),) if changed else (),

@@ -21,8 +21,9 @@ from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
-from mlarchive.registries.azureml.differing import what_changed
+from mlarchive.registries.azureml.differing import has_grown, what_changed
 from mlarchive.registries.azureml.firstrun import job_of
+from mlarchive.registries.azureml.keeping import list_frozen, plan_link
 from mlarchive.registries.azureml.labels import (
     Labels,
     archive,
@@ -159,30 +160,39 @@ def _planned(work: Work) -> Address:
         work.step("skip", what, lose_lacking(work, "models", wanted.name, spot.present, labels))
         plan_model(work, wanted.name)
         return target
-    _lose_type(work, what, spot.present)
     plan_environment_of(work, wanted)
-    labels = _labels(work, wanted)
-    first = ""
-    if spot.present is not None:
-        labels = unmarked(work, labels, subject, target, spot.present)
-        first = job_of(spot.present) if labels.is_unmarked else ""
-    plan_run_of(work, wanted.name, spot.number, first)
     if spot.present is None:
-        if wanted.version not in {"", spot.number}:
-            why = f"it is {spot.number} at the target, the next free one"
-            work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
-        work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
+        _plan_new(work, wanted, spot, what)
     else:
-        plan_labels(work, "models", wanted.name, spot.present, labels)
+        _plan_kept(work, wanted, spot.present, subject, spot.why)
     plan_model(work, wanted.name)
     return target
 
 
-def _lose_type(work: Work, what: str, present: Asset | None) -> None:
-    """List that a version that is there is of another type than was asked for."""
-    held_as = present.text("modelType") if present is not None else ""
-    if held_as and work.policy.model_type not in {"", held_as}:
-        work.lose(what, "type", f"it is there as {held_as}, and Azure ML changes no type")
+def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:
+    plan_run_of(work, wanted.name, spot.number)
+    if wanted.version not in {"", spot.number}:
+        why = f"it is {spot.number} at the target, the next free one"
+        work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
+    labels = _labels(work, wanted)
+    work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
+
+
+def _plan_kept(
+    work: Work, wanted: Candidate, present: Asset, subject: ModelVersion | Folder, why: str
+) -> None:
+    """Plan what becomes of a version that is there; `why` says that its run is another by now."""
+    name, number = wanted.name, present.name
+    what = f"models/{name}/{number}"
+    target = Address(origin=work.origin, kind="models", name=name, version=number)
+    labels = unmarked(work, _labels(work, wanted), subject, target, present)
+    if not labels.is_unmarked:
+        list_frozen(work, what, wanted, present)
+    if why:
+        work.change(what, "run", why)
+    plan_run_of(work, name, number, job_of(present) if labels.is_unmarked else "")
+    plan_labels(work, "models", name, present, labels)
+    plan_link(work, name, present, labels)
 
 
 def _known_as(work: Work, there: Sequence[Asset]) -> str:
@@ -223,15 +233,17 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Spot:
         policy=work.policy,
         is_own=lambda one: is_from(one.texts("properties"), names, origin),
         same=partial(_holds, work, wanted),
+        grown=partial(has_grown, work, wanted),
         changed=partial(what_changed, work, wanted),
     )
 
 
 def _register(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> None:
     with noticing_others(work, "models", wanted.name, spot.number):
-        made = _sent_and_made(work, wanted, spot, labels)
-    if wanted.archived:
-        archive(work, "models", wanted.name, made)
+        shown = msgspec.structs.replace(labels, archived=False)
+        made = _sent_and_made(work, wanted, spot, shown)
+    if labels.archived:
+        archive(work, "models", wanted.name, made, labels)
 
 
 def _sent_and_made(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> Asset:

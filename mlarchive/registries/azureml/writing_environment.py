@@ -13,7 +13,14 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
-from mlarchive.registries.azureml.labels import Labels, archive, lose_lacking, plan_labels, unmarked
+from mlarchive.registries.azureml.labels import (
+    Labels,
+    archive,
+    as_hidden,
+    lose_lacking,
+    plan_labels,
+    unmarked,
+)
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
@@ -35,6 +42,9 @@ from mlarchive.snapshot import Snapshot
 
 BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 """What a conda file is installed on that comes without an image, as Azure ML's guides have it."""
+
+
+_HIDDEN_THERE = "all of it is archived at the target, and stays so: lists hide every version"
 
 
 class Wanted(NamedTuple):
@@ -131,16 +141,20 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
     own = recipe(wanted.record, wanted.files)
     present = work.control.versions("environments", wanted.name, archived=True)
     labels = _labels(work, wanted.record, own, as_subject=as_subject)
+    is_hidden = any(one.is_archived for one in work.control.named("environments", wanted.name))
+    if is_hidden and not labels.archived:
+        work.change(f"environments/{wanted.name}", "lifecycle", _HIDDEN_THERE)
     found = counterpart(
         present,
         labels,
         wanted.version,
         as_subject=as_subject,
         same=lambda one: recipe_there(work.control, work.storage, wanted.name, one) == own,
+        is_hidden=is_hidden,
         insists=as_subject and work.policy.conflict == "new-version",
     )
     if found:
-        _plan_kept(work, wanted, found, labels, as_subject=as_subject)
+        _plan_kept(work, wanted, found, labels, as_subject=as_subject, is_hidden=is_hidden)
         return f"{wanted.name}:{found.version.name}"
     taken = wanted.version in {one.name for one in present}
     if taken and as_subject and work.policy.conflict != "new-version":
@@ -157,8 +171,14 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
     return f"{wanted.name}:{number}"
 
 
-def _plan_kept(
-    work: Work, wanted: Wanted, found: Counterpart, labels: Labels, *, as_subject: bool
+def _plan_kept(  # noqa: PLR0913  (what there is, and what is to be)
+    work: Work,
+    wanted: Wanted,
+    found: Counterpart,
+    labels: Labels,
+    *,
+    as_subject: bool,
+    is_hidden: bool,
 ) -> None:
     """Plan what becomes of a version that is there; what it cannot hold is lost each time."""
     _list_losses(work, wanted)
@@ -169,12 +189,13 @@ def _plan_kept(
     kind: Kind = "environments"
     if not found.is_labelled:
         # What is written itself is skipped, since it gets no marks.
-        why = lose_lacking(work, kind, wanted.name, one, labels)
+        seen = as_hidden(one) if is_hidden and labels.archived else one
+        why = lose_lacking(work, kind, wanted.name, seen, labels)
         work.step("skip" if as_subject else "keep", f"{kind}/{wanted.name}/{one.name}", why)
         return
     target = Address(origin=work.origin, kind=kind, name=wanted.name, version=one.name)
     labels = unmarked(work, labels, wanted.record, target, one)
-    plan_labels(work, kind, wanted.name, one, labels)
+    plan_labels(work, kind, wanted.name, one, labels, is_hidden=is_hidden)
 
 
 def _settle_conflict(work: Work, wanted: Wanted) -> None:
@@ -189,9 +210,10 @@ def _settle_conflict(work: Work, wanted: Wanted) -> None:
 
 def _create(work: Work, wanted: Wanted, number: str, labels: Labels) -> None:
     with noticing_others(work, "environments", wanted.name, number):
-        made = _sent_and_made(work, wanted, number, labels)
+        shown = msgspec.structs.replace(labels, archived=False)
+        made = _sent_and_made(work, wanted, number, shown)
     if labels.archived:
-        archive(work, "environments", wanted.name, made)
+        archive(work, "environments", wanted.name, made, labels)
 
 
 def _sent_and_made(work: Work, wanted: Wanted, number: str, labels: Labels) -> Asset:

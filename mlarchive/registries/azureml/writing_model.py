@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from mlarchive.records import Address, RegisteredModel
 from mlarchive.registries.azureml.assets import Asset, Json
 from mlarchive.registries.azureml.labels import (
-    STAYS_ARCHIVED,
     Labels,
     is_of_another,
     is_taken_over,
@@ -59,13 +58,10 @@ def plan_model(work: Work, name: str) -> None:
     list_merged(work, f"models/{name}", merged)
     changed = [one for one in merged.changed if not one.startswith(f"property {OF_SERVICE}")]
     is_first = there is not _BLANK and is_taken_over(there)
-    if is_first and there.is_archived and not wanted.archived:
-        work.change(f"models/{name}", "lifecycle", STAYS_ARCHIVED)
-        # Else it would be taken for one that this program made, and restored, the next time.
+    if is_first and merged.archived and not wanted.archived:
+        # Else it would be taken for one that this program made, the next time.
         adopted = {marks.ADOPTED: marks.quotable(name)}
-        wanted = replace(wanted, archived=True, properties={**wanted.properties, **adopted})
-    if wanted.archived != there.is_archived:
-        changed.append("lifecycle")
+        wanted = replace(wanted, properties={**wanted.properties, **adopted})
     is_marked = marks.ORIGIN in there.texts("properties")
     if (
         is_marked
@@ -87,5 +83,5 @@ def _said(there: Asset, wanted: Labels, merged: Merged) -> Json:
         "description": merged.description,
         "tags": {**marks.marks_in(there.texts("tags")), **merged.tags, **mark},
         "properties": {**there.texts("properties"), **merged.properties, **marked},
-        "isArchived": wanted.archived,
+        "isArchived": merged.archived,
     }

@@ -30,6 +30,8 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
         stage: Of a version, likewise.
         name: Of a run, likewise.
         properties: Digests of values, by name, where a registry has such beside tags (Azure ML).
+        lifecycle: `active` or `archived`, where a registry archives (Azure ML); "" if nothing was
+            ever said.
         coming: What it says now, while that is written: it may be there in part.
     """
 
@@ -39,6 +41,7 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stage: str = ""
     name: str = ""
     properties: Mapping[str, str] = {}
+    lifecycle: str = ""
     coming: "Given | None" = None
 
     def every(self) -> "Iterator[Given]":

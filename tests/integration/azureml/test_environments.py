@@ -109,6 +109,28 @@ def test_environments_that_are_made_of_the_same_keep_their_numbers_and_labels(
     assert meant["mlarchive.environment"] == "e:2"
 
 
+def test_an_environment_that_is_archived_as_a_whole_comes_home_as_itself(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    azureml.put_environment(lab, "e", "1", image="i:1", description="d")
+    lab.of("environments")["e"].properties["isArchived"] = True
+    source, target = opened(lab), opened(clinic)
+    carry(source, address(lab, "environments", "e", "1"), target, tmp_path)
+    assert clinic.version("environments", "e", "1")["properties"]["isArchived"] is True
+    back = carry(target, address(clinic, "environments", "e", "1"), source, tmp_path).receipt
+    assert (back.idle, back.losses, back.transformations) == (True, (), ())
+    assert set(lab.of("environments")["e"].versions) == {"1"}
+    # What is restored elsewhere stays hidden where all of it is: that is told.
+    clinic.version("environments", "e", "1")["properties"]["isArchived"] = False
+    back = carry(target, address(clinic, "environments", "e", "1"), source, tmp_path).receipt
+    assert set(lab.of("environments")["e"].versions) == {"1"}
+    (told,) = back.transformations
+    assert (told.record, told.field) == ("environments/e", "lifecycle")
+    assert "all of it is archived at the target" in told.why
+
+
 def test_what_azure_ml_cannot_hold_of_an_environment_is_a_loss_each_time(
     azureml: Emulator, opened: Open, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from mlflow.entities import Metric
 from msgspec.structs import replace
 
 from mlarchive.copy import Copied
-from mlarchive.errors import ConflictError, UnavailableError
+from mlarchive.errors import UnavailableError
 from mlarchive.records import Loss, ModelVersion, Notebook, Run, Tags
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
@@ -235,10 +235,70 @@ def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
     )
     assert only.data.tags["site"] == "attic"
     assert idle(carry(source, what, target, tmp_path))
-    MlflowClient(lab.tracking).log_param(job, "late", "1")
-    with pytest.raises(ConflictError, match="other content: nothing but its run differs"):
-        carry(source, what, target, tmp_path)
     assert azureml.wire.leaks == ()
+
+
+def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    lab, job = trained
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    clinic.tracking = target_server.uri
+    source, target = opened(lab), opened(clinic)
+    what = address(lab, "models", TRAINED, "1")
+    carry(source, what, target, tmp_path)
+    MlflowClient(lab.tracking).log_param(job, "late", "1")
+    MlflowClient(lab.tracking).log_metric(job, "dice", 0.99, step=40)
+    grown = carry(source, what, target, tmp_path)
+    assert [one.why for one in grown.receipt.transformations if one.field == "run"] == [
+        "it has changed at the source since the version was copied"
+    ]
+    made = clinic.version("models", TRAINED, "1")["properties"]["jobName"]
+    run = MlflowClient(target_server.uri).get_run(made)
+    assert (run.data.params["late"], run.data.metrics["dice"]) == ("1", 0.99)
+    assert set(clinic.of("models")[TRAINED].versions) == {"1"}
+    assert idle(carry(source, what, target, tmp_path))
+    held = target.holding(what, WritePolicy())
+    assert held is not None
+    assert held.content_id == grown.receipt.content_id
+    # In a registry, which has no runs, nothing is another one.
+    shared = azureml.registry(azureml.tenant(), "shared")
+    carry(source, what, opened(shared), tmp_path)
+    MlflowClient(lab.tracking).log_param(job, "later", "1")
+    carry(source, what, opened(shared), tmp_path)
+    assert idle(carry(source, what, opened(shared), tmp_path))
+    assert azureml.wire.leaks == ()
+
+
+def test_a_version_that_is_taken_over_names_the_run_that_made_it(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    lab, job = trained
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    clinic.tracking = target_server.uri
+    azureml.put_model(clinic, TRAINED, "1", FILES, modelType="mlflow_model")
+    what = address(lab, "models", TRAINED, "1")
+    done = carry(opened(lab), what, opened(clinic), tmp_path)
+    told = {one.field: one.why for one in done.receipt.transformations}
+    assert "Azure ML gives no job to a version that is there" in told[f"job {job}"]
+    snapshot = opened(clinic).read(address(clinic, "models", TRAINED, "1"))
+    version = snapshot.record(snapshot.subject)
+    assert isinstance(version, ModelVersion)
+    run = snapshot.record(version.run)
+    assert isinstance(run, Run)
+    assert (version.job, run.params) == (job, {"lr": "0.1"})
+    assert idle(carry(opened(lab), what, opened(clinic), tmp_path))
+    clinic.version("models", TRAINED, "1")["properties"]["jobName"] = "another"
+    again = carry(opened(lab), what, opened(clinic), tmp_path)
+    assert [one.field for one in again.receipt.losses] == [f"job {job}"]
 
 
 def test_the_tag_model_id_follows_a_version_to_another_name_with_its_run(

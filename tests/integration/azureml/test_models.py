@@ -285,9 +285,16 @@ def test_a_registry_copies_by_itself(azureml: Emulator, lab: Place, tmp_path: Pa
     assert (said["tags"]["site"], said["tags"]["new"]) == ("K\u00f6ln", "1")
     receipt, whole = (json.loads(line)["receipt"] for line in again.out.splitlines()[:2])
     assert [one["field"] for one in receipt["losses"]] == ["tag site"]
-    assert [one["field"] for one in whole["losses"]] == ["description", "tag k", "lifecycle"]
+    lost = [(one["record"], one["field"]) for one in whole["losses"]]
+    whole = "environments/built"
+    assert lost == [(f"{whole}/1", "lifecycle"), (whole, "description"), (whole, "tag k")]
     kept = "tag python_environment_name"
     assert [one["field"] for one in receipt["transformations"]] == [kept]
+    # What a copy brought is archived as it is to be, whoever says it of which.
+    shared.version("environments", "built", "1")["properties"]["isArchived"] = True
+    copied = within("copy", things[1], "azureml:", "--share", "--json", cwd=tmp_path, env=env)
+    (said,) = (json.loads(line)["receipt"] for line in copied.out.splitlines()[:1])
+    assert [one["field"] for one in said["losses"]] == ["description", "tag k"]
     lab.version("models", "prostate", "892")["properties"]["tags"] = LABELS["tags"]
     shared.version("environments", "gpu", "7")["properties"]["condaFile"] = "name: other\n"
     other = within(*command, cwd=tmp_path, env=env)

@@ -61,6 +61,15 @@ def test_its_own_version_comes_first_then_that_of_its_number_then_the_newest() -
     assert found(*bare[1:], as_subject=True) == ("3", True)
 
 
+def test_a_version_that_is_archived_with_all_others_is_as_archived_as_one_by_itself() -> None:
+    archived = msgspec.structs.replace(LABELS, archived=True)
+    for said in ({}, {"isArchived": True}):
+        one = there("1", {**SAID, **said}, {"p": "1"})
+        assert counterpart(
+            [one], archived, "1", as_subject=True, same=lambda _: True, is_hidden=True
+        )
+
+
 def test_an_archived_one_is_none_of_an_active_one_s() -> None:
     archived = msgspec.structs.replace(LABELS, archived=True)
     assert found(there("1", SAID, {"p": "1"}), as_subject=True, labels=archived) is None

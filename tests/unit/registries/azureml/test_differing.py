@@ -19,7 +19,13 @@ from tests.support.snapshots import model_version
 SNAPSHOT = model_version(files={"w": b"1"})
 WANTED = candidate(SNAPSHOT, WritePolicy(), in_registry=True)
 GIVEN = merge(
-    Asset("", {}), description="", tags={}, properties={"p": "1"}, stage="", insists=True
+    Asset("", {}),
+    description="",
+    tags={},
+    properties={"p": "1"},
+    stage="",
+    archived=False,
+    insists=True,
 ).mark
 SAME: dict[str, Any] = {
     "modelUri": f"azureml://x/paths/mlarchive/{WANTED.digest}/model",

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 from mlarchive.records import RegisteredModel
@@ -14,6 +13,7 @@ from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing_model import plan_model
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.given import given_in
 from tests.support.snapshots import model_version
 
 ORIGIN = {marks.ORIGIN: "lab#models/m/1"}
@@ -193,16 +193,65 @@ def test_what_stays_of_a_version_that_is_taken_over_and_what_goes_is_told() -> N
     ]
 
 
-@pytest.mark.parametrize("is_own", [True, False])
-def test_a_version_that_is_taken_over_stays_archived(*, is_own: bool) -> None:
-    wanted = labels("d")
-    there = written(wanted) if is_own else Asset("1", {"properties": {}})
-    target = Target(Asset("1", {"properties": {**there.properties, "isArchived": True}}))
-    for _ in range(2):
-        work = planned(wanted, target)
-        assert target.held.is_archived is not is_own
-    lifecycle = [] if is_own else [("lifecycle", "it was archived at the target, and stays so")]
-    assert told(work) == lifecycle
+ARCHIVED = ("lifecycle", "it was archived at the target, and stays so")
+RESTORED = ("lifecycle", "it was restored at the target, and stays so")
+
+
+def in_turn(target: Target, *said: str) -> list[tuple[bool, list[tuple[str, str]]]]:
+    """What becomes of a lifecycle: the source's words in turn, or what people do (`*`)."""
+    found = []
+    for word in said:
+        if word.startswith("*"):
+            hides = {"isArchived": word == "*archived"}
+            target.held = Asset("1", {"properties": {**target.held.properties, **hides}})
+            continue
+        work = planned(replace(labels("d"), archived=word == "archived"), target)
+        found.append((target.held.is_archived, told(work)))
+    return found
+
+
+def test_what_people_archived_or_restored_stays_until_the_source_says_something_else() -> None:
+    target = Target(written(labels("d")))
+    said = in_turn(target, "active", "*archived", "active", "active", "archived", "active")
+    assert said == [
+        (False, []),
+        (True, [ARCHIVED]),
+        (True, [ARCHIVED]),
+        (True, []),
+        (False, []),
+    ]
+    said = in_turn(target, "archived", "*active", "archived", "active", "archived")
+    assert said == [(True, []), (False, [RESTORED]), (False, []), (True, [])]
+
+
+def test_a_version_that_is_taken_over_stays_archived_and_follows_the_source_then() -> None:
+    target = Target(Asset("1", {"properties": {"description": "d", "isArchived": True}}))
+    assert in_turn(target, "active", "active") == [(True, [ARCHIVED])] * 2
+    assert in_turn(target, "archived", "active") == [(True, []), (False, [])]
+    target = Target(Asset("1", {"properties": {"description": "d"}}))
+    assert in_turn(target, "archived", "active") == [(True, []), (False, [])]
+
+
+def test_what_comes_home_follows_what_was_changed_elsewhere_and_leaves_what_was_changed_here() -> (
+    None
+):
+    elsewhere = written(labels("d", "Staging", k="1", l="2"))
+    home = {"description": "d", "stage": "Production", "tags": {"k": "1", "l": "2", "m": "3"}}
+    base = given_in(elsewhere.texts("tags"))
+    target = Target(Asset("1", {"properties": home}))
+    news = replace(labels("news", "Staging", k="4"), is_unmarked=True, home=base)
+    work = planned(news, target)
+    here = "it was changed here since it was copied from here, and stays"
+    stays = "it was there before, and stays"
+    assert told(work) == [("tag l", stays), ("tag m", stays), ("stage", here)]
+    assert (target.held.text("description"), target.held.stage) == ("news", "Production")
+    assert target.held.texts("tags") == {"k": "4", "l": "2", "m": "3"}
+    archived = replace(news, archived=True)
+    planned(archived, target)
+    assert target.held.is_archived
+    # As the source remembers it, once that was copied from here again.
+    planned(replace(news, home=base and replace(base, lifecycle="archived")), target)
+    assert not target.held.is_archived
 
 
 def test_a_model_that_is_taken_over_stays_archived_as_a_whole() -> None:

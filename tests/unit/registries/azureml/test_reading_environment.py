@@ -16,6 +16,7 @@ VERSION = {"image": "i", "description": "same", "tags": {"k": "1"}}
 def read(whole: dict[str, Any], **version: Any) -> tuple[Environment, Gathering]:  # noqa: ANN401  (any JSON)
     """Read a version of an environment that says something as a whole."""
     control = SimpleNamespace(
+        shown="azureml://registries/r",
         version=lambda *_: Asset("7", {"properties": {**VERSION, **version}}),
         container=lambda *_: Asset("e", {"properties": whole}),
     )

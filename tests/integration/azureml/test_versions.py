@@ -1,0 +1,131 @@
+"""What is said and what becomes of a version that is there, that changes, or that is none."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlarchive.errors import RemoteError, UnavailableError
+from mlarchive.registries.base import Selector
+from tests.integration.azureml.registries import Open, address, carry
+from tests.support.azureml import Emulator, Place
+from tests.support.command import within
+
+
+@pytest.fixture
+def lab(azureml: Emulator) -> Place:
+    """A workspace with a model and its environment."""
+    place = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_environment(place, "e", "1", image="i:1")
+    tags = {"python_environment_name": "e"}
+    azureml.put_model(place, "m", "1", {"w": b"1"}, tags=tags)
+    return place
+
+
+@pytest.mark.parametrize("kind", ["models", "environments"])
+def test_what_the_service_could_not_make_is_none_and_what_it_makes_comes_later(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, kind: str
+) -> None:
+    name = "m" if kind == "models" else "e"
+    azureml.put_model(lab, "m", "2", {"w": b"2"})
+    azureml.put_environment(lab, "e", "2", image="i:2")
+    source, what = opened(lab), address(lab, kind, name, "2")
+    lab.version(kind, name, "2")["properties"]["provisioningState"] = "Creating"
+    with pytest.raises(UnavailableError, match=f"{kind}/{name}/2 at .* is not made yet"):
+        source.read(what)
+    refs = {ref.address.version: ref for ref in source.changes(Selector(kind=kind))}
+    assert (refs["2"].settled, refs["2"].unfinished, refs["1"].settled) == (False, "", True)
+
+    lab.version(kind, name, "2")["properties"]["provisioningState"] = "Failed"
+    with pytest.raises(RemoteError, match="could not make it: it is Failed"):
+        source.read(what)
+    refs = {ref.address.version: ref for ref in source.changes(Selector(kind=kind))}
+    assert refs["2"].unfinished == "the service could not make it: it is Failed"
+    # The others go on, and so does a model that means an environment of several versions.
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    command = ("copy", f"{lab.locator}#{kind}/{name}", clinic.locator, "--json")
+    done = within(*command, cwd=tmp_path, env=azureml.environment(lab.tenant))
+    assert (done.status, set(clinic.of(kind)[name].versions)) == (21, {"1"})
+    assert "could not make it" in done.out + done.err
+    if kind == "environments":
+        carry(source, address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+        said = clinic.version("models", "m", "1")["properties"]["properties"]
+        assert said["mlarchive.environment"] == "e:1"
+        shared = azureml.registry(lab.tenant, "shared")
+        command = ("copy", f"{lab.locator}#environments/e/2", shared.locator, "--share")
+        done = within(*command, cwd=tmp_path, env=azureml.environment(lab.tenant))
+        assert (done.status, "could not make it" in done.err) == (21, True)
+
+
+@pytest.mark.parametrize("tagged", ["1", ""])
+def test_a_model_whose_environment_is_archived_later_stays_what_it_is(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, tagged: str
+) -> None:
+    if tagged:
+        tags = lab.version("models", "m", "1")["properties"]["tags"]
+        tags["python_environment_version"] = tagged
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    source, target, what = opened(lab), opened(clinic), address(lab, "models", "m", "1")
+    carry(source, what, target, tmp_path)
+    (before,) = source.changes(Selector(kind="models"))
+    lab.version("environments", "e", "1")["properties"]["isArchived"] = True
+    (after,) = source.changes(Selector(kind="models"))
+    assert after.content_mark == before.content_mark
+    done = carry(source, what, target, tmp_path)
+    assert (done.read_losses, done.receipt.losses) == ((), ())
+    assert clinic.version("environments", "e", "1")["properties"]["isArchived"] is True
+
+
+def test_what_a_version_that_is_taken_over_cannot_become_is_a_loss_each_time(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    data = {"data": {"loader": "x"}}
+    lab.version("models", "m", "1")["properties"].update(
+        modelType="mlflow_model", flavors={"onnx": data, "sklearn": data}
+    )
+    other = {"onnx": {"data": {}}, "own": data}
+    azureml.put_model(clinic, "m", "1", {"w": b"1"}, modelType="triton_model", flavors=other)
+    for idle in (False, True):
+        done = carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+        assert done.receipt.idle is idle
+        lost = [one.field for one in done.receipt.losses]
+        assert lost == ["type", "flavor onnx", "flavor sklearn"]
+        told = [one.field for one in done.receipt.transformations]
+        assert "flavor own" in told
+
+
+def test_archiving_and_restoring_travel_there_and_back(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    ends = {"lab": (lab, opened(lab)), "clinic": (clinic, opened(clinic))}
+
+    def is_archived(place: Place) -> bool:
+        return bool(place.version("models", "m", "1")["properties"]["isArchived"])
+
+    def archive(place: Place, *, hides: bool) -> None:
+        place.version("models", "m", "1")["properties"]["isArchived"] = hides
+
+    def bring(source: str, target: str) -> list[str]:
+        place, registry = ends[source]
+        what = address(place, "models", "m", "1")
+        receipt = carry(registry, what, ends[target][1], tmp_path).receipt
+        return [one.field for one in receipt.transformations]
+
+    bring("lab", "clinic")
+    for hides in (True, False, True, False):
+        archive(clinic, hides=hides)
+        assert bring("clinic", "lab") == []
+        assert is_archived(lab) is hides
+        assert bring("lab", "clinic") == []
+    archive(lab, hides=True)
+    assert bring("clinic", "lab") == ["lifecycle"]
+    assert is_archived(lab)
+    bring("lab", "clinic")
+    assert is_archived(clinic)
+    # What people say here of what came from there stays, and is told.
+    archive(clinic, hides=False)
+    assert bring("lab", "clinic") == ["lifecycle"]
+    assert not is_archived(clinic)
+    assert "mlarchive." not in json.dumps(lab.version("models", "m", "1"))
