@@ -62,12 +62,13 @@ WHERE mirror = :mirror AND present = 1 AND NOT EXISTS (
 )
 """
 _TROUBLED_NO_MORE = """
-UPDATE delivery SET trouble = NULL, strikes = 0, troubled_at = NULL
-WHERE trouble IS NOT NULL AND object IN (
-    SELECT id FROM object WHERE mirror = :mirror AND present = 1 AND NOT EXISTS (
-        SELECT 1 FROM shown s WHERE s.origin = object.origin AND s.kind = object.kind
-            AND s.name = object.name AND s.version = object.version
-    )
+UPDATE delivery INDEXED BY delivery_troubled SET trouble = NULL, strikes = 0, troubled_at = NULL
+WHERE trouble IS NOT NULL AND EXISTS (
+    SELECT 1 FROM object o WHERE o.id = delivery.object AND o.mirror = :mirror AND o.present = 1
+        AND NOT EXISTS (
+            SELECT 1 FROM shown s WHERE s.origin = o.origin AND s.kind = o.kind
+                AND s.name = o.name AND s.version = o.version
+        )
 )
 """
 _STOOD = """
