@@ -1,13 +1,19 @@
-"""A loopback HTTP proxy that loses answers: the request takes effect, nobody hears of it."""
+"""A loopback HTTP proxy that loses answers: the request takes effect, nobody hears of it.
+
+It may also answer 500 now and then, as a server in trouble does.
+"""
 
 import contextlib
 import http.client
+import random
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+_IDS = re.compile(r"(?<=/)(?:m-|tr-|d-)?[0-9a-f]{32}(?=/|$)|(?<=artifacts/artifacts/).*|\d+")
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -20,12 +26,23 @@ class Cut:
         for_good: Whether all later requests are refused too, as by a server that went down.
         seen: Requests so far.
         unknown: Parts of paths that are answered as by a server that does not know them.
+        tenth: Whether one of ten requests is answered 500 in place of being passed on, each time
+            at another place among the ten.
+        firsts: Whether the first request of each kind is answered 500 when it has taken effect.
+        token: That requests must show as bearers, or are answered 401; "" for any.
+        expires: The number of the request from which the token counts no more; 0 for none.
+        kinds: Of requests so far: method and path without ids.
     """
 
     at: int = 0
     for_good: bool = False
     seen: int = 0
     unknown: tuple[str, ...] = ()
+    tenth: bool = False
+    firsts: bool = False
+    token: str = ""
+    expires: int = 0
+    kinds: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -53,20 +70,27 @@ def cutting_proxy(upstream: str, cut: Cut) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def handle_any(self) -> None:
+            kind = f"{self.command} {_IDS.sub('*', self.path.partition('?')[0])}"
             with cut.lock:
                 cut.seen += 1
-                number = cut.seen
+                number, first = cut.seen, kind not in cut.kinds
+                cut.kinds.add(kind)
+                if number == cut.expires:
+                    cut.token = "a newer one"  # noqa: S105  (of a test)
             size = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(size)
             if cut.for_good and 0 < cut.at < number:
                 self.close_connection = True
                 return
-            if any(part in self.path for part in cut.unknown):
-                self.send_error(404)
+            if refused := _refused(cut, self, number):
+                self.send_error(refused)
                 return
             status, headers, answer = _forward(host, self, body)
             if number == cut.at:
                 self.close_connection = True
+                return
+            if cut.firsts and first:
+                self.send_error(500)
                 return
             self.send_response(status)
             for name, value in headers:
@@ -90,6 +114,16 @@ def cutting_proxy(upstream: str, cut: Cut) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def _refused(cut: Cut, request: BaseHTTPRequestHandler, number: int) -> int:
+    """The status by which a request is answered in place of being passed on; 0 if it is."""
+    if cut.token and request.headers.get("Authorization") != f"Bearer {cut.token}":
+        return 401
+    if any(part in request.path for part in cut.unknown):
+        return 404
+    tens, ones = divmod(number, 10)
+    return 500 if cut.tenth and ones == random.Random(tens).randrange(10) else 0  # noqa: S311
 
 
 def _forward(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import quote, unquote, urlsplit
 
 import requests
+from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.abstract_store import AbstractStore as ModelStore
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
@@ -27,6 +28,7 @@ from mlarchive.registries.mlflow.settings import default_registry
 from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted
 
 _FIRST_ANSWER_SECONDS = 5
+_RESET = "Connection aborted"
 _VERSION = re.compile(r"\d+\.\d+")
 _EXPERIMENTS = "/api/2.0/mlflow/experiments/search"
 _EXPERIMENT = "/api/2.0/mlflow/experiments/get-by-name"
@@ -185,10 +187,7 @@ def _connect_server(uri: str) -> Connection:
 
     creds = partial(get_default_host_creds, uri)
     with speaking(uri):
-        # A first look, so that a wrong address is said at once and not after many retries.
-        first = http_request(
-            creds(), "/version", "GET", max_retries=0, timeout=_FIRST_ANSWER_SECONDS
-        )
+        first = _first_look(creds())
         connection = Connection(
             uri=uri,
             tracking=RestStore(creds),
@@ -199,6 +198,28 @@ def _connect_server(uri: str) -> Connection:
         if first.ok and not _VERSION.match(first.text):
             connection.require_mlflow()
     return connection
+
+
+def _first_look(creds: MlflowHostCreds) -> requests.Response:
+    """Whatever answers, so that a wrong address is said at once and not after many retries."""
+
+    def look() -> requests.Response:
+        answer: requests.Response = http_request(
+            creds,
+            "/version",
+            "GET",
+            max_retries=0,
+            raise_on_status=False,
+            timeout=_FIRST_ANSWER_SECONDS,
+        )
+        return answer
+
+    try:
+        return look()
+    except MlflowException as error:
+        if _RESET not in str(error):
+            raise
+    return look()
 
 
 def _connect_database(uri: str) -> Connection:

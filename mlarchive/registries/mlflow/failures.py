@@ -46,6 +46,29 @@ _CODES = frozenset(ErrorCode.keys())
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
+class Unanswered(Exception):  # noqa: N818  (no error for people: `explained` tells of what is inside)
+    """A request that is sent once only failed for now; it may have taken effect.
+
+    Attributes:
+        error: What was raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+CLIENT_ERRORS = (
+    Unanswered,
+    MlflowException,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    SQLAlchemyError,
+    OSError,
+)
+"""What speaking with a registry raises."""
+
+
 @contextlib.contextmanager
 def speaking(place: str) -> Iterator[None]:
     """Raise errors of this project for whatever the client raises inside the block.
@@ -57,18 +80,19 @@ def speaking(place: str) -> Iterator[None]:
         yield
     except MlarchiveError:
         raise
-    except (
-        MlflowException,
-        requests.RequestException,
-        urllib3.exceptions.HTTPError,
-        SQLAlchemyError,
-        OSError,
-    ) as error:
+    except CLIENT_ERRORS as error:
         raise explained(error, place) from error
 
 
 def explained(error: Exception, place: str) -> MlarchiveError:
     """The error that says it."""
+    error = error.error if isinstance(error, Unanswered) else error
+    if isinstance(error, MlarchiveError):
+        return error
+    return _of_client(error, place)
+
+
+def _of_client(error: Exception, place: str) -> MlarchiveError:
     if isinstance(error, MlflowException):
         return _from_mlflow(error, place)
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -85,7 +109,7 @@ def explained(error: Exception, place: str) -> MlarchiveError:
 
 def from_status(status: int, words: str, place: str) -> MlarchiveError:
     """The error for an HTTP status."""
-    said = f"{place} answers {status}: {words}"
+    said = f"{place} answers {status}: {_words(words).strip()}"
     if status in _DENIED:
         return AccessError(
             said, hint="set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD"

@@ -10,9 +10,12 @@ import os
 import threading
 from collections.abc import Iterator
 
-# Two retries, about three seconds in all; whoever needs more retries the whole operation.
+from mlarchive.errors import MlarchiveError, UnavailableError
+from mlarchive.registries.mlflow.failures import CLIENT_ERRORS, Unanswered, explained
+
+# Three retries, about six seconds in all; whoever needs more retries the whole operation.
 _PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0.2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
@@ -25,6 +28,7 @@ _TRACKING_URI = "MLFLOW_TRACKING_URI"
 _lock = threading.RLock()
 _open = 0
 _ours: set[str] = set()
+_answered = 0
 
 
 @contextlib.contextmanager
@@ -54,9 +58,24 @@ def once() -> Iterator[None]:
 
     A server may have done what was asked although its answer got lost; asking again would then
     make a second object. Repeating the whole write finds the first one.
+
+    Raises:
+        Unanswered: What was asked failed for now.
     """
+    global _answered  # noqa: PLW0603  (a count over all open registries of the process)
     with _lock, _variable(_RETRIES, "0"):
-        yield
+        try:
+            yield
+        except (MlarchiveError, *CLIENT_ERRORS) as error:
+            if not isinstance(explained(error, ""), UnavailableError):
+                raise
+            raise Unanswered(error) from error
+        _answered += 1
+
+
+def answered() -> int:
+    """How many blocks of `once` have ended well so far."""
+    return _answered
 
 
 @contextlib.contextmanager

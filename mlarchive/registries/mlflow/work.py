@@ -5,12 +5,14 @@ ids that the target hands out. The plan that a person sees and the write that fo
 the same steps.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlflow.entities import Experiment as MlflowExperiment
 
 from mlarchive.records import (
+    Address,
     AnyRecord,
     Experiment,
     LoggedModel,
@@ -23,6 +25,7 @@ from mlarchive.records import (
 from mlarchive.registries.base import Action, Verb, WritePolicy
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.given import Given, coming_mark, digest, mark_of, merged
+from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.modelid import MODEL_ID, followed
 from mlarchive.snapshot import Snapshot
 
@@ -54,7 +57,9 @@ class Work:
         connection: To the target.
         snapshot: What is written.
         policy: How.
+        target: The object's address at the target, when all is planned.
         steps: In order.
+        done: Those that were done so far.
         losses: What the target cannot hold.
         transformations: What it holds in another form.
         known: Ids at the target that a version which is held there names, by the record's key; with
@@ -74,7 +79,9 @@ class Work:
     connection: Connection
     snapshot: Snapshot
     policy: WritePolicy
+    target: Address = field(init=False)
     steps: list[Step] = field(default_factory=list)
+    done: list[Action] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     transformations: list[Loss] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
@@ -114,6 +121,13 @@ class Work:
         for name in sorted(refused & tags.keys()):
             self.change(what, f"tag {name}", "the target says it itself, and takes it from nobody")
         return {name: value for name, value in tags.items() if name not in refused}
+
+    def do(self) -> None:
+        """Do all steps."""
+        for step in self.steps:
+            with once() if step.once else contextlib.nullcontext():
+                step.do()
+            self.done.append(step.action)
 
     def step(self, verb: Verb, what: str, why: str = "", do: Callable[[], None] = _nothing) -> None:
         """Add a step."""

@@ -4,7 +4,6 @@ The order lets nothing be seen before it is whole: experiment, run, logged model
 version, labels, aliases, marks; deletions that the source has made come last (clause 3).
 """
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,7 +33,7 @@ from mlarchive.records import (
 from mlarchive.registries.base import Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.settings import once
+from mlarchive.registries.mlflow.repeating import all_done, repeated
 from mlarchive.registries.mlflow.work import Work
 from mlarchive.registries.mlflow.writing_alone import plan_experiment_alone
 from mlarchive.registries.mlflow.writing_dataset import plan_dataset
@@ -81,9 +80,9 @@ def plan(connection: Connection, origin: str, snapshot: Snapshot, policy: WriteP
     """
     if alone := environment_alone(snapshot, origin):
         return alone
-    work, target = _planned(connection, origin, snapshot, policy)
+    work = _planned(connection, origin, snapshot, policy)
     return WritePlan(
-        target=target,
+        target=work.target,
         actions=tuple(step.action for step in work.steps),
         losses=tuple(work.losses),
         transformations=tuple(work.transformations),
@@ -99,12 +98,10 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     """
     if alone := environment_alone(snapshot, origin):
         return passed_over(snapshot, alone)
-    work, target = _planned(connection, origin, snapshot, policy)
-    for step in work.steps:
-        with once() if step.once else contextlib.nullcontext():
-            step.do()
+    works = repeated(lambda: _planned(connection, origin, snapshot, policy))
+    target = works[-1].target
     subject = snapshot.record(snapshot.subject)
-    reached = work.ids.get(subject.key, "")
+    reached = works[-1].ids.get(subject.key, "")
     if reached and isinstance(subject, ModelVersion | PromptVersion):
         target = msgspec.structs.replace(target, version=reached)
     elif reached and not isinstance(subject, Experiment):
@@ -114,16 +111,14 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
         target=target,
         content_id=snapshot.content_id,
         state_id=snapshot.state_id,
-        actions=tuple(step.action for step in work.steps),
-        losses=tuple(work.losses),
-        transformations=tuple(work.transformations),
-        bytes=work.sent,
+        actions=all_done(works),
+        losses=tuple(dict.fromkeys(loss for work in works for loss in work.losses)),
+        transformations=tuple(dict.fromkeys(one for work in works for one in work.transformations)),
+        bytes=sum(work.sent for work in works),
     )
 
 
-def _planned(
-    connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy
-) -> tuple[Work, Address]:
+def _planned(connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Work:
     work = Work(connection, snapshot, policy)
     for record in snapshot.records:
         if not isinstance(record, _WRITABLE):
@@ -139,10 +134,10 @@ def _planned(
             f"{subject.__struct_config__.tag}",
             hint="unpack it into a folder: dir:DIR",
         )
-    target = planner(work, origin, subject)
+    work.target = planner(work, origin, subject)
     for record in snapshot.records:
         work.losses.extend(unplaced(record, marks.origin_of(record, snapshot)))
-    return work, target
+    return work
 
 
 def _plan_run_and_all(work: Work, origin: str, subject: Run) -> Address:

@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from mlarchive.registries.mlflow.settings import default_registry, once, patience
+from mlarchive.errors import RemoteError, UnavailableError
+from mlarchive.registries.mlflow.failures import Unanswered, explained
+from mlarchive.registries.mlflow.settings import answered, default_registry, once, patience
 
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 
@@ -17,8 +19,8 @@ def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_last_one_out_restores() -> None:
     with patience():
         with patience():
-            assert os.environ[RETRIES] == "2"
-        assert os.environ[RETRIES] == "2"
+            assert os.environ[RETRIES] == "3"
+        assert os.environ[RETRIES] == "3"
     assert RETRIES not in os.environ
 
 
@@ -33,7 +35,17 @@ def test_what_must_happen_once_is_sent_once() -> None:
     with patience():
         with once():
             assert os.environ[RETRIES] == "0"
-        assert os.environ[RETRIES] == "2"
+        assert os.environ[RETRIES] == "3"
+
+
+def test_what_was_not_answered_is_told_as_it_was_and_what_was_refused_is_no_such_thing() -> None:
+    before = answered()
+    with pytest.raises(Unanswered) as caught, once():
+        raise UnavailableError("the server answers 500")
+    assert explained(caught.value, "here").message == "the server answers 500"
+    with pytest.raises(RemoteError), once():
+        raise RemoteError("the server answers 400")
+    assert answered() == before
 
 
 def test_a_persons_default_registry_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
