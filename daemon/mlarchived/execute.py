@@ -27,6 +27,7 @@ from mlarchived import stores
 from mlarchived.defects import contained
 from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
+from mlarchived.leftbehind import LeftBehind
 from mlarchived.plan import PACKED, ObjectPlan, Step
 from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
@@ -62,6 +63,10 @@ class Executor:
     packed_at: int
     _unread_in_a_row: int = field(default=0, init=False)
     _just_packed: str = field(default="", init=False)
+
+    @property
+    def _behind(self) -> LeftBehind:
+        return LeftBehind(self.room, self.record, self.report, self.packed_at)
 
     def carry_out(self, plan: ObjectPlan, view: View) -> None:
         """Do what is planned for one object. What fails is noted and reported, not raised.
@@ -237,6 +242,8 @@ class Executor:
         for step in steps:
             self._hold_place(view, step.target, error)
         self.report.failed(error, str(view.address))
+        for step in steps:
+            self._behind.bring(view.address, step.target, error)
         self._unread_in_a_row += isinstance(error, _OF_THE_SOURCE)
         if self._unread_in_a_row >= PATIENCE:
             raise error
@@ -339,6 +346,7 @@ class Executor:
         self.record.passed_over(address, target, _ids(kept))
         why, left = skips[0].why or skips[0].what, Effort(losses=receipt.losses)
         self.report.ended(address, target, "passed-over", why, left)
+        self._behind.bring(address, target)
         return True
 
     def _note_undelivered(self, view: View, target: str, error: MlarchiveError) -> None:
@@ -346,6 +354,7 @@ class Executor:
         self._hold_place(view, target, error)
         self.report.failed(error, str(view.address), target)
         self.room.reach.erred(target, error)
+        self._behind.bring(view.address, target, error)
 
     def _hold_place(self, view: View, target: str, error: MlarchiveError) -> None:
         """Let later versions wait for this one, unless it has its number there, or cannot have it.

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from msgspec import Struct
 from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address
 from mlarchive.registries.base import (
+    Bringing,
     Holding,
     Listing,
     Receipt,
@@ -134,6 +136,16 @@ class LimitedSource:
         """As the source's; its streams are slow."""
         self._throttles.requests.take(1)
         return _slow(self._source.read(address), self._throttles.read)
+
+    def brought(self, version: Address) -> Iterator[tuple[Address, Callable[[], Snapshot]]]:
+        """As the source's, if it tells; its streams are slow."""
+        if isinstance(self._source, Bringing):
+            for address, read in self._source.brought(version):
+                yield address, partial(self._slowly, read)
+
+    def _slowly(self, read: Callable[[], Snapshot]) -> Snapshot:
+        self._throttles.requests.take(1)
+        return _slow(read(), self._throttles.read)
 
 
 class LimitedTarget:

@@ -15,6 +15,7 @@ from mlarchive.cli.documents import complete, known
 from mlarchive.cli.ending import WITH_LOSSES, Ending
 from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.labelling import add_labels, read_labelled
+from mlarchive.cli.leftbehind import LeftBehind
 from mlarchive.cli.notebooks import add_notebooks, one_to_attach
 from mlarchive.cli.objects import addresses, opened
 from mlarchive.cli.secrets import add_recipients, add_signing, private_keys, recipients
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from mlarchive.pack import Packed, Signatures
     from mlarchive.records import Address
-    from mlarchive.registries.base import Source
+    from mlarchive.registries.base import Readable
     from mlarchive.registries.locator import Locator
     from mlarchive.snapshot import Snapshot
     from mlarchive.trust.keys import PrivateKey
@@ -251,14 +252,23 @@ def _to_vault(sources: "list[Locator]", arguments: argparse.Namespace, console: 
             with opened(locator, console) as source:
                 end.owe(source, locator, console)
                 found = addresses(source, locator, wanted(arguments, locator))
+                behind = LeftBehind(source, locator, found)
                 for address in one_to_attach(arguments, found):
+                    came = False
                     with end.outlasting(address, console):
                         end.take(_keep(source, address, vault, arguments, console))
+                        came = True
+                    if came:
+                        continue
+                    with end.outlasting(address, console):
+                        for one in behind.by(address):
+                            with end.outlasting(one, console):
+                                end.take(_keep(behind, one, vault, arguments, console))
     return end.status
 
 
 def _keep(
-    source: "Source",
+    source: "Readable",
     address: "Address",
     vault: "Vault",
     arguments: argparse.Namespace,

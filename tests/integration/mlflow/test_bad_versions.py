@@ -1,6 +1,8 @@
 """A version that may fail alone takes neither its run nor its registered model with it."""
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from mlflow import MlflowClient
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.command import Done, within
+from tests.support.mirroring import Workbench
 
 pytestmark = pytest.mark.mlflow
 
@@ -124,4 +127,65 @@ def test_the_run_of_a_version_that_is_skipped_comes_by_itself(cellar: Cellar) ->
 def test_who_asks_for_the_version_alone_gets_no_run_of_it(cellar: Cellar) -> None:
     done = cellar.copy(source=f"{cellar.source}#models/taken")
     assert done.status == 14
+    assert cellar.runs() == ["the other's"]
+
+
+def test_what_a_version_that_cannot_be_read_would_bring_is_packed_by_itself(
+    empty_database: Path, tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{shutil.copy(empty_database, tmp_path / 'source.db')}"
+    client = MlflowClient(uri, uri)
+    home = client.create_experiment("home", artifact_location=str(tmp_path / "files"))
+    run = client.create_run(home, run_name="stays").info.run_id
+    client.create_registered_model("orphan")
+    client.create_model_version("orphan", "s3://nowhere/x", run, await_creation_for=0)
+    with contextlib.closing(sqlite3.connect(tmp_path / "source.db")) as database, database:
+        gone = f"models:/m-{'0' * 32}"
+        database.execute("UPDATE model_versions SET source = ?, storage_location = ?", (gone, gone))
+
+    done = within("pack", f"mlflow+{uri}", "-o", "vault", "--json", cwd=tmp_path)
+    assert done.status == 11, done.err
+    packed = {one["address"].rpartition("#")[2] for one in done.documents if "path" in one}
+    assert {f"runs/{run}", "registered-models/orphan"} <= packed
+    assert "models/orphan/1" not in packed
+
+
+MIRROR = """\
+[registries.lab]
+locator = "{source}"
+[registries.clinic]
+locator = "mlflow+sqlite:///target.db"
+[[mirror]]
+name = "m"
+source = "lab"
+targets = ["clinic"]
+"""
+
+
+@pytest.mark.parametrize("more", ["", 'vault = "vault"\n', 'conflict = "skip"\n'])
+def test_a_mirror_brings_by_itself_what_a_version_leaves_behind_and_brings_it_once(
+    cellar: Cellar, more: str
+) -> None:
+    bench = Workbench(cellar.folder)
+    text = MIRROR.format(source=cellar.source) + more
+    (cellar.folder / "mirror.toml").write_text(text)
+    answer = bench.run("once", "--json")
+    assert answer.status in {3, 14}, answer.err
+    assert cellar.runs() == ALL_RUNS
+    alone = [e for e in answer.events if "would have brought it" in e.get("reason", "")]
+    assert {e["object"].partition("#")[2].partition("/")[0] for e in alone} <= {
+        "runs",
+        "registered-models",
+    }
+    assert len([e for e in alone if "#runs/" in e["object"] and e["target"] == "clinic"]) == 2
+    again = bench.run("once", "--json")
+    assert cellar.runs() == ALL_RUNS
+    assert not [e for e in again.events if "#runs/" in e.get("object", "")]
+
+
+def test_a_mirror_of_some_versions_brings_no_run_of_one_that_does_not_come(cellar: Cellar) -> None:
+    bench = Workbench(cellar.folder)
+    text = MIRROR.format(source=cellar.source).replace('"lab"\nta', '"lab#models/*"\nta')
+    (cellar.folder / "mirror.toml").write_text(text)
+    assert bench.run("once").status == 14
     assert cellar.runs() == ["the other's"]
