@@ -93,9 +93,12 @@ class Chooser:
         asked = [what for what, _ in _asked(self._wanted, Traits())]
         untold = next((what for what in asked if what not in self._told), "")
         if self.seen and untold:
+            hint = "leave that out, or name the objects one by one"
+            if untold == "experiment":
+                hint += "; which experiment they go into is said by --to-experiment"
             raise UnsupportedError(
                 f"{self._registry} tells the {untold} of none of the objects that are meant",
-                hint="leave that out, or name the objects one by one",
+                hint=hint,
             )
 
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -96,3 +97,13 @@ def by_hand(
         records=tuple(records),
         streams=tuple(streams),
     )
+
+
+def model_package(
+    name: str, version: str = "1", *, text: str = "weights", origin: str = "elsewhere"
+) -> Package:
+    """A small version by hand."""
+    streams = [file_stream("run", "model/weights.txt", text.encode())]
+    snapshot = by_hand(name, version, streams=streams)
+    address = Address(origin=origin, kind="models", name=name, version=version)
+    return packed(replace(snapshot, address=address))

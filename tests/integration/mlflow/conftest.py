@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.mlflow_seed import Seeded, seed
@@ -34,8 +35,18 @@ def clinic(target_server: MlflowServer) -> Iterator[MlflowRegistry]:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with nothing in it, which takes seconds to make."""
     path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    from mlflow import MlflowClient
-
     uri = f"sqlite:///{path}"
     MlflowClient(uri, uri).search_experiments()
     return path
+
+
+@pytest.fixture
+def here(source_server: MlflowServer) -> MlflowClient:
+    """A client of the source."""
+    return MlflowClient(source_server.uri, source_server.uri)
+
+
+@pytest.fixture
+def there(target_server: MlflowServer) -> MlflowClient:
+    """A client of the target."""
+    return MlflowClient(target_server.uri, target_server.uri)

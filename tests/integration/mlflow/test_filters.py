@@ -171,3 +171,8 @@ def test_what_nothing_fits_and_what_nobody_tells_is_said(cellar: Cellar, tmp_pat
     assert sentence(none) == f"{where} names no object that is as asked"
     stage = within("pack", where, "-o", "vault", "--stage", "Production", cwd=tmp_path)
     assert sentence(stage).endswith("tells the stage of none of the objects that are meant")
+    models = f"{cellar.server.locator}#models"
+    done = within("pack", models, "-o", "vault", "--experiment", "wine", cwd=tmp_path)
+    assert done.status == 19
+    assert sentence(done).endswith("tells the experiment of none of the objects that are meant")
+    assert "which experiment they go into is said by --to-experiment" in done.err
