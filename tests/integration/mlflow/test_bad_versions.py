@@ -189,3 +189,48 @@ def test_a_mirror_of_some_versions_brings_no_run_of_one_that_does_not_come(cella
     (cellar.folder / "mirror.toml").write_text(text)
     assert bench.run("once").status == 14
     assert cellar.runs() == ["the other's"]
+
+
+def test_bad_input_of_each_kind_is_told_and_stops_nothing_else(cellar: Cellar) -> None:
+    uri = cellar.source.removeprefix("mlflow+")
+    here = MlflowClient(uri, uri)
+    (home,) = here.search_experiments(filter_string="name = 'home'")
+    bare = here.create_run(home.experiment_id, run_name="without artifacts").info.run_id
+    long = here.create_run(home.experiment_id, run_name="long").info.run_id
+    here.log_param(long, "words", "short")
+    with contextlib.closing(sqlite3.connect(cellar.folder / "source.db")) as database, database:
+        database.execute("UPDATE params SET value = ?", ("x" * 6001,))
+    for run in (bare, long):
+        here.set_terminated(run)
+    outside = cellar.folder / "outside"
+    outside.mkdir()
+    (outside / "model.txt").write_text("weights")
+    for name, source, run in (
+        ("without a run", str(outside), None),
+        ("outside", str(outside), bare),
+        ("nowhere", "s3://nowhere/x", bare),
+    ):
+        here.create_registered_model(name)
+        here.create_model_version(name, source, run, await_creation_for=0)
+
+    done = cellar.copy("--exclude", "prompt-there", "--exclude", "taken")
+    assert done.status == 21, done.err
+    assert "#models/nowhere/1: s3://nowhere/x cannot be used: " in sentence_of(done, "nowhere")
+    assert (
+        "loss: run 'long': param words: MLflow holds 6000 characters, and it has 6001" in done.err
+    )
+    (summary,) = [one["summary"] for one in done.documents if "summary" in one]
+    assert [one.rpartition("#")[2] for one in summary["failed"]] == ["models/nowhere/1"]
+    assert {"long", "without artifacts"} <= {*cellar.runs()}
+    for name in ("without a run", "outside"):
+        version = cellar.there.get_model_version(name, "1")
+        there = f"mlflow+sqlite:///{cellar.folder / 'target.db'}#models/{name}/1"
+        told = within("cat", there, "model.txt", cwd=cellar.folder)
+        assert told.out == "weights", told.err
+        assert bool(version.run_id) == (name == "outside")
+    assert cellar.there.get_registered_model("nowhere").name == "nowhere"
+
+
+def sentence_of(done: Done, name: str) -> str:
+    """The error that a command told of an object."""
+    return next(one for one in done.err.splitlines() if one.startswith("error: ") and name in one)
