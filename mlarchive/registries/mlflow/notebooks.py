@@ -5,7 +5,7 @@ gives the same record.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -82,8 +82,19 @@ def gather_held_notebooks(run: MlflowRun, gathering: Gathering) -> None:
         run: As the server gives it.
         gathering: Gets the records; streams of the artifacts become theirs.
     """
-    owner = run_key(run.info.run_id)
-    for mark in _marks_of(run):
+    told = [v for tag, v in sorted(run.data.tags.items()) if tag.startswith(marks.NOTEBOOK)]
+    gather_marked_notebooks(run_key(run.info.run_id), told, gathering)
+
+
+def gather_marked_notebooks(owner: str, told: Iterable[str], gathering: Gathering) -> None:
+    """Make notebooks of those artifacts of a run that marks say are some.
+
+    Args:
+        owner: The run's key.
+        told: The marks.
+        gathering: Gets the records; streams of the artifacts become theirs.
+    """
+    for mark in _marks_in(told):
         record = Notebook(
             key=key_of(owner, mark.name),
             native=Native(location=mark.location),
@@ -106,10 +117,9 @@ def gather_held_notebooks(run: MlflowRun, gathering: Gathering) -> None:
             gathering.lose(called(record), name, "its run has no such artifact any more")
 
 
-def _marks_of(run: MlflowRun) -> list[Mark]:
+def _marks_in(told: Iterable[str]) -> list[Mark]:
     found = []
-    for tag, value in sorted(run.data.tags.items()):
-        if tag.startswith(marks.NOTEBOOK):
-            with contextlib.suppress(msgspec.DecodeError):
-                found.append(msgspec.json.decode(value, type=Mark))
+    for text in told:
+        with contextlib.suppress(msgspec.DecodeError):
+            found.append(msgspec.json.decode(text, type=Mark))
     return [mark for mark in found if mark.formats]

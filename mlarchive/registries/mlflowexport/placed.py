@@ -8,6 +8,7 @@ from mlarchive.package.checkpoints import owner_name
 from mlarchive.records import File, LoggedModel, ModelVersion, Run
 from mlarchive.registries.base import Action, Verb
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.notebooks import FOLDER
 from mlarchive.registries.mlflowexport.layout import ARTIFACTS
 from mlarchive.registries.mlflowexport.work import Work
 
@@ -20,7 +21,7 @@ _PLAIN_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 def choose_folders(work: Work, run: Run, mark: dict[str, Any]) -> None:
     """Choose a folder among a run's artifacts for each record whose files go there."""
     placed = dict(mark.get("placed", {}))
-    files = {file.path.partition("/")[0].casefold() for file in run.files}
+    files = {FOLDER, *(file.path.partition("/")[0].casefold() for file in run.files)}
     for record in work.snapshot.records:
         if not isinstance(record, LoggedModel | ModelVersion) or _host(record, work) != run.key:
             continue

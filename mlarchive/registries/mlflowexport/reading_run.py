@@ -23,6 +23,7 @@ from mlarchive.registries.mlflow.environments import environments
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflow.listed import Listed
+from mlarchive.registries.mlflow.notebooks import gather_marked_notebooks
 from mlarchive.registries.mlflow.reading_run import lifecycle
 from mlarchive.registries.mlflowexport.artifacts import ExportedFolder
 from mlarchive.registries.mlflowexport.layout import RUN, UNREAD, RunPlace, part
@@ -84,6 +85,8 @@ def read_run(
     folder = ExportedFolder(place.folder)
     listed = gather_files(folder, run_key(run_id), f"run {run_id}", gathering)
     gathering.records.extend(environments(folder, listed, run_key(run_id)))
+    told = mark_of(document).tags("notebooks")
+    gather_marked_notebooks(run_key(run_id), told.values(), gathering)
     return ExportedRun(id=run_id, location=info.text("artifact_uri"), folder=folder, listed=listed)
 
 

@@ -15,6 +15,7 @@ from mlarchive.records import (
     Experiment,
     LoggedModel,
     ModelVersion,
+    Notebook,
     RegisteredModel,
     Run,
 )
@@ -27,13 +28,14 @@ from mlarchive.registries.mlflowexport.numbering import numbered
 from mlarchive.registries.mlflowexport.placing import Place, document_if_there, plain_id
 from mlarchive.registries.mlflowexport.work import Work
 from mlarchive.registries.mlflowexport.writing_experiment import plan_experiment
+from mlarchive.registries.mlflowexport.writing_notebooks import list_alone
 from mlarchive.registries.mlflowexport.writing_run import plan_children, plan_copies, plan_run
 from mlarchive.registries.mlflowexport.writing_version import plan_version, save_models
 from mlarchive.registries.mlflowexport.written import envelope, mark_of, save
 from mlarchive.registries.unplaced import environment_alone, passed_over, unplaced
 from mlarchive.snapshot import Snapshot
 
-_WRITABLE = (RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment)
+_WRITABLE = (RegisteredModel, ModelVersion, LoggedModel, Run, Experiment, Environment, Notebook)
 
 
 def held(folder: Path, origin: str, source: Address, policy: WritePolicy) -> Holding | None:
@@ -134,6 +136,7 @@ def _planned(
         what = f"run {subject.native.id}"
         work.steps[:] = [(Action(verb="skip", what=what, why="it holds another"), lambda: None)]
         return work, target
+    list_alone(work)
     if isinstance(subject, ModelVersion):
         plan_version(work, subject, at)
     for record in snapshot.records:

@@ -1,7 +1,7 @@
 """Writes experiments and runs into an export (clauses 3.1 and 3.2)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from mlarchive.errors import ConflictError
 from mlarchive.package import canonical, extract
 from mlarchive.package.fields import references, rekeyed
 from mlarchive.package.keys import in_part
-from mlarchive.records import AnyRecord, File, Run
+from mlarchive.records import AnyRecord, File, Notebook, Run
 from mlarchive.registries.base import Action, Verb
 from mlarchive.registries.jsondocuments import read_document
 from mlarchive.registries.mlflow import marks
@@ -30,6 +30,11 @@ from mlarchive.registries.mlflowexport.writing_experiment import (
     children_waiting,
     is_listed,
     list_run,
+)
+from mlarchive.registries.mlflowexport.writing_notebooks import (
+    add_notebooks,
+    choose_notebooks,
+    folder_of,
 )
 from mlarchive.registries.mlflowexport.written import MEMBER, encoded, mark_of, save
 from mlarchive.registries.tree import file_stream
@@ -64,6 +69,7 @@ def plan_run(work: Work, run: Run, experiment: Mapping[str, Any], *, carrier: bo
         )
     mark = {**known, **mark, "origin": known.get("origin", origin)}
     choose_folders(work, run, mark)
+    notebooks = choose_notebooks(work, run, mark)
     if known:
         _require_files(folder, run)
     same = mark == known and is_listed(work, experiment["experiment_id"], run_id)
@@ -78,9 +84,10 @@ def plan_run(work: Work, run: Run, experiment: Mapping[str, Any], *, carrier: bo
     def do() -> None:
         document = run_document(run, run_id, experiment, series, mark)
         if present:
+            add_notebooks(work, folder, notebooks)
             save(folder / RUN, document)
         else:
-            work.sent += _create(work, run, folder, encoded(document))
+            work.sent += _create(work, run, folder, encoded(document), notebooks)
         waits_for = "" if parent else run.native.also.get("parent", "")
         list_run(work, experiment, run_id, parent=waits_for)
 
@@ -138,19 +145,27 @@ def _require_files(folder: Path, run: Run) -> None:
             )
 
 
-def _create(work: Work, run: Run, folder: Path, document: bytes) -> int:
+def _create(
+    work: Work, run: Run, folder: Path, document: bytes, notebooks: Sequence[Notebook]
+) -> int:
     streams = [file_stream(RUN, document)]
     streams.extend(
-        _moved(stream, stream.entry)
+        _moved(stream, stream.entry, ARTIFACTS)
         for stream in work.snapshot.streams_of(run.key)
+        if isinstance(stream.entry, File)
+    )
+    streams.extend(
+        _moved(stream, stream.entry, folder_of(record))
+        for record in notebooks
+        for stream in work.snapshot.streams_of(record.key)
         if isinstance(stream.entry, File)
     )
     return extract(streams, folder)
 
 
-def _moved(stream: Stream, file: File) -> Stream:
-    """An artifact's stream under its path in the run's folder."""
-    named = File(path=f"{ARTIFACTS}/{file.path}", size=file.size, sha256=file.sha256)
+def _moved(stream: Stream, file: File, below: str) -> Stream:
+    """A file's stream under its path in the run's folder."""
+    named = File(path=f"{below}/{file.path}", size=file.size, sha256=file.sha256)
     return Stream(owner=stream.owner, entry=named, open=stream.open, place=stream.place)
 
 

@@ -10,8 +10,19 @@ import pytest
 from mlarchive.errors import ConflictError, MlarchiveError, UnsupportedError
 from mlarchive.pack import pack_file
 from mlarchive.package import Package
-from mlarchive.records import ArtifactRoot, ModelVersion
+from mlarchive.records import (
+    Address,
+    ArtifactRoot,
+    Experiment,
+    File,
+    ModelVersion,
+    Native,
+    Notebook,
+    Run,
+)
 from mlarchive.registries.base import Receipt, Selector, WritePolicy
+from mlarchive.registries.notebooks.records import Found
+from mlarchive.registries.notebooks.records import notebook as notebook_of
 from mlarchive.snapshot import Snapshot
 from tests.support import snapshots
 from tests.support.exports import (
@@ -25,7 +36,7 @@ from tests.support.exports import (
     named,
     registry,
 )
-from tests.support.mlflow_packages import by_hand, file_stream, series_stream
+from tests.support.mlflow_packages import by_hand, file_stream, packed, series_stream
 
 POLICY = WritePolicy()
 
@@ -397,3 +408,50 @@ def test_what_was_written_says_where_it_is_from(tmp_path: Path) -> None:
     (run,) = registry(folder).changes(Selector(kind="runs"))
     assert run.origin == f"export#runs/{FIRST}"
     assert [ref.origin for ref in registry(ALL).changes(Selector(kind="models"))] == ["", ""]
+
+
+def noted(text: str = "") -> Snapshot:
+    """A run with an artifact, and with a notebook if there is text for one."""
+    records: list[Any] = [
+        Experiment(key="experiment", native=Native(id="7"), name="cellar"),
+        Run(key="run", native=Native(id="r1"), experiment="experiment", status="FINISHED"),
+    ]
+    streams = [file_stream("run", "notebooks/own.txt", b"an artifact of its own")]
+    if text:
+        found = Found(
+            source="by-hand",
+            path="train.ipynb",
+            revision="3",
+            contents={"JUPYTER": ("train.ipynb", text.encode()), "HTML": ("train.html", b"<p>")},
+        )
+        notebook, files = notebook_of("run", found)
+        records.append(notebook)
+        streams += files
+    address = Address(origin="elsewhere", kind="runs", name="r1")
+    return Snapshot(address=address, subject="run", records=tuple(records), streams=tuple(streams))
+
+
+@pytest.mark.parametrize("first", ["", "{}"])
+def test_notebooks_of_a_run_come_at_once_or_later_and_come_back(tmp_path: Path, first: str) -> None:
+    written(noted(first), tmp_path / "export")
+    receipt = written(noted("{}"), tmp_path / "export")
+    assert receipt.losses == ()
+    assert "files" in {change.field for change in receipt.transformations}
+    assert {a.verb for a in receipt.actions} == ({"keep"} if first else {"keep", "update"})
+
+    address = Address(origin="elsewhere", kind="runs", name="r1")
+    back = registry(tmp_path / "export").read(address)
+    here, there = packed(noted("{}")), packed(back)
+    assert (there.content_id, there.state_id) == (here.content_id, here.state_id)
+    (notebook,) = [record for record in back.records if isinstance(record, Notebook)]
+    assert (notebook.path, notebook.revision) == ("train.ipynb", "3")
+    files = {stream.entry.path for stream in back.streams if isinstance(stream.entry, File)}
+    assert files == {"train.ipynb", "train.html", "notebooks/own.txt"}
+
+    before = tree(tmp_path / "export")
+    other = written(noted("[]"), tmp_path / "export")
+    assert any("the export got this revision before" in c.why for c in other.transformations)
+    after = tree(tmp_path / "export")
+    assert {path for path in before | after if before.get(path) != after.get(path)} == {
+        "experiments/7/r1/run.json"
+    }
