@@ -86,7 +86,9 @@ class Where(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Drop(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A folder that is watched: what people and programs put there is mirrored."""
 
-    folder: Annotated[str, Meta(min_length=1, description="The drop folder.")]
+    folder: Annotated[
+        str, Meta(min_length=1, description="The drop folder, which must be there: it is not made.")
+    ]
     settle: Annotated[
         Duration,
         Meta(description="How long what nothing proves complete must stand still."),
