@@ -1,5 +1,7 @@
 """What of a version that this program wrote is not as it is to be written now, for a person."""
 
+from collections.abc import Callable
+
 from mlarchive.errors import NotFoundError
 from mlarchive.records import AnyRecord, Environment, LoggedModel, ModelVersion, Run
 from mlarchive.registries.azureml import keys
@@ -28,12 +30,25 @@ def what_changed(work: Work, wanted: Candidate, there: Asset) -> str:
     return f"nothing but its {rest} differs" if rest else ""
 
 
-def has_grown(work: Work, wanted: Candidate, there: Asset) -> bool:
+def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], there: Asset) -> bool:
     """Whether nothing but the run, or what is known of it, has changed since a version was written.
 
-    A version at the target is not made of these: what is new of a run can be added to it.
+    A version at the target is not made of these: what is new of a run can be added to it. Of one
+    that was taken over type and flavours may always have been others.
+
+    Args:
+        work: What is to be written, and where.
+        wanted: Likewise, as the target has models.
+        holds: Whether a version has the very files.
+        there: The version.
     """
-    return _is_written(there) and not _parts(work, wanted, there) and bool(_rest(work, there))
+    if not _rest(work, there):
+        return False
+    if _is_written(there):
+        return not _parts(work, wanted, there)
+    is_adopted = marks.ORIGIN in there.texts("properties")
+    same = is_adopted and _are_properties(wanted, there) and _is_environment(work, there)
+    return same and holds(there)
 
 
 def _is_written(there: Asset) -> bool:

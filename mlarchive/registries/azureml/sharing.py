@@ -122,7 +122,7 @@ def _shared(
         yield label_version(target.control, kind, name, version)
         yield label_model(target.control, name, whole)
         return
-    there = target.control.container(kind, name)
+    there = next(iter(target.control.named(kind, name)), Asset(name, {}))
     yield label_version(target.control, kind, name, version, wholes=(whole, there))
     yield Labelled((), tuple(_lost_of_all(whole, version)), ())
 

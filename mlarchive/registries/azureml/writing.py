@@ -233,7 +233,7 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Spot:
         policy=work.policy,
         is_own=lambda one: is_from(one.texts("properties"), names, origin),
         same=partial(_holds, work, wanted),
-        grown=partial(has_grown, work, wanted),
+        grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
         changed=partial(what_changed, work, wanted),
     )
 

@@ -296,6 +296,11 @@ def test_a_version_that_is_taken_over_names_the_run_that_made_it(
     assert isinstance(run, Run)
     assert (version.job, run.params) == (job, {"lr": "0.1"})
     assert idle(carry(opened(lab), what, opened(clinic), tmp_path))
+    MlflowClient(lab.tracking).log_param(job, "late", "1")
+    carry(opened(lab), what, opened(clinic), tmp_path)
+    grown = MlflowClient(target_server.uri).get_run(version_run(clinic))
+    assert grown.data.params == {"lr": "0.1", "late": "1"}
+    assert idle(carry(opened(lab), what, opened(clinic), tmp_path))
     clinic.version("models", TRAINED, "1")["properties"]["jobName"] = "another"
     again = carry(opened(lab), what, opened(clinic), tmp_path)
     assert [one.field for one in again.receipt.losses] == [f"job {job}"]
@@ -322,6 +327,12 @@ def test_the_tag_model_id_follows_a_version_to_another_name_with_its_run(
     changed = [one.record for one in done.receipt.transformations if one.field == "tag model_id"]
     assert len(changed) == 2
     assert idle(carry(*ends, WritePolicy(rename=name, versions="next")))
+
+
+def version_run(place: Place) -> str:
+    """The run that the model's version names in a property."""
+    said = place.version("models", TRAINED, "1")["properties"]["properties"]
+    return str(said["mlarchive.run"])
 
 
 def runs_of(place: Place) -> dict[str, dict[str, str]]:
