@@ -57,6 +57,9 @@ def cellar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cellar]:
         client.delete_experiment(gone)
         _versions(client, "red", runs["early"])
         client.create_registered_model("white", tags={"team": "cellar"})
+        client.register_prompt("greeting", "Hello {{name}}")
+        client.register_prompt("greeting", "Good day {{name}}")
+        client.set_prompt_alias("greeting", "formal", 2)
         with tracking(server.uri), mlflow.start_run(run_id=runs["late"]):
             mlflow.start_span_no_context("asked").end()
         yield Cellar(server=server, runs=runs)
@@ -116,6 +119,31 @@ def test_what_is_asked_for_is_taken_of_a_whole_server_and_nothing_else(
 ) -> None:
     found = cellar.asked(tmp_path, *options)
     assert found == {*expected}
+
+
+SUBJECTS = {
+    "#models/red": {f"{RED}/{number}" for number in range(1, 6)},
+    "#models/r*": {f"{RED}/{number}" for number in range(1, 6)},
+    "#models/red/4": {f"{RED}/4"},
+    "#models/red@champion": {f"{RED}/2"},
+    "#registered-models/white": {"registered-models/white"},
+    "#runs/{late}": {"runs/late"},
+    "#runs/name:late": {"runs/late"},
+    "#runs": {"runs/dropped", "runs/early", "runs/late", "runs/lost"},
+    "#experiments/wine": {"experiments/wine"},
+    "#experiments/id:1": {"experiments/wine"},
+    "#experiments/1": {"experiments/wine"},
+    "#prompts/greeting": {"prompts/greeting/1", "prompts/greeting/2"},
+    "#prompts/greeting/1": {"prompts/greeting/1"},
+    "#prompts/greeting@formal": {"prompts/greeting/2"},
+}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_each_way_to_name_objects_means_these_and_no_others(
+    cellar: Cellar, tmp_path: Path, subject: str
+) -> None:
+    assert cellar.asked(tmp_path, of=subject.format(**cellar.runs)) == SUBJECTS[subject]
 
 
 def test_a_run_comes_by_itself_where_the_version_that_would_bring_it_is_not_asked_for(
