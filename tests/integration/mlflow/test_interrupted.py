@@ -86,7 +86,7 @@ def test_a_write_that_lost_its_server_is_finished_by_repeating_it(  # noqa: PLR0
         except UnavailableError:
             interrupted = True
     assert cut.seen >= at
-    assert interrupted or not for_good
+    assert interrupted is for_good
     clinic.write(snapshot, POLICY)
 
     back = package_of(clinic, name, 2)
