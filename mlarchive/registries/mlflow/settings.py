@@ -66,6 +66,8 @@ def once() -> Iterator[None]:
     with _lock, _variable(_RETRIES, "0"):
         try:
             yield
+        except Unanswered:
+            raise  # Of a block within this one.
         except (MlarchiveError, *CLIENT_ERRORS) as error:
             if not isinstance(explained(error, ""), UnavailableError):
                 raise

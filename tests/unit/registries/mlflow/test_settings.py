@@ -40,7 +40,7 @@ def test_what_must_happen_once_is_sent_once() -> None:
 
 def test_what_was_not_answered_is_told_as_it_was_and_what_was_refused_is_no_such_thing() -> None:
     before = answered()
-    with pytest.raises(Unanswered) as caught, once():
+    with pytest.raises(Unanswered) as caught, once(), once():
         raise UnavailableError("the server answers 500")
     assert explained(caught.value, "here").message == "the server answers 500"
     with pytest.raises(RemoteError), once():
