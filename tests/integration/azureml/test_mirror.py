@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.support.azureml import Emulator, Place
-from tests.support.command import environment
+from tests.support.command import environment, within
 from tests.support.mirroring import Workbench
 from tests.support.mlflow_server import MlflowServer
 
@@ -35,7 +35,7 @@ class Once:
     """The command, run in a folder with a configuration and the variables of a tenant."""
 
     def __init__(
-        self, lab: Place, clinic: MlflowServer, folder: Path, variables: Mapping[str, str]
+        self, lab: Place, clinic: MlflowServer | Place, folder: Path, variables: Mapping[str, str]
     ) -> None:
         text = CONFIG.format(lab=lab.locator, clinic=clinic.locator)
         (folder / "mirror.toml").write_text(text)
@@ -96,3 +96,30 @@ def test_a_workspace_arrives_once(
     assert clinic.get_model_version(oak, "2").tags["team"] == "attic"
     assert clinic.get_model_version(oak, "1").tags["team"] == "cellar"
     assert azureml.wire.leaks == ()
+
+
+def test_a_mirror_goes_on_with_what_a_command_copied_and_a_command_with_what_it_mirrored(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = (azureml.workspace(tenant, name) for name in ("lab", "clinic"))
+    azureml.put_model(lab, "m", "1", {"w": b"1"})
+    env = azureml.environment(lab.tenant)
+
+    def copied(source: Place, target: Place) -> None:
+        done = within("copy", f"{source.locator}#models/m", target.locator, cwd=tmp_path, env=env)
+        assert done.status == 0, done.out + done.err
+
+    copied(lab, clinic)
+    once = Once(lab, clinic, tmp_path, env)
+    assert outcomes(once()) == ["relabelled"]
+    assert outcomes(once()) == []
+    said = lab.version("models", "m", "1")["properties"]
+    said["tags"] = {"team": "cellar"}
+    assert outcomes(once()) == ["relabelled"]
+    there = clinic.version("models", "m", "1")["properties"]
+    assert there["tags"].pop("team") == "cellar"
+    there["tags"]["team"] = "attic"
+    copied(clinic, lab)
+    assert lab.version("models", "m", "1")["properties"]["tags"] == {"team": "attic"}
+    assert "mlarchive." not in repr(lab.version("models", "m", "1"))

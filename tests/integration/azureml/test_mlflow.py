@@ -176,6 +176,13 @@ def test_a_model_of_a_job_keeps_its_lineage_and_its_run_in_mlflow(
         assert run.data.params == {"lr": "0.1"}
         assert len(client.get_metric_history(version.run_id, "dice")) == 40
         assert job in run.data.tags["mlarchive.origin"]
+        # What a mirror brought there, which calls the place otherwise, comes home as what it was.
+        what = address(lab, "models", TRAINED, "1")
+        mirrored = carry(opened(lab, called="lab"), replace(what, origin="lab"), target, tmp_path)
+        before = runs_of(lab)
+        carry(target, mirrored.receipt.target, opened(lab), tmp_path)
+        assert (mirrored.receipt.target, runs_of(lab)) == (at, before)
+        assert "mlarchive." not in repr(lab.version("models", TRAINED, "1"))
 
 
 def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
