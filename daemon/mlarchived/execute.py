@@ -66,7 +66,7 @@ class Executor:
 
     @property
     def _behind(self) -> LeftBehind:
-        return LeftBehind(self.room, self.record, self.report, self.packed_at)
+        return LeftBehind(self.room, self.record, self.report, self.stopping, self.packed_at)
 
     def carry_out(self, plan: ObjectPlan, view: View) -> None:
         """Do what is planned for one object. What fails is noted and reported, not raised.

@@ -4,6 +4,7 @@ They are no objects of the mirror, which looks at the version alone: each is bro
 ledger does not know of it.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from mlarchived.defects import contained
 from mlarchived.ledger import LeaseLostError, Record
 from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, Room
+from mlarchived.stopping import Stopping
 from mlarchived.views import VAULT
 
 _WHY = "the version that would have brought it does not come"
@@ -31,12 +33,14 @@ class LeftBehind:
         room: Its registries and packages.
         record: Its pen in the ledger, whose lease is checked.
         report: Tells what happens.
+        stopping: Whether to stop waiting for a turn to read.
         packed_at: The time that packages state, ms since 1970 UTC.
     """
 
     room: Room
     record: Record
     report: Reporter
+    stopping: Stopping
     packed_at: int
 
     def bring(self, version: Address, target: str, why: MlarchiveError | None = None) -> None:
@@ -53,14 +57,23 @@ class LeftBehind:
         """
         if why and (why.retryable or isinstance(why, OUT_OF_REACH)):
             return
+        left: list[tuple[Address, Callable[[], Snapshot]]] = []
+        with self._telling(version, target):
+            left += self._left(version)
+        for address, read in left:
+            with self._telling(address, target):
+                self._bring(address, read, target)
+
+    @contextlib.contextmanager
+    def _telling(self, thing: Address, target: str) -> Iterator[None]:
+        """Report what fails, and let the rest come."""
         try:
             with contained():
-                for address, read in self._left(version):
-                    self._bring(address, read, target)
+                yield
         except (LeaseLostError, Interrupted):
             raise
         except MlarchiveError as error:
-            self.report.failed(error, str(version), target)
+            self.report.failed(error, str(thing), target)
 
     def _left(self, version: Address) -> Iterator[tuple[Address, Callable[[], Snapshot]]]:
         """What is wanted of it: where everything of a registry is, and no choice is made of it."""
@@ -79,9 +92,11 @@ class LeftBehind:
         with self.room.store.vault(address) as vault:
             if target == VAULT and vault.find(address=address):
                 return
-            began, snapshot = time.monotonic(), read()
-            self.record.check()
-            kept = vault.add(snapshot, packed_at=self.packed_at)
+            began = time.monotonic()
+            with self.room.shared.turn(self.stopping):
+                snapshot = read()
+                self.record.check()
+                kept = vault.add(snapshot, packed_at=self.packed_at)
             moved, losses = kept.size, snapshot.losses
             if target != VAULT:
                 with vault.open_package(kept) as package:
