@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 from mlarchive import fsops
-from mlarchive.errors import ConflictError, DamageError
+from mlarchive.errors import ConflictError, DamageError, FormatError, LaterFormatError, LimitError
 from mlarchive.package import Limits
 from mlarchive.records import File, Loss
 from mlarchive.snapshot import Stream
@@ -23,6 +23,7 @@ from mlarchive.snapshot import Stream
 if TYPE_CHECKING:
     from mlarchive.package.repairing.rebuilding import Rebuilt
     from mlarchive.package.repairing.salvage import Salvage
+    from mlarchive.package.repairing.scanning import Damage
 
 Progress = Callable[[int], None]
 
@@ -36,7 +37,7 @@ class DamagedPart(Struct, frozen=True, kw_only=True):
     """A part of the file that is not as it was written.
 
     Attributes:
-        offset: Where it begins.
+        offset: Where it begins; -1 if it is no part, but what the parts say together.
         length: In bytes; 0 if something is missing at that place.
         why: What is wrong with it.
     """
@@ -82,6 +83,7 @@ class Repair(Struct, frozen=True, kw_only=True):
         content_id: "" if nobody knows.
         state_id: "" if nobody knows.
         documents: Those of content, state and evidence that are whole.
+        unread: Why documents that are all whole cannot be read; empty if they can.
         documents_from: Other packages that documents were taken from: name, labels and origin are
             theirs.
         index: Whether the index is whole.
@@ -113,6 +115,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     absent_bytes: int
     damage: tuple[DamagedPart, ...]
     files: tuple[SalvagedFile, ...]
+    unread: str = ""
     dry_run: bool = False
     output: str = ""
     package_id: str = ""
@@ -128,6 +131,9 @@ class Repair(Struct, frozen=True, kw_only=True):
             for name in DOCUMENTS
             if name not in self.documents
         ]
+        if self.unread:
+            why = f"they are whole, and cannot be read: {self.unread}"
+            documents.append(Loss(record="package", field="documents", why=why))
         files = [
             Loss(record=file.owner, field=file.name, why=file.why)
             for file in self.files
@@ -209,8 +215,9 @@ def report(salvage: "Salvage") -> Repair:
         absent_bytes=sum(salvage.lengths[chunk] for chunk in absent),
         damage=tuple(
             DamagedPart(offset=part.offset, length=part.length, why=part.why)
-            for part in salvage.damage
+            for part in salvage.damage or _contradictions(salvage)
         ),
+        unread=salvage.unread,
         files=tuple(
             SalvagedFile(
                 owner=item.owner,
@@ -226,6 +233,26 @@ def report(salvage: "Salvage") -> Repair:
             for item in salvage.items
         ),
     )
+
+
+def _contradictions(salvage: "Salvage") -> "Iterator[Damage]":
+    """What is wrong with a package every part of which is as it was written.
+
+    Raises:
+        MlarchiveError: As verifying says, but for what is wrong.
+    """
+    from mlarchive.package import Package
+    from mlarchive.package.repairing.scanning import NOWHERE, Damage
+
+    path = Path(salvage.survey.source.name)
+    try:
+        with Package.open(path, limits=salvage.limits) as package:
+            package.verify()
+    except (LaterFormatError, LimitError):
+        raise
+    except FormatError as error:
+        why = error.message.replace(f" {path}:", "", 1)
+        yield Damage(offset=NOWHERE, length=0, why=why)
 
 
 def write_package(salvage: "Salvage", path: Path) -> "Rebuilt":
@@ -248,8 +275,20 @@ def write_package(salvage: "Salvage", path: Path) -> "Rebuilt":
         rebuilt = rebuild(salvage, file)
         file.flush()
         with fsops.syncing(file), Package.open(file, limits=salvage.limits) as package:
-            package.verify()
+            try:
+                package.verify()
+            except FormatError as error:
+                raise _unmendable(salvage, error, package.storage.source.name) from error
     return rebuilt
+
+
+def _unmendable(salvage: "Salvage", error: FormatError, written: str) -> DamageError:
+    """Why what was written says no more than what was read, and is no sound package either."""
+    from mlarchive.package.repairing.rebuilding import USE_A_FOLDER
+
+    name = salvage.survey.source.name
+    why = error.message.replace(f" {written}:", "", 1)
+    return DamageError(f"no package can be made of {name}: {why}", hint=USE_A_FOLDER)
 
 
 def check_package(salvage: "Salvage") -> "Rebuilt":

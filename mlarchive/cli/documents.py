@@ -10,7 +10,7 @@ from typing import Any
 from mlarchive.errors import MlarchiveError
 
 _UNKNOWN = {
-    **dict.fromkeys(("size", "stored", "points", "missing"), -1),
+    **dict.fromkeys(("size", "stored", "points", "missing", "offset"), -1),
     **dict.fromkeys(("content_id", "state_id", "package_id", "sha256", "id", "value"), ""),
 }
 """What stands in a record's field where nobody knows."""

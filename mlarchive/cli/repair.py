@@ -122,8 +122,8 @@ def _tell(found: "Repair", console: Console) -> None:
     state = ("damaged" if found.damage else "sound") + (", thin" if found.absent else "")
     console.say(f"{found.path}: {state}, {wording.size(found.size)}")
     for part in found.damage[:_MOST]:
-        where = f"byte {part.offset}, {wording.size(part.length)}"
-        console.say(f"  damaged  {where}: {part.why}")
+        where = f"byte {part.offset}, {wording.size(part.length)}: " if part.offset >= 0 else ""
+        console.say(f"  damaged  {where}{part.why}")
     if len(found.damage) > _MOST:
         console.say(f"  … and {len(found.damage) - _MOST} more (--json lists all)")
     _tell_files(found, console)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.errors import DamageError, FormatError, NotFoundError
+from mlarchive.package.columns import NOT_IN_ORDER, in_order
 from mlarchive.package.entries import POINT
 from mlarchive.records import AnyRecord, MetricSeries
 from mlarchive.snapshot import Snapshot, Stream
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 18
 """Points read at a time: 2 MiB of each column, so that few chunks are decoded more than once."""
 
-_TYPES = ("<i8", "<i8", "<f8")
+_TYPES = ("<i8", "<i8", "<u8")
 _WORD = 8
 
 
@@ -50,7 +51,7 @@ class Series:
 
         Raises:
             MissingChunksError: They are in another package.
-            DamageError: The length is no whole number of points.
+            DamageError: The length is no whole number of points, or they are in no order.
         """
         with self.stream.open() as file:
             yield from blocks(file)
@@ -97,6 +98,7 @@ def blocks(file: BinaryIO, *, size: int = BLOCK) -> "Iterator[Columns]":
 
     Raises:
         DamageError: The length is no whole number of points.
+        FormatError: E041; they do not stand in their order.
     """
     if not file.seekable():
         file = io.BytesIO(file.read())
@@ -105,15 +107,19 @@ def blocks(file: BinaryIO, *, size: int = BLOCK) -> "Iterator[Columns]":
     if rest:
         raise DamageError(f"a metric series has {length} bytes, no whole number of points")
     for start in range(0, points, size):
-        count = min(size, points - start)
-        steps, timestamps, values = (
-            np.frombuffer(_column(file, number * points + start, count), kind)
+        # The point before the block is read with it, so that the order across them is seen.
+        before = min(start, 1)
+        count = min(size, points - start) + before
+        steps, timestamps, bits = (
+            np.frombuffer(_column(file, number * points + start - before, count), kind)
             for number, kind in enumerate(_TYPES)
         )
+        if not in_order(steps, timestamps, bits):
+            raise FormatError("E041", NOT_IN_ORDER)
         yield (
-            steps.astype(np.int64, copy=False),
-            timestamps.astype(np.int64, copy=False),
-            values.astype(np.float64, copy=False),
+            steps[before:].astype(np.int64, copy=False),
+            timestamps[before:].astype(np.int64, copy=False),
+            bits[before:].view("<f8").astype(np.float64, copy=False),
         )
 
 

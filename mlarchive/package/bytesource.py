@@ -59,7 +59,7 @@ class ByteSource(Closing):
                 raise
             detail = error.message.removeprefix(f"{error.refusal}: ")
             named = detail if self.name in detail else f"{self.name}: {detail}"
-            raise FormatError(error.refusal, named, hint=hint) from error
+            raise type(error)(error.refusal, named, hint=hint) from error
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Exactly these bytes.

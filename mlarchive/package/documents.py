@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mlarchive.errors import FormatError
+from mlarchive.errors import FormatError, LaterFormatError
 from mlarchive.package import canonical
 from mlarchive.package.entries import check_entries
 from mlarchive.package.fields import PARTS, part_of, record_types, references, rekeyed
 from mlarchive.package.keys import in_parts, local_keys
-from mlarchive.package.layout import Trailer
+from mlarchive.package.layout import MINOR, NEWER, Trailer
 from mlarchive.records import Address, AnyRecord, Integer, Loss, Part
 
 FORMATS: Mapping[Part, str] = {
@@ -153,14 +153,29 @@ def check_named(documents: Documents, trailer: Trailer) -> None:
             raise FormatError("E019", f"the {name} document is not the one that the trailer names")
 
 
-def decode_documents(documents: Documents) -> Meaning:
+def decode_documents(documents: Documents, *, minor: int = MINOR) -> Meaning:
     """What three documents say.
 
+    Args:
+        documents: Of a package.
+        minor: The minor version of it: a later one may have members that are not known here.
+
     Raises:
+        LaterFormatError: E030 in a package of a later minor version (clause 12.1), and E033.
         FormatError: E030 not readable, E031 not canonical, E032 a reference or the subject names
             no record, E033 a kind or format this version does not know, E036 to E039 entries that
             are not well-formed.
     """
+    try:
+        return _decoded(documents)
+    except FormatError as error:
+        if error.refusal != "E030" or minor <= MINOR:
+            raise
+        why = error.message.removeprefix("E030: ")
+        raise LaterFormatError("E030", why, hint=NEWER) from error
+
+
+def _decoded(documents: Documents) -> Meaning:
     content, state, evidence = (_decode(getattr(documents, part), part) for part in PARTS)
     _refuse_strangers(content.records, state.records, "state")
     _refuse_strangers(content.records, evidence.records, "evidence")
@@ -196,7 +211,7 @@ def _decode(raw: bytes, part: Part) -> Any:  # noqa: ANN401
         raise FormatError(
             "E033",
             f"the {part} document has the format {document.format!r}",
-            hint="a newer version of mlarchive may read it",
+            hint=NEWER,
         )
     return document
 
@@ -209,7 +224,7 @@ def _join(key: str, *parts: dict[str, Any]) -> AnyRecord:
         raise FormatError(
             "E033",
             f"record {key!r} is of the unknown kind {kind!r:.60}",
-            hint="a newer version of mlarchive may read it",
+            hint=NEWER,
         )
     allowed = part_of(record_type)
     for part, members in zip(PARTS, parts, strict=True):

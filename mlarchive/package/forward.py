@@ -44,6 +44,7 @@ from mlarchive.package.layout import (
     Trailer,
     check_preamble,
     decode_trailer,
+    minor_version,
     padding,
 )
 from mlarchive.package.limits import Limits
@@ -260,7 +261,7 @@ class _Forward:
             raise FormatError("E009", "the trailer states another place for the index")
         index = self._index(raw, payload, trailer)
         self._compare_rows(index)
-        self._check_meaning(index, trailer)
+        self._check_meaning(index, trailer, minor_version(preamble))
         return Forwarded(
             content_id=trailer.content_id.hex(),
             state_id=trailer.state_id.hex(),
@@ -373,11 +374,11 @@ class _Forward:
             if row.stored_hash != seen.stored_hash:
                 raise FormatError("E025", f"the record at byte {row.offset} is damaged")
 
-    def _check_meaning(self, index: Index, trailer: Trailer) -> None:
+    def _check_meaning(self, index: Index, trailer: Trailer, minor: int) -> None:
         content, state, evidence = (self._documents[kind] for kind in DOCUMENT_TYPES)
         documents = Documents(content=content, state=state, evidence=evidence)
         check_named(documents, trailer)
-        meaning = decode_documents(documents)
+        meaning = decode_documents(documents, minor=minor)
         named = named_objects(meaning.records)
         check_objects(named, index.objects["size"].tolist())
         numbers = {sha256: number for number, sha256 in enumerate(named)}

@@ -34,7 +34,7 @@ _TRAILER = struct.Struct("<QQ32sQQQQ32s32s32s")
 _TRAILER_TAIL = struct.Struct("<II8s")
 _COVERED = _TRAILER.size - 32
 _JOIN = "put all volumes into one folder and name that, or `mlarchive join` them"
-_NEWER = "a newer version of mlarchive may read it"
+NEWER = "a newer version of mlarchive may read it"
 
 
 class RecordType(IntEnum):
@@ -128,11 +128,16 @@ def check_preamble(raw: bytes) -> None:
     if zlib.crc32(body) != crc:
         raise FormatError("E005", "the preamble's check sum does not fit: it is damaged")
     if major != MAJOR:
-        raise FormatError("E003", f"the package has the major version {major}", hint=_NEWER)
+        raise FormatError("E003", f"the package has the major version {major}", hint=NEWER)
     if incompatible:
-        raise FormatError("E004", f"unknown features are needed: {incompatible:#x}", hint=_NEWER)
+        raise FormatError("E004", f"unknown features are needed: {incompatible:#x}", hint=NEWER)
     if any(reserved):
         raise FormatError("E005", "a reserved byte of the preamble is not zero")
+
+
+def minor_version(preamble: bytes) -> int:
+    """The minor version that a sound preamble states."""
+    return int(_PREAMBLE.unpack(preamble[:-4])[2])
 
 
 def encode_trailer(trailer: Trailer, package_id: bytes) -> bytes:

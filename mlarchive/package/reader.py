@@ -26,7 +26,7 @@ from mlarchive.package.documents import Documents, Meaning, check_named, decode_
 from mlarchive.package.entries import check_objects, entries_of, named_objects
 from mlarchive.package.ids import ChunkName
 from mlarchive.package.index import Row
-from mlarchive.package.layout import RecordType
+from mlarchive.package.layout import RecordType, minor_version
 from mlarchive.package.limits import Limits, allowed
 from mlarchive.package.signaturearea import read_signatures
 from mlarchive.package.storage import Storage
@@ -153,7 +153,7 @@ class Package(Closing):
         """
         documents = self.documents
         with self.storage.source.named():
-            meaning = decode_documents(documents)
+            meaning = decode_documents(documents, minor=minor_version(self.storage.preamble))
             check_objects(
                 named_objects(meaning.records), self.storage.index.objects["size"].tolist()
             )

@@ -6,6 +6,7 @@ know of records and packages.
 """
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 64 << 10
 """Smaller files are read in one go, in bytes."""
 
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+"""What opening a listed file says where something else, or nothing, is in its place now."""
+
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFSOCK: "a socket",
@@ -41,14 +45,27 @@ class FolderFile(Struct, frozen=True, kw_only=True):
     Attributes:
         path: Relative to the folder, `/`-separated.
         size: In bytes.
-        mtime_ns: Last change of the bytes, ns since 1970 UTC.
+        mtime_ns: Last change of the bytes, ns since 1970 UTC; whoever changes them can set it.
+        ctime_ns: Last change of anything about it, which nobody can set.
         inode: Which file it is on its file system.
     """
 
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int
     inode: int
+
+
+def listed(path: str, facts: os.stat_result) -> FolderFile:
+    """A file as it is now."""
+    return FolderFile(
+        path=path,
+        size=facts.st_size,
+        mtime_ns=facts.st_mtime_ns,
+        ctime_ns=facts.st_ctime_ns,
+        inode=facts.st_ino,
+    )
 
 
 class Uncarried(Struct, frozen=True, kw_only=True):
@@ -98,6 +115,8 @@ def open_watched(folder: Path, file: FolderFile) -> BinaryIO:
         # O_NONBLOCK: should a pipe have taken the file's place, opening it must not hang.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if error.errno in _GONE:
+            raise _changed(path) from error
         raise fsops.explain(error, path, "read") from error
     if file.size < _AT_ONCE:
         return _read_at_once(descriptor, path, file)
@@ -110,31 +129,31 @@ def open_watched(folder: Path, file: FolderFile) -> BinaryIO:
     return io.BufferedReader(raw)
 
 
-def _read_at_once(descriptor: int, path: str, listed: FolderFile) -> BinaryIO:
+def _read_at_once(descriptor: int, path: str, before: FolderFile) -> BinaryIO:
     """A small file, read whole and then compared with its listing."""
     data = b""
     try:
-        _require_unchanged(os.fstat(descriptor), path, listed)
-        while more := os.read(descriptor, listed.size + 1 - len(data)):
+        _require_unchanged(os.fstat(descriptor), path, before)
+        while more := os.read(descriptor, before.size + 1 - len(data)):
             data += more
-        _require_unchanged(os.fstat(descriptor), path, listed)
+        _require_unchanged(os.fstat(descriptor), path, before)
     except OSError as error:
         raise fsops.explain(error, path, "read") from error
     finally:
         os.close(descriptor)
-    if len(data) != listed.size:
+    if len(data) != before.size:
         raise _changed(path)
     return io.BytesIO(data)
 
 
-def _require_unchanged(now: os.stat_result, path: str, listed: FolderFile) -> None:
+def _require_unchanged(now: os.stat_result, path: str, before: FolderFile) -> None:
     """Compare a file with its listing.
 
     Raises:
         SourceChangedError: Size, time or identity differ, or it is no file any more.
     """
-    facts = (now.st_size, now.st_mtime_ns, now.st_ino)
-    same = facts == (listed.size, listed.mtime_ns, listed.inode)
+    facts = (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
+    same = facts == (before.size, before.mtime_ns, before.ctime_ns, before.inode)
     if not same or not stat.S_ISREG(now.st_mode):
         raise _changed(path)
 
@@ -147,11 +166,11 @@ def _changed(path: str) -> SourceChangedError:
 
 
 class _Watched(io.RawIOBase):
-    def __init__(self, file: io.FileIO, path: str, listed: FolderFile) -> None:
+    def __init__(self, file: io.FileIO, path: str, before: FolderFile) -> None:
         super().__init__()
         self._file = file
         self._path = path
-        self._listed = listed
+        self._before = before
 
     def readable(self) -> bool:
         return True
@@ -173,7 +192,7 @@ class _Watched(io.RawIOBase):
         Raises:
             SourceChangedError: Size, time or identity differ.
         """
-        _require_unchanged(os.fstat(self._file.fileno()), self._path, self._listed)
+        _require_unchanged(os.fstat(self._file.fileno()), self._path, self._before)
 
 
 def _look_into(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried | str]:
@@ -199,7 +218,7 @@ def _found(path: str, facts: os.stat_result) -> FolderFile | Uncarried:
     why = f"it is {kind}, and only files are carried" if kind else _unfit(path)
     if why:
         return Uncarried(path=_shown(path), why=why)
-    return FolderFile(path=path, size=facts.st_size, mtime_ns=facts.st_mtime_ns, inode=facts.st_ino)
+    return listed(path, facts)
 
 
 def _unfit(path: str) -> str:

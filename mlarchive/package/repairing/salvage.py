@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive.closing import Closing
-from mlarchive.errors import FormatError
+from mlarchive.errors import FormatError, LaterFormatError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.checkpoints import Kind
 from mlarchive.package.codec import Codec
@@ -28,7 +28,7 @@ from mlarchive.package.record import hash_of
 from mlarchive.package.repairing.layouts import Effort, Layouts
 from mlarchive.package.repairing.naming import ContentEntry, content_entries
 from mlarchive.package.repairing.recordpool import RecordPool
-from mlarchive.package.repairing.scanning import Damage
+from mlarchive.package.repairing.scanning import NOWHERE, Damage
 from mlarchive.package.repairing.stating import Parts, Statement, by_name, statements
 from mlarchive.package.repairing.survey import Progress, Survey
 
@@ -98,10 +98,12 @@ class Salvage(Closing):
         content: The content document, if it is whole.
         state: The state document, if it is whole.
         evidence: The evidence document, if it is whole.
+        unread: Why documents that are all whole cannot be read; else empty.
         items: Every file and series that is known of.
         lenders: The copies that documents were taken from.
 
     Raises:
+        LaterFormatError: Nothing is damaged, and a later version is needed to read it.
         FormatError: E015; the file asks for more than the operator allows.
     """
 
@@ -128,6 +130,7 @@ class Salvage(Closing):
             self._faults = [*self._stated[0].faults]
             self.lenders: tuple[str, ...] = ()
             self.content, self.state, self.evidence = self._documents()
+            self.unread = ""
             self.meaning = self._meaning()
             self.entries = self._content_entries()
             self.items = _settled(tuple(self._items()))
@@ -294,10 +297,13 @@ class Salvage(Closing):
             return None
         documents = Documents(content=self.content, state=self.state, evidence=self.evidence)
         try:
-            meaning = decode_documents(documents)
+            meaning = decode_documents(documents, minor=self.survey.minor)
             named_objects(meaning.records)
         except FormatError as error:
-            self._faults.append(Damage(offset=0, length=0, why=error.message))
+            if isinstance(error, LaterFormatError) and not self.survey.damage:
+                raise
+            self.unread = error.message
+            self._faults.append(Damage(offset=NOWHERE, length=0, why=error.message))
             return None
         return meaning
 
@@ -310,7 +316,7 @@ class Salvage(Closing):
             # Not damage by a disk; what it names cannot be told all the same.
             self.content = None
             if not self._faults:
-                self._faults.append(Damage(offset=0, length=0, why=error.message))
+                self._faults.append(Damage(offset=NOWHERE, length=0, why=error.message))
             return None
         total = sum({entry.sha256: entry.size for entry in entries}.values())
         if total > self.limits.unpacked:
@@ -327,7 +333,7 @@ class Salvage(Closing):
             effort = Effort(total, self.limits)
             yield from self._items_by_content(self.entries, effort)
         if effort.exceeded:
-            self._faults.append(Damage(offset=0, length=0, why=_NOT_TRIED))
+            self._faults.append(Damage(offset=NOWHERE, length=0, why=_NOT_TRIED))
 
     def _items_by_content(self, entries: Sequence[ContentEntry], effort: Effort) -> Iterator[Item]:
         layouts = Layouts(

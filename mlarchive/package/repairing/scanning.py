@@ -49,11 +49,15 @@ class Found(Struct, frozen=True, gc=False):
     foreign: bool = False
 
 
+NOWHERE = -1
+"""The offset of what is wrong in no one place."""
+
+
 class Damage(Struct, frozen=True, kw_only=True):
     """A part of a file that is not as it should be.
 
     Attributes:
-        offset: Where it begins.
+        offset: Where it begins; `NOWHERE` if it is no part.
         length: In bytes.
         why: What is wrong with it.
     """

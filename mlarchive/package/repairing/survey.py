@@ -15,19 +15,21 @@ import numpy as np
 import zstandard
 from msgspec.structs import replace
 
-from mlarchive.errors import FormatError
+from mlarchive.errors import FormatError, LaterFormatError
 from mlarchive.package.accounting import check_index
 from mlarchive.package.checkpoints import Allowance, CheckpointEntry, decode_checkpoint
 from mlarchive.package.codec import Codec
 from mlarchive.package.frames import decode_frame
 from mlarchive.package.index import INDEX_MAGIC, Row, header_of
 from mlarchive.package.layout import (
+    MINOR,
     PREAMBLE_SIZE,
     TRAILER_SIZE,
     RecordType,
     Trailer,
     check_preamble,
     decode_trailer,
+    minor_version,
     padding,
 )
 from mlarchive.package.limits import Limits
@@ -66,6 +68,7 @@ class Survey:
         damage: What is wrong with the file, in its order.
         trailer: Its last bytes, if they are whole.
         index: Its tables, if they are whole.
+        minor: The minor version that the preamble states, if that is whole; else ours.
         signatures_are_sound: Whether the signature area is where the trailer says, as it should be.
         package_id: What the trailer states, if it is whole; else empty.
         unread: Deltas that are as they were stored, and whose base is nowhere, by raw hash.
@@ -85,7 +88,7 @@ class Survey:
         self._bad: dict[int, str] = {}
         self._waiting: list[Place] = []
         self._ends: list[Damage] = []
-        self._check_preamble()
+        self.minor = self._check_preamble()
         self.trailer = self._read_trailer()
         scan = Scan(self.source, limits, self._is_whole)
         self.found = scan.found
@@ -167,12 +170,16 @@ class Survey:
                 "E015", f"{self.source.name} holds {total} bytes, more than are allowed here"
             )
 
-    def _check_preamble(self) -> None:
+    def _check_preamble(self) -> int:
         raw = self.source.read_at(0, min(PREAMBLE_SIZE, self.source.size))
         try:
             check_preamble(raw)
+        except LaterFormatError:  # it is whole, and says that this reader would misread it
+            raise
         except FormatError as error:
             self._blame(0, len(raw), error.message)
+            return MINOR
+        return minor_version(raw)
 
     def _read_trailer(self) -> Trailer | None:
         """The trailer, if it states the length that the file has."""

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from mlarchive.registries.folderfiles import FolderFile
+from mlarchive.registries.folderfiles import FolderFile, listed
 
 
 def find(root: Path, path: str) -> FolderFile | str:
@@ -31,7 +31,7 @@ def find(root: Path, path: str) -> FolderFile | str:
         if not wanted(facts.st_mode):
             return f"{_KINDS.get(stat.S_IFMT(facts.st_mode), 'a device')} stands in its place"
     assert facts is not None  # noqa: S101  (a path has a part)
-    return FolderFile(path=path, size=facts.st_size, mtime_ns=facts.st_mtime_ns, inode=facts.st_ino)
+    return listed(path, facts)
 
 
 _KINDS = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFREG: "a file"}

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.errors import DamageError, FormatError, NotFoundError
 from mlarchive.metrics.series import blocks, series_of
 from mlarchive.metrics.summary import summarise
 from mlarchive.records import Folder, MetricSeries
@@ -32,6 +32,23 @@ def test_blocks_put_together_are_the_history(kind: type[io.BytesIO], size: int) 
         np.concatenate(column).tolist() for column in zip(*found, strict=True)
     )
     assert list(zip(steps, timestamps, values, strict=True)) == POINTS
+
+
+@pytest.mark.clause("7.3")
+@pytest.mark.parametrize("size", [1, 3, 5, 10])
+@pytest.mark.parametrize("at", range(9))
+def test_points_in_another_order_are_not_handed_out(size: int, at: int) -> None:
+    points = [*POINTS]
+    points[at], points[at + 1] = points[at + 1], points[at]
+    columns = b"".join(
+        np.array([point[n] for point in points], kind).tobytes()
+        for n, kind in enumerate(("<i8", "<i8", "<f8"))
+    )
+    handed_out = 0
+    with pytest.raises(FormatError, match="E041"):
+        for steps, _, _ in blocks(io.BytesIO(columns), size=size):
+            handed_out += len(steps)
+    assert handed_out <= at + 1
 
 
 def test_columns_of_another_length_are_damage() -> None:

@@ -138,6 +138,28 @@ def test_a_file_that_is_rewritten_while_it_is_read_is_refused_at_its_end(tmp_pat
             stream.read()
 
 
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_change_is_seen_though_the_time_of_it_was_set_back(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * size)
+    file = listed(tmp_path, "a")
+    path.write_bytes(b"y" * size)
+    os.utime(path, ns=(file.mtime_ns, file.mtime_ns))
+    with pytest.raises(SourceChangedError, match="a changed while"):
+        open_watched(tmp_path, file)
+
+
+@pytest.mark.parametrize("by", ["nothing", "link"])
+def test_a_file_that_is_gone_since_it_was_listed_has_changed(tmp_path: Path, by: str) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    file = listed(tmp_path, "a")
+    (tmp_path / "a").unlink()
+    if by == "link":
+        (tmp_path / "a").symlink_to("b")
+    with pytest.raises(SourceChangedError, match="a changed while"):
+        open_watched(tmp_path, file)
+
+
 def test_a_file_that_a_link_or_a_pipe_replaced_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     file = listed(tmp_path, "a")
