@@ -407,7 +407,7 @@ class Package:
         table = iter(extents)
         objects = [list(itertools.islice(table, count)) for count in used]
         several = [extent for parts in objects if len(parts) > 1 for extent in parts]
-        decoded = sum(self.rows[row].raw_length for row, _, _ in several)
+        decoded = sum(max(self.rows[row].raw_length, 4096) for row, _, _ in several)
         given = sum(length for _, _, length in several)
         require(decoded <= 16 * given + (1 << 30), "E015: small parts of long chunks")
         return objects
@@ -721,6 +721,11 @@ def canonical(value: object) -> bytes:
 
 def read_documents(documents: dict[str, bytes]) -> list[Entry]:
     """The files and series that the documents name; refuses what breaks clauses 6 to 8."""
+    cost = sum(
+        512 * (raw.count(b"{") + raw.count(b"[")) + 64 * (raw.count(b":") + raw.count(b","))
+        for raw in documents.values()
+    )
+    require(cost <= 4 * MAX_DOCUMENT, f"E015: the documents cost {cost} bytes (11.2)")
     parsed = {name: parse(document, name) for name, document in documents.items()}
     kinds: dict[str, str] = {}
     for key, record in parsed["content"]["records"].items():

@@ -13,7 +13,14 @@ from mlarchive.errors import FormatError
 from mlarchive.package.codec import Codec
 from mlarchive.package.index import NO_BASE
 from mlarchive.package.layout import DOCUMENT_TYPES, SKIPPABLE, RecordType, Trailer
-from mlarchive.package.limits import CHUNK_MAX, EFFORT_FACTOR, EFFORT_FREE, TEXT_MAX, Limits
+from mlarchive.package.limits import (
+    CHUNK_MAX,
+    EFFORT_FACTOR,
+    EFFORT_FREE,
+    EFFORT_LEAST,
+    TEXT_MAX,
+    Limits,
+)
 from mlarchive.package.record import record_size
 from mlarchive.package.tables import Index, Table
 
@@ -159,7 +166,8 @@ def _check_effort(index: Index) -> None:
     """Refuse objects of so many small parts of long chunks that decoding would take for ever."""
     several = np.repeat(index.objects["extents"] > 1, index.objects["extents"])
     parts = index.extents[several]
-    decoded = int(np.sum(index.rows["raw_len"][parts["row"]], dtype=np.uint64))
+    each = np.maximum(index.rows["raw_len"][parts["row"]], EFFORT_LEAST)
+    decoded = int(np.sum(each, dtype=np.uint64))
     given = int(np.sum(parts["length"], dtype=np.uint64))
     if decoded > EFFORT_FACTOR * given + EFFORT_FREE:
         raise FormatError(

@@ -47,7 +47,7 @@ from mlarchive.package.layout import (
     minor_version,
     padding,
 )
-from mlarchive.package.limits import Limits
+from mlarchive.package.limits import Limits, check_cost
 from mlarchive.package.record import HEADER_SIZE, Header, decode_header, hash_of
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.tables import Index
@@ -378,6 +378,7 @@ class _Forward:
         content, state, evidence = (self._documents[kind] for kind in DOCUMENT_TYPES)
         documents = Documents(content=content, state=state, evidence=evidence)
         check_named(documents, trailer)
+        check_cost((content, state, evidence), self._limits)
         meaning = decode_documents(documents, minor=minor)
         named = named_objects(meaning.records)
         check_objects(named, index.objects["size"].tolist())

@@ -1,11 +1,11 @@
 """What an operator is willing to spend on a package, whatever its numbers say (clause 11.2)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from mlarchive.errors import ConfigError
+from mlarchive.errors import ConfigError, FormatError
 
 CHUNK_MAX = 64 << 20
 """The format's own limit on the raw length of a chunk, in bytes (clause 4.3)."""
@@ -18,8 +18,15 @@ WINDOW_MAX = 8 << 20
 
 EFFORT_FACTOR = 16
 EFFORT_FREE = 1 << 30
+EFFORT_LEAST = 4 << 10
 """The format's own limit on what objects of several extents make a reader decode: so many times
-their size, and so many bytes more (clause 9.4)."""
+their size, and so many bytes more; an extent counts so many at least (clause 9.4)."""
+
+COST_FACTOR = 4
+"""What the documents together may cost, as a multiple of what each may be long (clause 11.2)."""
+
+_NESTED, _MEMBER = 512, 64
+"""Bytes of memory that an object or array, and a member of one, stands for."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -27,7 +34,8 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     Attributes:
         index: Length of the index, in bytes. 128 MiB describes 5 TiB, or two million files.
-        document: Raw length of each of the three documents, and of all checkpoints, in bytes.
+        document: Raw length of each of the three documents, and of all checkpoints, in bytes;
+            `COST_FACTOR` times as much for what the documents cost when they are taken apart.
         unpacked: Sum of the sizes of all objects, in bytes.
     """
 
@@ -61,6 +69,27 @@ def allow(limits: Limits) -> None:
     """Let this process spend so much; a command does this once, when it begins."""
     global _allowed  # noqa: PLW0603  (the operator's word holds for the whole process)
     _allowed = limits
+
+
+def check_cost(documents: Iterable[bytes], limits: Limits) -> None:
+    """Refuse documents that would take more memory than they may, before they are taken apart.
+
+    Args:
+        documents: In JSON. A few kilobytes on a disk can be millions of values in memory.
+        limits: What the operator allows.
+
+    Raises:
+        LimitError: E015.
+    """
+    weights = {b"{": _NESTED, b"[": _NESTED, b":": _MEMBER, b",": _MEMBER}
+    cost = sum(weight * raw.count(sign) for raw in documents for sign, weight in weights.items())
+    most = COST_FACTOR * limits.document
+    if cost > most:
+        raise FormatError(
+            "E015",
+            f"what the documents say would take {cost} bytes of memory, more than the {most}"
+            " that are allowed here",
+        )
 
 
 def limits_from(environment: Mapping[str, str]) -> Limits:

@@ -27,7 +27,7 @@ from mlarchive.package.entries import check_objects, entries_of, named_objects
 from mlarchive.package.ids import ChunkName
 from mlarchive.package.index import Row
 from mlarchive.package.layout import RecordType, minor_version
-from mlarchive.package.limits import Limits, allowed
+from mlarchive.package.limits import Limits, allowed, check_cost
 from mlarchive.package.signaturearea import read_signatures
 from mlarchive.package.storage import Storage
 from mlarchive.package.tail import Judge
@@ -133,7 +133,7 @@ class Package(Closing):
         """The bytes of the three documents.
 
         Raises:
-            FormatError: E019, E023 to E028.
+            FormatError: E015, E019, E023 to E028.
         """
         content, state, evidence = (
             bytes(self.storage.record(kind))
@@ -142,6 +142,7 @@ class Package(Closing):
         documents = Documents(content=content, state=state, evidence=evidence)
         with self.storage.source.named():
             check_named(documents, self.storage.trailer)
+            check_cost((content, state, evidence), self.storage.limits)
         return documents
 
     @functools.cached_property

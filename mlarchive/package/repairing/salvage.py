@@ -23,7 +23,7 @@ from mlarchive.package.codec import Codec
 from mlarchive.package.documents import Documents, Meaning, decode_documents
 from mlarchive.package.entries import named_objects
 from mlarchive.package.layout import DOCUMENT_TYPES, RecordType
-from mlarchive.package.limits import Limits, allowed
+from mlarchive.package.limits import Limits, allowed, check_cost
 from mlarchive.package.record import hash_of
 from mlarchive.package.repairing.layouts import Effort, Layouts
 from mlarchive.package.repairing.naming import ContentEntry, content_entries
@@ -258,6 +258,7 @@ class Salvage(Closing):
         raws = [bytes(self.pool.raw(one)) for one in chosen if one in self.pool]
         if named is not None:
             raws = [raw for raw in raws if hashlib.sha256(raw).digest() == named]
+        check_cost(raws[:1], self.limits)
         return raws[0] if len(raws) == 1 else None
 
     def _are_copies(self, own: _Raws, theirs: _Raws, other: Survey) -> bool:

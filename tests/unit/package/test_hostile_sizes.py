@@ -13,6 +13,7 @@ import zstandard
 from mlarchive.errors import FormatError
 from mlarchive.package import Limits, Package
 from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.forward import verify_forward
 from mlarchive.package.repairing.salvage import Salvage
 from tests.compat.plainwriter import (
     CHECKPOINT,
@@ -22,11 +23,13 @@ from tests.compat.plainwriter import (
     STATE,
     TEXT,
     ZSTD,
+    Recipe,
     Record,
     recipe,
 )
 from tests.compat.readers import read_by_second_reader
 from tests.compat.samples import documents, with_files
+from tests.support.packages import opened
 
 MIB = 1 << 20
 
@@ -80,6 +83,51 @@ def test_a_checkpoint_is_no_way_around_the_operators_limits(number: int) -> None
     limits = Limits(index=MIB, document=MIB, unpacked=MIB)
     with at_most(2 * MIB), pytest.raises(FormatError, match="E015"):
         Package.open(io.BytesIO(package), limits=limits)
+
+
+def compressed(made: Recipe) -> bytes:
+    """A package whose documents and index are compressed: its lengths tell nothing."""
+    for record in made.records:
+        payload = zstandard.ZstdCompressor(level=3).compress(record.raw)
+        if record.kind in {CONTENT, STATE, EVIDENCE} and len(payload) < len(record.raw):
+            record.codec, record.payload = ZSTD, payload
+    made.compress = zstandard.ZstdCompressor(level=3).compress
+    return made.build()
+
+
+@pytest.mark.clause("11.2")
+@pytest.mark.parametrize("which", ["state", "evidence"])
+def test_values_without_number_are_refused_before_they_are_taken_apart(which: str) -> None:
+    """A few kilobytes that would be gigabytes in memory."""
+    content, state, evidence = documents()
+    many = 4 * MIB
+    if which == "state":
+        state = state.replace(b'"records":{', b'"records":{"a":{"tags":[' + b"{}," * many + b"{}]}")
+    else:
+        evidence = evidence[:-1] + b',"losses":[' + b"{}," * many + b"{}]}"
+    package = compressed(recipe((content, state, evidence)))
+    assert len(package) < 20_000
+    with at_most(64 * MIB):
+        with pytest.raises(FormatError, match=r"E015: .*memory"), opened(package) as reading:
+            reading.verify()
+        with pytest.raises(FormatError, match="E015"):
+            verify_forward(io.BytesIO(package), name="-", limits=Limits())
+        with pytest.raises(FormatError, match="E015"):
+            salvaged_content(package)
+    assert read_by_second_reader(package) == "E015"
+
+
+@pytest.mark.clause("9.4")
+def test_very_many_parts_are_refused_by_both_readers() -> None:
+    """An object of a million parts of a byte each."""
+    chunk = b"ab"
+    many = 300_000
+    made = recipe(with_files({"f": chunk * many}), [[(chunk, 0, 1), (chunk, 1, 1)] * many])
+    made.compress = zstandard.ZstdCompressor(level=3).compress
+    package = made.build()
+    with pytest.raises(FormatError, match="E015"):
+        Package.open(io.BytesIO(package))
+    assert read_by_second_reader(package) == "E015"
 
 
 @pytest.mark.clause("9.4")
