@@ -322,6 +322,8 @@ def _documents(
     """What a package says of a snapshot whose streams were measured."""
     owners = {record.key: owner_name(record) for record in snapshot.records}
     entries = [(stream, measured(stream, take(stream), owners[stream.owner])) for stream in streams]
+    if snapshot.settled is not None:
+        snapshot.settled()
     meaning = Meaning(
         address=snapshot.address,
         subject=snapshot.subject,

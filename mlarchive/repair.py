@@ -97,9 +97,9 @@ class Repair(Struct, frozen=True, kw_only=True):
         output: What was written, or would be; "" for nothing.
         package_id: Of the package that was written, or would be; "" for none.
         missing_chunks: Chunks that it states and does not hold.
-        dropped: What it lacks besides: "preamble", "plain text", "records of unknown types",
-            "signatures", "signatures of the package" if those are there and hold for content and
-            state alone, "parity".
+        dropped: What it lacks besides: "preamble", "plain text", "checkpoints", if these were made
+            anew, "records of unknown types", "signatures", "signatures of the package" if those are
+            there and hold for content and state alone, "parity".
     """
 
     path: str

@@ -76,6 +76,8 @@ class Snapshot:
         state_mark: As `Ref` has it, of the labels that were read; "" where that is not known.
         signatures: The text of its package's signature area; empty from a source.
         original: Its package; None from a source, and of what is no whole package.
+        settled: Called when all streams were read, where each of them cannot tell whether the whole
+            stayed as it was; raises SourceChangedError if it did not.
     """
 
     address: Address
@@ -89,6 +91,7 @@ class Snapshot:
     state_mark: str = ""
     signatures: bytes = b""
     original: Original | None = None
+    settled: Callable[[], None] | None = None
 
     def record(self, key: str) -> AnyRecord:
         """The record with that key.

@@ -51,14 +51,16 @@ class PendingChunk:
     Attributes:
         hash: Of its raw bytes; known when a thread has seen it, if not before.
         row: Its row, or `ELSEWHERE`; None until it is written, or found to be there already.
+        submitted: Whether its turn to be written is settled.
         completes: What is whole when it is written.
     """
 
-    __slots__ = ("completes", "hash", "row")
+    __slots__ = ("completes", "hash", "row", "submitted")
 
     def __init__(self, named: bytes = b"") -> None:
         self.hash = named
         self.row: int | None = None
+        self.submitted = False
         self.completes: list[Named] = []
 
 
@@ -106,6 +108,7 @@ class ChunkWriter(Closing):
         self.absent: dict[bytes, int] = {}
         self._elsewhere = elsewhere
         self._stream = stream
+        self._due: list[Named] = []
         self._ready: list[Named] = []
         self._held: list[Encoded] = []
         self._by_key: dict[bytes, PendingChunk] = {}
@@ -122,13 +125,17 @@ class ChunkWriter(Closing):
         if self._allowance < 0:
             return
         last = named.extents[-1].chunk if named.extents else None
-        if last is None or last.row is not None:
-            self._state([named])
+        if last is None or last.submitted or last.row is not None:
+            # How far the threads have come must not show: the next chunk is the first that is not
+            # on its way yet.
+            self._due.append(named)
         else:
             last.completes.append(named)
 
     def submit(self, chunk: PendingChunk, piece: Piece) -> None:
         """Have a piece encoded and written as a chunk."""
+        chunk.submitted = True
+        chunk.completes[:0], self._due = self._due, []
         raw = piece.berth.view[: piece.length]
         scratch = piece.berth.scratch[: piece.length]
         load_bases = self._bases_for(chunk, piece)
@@ -160,6 +167,7 @@ class ChunkWriter(Closing):
         """Write all that was submitted, and state what no chunk came behind."""
         self._pipeline.drain()
         self._pipeline.close()
+        self._state(self._due)
         self._release()
 
     def close(self) -> None:

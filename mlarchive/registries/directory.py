@@ -32,7 +32,7 @@ from mlarchive.registries.base import (
     WritePlan,
     WritePolicy,
 )
-from mlarchive.registries.folderfiles import open_watched, walk
+from mlarchive.registries.folderfiles import open_watched, require_same, walk
 from mlarchive.registries.heldfolder import Held, look, plain_documents
 from mlarchive.registries.selecting import matches
 from mlarchive.registries.tree import document_streams, tree
@@ -111,6 +111,7 @@ class DirectoryRegistry(Closing):
             records=(Folder(key=_KEY, name=address.name, version=address.version),),
             streams=streams,
             losses=tuple(Loss(record=name, field=item.path, why=item.why) for item in uncarried),
+            settled=partial(require_same, self._folder, files, uncarried),
         )
 
     # --- target

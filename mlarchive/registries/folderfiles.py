@@ -69,10 +69,10 @@ def listed(path: str, facts: os.stat_result) -> FolderFile:
 
 
 class Uncarried(Struct, frozen=True, kw_only=True):
-    """Something below a folder that no package can hold.
+    r"""Something below a folder that no package can hold.
 
     Attributes:
-        path: Relative to the folder, with what is not UTF-8 replaced.
+        path: Relative to the folder, with bytes that are not UTF-8 as `\xNN`.
         why: One sentence.
     """
 
@@ -101,6 +101,27 @@ def walk(folder: Path) -> tuple[list[FolderFile], list[Uncarried]]:
                 folders.append(found)
     files, colliding = _without_collisions(sorted(files, key=lambda f: f.path))
     return files, sorted(uncarried + colliding, key=lambda u: u.path)
+
+
+def require_same(folder: Path, files: list[FolderFile], uncarried: list[Uncarried]) -> None:
+    """Look again when all files of a listing were read: each was whole, the folder may be torn.
+
+    Raises:
+        SourceChangedError: A file came, went, or changed after it was read.
+        MlarchiveError: As `walk`.
+    """
+    before = _by_path(files, uncarried)
+    after = _by_path(*walk(folder))
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) != after.get(path):
+            raise _changed(f"{folder}/{path}", "the folder")
+
+
+def _by_path(
+    files: list[FolderFile], uncarried: list[Uncarried]
+) -> dict[str, FolderFile | Uncarried]:
+    found: dict[str, FolderFile | Uncarried] = {file.path: file for file in files}
+    return found | {item.path: item for item in uncarried}
 
 
 def open_watched(folder: Path, file: FolderFile) -> BinaryIO:
@@ -158,9 +179,9 @@ def _require_unchanged(now: os.stat_result, path: str, before: FolderFile) -> No
         raise _changed(path)
 
 
-def _changed(path: str) -> SourceChangedError:
+def _changed(path: str, what: str = "it") -> SourceChangedError:
     return SourceChangedError(
-        f"{path} changed while it was being read",
+        f"{path} changed while {what} was being read",
         hint="run the same command again when nothing writes to the folder",
     )
 
@@ -253,4 +274,4 @@ def _folded(path: str) -> str:
 
 
 def _shown(path: str) -> str:
-    return os.fsencode(path.rstrip("/")).decode("utf-8", "replace")
+    return os.fsencode(path.rstrip("/")).decode("utf-8", "backslashreplace")

@@ -54,6 +54,7 @@ PACKAGE_SIGNATURES = "signatures of the package"
 WHY_DROPPED: Mapping[str, str] = {
     "preamble": "it is damaged, and not the one that is written now",
     "plain text": "it is damaged, and not the one that is written now",
+    "checkpoints": "they are damaged and were made anew, so that the package_id is another",
     "records of unknown types": "they are damaged, or may be another package's",
     "signatures": "they are damaged",
     PACKAGE_SIGNATURES: "its signatures are kept, and hold for its content and state alone",
@@ -132,7 +133,8 @@ class _Rebuilding:
         ordered = self._known_order()
         first = ordered[0] if ordered and ordered[0].type == RecordType.README else None
         self._text_is_lost = first is not None and not self._is_text_here(first.hash)
-        kept = (slot.hash for slot in ordered if slot.type == RecordType.CHECKPOINT)
+        kept = [slot.hash for slot in ordered if slot.type == RecordType.CHECKPOINT]
+        self._checkpoints_are_lost = any(one not in self._pool for one in kept)
         self._stated = still_stated(salvage, (one for one in kept if one in self._pool))
         self._slots = self._planned(ordered)
         unknown = {slot for slot in ordered if self._is_unknown(slot)}
@@ -169,6 +171,8 @@ class _Rebuilding:
             yield "preamble"
         if self._text_is_lost:
             yield "plain text"
+        if self._checkpoints_are_lost and survey.package_id.hex() != ids.package_id:
+            yield "checkpoints"
         if self._unknown_are_lost:
             yield "records of unknown types"
         if self._signed:

@@ -56,6 +56,17 @@ def test_the_number_of_threads_changes_no_byte(threads: int) -> None:
     assert packed(MIXED, threads=threads) == packed(MIXED, threads=1)
 
 
+@pytest.mark.parametrize("threads", [2, 4, 8, 16])
+def test_what_waits_for_no_chunk_of_its_own_is_stated_in_one_place(threads: int) -> None:
+    """Files that are empty, or that earlier ones have, among more chunks than are in flight."""
+    files = {}
+    for number in range(40):
+        files[f"{number:02}.bin"] = bytes([number]) + noise(70_000)
+        files[f"{number:02}.empty"] = b""
+        files[f"{number:02}.txt"] = f"text {number // 2}".encode()
+    assert packed(files, threads=threads) == packed(files, threads=1)
+
+
 @pytest.mark.clause("2.2")
 def test_a_package_is_written_to_a_pipe() -> None:
     reading, writing = os.pipe()

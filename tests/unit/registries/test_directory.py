@@ -1,8 +1,10 @@
 """A folder is a source of one object and a target for one, whole or not at all."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -124,6 +126,50 @@ def test_only_folders_take_labels() -> None:
 
 
 # --- target
+
+
+def grow(folder: Path) -> str:
+    with (folder / "a.txt").open("ab") as file:
+        file.write(b"more")
+    return "a.txt"
+
+
+def add(folder: Path) -> str:
+    (folder / "new").write_bytes(b"new")
+    return "new"
+
+
+def remove(folder: Path) -> str:
+    (folder / "a.txt").unlink()
+    return "a.txt"
+
+
+def link(folder: Path) -> str:
+    (folder / "link").symlink_to("a.txt")
+    return "link"
+
+
+@pytest.mark.parametrize("change", [grow, add, remove, link])
+def test_a_folder_that_is_torn_makes_no_package(
+    source: Path, tmp_path: Path, change: Callable[[Path], str]
+) -> None:
+    """Each file was whole when it was read; together they never were."""
+    with registry(source) as opened:
+        snapshot = opened.read(next(opened.changes(Selector())).address)
+    first, last = snapshot.streams
+    changed = []
+
+    def change_then_open() -> BinaryIO:
+        changed.append(change(source))
+        return last.open()
+
+    torn = dataclasses.replace(
+        snapshot, streams=(first, dataclasses.replace(last, open=change_then_open))
+    )
+    with pytest.raises(SourceChangedError) as caught:
+        pack_file(torn, tmp_path / "torn.mlpkg", packed_at=1)
+    assert f"/{changed[0]} changed while the folder was being read" in caught.value.message
+    assert not (tmp_path / "torn.mlpkg").exists()
 
 
 def test_a_folder_comes_back_byte_for_byte_and_again_changes_nothing(
