@@ -193,11 +193,19 @@ class ConflictError(MlarchiveError):
 
 
 class StorageError(MlarchiveError):
-    """The file system is full, read-only or failing; nothing half-written stays behind."""
+    """The file system is full, read-only or failing; nothing half-written stays behind.
+
+    Attributes:
+        place: The file or folder that was worked on; "" if that is not known.
+    """
 
     code = "storage"
     exit_status = 15
     retryable = True
+
+    def __init__(self, message: str, *, hint: str = "", place: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.place = place
 
 
 class MissingExtraError(MlarchiveError):

@@ -57,6 +57,7 @@ _DENIED = {errno.EACCES, errno.EPERM}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 _NO_SUCH_THING = {errno.ENXIO, errno.ENODEV, errno.EILSEQ}
 """What a socket, a device or an impossible name answers: no fault of the disk."""
+_MOUNTED = {errno.EBUSY, errno.EXDEV}
 
 
 def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
@@ -72,6 +73,7 @@ def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
         return StorageError(
             f"cannot {doing} {path}: no space left ({reason})",
             hint="free some space or choose another folder, then run the same command again",
+            place=str(path),
         )
     if error.errno in _DENIED:
         return AccessError(f"may not {doing} {path}: {reason}", hint="check its permissions")
@@ -88,7 +90,9 @@ def explain(error: OSError, path: Path | str, doing: str) -> MlarchiveError:
             hint="see what it is: only files and folders can be used",
         )
     hint = "choose another folder" if error.errno == errno.EROFS else "see the system's log"
-    return StorageError(f"cannot {doing} {path}: {reason}", hint=hint)
+    if error.errno in _MOUNTED:
+        hint = "see whether something is mounted there, and unmount it"
+    return StorageError(f"cannot {doing} {path}: {reason}", hint=hint, place=str(path))
 
 
 @contextlib.contextmanager

@@ -5,8 +5,7 @@ still open to its writer.
 """
 
 import contextlib
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +17,9 @@ from mlarchive.package import Lenders, Package, encrypted
 from mlarchive.records import Address
 from mlarchive.trust import Trust, open_package, opener
 from mlarchive.vault.listing import LATEST
+
+_PART = 1 << 20
+"""Bytes: so much is copied at a time."""
 
 
 class Checked(Struct, frozen=True, kw_only=True):
@@ -43,21 +45,38 @@ def copied(package: Path, folder: Path) -> Path:
         MlarchiveError: As the system says.
     """
     with fsops.explaining(package, "read"), package.open("rb") as source:
-        return copied_from(encrypted.opened(source, str(package)), folder / package.name)
+        plain = encrypted.opened(source, str(package))
+        return copied_from(plain, folder / package.name, called=package)
 
 
-def copied_from(source: BinaryIO, copy: Path) -> Path:
+def copied_from(source: BinaryIO, copy: Path, *, called: Path | str) -> Path:
     """A copy of what is read forward, in a scratch folder; its bytes are durable.
+
+    Args:
+        source: Is read to its end.
+        copy: What is made.
+        called: What errors call the source.
 
     Raises:
         MlarchiveError: As the system says.
     """
-    called = copy.parent.parent
-    with fsops.atomic_file(copy, called=called, durable=False) as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-        with fsops.explaining(called, "write"):
+    vault = copy.parent.parent
+    with fsops.atomic_file(copy, called=vault, durable=False) as target:
+        for part in _parts(source, called):
+            target.write(part)
+        with fsops.explaining(vault, "write"):
             fsops.sync_file(target)
     return copy
+
+
+def _parts(source: BinaryIO, called: Path | str) -> Iterator[bytes]:
+    """What a source gives; that it fails is not the fault of the disk that is written to."""
+    while True:
+        with fsops.explaining(called, "read"):
+            part = source.read(_PART)
+        if not part:
+            return
+        yield part
 
 
 def checked(copy: Path, bases_of: Callable[[Path], Sequence[Path]], trust: Trust | None) -> Checked:

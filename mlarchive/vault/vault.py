@@ -134,7 +134,8 @@ class Vault(Stock):
         self.prepare()
         with fsops.scratch_folder(self.folder) as scratch, lock.writing(self.folder):
             with original.open() as source:
-                copy = copied_from(source, scratch / "package.mlpkg")
+                name = str(snapshot.address)
+                copy = copied_from(source, scratch / "package.mlpkg", called=name)
             if original.thin and not self._may_lean(copy, among):
                 return None
             given = checked(copy, self.bases_of, None)

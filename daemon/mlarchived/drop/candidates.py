@@ -130,7 +130,7 @@ def _inside(folder: Path) -> list[os.DirEntry[str]] | None:
     """What lies in a folder above those of models; None if it is to be taken as one itself."""
     try:
         return None if (folder / MANIFEST).is_file() else _entries(folder)
-    except PermissionError:
+    except OSError:
         # Whoever takes it in says so.
         return None
 

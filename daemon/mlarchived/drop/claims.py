@@ -2,6 +2,8 @@
 
 A claim is a folder `.mlarchived/TOKEN/`: `path` says where the thing was, `thing/` holds it. The
 token is its name in the ledger, so that what was done before a crash is not counted twice.
+What was taken is renamed to `TOKEN.taken` before it is removed: what a crash leaves of it is
+no claim any more.
 """
 
 import contextlib
@@ -24,6 +26,7 @@ _ROOM = len(_REASON) + 6
 """Bytes that are added to a name: the reason's, and a number where several have one name."""
 _PATH = "path"
 _THING = "thing"
+_TAKEN = ".taken"
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -107,6 +110,8 @@ def claims(drop: Path, *, clearing: bool = True) -> Iterator[Claim]:
         MlarchiveError: The folder may not be read.
     """
     for place in _inside(drop / CLAIMS):
+        if place.name.endswith(_TAKEN):
+            continue
         with fsops.explaining(place, "read"):
             found = _found(place)
         if found is None:
@@ -117,8 +122,25 @@ def claims(drop: Path, *, clearing: bool = True) -> Iterator[Claim]:
 
 
 def done(claim: Claim) -> None:
-    """Remove what was taken: the vault and the ledger have it."""
-    fsops.remove(claim.folder, durable=False)
+    """Remove what was taken: the vault and the ledger have it.
+
+    Raises:
+        MlarchiveError: Something in it may not be removed; it is no claim any more.
+    """
+    place = claim.folder.with_name(claim.token + _TAKEN)
+    with fsops.explaining(claim.folder, "remove"):
+        # Durably: a power cut may not keep a part of it under its old name.
+        fsops.publish(claim.folder, place)
+    fsops.remove(place, durable=False)
+
+
+def remains(drop: Path) -> list[Path]:
+    """What is left of things that were taken and not wholly removed.
+
+    Raises:
+        MlarchiveError: The folder may not be read.
+    """
+    return [place for place in _inside(drop / CLAIMS) if place.name.endswith(_TAKEN)]
 
 
 def set_apart(drop: Path, claim: Claim, error: MlarchiveError) -> Path:

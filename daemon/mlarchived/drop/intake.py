@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from msgspec import Struct
 
+from mlarchive import fsops
 from mlarchive.errors import (
     Interrupted,
     MissingChunksError,
@@ -20,7 +21,6 @@ from mlarchive.errors import (
     StorageError,
     UnsupportedError,
 )
-from mlarchive.fsops import explain
 from mlarchive.pack import content_id_of
 from mlarchive.records import Address, Loss
 from mlarchive.registries.opening import packing_time
@@ -40,11 +40,8 @@ from mlarchived.ledger import Dropped, LeaseLostError, Record
 from mlarchived.stopping import Stopping
 from mlarchived.views import VAULT
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _FATAL = (LeaseLostError, Interrupted, StorageError)
-"""What ends a pass: the next thing would meet it too."""
+"""What ends a pass, unless it is of the thing alone: the next thing would meet it too."""
 
 
 class Pass(Struct, frozen=True, kw_only=True):
@@ -52,7 +49,7 @@ class Pass(Struct, frozen=True, kw_only=True):
 
     Attributes:
         pending: What is there that may still be written.
-        stuck: What is there and cannot be claimed, and why, one sentence each.
+        stuck: What is there and cannot be claimed or removed, and why, one sentence each.
     """
 
     pending: tuple[str, ...] = ()
@@ -114,6 +111,8 @@ class Intake:
             MlarchiveError: The folder cannot be read or written.
         """
         work = _Work(self._mirror, self._rules, means)
+        for place in claims.remains(self._rules.folder):
+            work.finish(place)
         self._claim(work, stopping)
         self._take(work, stopping)
         self._stillness.keep(work.pending)
@@ -128,9 +127,9 @@ class Intake:
             try:
                 with contained():
                     self._look_at(candidate, work)
-            except _FATAL:
-                raise
             except MlarchiveError as error:
+                if _ends_all(error, candidate.path):
+                    raise
                 work.could_not_claim(candidate, error)
 
     def _look_at(self, candidate: Candidate, work: "_Work") -> None:
@@ -140,7 +139,7 @@ class Intake:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise explain(error, candidate.path, "read") from error
+            raise fsops.explain(error, candidate.path, "read") from error
         if stood or is_complete(candidate):
             if claimed := claims.claim(self._rules.folder, candidate):
                 self._stillness.moved(candidate.path, claimed.path)
@@ -161,7 +160,18 @@ class Intake:
             outstanding = left
 
     def _has_stood(self, claim: Claim) -> bool:
-        return self._stillness.stood(claim.path)
+        try:
+            return self._stillness.stood(claim.path)
+        except OSError:
+            # Nobody can say how it looks; why it was not taken says the same.
+            return True
+
+
+def _ends_all(error: MlarchiveError, thing: Path) -> bool:
+    """Whether what happened at one thing would happen at the next one too."""
+    if isinstance(error, StorageError) and error.place:
+        return not Path(error.place).is_relative_to(thing)
+    return isinstance(error, _FATAL)
 
 
 def _told(losses: Iterable[Loss]) -> tuple[str, ...]:
@@ -182,17 +192,17 @@ class _Work:
         """Take in a claim: `taken`, `refused`, `waiting` for another package, or `unfinished`."""
         began = time.monotonic()
         if self._is_late_marker(claim):
-            claims.done(claim)
+            self._done(claim)
             return "taken"
         try:
             with contained():
                 kept = self._kept(claim)
-        except _FATAL:
-            raise
         except MissingChunksError as error:
             self._tell(claim, "wait", error.message)
             return "waiting"
         except MlarchiveError as error:
+            if _ends_all(error, claim.folder):
+                raise
             # It looked complete and is not: perhaps somebody writes it still.
             if not has_stood(claim):
                 self.pending[claim.path] = claim.shown
@@ -206,8 +216,25 @@ class _Work:
         if losses and claim.path.is_dir():
             claims.leave(self._rules.folder, claim, "".join(losses))
         else:
-            claims.done(claim)
+            self._done(claim)
         return "taken"
+
+    def finish(self, place: Path) -> None:
+        """Remove what is left of something that was taken, or say why it cannot be."""
+        try:
+            fsops.remove(place, durable=False)
+        except MlarchiveError as error:
+            self._could_not_remove(place.name, error)
+
+    def _done(self, claim: Claim) -> None:
+        try:
+            claims.done(claim)
+        except MlarchiveError as error:
+            self._could_not_remove(claim.shown, error)
+
+    def _could_not_remove(self, thing: str, error: MlarchiveError) -> None:
+        self.stuck.append(f"{thing} was taken and is not gone: {names.shown(error.message)}")
+        self._fail(thing, "failed", error, error.hint)
 
     def _is_late_marker(self, claim: Claim) -> bool:
         """Whether it is the marker of something that was complete, and taken, without it."""

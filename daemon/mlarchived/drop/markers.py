@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive.errors import DamageError, MlarchiveError
-from mlarchive.fsops import explaining
+from mlarchive.fsops import explain, explaining
 from mlarchive.package.tail import stated_package_id
 from mlarchived.drop.candidates import Candidate
 
@@ -37,6 +37,7 @@ def read_marker(path: Path | None) -> Marker | None:
 
     Raises:
         DamageError: It is not as it should be.
+        MlarchiveError: It cannot be read.
     """
     if path is None:
         return None
@@ -52,7 +53,7 @@ def read_marker(path: Path | None) -> Marker | None:
             raise DamageError(
                 f"{path.name} is no file", hint="write an empty file, or none"
             ) from error
-        raise
+        raise explain(error, path, "read") from error
     if not raw.strip():
         return Marker()
     try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import socket
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from mlarchive import fsops
 from mlarchive.errors import AccessError
 from mlarchive.pack import pack_file
+from mlarchive.package import encrypted
 from mlarchive.registries.base import Selector
 from mlarchive.registries.directory import DirectoryRegistry
 from mlarchive.vault import Vault
@@ -585,6 +588,77 @@ def test_what_a_crash_left_claimed_is_taken_by_the_next_process(bench: DropBench
     assert bench.vaulted("target") == ["ale"]
     assert bench.noted() == {"taken": ["ale.mlpkg"]}
     assert list((bench.inbox / ".mlarchived").iterdir()) == []
+
+
+def test_what_was_taken_is_not_taken_again_when_its_removal_was_broken_off(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.rmtree
+
+    def break_off(folder: Path, *, ignore_errors: bool = False) -> None:
+        for weights in folder.rglob("stout/weights.bin"):
+            weights.unlink()
+            raise OSError(errno.EIO, "Input/output error")
+        real(folder, ignore_errors=ignore_errors)
+
+    config = bench.folder / "mirror.toml"
+    config.write_text(config.read_text().replace("every =", 'conflict = "new-version"\nevery ='))
+    _model_folder(bench.inbox / "stout", "first")
+    shutil.copy(bench.package("ale"), bench.inbox / "zale.mlpkg")
+    with monkeypatch.context() as breaking:
+        breaking.setattr(shutil, "rmtree", break_off)
+        answer = bench.run("once")
+    assert answer.status == 15
+    assert bench.vaulted() == ["ale", "stout"]
+    assert "stout was taken and is not gone" in _standing(bench)["trouble"]
+    held = bench.held()
+    assert bench.run("once").status == 0
+    assert bench.held() == held
+    assert bench.noted() == {"taken": ["stout", "zale.mlpkg"]}
+    assert not list((bench.inbox / ".mlarchived").iterdir())
+    assert not _standing(bench)["trouble"]
+
+
+def test_a_bad_sector_of_one_thing_keeps_no_other_from_being_taken(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Rotten(io.BytesIO):
+        def read(self, _: int | None = -1, /) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    for name in ("ale", "beer"):
+        shutil.copy(bench.package(name), bench.inbox)
+    monkeypatch.setattr(
+        encrypted,
+        "opened",
+        lambda source, name: Rotten() if "ale" in name else source,
+    )
+    answer = bench.run("once")
+    assert answer.status == 15
+    assert bench.vaulted() == ["beer"]
+    assert "Input/output error" in bench.reason("ale.mlpkg")
+    assert str(bench.folder / "vault") not in bench.reason("ale.mlpkg")
+
+
+def test_a_mount_point_in_the_drop_folder_keeps_nothing_else_from_being_taken(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fsops.publish
+
+    def refuse(path: Path, place: Path, **how: bool) -> None:
+        if path.name == "mount":
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        real(path, place, **how)
+
+    for name in ("ale", "nuts"):
+        shutil.copy(bench.package(name), bench.inbox)
+    (bench.inbox / "mount").mkdir()
+    monkeypatch.setattr(fsops, "publish", refuse)
+    answer = bench.run("once")
+    assert answer.status == 15
+    assert "see whether something is mounted there" in answer.out + answer.err
+    assert bench.vaulted() == ["ale", "nuts"]
+    assert "mount cannot be taken" in _standing(bench)["trouble"]
 
 
 def test_a_claim_whose_path_a_power_cut_took_is_taken_all_the_same(bench: DropBench) -> None:
