@@ -33,7 +33,7 @@ from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
 from mlarchived.stopping import Stopping
 from mlarchived.turns import Queue, waits_for, waits_for_taker
-from mlarchived.views import SPOOL, VAULT, Delivered, Ids, Marks, View
+from mlarchived.views import SPOOL, VAULT, Delivered, Ids, Marks, Stored, View
 
 _FATAL = (LeaseLostError, Interrupted)
 """Errors that end the round, whatever object they meet."""
@@ -149,8 +149,8 @@ class Executor:
             self._note_kept(view, known)
         elif step.verb in {"keep", "leave"} and known.trouble and not news:
             self.record.well(view.address, step.target)
-        if step.target == VAULT and _is_pruned(view, known) and not known.pruned:
-            self.record.pruned(view.address, step.target)
+        if step.target == VAULT:
+            self._note_pruned(view, known)
         self._note_withheld(view, step)
         self.report.ended(view.address, step.target, IDLE[step.verb], step.reason)
 
@@ -162,6 +162,12 @@ class Executor:
         why = step.reason if step.verb == "set-aside" and not struck else ""
         if why != known.withheld:
             self.record.withheld(view.address, step.target, why)
+
+    def _note_pruned(self, view: View, known: Delivered) -> None:
+        """Let the ledger learn that the vault's retention removed something, or it came back."""
+        removed = _stands(view, known, "pruned")
+        if removed != known.pruned and (removed or _stands(view, known, "package")):
+            self.record.pruned(view.address, VAULT, gone=removed)
 
     def _note_kept(self, view: View, known: Delivered) -> None:
         """Let the ledger learn what came into the vault by another lane, or was dropped."""
@@ -374,11 +380,11 @@ def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:
     return "copied" if creates or receipt.bytes else "relabelled"
 
 
-def _is_pruned(view: View, known: Delivered) -> bool:
-    """Whether the vault's retention removed what it was given last."""
+def _stands(view: View, known: Delivered, stored: Stored) -> bool:
+    """Whether this became of what the vault was given last."""
     given = known.given
     of_this = view.ref is None or (view.packed is not None and view.packed.ids == given)
-    return given is not None and of_this and view.stored == "pruned"
+    return given is not None and of_this and view.stored == stored
 
 
 def _reason(plan: ObjectPlan) -> str:

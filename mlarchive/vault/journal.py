@@ -193,6 +193,17 @@ class Journal(Closing):
             at,
         )
 
+    def brought_back(self, address: Address, content_id: str, state_id: str) -> None:
+        """A package is about to be there (again): whatever was pruned, this one is missed."""
+        if self.was_pruned(address, content_id, state_id):
+            self._run(
+                "DELETE FROM pruned WHERE origin = ? AND kind = ? AND name = ? AND version = ?"
+                " AND content_id = ? AND state_id = ?",
+                *_key(address),
+                content_id,
+                state_id,
+            )
+
     def was_pruned(self, address: Address, content_id: str, state_id: str) -> bool:
         """Whether a package of this object was removed by the rules."""
         rows = self._run(

@@ -19,6 +19,7 @@ from mlarchive.records import Address
 from mlarchive.trust import Trust, opener
 from mlarchive.vault.catalog import Catalog, Held, Kept, Row, discard
 from mlarchive.vault.finding import decode
+from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import closure, leaning
 from mlarchive.vault.listing import heal, holds_packages, look_into, sealed_in, trusted
 from mlarchive.vault.naming import places
@@ -203,6 +204,8 @@ class Stock(Closing):
         Raises:
             MlarchiveError: As the file system says.
         """
+        with Journal.look(self.folder) as journal:
+            journal.brought_back(address, content_id, state_id)
         for place in places(address, content_id, state_id):
             path = self.folder / place
             fsops.make_folder(path.parent)

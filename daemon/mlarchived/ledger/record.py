@@ -125,7 +125,7 @@ ON CONFLICT DO UPDATE SET trouble = :trouble, strikes = strikes + :strike, troub
 """
 _DELETED = "DELETE FROM delivery WHERE object = :id AND target = :target"
 _MARKED = "UPDATE delivery SET marked_at = :at WHERE object = :id AND target = :target"
-_PRUNED = "UPDATE delivery SET pruned_at = :now WHERE object = :id AND target = :target"
+_PRUNED = "UPDATE delivery SET pruned_at = :at WHERE object = :id AND target = :target"
 _WITHHELD = """
 INSERT INTO delivery (object, target, withheld, withheld_at) VALUES (:id, :target, :why, :now)
 ON CONFLICT DO UPDATE SET withheld = :why, withheld_at = :now
@@ -333,9 +333,9 @@ class Record:
         """A target's object says that it is gone from its source, or says so no more."""
         self._write(_MARKED, address, target=target, at=_now() if gone else None)
 
-    def pruned(self, address: Address, target: str) -> None:
-        """A vault's retention removed the package that it was given last of an object."""
-        self._write(_PRUNED, address, target=target)
+    def pruned(self, address: Address, target: str, *, gone: bool) -> None:
+        """A vault's retention removed what it was given last of an object, or it is there again."""
+        self._write(_PRUNED, address, target=target, at=_now() if gone else None)
 
     def withheld(self, address: Address, target: str, why: str) -> None:
         """An object waits for a person though nothing failed, and why; "" if it does no more."""

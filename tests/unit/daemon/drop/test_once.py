@@ -62,6 +62,26 @@ def test_what_was_dropped_and_is_lost_from_the_vault_is_no_longer_up_to_date(
     assert bench.run("once").status == 0
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_what_was_pruned_and_came_back_is_missed_when_it_is_lost(
+    bench: DropBench, *, seen: bool
+) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+    with Vault.open(bench.folder / "vault") as vault:
+        (kept,) = vault.find()
+        vault.delete(kept.address, now=0)
+    if seen:
+        assert bench.run("once").status == 0
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+    (path,) = (bench.folder / "vault").rglob("*.mlpkg")
+    path.unlink()
+    answer = bench.run("once")
+    assert answer.status == 23
+    assert "/ale/1 -> vault: its package is gone from the vault" in answer.out
+
+
 def test_an_intake_that_fails_is_the_trouble_of_the_vault_until_it_works(
     bench: DropBench,
 ) -> None:
