@@ -147,7 +147,7 @@ class Executor:
             self.record.delivered(view.address, step.target, delivery)
         if step.target == VAULT and step.verb == "keep" and view.ref and view.stored == "package":
             self._note_kept(view, known)
-        elif step.verb in {"keep", "leave"} and known.trouble and not news:
+        elif step.verb in {"keep", "leave"} and known.trouble and not (news and view.ref):
             self.record.well(view.address, step.target)
         if step.target == VAULT:
             self._note_pruned(view, known)
@@ -180,8 +180,9 @@ class Executor:
 
     def _package(self, vault: Vault, plan: ObjectPlan, view: View) -> Kept:
         """The object's package, read from the source only as far as needed."""
-        if plan.reading == "nothing" and view.packed:
-            kept = stores.find(vault, plan.address, view.packed.ids)
+        ids = _ids_in_vault(view)
+        if plan.reading == "nothing" and ids:
+            kept = stores.find(vault, plan.address, ids)
             if kept:
                 return kept
         with self.room.shared.turn(self.stopping):
@@ -378,6 +379,13 @@ def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:
         return "relabelled" if before.content_id == kept.content_id else "copied"
     creates = any(action.verb == "create" for action in receipt.actions)
     return "copied" if creates or receipt.bytes else "relabelled"
+
+
+def _ids_in_vault(view: View) -> Ids | None:
+    """Which package of an object is to be delivered, if it is there already."""
+    if view.ref is None:
+        return view.delivered.get(VAULT, Delivered()).given
+    return view.packed.ids if view.packed else None
 
 
 def _stands(view: View, known: Delivered, stored: Stored) -> bool:

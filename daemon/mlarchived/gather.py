@@ -196,7 +196,14 @@ def _gone(
     asked = [
         address
         for address, of_this in known.items()
-        if _was_asked_for(job, address, of_this) and is_gone(room.source, address)
+        if job.deletions.policy != "keep"
+        and _was_asked_for(job, address, of_this)
+        and is_gone(room.source, address)
+    ]
+    at_targets = [
+        address
+        for address, of_this in known.items()
+        if address in asked or (_was_asked_for(job, address, of_this) and _was_given(room, of_this))
     ]
     hidden = sighting.hiding()
     grace = job.deletions.grace * 1000
@@ -205,7 +212,7 @@ def _gone(
         return known[address].gone_for + unnoted if address in asked else 0
 
     silent: dict[Address, dict[str, str]] = {}
-    found = {name: _ask(room, name, asked, silent) for name in room.targets if asked}
+    found = {name: _ask(room, name, at_targets, silent) for name in room.targets if at_targets}
     out_of_reach = {name: error.message for name, error in room.reach.silent.items()}
     kept = {
         address: each.delivered.get(VAULT, Delivered()).given for address, each in known.items()
@@ -240,14 +247,12 @@ def _touched(
     return {name: forgetting(room.targets[name]).touched(address, policy) for name in holding}
 
 
+def _was_given(room: Room, known: Known) -> bool:
+    return any(one.given for name, one in known.delivered.items() if name in room.targets)
+
+
 def _was_asked_for(job: MirrorJob, address: Address, known: Known) -> bool:
-    """Whether it matters that an object is gone, and it would be shown if it were not."""
+    """Whether an object that is gone would be shown if it were not."""
     selector = job.source.locator.selector
     of_this = job.source.name == address.origin or job.source.locator.scheme in PACKAGES
-    return (
-        job.deletions.policy != "keep"
-        and known.gone_at > 0
-        and of_this
-        and not selector.alias
-        and selects(selector, address)
-    )
+    return known.gone_at > 0 and of_this and not selector.alias and selects(selector, address)

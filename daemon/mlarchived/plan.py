@@ -70,6 +70,13 @@ _BRINGING_BACK = (
 LOST = f"its package is gone from the vault, and nothing says that it was pruned, {_BRINGING_BACK}"
 """Why an object is set aside that neither its source nor the vault has."""
 
+LOST_THERE = (
+    "it is gone from the target, and neither its source nor a vault of this mirror has its package"
+    " any more; bring it back there from wherever it still is, or let it be:"
+    " `mlarchived forget --object ADDRESS`"
+)
+"""Why an object is set aside that nobody can give the target again."""
+
 UNLABELLED = (
     "its package with the labels that it had last is gone from the vault, which has its content"
     f" with others, {_BRINGING_BACK}"
@@ -356,7 +363,7 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     """What becomes of an object that the source shows no more."""
     told = rules.deletions
     if told.policy == "keep" or target == VAULT:
-        return _outlived(view, target)
+        return _outlived(view, target, rules)
     if not view.gone_at:
         return "keep", "the source was not asked for it, or is now asked for the first time"
     since = f"gone from the source since {_day(view.gone_at)}"
@@ -370,13 +377,25 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     return ("keep", f"{since}, {spared}") if spared else (told.policy, since)
 
 
-def _outlived(view: View, target: str) -> tuple[Verb, str]:
-    """What becomes of an object that is kept although it is gone, if the vault has it still."""
+def _outlived(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
+    """What becomes of an object that is kept although it is gone, where it is there still."""
     delivered = view.delivered.get(target, Delivered())
     missed = view.stored in {"nothing", "content"} and not delivered.pruned
     if target == VAULT and delivered.given and missed:
         return "set-aside", UNLABELLED if view.stored == "content" and view.in_vault else LOST
+    if target != VAULT and delivered.given and _has_lost(view, target):
+        if view.stored != "package":
+            return "set-aside", LOST_THERE
+        again = "gone from the target and from the source; the vault has it"
+        return _spared(view, delivered, rules) or ("copy", again)
     return "keep", "gone from the source; deletions are not mirrored"
+
+
+def _has_lost(view: View, target: str) -> bool:
+    """Whether a target says that it has nothing of an object, which is no other mirror's task."""
+    rivals = view.rivals.get(target, ())
+    asked = target in view.holdings
+    return asked and not view.holdings[target] and not any(rival.has_it for rival in rivals)
 
 
 def _not_ours(view: View, target: str, told: Deletions) -> str:
@@ -485,7 +504,7 @@ def _changed(view: View, packed: Packed) -> tuple[Verb, str] | None:
 
 
 def _reading(view: View, steps: Sequence[Step], rules: Rules) -> Reading:
-    if not any(step.verb in PACKED for step in steps):
+    if view.ref is None or not any(step.verb in PACKED for step in steps):
         return "nothing"
     if _is_due(view, rules):
         return "everything"

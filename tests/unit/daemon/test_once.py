@@ -241,6 +241,31 @@ def test_what_is_lost_from_the_vault_and_gone_from_its_source_is_no_longer_up_to
     assert bench.run("once").status == 0
 
 
+@pytest.mark.parametrize("pruned", [False, True])
+def test_what_a_target_lost_after_it_went_from_the_source_is_brought_again_or_told(
+    bench: Workbench, *, pruned: bool
+) -> None:
+    bench.configure(mirror=VAULT)
+    bench.run("once")
+    held = bench.held()
+    for folder in ("source", "vault") if pruned else ("source",):
+        with Vault.open(bench.folder / folder) as vault:
+            (kept,) = [one for one in vault.find() if one.address.name == "ale"]
+            vault.delete(kept.address, now=0)
+    assert bench.run("once").status == 0
+    (lost,) = [path for path in (bench.folder / "target").rglob("*.mlpkg") if "ale" in str(path)]
+    copy = lost.rename(bench.folder / "copy")
+    answer = bench.run("once")
+    if pruned:
+        assert answer.status == 23
+        assert "set aside     lab#folders/ale/1 -> dr: it is gone from the target" in answer.out
+        assert "dr: behind by 1 of 3" in bench.run("status").out
+        copy.rename(lost)
+    assert bench.run("once").status == 0
+    assert bench.held() == held
+    assert "set aside" not in bench.run("status").out
+
+
 def test_what_was_seen_pruned_is_no_loss_when_the_vaults_journal_is_lost(bench: Workbench) -> None:
     bench.configure(mirror=VAULT)
     bench.put("beer", "beer b", version="2")

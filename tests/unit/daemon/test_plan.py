@@ -325,6 +325,18 @@ def test_what_is_gone_from_its_source_and_from_the_vault_unpruned_is_set_aside(
     assert at(replace(gone, delivered={}), VAULT)[0] == "keep"
 
 
+@pytest.mark.parametrize("stored", ["package", "pruned", "content", "nothing"])
+def test_what_a_target_lost_comes_again_from_the_vault_or_is_set_aside(stored: Stored) -> None:
+    there = replace(DONE, ref=None, stored=stored)
+    lost = replace(there, holdings={"dr": None})
+    assert at(lost, "dr")[0] == ("copy" if stored == "package" else "set-aside")
+    assert plan_of(lost).reading == "nothing"
+    rivals = {"dr": (Rival(mirror="other", first=False, has_it=True),)}
+    for other in (there, replace(lost, holdings={}), replace(lost, rivals=rivals)):
+        assert at(other, "dr")[0] == "keep"
+    assert at(replace(lost, delivered={}), "dr")[0] == "keep"
+
+
 @pytest.mark.parametrize(
     ("include", "exclude", "said"),
     [
