@@ -4,11 +4,12 @@ import hashlib
 import io
 import random
 
-from mlarchive.errors import DamageError, FormatError
+from mlarchive.errors import DamageError, FormatError, LaterFormatError
 from mlarchive.package import Package
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.repairing.rebuilding import rebuild
 from mlarchive.package.repairing.salvage import Salvage
+from mlarchive.package.repairing.scanning import NOWHERE
 from tests.fuzz.harness import Mutate, Target, main
 from tests.fuzz.mutating import changed_package
 from tests.fuzz.reader import LIMITS, seeds
@@ -30,10 +31,12 @@ def _salvage(data: bytes) -> str:
                         found = file.read()
                     assert len(found) == item.size
                     assert hashlib.sha256(found).hexdigest() == item.sha256
-            assert all(0 <= damage.offset <= len(data) for damage in salvage.damage)
+            assert all(NOWHERE <= damage.offset <= len(data) for damage in salvage.damage)
             _rebuilt(salvage)
             known = sum(item.status == "whole" for item in salvage.items)
             return f"whole:{min(known, 9)}/{min(len(salvage.items), 9)}"
+    except LaterFormatError:
+        return "later"
     except FormatError as error:
         return error.refusal
 
