@@ -17,6 +17,7 @@ from mlarchived.drop.rules import DropRules
 from mlarchived.mirrors import MirrorJob, Place, Setting
 from mlarchived.room import open_mirrored, trust_of
 
+_TO_BE_MADE = "it is not there and will be made; if it should be there, mount what it is on first"
 _ONE = "it holds one object; of mirror {!r}, which may bring more, the others are conflicts there"
 
 
@@ -46,7 +47,9 @@ def check(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]
     """Try everything once: each folder, each source, each target, each registry left over."""
     yield _tried("state", str(setting.state), "", partial(_refuse_unwritable, setting.state))
     for vault in dict.fromkeys(job.vault for job in setting.jobs if job.vault):
-        yield _tried("vault", str(vault), "", partial(_refuse_unwritable, vault))
+        found = _tried("vault", str(vault), "", partial(_refuse_unwritable, vault))
+        new = not (found.error or vault.exists())
+        yield structs.replace(found, hint=_TO_BE_MADE) if new else found
     for job in setting.jobs:
         if job.drop:
             yield _tried("drop", str(job.drop.folder), "", partial(_try_drop, job, job.drop))

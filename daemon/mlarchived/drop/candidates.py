@@ -60,19 +60,20 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 def require_there(folder: Path) -> None:
-    """Refuse a drop folder that is not there: what it is on may not be mounted.
+    """Refuse a drop folder, or a link to one, that is not there: its disk may not be mounted.
 
     Raises:
         NotFoundError: It is not.
         MlarchiveError: It may not be read.
     """
     with explaining(folder, "read"):
-        there = os.path.lexists(folder)
-    if not there:
-        raise NotFoundError(
-            f"the drop folder {folder} is not there",
-            hint="make it, or mount what it is on; it is not made by itself",
-        )
+        try:
+            folder.stat()
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"the drop folder {folder} is not there",
+                hint="make it, or mount what it is on; it is not made by itself",
+            ) from error
 
 
 def candidates(folder: Path, pattern: str) -> Iterator[Candidate]:

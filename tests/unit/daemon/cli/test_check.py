@@ -35,6 +35,13 @@ def test_a_folder_that_is_to_hold_more_than_one_object_is_warned_of(bench: Workb
     assert "it holds one object" not in bench.run("check").out
 
 
+def test_a_vault_that_is_not_there_is_said_to_be_made(bench: Workbench) -> None:
+    bench.configure(WITHOUT_DOWN, mirror='vault = "vault"\n')
+    assert "it is not there and will be made" in bench.run("check").out
+    (bench.folder / "vault").mkdir()
+    assert "will be made" not in bench.run("check").out
+
+
 def test_the_registry_that_does_not_answer_is_named(bench: Workbench) -> None:
     bench.configure(('targets = ["dr"]', 'targets = ["dr", "down"]'))
     answer = bench.run("check", "--json")

@@ -131,8 +131,13 @@ def test_what_cannot_be_claimed_is_the_trouble_of_the_vault_until_it_can(
     assert not _standing(bench)["trouble"]
 
 
-def test_a_drop_folder_that_is_not_there_is_told_and_not_made(bench: DropBench) -> None:
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_drop_folder_that_is_not_there_is_told_and_not_made(
+    bench: DropBench, *, linked: bool
+) -> None:
     bench.inbox.rmdir()
+    if linked:
+        bench.inbox.symlink_to(bench.folder / "unmounted")
     for verb in ("check", "once", "plan"):
         answer = bench.run(verb)
         assert answer.status == 11
