@@ -28,7 +28,7 @@ from mlarchived.defects import contained
 from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
 from mlarchived.leftbehind import LeftBehind
-from mlarchived.plan import PACKED, ObjectPlan, Step
+from mlarchived.plan import PACKED, ObjectPlan, Step, yields
 from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
 from mlarchived.stopping import Stopping
@@ -265,6 +265,9 @@ class Executor:
             self.record.delivered(view.address, VAULT, delivery)
             return True
         self.stopping.check()
+        if why := _yields(view, step, kept):
+            self._note_rest(view, Step(target=step.target, verb="set-aside", reason=why))
+            return False
         return self._guarded(view, step, partial(self._write, vault, kept, view, step))
 
     def _guarded(self, view: View, step: Step, work: Callable[[], bool]) -> bool:
@@ -379,6 +382,14 @@ def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:
         return "relabelled" if before.content_id == kept.content_id else "copied"
     creates = any(action.verb == "create" for action in receipt.actions)
     return "copied" if creates or receipt.bytes else "relabelled"
+
+
+def _yields(view: View, step: Step, kept: Kept) -> str:
+    """Why what was compared, and differs, is another mirror's word at a target; "" if it is not."""
+    held = view.holdings.get(step.target)
+    if step.verb != "compare" or held is None or held.content_id == kept.content_id:
+        return ""
+    return yields(view, step.target, view.delivered.get(step.target, Delivered()))
 
 
 def _ids_in_vault(view: View) -> Ids | None:

@@ -287,7 +287,7 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
         return verb, reason
     clash = "" if target in rules.keeping else view.clash
     # What nobody has compared yet may well be the same.
-    rivalled = "" if verb == "compare" else _yields(view, target, delivered)
+    rivalled = "" if verb == "compare" else yields(view, target, delivered)
     if why := clash or rivalled:
         return "set-aside", why
     return _spared(view, delivered, rules) or (verb, reason)
@@ -305,7 +305,7 @@ def _is_due(view: View, rules: Rules) -> bool:
     return rules.now - read_at >= rules.reread - spread
 
 
-def _yields(view: View, target: str, delivered: Delivered) -> str:
+def yields(view: View, target: str, delivered: Delivered) -> str:
     """Why what the target has is another mirror's word, which counts; "" if it is not."""
     packed = view.packed
     news = packed is None or packed.marks != view.look or delivered.given != packed.ids
