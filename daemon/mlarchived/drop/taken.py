@@ -45,8 +45,15 @@ def require_free(
         wanted = lasting()
         if any(_lasting_in(vault, one) == wanted for one in held):
             return
+    if not held:
+        raise ConflictError(
+            f"{address} was in the vault already, with other content or other traces, and is no"
+            " longer there to be compared",
+            hint="copy what it was back into the vault, then drop this again; or give it another"
+            ' version; or let the mirror take both: conflict = "new-version"',
+        )
     raise ConflictError(
-        f"{address} {'is' if held else 'was'} in the vault already, with other content",
+        f"{address} is in the vault already, with other content",
         hint='give it another version; or let the mirror take both: conflict = "new-version"',
     )
 

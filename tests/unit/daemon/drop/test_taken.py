@@ -46,3 +46,13 @@ def test_a_version_that_is_dropped_raw_with_more_traces_is_no_other_content(tmp_
                 kept.content_id,
                 partial(lasting_of, other),
             )
+        vault.delete(kept.address, now=0)
+        more = with_traces(version, "tr-1", "tr-2")
+        with pytest.raises(ConflictError, match="no longer there to be compared"):
+            require_free(
+                vault,
+                kept.address,
+                content_id_of(more),
+                kept.content_id,
+                partial(lasting_of, more),
+            )
