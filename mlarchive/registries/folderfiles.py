@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _AT_ONCE = 64 << 10
 """Smaller files are read in one go, in bytes."""
 
+_EMPTY = "it is an empty folder, and only files are carried"
+
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 """What opening a listed file says where something else, or nothing, is in its place now."""
 
@@ -121,7 +123,8 @@ def _by_path(
     files: list[FolderFile], uncarried: list[Uncarried]
 ) -> dict[str, FolderFile | Uncarried]:
     found: dict[str, FolderFile | Uncarried] = {file.path: file for file in files}
-    return found | {item.path: item for item in uncarried}
+    # Where this process makes its temporaries, an empty folder comes and goes.
+    return found | {item.path: item for item in uncarried if item.why != _EMPTY}
 
 
 def open_watched(folder: Path, file: FolderFile) -> BinaryIO:
@@ -222,9 +225,7 @@ def _look_into(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried | s
     with fsops.explaining(here.rstrip("/") or "/", "read"), os.scandir(here) as entries:
         found = [entry for entry in entries if not fsops.is_temporary(entry.name)]
     if not found and prefix:
-        yield Uncarried(
-            path=_shown(prefix), why="it is an empty folder, and only files are carried"
-        )
+        yield Uncarried(path=_shown(prefix), why=_EMPTY)
     for entry in found:
         path = prefix + entry.name
         try:
