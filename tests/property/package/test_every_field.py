@@ -5,7 +5,7 @@ Fields and kinds are found by looking at `mlarchive.records`; none is named here
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mlarchive.package import Documents, Meaning, Packed, decode_documents, encode_documents
@@ -19,6 +19,9 @@ SUBJECT = "model-version 1"
 FIELDS = [
     (kind, name) for kind, struct in sorted(record_types().items()) for name in part_of(struct)
 ]
+# Records of every kind are large; which of them are too large depends on what else was imported.
+LARGE = settings(suppress_health_check=[HealthCheck.data_too_large])
+
 STATED_BY_THE_PACKER = ("address", "losses", "transformations", "packed")
 
 
@@ -51,7 +54,7 @@ def keys_of(records: tuple[AnyRecord, ...]) -> tuple[str, ...]:
 
 @pytest.mark.clause("6.2", "6.3", "6.5", "7.1")
 @pytest.mark.parametrize(("kind", "name"), FIELDS)
-@settings(max_examples=8)
+@settings(LARGE, max_examples=8)
 @given(records=worlds(), data=st.data())
 def test_a_field_changes_the_id_of_its_own_document_and_no_other(
     kind: str, name: str, records: tuple[AnyRecord, ...], data: st.DataObject
@@ -70,7 +73,7 @@ def test_a_field_changes_the_id_of_its_own_document_and_no_other(
 
 @pytest.mark.clause("6.3", "6.5")
 @pytest.mark.parametrize("name", STATED_BY_THE_PACKER)
-@settings(max_examples=8)
+@settings(LARGE, max_examples=8)
 @given(records=worlds(), data=st.data())
 def test_what_the_packer_states_changes_neither_id(
     name: str, records: tuple[AnyRecord, ...], data: st.DataObject
@@ -87,14 +90,14 @@ def test_what_the_packer_states_changes_neither_id(
 
 
 @pytest.mark.clause("6.2")
-@settings(max_examples=8)
+@settings(LARGE, max_examples=8)
 @given(records=worlds())
 def test_which_record_is_the_subject_is_content(records: tuple[AnyRecord, ...]) -> None:
     assert len({documents(records, key).content_id for key in keys_of(records)}) == len(records)
 
 
 @pytest.mark.clause("6.1", "6.3", "6.4")
-@settings(max_examples=50)
+@settings(LARGE, max_examples=50)
 @given(records=worlds(most=3))
 def test_documents_say_what_was_put_into_them(records: tuple[AnyRecord, ...]) -> None:
     said = localised(meaning(records))
@@ -120,7 +123,7 @@ def carried(
 
 
 @pytest.mark.clause("6.4", "6.5")
-@settings(max_examples=50)
+@settings(LARGE, max_examples=50)
 @given(records=worlds(most=3), data=st.data())
 def test_there_and_back_again_keeps_both_ids(
     records: tuple[AnyRecord, ...], data: st.DataObject
