@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from mlarchive.pack import pack_file, pack_state
 from mlarchive.package import Package
@@ -24,6 +25,13 @@ every = "1h"
 folder = "inbox"
 settle = "1s"
 """
+
+
+def model_folder(folder: Path, content: str) -> None:
+    """Make a model folder that says in its manifest that it is `stout`, version 1."""
+    folder.mkdir(parents=True)
+    (folder / "weights.bin").write_text(content)
+    (folder / "mlarchive.toml").write_text('name = "stout"\nversion = "1"\n')
 
 
 class DropBench(Workbench):
@@ -52,6 +60,12 @@ class DropBench(Workbench):
             later = snapshots.folder(files, name="big", version="1", description="later")
             pack_state(later, package, path, packed_at=1_700_000_100_000)
         return path
+
+    def standing(self) -> dict[str, Any]:
+        """How the mirror stands at its vault, as `status` says it."""
+        events = self.run("status", "--json").events
+        (found,) = [e for e in events if e["event"] == "standing" and e["target"] == "vault:"]
+        return found
 
     def lying(self, folder: str = "inbox") -> list[str]:
         """What lies in a folder, but for what is hidden."""

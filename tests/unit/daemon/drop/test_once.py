@@ -2,26 +2,20 @@
 
 import contextlib
 import errno
-import io
 import os
 import shutil
 import socket
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mlarchive import fsops
-from mlarchive.errors import AccessError
 from mlarchive.pack import pack_file
-from mlarchive.package import encrypted
 from mlarchive.registries.base import Selector
 from mlarchive.registries.directory import DirectoryRegistry
 from mlarchive.vault import Vault
 from mlarchived.drop import claims
 from mlarchived.drop.candidates import Candidate
-from tests.support.dropping import DropBench, marker
+from tests.support.dropping import DropBench, marker, model_folder
 from tests.support.exports import MODEL
 
 MANIFEST = 'name = "wine"\nversion = "7"\ndescription = "Red."\ntags = { team = "cellar" }\n'
@@ -82,151 +76,6 @@ def test_what_was_pruned_and_came_back_is_missed_when_it_is_lost(
     assert "/ale/1 -> vault: its package is gone from the vault" in answer.out
 
 
-def test_an_intake_that_fails_is_the_trouble_of_the_vault_until_it_works(
-    bench: DropBench,
-) -> None:
-    shutil.copy(bench.package("ale"), bench.inbox)
-    assert bench.run("once").status == 0
-    aside = bench.inbox.rename(bench.folder / "aside")
-    bench.inbox.write_text("no folder")
-    answer = bench.run("once")
-    assert answer.status != 0
-    assert "defect" not in answer.err
-    first = _standing(bench)
-    assert "inbox" in first["trouble"]
-    bench.run("once")
-    assert _standing(bench)["succeeded_at"] == first["succeeded_at"]
-    bench.inbox.unlink()
-    aside.rename(bench.inbox)
-    assert bench.run("once").status == 0
-    assert not _standing(bench)["trouble"]
-
-
-def test_a_mirror_that_has_no_drop_folder_any_more_has_no_trouble_of_it(bench: DropBench) -> None:
-    bench.put("ale", "ale 1")
-    bench.inbox.rmdir()
-    bench.inbox.write_text("no folder")
-    assert bench.run("once").status != 0
-    assert "inbox" in _standing(bench)["trouble"]
-    config = bench.folder / "mirror.toml"
-    text = config.read_text().partition("[mirror.drop]")[0]
-    config.write_text(text + 'source = "vault:source#folders/*"\n')
-    assert not _standing(bench)["trouble"]
-
-
-def test_what_cannot_be_claimed_is_the_trouble_of_the_vault_until_it_can(
-    bench: DropBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise AccessError("may not move it")
-
-    for name in ("ale", "beer"):
-        shutil.copy(bench.package(name), bench.inbox)
-    with monkeypatch.context() as forbidding:
-        forbidding.setattr(claims, "claim", refuse)
-        assert bench.run("once").status == 13
-    trouble = _standing(bench)["trouble"]
-    assert trouble == "ale.mlpkg cannot be taken: may not move it (1 more likewise)"
-    assert bench.run("once").status == 0
-    assert not _standing(bench)["trouble"]
-
-
-@pytest.mark.parametrize("linked", [False, True])
-def test_a_drop_folder_that_is_not_there_is_told_and_not_made(
-    bench: DropBench, *, linked: bool
-) -> None:
-    bench.inbox.rmdir()
-    if linked:
-        bench.inbox.symlink_to(bench.folder / "unmounted")
-    for verb in ("check", "once", "plan"):
-        answer = bench.run(verb)
-        assert answer.status == 11
-        assert f"the drop folder {bench.inbox} is not there" in answer.out + answer.err
-    assert not bench.inbox.exists()
-    assert "is not there" in _standing(bench)["trouble"]
-
-
-def test_a_drop_folder_that_may_not_be_read_keeps_no_other_mirror_from_being_planned(
-    bench: DropBench,
-) -> None:
-    bench.put("ale", "ale 1")
-    config = bench.folder / "mirror.toml"
-    more = '[[mirror]]\nname = "other"\nsource = "vault:source#folders/*"\ntargets = ["dr"]\n'
-    config.write_text(config.read_text() + more)
-    bench.inbox.rmdir()
-    answer = bench.run("plan")
-    assert answer.status == 11
-    assert "1 object, 1 to work on" in answer.out
-
-
-def _standing(bench: DropBench) -> dict[str, Any]:
-    events = bench.run("status", "--json").events
-    (found,) = [e for e in events if e["event"] == "standing" and e["target"] == "vault:"]
-    return found
-
-
-def test_a_drop_folder_that_may_not_be_read_is_named_and_status_shows_the_rest(
-    bench: DropBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copy(bench.package("ale"), bench.inbox)
-    assert bench.run("once").status == 0
-    _forbid(monkeypatch, lambda path: bench.inbox in (path, *path.parents))
-    answer = bench.run("once")
-    assert answer.status == 13
-    assert "may not read" in answer.err
-    answer = bench.run("status")
-    assert answer.status == 13
-    assert "dr: up to date" in answer.out
-    assert "defect" not in answer.err
-
-
-@pytest.mark.parametrize("marked", [False, True])
-def test_a_folder_of_which_something_may_not_be_read_is_refused_with_its_reason(
-    bench: DropBench, monkeypatch: pytest.MonkeyPatch, *, marked: bool
-) -> None:
-    _model_folder(bench.inbox / "wine", "first")
-    (bench.inbox / "wine" / "sub").mkdir()
-    if marked:
-        (bench.inbox / "wine.done").touch()
-    shutil.copy(bench.package("ale"), bench.inbox)
-    _forbid(monkeypatch, lambda path: path.name == "sub")
-    answer = bench.run("once")
-    assert answer.status == 13
-    assert "quarantined   wine -> vault: may not read" in answer.out
-    assert "sub" in bench.reason("wine")
-    assert bench.vaulted() == ["ale"]
-
-
-def test_above_model_folders_what_may_not_be_read_keeps_nobody_waiting(
-    bench: DropBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = bench.folder / "mirror.toml"
-    config.write_text(config.read_text().replace("settle", 'pattern = "{name}/{version}"\nsettle'))
-    for name in ("ale", "beer"):
-        (bench.inbox / name / "1").mkdir(parents=True)
-        (bench.inbox / name / "1" / "weights.bin").write_text(name)
-    _forbid(monkeypatch, lambda path: path.name == "ale" and bench.inbox in path.parents)
-    answer = bench.run("once")
-    assert answer.status != 0
-    assert "quarantined   ale -> vault:" in answer.out
-    assert bench.vaulted() == ["beer"]
-
-
-def _forbid(monkeypatch: pytest.MonkeyPatch, forbids: Callable[[Path], bool]) -> None:
-    """Let some folders be unreadable, for whoever runs this."""
-
-    def guarded(real: Callable[..., object]) -> Callable[..., object]:
-        def ask(path: str | bytes | int | Path = ".") -> object:
-            if not isinstance(path, int) and forbids(Path(os.fsdecode(path))):
-                raise PermissionError(errno.EACCES, "Permission denied", str(path))
-            return real(path)
-
-        return ask
-
-    for name in ("scandir", "listdir"):
-        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
-
-
 def test_the_same_package_dropped_again_changes_nothing(bench: DropBench) -> None:
     for name in ("ale.mlpkg", "ale again.mlpkg"):
         shutil.copy(bench.package("ale"), bench.inbox / name)
@@ -239,13 +88,13 @@ def test_other_content_under_a_name_and_version_that_are_taken_is_refused(
     bench: DropBench,
 ) -> None:
     shutil.copy(bench.package("ale"), bench.inbox)
-    _model_folder(bench.inbox / "stout", "first")
+    model_folder(bench.inbox / "stout", "first")
     assert bench.run("once").status == 0
     held = bench.held()
     (bench.outside / "ale.mlpkg").unlink()
     other = bench.package("ale", b"another").rename(bench.outside / "other.mlpkg")
     shutil.copy(other, bench.inbox)
-    _model_folder(bench.inbox / "again", "second")
+    model_folder(bench.inbox / "again", "second")
     answer = bench.run("once")
     assert answer.status == 14
     for name in ("other.mlpkg", "again"):
@@ -254,7 +103,7 @@ def test_other_content_under_a_name_and_version_that_are_taken_is_refused(
     assert bench.held() == held
     relabelled = bench.package("ale", description="the same ale")
     shutil.copy(relabelled, bench.inbox)
-    _model_folder(bench.inbox / "stout", "first")
+    model_folder(bench.inbox / "stout", "first")
     assert bench.run("once").status == 0
     assert {address: ids[0] for address, ids in bench.held().items()} == {
         address: ids[0] for address, ids in held.items()
@@ -264,14 +113,14 @@ def test_other_content_under_a_name_and_version_that_are_taken_is_refused(
         for kept in vault.find():
             kept.path.unlink()
     shutil.copy(other, bench.inbox)
-    _model_folder(bench.inbox / "again", "second")
+    model_folder(bench.inbox / "again", "second")
     there = bench.held()
     bench.run("once")
     assert bench.held() == there
     with Vault.open(bench.folder / "vault") as vault:
         assert vault.find() == []
     shutil.copy(relabelled, bench.inbox)
-    _model_folder(bench.inbox / "stout", "first")
+    model_folder(bench.inbox / "stout", "first")
     bench.run("once")
     with Vault.open(bench.folder / "vault") as vault:
         assert {kept.address for kept in vault.find()} == held.keys()
@@ -301,12 +150,6 @@ def test_other_content_that_cannot_be_compared_with_a_rotten_package_is_said_to_
     reason = bench.reason("other.mlpkg")
     assert "its package there cannot be opened to compare them" in reason
     assert "(conflict)" in reason
-
-
-def _model_folder(folder: Path, content: str) -> None:
-    folder.mkdir(parents=True)
-    (folder / "weights.bin").write_text(content)
-    (folder / "mlarchive.toml").write_text('name = "stout"\nversion = "1"\n')
 
 
 @pytest.mark.parametrize("cut", [1, 100, 5_000])
@@ -379,7 +222,7 @@ def test_a_marker_beside_nothing_is_refused_unless_what_it_marked_was_taken(
 
 
 def test_a_folder_around_a_model_folder_is_told_from_one(bench: DropBench) -> None:
-    _model_folder(bench.inbox / "around" / "stout", "first")
+    model_folder(bench.inbox / "around" / "stout", "first")
     assert bench.run("once").status == 19
     assert "has no mlarchive.toml itself, but stout in it has one" in bench.reason("around")
 
@@ -628,62 +471,20 @@ def test_what_was_taken_is_not_taken_again_when_its_removal_was_broken_off(
 
     config = bench.folder / "mirror.toml"
     config.write_text(config.read_text().replace("every =", 'conflict = "new-version"\nevery ='))
-    _model_folder(bench.inbox / "stout", "first")
+    model_folder(bench.inbox / "stout", "first")
     shutil.copy(bench.package("ale"), bench.inbox / "zale.mlpkg")
     with monkeypatch.context() as breaking:
         breaking.setattr(shutil, "rmtree", break_off)
         answer = bench.run("once")
     assert answer.status == 15
     assert bench.vaulted() == ["ale", "stout"]
-    assert "stout was taken and is not gone" in _standing(bench)["trouble"]
+    assert "stout was taken and is not gone" in bench.standing()["trouble"]
     held = bench.held()
     assert bench.run("once").status == 0
     assert bench.held() == held
     assert bench.noted() == {"taken": ["stout", "zale.mlpkg"]}
     assert not list((bench.inbox / ".mlarchived").iterdir())
-    assert not _standing(bench)["trouble"]
-
-
-def test_a_bad_sector_of_one_thing_keeps_no_other_from_being_taken(
-    bench: DropBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Rotten(io.BytesIO):
-        def read(self, _: int | None = -1, /) -> bytes:
-            raise OSError(errno.EIO, "Input/output error")
-
-    for name in ("ale", "beer"):
-        shutil.copy(bench.package(name), bench.inbox)
-    monkeypatch.setattr(
-        encrypted,
-        "opened",
-        lambda source, name: Rotten() if "ale" in name else source,
-    )
-    answer = bench.run("once")
-    assert answer.status == 15
-    assert bench.vaulted() == ["beer"]
-    assert "Input/output error" in bench.reason("ale.mlpkg")
-    assert str(bench.folder / "vault") not in bench.reason("ale.mlpkg")
-
-
-def test_a_mount_point_in_the_drop_folder_keeps_nothing_else_from_being_taken(
-    bench: DropBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = fsops.publish
-
-    def refuse(path: Path, place: Path, **how: bool) -> None:
-        if path.name == "mount":
-            raise OSError(errno.EBUSY, "Device or resource busy")
-        real(path, place, **how)
-
-    for name in ("ale", "nuts"):
-        shutil.copy(bench.package(name), bench.inbox)
-    (bench.inbox / "mount").mkdir()
-    monkeypatch.setattr(fsops, "publish", refuse)
-    answer = bench.run("once")
-    assert answer.status == 15
-    assert "see whether something is mounted there" in answer.out + answer.err
-    assert bench.vaulted() == ["ale", "nuts"]
-    assert "mount cannot be taken" in _standing(bench)["trouble"]
+    assert not bench.standing()["trouble"]
 
 
 def test_a_claim_whose_path_a_power_cut_took_is_taken_all_the_same(bench: DropBench) -> None:
