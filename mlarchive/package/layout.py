@@ -140,6 +140,11 @@ def minor_version(preamble: bytes) -> int:
     return int(_PREAMBLE.unpack(preamble[:-4])[2])
 
 
+def compatible_features(preamble: bytes) -> int:
+    """The compatible features that a sound preamble states, a bit each."""
+    return int(_PREAMBLE.unpack(preamble[:-4])[4])
+
+
 def encode_trailer(trailer: Trailer, package_id: bytes) -> bytes:
     """The last bytes of a package."""
     body = trailer.covered() + package_id

@@ -1,19 +1,23 @@
 """What a reader should say of a package that it reads all the same (clause 12.3)."""
 
-import struct
 from collections.abc import Iterator
 
 import numpy as np
 
-from mlarchive.package.layout import MINOR, SKIPPABLE, RecordType, Trailer
+from mlarchive.package.layout import (
+    MINOR,
+    SKIPPABLE,
+    RecordType,
+    Trailer,
+    compatible_features,
+    minor_version,
+)
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.storage import Storage
 from mlarchive.package.tables import Index
 
 UNCHECKED = "W003"
 """The warning that nobody looked at the signatures."""
-
-_VERSIONS = struct.Struct("<8xHHII")
 
 
 def warnings_of(storage: Storage) -> Iterator[str]:
@@ -39,10 +43,9 @@ def warnings_from(
         index: Its tables.
         signatures: Whether it has any.
     """
-    _, minor, _, compatible = _VERSIONS.unpack_from(preamble)
-    if minor > MINOR:
+    if (minor := minor_version(preamble)) > MINOR:
         yield f"W001: the package has the newer minor version {minor}"
-    if compatible:
+    if compatible := compatible_features(preamble):
         yield f"W002: the package has features that are not known here: {compatible:#x}"
     if signatures:
         yield f"{UNCHECKED}: the package has signatures, which were not checked"

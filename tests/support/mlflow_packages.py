@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from mlflow import MlflowClient
 
 from mlarchive.pack import pack
 from mlarchive.package import Package
@@ -22,10 +23,25 @@ from mlarchive.records import (
     RegisteredModel,
     Run,
 )
+from mlarchive.registries.base import Receipt, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
 from mlarchive.snapshot import Snapshot, Stream
 
 NOON = 1_700_000_000_000
+
+
+PRESERVE = WritePolicy()
+NEXT = WritePolicy(versions="next")
+
+
+def written(target: MlflowRegistry, package: Package, policy: WritePolicy = PRESERVE) -> Receipt:
+    """Write a package to a server, and say what became of it."""
+    return target.write(package.snapshot(), policy)
+
+
+def numbers(client: MlflowClient, name: str) -> list[int]:
+    """The numbers of the versions that a model has at a server."""
+    return sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
 
 
 def version_address(registry: MlflowRegistry, name: str, version: int | str) -> Address:

@@ -10,29 +10,22 @@ from mlflow import MlflowClient
 from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.package import Package
 from mlarchive.records import Address, Experiment, Run
-from mlarchive.registries.base import Receipt, WritePolicy
+from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry, marks
 from mlarchive.snapshot import Snapshot
 from tests.support.mlflow_packages import (
+    NEXT,
+    PRESERVE,
     by_hand,
     file_stream,
     model_package,
+    numbers,
     package_of,
     packed,
+    written,
 )
 
 pytestmark = pytest.mark.mlflow
-
-PRESERVE = WritePolicy()
-NEXT = WritePolicy(versions="next")
-
-
-def written(target: MlflowRegistry, package: Package, policy: WritePolicy = PRESERVE) -> Receipt:
-    return target.write(package.snapshot(), policy)
-
-
-def numbers(client: MlflowClient, name: str) -> list[int]:
-    return sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
 
 
 def test_a_number_is_kept_over_a_gap_without_leaving_placeholders(

@@ -9,34 +9,25 @@ import msgspec
 import pytest
 from mlflow import MlflowClient
 
-from mlarchive.package import Package
 from mlarchive.records import Address, Experiment, Run
-from mlarchive.registries.base import Receipt, Selector, WritePolicy
+from mlarchive.registries.base import Selector, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.mlflow_packages import (
+    PRESERVE,
     by_hand,
     file_stream,
     model_package,
+    numbers,
     package_of,
     packed,
     series_stream,
     version_address,
+    written,
 )
 from tests.support.mlflow_seed import Seeded, samples, seed, tracking
 from tests.support.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.mlflow
-
-PRESERVE = WritePolicy()
-NEXT = WritePolicy(versions="next")
-
-
-def written(target: MlflowRegistry, package: Package, policy: WritePolicy = PRESERVE) -> Receipt:
-    return target.write(package.snapshot(), policy)
-
-
-def numbers(client: MlflowClient, name: str) -> list[int]:
-    return sorted(int(v.version) for v in client.search_model_versions(f"name = '{name}'"))
 
 
 def origins(registry: MlflowRegistry, kind: str = "runs") -> list[str]:
