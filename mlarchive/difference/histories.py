@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from mlarchive.difference.model import SeriesChange
 from mlarchive.difference.points import compare_points
 from mlarchive.errors import MissingChunksError
-from mlarchive.metrics.series import blocks
+from mlarchive.package.columns import blocks
 from mlarchive.package.entries import POINT
 from mlarchive.records import MetricSeries
 from mlarchive.snapshot import Stream

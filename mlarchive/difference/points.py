@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlarchive.metrics.series import Columns
+    from mlarchive.package.columns import Columns
 
 Place: TypeAlias = tuple[int, int]
 """Step and timestamp of a point."""

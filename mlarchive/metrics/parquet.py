@@ -14,7 +14,7 @@ from mlarchive.metrics.text import COLUMNS
 from mlarchive.package.entries import POINT
 
 if TYPE_CHECKING:
-    from mlarchive.metrics.series import Columns
+    from mlarchive.package.columns import Columns
 
 _NAMES = COLUMNS[:4]
 DECIMALS = "step_decimals"

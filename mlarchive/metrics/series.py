@@ -1,29 +1,13 @@
 """Which histories an object has, and their points in blocks of bounded size."""
 
 import difflib
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-
-from mlarchive.errors import DamageError, FormatError, NotFoundError
-from mlarchive.package.columns import NOT_IN_ORDER, in_order
-from mlarchive.package.entries import POINT
+from mlarchive.errors import NotFoundError
+from mlarchive.package.columns import Columns, blocks
 from mlarchive.records import AnyRecord, MetricSeries
 from mlarchive.snapshot import Snapshot, Stream
-
-if TYPE_CHECKING:
-    from mlarchive.package.columns import Floats, Integers
-
-    Columns = tuple[Integers, Integers, Floats]
-
-BLOCK = 1 << 18
-"""Points read at a time: 2 MiB of each column, so that few chunks are decoded more than once."""
-
-_TYPES = ("<i8", "<i8", "<u8")
-_WORD = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +26,8 @@ class Series:
     entry: MetricSeries
     stream: Stream
 
-    def blocks(self) -> "Iterator[Columns]":
-        """Its points in their order, at most `BLOCK` at a time.
+    def blocks(self) -> Iterator[Columns]:
+        """Its points in their order, some at a time.
 
         Yields:
             Steps (int64), timestamps (int64, ms since 1970 UTC) and values (float64, bit-exact),
@@ -51,7 +35,7 @@ class Series:
 
         Raises:
             MissingChunksError: They are in another package.
-            DamageError: The length is no whole number of points, or they are in no order.
+            FormatError: E041; they are not whole, or not in their order.
         """
         with self.stream.open() as file:
             yield from blocks(file)
@@ -87,45 +71,6 @@ def series_of(
         if key not in present:
             raise _unknown("metric", key, present)
     return [series for series in found if not keys or series.entry.key in keys]
-
-
-def blocks(file: BinaryIO, *, size: int = BLOCK) -> "Iterator[Columns]":
-    """The points of columns in their order, at most `size` at a time.
-
-    Args:
-        file: The three columns; one that cannot be sought is read whole.
-        size: Points in a block.
-
-    Raises:
-        DamageError: The length is no whole number of points.
-        FormatError: E041; they do not stand in their order.
-    """
-    if not file.seekable():
-        file = io.BytesIO(file.read())
-    length = file.seek(0, io.SEEK_END)
-    points, rest = divmod(length, POINT)
-    if rest:
-        raise DamageError(f"a metric series has {length} bytes, no whole number of points")
-    for start in range(0, points, size):
-        # The point before the block is read with it, so that the order across them is seen.
-        before = min(start, 1)
-        count = min(size, points - start) + before
-        steps, timestamps, bits = (
-            np.frombuffer(_column(file, number * points + start - before, count), kind)
-            for number, kind in enumerate(_TYPES)
-        )
-        if not in_order(steps, timestamps, bits):
-            raise FormatError("E041", NOT_IN_ORDER)
-        yield (
-            steps[before:].astype(np.int64, copy=False),
-            timestamps[before:].astype(np.int64, copy=False),
-            bits[before:].view("<f8").astype(np.float64, copy=False),
-        )
-
-
-def _column(file: BinaryIO, word: int, count: int) -> bytes:
-    file.seek(word * _WORD)
-    return file.read(count * _WORD)
 
 
 def _called(record: AnyRecord) -> str:

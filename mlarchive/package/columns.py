@@ -5,6 +5,8 @@ timestamps (int64, ms since 1970 UTC), values (float64). Points are sorted by st
 timestamp, then the value's bits taken as uint64, so that one history has one sequence of bytes.
 """
 
+import io
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -13,13 +15,15 @@ from numpy.typing import NDArray
 from mlarchive.errors import FormatError
 from mlarchive.package.entries import POINT
 
-NOT_IN_ORDER = "a metric series is not in canonical order"
+BLOCK = 1 << 18
+"""Points read at a time: 2 MiB of each column, so that few chunks are decoded more than once."""
 
-BLOCK = 1 << 16
-"""Points that are checked at a time."""
+_WORD = 8
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Columns = tuple[Integers, Integers, Floats]
+"""Steps, timestamps and values."""
 
 
 def encode_columns(steps: Integers, timestamps: Integers, values: Floats) -> bytes:
@@ -50,7 +54,7 @@ def encode_columns(steps: Integers, timestamps: Integers, values: Floats) -> byt
     )
 
 
-def in_order(steps: Integers, timestamps: Integers, bits: NDArray[np.uint64]) -> bool:
+def _are_in_order(steps: Integers, timestamps: Integers, bits: NDArray[np.uint64]) -> bool:
     """Whether points stand by step, then timestamp, then the bits of the value.
 
     Args:
@@ -75,28 +79,45 @@ def step_text(step: int, decimals: int) -> str:
     return f"-{text}" if step < 0 else text
 
 
-def check_columns(file: BinaryIO, points: int) -> None:
-    """Refuse columns that are not in canonical order, reading a block of points at a time.
+def blocks(file: BinaryIO, *, size: int = BLOCK) -> Iterator[Columns]:
+    """The points of canonical columns in their order, at most `size` at a time.
 
     Args:
-        file: The series' object, seekable.
-        points: How many points it has.
+        file: The three columns; one that cannot be sought is read whole.
+        size: Points in a block.
+
+    Yields:
+        Steps (int64), timestamps (int64, ms since 1970 UTC) and values (float64, bit-exact), of one
+        length.
 
     Raises:
-        FormatError: E041.
+        FormatError: E041; the columns are not whole, or not in canonical order.
     """
-    for start in range(0, points, BLOCK):
-        # One point more than the block, so that the order across its end is seen as well.
-        count = min(BLOCK + 1, points - start)
-        decode_columns(b"".join(_column(file, points, n, start, count) for n in range(3)))
+    if not file.seekable():
+        file = io.BytesIO(file.read())
+    points = _points_in(file.seek(0, io.SEEK_END))
+    for start in range(0, points, size):
+        # The point before the block is read with it, so that the order across them is seen.
+        before = min(start, 1)
+        count = min(size, points - start) + before
+        raw = b"".join(_column(file, n * points + start - before, count) for n in range(3))
+        steps, timestamps, values = decode_columns(raw)
+        yield steps[before:], timestamps[before:], values[before:]
 
 
-def _column(file: BinaryIO, points: int, number: int, start: int, count: int) -> bytes:
-    file.seek(8 * (number * points + start))
-    return file.read(8 * count)
+def _column(file: BinaryIO, word: int, count: int) -> bytes:
+    file.seek(word * _WORD)
+    return file.read(count * _WORD)
 
 
-def decode_columns(raw: bytes) -> tuple[Integers, Integers, Floats]:
+def _points_in(length: int) -> int:
+    points, rest = divmod(length, POINT)
+    if rest:
+        raise FormatError("E041", f"a metric series of {length} bytes has no whole points")
+    return points
+
+
+def decode_columns(raw: bytes) -> Columns:
     """Steps, timestamps and values of canonical columns.
 
     Returns:
@@ -105,14 +126,12 @@ def decode_columns(raw: bytes) -> tuple[Integers, Integers, Floats]:
     Raises:
         FormatError: E041; the columns are not whole, or not in canonical order.
     """
-    if len(raw) % POINT:
-        raise FormatError("E041", f"a metric series of {len(raw)} bytes has no whole points")
-    count = len(raw) // POINT
+    count = _points_in(len(raw))
     steps = np.frombuffer(raw, "<i8", count)
     timestamps = np.frombuffer(raw, "<i8", count, 8 * count)
     bits = np.frombuffer(raw, "<u8", count, 16 * count)
-    if not in_order(steps, timestamps, bits):
-        raise FormatError("E041", NOT_IN_ORDER)
+    if not _are_in_order(steps, timestamps, bits):
+        raise FormatError("E041", "a metric series is not in canonical order")
     values = np.frombuffer(raw, "<f8", count, 16 * count)
     return (
         steps.astype(np.int64, copy=False),

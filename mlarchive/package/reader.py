@@ -7,7 +7,7 @@ executed, and no number in it is trusted before it is compared with a limit.
 
 import contextlib
 import functools
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from mlarchive.errors import MissingChunksError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.checkpoints import checkpoint_name
 from mlarchive.package.codec import Codec
-from mlarchive.package.columns import check_columns
+from mlarchive.package.columns import blocks
 from mlarchive.package.documents import Documents, Meaning, check_named, decode_documents
 from mlarchive.package.entries import check_objects, entries_of, named_objects
 from mlarchive.package.ids import ChunkName
@@ -324,7 +324,7 @@ class Package(Closing):
                         contextlib.suppress(MissingChunksError),
                         self.open_object(entry.sha256) as file,
                     ):
-                        check_columns(file, entry.points)
+                        deque(blocks(file), maxlen=0)
 
     def _stream(self, owner: str, entry: Entry) -> Stream:
         return Stream(

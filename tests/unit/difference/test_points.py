@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlarchive.difference.points import compare_points
-from mlarchive.metrics.series import blocks
-from mlarchive.package.columns import encode_columns
+from mlarchive.package.columns import blocks, encode_columns
 
 if TYPE_CHECKING:
-    from mlarchive.metrics.series import Columns
+    from mlarchive.package.columns import Columns
 
 VALUES = (0.0, -0.0, 1.0, float("nan"), float("inf"))
 POINTS = st.lists(

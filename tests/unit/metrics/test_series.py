@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mlarchive.errors import DamageError, FormatError, NotFoundError
-from mlarchive.metrics.series import blocks, series_of
+from mlarchive.metrics.series import series_of
 from mlarchive.metrics.summary import summarise
+from mlarchive.package.columns import blocks
 from mlarchive.records import Folder, MetricSeries
 from tests.support import snapshots
 
