@@ -193,13 +193,13 @@ def _gone(
 ) -> Iterator[View]:
     """What is known of objects that the source shows no more."""
     job = room.job
-    asked = [
+    asked = {
         address
         for address, of_this in known.items()
         if job.deletions.policy != "keep"
         and _was_asked_for(job, address, of_this)
         and is_gone(room.source, address)
-    ]
+    }
     at_targets = [
         address
         for address, of_this in known.items()
