@@ -194,26 +194,37 @@ def _packages(folder: Path) -> Iterator[tuple[bytes, os.stat_result]]:
     """
     if folder.exists():
         with fsops.explaining(folder, "read"):
-            yield from _below(os.fsencode(folder), b"")
+            yield from _below(os.fsencode(folder))
 
 
-def _below(folder: bytes, prefix: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-    with os.scandir(folder) as entries:
-        # A folder sorts as its files do: with what follows its name.
-        named = sorted(
-            (entry.name + b"/" if (inner := _is_folder(entry)) else entry.name, inner, entry.path)
-            for entry in entries
-            if not entry.name.startswith(b".")
-        )
-    for name, inner, path in named:
+def _below(folder: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    outstanding = _inside(folder, b"")
+    while outstanding:
+        name, inner, path = outstanding.pop()
         if inner:
-            yield from _below(path, prefix + name)
+            outstanding += _inside(path, name)
         elif name.endswith(_SUFFIX):
             # A link may lead nowhere, and a file may be gone by now.
             with contextlib.suppress(FileNotFoundError):
                 facts = os.stat(path)  # noqa: PTH116  (a hundred thousand of them)
                 if stat.S_ISREG(facts.st_mode):
-                    yield prefix + name, facts
+                    yield name, facts
+
+
+def _inside(folder: bytes, prefix: bytes) -> list[tuple[bytes, bool, bytes]]:
+    """What lies in a folder, the first name last: relative path, whether a folder, path."""
+    with os.scandir(folder) as entries:
+        found = [
+            # A folder sorts as its files do: with what follows its name.
+            (
+                prefix + (entry.name + b"/" if (inner := _is_folder(entry)) else entry.name),
+                inner,
+                entry.path,
+            )
+            for entry in entries
+            if not entry.name.startswith(b".")
+        ]
+    return sorted(found, reverse=True)
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
