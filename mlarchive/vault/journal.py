@@ -215,6 +215,15 @@ class Journal(Closing):
         )
         return bool(rows)
 
+    def contents_pruned(self, address: Address) -> frozenset[str]:
+        """The content_ids of the packages of an object that the rules removed."""
+        rows = self._run(
+            "SELECT DISTINCT content_id FROM pruned"
+            " WHERE origin = ? AND kind = ? AND name = ? AND version = ?",
+            *_key(address),
+        )
+        return frozenset(content_id for (content_id,) in rows)
+
     def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with database.explaining("journal", NAME):
             return self._connection.execute(statement, values).fetchall()

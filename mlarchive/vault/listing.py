@@ -13,10 +13,11 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from mlarchive import fsops
-from mlarchive.errors import MlarchiveError, NotFoundError, UntrustedError
+from mlarchive.errors import MlarchiveError, NotFoundError, StorageError, UntrustedError
 from mlarchive.trust import Trust, open_package, opener
 from mlarchive.vault.catalog import Catalog, Row
 from mlarchive.vault.finding import encode, labels_of, made_at
+from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import lean
 from mlarchive.vault.naming import ENCRYPTED, SUFFIX
 
@@ -66,11 +67,20 @@ def heal(folder: Path, catalog: Catalog) -> None:
             # It may be removed meanwhile, by the rules or by a person.
             with contextlib.suppress(NotFoundError):
                 rows.append(_as_known(look_into(folder, path), catalog))
+        _brought_back(folder, rows)
         with catalog.at_once():
             catalog.put(rows)
             catalog.unsettle()
     lean(folder, catalog)
     catalog.settle()
+
+
+def _brought_back(folder: Path, rows: Iterable[Row]) -> None:
+    """Strike what is there again out of the list of what was pruned, if that may be written."""
+    with contextlib.suppress(StorageError), Journal.look(folder) as journal:
+        for row in rows:
+            if not row.damage:
+                journal.brought_back(row.address, row.content_id, row.state_id)
 
 
 def relearn(folder: Path, catalog: Catalog, path: str) -> None:

@@ -382,6 +382,11 @@ class Vault(Stock):
         with Journal.look(self.folder) as journal:
             return frozenset(one for one in packages if journal.was_pruned(*one))
 
+    def contents_pruned(self, address: Address) -> frozenset[str]:
+        """The content_ids of an object's packages that `prune` removed."""
+        with Journal.look(self.folder) as journal:
+            return journal.contents_pruned(address)
+
     def rebuild(self) -> int:
         """Make the catalog anew from the packages alone; returns how many there are."""
         self._catalog.drop([row.path for row in self._catalog.rows()])

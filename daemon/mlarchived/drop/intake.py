@@ -34,7 +34,7 @@ from mlarchived.drop.claims import Claim
 from mlarchived.drop.markers import check_marker, is_complete, read_marker
 from mlarchived.drop.rules import DropRules
 from mlarchived.drop.stillness import Stillness
-from mlarchived.drop.taken import lasting_of, lasting_of_package, require_free
+from mlarchived.drop.taken import is_known, lasting_of, lasting_of_package, require_free
 from mlarchived.events import Ended, Outcome, Report
 from mlarchived.ledger import Dropped, LeaseLostError, Record
 from mlarchived.stopping import Stopping
@@ -295,8 +295,8 @@ class _Work:
             for snapshot in snapshots:
                 self._means.record.check()
                 before = self._given(snapshot.address)
-                known = before or self._means.vault.find(address=snapshot.address)
-                if known and not self._rules.replaces:
+                vault, address = self._means.vault, snapshot.address
+                if not self._rules.replaces and is_known(vault, address, before):
                     content_id = content_id_of(snapshot)
                     require_free(
                         self._means.vault,

@@ -16,6 +16,17 @@ from mlarchive.trust.opening import open_package
 from mlarchive.vault import Kept, Vault
 
 
+def is_known(vault: Vault, address: Address, before: str) -> bool:
+    """Whether the vault has, or had, anything under a name and number.
+
+    Args:
+        vault: Where it is to be kept.
+        address: What it is called.
+        before: As of `require_free`.
+    """
+    return bool(before or vault.find(address=address) or vault.contents_pruned(address))
+
+
 def require_free(
     vault: Vault,
     address: Address,
@@ -25,11 +36,13 @@ def require_free(
 ) -> None:
     """Let a version in if the vault has and had no other content under its name and number.
 
+    What it had is known from the ledger, and from the vault's journal where that has been lost.
+
     Args:
         vault: Where it is to be kept.
         address: What it is called. Without a version it may change: a run goes on.
         content_id: What it is.
-        before: What the vault was given under that name and number; "" for nothing.
+        before: What the vault was given under that name and number, by the ledger; "" for nothing.
         lasting: What it is without what grows and changes later.
 
     Raises:
@@ -39,13 +52,16 @@ def require_free(
     if not address.version or content_id == before:
         return
     held = vault.find(address=address)
-    if not (before or held) or any(one.content_id == content_id for one in held):
+    if any(one.content_id == content_id for one in held):
         return
     if held:
         wanted = lasting()
         if any(_lasting_in(vault, one) == wanted for one in held):
             return
-    if not held:
+    else:
+        had = frozenset({before}) if before else vault.contents_pruned(address)
+        if had <= {content_id}:
+            return
         raise ConflictError(
             f"{address} was in the vault already, with other content or other traces, and is no"
             " longer there to be compared",

@@ -56,9 +56,11 @@ def test_what_was_dropped_and_is_lost_from_the_vault_is_no_longer_up_to_date(
     assert bench.run("once").status == 0
 
 
-@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize(
+    ("seen", "dropped"), [(True, True), (False, True), (True, False), (False, False)]
+)
 def test_what_was_pruned_and_came_back_is_missed_when_it_is_lost(
-    bench: DropBench, *, seen: bool
+    bench: DropBench, *, seen: bool, dropped: bool
 ) -> None:
     shutil.copy(bench.package("ale"), bench.inbox)
     assert bench.run("once").status == 0
@@ -67,7 +69,7 @@ def test_what_was_pruned_and_came_back_is_missed_when_it_is_lost(
         vault.delete(kept.address, now=0)
     if seen:
         assert bench.run("once").status == 0
-    shutil.copy(bench.package("ale"), bench.inbox)
+    shutil.copy(bench.package("ale"), bench.inbox if dropped else bench.folder / "vault")
     assert bench.run("once").status == 0
     (path,) = (bench.folder / "vault").rglob("*.mlpkg")
     path.unlink()
@@ -132,6 +134,31 @@ def test_other_content_under_a_name_and_version_that_are_taken_is_refused(
     with Vault.open(bench.folder / "vault") as vault:
         ales = [kept for kept in vault.find() if kept.address.name == "ale"]
     assert len({kept.content_id for kept in ales}) == 2
+
+
+def test_other_content_under_what_was_pruned_is_refused_though_the_ledger_is_lost(
+    bench: DropBench,
+) -> None:
+    shutil.copy(bench.package("ale"), bench.inbox)
+    model_folder(bench.inbox / "stout", "first")
+    assert bench.run("once").status == 0
+    with Vault.open(bench.folder / "vault") as vault:
+        for kept in vault.find():
+            vault.delete(kept.address, now=0)
+    shutil.rmtree(bench.folder / "state")
+    there = bench.vaulted("target")
+    (bench.outside / "ale.mlpkg").unlink()
+    shutil.copy(bench.package("ale", b"another"), bench.inbox / "other.mlpkg")
+    model_folder(bench.inbox / "again", "second")
+    assert bench.run("once").status == 14
+    for name in ("other.mlpkg", "again"):
+        assert "was in the vault already, with other content" in bench.reason(name)
+    assert bench.vaulted("target") == there
+    (bench.outside / "ale.mlpkg").unlink()
+    shutil.copy(bench.package("ale"), bench.inbox)
+    model_folder(bench.inbox / "stout", "first")
+    assert bench.run("once").status == 0
+    assert bench.vaulted("target") == there
 
 
 def test_other_content_that_cannot_be_compared_with_a_rotten_package_is_said_to_be_so(
