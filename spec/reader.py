@@ -38,7 +38,8 @@ except ImportError:
     blake3 = None
 
 # Limits in bytes: those that clause 11.2 leaves to the operator, then those of the format.
-MAX_INDEX, MAX_DOCUMENT, MAX_OBJECTS = 256 << 20, 256 << 20, 1 << 50
+MAX_INDEX, MAX_DOCUMENT = 256 << 20, 256 << 20
+FREE, FACTOR = 64 << 30, 1024
 MAX_TEXT, MAX_CHUNK, MAX_WINDOW = 64 << 10, 64 << 20, 8 << 20
 MAX_PATH, MAX_PARTS, MAX_PART = 4096, 64, 255
 STEP, CHUNKS_IN_MEMORY = 1 << 20, 4
@@ -403,6 +404,7 @@ class Package:
         self.warnings += ["W005: records of unknown types were skipped"] * skipped
         used = [count for (count,) in counts]
         require(sum(used) == len(extents), "E020: the objects do not use each extent once")
+        check_unpacked(self.rows, extents, self._size)
         check_extents(self.rows, extents)
         table = iter(extents)
         objects = [list(itertools.islice(table, count)) for count in used]
@@ -606,10 +608,15 @@ def check_order(rows: list[Row]) -> None:
     require(checkpoints <= MAX_DOCUMENT, f"E015: the checkpoints have {checkpoints} bytes")
 
 
+def check_unpacked(rows: list[Row], extents: list[Extent], size: int) -> None:
+    """Refuse a package of kilobytes that would take months to unpack (11.2)."""
+    total = sum(length for _, _, length in extents)
+    there = size + sum(row.raw_length for row in rows if row.codec == ABSENT)
+    require(total <= FREE + FACTOR * there, f"E015: the objects have {total} bytes")
+
+
 def check_extents(rows: list[Row], extents: list[Extent]) -> None:
     """Refuse extents outside of chunks (9.4), and chunks that no object uses whole (4.5)."""
-    total = sum(length for _, _, length in extents)
-    require(total <= MAX_OBJECTS, f"E015: the objects have {total} bytes")
     covered = {number: 0 for number, row in enumerate(rows) if row.type == CHUNK}
     bases = {row.base for row in rows if row.codec == DELTA and rows[row.base].codec == ABSENT}
     unused = covered.keys() - bases

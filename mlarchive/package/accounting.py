@@ -20,6 +20,7 @@ from mlarchive.package.limits import (
     EFFORT_LEAST,
     TEXT_MAX,
     Limits,
+    check_unpacked,
 )
 from mlarchive.package.record import record_size
 from mlarchive.package.tables import Index, Table
@@ -46,7 +47,7 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     _check_order(index.rows)
     _check_chunks(index.rows, absent)
     _check_bases(index.rows, absent)
-    _check_objects(index, limits)
+    _check_objects(index, absent, trailer, limits)
     _check_extents(index)
     _check_effort(index)
     _check_coverage(index, absent)
@@ -149,17 +150,13 @@ def _check_bases(rows: Table, absent: Mask) -> None:
     _refuse(~(before & fit & chunk), "E018", "delta {} has a base that is not one")
 
 
-def _check_objects(index: Index, limits: Limits) -> None:
+def _check_objects(index: Index, absent: Mask, trailer: Trailer, limits: Limits) -> None:
     ends = np.cumsum(index.objects["extents"], dtype=np.uint64)
     if (int(ends[-1]) if len(ends) else 0) != len(index.extents):
         raise FormatError("E020", "the objects do not use the table of extents exactly once")
     total = int(np.sum(index.extents["length"], dtype=np.uint64))
-    if total > limits.unpacked:
-        raise FormatError(
-            "E015",
-            f"the package unpacks to {total} bytes, more than the {limits.unpacked}"
-            " that are allowed here",
-        )
+    given = int(np.sum(index.rows["raw_len"][absent], dtype=np.uint64))
+    check_unpacked(total, trailer.total_length + given, limits)
 
 
 def _check_effort(index: Index) -> None:

@@ -47,7 +47,7 @@ from mlarchive.package.layout import (
     minor_version,
     padding,
 )
-from mlarchive.package.limits import Limits, check_cost
+from mlarchive.package.limits import Limits, check_cost, check_unpacked
 from mlarchive.package.record import HEADER_SIZE, Header, decode_header, hash_of
 from mlarchive.package.signaturearea import has_signatures
 from mlarchive.package.tables import Index
@@ -240,6 +240,7 @@ class _Forward:
         self._stated: list[bytes] = []
         self._last = 0
         self._not_decoded = 0
+        self._unpacked = 0
 
     def run(self) -> Forwarded:
         preamble = self._stream.some(PREAMBLE_SIZE)
@@ -293,6 +294,9 @@ class _Forward:
         return header
 
     def _take(self, header: Header, at: int) -> None:
+        if header.type == RecordType.CHUNK:
+            self._unpacked += header.raw_len
+            check_unpacked(self._unpacked, at, self._limits)
         if header.type > SKIPPABLE:
             stored = self._skip(header, at)
         else:

@@ -22,6 +22,11 @@ EFFORT_LEAST = 4 << 10
 """The format's own limit on what objects of several extents make a reader decode: so many times
 their size, and so many bytes more; an extent counts so many at least (clause 9.4)."""
 
+UNPACKED_FREE = 64 << 30
+UNPACKED_FACTOR = 1024
+"""What a package may unpack to where nobody says otherwise, in bytes: so many, and so many times
+what is there of it (clause 11.2)."""
+
 COST_FACTOR = 4
 """What the documents together may cost, as a multiple of what each may be long (clause 11.2)."""
 
@@ -36,12 +41,17 @@ class Limits(Struct, frozen=True, kw_only=True):
         index: Length of the index, in bytes. 128 MiB describes 5 TiB, or two million files.
         document: Raw length of each of the three documents, and of all checkpoints, in bytes;
             `COST_FACTOR` times as much for what the documents cost when they are taken apart.
-        unpacked: Sum of the sizes of all objects, in bytes.
+        unpacked: Sum of the sizes of all objects, in bytes; 0 for what `most_unpacked` makes of
+            the package.
     """
 
     index: int = 128 << 20
     document: int = 256 << 20
-    unpacked: int = 1 << 46
+    unpacked: int = 0
+
+    def most_unpacked(self, there: int) -> int:
+        """How much may come of packed bytes, or of chunks that others are to give, in bytes."""
+        return self.unpacked or UNPACKED_FREE + UNPACKED_FACTOR * there
 
 
 VARIABLES = {
@@ -89,6 +99,25 @@ def check_cost(documents: Iterable[bytes], limits: Limits) -> None:
             "E015",
             f"what the documents say would take {cost} bytes of memory, more than the {most}"
             " that are allowed here",
+        )
+
+
+def check_unpacked(total: int, there: int, limits: Limits) -> None:
+    """Refuse what would unpack to more than it may; kilobytes can stand for months of decoding.
+
+    Args:
+        total: Bytes that would come of it.
+        there: Packed bytes, and those that others are to give.
+        limits: What the operator allows.
+
+    Raises:
+        LimitError: E015.
+    """
+    most = limits.most_unpacked(there)
+    if total > most:
+        raise FormatError(
+            "E015",
+            f"the package unpacks to {total} bytes, more than the {most} that are allowed here",
         )
 
 

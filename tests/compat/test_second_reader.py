@@ -14,10 +14,13 @@ import pytest
 from blake3 import blake3
 
 from mlarchive.package.planes import decode_planes, encode_planes
+from tests.compat.corpus.changing import in_zstd
+from tests.compat.corpus.parts import find
 from tests.compat.corpus.primitive import LENGTHS, counting
 from tests.compat.flips import MASKS, boundaries, codes_of_flips, places
 from tests.compat.plainwriter import (
     CHECKPOINT,
+    CHUNK,
     CONTENT,
     EVIDENCE,
     STATE,
@@ -288,7 +291,7 @@ def test_checkpoints_that_are_together_beyond_the_limit_are_refused_unread() -> 
     assert read_by_second_reader(made.build()) == "E026"
 
 
-@pytest.mark.parametrize("limit", ["MAX_INDEX", "MAX_OBJECTS", "MAX_DOCUMENT"])
+@pytest.mark.parametrize("limit", ["MAX_INDEX", "MAX_DOCUMENT"])
 @pytest.mark.clause("11.2")
 def test_what_is_beyond_a_limit_of_the_operator_is_refused(
     limit: str, monkeypatch: pytest.MonkeyPatch
@@ -296,6 +299,17 @@ def test_what_is_beyond_a_limit_of_the_operator_is_refused(
     monkeypatch.setattr(second_reader(), limit, 100)
     monkeypatch.setitem(second_reader().LONGEST, CONTENT, second_reader().MAX_DOCUMENT)
     assert read_by_second_reader(with_file([b"more than that" * 99])) == "E015"
+
+
+@both
+@pytest.mark.clause("11.2")
+def test_kilobytes_that_would_unpack_to_64_gib_are_refused(read: Read) -> None:
+    made = in_zstd()
+    find(made, CHUNK).changes = {"raw": 64 << 20}
+    made.objects = [[(1, 0, 64 << 20)] * 1030]
+    assert read(made.build()) == "E015"
+    made.objects = [[(1, 0, 64 << 20)] * 1020]
+    assert read(made.build()) != "E015"
 
 
 @both

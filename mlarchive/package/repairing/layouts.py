@@ -39,7 +39,7 @@ class Effort:
 
     def __init__(self, total: int, limits: Limits) -> None:
         self.exceeded = False
-        self._left = min(EFFORT_FACTOR * total + EFFORT_FREE, limits.unpacked)
+        self._left = min(EFFORT_FACTOR * total + EFFORT_FREE, limits.most_unpacked(total))
 
     def allows(self, parts: Parts, pool: RecordPool) -> bool:
         """Whether parts, all of whose chunks are here, may be put together; counts it if so."""

@@ -23,7 +23,7 @@ from mlarchive.package.codec import Codec
 from mlarchive.package.documents import Documents, Meaning, decode_documents
 from mlarchive.package.entries import named_objects
 from mlarchive.package.layout import DOCUMENT_TYPES, RecordType
-from mlarchive.package.limits import Limits, allowed, check_cost
+from mlarchive.package.limits import Limits, allowed, check_cost, check_unpacked
 from mlarchive.package.record import hash_of
 from mlarchive.package.repairing.layouts import Effort, Layouts
 from mlarchive.package.repairing.naming import ContentEntry, content_entries
@@ -320,8 +320,7 @@ class Salvage(Closing):
                 self._faults.append(Damage(offset=NOWHERE, length=0, why=error.message))
             return None
         total = sum({entry.sha256: entry.size for entry in entries}.values())
-        if total > self.limits.unpacked:
-            raise FormatError("E015", f"the package unpacks to {total} bytes, more than is allowed")
+        check_unpacked(total, self._there(), self.limits)
         return entries
 
     def _items(self) -> Iterator[Item]:
@@ -387,6 +386,11 @@ class Salvage(Closing):
             why=f"{len(lacking)} of its chunks "
             + ("are in another package" if elsewhere else "are damaged or missing"),
         )
+
+    def _there(self) -> int:
+        """Packed bytes of all copies, and the chunks that another package is to give."""
+        packed = sum(source.size for source in self.pool.sources)
+        return packed + sum(self.lengths[chunk] for chunk in self.absent)
 
     @functools.cached_property
     def absent(self) -> frozenset[bytes]:

@@ -32,7 +32,7 @@ from mlarchive.package.layout import (
     minor_version,
     padding,
 )
-from mlarchive.package.limits import Limits
+from mlarchive.package.limits import Limits, check_unpacked
 from mlarchive.package.record import HEADER_SIZE, record_size
 from mlarchive.package.recordreader import check_stored
 from mlarchive.package.repairing.recordpool import Place, RecordPool, raw_of
@@ -165,10 +165,7 @@ class Survey:
 
     def _refuse_too_much(self) -> None:
         total = sum(found.header.raw_len for found in self.found)
-        if total > self._limits.unpacked:
-            raise FormatError(
-                "E015", f"{self.source.name} holds {total} bytes, more than are allowed here"
-            )
+        check_unpacked(total, self.source.size, self._limits)
 
     def _check_preamble(self) -> int:
         raw = self.source.read_at(0, min(PREAMBLE_SIZE, self.source.size))
@@ -376,7 +373,7 @@ def _trailer_for(index: Index) -> Trailer:
         index_offset=end,
         index_length=0,
         index_sha256=b"",
-        total_length=0,
+        total_length=end,
         signature_length=0,
         content_id=b"",
         state_id=b"",

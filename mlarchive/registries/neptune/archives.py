@@ -68,9 +68,8 @@ class Archives:
             DamageError: It is no zip archive, or claims more than may be unpacked.
         """
         archive = self._opened(path)
-        total = sum(item.file_size for item in archive.infolist())
-        if total > allowed().unpacked:
-            raise DamageError(f"{path} claims to hold {total} bytes, more than may be unpacked")
+        if reason := excess(archive, path.stat().st_size):
+            raise DamageError(f"{path} {reason}")
         for number, item in enumerate(archive.infolist()):
             if not item.is_dir():
                 problem = trouble(archive, item)
@@ -106,6 +105,14 @@ def _open(path: Path) -> zipfile.ZipFile:
     if sum(item.compress_size for item in archive.infolist()) > size:
         raise DamageError(f"{path} is no zip archive that anybody packed: its members overlap")
     return archive
+
+
+def excess(archive: zipfile.ZipFile, size: int) -> str:
+    """Why an archive of so many bytes is not unpacked, as the end of a sentence; "" if it is."""
+    total = sum(item.file_size for item in archive.infolist())
+    if total > allowed().most_unpacked(size):
+        return f"claims to hold {total} bytes, more than may be unpacked"
+    return ""
 
 
 def trouble(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> str:

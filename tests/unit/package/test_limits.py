@@ -1,11 +1,16 @@
 """What a package may cost is the operator's to say."""
 
+import random
+
 import pytest
 
 from mlarchive.errors import ConfigError, FormatError
 from mlarchive.package import Limits
 from mlarchive.package.limits import allow, allowed, limits_from
+from tests.compat.corpus.parts import of_files
 from tests.support.packages import opened, packed
+from tests.unit.package.test_forward import forward
+from tests.unit.package.test_salvage import salvaged
 
 
 @pytest.mark.parametrize(
@@ -37,3 +42,33 @@ def test_what_a_process_is_allowed_holds_wherever_nothing_else_is_said() -> None
             assert package.size == len(data)
     finally:
         allow(before)
+
+
+@pytest.mark.clause("11.2")
+def test_kilobytes_that_unpack_to_gigabytes_are_refused_by_every_way_of_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = packed({"zeros": bytes(24 << 20)})
+    assert len(data) < 10_000
+    for read in (opened, forward, salvaged):
+        read(data)
+    monkeypatch.setattr("mlarchive.package.limits.UNPACKED_FREE", 8 << 20)
+    for read in (opened, forward, salvaged):
+        with pytest.raises(FormatError, match="E015"):
+            read(data)
+    monkeypatch.setattr("mlarchive.package.limits.UNPACKED_FREE", 24 << 20)
+    opened(data)
+
+
+@pytest.mark.clause("11.2")
+def test_a_thin_package_may_unpack_to_what_others_are_to_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    long = random.Random(1).randbytes(100_000)  # noqa: S311  (bytes that do not compress)
+    data = of_files({"f": [long]}, absent=[long]).build()
+    monkeypatch.setattr("mlarchive.package.limits.UNPACKED_FREE", 0)
+    monkeypatch.setattr("mlarchive.package.limits.UNPACKED_FACTOR", 1)
+    with opened(data) as package, salvaged(data):
+        assert package.raw_size == len(long)
+    with pytest.raises(FormatError, match="E015"):
+        opened(packed({"zeros": bytes(len(long))}))

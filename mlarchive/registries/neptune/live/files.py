@@ -17,8 +17,7 @@ from itertools import chain
 from typing import Any, BinaryIO, cast
 
 from mlarchive.errors import NotFoundError, RemoteError, UnavailableError
-from mlarchive.package.limits import allowed
-from mlarchive.registries.neptune.archives import BROKEN, trouble
+from mlarchive.registries.neptune.archives import BROKEN, excess, trouble
 from mlarchive.registries.neptune.live.answers import OddAnswerError
 from mlarchive.registries.neptune.live.aside import Aside, Piece, held
 from mlarchive.registries.neptune.live.connection import Connection
@@ -81,9 +80,8 @@ def file_set(
     # An archive leaves open what it was given; members that are being read hold the archive.
     weakref.finalize(archive, kept.close)
     files, losses = [], {}
-    total = sum(item.file_size for item in archive.infolist())
-    if total > allowed().unpacked:
-        return None, {path: f"it claims to hold {total} bytes, more than may be unpacked"}
+    if reason := excess(archive, kept.seek(0, io.SEEK_END)):
+        return None, {path: f"it {reason}"}
     for item in archive.infolist():
         if item.is_dir():
             continue
