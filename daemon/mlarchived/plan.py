@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive.records import Address
+from mlarchive.records.places import whence
 from mlarchive.registries.base import Holding, Ref
 from mlarchived.choosing import Choice, exclusion, unfit
 from mlarchived.turns import Queue, Turns, waits_for
@@ -348,10 +349,10 @@ def _not_from(view: View, ref: Ref, target: str, rules: Rules) -> tuple[Verb, st
     """Why an object that the source shows is nothing for a target, or cannot be taken now."""
     # Two that took each other for their origin, because both were there before, are none.
     mutual = ref.adopted and view.holdings.get(target)
-    names, whence_it = {target, rules.locators.get(target, target)}, ref.origin.partition("#")[0]
-    if not names.isdisjoint({whence_it, *ref.through}) and not mutual:
-        whence = "from" if whence_it in names else "through"
-        return "leave", f"echo: came {whence} this target"
+    names = (target, rules.locators.get(target, target))
+    how = whence(names, ref.origin.partition("#")[0], ref.through)
+    if how and not mutual:
+        return "leave", f"echo: came {how} this target"
     if ref.unreadable:
         return "wait", ref.unreadable
     if not is_ready(ref, snapshots=rules.snapshots):
@@ -442,7 +443,7 @@ def _spared(view: View, delivered: Delivered, rules: Rules) -> tuple[Verb, str] 
         if trouble and trouble.strikes >= rules.set_aside_after:
             return "set-aside", _set_aside(trouble)
     if view.packed and view.packed.marks == view.seen and delivered.passed_over == view.packed.ids:
-        return "leave", "passed over: the target holds other content under that name"
+        return "leave", "passed over: the target holds something else under that name"
     return None
 
 

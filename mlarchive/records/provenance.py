@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mlarchive.records.places import origin_names
+
 PREFIX = "mlarchive."
 ORIGIN = "mlarchive.origin"
 """The address at the source from which an object was mirrored into a registry."""
@@ -21,9 +23,7 @@ ADOPTED = "mlarchive.adopted"
 
 def path_of(tags: Mapping[str, str]) -> tuple[str, ...]:
     """The registries that an object came through, as its marks tell, the first one first."""
-    with contextlib.suppress(msgspec.DecodeError):
-        return msgspec.json.decode(tags.get(PATH, ""), type=tuple[str, ...])
-    return names_of(tags)
+    return _texts(tags, PATH) or names_of(tags)
 
 
 def names_of(tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -31,6 +31,11 @@ def names_of(tags: Mapping[str, str]) -> tuple[str, ...]:
     origin = tags.get(ORIGIN, "").partition("#")[0]
     if not origin:
         return ()
+    others = _texts(tags, NAMES)
+    return (origin, *others) if others else origin_names(origin, _texts(tags, PATH))
+
+
+def _texts(tags: Mapping[str, str], mark: str) -> tuple[str, ...]:
     with contextlib.suppress(msgspec.DecodeError):
-        return (origin, *msgspec.json.decode(tags.get(NAMES, "[]"), type=tuple[str, ...]))
-    return (origin,)
+        return msgspec.json.decode(tags.get(mark, "[]"), type=tuple[str, ...])
+    return ()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 
 from mlarchive.errors import LocatorError
+from mlarchive.records.places import azureml_origin
 from mlarchive.registries.base import Selector
 from mlarchive.registries.selecting import format_object, parse_object
 
@@ -47,12 +48,6 @@ _AZUREML = re.compile(
     rf"|subscriptions/{_SEGMENT}/resourcegroups/{_SEGMENT}(?:/providers/[^?]+?)?"
     rf"/workspaces/{_SEGMENT})"
     rf"(?:/(?P<kind>models|environments)/(?P<name>{_SEGMENT})/versions/(?P<version>{_SEGMENT}))?/?",
-    re.IGNORECASE,
-)
-_AZUREML_RESOURCE = re.compile(
-    rf"(?:azureml:/)?/(?:registries/(?P<named>{_SEGMENT})"
-    rf"|(?P<group>subscriptions/{_SEGMENT}/resourcegroups/{_SEGMENT}/providers/{_SEGMENT})"
-    rf"/(?:registries/(?P<registry>{_SEGMENT})|workspaces/(?P<workspace>{_SEGMENT})))/",
     re.IGNORECASE,
 )
 
@@ -266,30 +261,6 @@ def _parse_databricks(rest: str) -> Parsed:
         # It may be a token.
         raise LocatorError("databricks:… names no profile", hint="write databricks://PROFILE")
     return "databricks", f"databricks:{rest}", Selector()
-
-
-def azureml_origin(place: str) -> str:
-    """The one name of a place of Azure ML, whose own names know no case.
-
-    Args:
-        place: What follows `azureml://`.
-    """
-    lower = re.sub(r"/providers/[^/]+(?=/workspaces/)", "", place.lower())
-    return f"azureml://{lower.replace('/resourcegroups/', '/resourceGroups/')}"
-
-
-def azureml_origin_in(resource: str) -> str:
-    """The name of the place of Azure ML that something is in; "" if it is in none.
-
-    Args:
-        resource: The id of the thing, as the service gives it.
-    """
-    match = _AZUREML_RESOURCE.match(resource)
-    if match is None:
-        return ""
-    if registry := match["named"] or match["registry"]:
-        return azureml_origin(f"registries/{registry}")
-    return azureml_origin(f"{match['group']}/workspaces/{match['workspace']}")
 
 
 def _parse_azureml(rest: str) -> Parsed:

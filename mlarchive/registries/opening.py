@@ -19,8 +19,9 @@ from mlarchive.errors import (
     UntrustedError,
     UsageError,
 )
+from mlarchive.records.places import azureml_origin
 from mlarchive.registries.base import Selector, Source, Target
-from mlarchive.registries.locator import Locator, azureml_origin, parse
+from mlarchive.registries.locator import Locator, parse
 from mlarchive.registries.selecting import format_object
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from mlarchive.errors import MlarchiveError, UsageError
 from mlarchive.lastpoint import last_point
 from mlarchive.package import Package
 from mlarchive.records import AnyRecord
+from mlarchive.records.places import names_in
 from mlarchive.records.provenance import path_of
 from mlarchive.vault.catalog import Kept, Labels
 
@@ -106,8 +107,15 @@ def labels_of(package: Package) -> Labels:
         aliases=tuple(getattr(_subject(package), "aliases", ())),
         tags={key: tuple(values) for key, values in tags.items()},
         metrics={key: tuple(values) for key, values in metrics.items()},
-        through=path_of(_subject(package).native.also),
+        through=_way(package),
     )
+
+
+def _way(package: Package) -> tuple[str, ...]:
+    """The registries that an object came through; the last is its own, if that has two names."""
+    native = _subject(package).native
+    own = names_in(package.meaning.address.origin, native.id)
+    return (*path_of(native.also), *(own if len(own) > 1 else ()))
 
 
 def made_at(package: Package) -> int:

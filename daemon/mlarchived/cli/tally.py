@@ -20,6 +20,9 @@ _ALIKE = 3
 _QUIET = {"keep", "leave"}
 """What is counted only: it was so before, and will be so the next time."""
 
+_MOST_REASONS = 5
+"""So many reasons why objects are left alone are printed, those of most objects."""
+
 _INDENT = " " * 16
 _WORDS = {
     "packed": "packed",
@@ -47,6 +50,7 @@ class Summary(Struct, frozen=True, kw_only=True, tag_field="event", tag="summary
         outcomes: How many steps ended how.
         bytes: Bytes read into packages and sent to targets.
         losses: How many things could not be carried.
+        left_alone: How many objects are left alone, by target and reason.
         seconds: How long it all took.
         exit_status: How the process ends.
     """
@@ -54,6 +58,7 @@ class Summary(Struct, frozen=True, kw_only=True, tag_field="event", tag="summary
     outcomes: dict[str, int]
     bytes: int
     losses: int
+    left_alone: dict[str, dict[str, int]]
     seconds: float
     exit_status: int
 
@@ -66,6 +71,7 @@ class Tally:
         self._began = time.monotonic()
         self._outcomes: Counter[str] = Counter()
         self._alike: Counter[tuple[str, str, str]] = Counter()
+        self._left: Counter[tuple[str, str]] = Counter()
         self._statuses: list[int] = []
         self._losses = 0
         self._bytes = 0
@@ -82,6 +88,8 @@ class Tally:
         if event.outcome == "set-aside":
             # The mirror is not true, although nothing was tried and so nothing failed.
             self._statuses.append(SetAsideError.exit_status)
+        if event.outcome == "leave":
+            self._left[event.target, event.reason] += 1
         if event.outcome not in _QUIET:
             self._screen.tell(event)
             self._print(event)
@@ -99,6 +107,7 @@ class Tally:
             The exit status.
         """
         self._print_alike()
+        self._print_left()
         status = self._exit_status()
         seconds = time.monotonic() - self._began
         self._screen.tell(
@@ -106,6 +115,7 @@ class Tally:
                 outcomes=dict(self._outcomes),
                 bytes=self._bytes,
                 losses=self._losses,
+                left_alone=self._left_alone(),
                 seconds=round(seconds, 3),
                 exit_status=status,
             )
@@ -155,3 +165,18 @@ class Tally:
             if count > _ALIKE:
                 more = f"{plural(count - _ALIKE, 'more object')} -> {shown(target)}"
                 self._screen.say(f"  {_WORDS[outcome]:<14}{more}: {reason}")
+
+    def _left_alone(self) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for (target, reason), count in self._left.items():
+            found.setdefault(target, {})[reason] = count
+        return found
+
+    def _print_left(self) -> None:
+        """Say why objects are left alone: one line for a target and a reason."""
+        for (target, reason), count in self._left.most_common(_MOST_REASONS):
+            objects = f"{plural(count, 'object')} -> {shown(target)}"
+            self._screen.say(f"  {_WORDS['leave']:<14}{objects}: {reason}")
+        if (more := len(self._left) - _MOST_REASONS) > 0:
+            why = "`mlarchived plan` says why"
+            self._screen.say(f"  {_WORDS['leave']:<14}for {plural(more, 'more reason')}: {why}")

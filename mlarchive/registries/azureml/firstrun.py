@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlarchive.records import Run
+from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.reading_job import read_job
-from mlarchive.registries.azureml.sameness import are_names_of_one
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
@@ -34,7 +34,7 @@ def first_of(work: Work, run: Run) -> str:
     # A run remembers no other names: its version does.
     names = names_of(subject.native.also)
     known = names if place in names else (place,)
-    return there if are_names_of_one(known, work.own_names) else ""
+    return there if are_one(known, work.own_names) else ""
 
 
 def plan_kept(work: Work, tracked: "TrackingWork", run: Run, first: str) -> bool:

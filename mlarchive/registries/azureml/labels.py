@@ -11,10 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlarchive.records import Address, AnyRecord, Tags
+from mlarchive.records.places import whence
 from mlarchive.records.provenance import path_of
 from mlarchive.registries.azureml.assets import NO_STAGE, Asset, Json, Kind
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
-from mlarchive.registries.azureml.sameness import are_names_of_one, is_from, is_same, kept_origin
+from mlarchive.registries.azureml.sameness import is_from, is_same, kept_origin, origin_shown
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import Given, given_in
@@ -119,7 +120,7 @@ def unmarked(
     came_from = is_from(record.native.also, work.own_names, marks.origin_mark(target))
     through = path_of(work.snapshot.record(work.snapshot.subject).native.also)
     is_first = marks.ORIGIN not in present.texts("properties")
-    is_first = is_first and are_names_of_one(through, work.own_names)
+    is_first = is_first and bool(whence(work.own_names, "", through))
     home = given_in(record.native.also) if came_from else None
     return replace(labels, is_unmarked=is_first or came_from, home=home)
 
@@ -138,14 +139,14 @@ def is_of_another(present: Asset, wanted: Labels) -> bool:
 
 def lose_lacking(work: Work, kind: Kind, name: str, present: Asset, wanted: Labels) -> str:
     """Lose what a version lacks that has its labels from elsewhere; returns why it stays so."""
-    origin = present.texts("properties").get(marks.ORIGIN)
-    whence = f"from {origin}" if origin else "from somebody else"
+    origin = origin_shown(present.texts("properties"))
+    source = f"from {origin}" if origin else "from somebody else"
     lacks = list(lacking(present, wanted))
     for label in lacks:
-        why = f"the same is there already, with labels {whence}, which stay"
+        why = f"the same is there already, with labels {source}, which stay"
         work.lose(f"{kind}/{name}/{present.name}", label, why)
     without = f", without {', '.join(lacks)}" if lacks else ""
-    return f"the same is there already, {whence}{without}"
+    return f"the same is there already, {source}{without}"
 
 
 def lacking(present: Asset, wanted: Labels) -> Iterator[str]:

@@ -6,8 +6,8 @@ from typing import Literal
 from msgspec import Struct
 
 from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.records.places import place_among
 from mlarchive.registries.azureml.assets import Asset
-from mlarchive.registries.azureml.sameness import are_names_of_one
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
@@ -99,7 +99,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
 
 def is_at_home(work: Work, name: str) -> bool:
     """Whether an object is to be written under its own name to the place that it comes from."""
-    is_there = are_names_of_one(marks.names_of(work.snapshot), work.own_names)
+    is_there = place_among(marks.names_of(work.snapshot)) == place_among(work.own_names)
     return is_there and work.snapshot.address.name.casefold() == name.casefold()
 
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from mlarchive.closing import Closing
 from mlarchive.records import Address
+from mlarchive.records.places import azureml_origin
 from mlarchive.registries.azureml.access import access_to
 from mlarchive.registries.azureml.assets import ControlPlane
 from mlarchive.registries.azureml.listing import list_objects, see_changes
@@ -25,7 +26,6 @@ from mlarchive.registries.base import (
     WritePlan,
     WritePolicy,
 )
-from mlarchive.registries.locator import azureml_origin
 from mlarchive.registries.notebooks.wanted import Wanted, wanted_from
 from mlarchive.snapshot import Snapshot
 

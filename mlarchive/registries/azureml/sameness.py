@@ -1,7 +1,7 @@
 """Whether two objects are one, though a configuration gives the place that they are in a name.
 
 A mirror writes the name as the origin, a command the locator; both are remembered as names of the
-place (`mlarchive.names`), so that one knows what the other wrote.
+place (`mlarchive.names`), so that one knows what the other wrote. A place has one locator.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from mlarchive.records import Tags
+from mlarchive.records.places import are_one, is_place, place_among
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.mlflow import marks
 
@@ -17,7 +18,7 @@ def is_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     """Whether two objects came from the same one, as their marks tell."""
     if _inside(one) != _inside(other):
         return False
-    return are_names_of_one(names_of(one), names_of(other))
+    return are_one(names_of(one), names_of(other))
 
 
 def is_from(tags: Mapping[str, str], names: Collection[str], origin: str) -> bool:
@@ -28,18 +29,18 @@ def is_from(tags: Mapping[str, str], names: Collection[str], origin: str) -> boo
         names: Of the registry that the other one is in.
         origin: The mark of the other one, whatever name it has there.
     """
-    return _inside(tags) == origin.partition("#")[2] and are_names_of_one(names_of(tags), names)
-
-
-def are_names_of_one(some: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether a registry is among the names of another one; places of Azure ML know no case."""
-    return not {one.casefold() for one in some}.isdisjoint(one.casefold() for one in others)
+    return _inside(tags) == origin.partition("#")[2] and are_one(names_of(tags), names)
 
 
 def names_mark(origin: str, names: Iterable[str]) -> Tags:
     """The mark of a registry's names; none if it has but the one that the origin has."""
     own = origin.partition("#")[0]
-    others = [one for one in dict.fromkeys(names) if one != own]
+    others: list[str] = []
+    for one in dict.fromkeys(names):
+        # What marks of old have beside the first locator is another place.
+        is_second = is_place(one) and place_among((own, *others))
+        if one != own and not is_second:
+            others.append(one)
     return {marks.NAMES: msgspec.json.encode(others).decode()} if others else {}
 
 
@@ -52,6 +53,12 @@ def kept_origin(there: Mapping[str, str], wanted: Tags) -> Tags:
     path = marks.PATH in there and origin != wanted[marks.ORIGIN]
     kept = {marks.PATH: there[marks.PATH]} if path else {}
     return {**wanted, marks.ORIGIN: origin, **named, **kept}
+
+
+def origin_shown(there: Mapping[str, str]) -> str:
+    """What something came from, for a person: a name of a configuration alone may mean another."""
+    origin, place = there.get(marks.ORIGIN, ""), place_among(names_of(there))
+    return origin if not place or is_place(origin) else f"{origin} ({place})"
 
 
 def _inside(tags: Mapping[str, str]) -> str:

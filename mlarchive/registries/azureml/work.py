@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mlarchive.records import Loss, Tags
+from mlarchive.records.places import azureml_origin
 from mlarchive.registries.azureml.assets import ControlPlane
 from mlarchive.registries.azureml.sameness import names_mark
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.base import Action, Verb, WritePolicy
-from mlarchive.registries.locator import azureml_origin
 from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import Snapshot
 

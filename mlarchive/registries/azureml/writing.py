@@ -17,6 +17,7 @@ from mlarchive.errors import (
     UnsupportedError,
 )
 from mlarchive.records import Address, Environment, Folder, ModelVersion
+from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
@@ -35,7 +36,7 @@ from mlarchive.registries.azureml.labels import (
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
 from mlarchive.registries.azureml.racing import noticing_others
-from mlarchive.registries.azureml.sameness import are_names_of_one, is_from
+from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import fill, sha256_of
 from mlarchive.registries.azureml.work import Work, again
@@ -199,7 +200,7 @@ def _known_as(work: Work, there: Sequence[Asset]) -> str:
     """What versions that are there call the registry that the snapshot is from."""
     names = marks.names_of(work.snapshot)
     known = (names_of(one.texts("properties")) for one in there)
-    return next((some[0] for some in known if are_names_of_one(some, names)), "")
+    return next((some[0] for some in known if are_one(some, names)), "")
 
 
 def _itself(work: Work, wanted: Candidate, there: Sequence[Asset]) -> str:

@@ -19,7 +19,7 @@ from mlarchive.registries.azureml.labels import (
     unmarked,
 )
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged
-from mlarchive.registries.azureml.sameness import kept_origin
+from mlarchive.registries.azureml.sameness import kept_origin, origin_shown
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 
@@ -50,7 +50,7 @@ def plan_model(work: Work, name: str) -> None:
     if there is not _BLANK:
         wanted = unmarked(work, wanted, record, target, there)
     if is_of_another(there, wanted):
-        origin = there.texts("properties")[marks.ORIGIN]
+        origin = origin_shown(there.texts("properties"))
         for label in lacking(there, wanted):
             work.lose(f"models/{name}", label, f"the model has its labels from {origin}")
         return

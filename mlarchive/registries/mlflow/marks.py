@@ -29,7 +29,7 @@ from mlarchive.records import (
     Traces,
     provenance,
 )
-from mlarchive.registries.locator import azureml_origin_in
+from mlarchive.records.places import names_in
 from mlarchive.snapshot import Snapshot
 
 # As in `mlflow.utils.mlflow_tags`; adapters of other registries come here without mlflow.
@@ -143,9 +143,7 @@ def names_of(snapshot: Snapshot) -> tuple[str, ...]:
     A mirror calls it by the name that its configuration gives; a place of Azure ML is known by its
     locator even then.
     """
-    origin = snapshot.address.origin
-    place = azureml_origin_in(snapshot.record(snapshot.subject).native.id)
-    return (origin,) if place.casefold() in {"", origin.casefold()} else (origin, place)
+    return names_in(snapshot.address.origin, snapshot.record(snapshot.subject).native.id)
 
 
 def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:

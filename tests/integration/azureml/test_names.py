@@ -94,3 +94,24 @@ def test_a_mirror_and_a_command_know_what_the_other_brought_from_the_same_place(
         for one in clinic.of("models")["m"].versions.values()
     }
     assert origins == {first or lab.locator}
+
+
+def test_two_places_that_two_configurations_call_the_same_are_two(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, other, hub = (azureml.workspace(tenant, name) for name in ("lab", "other", "hub"))
+    for place in (lab, other):
+        azureml.put_model(place, "m", "1", {"w": b"1"}, description=f"of {place.name}")
+    what = [named("lab", address(place, *WHAT[0])) for place in (lab, other)]
+    carry(opened(lab, called="lab"), what[0], opened(hub), tmp_path)
+    before = hub.version(*WHAT[0])["properties"]
+    second = carry(opened(other, called="lab"), what[1], opened(hub), tmp_path).receipt
+    assert second.idle
+    (loss,) = second.losses
+    assert (loss.field, lab.locator.lower() in loss.why) == ("description", True)
+    assert hub.version(*WHAT[0])["properties"] == before
+    # The target is called as the source is, and is not the source.
+    third = carry(opened(lab, called="lab"), what[0], opened(other, called="lab"), tmp_path)
+    assert "it is itself what is copied" not in {action.why for action in third.receipt.actions}
+    assert other.version(*WHAT[0])["properties"]["description"] == "of lab"

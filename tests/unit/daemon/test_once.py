@@ -196,7 +196,8 @@ def test_a_spool_keeps_what_was_read_for_a_target_that_failed_and_no_longer(
     again = bench.run("once", "--json")
     assert "reading" not in {event.get("phase") for event in again.events}
     bench.configure(('targets = ["dr"]', 'targets = ["folder"]\nexclude = ["*r"]'))
-    bench.run("once")
+    answer = bench.run("once")
+    assert 'left alone    2 objects -> folder: excluded by "*r"' in answer.out
     assert list((bench.folder / "state").rglob("*.mlpkg")) == []
 
 
