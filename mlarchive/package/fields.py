@@ -18,9 +18,9 @@ PARTS: tuple[Part, ...] = ("content", "state", "evidence")
 
 
 @cache
-def record_types() -> Mapping[str, type[Record]]:
+def record_types() -> Mapping[str, type[AnyRecord]]:
     """All record types by their kind."""
-    types: tuple[type[Record], ...] = get_args(AnyRecord)
+    types: tuple[type[AnyRecord], ...] = get_args(AnyRecord)
     return MappingProxyType({str(kind.__struct_config__.tag): kind for kind in types})
 
 
@@ -62,6 +62,18 @@ def _may_refer(struct: type[Struct]) -> bool:
     return any(_may_refer(inner) for hint in hints.values() for inner in _structs_in(hint))
 
 
+@cache
+def _referring(struct: type[Struct]) -> tuple[tuple[str, bool], ...]:
+    """The fields that are references (True), and those that hold Structs which may refer."""
+    own = _reference_fields(struct)
+    hints = get_type_hints(struct, include_extras=True)
+    return tuple(
+        (name, name in own)
+        for name in struct.__struct_fields__
+        if name in own or any(_may_refer(inner) for inner in _structs_in(hints[name]))
+    )
+
+
 def _structs_in(hint: object) -> Iterator[type[Struct]]:
     if isinstance(hint, type) and issubclass(hint, Struct):
         yield hint
@@ -76,14 +88,12 @@ def references(value: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa
     list in which order means nothing does not matter.
     """
     if isinstance(value, Struct):
-        if not _may_refer(type(value)):
-            return
-        own = _reference_fields(type(value))
-        for name in value.__struct_fields__:
+        for name, own in _referring(type(value)):
             item = getattr(value, name)
-            if name in own:
-                if item:
-                    yield f"{path}.{name}", item
+            if not item:
+                continue
+            if own:
+                yield f"{path}.{name}", item
             else:
                 yield from references(item, f"{path}.{name}")
     elif isinstance(value, tuple):
