@@ -479,6 +479,14 @@ def is_temporary(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
+def is_abandoned(path: Path) -> bool:
+    """Whether a temporary of ours is there, and nobody is at work on it any more."""
+    try:
+        return not _is_alive(path)
+    except FileNotFoundError:
+        return False
+
+
 def _temporaries(folder: Path, *, deep: bool) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         for name in sorted(name for name in (*folders, *files) if is_temporary(name)):

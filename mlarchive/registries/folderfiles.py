@@ -5,7 +5,6 @@ carried; a file that differs at the end of its reading from what was listed is a
 know of records and packages.
 """
 
-import contextlib
 import errno
 import io
 import os
@@ -18,8 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from msgspec import Struct
 
 from mlarchive import fsops
-from mlarchive.errors import FormatError, SourceChangedError
-from mlarchive.package.paths import check_paths, refusal
+from mlarchive.errors import SourceChangedError
+from mlarchive.package.paths import collisions, refusal
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -28,6 +27,8 @@ _AT_ONCE = 64 << 10
 """Smaller files are read in one go, in bytes."""
 
 _EMPTY = "it is an empty folder, and only files are carried"
+
+_LEFT = "a command of mlarchive's that was killed left it"
 
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 """What opening a listed file says where something else, or nothing, is in its place now."""
@@ -85,7 +86,7 @@ class Uncarried(Struct, frozen=True, kw_only=True):
 def walk(folder: Path) -> tuple[list[FolderFile], list[Uncarried]]:
     """All files below a folder, and all that cannot be carried, each sorted by path.
 
-    Temporaries of ours, which a killed command leaves until the next one sweeps, are neither.
+    A temporary of a command that is at work is neither.
 
     Raises:
         MlarchiveError: The folder, or one below it, is not there or may not be read.
@@ -223,10 +224,13 @@ def _look_into(folder: Path, prefix: str) -> Iterator[FolderFile | Uncarried | s
     """What is in one folder: files, what cannot be carried, and the prefixes of folders."""
     here = f"{folder}/{prefix}"
     with fsops.explaining(here.rstrip("/") or "/", "read"), os.scandir(here) as entries:
-        found = [entry for entry in entries if not fsops.is_temporary(entry.name)]
-    if not found and prefix:
+        found = list(entries)
+    temporaries = [entry.name for entry in found if fsops.is_temporary(entry.name)]
+    left = [name for name in temporaries if fsops.is_abandoned(Path(here, name))]
+    yield from (Uncarried(path=_shown(prefix + name), why=_LEFT) for name in left)
+    if len(found) == len(temporaries) and not left and prefix:
         yield Uncarried(path=_shown(prefix), why=_EMPTY)
-    for entry in found:
+    for entry in (entry for entry in found if entry.name not in temporaries):
         path = prefix + entry.name
         try:
             facts = entry.stat(follow_symlinks=False)
@@ -250,8 +254,7 @@ def _unfit(path: str) -> str:
 
 def _without_collisions(files: list[FolderFile]) -> tuple[list[FolderFile], list[Uncarried]]:
     """Leave out what would be the same path as another where case does not count."""
-    with contextlib.suppress(FormatError):
-        check_paths([file.path for file in files])
+    if not collisions([file.path for file in files]):
         return files, []
     spellings: dict[str, str] = {}
     fitting: list[FolderFile] = []

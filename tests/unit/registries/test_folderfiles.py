@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from mlarchive.errors import AccessError, NotFoundError, SourceChangedError
-from mlarchive.fsops import TEMPORARY_MARK
+from mlarchive.fsops import TEMPORARY_MARK, scratch_folder
 from mlarchive.registries.folderfiles import FolderFile, open_watched, walk
 
 
@@ -170,9 +170,19 @@ def test_a_file_that_a_link_or_a_pipe_replaced_is_refused(tmp_path: Path) -> Non
         open_watched(tmp_path, file)
 
 
-def test_what_a_killed_command_left_is_no_part_of_the_folder(tmp_path: Path) -> None:
-    left = tmp_path / f".x.mlpkg{TEMPORARY_MARK}1-1-0123abcd-0123abcd"
+def test_what_a_killed_command_left_is_told_and_what_one_at_work_makes_is_not(
+    tmp_path: Path,
+) -> None:
+    left = tmp_path / f".x.mlpkg{TEMPORARY_MARK}1-1-0123abcd"
     left.mkdir()
     (left / "half").write_bytes(b"half")
     (tmp_path / f"x{TEMPORARY_MARK}mine").write_bytes(b"mine")
-    assert paths(tmp_path) == ([f"x{TEMPORARY_MARK}mine"], {})
+    (tmp_path / "work").mkdir()
+    with scratch_folder(tmp_path / "work"):
+        assert paths(tmp_path) == (
+            [f"x{TEMPORARY_MARK}mine"],
+            {
+                left.name: "a command of mlarchive's that was killed left it",
+                "work": "it is an empty folder, and only files are carried",
+            },
+        )
