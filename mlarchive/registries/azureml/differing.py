@@ -33,8 +33,9 @@ def what_changed(work: Work, wanted: Candidate, there: Asset) -> str:
 def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], there: Asset) -> bool:
     """Whether nothing but the run, or what is known of it, has changed since a version was written.
 
-    A version at the target is not made of these: what is new of a run can be added to it. Of one
-    that was taken over type and flavours may always have been others.
+    A version at the target is not made of these: what is new of a run can be added to it. The run
+    of another job is another one. Of a version that was taken over type and flavours may always
+    have been others.
 
     Args:
         work: What is to be written, and where.
@@ -42,7 +43,7 @@ def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], the
         holds: Whether a version has the very files.
         there: The version.
     """
-    if not _rest(work, there):
+    if not _rest(work, there) or not is_job(wanted, there):
         return False
     if _is_written(there):
         return not _parts(work, wanted, there)
@@ -66,8 +67,15 @@ def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
         "flavours": wanted.flavors == (there.properties.get("flavors") or {}),
         "properties": _are_properties(wanted, there),
         "environment": _is_environment(work, there),
+        "job": is_job(wanted, there),
     }
     return [part for part, is_same in same.items() if not is_same]
+
+
+def is_job(wanted: Candidate, there: Asset) -> bool:
+    """Whether the job that made a version is the one that is told now, or was not told then."""
+    known = there.texts("properties").get(keys.JOB, "")
+    return known in {"", wanted.lineage.get(keys.JOB, "")}
 
 
 def _are_properties(wanted: Candidate, there: Asset) -> bool:

@@ -5,6 +5,8 @@ Azure ML fixes type, flavours and job of a version when it is made.
 
 from functools import partial
 
+from msgspec.structs import replace
+
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
@@ -38,6 +40,24 @@ def list_frozen(work: Work, what: str, wanted: Candidate, present: Asset) -> Non
             it_is = "another one" if name in held else "none"
             work.lose(what, f"flavor {name}", f"there is {it_is}, and Azure ML changes none")
     _list_job(work, what, wanted.lineage.get(keys.JOB, ""), present.text("jobName"))
+
+
+def with_job_there(work: Work, what: str, wanted: Candidate, present: Asset) -> Candidate:
+    """The candidate with the lineage of a version that another job made; it stays that one's.
+
+    Args:
+        work: Gets the loss.
+        what: The version, as a person knows it.
+        wanted: As it is to be.
+        present: As it is.
+    """
+    held = {name: present.texts("properties").get(name, "") for name in (keys.JOB, keys.EXPERIMENT)}
+    job = wanted.lineage.get(keys.JOB, "")
+    why = f"there it is one that {held[keys.JOB]} made, which it stays, with that one's run"
+    work.lose(what, f"job {job}" if job else "that no job made it", why)
+    rest = {name: value for name, value in wanted.lineage.items() if name not in held}
+    kept = {name: value for name, value in held.items() if value}
+    return replace(wanted, lineage={**rest, **kept})
 
 
 def _list_job(work: Work, what: str, job: str, held: str) -> None:

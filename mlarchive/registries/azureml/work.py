@@ -73,6 +73,12 @@ class Work:
         """List something that the target holds in another form."""
         self.transformations.append(Loss(record=record, field=what, why=why))
 
+    def forget_plan(self) -> None:
+        """Nothing is planned any more; what was done before stays known."""
+        self.steps.clear()
+        self.losses.clear()
+        self.transformations[:] = [one for one in self.transformations if one.field == LEFTOVERS]
+
     @property
     def content_id(self) -> str:
         """What a version there is known by: without notebooks and traces, which it cannot hold.

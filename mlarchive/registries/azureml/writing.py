@@ -22,9 +22,9 @@ from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
-from mlarchive.registries.azureml.differing import has_grown, what_changed
+from mlarchive.registries.azureml.differing import has_grown, is_job, what_changed
 from mlarchive.registries.azureml.firstrun import job_of
-from mlarchive.registries.azureml.keeping import list_frozen, plan_link
+from mlarchive.registries.azureml.keeping import list_frozen, plan_link, with_job_there
 from mlarchive.registries.azureml.labels import (
     Labels,
     archive,
@@ -186,14 +186,26 @@ def _plan_kept(
     name, number = wanted.name, present.name
     what = f"models/{name}/{number}"
     target = Address(origin=work.origin, kind="models", name=name, version=number)
+    is_its_run = is_job(wanted, present)
+    if not is_its_run:
+        wanted = with_job_there(work, what, wanted, present)
     labels = unmarked(work, _labels(work, wanted), subject, target, present)
     if not labels.is_unmarked:
         list_frozen(work, what, wanted, present)
     if why:
         work.change(what, "run", why)
-    plan_run_of(work, name, number, job_of(present) if labels.is_unmarked else "")
+    if is_its_run:
+        try:
+            plan_run_of(work, name, number, job_of(present) if labels.is_unmarked else "")
+        except ConflictError as error:
+            if work.policy.conflict != "skip":
+                raise
+            work.forget_plan()
+            work.step("skip", what, error.message)
+            return
     plan_labels(work, "models", name, present, labels)
-    plan_link(work, name, present, labels)
+    if is_its_run:
+        plan_link(work, name, present, labels)
 
 
 def _known_as(work: Work, there: Sequence[Asset]) -> str:

@@ -52,6 +52,7 @@ from mlarchive.registries.mlflow.writing_experiment import (
     name_there,
 )
 from mlarchive.registries.mlflow.writing_metrics import (
+    STAYS_BESIDE,
     check_series,
     lacking_points,
     list_changed_points,
@@ -90,6 +91,7 @@ def plan_run(work: Work, record: Run) -> None:
     extend = settled if work.policy.conflict != "new-version" else []
     if extend or begun:
         run, first = (extend or begun)[0], len(work.steps)
+        _lacking_params(work, record, run)
         work.ids[record.key] = run.info.run_id
         if run.info.lifecycle_stage == "deleted":
             plan_revival(work, record, run.info.run_id)
@@ -206,7 +208,7 @@ def _complete(
         record.end or None,
         (record.name or None) if tags is not None else None,
     )
-    check_series(work, what, run_id, streams)
+    check_series(work, what, run_id, streams, fresh=made is not None)
     _check(work, record, run_of(work.connection, run_id))
     parent = _parent(work, record)
     last = {
@@ -315,7 +317,7 @@ def _dataset(item: DatasetInput) -> MlflowDatasetInput:
 
 
 def _check(work: Work, record: Run, run: MlflowRun) -> None:
-    """Compare what the target holds with what was wanted.
+    """Compare what the target holds with what was wanted; what is there beside it stays.
 
     Raises:
         RemoteError: Something is not as it was sent.
@@ -323,8 +325,11 @@ def _check(work: Work, record: Run, run: MlflowRun) -> None:
     what = called(record)
     info = run.info
     params = {name: value[:MAX_PARAM_VAL_LENGTH] for name, value in params_of(record).items()}
+    more = run.data.params.keys() - params.keys()
+    for name in sorted(more):
+        work.change(what, f"param {name}", STAYS_BESIDE)
     sides: dict[str, tuple[Any, Any]] = {
-        "params": (params, dict(run.data.params)),
+        "params": (params, {n: v for n, v in run.data.params.items() if n not in more}),
         "status": (record.status, info.status),
         "start": (record.start, info.start_time or 0),
         "end": (record.end, info.end_time or 0),

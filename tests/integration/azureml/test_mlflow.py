@@ -10,7 +10,7 @@ from mlflow.entities import Metric
 from msgspec.structs import replace
 
 from mlarchive.copy import Copied
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import ConflictError, UnavailableError
 from mlarchive.records import Loss, ModelVersion, Notebook, Run, Tags
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
@@ -272,6 +272,22 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     held = target.holding(what, WritePolicy())
     assert held is not None
     assert held.content_id == grown.receipt.content_id
+    # What people logged there stays, and is told; what contradicts it is a conflict, and no more.
+    theirs = MlflowClient(target_server.uri)
+    theirs.log_param(made, "own", "x")
+    theirs.log_metric(made, "dice", 0.1, step=41)
+    MlflowClient(lab.tracking).log_param(job, "last", "1")
+    beside = carry(source, what, target, tmp_path).receipt
+    stays = {one.field for one in beside.transformations if "logged at the target" in one.why}
+    assert stays == {"param own", "1 more points of metric dice"}
+    assert theirs.get_run(made).data.params["last"] == "1"
+    assert idle(carry(source, what, target, tmp_path))
+    theirs.log_param(made, "mine", "x")
+    MlflowClient(lab.tracking).log_param(job, "mine", "y")
+    with pytest.raises(ConflictError, match="param 'mine' of run"):
+        carry(source, what, target, tmp_path)
+    skipped = carry(source, what, target, tmp_path, WritePolicy(conflict="skip")).receipt
+    assert [one.verb for one in skipped.actions] == ["skip"]
     # In a registry, which has no runs, nothing is another one.
     shared = azureml.registry(azureml.tenant(), "shared")
     carry(source, what, opened(shared), tmp_path)
@@ -279,6 +295,41 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     carry(source, what, opened(shared), tmp_path)
     assert idle(carry(source, what, opened(shared), tmp_path))
     assert azureml.wire.leaks == ()
+
+
+def test_another_job_that_made_the_same_files_is_another_lineage(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    lab, job = trained
+    tenant = azureml.tenant()
+    clinic, shared = azureml.workspace(tenant, "clinic"), azureml.registry(tenant, "shared")
+    clinic.tracking = target_server.uri
+    source, what = opened(lab), address(lab, "models", TRAINED, "1")
+    targets = [opened(clinic), opened(shared)]
+    for target in targets:
+        carry(source, what, target, tmp_path)
+    client = MlflowClient(lab.tracking)
+    first = client.get_run(job)
+    other = client.create_run(first.info.experiment_id, run_name="other").info.run_id
+    client.log_param(other, "lr", "9")
+    client.set_terminated(other)
+    azureml.put_job(lab, other, experimentName=lab.jobs[job]["properties"]["experimentName"])
+    lab.version("models", TRAINED, "1")["properties"]["jobName"] = other
+    before = clinic.version("models", TRAINED, "1")["properties"]
+    for target in targets:
+        with pytest.raises(ConflictError, match="it differs in its job"):
+            carry(source, what, target, tmp_path)
+    assert clinic.version("models", TRAINED, "1")["properties"] == before
+    made = carry(source, what, targets[0], tmp_path, WritePolicy(conflict="new-version")).receipt
+    assert made.target.version == "2"
+    assert idle(carry(source, what, targets[0], tmp_path))
+    snapshot = targets[0].read(address(clinic, "models", TRAINED, "2"))
+    (run,) = [one for one in snapshot.records if isinstance(one, Run)]
+    assert run.params == {"lr": "9"}
 
 
 def test_a_version_that_is_taken_over_names_the_run_that_made_it(
