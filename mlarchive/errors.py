@@ -130,6 +130,11 @@ class LimitError(FormatError):
         super().__init__(refusal, message, hint=hint or _RAISE_THE_LIMIT)
 
 
+FORWARD_ONLY = (
+    "name an .mlpkg file: of one that goes by in a pipe only `mlarchive verify` can make something"
+)
+"""What to do with a pipe."""
+
 MENDING = (
     "transfer it again; if it is no better there, `mlarchive repair` says what of it is whole, and"
     " saves that"

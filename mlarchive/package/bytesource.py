@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mlarchive.closing import Closing
-from mlarchive.errors import MENDING, FormatError
+from mlarchive.errors import FORWARD_ONLY, MENDING, FormatError, UsageError
 from mlarchive.fsops import explaining
 from mlarchive.package import encrypted
 from mlarchive.package.volumes.reading import find_set, is_sound_volume
@@ -140,7 +140,8 @@ def _opened(path: Path) -> BinaryIO:
     """A regular file or a block device; nothing that could make its reader wait for a writer.
 
     Raises:
-        FormatError: E001; it is something else.
+        FormatError: E001; it is a folder.
+        UsageError: It is a pipe or a device, which can be read forward only.
         MlarchiveError: As the system says.
     """
     with explaining(path, "read"):
@@ -148,7 +149,9 @@ def _opened(path: Path) -> BinaryIO:
         mode = os.fstat(descriptor).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         os.close(descriptor)
-        raise FormatError("E001", f"{path} is not a file", hint="name an .mlpkg file")
+        if stat.S_ISDIR(mode):
+            raise FormatError("E001", f"{path} is a folder", hint="name an .mlpkg file")
+        raise UsageError(f"{path} is not a file", hint=FORWARD_ONLY)
     return os.fdopen(descriptor, "rb", buffering=0)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
-from mlarchive.errors import LocatorError
+from mlarchive.errors import FORWARD_ONLY, LocatorError
 from mlarchive.records.places import azureml_origin
 from mlarchive.registries.base import Selector
 from mlarchive.registries.selecting import format_object, parse_object
@@ -176,6 +176,8 @@ def _hushed(text: str) -> str:
 def _advice(text: str, scheme: str) -> str:
     if scheme in {"http", "https", "sqlite", "postgresql", "mysql"}:
         return f"for an MLflow server write mlflow+{_hushed(text.partition('?')[0])}"
+    if text in {"-", "/dev/stdin"}:
+        return FORWARD_ONLY
     if not scheme and text == _hushed(text):
         return f"for a folder of files write dir:{text}, for a vault vault:{text}"
     return _EXAMPLES
