@@ -10,7 +10,7 @@ import io
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -106,7 +106,7 @@ def walk(folder: Path) -> tuple[list[FolderFile], list[Uncarried]]:
     return files, sorted(uncarried + colliding, key=lambda u: u.path)
 
 
-def require_same(folder: Path, files: list[FolderFile], uncarried: list[Uncarried]) -> None:
+def require_same(folder: Path, files: Sequence[FolderFile], uncarried: Sequence[Uncarried]) -> None:
     """Look again when all files of a listing were read: each was whole, the folder may be torn.
 
     Raises:
@@ -121,7 +121,7 @@ def require_same(folder: Path, files: list[FolderFile], uncarried: list[Uncarrie
 
 
 def _by_path(
-    files: list[FolderFile], uncarried: list[Uncarried]
+    files: Sequence[FolderFile], uncarried: Sequence[Uncarried]
 ) -> dict[str, FolderFile | Uncarried]:
     found: dict[str, FolderFile | Uncarried] = {file.path: file for file in files}
     # Where this process makes its temporaries, an empty folder comes and goes.

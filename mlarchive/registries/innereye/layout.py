@@ -36,6 +36,7 @@ class Contents(Struct, frozen=True, kw_only=True):
         model: The model's files, without their folder.
         environment: Those that say what it needs to run, by name.
         beside: Whatever else lies there, by path in the whole folder.
+        files: All of them, the documents too, as they were listed.
         uncarried: What no package can hold.
     """
 
@@ -44,6 +45,7 @@ class Contents(Struct, frozen=True, kw_only=True):
     model: dict[str, FolderFile]
     environment: dict[str, FolderFile]
     beside: dict[str, FolderFile]
+    files: tuple[FolderFile, ...]
     uncarried: tuple[Uncarried, ...]
 
 
@@ -78,7 +80,13 @@ def contents(place: Path) -> Contents:
     folder = _folder_of_model([path for path in named if path not in documents])
     prefix = f"{MODEL}/{folder}/" if folder else f"{MODEL}/"
     found = Contents(
-        place=place, folder=folder, model={}, environment={}, beside={}, uncarried=tuple(uncarried)
+        place=place,
+        folder=folder,
+        model={},
+        environment={},
+        beside={},
+        files=tuple(files),
+        uncarried=tuple(uncarried),
     )
     for path, file in named.items():
         if path in documents:

@@ -1,11 +1,13 @@
 """Reads a model's folder into records (clauses 1 to 4)."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from mlarchive.records import Address, AnyRecord, Folder, Loss, Tags
+from mlarchive.registries.folderfiles import require_same
 from mlarchive.registries.innereye.environmentdocument import read_environment
 from mlarchive.registries.innereye.layout import (
     ENVIRONMENT_DOCUMENT,
@@ -59,6 +61,7 @@ def read_folder(place: Path, address: Address) -> Snapshot:
         records=tuple(records),
         streams=tuple(held),
         losses=tuple(losses),
+        settled=partial(require_same, place, found.files, found.uncarried),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlarchive.errors import FormatError, NotFoundError
+from mlarchive.errors import NotFoundError, UsageError
 from mlarchive.package import Package
 from mlarchive.package.layout import RecordType
 from mlarchive.records import File
@@ -100,7 +100,7 @@ def test_a_file_that_is_not_there_is_said_to_be() -> None:
 def test_neither_a_folder_nor_a_pipe_is_a_package(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.mlpkg"
     os.mkfifo(pipe)
-    with pytest.raises(FormatError, match="E001"):
+    with pytest.raises(UsageError, match="is not a file"):
         Package.open(pipe)
     (tmp_path / "folder.mlpkg").mkdir()
     with pytest.raises(NotFoundError, match="holds no volumes"):

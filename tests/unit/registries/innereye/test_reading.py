@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mlarchive.errors import DamageError, NotFoundError, UnsupportedError
+from mlarchive.errors import DamageError, NotFoundError, SourceChangedError, UnsupportedError
+from mlarchive.pack import pack_file
 from mlarchive.records import Environment, Folder, ModelVersion
 from mlarchive.registries.base import Selector
+from mlarchive.registries.innereye.layout import MODEL_DOCUMENT
 from mlarchive.snapshot import Snapshot, entry_name
 from tests.support.innereye import DOCK, FOLDERS, PROSTATE, copied, read, registry
 
@@ -50,6 +52,16 @@ def test_a_version_has_its_name_number_labels_job_and_files() -> None:
         "YourCode/extra code/réglages.yml",
     }
     assert snapshot.losses == ()
+
+
+def test_a_folder_that_changes_while_it_is_read_makes_no_package(tmp_path: Path) -> None:
+    """A document is read before the files, and may be another one when they were."""
+    top = copied(tmp_path)
+    snapshot = read(top)
+    changed(top / PROSTATE, MODEL_DOCUMENT, description="another")
+    with pytest.raises(SourceChangedError, match="changed while the folder was being read"):
+        pack_file(snapshot, tmp_path / "torn.mlpkg", packed_at=1)
+    pack_file(read(top), tmp_path / "whole.mlpkg", packed_at=1)
 
 
 def test_an_ensemble_is_in_a_folder_of_another_name() -> None:
