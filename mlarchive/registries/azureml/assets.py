@@ -191,6 +191,7 @@ class ControlPlane:
         Raises:
             ConflictError: Something frozen would change.
             RemoteError: It did not come to be, or not as it was sent.
+            UnavailableError: The service still makes it.
         """
         path = _path(kind, name, "versions", version)
         self._json("PUT", path, self._api(kind), body={"properties": properties})
@@ -203,7 +204,7 @@ class ControlPlane:
     def _settled(self, kind: Kind, name: str, version: str) -> Asset:
         """A version that was just made, when the service knows it everywhere."""
         until = time.monotonic() + _DELAY_SECONDS
-        wait = _FIRST_WAIT_SECONDS
+        wait, state = _FIRST_WAIT_SECONDS, ""
         while True:
             with contextlib.suppress(NotFoundError):
                 asset = self.version(kind, name, version)
@@ -211,6 +212,13 @@ class ControlPlane:
                     raise RemoteError(f"{self.shown} could not make {kind}/{name}/{version}")
                 if asset.is_settled:
                     return asset
+                state = asset.text("provisioningState")
+            if time.monotonic() > until and state:
+                raise UnavailableError(
+                    f"{self.shown} took {kind}/{name}/{version}, which is not made yet: it is"
+                    f" {state}",
+                    hint="run the same command again when the service has made it",
+                )
             if time.monotonic() > until:
                 raise RemoteError(
                     f"{self.shown} took {kind}/{name}/{version}, and does not show it",

@@ -10,7 +10,7 @@ from mlarchive.records import Address, provenance
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.natives import milliseconds
 from mlarchive.registries.azureml.reading_environment import latest, meant, named_environment
-from mlarchive.registries.azureml.soundness import why_unmade
+from mlarchive.registries.azureml.soundness import why_coming, why_unmade
 from mlarchive.registries.azureml.withholding import plain
 from mlarchive.registries.base import Listing, Ref, Selector, Traits, tag_traits
 from mlarchive.registries.marking import digest
@@ -90,7 +90,7 @@ def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listi
     }
     return Listing(
         address=Address(origin=origin, kind=kind, name=container.name, version=version.name),
-        title=why_unmade(version) or version.text("description"),
+        title=why_unmade(version) or why_coming(version) or version.text("description"),
         facts={fact: said for fact, said in facts.items() if said},
         content_id=properties.get(marks.CONTENT_ID, ""),
         state_id=tags.get(marks.STATE_ID, ""),

@@ -5,9 +5,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.errors import ConflictError, UnavailableError, UnsupportedError
 from mlarchive.records.places import place_among
 from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.azureml.soundness import why_coming
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
@@ -62,12 +63,14 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
 
     Raises:
         ConflictError: The number is taken by something else, and the policy is `fail`.
+        UnavailableError: The service still makes a version that may be the one.
         UnsupportedError: The version's name is no number.
     """
     wanted = _number(called, version) if version and policy.versions == "preserve" else ""
     sound = [one for one in present if not one.is_failed]
     mine = [one for one in sound if is_own(one)]
     there = next((one for one in present if one.name == wanted), None)
+    _require_made(called, [*mine, there] if there else mine)
     for one in [*mine, *(one for one in sound if one is there)]:
         if one.texts("properties").get(marks.CONTENT_ID) == content_id:
             return Spot(how="held", number=one.name, present=one)
@@ -95,6 +98,16 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         return Spot(how="skip", number=wanted or mine[0].name, why=trouble)
     number = wanted if wanted and not trouble else next_number(present)
     return Spot(how="create", number=number, why="new")
+
+
+def _require_made(called: str, some: Sequence[Asset]) -> None:
+    """Refuse to decide while the service still makes one of some versions."""
+    for one in some:
+        if why := why_coming(one):
+            raise UnavailableError(
+                f"version {one.name} of {called} is {why}",
+                hint="run the same command again when the service has made it",
+            )
 
 
 def is_at_home(work: Work, name: str) -> bool:
@@ -125,7 +138,7 @@ def _trouble(called: str, version: str, there: Asset | None, mine: Sequence[Asse
 def _number(called: str, version: str) -> str:
     if not version.isascii() or not version.isdigit() or not version.strip("0"):
         raise UnsupportedError(
-            f"{version!r} of {called} is no number, and Azure ML numbers the versions of models",
+            f"{version!r} of {called} is no number above 0, as versions of models have in Azure ML",
             hint="take the next free number instead: --versions next",
         )
     if version.startswith("0"):

@@ -139,10 +139,15 @@ def _copied(source: Side, target: Side, address: Address, name: str, *, skips: b
     version = address.version
     asked_for = source.control.version(kind, address.name, version)
     require_made(source.control.shown, f"{kind}/{address.name}/{version}", asked_for)
-    present = {one.name for one in target.control.versions(kind, name, archived=True)}
+    versions = target.control.versions(kind, name, archived=True)
     what = f"{kind}/{name}/{version}"
+    there = next((one for one in versions if one.name == version), None)
+    if there and (why := why_unmade(there)):
+        return _conflict(what, f"{what} at {target.control.shown} is none: {why}", skips=skips)
+    if there:
+        require_made(target.control.shown, what, there)
     action = Action(verb="keep", what=what, why="the registry has it already")
-    if version not in present:
+    if not there:
         asked = Share(
             place=source.control.place,
             kind=kind,
@@ -161,14 +166,22 @@ def _copied(source: Side, target: Side, address: Address, name: str, *, skips: b
     )
     if same:
         return action
-    if version in present:
-        trouble = f"{what} at {target.control.shown} is another one"
-        if skips:
-            return Action(verb="skip", what=what, why=trouble)
-        raise ConflictError(
-            trouble, hint="choose --conflict skip, give it another name, or leave --share out"
-        )
+    if there:
+        return _conflict(what, f"{what} at {target.control.shown} is another one", skips=skips)
     raise RemoteError(f"{target.control.shown} did not copy {address} as it is")
+
+
+def _conflict(what: str, trouble: str, *, skips: bool) -> Action:
+    """Leave alone what is there, or refuse.
+
+    Raises:
+        ConflictError: It is not to be left alone.
+    """
+    if skips:
+        return Action(verb="skip", what=what, why=trouble)
+    raise ConflictError(
+        trouble, hint="choose --conflict skip, give it another name, or leave --share out"
+    )
 
 
 def _same(one: BlobFolder, other: BlobFolder) -> bool:

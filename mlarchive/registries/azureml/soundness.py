@@ -11,6 +11,13 @@ def why_unmade(version: Asset) -> str:
     return f"the service could not make it: it is {version.text('provisioningState')}"
 
 
+def why_coming(version: Asset) -> str:
+    """Why a version is none yet; "" if it is or never will be one."""
+    if not version.is_coming:
+        return ""
+    return f"not made yet: it is {version.text('provisioningState')}"
+
+
 def require_made(shown: str, what: str, version: Asset) -> None:
     """Refuse a version that is none, or none yet.
 
@@ -28,9 +35,8 @@ def require_made(shown: str, what: str, version: Asset) -> None:
             f"{what} at {shown} cannot be read: {why}",
             hint="register it anew there, or leave it out",
         )
-    if version.is_coming:
-        state = version.text("provisioningState")
+    if why := why_coming(version):
         raise UnavailableError(
-            f"{what} at {shown} is not made yet: it is {state}",
+            f"{what} at {shown} is {why}",
             hint="run the same command again when the service has made it",
         )

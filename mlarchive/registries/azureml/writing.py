@@ -62,7 +62,7 @@ def held(
     name = policy.named(source.name)
     for version in control.versions(kind, name, archived=True):  # type: ignore[arg-type]
         properties = version.texts("properties")
-        if version.is_failed:
+        if version.is_failed or version.is_coming:
             continue
         if is_from(properties, names, wanted) and marks.CONTENT_ID in properties:
             return Holding(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlarchive.errors import RemoteError, UnavailableError
-from mlarchive.registries.base import Selector
+from mlarchive.errors import ConflictError, RemoteError, UnavailableError
+from mlarchive.registries.base import Selector, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
 from tests.support.command import within
@@ -55,6 +55,32 @@ def test_what_the_service_could_not_make_is_none_and_what_it_makes_comes_later(
         command = ("copy", f"{lab.locator}#environments/e/2", shared.locator, "--share")
         done = within(*command, cwd=tmp_path, env=azureml.environment(lab.tenant))
         assert (done.status, "could not make it" in done.err) == (21, True)
+
+
+def test_what_the_target_could_not_make_or_still_makes_is_not_held(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    shared = azureml.registry(lab.tenant, "shared")
+    source, target, what = opened(lab), opened(clinic), address(lab, "models", "m", "1")
+    carry(source, what, target, tmp_path)
+    source.share(what, opened(shared), WritePolicy())
+    at_clinic, at_shared = (at.version("models", "m", "1")["properties"] for at in (clinic, shared))
+    at_clinic["provisioningState"] = at_shared["provisioningState"] = "Creating"
+    with pytest.raises(UnavailableError, match="is not made yet: it is Creating"):
+        carry(source, what, target, tmp_path)
+    with pytest.raises(UnavailableError, match="is not made yet"):
+        source.share(what, opened(shared), WritePolicy())
+    assert target.holding(what, WritePolicy()) is None
+    listed = target.ls(Selector(kind="models"))
+    assert [one.title for one in listed] == ["not made yet: it is Creating"]
+    at_shared["provisioningState"] = "Failed"
+    with pytest.raises(ConflictError, match="is none: the service could not make it"):
+        source.share(what, opened(shared), WritePolicy())
+    skipped = source.share(what, opened(shared), WritePolicy(conflict="skip"))
+    assert [one.verb for one in skipped.actions if one.what == "models/m/1"] == ["skip"]
+    at_clinic["provisioningState"] = "Succeeded"
+    assert carry(source, what, target, tmp_path).receipt.idle
 
 
 @pytest.mark.parametrize("tagged", ["1", ""])

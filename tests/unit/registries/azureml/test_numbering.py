@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.errors import ConflictError, UnavailableError, UnsupportedError
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.numbering import Spot, find_spot
 from mlarchive.registries.base import WritePolicy
@@ -78,3 +78,12 @@ def test_a_version_that_the_service_could_not_make_holds_nothing() -> None:
         spot("3", failed, same=True)
     found = spot("3", failed, conflict="new-version")
     assert (found.how, found.number) == ("create", "4")
+
+
+@pytest.mark.parametrize("properties", [{}, OURS])
+def test_a_version_that_the_service_still_makes_is_waited_for(properties: dict[str, str]) -> None:
+    coming = {"properties": properties, "provisioningState": "Creating"}
+    for conflict in ("fail", "skip", "new-version"):
+        with pytest.raises(UnavailableError, match="is not made yet: it is Creating"):
+            spot("3", Asset("3", {"properties": coming}), same=True, conflict=conflict)
+    assert spot("4", Asset("3", {"properties": {**coming, "properties": {}}})).how == "create"
