@@ -208,7 +208,7 @@ def plan_labels(  # noqa: PLR0913  (what there is, and what is to be)
         work.step("keep", what, same)
         return
     put = partial(work.control.put_version, kind, name, present.name)
-    shown = ", ".join("archived" if part == "isArchived" else part for part in differing)
+    shown = ", ".join("lifecycle" if part == "isArchived" else part for part in differing)
     stage = {"stage": present.stage} if present.stage else {}
     do = partial(_label, work, what, put, {**stage, **made_of(present), **said})
     work.step("update", f"labels of {what}", f"{shown} changed", do)

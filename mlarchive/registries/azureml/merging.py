@@ -18,30 +18,31 @@ from mlarchive.registries.mlflow.given import Given, digest, given_in, mark_of, 
 OF_SERVICE = "azureml."
 """How properties begin that the service sets itself, such as `azureml.labels`."""
 
-_Whose: TypeAlias = Literal["theirs", "nobody's", "there", "home"]
+Whose: TypeAlias = Literal["theirs", "nobody's", "there", "home"]
 """Who said what the source did not say last: people, nobody knows, or it was there before.
 
 At `home` it was there before, and what it said when it was copied from there is known.
 """
 
-_STAYS: Mapping[_Whose, str] = {
+_STAYS: Mapping[Whose, str] = {
     "theirs": "the source does not say it; it stays",
     "nobody's": "it stays; whether the source said it is not known",
     "there": "it was there before, and stays",
     "home": "it was there before, and stays",
 }
-_REPLACED: Mapping[_Whose, str] = {
+_REPLACED: Mapping[Whose, str] = {
     "theirs": "the source's news replaces what people at the target said",
     "nobody's": "the source's word replaces what nobody knows who said",
     "there": "the source's word replaces what was there before",
     "home": "the source's word replaces what was said here since it was copied from here",
 }
-_LEFT: Mapping[_Whose, str] = {
+_LEFT: Mapping[Whose, str] = {
     "theirs": "people at the target changed it, and theirs stays",
     "nobody's": "people at the target changed it, and theirs stays",
     "there": "people at the target changed it, and theirs stays",
     "home": "it was changed here since it was copied from here, and stays",
 }
+_SET = "the source says it; whether people at the target took it away is not known"
 _LIFECYCLE_STAYS = {
     "archived": "it was archived at the target, and stays so",
     "active": "it was restored at the target, and stays so",
@@ -106,11 +107,11 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
     known = given_in(there.texts("tags")) or (given if is_unchanged else None)
     if known and is_unchanged:
         known = replace(known, lifecycle=known.lifecycle or lifecycle)
-    whose: _Whose = "theirs" if known else "nobody's" if _is_own(there) else "there"
+    whose: Whose = "theirs" if known else "nobody's" if _is_own(there) else "there"
     if home is not None:
         known, whose = home, "home"
     before = known or Given()
-    merging = _Merging(before, insists=insists, whose=whose)
+    merging = Merging(before, insists=insists, whose=whose)
     new = Merged(
         description=merging.text("description", there.text("description"), description),
         tags=merging.named("tag", marks.state_tags(there.texts("tags")), tags),
@@ -144,10 +145,23 @@ def _with_what_stays(given: Given, before: Given, new: Merged) -> Given:
     return replace(given, properties={**stay, **given.properties}, stage=stage)
 
 
-class _Merging:
-    """Settles label by label, and remembers what it changed and lost, and what people said."""
+class Merging:
+    """Settles label by label, and remembers what it changed and lost, and what people said.
 
-    def __init__(self, before: Given, *, insists: bool, whose: _Whose) -> None:
+    Attributes:
+        changed: As of `Merged`.
+        lost: Likewise.
+        told: Likewise.
+    """
+
+    def __init__(self, before: Given, *, insists: bool, whose: Whose) -> None:
+        """Nothing is settled yet.
+
+        Args:
+            before: What the source said last.
+            insists: Whether its word counts where it and people have changed the same.
+            whose: Who said what it did not say.
+        """
         self._before = before
         self._insists = insists
         self._whose = whose
@@ -155,7 +169,7 @@ class _Merging:
         self.lost: list[tuple[str, str]] = []
         self.told: list[tuple[str, str]] = []
 
-    def text(self, label: Literal["description", "stage"], held: str, wanted: str) -> str:
+    def text(self, label: Literal["description", "stage", "name"], held: str, wanted: str) -> str:
         """What a text is to be; "" for none."""
         known = self._before.of_text(label)
         return self._settled(label, held or None, wanted or None, known) or ""
@@ -188,6 +202,8 @@ class _Merging:
             self.told.append(("lifecycle", _LIFECYCLE_STAYS[held]))
             return there.is_archived
         self.changed.append("lifecycle")
+        if there.raw and not self._before.lifecycle:
+            self.told.append(("lifecycle", _REPLACED[self._whose]))
         return not there.is_archived
 
     def _keep(self, called: str) -> None:
@@ -234,6 +250,8 @@ class _Merging:
                 self._tell(label, _REPLACED[self._whose])
             if verdict == "leave":
                 self._tell(label, _LEFT[self._whose])
+            if verdict == "write" and held is None and self._whose == "nobody's":
+                self._tell(label, _SET)
         if value != held:
             self.changed.append(label)
         return value

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mlarchive.errors import ConflictError
-from mlarchive.records import Experiment, File, ModelVersion, Run
+from mlarchive.records import Experiment, File, ModelVersion, Run, Tags
 from mlarchive.registries.azureml.firstrun import first_of, plan_kept
+from mlarchive.registries.azureml.merging import Merging, Whose
 from mlarchive.registries.azureml.runfacts import TAG, facts_of
 from mlarchive.registries.azureml.tracking import tracking_connection
 from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.mlflow.given import Given, given_in
 from mlarchive.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from mlarchive.registries.mlflow.work import RunLabels
     from mlarchive.registries.mlflow.work import Work as TrackingWork
 
 _REFUSED = re.compile(r"[^A-Za-z0-9_-]")
@@ -62,6 +65,7 @@ def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
         losses=work.losses,
         transformations=work.transformations,
         numbered=(subject, name, number),
+        settle=partial(_with_people, work),
     )
     with speaking(connection.uri):
         if plan_kept(work, tracked, kept, first or first_of(work, run)):
@@ -78,6 +82,26 @@ def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
         do = partial(_done, connection.uri, step.do, once=step.once)
         work.steps.append((step.action, do))
     work.made_run = lambda: tracked.ids.get(run.key, "")
+
+
+def _with_people(work: Work, labels: "RunLabels") -> tuple[Tags, str]:
+    """What tags and name of a run are to be, by the rules of a version's labels.
+
+    Args:
+        work: Gets the losses and transformations.
+        labels: Of the run.
+    """
+    known = given_in(labels.marked)
+    insists = work.policy.labels == "source"
+    whose: Whose = "theirs" if known else "nobody's"
+    merging = Merging(known or Given(), insists=insists, whose=whose)
+    tags = merging.named("tag", labels.held, labels.tags)
+    name = merging.text("name", labels.held_name, labels.name) if labels.name else labels.held_name
+    for label, why in merging.lost:
+        work.lose(labels.what, label, why)
+    for label, why in merging.told:
+        work.change(labels.what, label, why)
+    return tags, name
 
 
 def _plan_facts(tracked: "TrackingWork", run: Run) -> None:

@@ -49,6 +49,27 @@ class Step:
     once: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLabels:
+    """Labels of a run that is there, and as its source says them.
+
+    Attributes:
+        what: The run, for a person.
+        marked: All tags that it has there.
+        held: Those that are labels.
+        tags: As the source says them.
+        held_name: The name that it has there.
+        name: As the source says it.
+    """
+
+    what: str
+    marked: Tags
+    held: Tags
+    tags: Tags
+    held_name: str
+    name: str
+
+
 @dataclass(slots=True)
 class Work:
     """Everything that planning and writing one snapshot share.
@@ -73,6 +94,8 @@ class Work:
         given: What the source says of a version's labels, by the record's key.
         experiments: Those at the target that were looked at, by their ids.
         numbered: The version that is written, with its name and number at the target.
+        settle: Says what tags and name of a run that is there are to be, where what people said
+            there counts under any policy, as at Azure ML.
         sent: Bytes of files sent so far.
     """
 
@@ -92,6 +115,7 @@ class Work:
     given: dict[str, Given] = field(default_factory=dict)
     experiments: dict[str, MlflowExperiment] = field(default_factory=dict)
     numbered: tuple[ModelVersion, str, str] | None = None
+    settle: "Callable[[RunLabels], tuple[Tags, str]] | None" = None
     sent: int = 0
 
     @property

@@ -39,6 +39,7 @@ from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.sourcetags import first_kept, source_tags
 from mlarchive.registries.mlflow.uploading import file_streams, fill, list_refused_names
 from mlarchive.registries.mlflow.work import (
+    RunLabels,
     Step,
     Work,
     called,
@@ -379,22 +380,36 @@ def _plan_labels(
     first = len(work.steps)
     base = base_of(work.policy, run.data.tags)
     name, user = run_name_and_user(run)
-    if record.name and record.name != name and _renames(work, record, name, base):
+    present = marks.run_tags(run.data.tags, name=name, user=user)
+    own = work.connection.own_tags
+    held = {tag: value for tag, value in present.items() if tag in tags or not tag.startswith(own)}
+    to_be, called_as = tags, record.name
+    if work.settle is not None:
+        base = None
+        to_be, called_as = work.settle(
+            RunLabels(
+                what=what,
+                marked=run.data.tags,
+                held=held,
+                tags=tags,
+                held_name=name,
+                name=record.name,
+            )
+        )
+    if called_as and called_as != name and _renames(work, record, name, base):
         work.step(
             "update",
             f"name of {what}",
             f"was {name!r}",
             lambda: store.update_run_info(
-                run_id, RunStatus.from_string(record.status), None, record.name
+                run_id, RunStatus.from_string(record.status), None, called_as
             ),
         )
-    present = marks.run_tags(run.data.tags, name=name, user=user)
-    own = work.connection.own_tags
     plan_tags(
         work,
         what,
-        tags,
-        {tag: value for tag, value in present.items() if tag in tags or not tag.startswith(own)},
+        to_be,
+        held,
         put=lambda tag, value: store.set_tag(run_id, RunTag(tag, value)),
         drop=lambda tag: store.delete_tag(run_id, tag),
         before=base,
@@ -417,7 +432,9 @@ def _plan_labels(
             lambda: store.set_tag(run_id, RunTag(MLFLOW_PARENT_RUN_ID, parent)),
         )
     if len(work.steps) == before:
-        work.step("keep", what, "same content and labels")
+        is_as_said = held == tags and record.name in {"", name}
+        same = "same content and labels"
+        work.step("keep", what, same if is_as_said else "same content, but for labels")
     elif run.info.lifecycle_stage == "deleted" and record.key not in work.revived:
         # MLflow takes no label of a deleted run; `plan_run_end` deletes it again.
         plan_revival(work, record, run_id, before)

@@ -272,7 +272,29 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     held = target.holding(what, WritePolicy())
     assert held is not None
     assert held.content_id == grown.receipt.content_id
-    # What people logged there stays, and is told; what contradicts it is a conflict, and no more.
+    # In a registry, which has no runs, nothing is another one.
+    shared = azureml.registry(azureml.tenant(), "shared")
+    carry(source, what, opened(shared), tmp_path)
+    MlflowClient(lab.tracking).log_param(job, "later", "1")
+    carry(source, what, opened(shared), tmp_path)
+    assert idle(carry(source, what, opened(shared), tmp_path))
+    assert azureml.wire.leaks == ()
+
+
+def test_what_people_did_to_a_run_at_the_target_stays_and_what_contradicts_it_is_a_conflict(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    lab, job = trained
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    clinic.tracking = target_server.uri
+    source, target = opened(lab), opened(clinic)
+    what = address(lab, "models", TRAINED, "1")
+    carry(source, what, target, tmp_path)
+    made = clinic.version("models", TRAINED, "1")["properties"]["jobName"]
     theirs = MlflowClient(target_server.uri)
     theirs.log_param(made, "own", "x")
     theirs.log_metric(made, "dice", 0.1, step=41)
@@ -281,6 +303,21 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     stays = {one.field for one in beside.transformations if "logged at the target" in one.why}
     assert stays == {"param own", "1 more points of metric dice"}
     assert theirs.get_run(made).data.params["last"] == "1"
+    for tag, value in {"own": "mine", "mlflow.note.content": "theirs"}.items():
+        theirs.set_tag(made, tag, value)
+    MlflowClient(lab.tracking).set_tag(job, "site", "news")
+    theirs.set_tag(made, "site", "theirs")
+    theirs.update_run(made, name="theirs")
+    labelled = carry(source, what, target, tmp_path).receipt
+    stay = {"name", "tag own", "tag mlflow.note.content"}
+    told = {one.field: one.why for one in labelled.transformations if one.record.startswith("run")}
+    assert told.keys() - {"user", "properties", "run_id"} == stay | {"tag site"}
+    assert told["tag site"] == "the source's news replaces what people at the target said"
+    held_run = theirs.get_run(made)
+    assert held_run.info.run_name == "theirs"
+    tags = [held_run.data.tags[one] for one in ("own", "mlflow.note.content", "site")]
+    assert tags == ["mine", "theirs", "news"]
+    assert not [one for one in labelled.actions if "removed at the source" in one.why]
     assert idle(carry(source, what, target, tmp_path))
     theirs.log_param(made, "mine", "x")
     MlflowClient(lab.tracking).log_param(job, "mine", "y")
@@ -288,13 +325,6 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
         carry(source, what, target, tmp_path)
     skipped = carry(source, what, target, tmp_path, WritePolicy(conflict="skip")).receipt
     assert [one.verb for one in skipped.actions] == ["skip"]
-    # In a registry, which has no runs, nothing is another one.
-    shared = azureml.registry(azureml.tenant(), "shared")
-    carry(source, what, opened(shared), tmp_path)
-    MlflowClient(lab.tracking).log_param(job, "later", "1")
-    carry(source, what, opened(shared), tmp_path)
-    assert idle(carry(source, what, opened(shared), tmp_path))
-    assert azureml.wire.leaks == ()
 
 
 def test_another_job_that_made_the_same_files_is_another_lineage(

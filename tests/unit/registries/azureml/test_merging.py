@@ -229,7 +229,21 @@ def test_a_version_that_is_taken_over_stays_archived_and_follows_the_source_then
     assert in_turn(target, "active", "active") == [(True, [ARCHIVED])] * 2
     assert in_turn(target, "archived", "active") == [(True, []), (False, [])]
     target = Target(Asset("1", {"properties": {"description": "d"}}))
-    assert in_turn(target, "archived", "active") == [(True, []), (False, [])]
+    replaced = ("lifecycle", "the source's word replaces what was there before")
+    assert in_turn(target, "archived", "active") == [(True, [replaced]), (False, [])]
+
+
+def test_what_nobody_knows_who_archived_is_restored_and_told() -> None:
+    there = written(labels("d", k="1"))
+    too_long = {**there.texts("tags"), marks.GIVEN: "-"}
+    for tags in ({}, too_long):
+        said = {"description": "d", "isArchived": True, "tags": tags}
+        archived = Asset("1", {"properties": {**there.properties, **said}})
+        merged = labels("d", k="1", new="1").merged_with(archived)
+        assert (merged.archived, "lifecycle" in merged.changed) == (False, True)
+        told = dict(merged.told)
+        assert told["lifecycle"] == "the source's word replaces what nobody knows who said"
+        assert told["tag new"].startswith("the source says it; whether people")
 
 
 def test_what_comes_home_follows_what_was_changed_elsewhere_and_leaves_what_was_changed_here() -> (
