@@ -62,7 +62,7 @@ class Began(Struct, frozen=True, kw_only=True, tag_field="event", tag="began"):
     phase: Phase
 
 
-class Ended(Struct, frozen=True, kw_only=True, tag_field="event", tag="ended"):
+class Ended(Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag="ended"):
     """A step has ended, or was not taken.
 
     Attributes:

@@ -33,7 +33,7 @@ from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
 from mlarchived.stopping import Stopping
 from mlarchived.turns import Queue, waits_for, waits_for_taker
-from mlarchived.views import SPOOL, VAULT, Delivered, Ids, Marks, Stored, View
+from mlarchived.views import NOTHING_GIVEN, SPOOL, VAULT, Delivered, Ids, Marks, Stored, View
 
 _FATAL = (LeaseLostError, Interrupted)
 """Errors that end the round, whatever object they meet."""
@@ -140,7 +140,7 @@ class Executor:
     def _note_rest(self, view: View, step: Step) -> None:
         """Report a step that is not taken, and let the ledger learn what the target said."""
         held = view.holdings.get(step.target)
-        known = view.delivered.get(step.target, Delivered())
+        known = view.delivered.get(step.target, NOTHING_GIVEN)
         news = held and (known.ids != _ids(held) or known.trouble)
         if step.verb == "keep" and view.ref and view.packed and held and news:
             delivery = Delivery(given=view.packed.ids, held=_ids(held), at=str(held.address))
@@ -156,7 +156,9 @@ class Executor:
 
     def _note_withheld(self, view: View, step: Step) -> None:
         """Let the ledger learn what waits for a person though nothing failed, and what no more."""
-        known = view.delivered.get(step.target, Delivered())
+        known = view.delivered.get(step.target, NOTHING_GIVEN)
+        if step.verb != "set-aside" and not known.withheld:
+            return
         strikes = [trouble.strikes for trouble in (view.trouble, known.trouble) if trouble]
         struck = max(strikes, default=0) >= self.room.job.set_aside_after
         why = step.reason if step.verb == "set-aside" and not struck else ""
@@ -389,13 +391,13 @@ def _yields(view: View, step: Step, kept: Kept) -> str:
     held = view.holdings.get(step.target)
     if step.verb != "compare" or held is None or held.content_id == kept.content_id:
         return ""
-    return yields(view, step.target, view.delivered.get(step.target, Delivered()))
+    return yields(view, step.target, view.delivered.get(step.target, NOTHING_GIVEN))
 
 
 def _ids_in_vault(view: View) -> Ids | None:
     """Which package of an object is to be delivered, if it is there already."""
     if view.ref is None:
-        return view.delivered.get(VAULT, Delivered()).given
+        return view.delivered.get(VAULT, NOTHING_GIVEN).given
     return view.packed.ids if view.packed else None
 
 

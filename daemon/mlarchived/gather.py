@@ -32,7 +32,7 @@ from mlarchived.rivals import rivals_of
 from mlarchived.room import Room
 from mlarchived.sighting import PAGE, Sighting
 from mlarchived.stopping import Stopping
-from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, View
+from mlarchived.views import NOTHING_GIVEN, VAULT, Ids, Marks, Packed, View
 
 _NEW = Known()
 
@@ -215,7 +215,7 @@ def _gone(
     found = {name: _ask(room, name, at_targets, silent) for name in room.targets if at_targets}
     out_of_reach = {name: error.message for name, error in room.reach.silent.items()}
     kept = {
-        address: each.delivered.get(VAULT, Delivered()).given for address, each in known.items()
+        address: each.delivered.get(VAULT, NOTHING_GIVEN).given for address, each in known.items()
     }
     stored = room.store.stored({address: ids for address, ids in kept.items() if ids})
     for address, of_this in known.items():

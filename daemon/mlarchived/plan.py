@@ -28,7 +28,7 @@ from mlarchive.records.places import whence
 from mlarchive.registries.base import Holding, Ref
 from mlarchived.choosing import Choice, exclusion, unfit
 from mlarchived.turns import Queue, Turns, waits_for
-from mlarchived.views import VAULT, Delivered, Ids, Packed, Trouble, View
+from mlarchived.views import NOTHING_GIVEN, VAULT, Delivered, Ids, Packed, Trouble, View
 
 Verb: TypeAlias = Literal[
     "copy",
@@ -133,7 +133,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     deletions: Deletions = Deletions()
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class Step(Struct, frozen=True, kw_only=True, gc=False):
     """What is done at one target, and why.
 
     Attributes:
@@ -152,7 +152,7 @@ class Step(Struct, frozen=True, kw_only=True):
         return self.verb in WORK
 
 
-class ObjectPlan(Struct, frozen=True, kw_only=True):
+class ObjectPlan(Struct, frozen=True, kw_only=True, gc=False):
     """What is done for one object.
 
     Attributes:
@@ -238,7 +238,8 @@ def _natural(part: str) -> str:
     """Sorts numbers by how large they are, and before text."""
     if not part.isdecimal():
         return f"1{part}\1"
-    digits = "".join(str(unicodedata.digit(digit)) for digit in part).lstrip("0")
+    plain = part if part.isascii() else "".join(str(unicodedata.digit(one)) for one in part)
+    digits = plain.lstrip("0")
     return f"0{len(digits):06d}{digits}"
 
 
@@ -281,7 +282,7 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     verb, reason = _compared(view, target)
     if verb == "keep" and view.packed and _is_due(view, rules):
         verb, reason = "compare", f"not read in full since {_day(view.packed.read_at)}"
-    delivered = view.delivered.get(target, Delivered())
+    delivered = view.delivered.get(target, NOTHING_GIVEN)
     if verb == "keep" and delivered.marked:
         return "revive", "it is at the source again"
     if verb not in WORK:
@@ -300,10 +301,12 @@ def _is_due(view: View, rules: Rules) -> bool:
     What was read on one day is read again on different ones.
     """
     read_at = view.packed.read_at if view.packed else 0
-    if not rules.reread or not read_at or view.stored == "pruned":
+    age = rules.now - read_at
+    # Of a hundred thousand few are old enough for it to matter what they are called.
+    if not rules.reread or not read_at or view.stored == "pruned" or age < rules.reread * 3 // 4:
         return False
     spread = zlib.crc32(str(view.address).encode("utf-8", "surrogatepass")) % rules.reread // 4
-    return rules.now - read_at >= rules.reread - spread
+    return age >= rules.reread - spread
 
 
 def yields(view: View, target: str, delivered: Delivered) -> str:
@@ -380,7 +383,7 @@ def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
 
 def _outlived(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     """What becomes of an object that is kept although it is gone, where it is there still."""
-    delivered = view.delivered.get(target, Delivered())
+    delivered = view.delivered.get(target, NOTHING_GIVEN)
     missed = view.stored in {"nothing", "content"} and not delivered.pruned
     if target == VAULT and delivered.given and missed:
         return "set-aside", UNLABELLED if view.stored == "content" and view.in_vault else LOST
@@ -401,7 +404,7 @@ def _has_lost(view: View, target: str) -> bool:
 
 def _not_ours(view: View, target: str, told: Deletions) -> str:
     """Why nothing is taken away from a target; "" if something is."""
-    held, delivered = view.holdings.get(target), view.delivered.get(target, Delivered())
+    held, delivered = view.holdings.get(target), view.delivered.get(target, NOTHING_GIVEN)
     if held is None:
         return "and from here"
     # What arrived over a gap after it went from the source was never noted as delivered.
@@ -454,7 +457,7 @@ def _set_aside(trouble: Trouble) -> str:
 def _compared(view: View, target: str) -> tuple[Verb, str]:
     if target == VAULT:
         return _at_vault(view)
-    return _at_target(view, view.holdings.get(target), view.delivered.get(target, Delivered()))
+    return _at_target(view, view.holdings.get(target), view.delivered.get(target, NOTHING_GIVEN))
 
 
 def _at_vault(view: View) -> tuple[Verb, str]:

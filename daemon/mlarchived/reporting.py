@@ -53,7 +53,7 @@ class Reporter:
                 reason=reason,
                 bytes=effort.moved,
                 seconds=round(effort.seconds, 3),
-                losses=tuple(f"{loss.record}, {loss.field}: {loss.why}" for loss in effort.losses),
+                losses=_told(effort.losses) if effort.losses else (),
             )
         )
 
@@ -82,3 +82,7 @@ class Reporter:
                 retryable=error.retryable,
             )
         )
+
+
+def _told(losses: tuple[Loss, ...]) -> tuple[str, ...]:
+    return tuple(f"{loss.record}, {loss.field}: {loss.why}" for loss in losses)

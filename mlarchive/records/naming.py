@@ -8,7 +8,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 """What stands for itself in a locator; most names do, and a mirror spells them by the thousand."""
 
 
-class Address(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Address(
+    Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """What an object is called: where, what kind, which name, which version.
 
     Neither content nor state: the same model under another name is the same content.

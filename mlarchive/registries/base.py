@@ -50,7 +50,7 @@ class Selector(Struct, frozen=True, kw_only=True):
     archived: bool = False
 
 
-class Traits(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Traits(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What a registry tells of an object from afar that it may be chosen by.
 
     None where the registry does not tell it, which is something else than that there is none.
@@ -105,7 +105,7 @@ def tag_traits(tags: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
     return {key: (value,) for key, value in tags.items()}
 
 
-class Ref(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Ref(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An object as a mirror sees it from afar, without reading its bytes.
 
     A mark is an opaque digest over all that the registry tells cheaply. Equal marks mean that
@@ -286,7 +286,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return all(action.verb in {"keep", "skip"} for action in self.actions)
 
 
-class Holding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Holding(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What a target holds for an object of some origin.
 
     Attributes:

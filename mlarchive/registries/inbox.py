@@ -98,6 +98,9 @@ class InboxRegistry(VaultRegistry):
     def _counting(self) -> list[Kept]:
         return self._inbox.living()
 
+    def _showing(self) -> list[Kept]:
+        return self._counting()
+
     def _doubts(self) -> list[tuple[Kept, str]]:
         """None: what was accepted and cannot be opened is lost, which was refused before."""
         return []

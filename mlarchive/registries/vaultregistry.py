@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from weakref import WeakSet
 
 import msgspec
@@ -40,8 +40,10 @@ from mlarchive.registries.selecting import is_exact, selects
 from mlarchive.snapshot import Snapshot
 from mlarchive.trust.carrying import signature_losses
 from mlarchive.vault import Kept, Search, Vault
+from mlarchive.vault.catalog import Shown
 from mlarchive.vault.naming import ENCRYPTED, stem
 
+_AnyShown = TypeVar("_AnyShown", Kept, Shown, Kept | Shown)
 _WITH_RUNS = frozenset({"runs", "models"})
 """Kinds of objects whose packages hold runs."""
 
@@ -131,15 +133,17 @@ class VaultRegistry(Closing):
                     unreadable=f"{kept.path} cannot be opened: {why}",
                     origin=str(kept.address),
                 )
-        for kept in self._selected(selector):
-            if kept.address not in doubtful and not (stems and self._stem(kept) in stems):
+        if stems:
+            doubtful |= {one.address for one in self._counting() if self._stem(one) in stems}
+        for shown in self._meant(selector, self._showing()):
+            if shown.address not in doubtful:
                 yield Ref(
-                    address=kept.address,
-                    content_mark=kept.content_id,
-                    state_mark=kept.state_id,
-                    origin=str(kept.address),
-                    through=kept.labels.through,
-                    traits=_traits(kept),
+                    address=shown.address,
+                    content_mark=shown.content_id,
+                    state_mark=shown.state_id,
+                    origin=str(shown.address),
+                    through=shown.labels.through,
+                    traits=_traits(shown),
                 )
 
     def unread(self, selector: Selector) -> Sequence[Unread]:
@@ -249,7 +253,7 @@ class VaultRegistry(Closing):
         )
 
     def _listing(self, kept: Kept) -> Listing:
-        facts = {"file": self._vault.relative(kept)}
+        facts = {"file": kept.place}
         if kept.thin:
             facts["thin"] = "yes"
         if kept.labels.aliases:
@@ -285,11 +289,15 @@ class VaultRegistry(Closing):
         return Action(verb="keep", what=what, why="the vault has it already")
 
     def _selected(self, selector: Selector) -> Iterator[Kept]:
+        return self._meant(selector, self._counting())
+
+    def _meant(self, selector: Selector, counting: Iterable[_AnyShown]) -> Iterator[_AnyShown]:
+        """Those of the packages that count that are selected."""
         if not self._vault.folder.is_dir():
             raise NotFoundError(
                 f"{self._vault.folder} is not a folder", hint="check the path after vault:"
             )
-        found = (kept for kept in self._counting() if _means(selector, kept))
+        found = (one for one in counting if _means(selector, one))
         if is_exact(selector):
             first = next(found, None)
             if first is None:
@@ -304,6 +312,10 @@ class VaultRegistry(Closing):
         """The packages that count, each for another address."""
         return self._vault.counting()
 
+    def _showing(self) -> Iterable[Kept | Shown]:
+        """As `_counting`, as far as a mirror wants to know it."""
+        return self._vault.shown()
+
     def _doubts(self) -> list[tuple[Kept, str]]:
         """The packages that perhaps would count if they could be opened, and why they cannot."""
         return [(kept, why) for kept, why in self._vault.broken() if not self._superseded(kept)]
@@ -314,7 +326,7 @@ class VaultRegistry(Closing):
         return any(kept.packed_at > broken.packed_at for kept in later)
 
     def _stem(self, kept: Kept) -> str:
-        return stem(PurePosixPath(self._vault.relative(kept)))
+        return stem(PurePosixPath(kept.place))
 
     def _runs(self, kept: Kept) -> Iterator[RunInOrder]:
         """The runs in a package, as far as their places depend on it."""
@@ -333,10 +345,10 @@ def _is_known(broken: Kept) -> bool:
     return bool(broken.address.kind)
 
 
-def _traits(kept: Kept) -> Traits:
+def _traits(kept: Kept | Shown) -> Traits:
     labels = kept.labels
     return Traits(aliases=labels.aliases, tags=labels.tags, made_at=kept.made_at)
 
 
-def _means(selector: Selector, kept: Kept) -> bool:
+def _means(selector: Selector, kept: Kept | Shown) -> bool:
     return selects(selector, kept.address) and selector.alias in {"", *kept.labels.aliases}

@@ -46,7 +46,7 @@ def risks(vault: Vault, *, before: int, others: Sequence[Vault] = ()) -> Iterato
     found = vault.find()
     for path, why in vault.damaged():
         yield Risk(kind="damaged", path=str(path), address="", why=why)
-    last = [(kept, _last(vault, kept, checks)) for kept in found]
+    last = [(kept, _last(kept, checks)) for kept in found]
     yield from (_risk("damaged", kept, check.damage) for kept, check in last if check.damage)
     for kept in found:
         if not kept.complete:
@@ -64,9 +64,9 @@ def risks(vault: Vault, *, before: int, others: Sequence[Vault] = ()) -> Iterato
         )
 
 
-def _last(vault: Vault, kept: Kept, checks: Mapping[str, Check]) -> Check:
+def _last(kept: Kept, checks: Mapping[str, Check]) -> Check:
     """The last check of these very bytes."""
-    check = checks.get(vault.relative(kept), NEVER)
+    check = checks.get(kept.place, NEVER)
     return check if check.package_id == kept.package_id else NEVER
 
 

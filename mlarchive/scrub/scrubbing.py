@@ -115,9 +115,9 @@ def _due(vault: Vault, journal: Journal, care: Care) -> list[_Due]:
     broken = [
         _Due(kept=_known(kept, last), last=last, why=why)
         for kept, why in vault.broken()
-        for last in (checks.get(vault.relative(kept), NEVER),)
+        for last in (checks.get(kept.place, NEVER),)
     ]
-    rest = [_Due(kept=one, last=checks.get(vault.relative(one), NEVER)) for one in vault.find()]
+    rest = [_Due(kept=one, last=checks.get(one.place, NEVER)) for one in vault.find()]
     # What is new under an old path was never checked.
     rest = [
         one if one.last.package_id == one.kept.package_id else replace(one, last=NEVER)
@@ -206,7 +206,7 @@ def _note(journal: Journal, vault: Vault, due: _Due, done: Scrubbed, now: int) -
     if done.trial.outcome == "failed":
         damage = f"it could not be restored: {done.trial.why}"
     journal.checked(
-        vault.relative(kept),
+        kept.place,
         Check(
             address=kept.address,
             content_id=kept.content_id,

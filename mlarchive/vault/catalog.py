@@ -48,7 +48,7 @@ CREATE INDEX package_package ON package (package_id);
 """
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class Row(Struct, frozen=True, kw_only=True, gc=False):
     """What the catalog knows of one file.
 
     Attributes:
@@ -104,7 +104,7 @@ class Row(Struct, frozen=True, kw_only=True):
         return Address(origin=self.origin, kind=self.kind, name=self.name, version=self.version)
 
 
-class Labels(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Labels(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What an object is found by, beside its address.
 
     Attributes:
@@ -120,7 +120,24 @@ class Labels(Struct, frozen=True, kw_only=True, omit_defaults=True):
     through: tuple[str, ...] = ()
 
 
-class Held(Struct, frozen=True, kw_only=True):
+def encode(labels: Labels) -> str:
+    """Labels as the catalog keeps them."""
+    return msgspec.json.encode(labels).decode()
+
+
+def decode(text: str) -> Labels:
+    """The labels of a row.
+
+    Raises:
+        msgspec.DecodeError: It holds none.
+    """
+    return _LABELS.decode(text)
+
+
+_LABELS = msgspec.json.Decoder(Labels)
+
+
+class Held(Struct, frozen=True, kw_only=True, gc=False):
     """What a mirror wants to know of a package, of which it asks by the thousand.
 
     Attributes:
@@ -134,11 +151,30 @@ class Held(Struct, frozen=True, kw_only=True):
     complete: bool
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class Shown(Struct, frozen=True, gc=False):
+    """What a mirror wants to know of a package that counts, of a hundred thousand at a time.
+
+    Attributes:
+        address: What the object is called at its source.
+        content_id: What the object is.
+        state_id: How it is labelled.
+        made_at: As of `Kept`.
+        labels: What it is found by.
+    """
+
+    address: Address
+    content_id: str
+    state_id: str
+    made_at: int
+    labels: Labels
+
+
+class Kept(Struct, frozen=True, kw_only=True, gc=False):
     """A package that a vault keeps.
 
     Attributes:
-        path: Where it is.
+        folder: The vault.
+        place: Its path in the vault.
         address: What the object is called at its source.
         content_id: What the object is.
         state_id: How it is labelled.
@@ -154,7 +190,8 @@ class Kept(Struct, frozen=True, kw_only=True):
         labels: What it is found by.
     """
 
-    path: Path
+    folder: Path
+    place: str
     address: Address
     content_id: str
     state_id: str
@@ -165,6 +202,11 @@ class Kept(Struct, frozen=True, kw_only=True):
     bases: tuple[str, ...] = ()
     made_at: int = 0
     labels: Labels = Labels()
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.folder / self.place
 
     @property
     def complete(self) -> bool:
@@ -181,6 +223,11 @@ SELECT asked.number, p.content_id, p.state_id, NOT p.thin OR p.leans_on <> ''
 FROM asked CROSS JOIN package p ON p.origin = asked.origin AND p.kind = asked.kind
     AND p.name = asked.name AND p.version = asked.version AND p.damage = ''
 ORDER BY asked.number, p.packed_at DESC, p.path DESC
+"""
+_SHOWN = """
+SELECT origin, kind, name, version, content_id, state_id, iif(made_at, made_at, packed_at), labels
+FROM package WHERE damage = '' AND (origin, kind, name, version) > (?, ?, ?, ?)
+ORDER BY origin, kind, name, version, packed_at DESC, path DESC LIMIT ?
 """
 _FIELDS = Row.__struct_fields__
 _COLUMNS = ", ".join(_FIELDS)
@@ -253,6 +300,17 @@ class Catalog:
                 if address != after:
                     yield row
                 after = address
+
+    def shown(self) -> Iterator[Shown]:
+        """As `counting`, but only what a mirror wants to know."""
+        after = ("", "", "", "")
+        while found := self._run(_SHOWN, (*after, _AT_ONCE)):
+            for origin, kind, name, version, content_id, state_id, made_at, labels in found:
+                one = (origin, kind, name, version)
+                if one != after:
+                    address = Address(origin=origin, kind=kind, name=name, version=version)
+                    yield Shown(address, content_id, state_id, made_at, decode(labels))
+                after = one
 
     def damaged(self) -> list[Row]:
         """The rows of the files that cannot be opened, sorted by path."""

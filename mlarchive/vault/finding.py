@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-import msgspec
 from msgspec import Struct
 
 from mlarchive.errors import MlarchiveError, UsageError
@@ -122,23 +121,6 @@ def made_at(package: Package) -> int:
     """When the object was made, ms since 1970 UTC; 0 if its registry did not say."""
     subject = _subject(package)
     return max(0, subject.native.created or getattr(subject, "start", 0))
-
-
-def encode(labels: Labels) -> str:
-    """Labels as the catalog keeps them."""
-    return msgspec.json.encode(labels).decode()
-
-
-def decode(text: str) -> Labels:
-    """The labels of a row.
-
-    Raises:
-        msgspec.DecodeError: It holds none.
-    """
-    return _LABELS.decode(text)
-
-
-_LABELS = msgspec.json.Decoder(Labels)
 
 
 def _subject(package: Package) -> AnyRecord:

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from mlarchive.errors import DamageError, NotFoundError
 from mlarchive.package import Lenders, Package
-from mlarchive.vault.catalog import Catalog, Kept, Row
-from mlarchive.vault.finding import encode, labels_of
+from mlarchive.vault.catalog import Catalog, Kept, Row, encode
+from mlarchive.vault.finding import labels_of
 
 Opener = Callable[..., Package]
 

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from mlarchive import fsops
 from mlarchive.errors import MlarchiveError, NotFoundError, StorageError, UntrustedError
 from mlarchive.trust import Trust, open_package, opener
-from mlarchive.vault.catalog import Catalog, Row
-from mlarchive.vault.finding import encode, labels_of, made_at
+from mlarchive.vault.catalog import Catalog, Row, encode
+from mlarchive.vault.finding import labels_of, made_at
 from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import lean
 from mlarchive.vault.naming import ENCRYPTED, SUFFIX
@@ -142,11 +142,11 @@ def sealed_in(folder: Path) -> list[str]:
     top, found = os.fsencode(folder), []
     for here, folders, names in os.walk(top):
         folders[:] = [name for name in folders if not name.startswith(b".")]
-        present = set(names)
+        sealed = [name for name in names if name.endswith(_SEALED) and not name.startswith(b".")]
+        present = set(names) if sealed else set()
         found += [
             os.path.relpath(os.path.join(here, name), top)  # noqa: PTH118  (names are any bytes)
-            for name in names
-            if name.endswith(_SEALED) and not name.startswith(b".")
+            for name in sealed
             if name.removesuffix(os.fsencode(ENCRYPTED)) not in present
         ]
     return sorted(map(os.fsdecode, found))

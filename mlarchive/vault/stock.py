@@ -17,8 +17,7 @@ from mlarchive.pack import Packed
 from mlarchive.package import Lenders, Package
 from mlarchive.records import Address
 from mlarchive.trust import Trust, opener
-from mlarchive.vault.catalog import Catalog, Held, Kept, Row, discard
-from mlarchive.vault.finding import decode
+from mlarchive.vault.catalog import Catalog, Held, Kept, Row, Shown, decode, discard
 from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import closure, leaning
 from mlarchive.vault.listing import heal, holds_packages, look_into, sealed_in, trusted
@@ -116,6 +115,10 @@ class Stock(Closing):
         """For each address the package that counts, which is the latest; sorted by address."""
         return map(self._kept, self._catalog.counting())
 
+    def shown(self) -> Iterator[Shown]:
+        """As `counting`, but only what a mirror wants to know."""
+        return self._catalog.shown()
+
     def held(self, addresses: Sequence[Address]) -> list[list[Held]]:
         """What there is of each of some addresses, a few hundred at most; the latest first."""
         return self._catalog.held(addresses)
@@ -188,10 +191,6 @@ class Stock(Closing):
         except (DamageError, NotFoundError):
             return False
 
-    def relative(self, kept: Kept) -> str:
-        """A package's path in the vault."""
-        return self._place_of(kept.path)
-
     def publish(self, made: Path, address: Address, content_id: str, state_id: str) -> Kept:
         """Put a package from a scratch folder among the others, under a path of its own.
 
@@ -227,7 +226,7 @@ class Stock(Closing):
     def withdraw(self, kept: Kept) -> None:
         """Take a package out of the vault of which there is another, or that is of no use."""
         fsops.remove(kept.path)
-        self._catalog.drop([self.relative(kept)])
+        self._catalog.drop([kept.place])
 
     def bases_of(self, copy: Path) -> list[Path]:
         """The files that a thin package in a scratch folder of this vault leans on."""
@@ -264,7 +263,8 @@ class Stock(Closing):
 
     def _kept(self, row: Row) -> Kept:
         return Kept(
-            path=self.folder / row.path,
+            folder=self.folder,
+            place=row.path,
             address=row.address,
             content_id=row.content_id,
             state_id=row.state_id,

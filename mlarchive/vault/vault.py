@@ -345,7 +345,7 @@ class Vault(Stock):
                     package.verify(full=False)
 
     def _remove(self, kept: Kept, journal: Journal, now: int) -> None:
-        path = self.relative(kept)
+        path = kept.place
         journal.pruned(kept.address, kept.content_id, kept.state_id, at=now)
         fsops.remove(kept.path)
         journal.forget([path])
@@ -364,11 +364,11 @@ class Vault(Stock):
     def _put_in_place(self, kept: Kept, made: Path) -> None:
         with fsops.explaining(kept.path, "write"):
             fsops.publish(made, kept.path)
-        relearn(self.folder, self._catalog, self.relative(kept))
+        relearn(self.folder, self._catalog, kept.place)
 
     def package_id_of(self, kept: Kept) -> str:
         """The package_id of what lies now where a package was; "" if it cannot be opened."""
-        rows = self._catalog.rows(path=self.relative(kept))
+        rows = self._catalog.rows(path=kept.place)
         return rows[0].package_id if rows else ""
 
     def was_pruned(self, address: Address, content_id: str, state_id: str) -> bool:

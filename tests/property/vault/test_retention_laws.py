@@ -27,7 +27,8 @@ def vaults(draw: st.DrawFn) -> list[Kept]:
         )
         packages.append(
             Kept(
-                path=Path(f"/v/{number}.mlpkg"),
+                folder=Path("/v"),
+                place=f"{number}.mlpkg",
                 address=address,
                 content_id=draw(st.sampled_from("abc")),
                 state_id=str(number),

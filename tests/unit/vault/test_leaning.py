@@ -233,7 +233,8 @@ def test_a_folded_version_is_what_it_was(tmp_path: Path) -> None:
 
 def test_what_leans_stands_before_what_it_leans_on() -> None:
     one = Kept(
-        path=Path("1"),
+        folder=Path(),
+        place="1",
         address=snapshot(1).address,
         content_id="",
         state_id="",
@@ -241,7 +242,7 @@ def test_what_leans_stands_before_what_it_leans_on() -> None:
         size=0,
         packed_at=0,
     )
-    two = replace(one, path=Path("2"), package_id="2", bases=("1",), thin=True)
-    three = replace(one, path=Path("3"), package_id="3", bases=("2", "1"), thin=True)
+    two = replace(one, place="2", package_id="2", bases=("1",), thin=True)
+    three = replace(one, place="3", package_id="3", bases=("2", "1"), thin=True)
     for given in itertools.permutations((one, two, three)):
         assert leaning_first(given) == [three, two, one]
