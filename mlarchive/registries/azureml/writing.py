@@ -4,7 +4,7 @@ Files are sent and read back first, the version is registered last, with all its
 so what can be seen is whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -14,9 +14,8 @@ from mlarchive.errors import (
     MlarchiveError,
     NotFoundError,
     RemoteError,
-    UnsupportedError,
 )
-from mlarchive.records import Address, Environment, Folder, ModelVersion
+from mlarchive.records import Address, AnyRecord, Environment, Experiment, Folder, ModelVersion, Run
 from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
@@ -52,11 +51,19 @@ from mlarchive.registries.modelid import MODEL_ID, followed
 
 _TRIES = 5
 
+_ALONE: Mapping[type[AnyRecord], str] = {
+    Run: "Azure ML gets a run with the version of a model that it made, and not by itself",
+    Experiment: "Azure ML gets an experiment with a run of it that made a model",
+}
+"""Why what is no asset is not written by itself, where there is more to say."""
+
 
 def held(
     control: ControlPlane, origin: str, source: Address, policy: WritePolicy
 ) -> Holding | None:
     """What the target remembers of an object; None if it never got it."""
+    if source.kind not in {"models", "folders", "environments"}:
+        return None
     kind = "environments" if source.kind == "environments" else "models"
     wanted, names = marks.origin_mark(source), (source.origin,)
     name = policy.named(source.name)
@@ -78,7 +85,7 @@ def plan(work: Work) -> WritePlan:
 
     Raises:
         ConflictError: The target holds something else there, and the policy is `fail`.
-        UnsupportedError: Azure ML has no place for such an object.
+        UnsupportedError: Azure ML cannot hold such an object.
     """
     target = _planned(work)
     return WritePlan(
@@ -136,10 +143,7 @@ def _planned(work: Work) -> Address:
         name = work.policy.named(subject.name)
         return Address(origin=work.origin, kind="environments", name=name, version=number)
     if not isinstance(subject, ModelVersion | Folder):
-        raise UnsupportedError(
-            "Azure ML takes model versions, environments and folders by themselves, and this is of "
-            f"another kind: {str(subject.__struct_config__.tag).replace('-', ' ')}"
-        )
+        return _passed_over(work, subject)
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
     there = work.control.versions("models", wanted.name, archived=True)
@@ -168,6 +172,17 @@ def _planned(work: Work) -> Address:
         _plan_kept(work, wanted, spot.present, subject, spot.why)
     plan_model(work, wanted.name)
     return target
+
+
+def _passed_over(work: Work, subject: AnyRecord) -> Address:
+    """Plan nothing for an object of a kind of which Azure ML holds none by itself."""
+    source = work.snapshot.address
+    what = str(source).partition("#")[2]
+    why = _ALONE.get(type(subject), "Azure ML has no place for it")
+    work.step("skip", what, why)
+    if not (isinstance(subject, Experiment) and not subject.tags):
+        work.lose(what, "all of it", why)
+    return msgspec.structs.replace(source, origin=work.origin)
 
 
 def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mlarchive.copy import Copied
 from mlarchive.errors import ConflictError, UnavailableError
-from mlarchive.records import Loss, ModelVersion, Notebook, Run, Tags
+from mlarchive.records import Address, Loss, ModelVersion, Notebook, Run, Tags
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.integration.azureml.registries import Open, address, carry
@@ -158,6 +158,26 @@ def test_a_model_goes_from_a_registry_into_mlflow_and_on_into_a_workspace(
     assert idle(there)
     assert idle(back)
     assert azureml.wire.leaks == ()
+
+
+def test_what_a_server_has_beside_models_is_passed_over_and_lost_each_time(
+    azureml: Emulator, source_server: MlflowServer, opened: Open, tmp_path: Path
+) -> None:
+    client = MlflowClient(source_server.uri)
+    run = client.create_run(client.create_experiment(f"alone {tmp_path.name}"))
+    client.set_terminated(run.info.run_id)
+    origin = f"mlflow+{source_server.uri}"
+    run_alone = Address(origin=origin, kind="runs", name=run.info.run_id)
+    experiment = Address(origin=origin, kind="experiments", name=f"alone {tmp_path.name}")
+    target = opened(azureml.workspace(azureml.tenant(), "clinic"))
+    with MlflowRegistry.open(source_server.uri, origin=origin) as source:
+        for _ in range(2):
+            done = carry(source, run_alone, target, tmp_path).receipt
+            lost = [(one.record, one.field) for one in done.losses]
+            assert (done.idle, lost) == (True, [(f"runs/{run.info.run_id}", "all of it")])
+            done = carry(source, experiment, target, tmp_path).receipt
+            assert (done.losses, [one.verb for one in done.actions]) == ((), ["skip"])
+    assert target.holding(experiment, WritePolicy()) is None
 
 
 def test_a_model_of_a_job_keeps_its_lineage_and_its_run_in_mlflow(
