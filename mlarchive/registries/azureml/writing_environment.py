@@ -44,6 +44,7 @@ BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 """What a conda file is installed on that comes without an image, as Azure ML's guides have it."""
 
 
+_NEITHER = "it is named by a tag, and neither carried nor registered at the target"
 _HIDDEN_THERE = "all of it is archived at the target, and stays so: lists hide every version"
 
 
@@ -78,17 +79,26 @@ def plan_environment_of(work: Work, candidate: Candidate) -> None:
         _plan_needed(work, called, _carried(work, carried))
         return
     name = candidate.tags.get(keys.ENVIRONMENT_NAME, "")
-    if name and work.control.versions("environments", name, archived=False):
+    if name and _can_be_meant(work, name):
         return
     stated = _stated_by_files(work.snapshot, candidate, name or candidate.name)
     if stated is not None:
         _plan_needed(work, called, stated)
-        if work.environment:
-            why = f"its conda file is registered as {work.environment}, on {BASE_IMAGE}"
-            work.change(called, "environment", why)
+        if not work.environment:
+            return
+        why = f"its conda file is registered as {work.environment}, on {BASE_IMAGE}"
+        work.change(called, "environment", why)
+        if name:
+            why = f"{_NEITHER}; what the model's files state stands for it, as {work.environment}"
+            work.lose(called, f"environment {name}", why)
     elif name:
-        why = "it is named by a tag, and neither carried nor registered at the target"
-        work.lose(called, f"environment {name}", why)
+        work.lose(called, f"environment {name}", _NEITHER)
+
+
+def _can_be_meant(work: Work, name: str) -> bool:
+    """Whether the target has an environment of a name that a tag may mean."""
+    there = work.control.versions("environments", name, archived=False)
+    return not all(one.is_failed for one in there)
 
 
 def _plan_needed(work: Work, called: str, wanted: Wanted) -> None:

@@ -150,3 +150,17 @@ def test_what_azure_ml_cannot_hold_of_an_environment_is_a_loss_each_time(
         ("models/my_model/100", "framework"),
     }
     assert (again.idle, again.losses) == (True, first.losses)
+
+
+@pytest.mark.parametrize("files", [{"w": b"1"}, {"MLmodel": MLMODEL, "conda.yaml": b"name: x\n"}])
+def test_an_environment_that_neither_comes_along_nor_could_be_made_at_the_target_is_a_loss(
+    azureml: Emulator, opened: Open, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = (azureml.workspace(tenant, name) for name in ("lab", "clinic"))
+    azureml.put_model(lab, "m", "1", files, tags={"python_environment_name": "gone"})
+    azureml.put_environment(clinic, "gone", "1", image="i:1", provisioningState="Failed")
+    done = carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    assert [one.field for one in done.receipt.losses] == ["environment gone"]
+    said = clinic.version("models", "m", "1")["properties"]["properties"]
+    assert said.get("mlarchive.environment") == ("gone:2" if "MLmodel" in files else None)
