@@ -57,7 +57,7 @@ class Base(Struct, frozen=True):
 
 def encode_text(raw: Buffer) -> Encoded:
     """Encode a document: a zstd frame, or as it is where that is not longer."""
-    return finished(raw, hash_of(raw), Codec.ZSTD, [encode_frame(raw, Effort.TEXT)])
+    return finished(raw, hash_of(raw), Codec.ZSTD, [encode_frame(raw, Effort.SMALL)])
 
 
 def stored(raw: Buffer, raw_hash: bytes = b"") -> Encoded:
