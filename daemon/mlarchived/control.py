@@ -97,7 +97,7 @@ Handler: TypeAlias = Callable[[Request], Any]
 
 
 @contextlib.contextmanager
-def listening(state: Path, handler: Handler) -> Iterator[None]:
+def listening(state: Path, handler: Handler) -> Iterator["Listener"]:
     """Answer requests within the block, one after the other, in a thread of its own.
 
     Args:
@@ -107,7 +107,40 @@ def listening(state: Path, handler: Handler) -> Iterator[None]:
     Raises:
         MlarchiveError: The socket cannot be made.
     """
+    listener = Listener(state, handler)
+    try:
+        yield listener
+    finally:
+        listener.close()
 
+
+class Listener:
+    """A socket, and who answers there."""
+
+    def __init__(self, state: Path, handler: Handler) -> None:
+        """Make the socket, as `listening` says."""
+        self._state = state
+        self._handler = handler
+        self._closing = contextlib.ExitStack()
+        self._closing.enter_context(_answering(state, handler))
+
+    def keep(self) -> None:
+        """Make the socket again if it is not there any more: something cleared it away.
+
+        Raises:
+            MlarchiveError: It cannot be made.
+        """
+        if not os.path.lexists(self._state / NAME):
+            self.close()
+            self._closing.enter_context(_answering(self._state, self._handler))
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        self._closing.close()
+
+
+@contextlib.contextmanager
+def _answering(state: Path, handler: Handler) -> Iterator[None]:
     class Handle(socketserver.StreamRequestHandler):
         timeout = _SECONDS
 

@@ -106,7 +106,7 @@ def do_round(job: MirrorJob, ledger: Ledger, around: Circumstances) -> None:
         except MlarchiveError as error:
             standings.write(record, trouble=error.message)
             raise
-        standings.write(record)
+        standings.write(record, ended=True)
 
 
 def _work(

@@ -44,19 +44,21 @@ class Standings:
             self._learn(event)
         self._pass_on(event)
 
-    def write(self, record: Record, *, trouble: str = "") -> None:
+    def write(self, record: Record, *, trouble: str = "", ended: bool = False) -> None:
         """Write it into the ledger.
 
         Args:
             record: The pen.
             trouble: Why the round as a whole came to an early end; "" if it did not.
+            ended: Whether the round came to its end.
         """
         self._written_at = time.monotonic()
         for target in self._targets:
             why = self._silent.get(target, trouble)
             if self._all_planned:
                 behind = len(self._behind[target])
-                record.stood(target, objects=self._wanted[target], behind=behind, trouble=why)
+                wanted = self._wanted[target]
+                record.stood(target, objects=wanted, behind=behind, trouble=why, ended=ended)
             elif why:
                 record.not_seen(target, trouble=why)
 

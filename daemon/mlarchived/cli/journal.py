@@ -84,7 +84,9 @@ def level_of(happening: Happening) -> Level:  # noqa: PLR0911  (one for each kin
             return _LEVELS_OF_PACKAGES.get(happening.outcome, "error")
         case BreakerMoved():
             return "warning" if happening.state == "open" else "info"
-        case Staged() | VaultTended():
+        case Staged():
+            return "warning" if happening.stale else "info"
+        case VaultTended():
             return "info"
 
 

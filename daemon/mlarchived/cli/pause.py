@@ -14,7 +14,7 @@ SUMMARY = "let the service leave a mirror alone"
 DESCRIPTION = """\
 Nothing is done for the mirror by `mlarchived run` until `mlarchived resume`, also after a
 restart; a step at hand ends first. What is dropped is still taken into its vault. `mlarchived
-once` does not ask. Works whether a service runs or not."""
+once` works on it all the same. Works whether a service runs or not."""
 EPILOG = """\
 example:
   mlarchived pause models --why "the clinic moves its server"

@@ -13,7 +13,8 @@ from mlarchived.resolving import resolve
 SUMMARY = "give objects that are set aside another chance"
 DESCRIPTION = """\
 Forgets failures and what targets passed over, of all objects or of those that a pattern names. A
-running service tries them at once, else the next `mlarchived once` does."""
+running service tries them at once, else the next `mlarchived once` does. What lies in a drop
+folder's quarantine is none of them: mend it and drop it again."""
 EPILOG = """\
 example:
   mlarchived retry models --object 'lab#models/wine/*'"""

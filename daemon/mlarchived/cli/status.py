@@ -88,7 +88,8 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
         setting = resolve(read_config(options.config))
     except ConfigError:
         # A service that runs has an older configuration, and can be asked all the same.
-        _print_service(screen, likely_state(options.config))
+        if _print_service(screen, likely_state(options.config)):
+            screen.say("the service goes on with the configuration that was right last")
         raise
     unread: list[MlarchiveError] = []
     with Ledger.look(setting.state) as ledger:
@@ -130,13 +131,13 @@ def _print_dropped(screen: Screen, job: MirrorJob) -> None:
         screen.say(f"  {plural(left, 'thing')} taken with losses; see {folder}, with a list each")
 
 
-def _print_service(screen: Screen, state: Path) -> None:
-    """What the workers of the running service are at, if one runs."""
+def _print_service(screen: Screen, state: Path) -> bool:
+    """What the workers of the running service are at; whether one runs."""
     try:
         found = ask(state, Request(verb="status"))
     except UnavailableError:
         screen.say("no service runs; `mlarchived run` starts one")
-        return
+        return False
     for worker in msgspec.convert(found, list[WorkerState]):
         screen.tell(WorkerLine(**msgspec.structs.asdict(worker)))
         doing = "at work" if worker.busy else "waits"
@@ -148,7 +149,8 @@ def _print_service(screen: Screen, state: Path) -> None:
         )
         tries = f", {plural(worker.failures, 'failure')} in a row" if worker.failures else ""
         to_go = f", {duration(worker.clearing)} to go" if worker.clearing else ""
-        screen.say(f"  {worker.worker}: {doing}{due}{tries}{alone}{to_go}")
+        screen.say(f"  {worker.worker.removesuffix(':')}: {doing}{due}{tries}{alone}{to_go}")
+    return True
 
 
 def _why_unknown(job: MirrorJob, ledger: Ledger) -> str:

@@ -55,15 +55,26 @@ def connect(path: Path) -> sqlite3.Connection:
     return _opened(str(path))
 
 
-def connect_to_nothing() -> sqlite3.Connection:
-    """An empty ledger in memory, for looking without leaving a trace."""
-    return _opened(":memory:")
+def connect_to_look(path: Path) -> sqlite3.Connection:
+    """Open the ledger's file to read it; where there is none, or an older one, one in memory.
+
+    Raises:
+        MlarchiveError: As `connect`.
+    """
+    if not path.exists():
+        return _opened(":memory:")
+    with explaining(str(path)), contextlib.closing(_connection(str(path))) as there:
+        if 0 < _version(there) < len(_migrations()):
+            return _opened(":memory:", there)
+    return _opened(str(path))
 
 
-def _opened(name: str) -> sqlite3.Connection:
+def _opened(name: str, copied: sqlite3.Connection | None = None) -> sqlite3.Connection:
     with explaining(name):
-        connection = sqlite3.connect(name, timeout=_PATIENCE, isolation_level=None)
+        connection = _connection(name)
         try:
+            if copied:
+                copied.backup(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -72,6 +83,10 @@ def _opened(name: str) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _connection(name: str) -> sqlite3.Connection:
+    return sqlite3.connect(name, timeout=_PATIENCE, isolation_level=None)
 
 
 def _migrate(connection: sqlite3.Connection, name: str) -> None:
@@ -83,7 +98,7 @@ def _migrate(connection: sqlite3.Connection, name: str) -> None:
         if done > len(migrations):
             raise UnsupportedError(
                 f"the ledger {name} was written by a newer mlarchived (version {done})",
-                hint="use that mlarchived, or move the file away: nothing is copied twice",
+                hint="use that mlarchived; start a service that still runs again, with it",
             )
         for number in range(done, len(migrations)):
             for statement in _statements(migrations[number]):

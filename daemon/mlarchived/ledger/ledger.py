@@ -76,15 +76,15 @@ class Ledger(Closing):
 
     @classmethod
     def look(cls, folder: Path) -> Self:
-        """Open the ledger of a state folder, or an empty one where there is none yet.
+        """Open the ledger of a state folder to read it, or an empty one where there is none yet.
+
+        That of an older version stays what it is, since a service of that version may use it.
 
         Raises:
             MlarchiveError: As `open`.
         """
         path = folder / FILE_NAME
-        if path.exists():
-            return cls.open(folder)
-        return cls(database.connect_to_nothing(), path)
+        return cls(database.connect_to_look(path), path)
 
     def close(self) -> None:
         """Let go of what is held open."""

@@ -378,7 +378,9 @@ class Record:
         values = {"mirror": self._mirror, "name": name}
         return self._lease.asking(_WAS_DROPPED, values) is not None
 
-    def stood(self, target: str, *, objects: int, behind: int, trouble: str = "") -> None:
+    def stood(
+        self, target: str, *, objects: int, behind: int, trouble: str = "", ended: bool = True
+    ) -> None:
         """How the mirror stands at a target.
 
         Args:
@@ -386,6 +388,7 @@ class Record:
             objects: How many objects are wanted there.
             behind: How many of them are not there as they should be.
             trouble: Why the target as a whole could not be served; "" if it could.
+            ended: Whether that is the last word of a round; no other tells of success.
         """
         now = _now()
         with self._lease.writing() as connection:
@@ -395,7 +398,7 @@ class Record:
                     "mirror": self._mirror,
                     "target": target,
                     "now": now,
-                    "succeeded": now if behind == 0 and not trouble else None,
+                    "succeeded": now if ended and behind == 0 and not trouble else None,
                     "objects": objects,
                     "behind": behind,
                     "trouble": trouble or None,

@@ -18,10 +18,12 @@ class Staged(Struct, frozen=True, kw_only=True, tag_field="event", tag="service"
     Attributes:
         stage: Which. `ready` comes after `starting`, and after each `reloading`.
         note: What a person may want to know of it.
+        stale: Whether the configuration in force is an older one than the file's, which is wrong.
     """
 
     stage: Stage
     note: str = ""
+    stale: bool = False
 
 
 class RoundBegan(Struct, frozen=True, kw_only=True, tag_field="event", tag="round-began"):
@@ -78,7 +80,7 @@ class Troubled(Struct, frozen=True, kw_only=True, tag_field="event", tag="troubl
     """A part of the service failed; the others go on.
 
     Attributes:
-        part: Which: a worker's name, `reload`, `clock`, `observer`.
+        part: Which: a worker's name, `reload`, `clock`, `control`, `observer`.
         reason: What went wrong.
         hint: What a person can do.
         code: Of the error.

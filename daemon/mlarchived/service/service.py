@@ -16,7 +16,7 @@ from mlarchive.errors import ConfigError, MlarchiveError, UndrainedError
 from mlarchived import durations
 from mlarchived.breakers import Breakers, Pauses
 from mlarchived.configfile import read_config
-from mlarchived.control import listening
+from mlarchived.control import Listener, listening
 from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import Setting
@@ -64,6 +64,7 @@ class Service:
         self._inbox = Inbox()
         self._clock = Clock()
         self._crew = Crew()
+        self._unheard = ""
         self._breakers = Breakers(tell=self._observers.take)
         self._directions = Directions(self._crew, self._clock.next, self._breakers, paces)
 
@@ -89,9 +90,9 @@ class Service:
             self._clock.start()
             try:
                 self._take_up(setting)
-                with listening(setting.state, self._directions.handle):
+                with listening(setting.state, self._directions.handle) as listener:
                     self._observers.take(Staged(stage="ready", note=self._at_work()))
-                    setting = self._keep_going(setting, lock)
+                    setting = self._keep_going(setting, lock, listener)
             finally:
                 self._clock.stop()
                 self._drain(durations.seconds(setting.config.service.drain))
@@ -100,7 +101,7 @@ class Service:
         """Tell it to stop or to reload, from any thread, as a signal would."""
         self._inbox.post(word)
 
-    def _keep_going(self, setting: Setting, lock: Lock) -> Setting:
+    def _keep_going(self, setting: Setting, lock: Lock, listener: Listener) -> Setting:
         """The main loop; the configuration in force at its end.
 
         Raises:
@@ -113,8 +114,20 @@ class Service:
             if "reload" in words:
                 setting = self._reloaded(setting)
             lock.check()
+            self._keep_listening(listener)
             dead = [] if self._clock.running else ["clock"]
             self._observers.take(Beat(dead=(*dead, *self._crew.dead())))
+
+    def _keep_listening(self, listener: Listener) -> None:
+        """Let people ask, though the socket was removed; tell once where that cannot be."""
+        why = ""
+        try:
+            listener.keep()
+        except MlarchiveError as error:
+            why = error.message
+            if why != self._unheard:
+                self._troubled("control", error)
+        self._unheard = why
 
     # Configuration.
 
@@ -132,9 +145,8 @@ class Service:
                 self._take_up(fresh)
         except MlarchiveError as error:
             self._troubled("reload", error)
-            self._observers.take(
-                Staged(stage="ready", note=f"the old configuration stays: {error.message}")
-            )
+            note = f"the old configuration stays: {error.message}"
+            self._observers.take(Staged(stage="ready", note=note, stale=True))
             return setting
         self._observers.configured(fresh)
         self._observers.take(Staged(stage="ready", note=self._at_work()))

@@ -40,6 +40,17 @@ def test_during_the_first_round_and_outside_of_its_windows_it_says_so(bench: Wor
     assert "never looked at; outside its windows of time; the next one" in bench.run("status").out
 
 
+def test_a_target_that_could_not_be_asked_has_had_no_success(bench: Workbench) -> None:
+    bench.configure()
+    shutil.rmtree(bench.folder / "source")
+    (bench.folder / "source").mkdir()
+    (bench.folder / "target").write_text("no folder")
+    assert bench.run("once").status != 0
+    (standing,) = [e for e in bench.run("status", "--json").events if e["event"] == "standing"]
+    assert standing["trouble"]
+    assert standing["succeeded_at"] == 0
+
+
 def test_a_defect_in_the_first_round_is_the_mirrors_trouble(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +119,7 @@ def test_a_service_is_asked_although_the_file_is_wrong_now(tmp_path: Path) -> No
         status = bench.run("status")
         assert status.status == 10
         assert "mirror:m/dr: " in status.out
+        assert "goes on with the configuration that was right last" in status.out
         assert "unknown key `target`" in status.err
         told = bench.run("sync-now")
         assert told.status == 10

@@ -1,5 +1,6 @@
 """The ledger remembers what was seen, packed and delivered, and what went wrong."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from mlarchive.errors import ConflictError, DamageError, UnavailableError, UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.base import Ref
-from mlarchived.ledger import Delivery, Ledger, Record
+from mlarchived.ledger import Delivery, Ledger, Record, database
 from mlarchived.ledger.ledger import FILE_NAME, Known
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble
 
@@ -172,6 +173,22 @@ def test_looking_leaves_no_trace(tmp_path: Path) -> None:
     with Ledger.look(tmp_path / "state") as ledger:
         assert known(ledger) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_leaves_a_ledger_of_an_older_version_to_those_who_still_use_it(
+    tmp_path: Path,
+) -> None:
+    scripts = database._migrations()[:-1]  # noqa: SLF001  (what an older version has made)
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        for script in scripts:
+            connection.executescript(script)
+        connection.execute(f"PRAGMA user_version = {len(scripts)}")
+        connection.execute("INSERT INTO pause (mirror, since, why) VALUES ('m', 1, 'later')")
+        connection.commit()
+        with Ledger.look(tmp_path) as ledger:
+            assert ledger.paused("m") == "later"
+            assert known(ledger) == {}
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(scripts),)
 
 
 def test_a_file_that_is_no_ledger_is_damage_with_a_way_out(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def test_a_wrong_configuration_is_refused_with_its_reason_and_the_old_one_stays(
             "mirror.toml, line 14: mirror[1].evry: unknown key `evry`; "
             "the nearest known key is `every`"
         )
-        assert "the old configuration stays" in service.await_stage("ready")["note"]
+        ready = service.await_stage("ready")
+        assert "the old configuration stays" in ready["note"]
+        assert ready["level"] == "warning"
         bench.put("beer", "beer 1")
         service.wait_for(lambda e: e.get("outcome") == "copied" and "beer" in e["object"])
         assert service.stop() == 0
