@@ -14,8 +14,10 @@ from mlarchive.registries.opening import open_registry, open_target
 from mlarchived.defects import contained
 from mlarchived.drop.candidates import require_there
 from mlarchived.drop.rules import DropRules
+from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, Place, Setting
 from mlarchived.room import open_mirrored, trust_of
+from mlarchived.stores import require_vault
 
 _TO_BE_MADE = "it is not there and will be made; if it should be there, mount what it is on first"
 _ONE = "it holds one object; of mirror {!r}, which may bring more, the others are conflicts there"
@@ -47,7 +49,7 @@ def check(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]
     """Try everything once: each folder, each source, each target, each registry left over."""
     yield _tried("state", str(setting.state), "", partial(_refuse_unwritable, setting.state))
     for vault in dict.fromkeys(job.vault for job in setting.jobs if job.vault):
-        found = _tried("vault", str(vault), "", partial(_refuse_unwritable, vault))
+        found = _tried("vault", str(vault), "", partial(_try_vault, setting, vault))
         new = not (found.error or vault.exists())
         yield structs.replace(found, hint=_TO_BE_MADE) if new else found
     for job in setting.jobs:
@@ -112,6 +114,15 @@ def _try_drop(job: MirrorJob, drop: DropRules) -> None:
     require_there(drop.folder)
     _refuse_unwritable(drop.folder)
     trust_of(job)
+
+
+def _try_vault(setting: Setting, vault: Path) -> None:
+    """See that a vault can be written, and is there if it ever was."""
+    _refuse_unwritable(vault)
+    with Ledger.look(setting.state) as ledger:
+        for job in setting.jobs:
+            if job.vault == vault:
+                require_vault(job, ledger)
 
 
 def _ask(place: Place, environment: Mapping[str, str]) -> None:

@@ -27,6 +27,7 @@ from mlarchived.room import Room, opened
 from mlarchived.sighting import Sighting
 from mlarchived.standings import Standings
 from mlarchived.stopping import Stopping
+from mlarchived.stores import require_vault
 from mlarchived.turns import Queue
 from mlarchived.windows import closed
 from mlarchived.worklist import Worklist
@@ -91,6 +92,7 @@ def do_round(job: MirrorJob, ledger: Ledger, around: Circumstances) -> None:
         _sweep(job, around.state)
         standings = Standings(job, around.report)
         try:
+            require_vault(job, ledger)
             shared = around.shared or Shared([job.lane])
             with (
                 contained(),

@@ -49,6 +49,7 @@ def resolve(file: ConfigFile) -> Setting:
     resolver = _Resolver(file)
     alone = [resolver.job(number) for number in range(len(file.config.mirror))]
     jobs = tuple(_among(alone, number) for number in range(len(alone)))
+    resolver.refuse_what_lies_in_drop_folders(jobs)
     return Setting(
         state=file.folder / Path(file.config.state).expanduser(),
         registries=resolver.places,
@@ -226,6 +227,28 @@ class _Resolver:
                     ("mirror", number, "vault"),
                     f"{mirror.name!r} has this vault too, and what it keeps was not dropped here",
                 )
+
+    def refuse_what_lies_in_drop_folders(self, jobs: Sequence[MirrorJob]) -> None:
+        """What lies in a drop folder is taken away, and what a vault holds is no news.
+
+        Raises:
+            ConfigError: The state folder or a registry lies in one, or one lies in a registry.
+        """
+        state = self._folder(self._file.config.state)
+        for job in jobs:
+            if job.drop is None:
+                continue
+            folder, called = job.drop.folder, f"the drop folder of {job.name!r}"
+            if state.is_relative_to(folder):
+                raise self._file.wrong(("state",), f"the state folder lies in {called}")
+            for name, place in self.places.items():
+                there = Path(place.locator.registry)
+                if place.locator.scheme in _FILES and (
+                    there.is_relative_to(folder) or folder.is_relative_to(there)
+                ):
+                    raise self._file.wrong(
+                        ("registries", name, "locator"), f"it and {called} lie in one another"
+                    )
 
     def _schedule(self, mirror: Mirror, key: toml_lines.Path) -> Schedule:
         if not mirror.cron:

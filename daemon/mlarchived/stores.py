@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from mlarchive import fsops
+from mlarchive.errors import NotFoundError
 from mlarchive.records import Address
 from mlarchive.vault import Held, Kept, Vault
 from mlarchived.lanes import Shared
-from mlarchived.views import Ids, Stored
+from mlarchived.ledger import Ledger
+from mlarchived.mirrors import MirrorJob
+from mlarchived.views import VAULT, Ids, Stored
 
 
 class Store(Protocol):
@@ -95,6 +98,20 @@ class SpoolStore:
     def _place(self, address: Address) -> Path:
         # A digest, because a name may be longer than a file's name may be.
         return self._folder / hashlib.sha256(str(address).encode()).hexdigest()[:32]
+
+
+def require_vault(job: MirrorJob, ledger: Ledger) -> None:
+    """Refuse to make a vault anew that was there: what it is on may not be mounted.
+
+    Raises:
+        NotFoundError: It is not there, and has packages.
+    """
+    if job.vault and not job.vault.is_dir() and ledger.has_given(job.name, VAULT):
+        raise NotFoundError(
+            f"the vault {job.vault} is not there any more, and has packages of {job.name!r}",
+            hint="mount what it is on; if it is lost, make the folder, and run the same again: what"
+            " the source still has is packed again, what it has no more is told",
+        )
 
 
 def find(vault: Vault, address: Address, ids: Ids) -> Kept | None:

@@ -15,6 +15,7 @@ from mlarchived.ledger import LeaseLostError, Ledger, Record
 from mlarchived.mirrors import MirrorJob
 from mlarchived.once import Circumstances
 from mlarchived.room import trust_of
+from mlarchived.stores import require_vault
 from mlarchived.views import VAULT
 
 _LOOKS = 3 * READINGS
@@ -39,6 +40,7 @@ def receive(
     with Ledger.open(around.state) as ledger, ledger.record(f"drop:{job.name}") as record:
         try:
             with contained():
+                require_vault(job, ledger)
                 found = _taken_in(job, intake, around, record, arm)
         except (Interrupted, LeaseLostError):
             raise

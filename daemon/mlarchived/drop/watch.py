@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
@@ -24,6 +24,19 @@ _MOUNTS = Path("/proc/self/mountinfo")
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "glusterfs", "lustre", "afs", "virtiofs")
 
 
+Identity: TypeAlias = tuple[int, int]
+"""Which folder is under a path: another after it was replaced, or something mounted over it."""
+
+
+def identity_of(folder: Path) -> Identity | None:
+    """Which folder there is under a path; None where there is none, or nobody can say."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 class Watch(FileSystemEventHandler):
     """Watches one folder, as long as it is the same folder."""
 
@@ -37,18 +50,18 @@ class Watch(FileSystemEventHandler):
         self._folder = folder
         self._hint = hint
         self._observer: BaseObserver | None = None
-        self._inode = -1
+        self._watched: Identity | None = None
 
     def arm(self) -> None:
         """Watch the folder that is there now; to be called before each scan."""
-        inode = self._folder.stat().st_ino
-        if self._observer and self._observer.is_alive() and inode == self._inode:
+        there = identity_of(self._folder)
+        if self._observer and self._observer.is_alive() and there == self._watched:
             return
         self.close()
         observer = Observer()
         observer.schedule(self, str(self._folder), recursive=True)
         observer.start()
-        self._observer, self._inode = observer, inode
+        self._observer, self._watched = observer, there
 
     def close(self) -> None:
         """Watch no more."""

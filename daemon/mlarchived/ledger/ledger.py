@@ -46,6 +46,13 @@ WHERE o.present AND d.given_content_id IS NOT NULL
 """
 
 
+_HAS_GIVEN = """
+SELECT 1 FROM object o JOIN delivery d ON d.object = o.id
+WHERE o.mirror = ? AND d.target = ? AND d.given_content_id IS NOT NULL AND d.pruned_at IS NULL
+LIMIT 1
+"""
+
+
 class Known(Struct, frozen=True, kw_only=True, gc=False):
     """What the ledger knows of one object; the attributes are those of `View`."""
 
@@ -182,6 +189,12 @@ class Ledger(Closing):
                 _DELIVERED_ALIKE.format(asked=asked), (*values, mirror, target)
             )
             return frozenset(map(_address, rows))
+
+    def has_given(self, mirror: str, target: str) -> bool:
+        """Whether a target was given anything by a mirror that nobody has pruned there."""
+        with database.explaining(str(self._path)):
+            found = self._connection.execute(_HAS_GIVEN, (mirror, target)).fetchone()
+        return found is not None
 
     def at_work(self, mirror: str) -> bool:
         """Whether some process works on a mirror now."""

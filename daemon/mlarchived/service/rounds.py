@@ -7,14 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mlarchive.errors import Interrupted, MlarchiveError
 from mlarchived.breakers import Breakers
 from mlarchived.defects import contained
 from mlarchived.drop.intake import Intake, Pass
 from mlarchived.drop.receiving import pause, receive
-from mlarchived.drop.watch import Watch, is_remote
+from mlarchived.drop.watch import Watch, identity_of, is_remote
 from mlarchived.events import Ended
 from mlarchived.lanes import Shared, lanes
 from mlarchived.ledger import Ledger
@@ -147,6 +147,7 @@ def receiving(job: MirrorJob, terms: Terms) -> Work:
         arrivals = Arrivals(terms.tell, lambda: terms.ring(f"mirror:{job.name}"))
         failures = Failures(arrivals.take)
         passes: list[Pass] = []
+        seen = identity_of(drop.folder)
         again = _told(
             worker.name,
             job.name,
@@ -159,7 +160,8 @@ def receiving(job: MirrorJob, terms: Terms) -> Work:
         if any(found.pending for found in passes) or not (watches or unwatchable or again.failed):
             # Without hints, scans alone find what comes.
             return Again(seconds=pause(drop.settle), failed=again.failed)
-        return again
+        # Of another folder in its place, or one that is there at last, no hint comes.
+        return structs.replace(again, sooner=lambda: identity_of(drop.folder) != seen)
 
     return work
 

@@ -1,6 +1,7 @@
 """A thread that does one thing whenever it is due, never twice at a time."""
 
 import contextlib
+import math
 import random
 import threading
 import time
@@ -10,6 +11,9 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from mlarchived.stopping import Stopping
+
+_GLANCE = 2.0
+"""Seconds between two looks at whether to work sooner than by the clock."""
 
 
 class Backoff(Struct, frozen=True, kw_only=True):
@@ -35,10 +39,12 @@ class Again(Struct, frozen=True, kw_only=True):
     Attributes:
         seconds: After so many; 0 for not.
         failed: Whether that is because it failed.
+        sooner: Asked every few seconds whether it works at once; None for never.
     """
 
     seconds: float = 0.0
     failed: bool = False
+    sooner: Callable[[], bool] | None = None
 
 
 class Worker:
@@ -121,19 +127,30 @@ class Worker:
         if self._after is not None:
             self._after.join()
             self._after = None
-        wait = 0.0
+        again = Again()
         while True:
-            self._due.wait(wait or None)
+            rung = self._await(again)
             if self.stopping.asked:
                 return
             self._due.clear()
             # Cleared first: a ring from now on asks for one more time.
-            self.due_since = self._rung_at if wait == 0 else time.monotonic()
+            self.due_since = self._rung_at if rung and not again.seconds else time.monotonic()
             self._busy = True
             again = self._work(self, self.failures)
             self._busy = False
-            wait = again.seconds
             self.failures = self.failures + 1 if again.failed else 0
+
+    def _await(self, again: Again) -> bool:
+        """Wait until there is work; whether a ring said so."""
+        if again.sooner is None:
+            return self._due.wait(again.seconds or None)
+        until = time.monotonic() + (again.seconds or math.inf)
+        while (left := until - time.monotonic()) > 0:
+            if self._due.wait(min(left, _GLANCE)):
+                return True
+            if again.sooner():
+                break
+        return False
 
 
 Work: TypeAlias = Callable[[Worker, int], Again]

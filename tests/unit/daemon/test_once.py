@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -63,9 +64,9 @@ def test_how_a_mirror_stands_is_written_while_its_round_goes_on(
 ) -> None:
     written, stood = list[int](), Record.stood
 
-    def noticed(record: Record, target: str, *, objects: int, behind: int, trouble: str) -> None:
+    def noticed(record: Record, target: str, *, behind: int, **others: Any) -> None:  # noqa: ANN401
         written.append(behind)
-        stood(record, target, objects=objects, behind=behind, trouble=trouble)
+        stood(record, target, behind=behind, **others)
 
     monkeypatch.setattr(Record, "stood", noticed)
     monkeypatch.setattr(standings, "FRESH", -1.0)
@@ -224,6 +225,8 @@ def test_a_lost_vault_is_filled_again(bench: Workbench) -> None:
     bench.configure(mirror=VAULT)
     bench.run("once")
     shutil.rmtree(bench.folder / "vault")
+    assert bench.run("once").status == 11
+    (bench.folder / "vault").mkdir()
     assert "gone from the vault" in bench.run("once").out
     assert bench.held("vault") == bench.held("source")
 

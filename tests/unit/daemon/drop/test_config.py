@@ -54,3 +54,22 @@ def test_two_mirrors_do_not_share_a_drop_folder_or_its_vault(tmp_path: Path) -> 
     second = '[[mirror]]\nname = "n"\nvault = "vault"\nsource = "vault:else"\n'
     (tmp_path / "mirror.toml").write_text(text + second)
     assert "'n' has this vault too" in bench.run("check").err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[registries.dr]", 'state = "inbox/s"\n[registries.dr]', "the state folder lies in the"),
+        ('"vault:target"', '"vault:inbox/far"', "it and the drop folder of 'm' lie in one another"),
+        ('"vault:target"', '"vault:."', "it and the drop folder of 'm' lie in one another"),
+    ],
+)
+def test_nothing_of_the_service_lies_in_a_drop_folder(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    bench = DropBench(tmp_path)
+    text = (tmp_path / "mirror.toml").read_text()
+    (tmp_path / "mirror.toml").write_text(text.replace(old, new, 1))
+    answer = bench.run("check")
+    assert answer.status == 10
+    assert says in answer.err

@@ -48,6 +48,13 @@ def test_what_was_dropped_and_is_lost_from_the_vault_is_no_longer_up_to_date(
     assert bench.run("once").status == 0
     shutil.rmtree(bench.folder / "vault")
     shutil.copy(bench.package("stout"), bench.inbox)
+    for verb in ("once", "check"):
+        answer = bench.run(verb)
+        assert answer.status == 11
+        assert "is not there any more, and has packages of 'm'" in answer.out + answer.err
+    assert "is not there any more" in bench.standing()["trouble"]
+    assert not (bench.folder / "vault").exists()
+    (bench.folder / "vault").mkdir()
     answer = bench.run("once")
     assert answer.status == 23
     assert "/ale/1 -> vault: its package is gone from the vault" in answer.out
