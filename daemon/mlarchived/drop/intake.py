@@ -34,7 +34,7 @@ from mlarchived.drop.claims import Claim
 from mlarchived.drop.markers import check_marker, is_complete, read_marker
 from mlarchived.drop.rules import DropRules
 from mlarchived.drop.stillness import Stillness
-from mlarchived.drop.taken import is_known, lasting_of, lasting_of_package, require_free
+from mlarchived.drop.taken import grown_of, grown_of_package, is_known, require_free
 from mlarchived.events import Ended, Outcome, Report
 from mlarchived.ledger import Dropped, LeaseLostError, Record
 from mlarchived.stopping import Stopping
@@ -278,7 +278,7 @@ class _Work:
                 given.address,
                 given.content_id,
                 self._given(given.address),
-                partial(lasting_of_package, claim.path, self._means.trust),
+                partial(grown_of_package, claim.path, self._means.trust),
             )
 
     def _given(self, address: Address) -> str:
@@ -303,7 +303,7 @@ class _Work:
                         snapshot.address,
                         content_id,
                         before,
-                        partial(lasting_of, snapshot),
+                        partial(grown_of, snapshot, when),
                     )
                 one = self._means.vault.add(snapshot, packed_at=when)
                 with self._means.vault.open_package(one) as package:

@@ -12,7 +12,7 @@ from mlarchive.records import Run, Traces
 from mlarchive.snapshot import Snapshot
 from mlarchive.traces import Trace
 from mlarchive.vault import Vault
-from mlarchived.drop.taken import lasting_of, require_free
+from mlarchived.drop.taken import grown_of, require_free
 from tests.support.snapshots import MODEL_FILES, model_version, pages_of
 
 
@@ -31,12 +31,18 @@ def test_a_version_that_is_dropped_raw_with_more_traces_is_no_other_content(tmp_
     version = model_version()
     with Vault.open(tmp_path) as vault:
         kept = vault.add(with_traces(version, "tr-1"), packed_at=0)
-        for again in (version, with_traces(version, "tr-1", "tr-2")):
+        for again in (with_traces(version, "tr-2"), with_traces(version, "tr-1", "tr-2")):
             content_id = content_id_of(again)
             assert content_id != kept.content_id
             require_free(
-                vault, kept.address, content_id, kept.content_id, partial(lasting_of, again)
+                vault, kept.address, content_id, kept.content_id, partial(grown_of, again, 1)
             )
+        fewer = content_id_of(version)
+        with pytest.raises(ConflictError, match="with 1 traces and 0 notebooks, and this has 0"):
+            require_free(vault, kept.address, fewer, kept.content_id, partial(grown_of, version, 1))
+        # What was packed before does not count in its place.
+        vault.add(with_traces(version, "tr-1", "tr-2"), packed_at=3)
+        require_free(vault, kept.address, fewer, kept.content_id, partial(grown_of, version, 2))
         other = model_version(files={**MODEL_FILES, "more.txt": b"more"})
         with pytest.raises(ConflictError, match="with other content"):
             require_free(
@@ -44,7 +50,7 @@ def test_a_version_that_is_dropped_raw_with_more_traces_is_no_other_content(tmp_
                 kept.address,
                 content_id_of(other),
                 kept.content_id,
-                partial(lasting_of, other),
+                partial(grown_of, other, 1),
             )
         vault.delete(kept.address, now=0)
         more = with_traces(version, "tr-1", "tr-2")
@@ -54,5 +60,5 @@ def test_a_version_that_is_dropped_raw_with_more_traces_is_no_other_content(tmp_
                 kept.address,
                 content_id_of(more),
                 kept.content_id,
-                partial(lasting_of, more),
+                partial(grown_of, more, 1),
             )
