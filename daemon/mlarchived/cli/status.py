@@ -2,7 +2,8 @@
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -30,6 +31,10 @@ EPILOG = """\
 example:
   mlarchived status
   mlarchived status --json | jq 'select(.event == "standing" and .behind > 0)'"""
+
+
+_ALIKE = 3
+"""So many troubles that differ in their object alone are printed; the rest are counted."""
 
 
 class StandingLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="standing"):
@@ -107,8 +112,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
                 else:
                     screen.tell(StandingLine(mirror=job.name, target=target))
                     screen.say(f"  {shown(target)}: {_why_unknown(job, ledger)}")
-            for trouble in troubles:
-                _print_trouble(screen, job, trouble)
+            _print_troubles(screen, job, troubles)
             try:
                 _print_dropped(screen, job)
             except MlarchiveError as error:
@@ -185,8 +189,22 @@ def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing
         screen.say(f"    {moment(standing.looked_at)}  {standing.trouble}")
 
 
-def _print_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> None:
-    set_aside = trouble.is_set_aside(job.set_aside_after)
+def _print_troubles(screen: Screen, job: MirrorJob, troubles: Sequence[ObjectTrouble]) -> None:
+    """Print each, but for people of those that differ in their object alone a few."""
+    alike: Counter[tuple[str, str]] = Counter()
+    for trouble in troubles:
+        like = (trouble.target, trouble.sentence)
+        alike[like] += 1
+        _tell_trouble(screen, job, trouble)
+        if alike[like] <= _ALIKE:
+            _print_trouble(screen, job, trouble)
+    for (target, sentence), count in alike.items():
+        if count > _ALIKE:
+            where = f" -> {shown(target)}" if target else " (reading)"
+            screen.say(f"    {plural(count - _ALIKE, 'more object')}{where}: {sentence}")
+
+
+def _tell_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> None:
     screen.tell(
         TroubleLine(
             mirror=job.name,
@@ -195,12 +213,15 @@ def _print_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> No
             sentence=trouble.sentence,
             strikes=trouble.strikes,
             at=trouble.at,
-            set_aside=set_aside,
+            set_aside=trouble.is_set_aside(job.set_aside_after),
         )
     )
+
+
+def _print_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> None:
     where = f" -> {shown(trouble.target)}" if trouble.target else " (reading)"
     again = "" if trouble.withheld else "; try it again with `mlarchived retry`"
-    aside = f" [set aside{again}]" if set_aside else ""
+    aside = f" [set aside{again}]" if trouble.is_set_aside(job.set_aside_after) else ""
     screen.say(f"    {moment(trouble.at)}  {trouble.address}{where}: {trouble.sentence}{aside}")
 
 

@@ -75,6 +75,20 @@ def test_it_says_by_how_many_objects_a_target_is_behind_and_why(bench: Workbench
     assert trouble["strikes"] == 1
 
 
+def test_of_many_objects_with_one_trouble_the_first_are_named(bench: Workbench) -> None:
+    bench.configure()
+    for number in range(5):
+        bench.put(f"ale-{number}", "ale")
+    bench.run("once")
+    with Ledger.open(bench.folder / "state") as ledger, ledger.record("m") as record:
+        for number in range(5):
+            ale = Address(origin="lab", kind="folders", name=f"ale-{number}", version="1")
+            record.delivery_failed(ale, "dr", DamageError("no room"))
+    assert bench.run("status").out.count("/1 -> dr: no room") == 3
+    assert "2 more objects -> dr: no room" in bench.run("status").out
+    assert len([e for e in bench.run("status", "--json").events if e["event"] == "trouble"]) == 5
+
+
 def test_what_could_not_be_read_and_need_not_be_any_more_is_no_trouble(bench: Workbench) -> None:
     bench.configure()
     bench.run("once")
