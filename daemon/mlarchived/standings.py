@@ -5,6 +5,7 @@ One that is not settled is: the source shows it and the target lacks it, which n
 """
 
 import time
+from collections import Counter
 
 from mlarchived.events import DONE, Ended, Event, Report
 from mlarchived.ledger import Record
@@ -23,6 +24,7 @@ class Standings:
         self._targets = job.rules().targets
         self._wanted = dict.fromkeys(self._targets, 0)
         self._behind: dict[str, set[str]] = {name: set() for name in self._targets}
+        self._left: dict[str, Counter[str]] = {name: Counter() for name in self._targets}
         self._all_planned = False
         self._silent: dict[str, str] = {}
         self._written_at = time.monotonic()
@@ -31,6 +33,8 @@ class Standings:
         """Learn what is to be done for an object."""
         for step in plan.steps:
             self._wanted[step.target] += step.verb != "leave"
+            if step.verb == "leave":
+                self._left[step.target][step.reason] += 1
             if step.works or step.verb in {"unsettled", "wait", "set-aside"}:
                 self._behind[step.target].add(str(plan.address))
 
@@ -57,10 +61,23 @@ class Standings:
             why = self._silent.get(target, trouble)
             if self._all_planned:
                 behind = len(self._behind[target])
-                wanted = self._wanted[target]
-                record.stood(target, objects=wanted, behind=behind, trouble=why, ended=ended)
+                record.stood(
+                    target,
+                    objects=self._wanted[target],
+                    behind=behind,
+                    trouble=why,
+                    ended=ended,
+                    left=self._left_alone(target),
+                )
             elif why:
                 record.not_seen(target, trouble=why)
+
+    def _left_alone(self, target: str) -> tuple[int, str]:
+        """How many objects are left alone at a target, and why most of them are."""
+        left = self._left[target]
+        (why, count), *others = left.most_common() or [("", 0)]
+        more = f" ({left.total() - count} for other reasons)" if others else ""
+        return left.total(), f"{why}{more}"
 
     def keep_up(self, record: Record) -> None:
         """Write it into the ledger, unless that was done just now."""

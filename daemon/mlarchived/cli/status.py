@@ -47,6 +47,8 @@ class StandingLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="st
     objects: int = 0
     behind: int = 0
     trouble: str = ""
+    left_alone: int = 0
+    left_why: str = ""
 
 
 class WorkerLine(WorkerState, frozen=True, kw_only=True, tag_field="event", tag="worker"):
@@ -176,6 +178,8 @@ def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing
             objects=standing.objects,
             behind=standing.behind,
             trouble=standing.trouble,
+            left_alone=standing.left_alone,
+            left_why=standing.left_why,
         )
     )
     success = _ago(standing.succeeded_at) if standing.succeeded_at else "never"
@@ -185,6 +189,9 @@ def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing
     screen.say(
         f"  {shown(target)}: {behind} {plural(standing.objects, 'object')}; last success {success}"
     )
+    if standing.left_alone:
+        left = plural(standing.left_alone, "object")
+        screen.say(f"    {left} left alone: {standing.left_why}")
     if standing.trouble:
         screen.say(f"    {moment(standing.looked_at)}  {standing.trouble}")
 

@@ -72,10 +72,13 @@ WHERE trouble IS NOT NULL AND EXISTS (
 )
 """
 _STOOD = """
-INSERT INTO standing (mirror, target, looked_at, succeeded_at, objects, behind, trouble)
-VALUES (:mirror, :target, :now, :succeeded, :objects, :behind, :trouble)
+INSERT INTO standing
+    (mirror, target, looked_at, succeeded_at, objects, behind, trouble, left_alone, left_why)
+VALUES
+    (:mirror, :target, :now, :succeeded, :objects, :behind, :trouble, :left_alone, :left_why)
 ON CONFLICT DO UPDATE SET looked_at = :now, objects = :objects, behind = :behind,
-    trouble = :trouble, succeeded_at = coalesce(:succeeded, succeeded_at)
+    trouble = :trouble, succeeded_at = coalesce(:succeeded, succeeded_at),
+    left_alone = :left_alone, left_why = :left_why
 """
 _NOT_SEEN = """
 INSERT INTO standing (mirror, target, looked_at, objects, behind, trouble)
@@ -378,8 +381,15 @@ class Record:
         values = {"mirror": self._mirror, "name": name}
         return self._lease.asking(_WAS_DROPPED, values) is not None
 
-    def stood(
-        self, target: str, *, objects: int, behind: int, trouble: str = "", ended: bool = True
+    def stood(  # noqa: PLR0913  (all that is known of it)
+        self,
+        target: str,
+        *,
+        objects: int,
+        behind: int,
+        trouble: str = "",
+        ended: bool = True,
+        left: tuple[int, str] = (0, ""),
     ) -> None:
         """How the mirror stands at a target.
 
@@ -389,6 +399,7 @@ class Record:
             behind: How many of them are not there as they should be.
             trouble: Why the target as a whole could not be served; "" if it could.
             ended: Whether that is the last word of a round; no other tells of success.
+            left: How many more objects are left alone there, and why most of them are.
         """
         now = _now()
         with self._lease.writing() as connection:
@@ -402,6 +413,8 @@ class Record:
                     "objects": objects,
                     "behind": behind,
                     "trouble": trouble or None,
+                    "left_alone": left[0],
+                    "left_why": left[1] or None,
                 },
             )
 

@@ -17,6 +17,8 @@ class Standing(Struct, frozen=True, kw_only=True):
         objects: How many objects are wanted there.
         behind: How many of them were not there as they should be.
         trouble: Why the target as a whole could not be served; "" if it could.
+        left_alone: How many objects are not wanted there.
+        left_why: Why most of them are not; "" if there are none.
     """
 
     looked_at: int
@@ -24,6 +26,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     objects: int
     behind: int
     trouble: str
+    left_alone: int = 0
+    left_why: str = ""
 
 
 class ObjectTrouble(Struct, frozen=True, kw_only=True):
@@ -70,12 +74,18 @@ def standings(connection: sqlite3.Connection, mirror: str) -> Mapping[str, Stand
     """How a mirror stood at each target."""
     rows = connection.execute(
         "SELECT target, looked_at, coalesce(succeeded_at, 0), objects, behind,"
-        " coalesce(trouble, '') FROM standing WHERE mirror = ?",
+        " coalesce(trouble, ''), left_alone, coalesce(left_why, '') FROM standing WHERE mirror = ?",
         (mirror,),
     )
     return {
         row[0]: Standing(
-            looked_at=row[1], succeeded_at=row[2], objects=row[3], behind=row[4], trouble=row[5]
+            looked_at=row[1],
+            succeeded_at=row[2],
+            objects=row[3],
+            behind=row[4],
+            trouble=row[5],
+            left_alone=row[6],
+            left_why=row[7],
         )
         for row in rows
     }

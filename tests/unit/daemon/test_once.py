@@ -199,6 +199,7 @@ def test_a_spool_keeps_what_was_read_for_a_target_that_failed_and_no_longer(
     bench.configure(('targets = ["dr"]', 'targets = ["folder"]\nexclude = ["*r"]'))
     answer = bench.run("once")
     assert 'left alone    2 objects -> folder: excluded by "*r"' in answer.out
+    assert '2 objects left alone: excluded by "*r"' in bench.run("status").out
     assert list((bench.folder / "state").rglob("*.mlpkg")) == []
 
 
