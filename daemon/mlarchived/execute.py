@@ -28,6 +28,7 @@ from mlarchived.defects import contained
 from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
 from mlarchived.leftbehind import LeftBehind
+from mlarchived.meetings import may_meet, meeting
 from mlarchived.plan import PACKED, ObjectPlan, Step, yields
 from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
@@ -270,7 +271,8 @@ class Executor:
         if why := _yields(view, step, kept):
             self._note_rest(view, Step(target=step.target, verb="set-aside", reason=why))
             return False
-        return self._guarded(view, step, partial(self._write, vault, kept, view, step))
+        with meeting(self.room.job, step.target, view.address, self.stopping):
+            return self._guarded(view, step, partial(self._write, vault, kept, view, step))
 
     def _guarded(self, view: View, step: Step, work: Callable[[], bool]) -> bool:
         """Work at a target; whether nothing is left to do there. What goes wrong is noted."""
@@ -290,6 +292,10 @@ class Executor:
         began = time.monotonic()
         self.report.began(address, step.target, "writing")
         target, policy = self.room.targets[step.target], self.room.job.policy_of(address)
+        if may_meet(self.room.job) and _was_met(target.holding(address, policy), view, step, kept):
+            why = "another mirror has brought it there meanwhile, with other content"
+            self._note_rest(view, Step(target=step.target, verb="wait", reason=why))
+            return False
         with vault.open_package(kept) as package:
             self.record.check()
             receipt = unpack(package, target, policy)
@@ -392,6 +398,14 @@ def _yields(view: View, step: Step, kept: Kept) -> str:
     if step.verb != "compare" or held is None or held.content_id == kept.content_id:
         return ""
     return yields(view, step.target, view.delivered.get(step.target, NOTHING_GIVEN))
+
+
+def _was_met(held: Holding | None, view: View, step: Step, kept: Kept) -> bool:
+    """Whether a target has got other content since the plan was made."""
+    if held is None or held.content_id == kept.content_id:
+        return False
+    before = view.holdings.get(step.target)
+    return before is None or before.content_id != held.content_id
 
 
 def _ids_in_vault(view: View) -> Ids | None:

@@ -131,24 +131,6 @@ def test_a_file_that_changed_unseen_is_found_when_all_is_read_again(
     assert "nothing to do" in bench.run("once").out
 
 
-def test_of_two_mirrors_that_contradict_each_other_the_first_has_its_way_at_once(
-    bench: Workbench,
-) -> None:
-    (bench.folder / "source").rename(bench.folder / "other")
-    for name in ("ale", "beer"):
-        bench.put(name, f"{name} 1" if name == "ale" else "another beer")
-    config = bench.folder / "mirror.toml"
-    more = '[[mirror]]\nname = "second"\nsource = "more#folders/*"\ntargets = ["dr"]\n'
-    text = config.read_text() + more + '[registries.more]\nlocator = "vault:other"\n'
-    config.write_text(text)
-    answer = bench.run("once")
-    assert answer.status == 23
-    assert "/beer/1 -> dr: the mirror 'm', which comes first" in answer.out
-    assert {k: v for k, v in bench.held().items() if k.name != "cider"} == bench.held("source")
-    assert "cider" in {address.name for address in bench.held()}
-    assert bench.run("once").status == 23
-
-
 def test_labels_alone_travel_without_bytes(bench: Workbench) -> None:
     bench.configure(mirror=VAULT)
     bench.put("big", "x" * 1_000_000)
