@@ -104,7 +104,7 @@ def test_a_failure_that_may_pass_is_tried_again_before_the_next_tick(bench: Work
     bench.configure(
         ('targets = ["dr"]', 'targets = ["down", "dr"]'), mirror='[service]\nretry_first = "1s"\n'
     )
-    with running_service(bench.folder) as service:
+    with running_service(bench.folder, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0") as service:
         first = service.await_round("mirror:m/down")
         assert first["failed"] == 1
         assert 0 < first["again_in"] <= 1
