@@ -67,6 +67,7 @@ def look(job: MirrorJob, ledger: Ledger, around: Circumstances) -> Iterator[Obje
     Raises:
         MlarchiveError: The source does not answer, or the vault cannot be read.
     """
+    require_vault(job, ledger)
     with opened(job, around.state, around.environment, Shared(), around.breakers) as room:
         rules = job.rules(retry=around.retry)
         sighting = gather.shown(room)

@@ -227,7 +227,7 @@ def _tell_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> Non
 
 def _print_trouble(screen: Screen, job: MirrorJob, trouble: ObjectTrouble) -> None:
     where = f" -> {shown(trouble.target)}" if trouble.target else " (reading)"
-    again = "" if trouble.withheld else "; try it again with `mlarchived retry`"
+    again = "" if trouble.withheld else "; when that is put right: `mlarchived retry`"
     aside = f" [set aside{again}]" if trouble.is_set_aside(job.set_aside_after) else ""
     screen.say(f"    {moment(trouble.at)}  {trouble.address}{where}: {trouble.sentence}{aside}")
 

@@ -350,7 +350,7 @@ def test_what_keeps_failing_is_set_aside_until_it_is_retried(bench: Workbench) -
     answer = bench.run("once")
     assert answer.status == 23
     assert "set aside" in answer.out
-    assert "[set aside; try it again with `mlarchived retry`]" in bench.run("status").out
+    assert "[set aside; when that is put right: `mlarchived retry`]" in bench.run("status").out
     assert bench.run("once", "--retry").status == 14
 
 

@@ -48,7 +48,7 @@ def test_what_was_dropped_and_is_lost_from_the_vault_is_no_longer_up_to_date(
     assert bench.run("once").status == 0
     shutil.rmtree(bench.folder / "vault")
     shutil.copy(bench.package("stout"), bench.inbox)
-    for verb in ("once", "check"):
+    for verb in ("once", "check", "plan"):
         answer = bench.run(verb)
         assert answer.status == 11
         assert "is not there any more, and has packages of 'm'" in answer.out + answer.err
