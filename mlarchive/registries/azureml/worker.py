@@ -4,6 +4,8 @@ Its parent gives it the credentials of this cloud alone. Standard output is for 
 libraries print goes to standard error.
 """
 
+import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -29,6 +31,7 @@ from mlarchive.registries.azureml.messages import (
     send,
 )
 from mlarchive.registries.azureml.places import Place
+from mlarchive.registries.grammars import without_grammars
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpResponse
@@ -118,6 +121,9 @@ class _Session:
 def _serve(start: Start, questions: BinaryIO, answers: BinaryIO) -> None:
     from mlarchive.registries.azureml.failures import told
 
+    with without_grammars(), contextlib.suppress(ImportError):
+        # Where it is missing, the first question is answered so.
+        importlib.import_module("mlarchive.registries.azureml.client")
     session = _Session(start)
     lock = threading.Lock()
 

@@ -4,12 +4,12 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from azure.ai.ml import MLClient
-from azure.ai.ml.entities import BuildContext, Environment, Model
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import ClientSecretCredential
 
 from tests.integration.azureml.conftest import Connect
+from tests.integration.azureml.sdk import an_environment, build_context, model
+from tests.integration.azureml.sdk import client as client_of
 from tests.support.azureml import Emulator, Place
 
 FILES = {"MLmodel": b"flavors: {}\n", "data/w\xc3\xa4 1.bin".encode().decode(): b"\0" * 70_000}
@@ -41,7 +41,7 @@ def test_a_folder_that_is_registered_can_be_downloaded_again(
     client = connect(lab)
     source = folder(tmp_path, FILES)
     made = client.models.create_or_update(
-        Model(
+        model(
             name="wine",
             version="3",
             path=str(source),
@@ -65,12 +65,12 @@ def test_a_version_gets_the_next_number_and_its_files_are_frozen(
     client = connect(lab)
     first, other = (folder(tmp_path, {"w": bytes([n])}, f"m{n}") for n in range(2))
     numbers = [
-        client.models.create_or_update(Model(name="wine", path=str(path))).version
+        client.models.create_or_update(model(name="wine", path=str(path))).version
         for path in (first, other)
     ]
     assert numbers == ["1", "2"]
     with pytest.raises(HttpResponseError, match="Asset paths cannot be updated"):
-        client.models.create_or_update(Model(name="wine", version="1", path=str(other)))
+        client.models.create_or_update(model(name="wine", version="1", path=str(other)))
     changed = client.models.get("wine", "1")
     changed.tags["new"] = "tag"
     changed.description = "red"
@@ -84,7 +84,7 @@ def test_a_version_of_a_model_is_a_positive_integer(
     source = folder(tmp_path, {"w": b"1"})
     with pytest.raises(HttpResponseError, match="positive integer"):
         connect(lab).models.create_or_update(
-            Model(name="wine", version="2024.01-rc_1", path=str(source))
+            model(name="wine", version="2024.01-rc_1", path=str(source))
         )
 
 
@@ -112,7 +112,7 @@ def test_environments_have_an_image_and_a_conda_file_or_a_build_context(
 ) -> None:
     client = connect(lab)
     client.environments.create_or_update(
-        Environment(
+        an_environment(
             name="gpu",
             version="cuda-12",
             image="ubuntu:22.04",
@@ -122,7 +122,7 @@ def test_environments_have_an_image_and_a_conda_file_or_a_build_context(
     assert "python=3.11" in lab.version("environments", "gpu", "cuda-12")["properties"]["condaFile"]
     context = folder(tmp_path, {"Dockerfile": b"FROM ubuntu\n", "a/req.txt": b"x\n"}, "ctx")
     made = client.environments.create_or_update(
-        Environment(name="built", build=BuildContext(path=str(context)))
+        an_environment(name="built", build=build_context(str(context)))
     )
     assert (made.version, made.build.dockerfile_path) == ("1", "Dockerfile")
     assert set(azureml.files_at(lab, made.build.path)) == {"Dockerfile", "a/req.txt"}
@@ -136,7 +136,7 @@ def test_a_registry_takes_a_model_by_a_long_running_operation(
     client = connect(shared)
     source = folder(tmp_path, FILES)
     made = client.models.create_or_update(
-        Model(name="wine", version="7", path=str(source), tags={"a": "b"})
+        model(name="wine", version="7", path=str(source), tags={"a": "b"})
     )
     assert made.tags == {"a": "b"}
     polls = [request for request in azureml.requests if "/operations/" in request.path]
@@ -174,7 +174,7 @@ def test_a_registry_may_be_late_with_what_it_was_given(
     client = connect(shared)
     with pytest.raises(HttpResponseError, match="not found"):
         client.models.create_or_update(
-            Model(name="wine", version="1", path=str(folder(tmp_path, {"w": b"1"})))
+            model(name="wine", version="1", path=str(folder(tmp_path, {"w": b"1"})))
         )
     with pytest.raises(HttpResponseError, match="not found"):
         client.models.get("wine", "1")
@@ -189,7 +189,7 @@ def test_the_output_of_a_job_becomes_a_model_that_names_the_job(
     client = connect(lab)
     assert client.jobs.get("job1").display_name == "brave"
     made = client.models.create_or_update(
-        Model(
+        model(
             name="wine",
             path="azureml://jobs/job1/outputs/artifacts/paths/model",
             type="mlflow_model",
@@ -206,7 +206,7 @@ def test_a_datastore_is_opened_by_a_sas_a_key_or_the_clients_own_token(
     lab.datastores["workspaceblobstore"].secrets = secrets  # type: ignore[assignment]
     client = connect(lab)
     client.models.create_or_update(
-        Model(name="wine", version="1", path=str(folder(tmp_path, {"w": b"1"})))
+        model(name="wine", version="1", path=str(folder(tmp_path, {"w": b"1"})))
     )
     assert azureml.files_of(lab, "wine", "1") == {"w": b"1"}
     assert azureml.wire.leaks == ()
@@ -243,7 +243,7 @@ def test_a_token_of_another_tenant_is_refused(
     credential = ClientSecretCredential(
         stranger.id, stranger.principal.client_id, stranger.principal.secret
     )
-    client = MLClient(credential, lab.tenant.subscription, lab.group, lab.name)
+    client = client_of(credential, lab.tenant.subscription, lab.group, lab.name)
     with pytest.raises(HttpResponseError, match="wrong issuer"):
         list(client.models.list())
 

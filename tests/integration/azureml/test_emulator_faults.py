@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import requests
-from azure.ai.ml import MLClient
 from azure.core.exceptions import AzureError, HttpResponseError, IncompleteReadError
 from azure.identity import ClientSecretCredential
 from azure.storage.blob import ContainerClient
 from mlflow.tracking import MlflowClient
 
 from tests.integration.azureml.conftest import Connect
+from tests.integration.azureml.sdk import client as client_of
 from tests.support.azureml import AIR_GAPPED, FAULTS, GOVERNMENT, Cloud, Emulator, Fault, Place
 from tests.support.mlflow_server import MlflowServer
 
@@ -124,12 +124,12 @@ def test_other_clouds_have_hosts_and_tokens_of_their_own(
     credential = ClientSecretCredential(
         tenant.id, who.client_id, who.secret, authority=cloud.login, disable_instance_discovery=True
     )
-    client = MLClient(
+    client = client_of(
         credential, tenant.subscription, place.group, "elsewhere", **registered(cloud)
     )
     client.models.download("wine", "1", str(tmp_path))
     assert (tmp_path / "wine" / "model" / "w").read_bytes() == b"1"
-    registry = MLClient(credential, registry_name="shared", **registered(cloud))
+    registry = client_of(credential, registry_name="shared", **registered(cloud))
     registry.models.download("wine", "2", str(tmp_path / "shared"))
     assert {request.host for request in azureml.requests} == {
         cloud.login,

@@ -5,7 +5,7 @@ of operations, which it learns from the server. Its objects would each start thr
 on disk and ask for every attribute by itself (`spec/adr/0013-below-the-objects-of-neptune.md`).
 """
 
-from mlarchive.registries.neptune.live.starting import without_grammars
+from mlarchive.registries.grammars import without_grammars
 
 with without_grammars():
     from mlarchive.registries.neptune.live.registry import NeptuneRegistry

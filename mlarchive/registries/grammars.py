@@ -1,4 +1,4 @@
-"""Loading Neptune's client without what it loads and never uses."""
+"""Loading a registry's client without what it loads and never uses."""
 
 import contextlib
 import sys
@@ -9,10 +9,10 @@ _GRAMMARS = "rfc3987_syntax"
 
 @contextlib.contextmanager
 def without_grammars() -> Iterator[None]:
-    """Hide a package that takes two of the three seconds that loading the client takes.
+    """Hide a package that takes more time than all else of loading Neptune's or Azure ML's client.
 
-    Its reader of Swagger loads jsonschema, which builds 38 grammars to check formats of addresses
-    if `rfc3987_syntax` happens to be installed. The client checks no formats.
+    Both load jsonschema, which builds 38 grammars to check formats of addresses if
+    `rfc3987_syntax` happens to be installed. Neither client checks formats for us.
     """
     if _GRAMMARS in sys.modules:
         yield
