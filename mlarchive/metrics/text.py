@@ -7,13 +7,13 @@ bits); a NaN with other bits than the usual 7ff8000000000000 is `nan:` and its 1
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from mlarchive.metrics.series import Series
-from mlarchive.package.columns import step_text
+from mlarchive.package.columns import blocks, step_text
 from mlarchive.package.entries import POINT
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def write_csv(
     out.write(f"{','.join(COLUMNS)}\n".encode())
     total = 0
     for one in series:
-        named = _quoted((one.run, one.record, one.entry.key, one.entry.dataset))
+        named = f"{_quoted((one.run, one.record, one.entry.key, one.entry.dataset))},"
         for steps, timestamps, values in one.blocks():
             for at in range(0, len(values), _LINES):
                 part = slice(at, at + _LINES)
@@ -56,6 +56,23 @@ def write_csv(
             if progress:
                 progress(len(values) * POINT)
     return total
+
+
+def csv_of(columns: BinaryIO, step_decimals: int = 0) -> Iterator[bytes]:
+    """One history alone, as `step,timestamp,value`, in parts of some thousand lines.
+
+    Args:
+        columns: As `MetricSeries` lays them out.
+        step_decimals: Of that series.
+
+    Raises:
+        FormatError: E041; they are not whole, or not in their order.
+    """
+    yield b"step,timestamp,value\n"
+    for steps, timestamps, values in blocks(columns):
+        for at in range(0, len(values), _LINES):
+            part = slice(at, at + _LINES)
+            yield _lines("", step_texts(steps[part], step_decimals), timestamps[part], values[part])
 
 
 def texts(values: "Floats") -> list[float | str]:
@@ -83,7 +100,7 @@ def _lines(
     fields[0::3] = steps
     fields[1::3] = timestamps.tolist()
     fields[2::3] = texts(values)
-    line = named.replace("%", "%%") + ",%s,%d,%s\n"
+    line = named.replace("%", "%%") + "%s,%d,%s\n"
     return (line * count % tuple(fields)).encode("utf-8", "backslashreplace")
 
 

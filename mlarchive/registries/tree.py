@@ -7,15 +7,13 @@ three documents stand beside. Must not know where the tree goes.
 
 import hashlib
 import io
-import sys
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 from urllib.parse import quote
 
-from mlarchive.errors import DamageError
-from mlarchive.package.columns import step_text
+from mlarchive.made import made
+from mlarchive.metrics.text import csv_of
 from mlarchive.package.documents import Documents
 from mlarchive.package.paths import refusal
 from mlarchive.records import File, Folder, MetricSeries
@@ -49,17 +47,20 @@ class Leaf:
         """The bytes as the tree shows them: a file's own, a metric series as CSV."""
         if isinstance(self.stream.entry, File):
             return self.stream.open()
-        with self.stream.open() as columns:
-            return io.BytesIO(csv_of(columns.read(), self.stream.entry.step_decimals))
+        return made(self._text(self.stream.entry.step_decimals))
 
     def as_file(self) -> Stream:
-        """The leaf as a stream of a file with its path in the tree, size and digest."""
+        """The leaf as a stream of a file with its path in the tree; a text has no digest yet."""
         entry = self.stream.entry
         if isinstance(entry, File):
             named = File(path=self.path, size=entry.size, sha256=entry.sha256, role=entry.role)
-            return replace(self.stream, entry=named)
-        with self.open() as text:
-            return file_stream(self.path, text.read())
+        else:
+            named = File(path=self.path, size=-1, sha256="")
+        return replace(self.stream, entry=named, open=self.open)
+
+    def _text(self, step_decimals: int) -> Iterator[bytes]:
+        with self.stream.open() as columns:
+            yield from csv_of(columns, step_decimals)
 
 
 def tree(snapshot: Snapshot) -> Iterator[Leaf]:
@@ -102,40 +103,6 @@ def file_stream(path: str, raw: bytes) -> Stream:
     """Bytes at hand as a stream."""
     entry = File(path=path, size=len(raw), sha256=hashlib.sha256(raw).hexdigest())
     return Stream(owner="", entry=entry, open=lambda: io.BytesIO(raw))
-
-
-def csv_of(columns: bytes, step_decimals: int = 0) -> bytes:
-    """A metric series as text: `step,timestamp,value`, one line a point, values to the last bit.
-
-    A NaN with other bits than the usual is written `nan:` and its bits in hex.
-
-    Args:
-        columns: As `MetricSeries` lays them out.
-        step_decimals: Of that series.
-
-    Raises:
-        DamageError: The length is no whole number of points.
-    """
-    if len(columns) % 24:
-        raise DamageError(f"a metric series has {len(columns)} bytes, no whole number of points")
-    third = len(columns) // 3
-    steps, timestamps, bits, values = array("q"), array("q"), array("Q"), array("d")
-    steps.frombytes(columns[:third])
-    timestamps.frombytes(columns[third : 2 * third])
-    bits.frombytes(columns[2 * third :])
-    values.frombytes(columns[2 * third :])
-    if sys.byteorder == "big":
-        for column in (steps, timestamps, bits, values):
-            column.byteswap()
-    lines = ["step,timestamp,value"]
-    for step, timestamp, word, value in zip(steps, timestamps, bits, values, strict=True):
-        odd = value != value and word != _USUAL_NAN  # noqa: PLR0124  (only NaN differs from itself)
-        shown = step_text(step, step_decimals)
-        lines.append(f"{shown},{timestamp},{f'nan:{word:016x}' if odd else repr(value)}")
-    return ("\n".join(lines) + "\n").encode()
-
-
-_USUAL_NAN = 0x7FF8000000000000
 
 
 def _series_name(series: MetricSeries, *, plain: bool) -> str:

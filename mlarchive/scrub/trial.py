@@ -66,9 +66,16 @@ def _differing(streams: Sequence[Stream], folder: Path) -> str:
     for stream in streams:
         if isinstance(stream.entry, File):
             path = folder / stream.entry.path
-            if _digest(path) != stream.entry.sha256:
+            if _digest(path) != (stream.entry.sha256 or _digest_of(stream)):
                 return stream.entry.path
     return ""
+
+
+def _digest_of(stream: Stream) -> str:
+    with Hasher() as digest, stream.open() as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -15,6 +15,7 @@ from mlflow.protos.service_pb2 import TraceInfoV3 as InfoMessage
 from mlflow.tracing.constant import TraceMetadataKey, TraceTagKey
 
 from mlarchive.errors import MlarchiveError, SourceChangedError
+from mlarchive.made import made
 from mlarchive.records import File, Native, Traces
 from mlarchive.registries.mlflow.assessmentforms import Ids, foreign_run
 from mlarchive.registries.mlflow.connection import Connection
@@ -31,7 +32,6 @@ from mlarchive.registries.mlflow.tracefetching import (
     search_infos,
 )
 from mlarchive.registries.mlflow.traceforms import trace_of
-from mlarchive.registries.mlflow.transport import made
 from mlarchive.snapshot import Stream
 from mlarchive.traces import encode_trace, paged, trace_place
 

@@ -1,14 +1,16 @@
 """A snapshot as files that a person can read, with nothing lost on the way."""
 
+import io
 import math
 import struct
 
 import pytest
 
 from mlarchive.errors import DamageError
+from mlarchive.metrics.text import csv_of
 from mlarchive.package.paths import check_paths
 from mlarchive.records import MetricSeries
-from mlarchive.registries.tree import csv_of, files_of, tree
+from mlarchive.registries.tree import files_of, tree
 from tests.support import snapshots
 
 
@@ -44,24 +46,28 @@ def test_a_version_has_the_files_it_points_at_at_the_top() -> None:
     assert found == dict(snapshots.MODEL_FILES)
 
 
+def csv(columns: bytes) -> bytes:
+    return b"".join(csv_of(io.BytesIO(columns)))
+
+
 def test_values_in_csv_are_exact_to_the_last_bit() -> None:
     values = [0.1 + 0.2, -0.0, math.inf, -math.inf, 5e-324, math.nan]
-    text = csv_of(snapshots.columns([(n, -n, value) for n, value in enumerate(values)])).decode()
+    text = csv(snapshots.columns([(n, -n, value) for n, value in enumerate(values)])).decode()
     read_back = [float(line.rpartition(",")[2]) for line in text.splitlines()[1:]]
     assert struct.pack("<6d", *read_back) == struct.pack("<6d", *values)
 
 
 def test_a_nan_with_other_bits_keeps_them() -> None:
     bits = struct.pack("<Q", 0xFFF8000000000123)
-    assert csv_of(bytes(16) + bits) == b"step,timestamp,value\n0,0,nan:fff8000000000123\n"
+    assert csv(bytes(16) + bits) == b"step,timestamp,value\n0,0,nan:fff8000000000123\n"
 
 
 def test_half_a_point_is_damage() -> None:
     with pytest.raises(DamageError, match="25 bytes"):
-        csv_of(bytes(25))
+        csv(bytes(25))
 
 
-def test_a_leaf_knows_size_and_digest_of_its_text() -> None:
+def test_a_history_is_written_as_text_while_it_is_read() -> None:
     leaf = next(
         leaf
         for leaf in tree(snapshots.model_version())
@@ -69,5 +75,26 @@ def test_a_leaf_knows_size_and_digest_of_its_text() -> None:
     )
     stream = leaf.as_file()
     assert not isinstance(stream.entry, MetricSeries)
-    assert stream.entry.size == len(stream.open().read())
-    assert stream.entry.path == leaf.path
+    assert (stream.entry.path, stream.entry.size) == (leaf.path, -1)
+    with stream.open() as text:
+        assert text.readline() == b"step,timestamp,value\n"
+        assert len(text.readlines()) == len(leaf.open().readlines()) - 1 > 1
+
+
+class Counting(io.BytesIO):
+    """Bytes that know how many of them were read."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+
+def test_of_a_long_history_little_is_in_memory_at_a_time() -> None:
+    columns = Counting(bytes(24 * 1_000_000))
+    parts = csv_of(columns)
+    assert len(next(parts)) + len(next(parts)) < 1 << 20
+    assert columns.taken < 8_000_000
+    assert sum(part.count(b"\n") for part in parts) > 900_000
