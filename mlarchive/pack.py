@@ -262,16 +262,17 @@ def settle(made: Packed, path: Path, address: Address) -> Packed:
         address: What the object is called.
 
     Raises:
-        ConflictError: Something else has it, or the same thing, damaged or under another name.
+        ConflictError: Something else has it, or the same thing, damaged, under another name, or
+            with fewer of its chunks.
     """
+    assert made.path is not None  # noqa: S101  (a package in a scratch folder has a path)
     if present := _package_at(path):
         if (present.content_id, present.state_id) != (made.content_id, made.state_id):
             raise _taken(path)
-        _require_sound(path, address)
+        _require_sound(path, address, made.path)
         return msgspec.structs.replace(
             made, path=path, package_id=present.package_id, size=present.size, fresh=False
         )
-    assert made.path is not None  # noqa: S101  (a package in a scratch folder has a path)
     fsops.make_folder(path.parent)
     with fsops.explaining(path, "write"):
         fsops.publish(made.path, path, replace=False)
@@ -433,23 +434,32 @@ def _package_at(path: Path) -> Packed | None:
         raise _taken(path) from error
 
 
-def _require_sound(path: Path, address: Address) -> None:
-    """Refuse to call a package present whose bytes are not what was stored, or whose name is not.
+def _require_sound(path: Path, address: Address, made: Path) -> None:
+    """Refuse to call a package present that is less than the one that was made, or damaged.
 
     Raises:
-        ConflictError: It is damaged, or what it holds is called otherwise.
+        ConflictError: It is damaged, lacks chunks that the other has, or what it holds is called
+            otherwise.
     """
     from mlarchive.package import Package
 
     try:
         with Package.open(path) as package:
             package.verify(full=False)
-            present = package.meaning.address
+            present, missing = package.meaning.address, set(package.missing())
     except DamageError as error:
         raise ConflictError(
             f"{path} exists already and is damaged: {error.message}",
             hint="move it away, then run the same command again",
         ) from error
+    if missing:
+        with Package.open(made) as package:
+            missing.difference_update(package.missing())
+    if missing:
+        raise ConflictError(
+            f"{path} exists already, and leaves chunks to another package that the new one has",
+            hint="choose another name, and remove the old one when the new one is there",
+        )
     if (present.name, present.version) != (address.name, address.version):
         name = f"{present.name} {present.version}".rstrip()
         raise ConflictError(

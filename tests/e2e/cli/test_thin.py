@@ -74,6 +74,22 @@ def test_folding_makes_a_full_package_of_the_same_ids(bench: Path) -> None:
     assert not (bench / "g.mlpkg").exists()
 
 
+def test_a_thin_package_is_not_the_whole_one_that_is_asked_for(bench: Path) -> None:
+    """Who then removes what it leans on would have lost the model."""
+    thin = (bench / "two.mlpkg").read_bytes()
+    for words in (
+        ("fold", "two.mlpkg", "--base", "one.mlpkg", "-o", "two.mlpkg"),
+        ("pack", "dir:two", "-o", "two.mlpkg"),
+    ):
+        done = within(*words, cwd=bench)
+        assert done.status == 14
+        assert "two.mlpkg exists already, and leaves chunks to another package" in done.err
+    again = within("pack", "dir:two", "-o", "two.mlpkg", "--base", "one.mlpkg", cwd=bench)
+    assert again.status == 0, again.err
+    assert "nothing to do" in again.out
+    assert (bench / "two.mlpkg").read_bytes() == thin
+
+
 def test_a_have_list_says_what_to_leave_out(bench: Path) -> None:
     assert within("have", "one.mlpkg", "-o", "clinic.have", cwd=bench).status == 0
     words = (
