@@ -539,6 +539,7 @@ def split_index(index: bytes) -> list[list[Any]]:
     sizes = [struct.calcsize("<" + "".join(kinds)) for kinds in INDEX_TABLES]
     fits = at + sum(map(int.__mul__, counts, sizes)) == len(index)
     require(fits, "E014: the index's counts do not fit its length")
+    require(256 * sum(counts[1:]) <= 4 * MAX_INDEX, "E015: the index has too many parts (11.2)")
     for count, kinds in zip(counts, INDEX_TABLES, strict=True):
         columns = []
         for cell in (struct.Struct(f"<{kind}") for kind in kinds):
@@ -726,12 +727,16 @@ def canonical(value: object) -> bytes:
         raise RefusalError("E030: a document has half a surrogate pair") from error
 
 
+def cost_of(raw: bytes) -> int:
+    """Bytes of memory that a document may take when it is taken apart (11.2)."""
+    values = 512 * (raw.count(b"{") + raw.count(b"["))
+    values += 64 * (raw.count(b":") + raw.count(b","))
+    return max(values, len(raw) * (4 if raw.isascii() and b"\\u" not in raw else 8))
+
+
 def read_documents(documents: dict[str, bytes]) -> list[Entry]:
     """The files and series that the documents name; refuses what breaks clauses 6 to 8."""
-    cost = sum(
-        512 * (raw.count(b"{") + raw.count(b"[")) + 64 * (raw.count(b":") + raw.count(b","))
-        for raw in documents.values()
-    )
+    cost = sum(map(cost_of, documents.values()))
     require(cost <= 4 * MAX_DOCUMENT, f"E015: the documents cost {cost} bytes (11.2)")
     parsed = {name: parse(document, name) for name, document in documents.items()}
     kinds: dict[str, str] = {}
@@ -796,7 +801,6 @@ def entries_of(records: dict[str, Any]) -> Iterator[Entry]:
 
 def check_paths(paths: list[str]) -> None:
     """Refuse paths that are not allowed (8.1), or that a system could take for another (8.2)."""
-    spellings: dict[str, tuple[str, bool]] = {}
     for path in paths:
         parts = path.split("/")
         allowed = (
@@ -808,11 +812,20 @@ def check_paths(paths: list[str]) -> None:
             and not DEVICES & {part.split(".")[0].rstrip(" ").casefold() for part in parts}
         )
         require(allowed, f"E036: the path {path!r} is not allowed")
-        for count in range(1, len(parts) + 1):
-            here = ("/".join(parts[:count]), count == len(parts))
-            folded = unicodedata.normalize("NFC", here[0].casefold())
-            present = spellings.setdefault(folded, here)
-            require(present == here, f"E037: the paths {present[0]!r} and {path!r} collide")
+    # Next to each other stand those that are alike, and a file before what is in its place.
+    for one, other in itertools.pairwise(sorted(paths, key=folded)):
+        parts, others = folded(one).split("\0"), folded(other).split("\0")
+        pairs = itertools.takewhile(
+            lambda pair: pair[0] == pair[1], zip(parts, others, strict=False)
+        )
+        shared = len(list(pairs))
+        apart = shared < len(parts) and one.split("/")[:shared] == other.split("/")[:shared]
+        require(apart, f"E037: the paths {one!r} and {other!r} collide")
+
+
+def folded(path: str) -> str:
+    """What a path is where case does not count (8.2), with `/` before any other character."""
+    return unicodedata.normalize("NFC", path.casefold()).replace("/", "\0")
 
 
 def extract(package: Package, folder: Path) -> None:

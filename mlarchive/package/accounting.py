@@ -20,6 +20,7 @@ from mlarchive.package.limits import (
     EFFORT_LEAST,
     TEXT_MAX,
     Limits,
+    check_parts,
     check_unpacked,
 )
 from mlarchive.package.record import record_size
@@ -38,6 +39,7 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     Raises:
         FormatError: E015 to E022.
     """
+    check_parts(len(index.objects), len(index.extents), limits)
     absent = index.rows["codec"] == Codec.ABSENT
     _check_types(index.rows)
     _check_lengths(index.rows, trailer, limits)

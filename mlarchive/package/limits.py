@@ -28,17 +28,25 @@ UNPACKED_FACTOR = 1024
 what is there of it (clause 11.2)."""
 
 COST_FACTOR = 4
-"""What the documents together may cost, as a multiple of what each may be long (clause 11.2)."""
+"""What the documents together may cost, as a multiple of what each may be long, and the objects of
+an index, as a multiple of what that may be (clause 11.2)."""
 
 _NESTED, _MEMBER = 512, 64
 """Bytes of memory that an object or array, and a member of one, stands for."""
+
+_PLAIN, _WIDE = 4, 8
+"""The same for a byte of long text: of ASCII, and where four bytes may hold a character of it."""
+
+_PART = 256
+"""The same for an object of the index, and for an extent of one."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Limits on what a reader accepts; what exceeds one is refused with E015.
 
     Attributes:
-        index: Length of the index, in bytes. 128 MiB describes 5 TiB, or two million files.
+        index: Length of the index, in bytes, and `COST_FACTOR` times as much for what its objects
+            cost. 128 MiB describes 5 TiB, or a million files.
         document: Raw length of each of the three documents, and of all checkpoints, in bytes;
             `COST_FACTOR` times as much for what the documents cost when they are taken apart.
         unpacked: Sum of the sizes of all objects, in bytes; 0 for what `most_unpacked` makes of
@@ -91,14 +99,35 @@ def check_cost(documents: Iterable[bytes], limits: Limits) -> None:
     Raises:
         LimitError: E015.
     """
+    _require_memory("the documents say", sum(map(_cost, documents)), COST_FACTOR * limits.document)
+
+
+def check_parts(objects: int, extents: int, limits: Limits) -> None:
+    """Refuse an index whose objects would take more memory than they may.
+
+    Args:
+        objects: How many there are.
+        extents: How many parts of chunks these have in all.
+        limits: What the operator allows.
+
+    Raises:
+        LimitError: E015.
+    """
+    _require_memory("the index says", _PART * (objects + extents), COST_FACTOR * limits.index)
+
+
+def _cost(raw: bytes) -> int:
     weights = {b"{": _NESTED, b"[": _NESTED, b":": _MEMBER, b",": _MEMBER}
-    cost = sum(weight * raw.count(sign) for raw in documents for sign, weight in weights.items())
-    most = COST_FACTOR * limits.document
+    values = sum(weight * raw.count(sign) for sign, weight in weights.items())
+    return max(values, len(raw) * (_PLAIN if raw.isascii() and b"\\u" not in raw else _WIDE))
+
+
+def _require_memory(what: str, cost: int, most: int) -> None:
     if cost > most:
         raise FormatError(
             "E015",
-            f"what the documents say would take {cost} bytes of memory, more than the {most}"
-            " that are allowed here",
+            f"what {what} would take {cost} bytes of memory, more than the {most} that are"
+            " allowed here",
         )
 
 

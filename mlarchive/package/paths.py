@@ -6,6 +6,7 @@ Checked when packing and when reading.
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from mlarchive.errors import FormatError
@@ -55,9 +56,26 @@ def check_paths(paths: Sequence[str]) -> None:
         reason = refusal(path)
         if reason:
             raise FormatError("E036", f"the path {path!r} {reason}")
-    names = _Names(paths)
-    for number in range(len(paths)):
-        names.add(number)
+    # Next to each other: what is alike where case does not count, and a file before what is in a
+    # folder of its name. So nothing is kept of a path but its folded form, however deep it lies.
+    ordered = sorted((folded(path).replace("/", "\0"), path) for path in paths)
+    for (name, path), (other_name, other) in pairwise(ordered):
+        if name == other_name:
+            raise FormatError("E037", f"the paths {path!r} and {other!r} collide")
+        if other_name.startswith(f"{name}\0"):
+            raise _file_and_folder(path, other)
+        if path.rpartition("/")[0] != other.rpartition("/")[0]:
+            _require_one_spelling(path.split("/"), other.split("/"))
+
+
+def _require_one_spelling(parts: Sequence[str], others: Sequence[str]) -> None:
+    """Refuse folders that are one where case does not count, and are spelled in two ways."""
+    for depth, (part, other) in enumerate(zip(parts[:-1], others[:-1], strict=False), 1):
+        if part != other and folded(part) == folded(other):
+            one, two = "/".join(parts[:depth]), "/".join(others[:depth])
+            raise FormatError("E037", f"the folders {one!r} and {two!r} collide")
+        if part != other:
+            return
 
 
 def collisions(paths: Sequence[str]) -> dict[int, str]:

@@ -14,6 +14,7 @@ from mlarchive.errors import FormatError
 from mlarchive.package import Limits, Package
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.forward import verify_forward
+from mlarchive.package.paths import check_paths
 from mlarchive.package.repairing.salvage import Salvage
 from tests.compat.plainwriter import (
     CHECKPOINT,
@@ -27,7 +28,7 @@ from tests.compat.plainwriter import (
     Record,
     recipe,
 )
-from tests.compat.readers import read_by_second_reader
+from tests.compat.readers import read_by_second_reader, second_reader
 from tests.compat.samples import documents, with_files
 from tests.support.packages import opened
 
@@ -115,6 +116,51 @@ def test_values_without_number_are_refused_before_they_are_taken_apart(which: st
         with pytest.raises(FormatError, match="E015"):
             salvaged_content(package)
     assert read_by_second_reader(package) == "E015"
+
+
+@pytest.mark.clause("11.2")
+@pytest.mark.parametrize("wide", ["\U0001f600", "\\ud83d\\ude00"])
+def test_one_character_does_not_make_a_text_eight_times_as_costly_as_was_reckoned(
+    wide: str,
+) -> None:
+    limits = Limits(document=MIB)
+    for character, refusal in (("a", ""), (wide, "E015")):
+        content, state, evidence = documents()
+        long = ("a" * (MIB * 3 // 4) + character).encode()
+        evidence = evidence[:-1] + b',"losses":[{"record":"x","why":"' + long + b'"}]}'
+        package = compressed(recipe((content, state, evidence)))
+        assert len(package) < 20_000
+        found = ""
+        try:
+            verify_forward(io.BytesIO(package), name="-", limits=limits)
+        except FormatError as error:
+            found = error.refusal
+        assert (found == "E015") == bool(refusal)
+    assert second_reader().cost_of(long) == 8 * len(long)
+    assert second_reader().cost_of(long[:100]) == 400
+
+
+@pytest.mark.clause("11.2")
+def test_very_many_objects_and_parts_are_priced() -> None:
+    chunk, many = bytes(4096), 17_000
+    made = recipe(with_files({"f": chunk * many}), [[(chunk, 0, 4096)] * many])
+    package = compressed(made)
+    assert len(package) < 20_000
+    with opened(package):
+        pass
+    for read in (
+        lambda: opened(package, limits=Limits(index=MIB)),
+        lambda: verify_forward(io.BytesIO(package), name="-", limits=Limits(index=MIB)),
+    ):
+        with pytest.raises(FormatError, match=r"E015: .*memory"):
+            read()
+
+
+@pytest.mark.clause("8.2")
+def test_deep_paths_take_no_more_than_their_bytes() -> None:
+    paths = [f"{number:04}/" + "/".join("abcdefgh") * 6 for number in range(4000)]
+    with at_most(8 * MIB):
+        check_paths(paths)
 
 
 @pytest.mark.clause("9.4")
