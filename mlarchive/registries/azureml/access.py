@@ -134,8 +134,13 @@ def _own_variables(
             for name, value in environment.items()
             if name.startswith(prefix)
         }
-    # Azure's clients do not take an empty one for one that is not set.
-    return {name: value for name, value in kept.items() if value or not name.startswith(_OF_AZURE)}
+    # Azure's clients do not take an empty one for one that is not set. The process writes no files:
+    # commands that differ in where they write theirs can share it.
+    return {"OPENBLAS_NUM_THREADS": "1"} | {
+        name: value
+        for name, value in kept.items()
+        if name != "TMPDIR" and (value or not name.startswith(_OF_AZURE))
+    }
 
 
 def _read(path: Path) -> _File:
