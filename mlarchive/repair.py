@@ -84,6 +84,8 @@ class Repair(Struct, frozen=True, kw_only=True):
         state_id: "" if nobody knows.
         documents: Those of content, state and evidence that are whole.
         unread: Why documents that are all whole cannot be read; empty if they can.
+        unsorted: Why the points of a series, all whole, are none that a reader may hand out (clause
+            7.3); empty if they are.
         documents_from: Other packages that documents were taken from: name, labels and origin are
             theirs.
         index: Whether the index is whole.
@@ -97,9 +99,9 @@ class Repair(Struct, frozen=True, kw_only=True):
         output: What was written, or would be; "" for nothing.
         package_id: Of the package that was written, or would be; "" for none.
         missing_chunks: Chunks that it states and does not hold.
-        dropped: What it lacks besides: "preamble", "plain text", "checkpoints", if these were made
-            anew, "records of unknown types", "signatures", "signatures of the package" if those are
-            there and hold for content and state alone, "parity".
+        dropped: What it lacks besides, or would lack: "preamble", "plain text", "checkpoints", if
+            these were made anew, "records of unknown types", "signatures", "signatures of the
+            package" if those are there and hold for content and state alone, "parity".
     """
 
     path: str
@@ -116,6 +118,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     damage: tuple[DamagedPart, ...]
     files: tuple[SalvagedFile, ...]
     unread: str = ""
+    unsorted: str = ""
     dry_run: bool = False
     output: str = ""
     package_id: str = ""
@@ -134,6 +137,8 @@ class Repair(Struct, frozen=True, kw_only=True):
         if self.unread:
             why = f"they are whole, and cannot be read: {self.unread}"
             documents.append(Loss(record="package", field="documents", why=why))
+        if self.unsorted:
+            documents.append(Loss(record="package", field="metrics", why=self.unsorted))
         files = [
             Loss(record=file.owner, field=file.name, why=file.why)
             for file in self.files
@@ -201,6 +206,7 @@ def report(salvage: "Salvage") -> Repair:
     survey = salvage.survey
     trailer = survey.trailer
     absent = salvage.absent - {place.header.raw_hash for place in salvage.pool.places()}
+    damage = salvage.damage or tuple(_contradictions(salvage))
     return Repair(
         path=survey.source.name,
         size=survey.source.size,
@@ -214,9 +220,9 @@ def report(salvage: "Salvage") -> Repair:
         absent=len(absent),
         absent_bytes=sum(salvage.lengths[chunk] for chunk in absent),
         damage=tuple(
-            DamagedPart(offset=part.offset, length=part.length, why=part.why)
-            for part in salvage.damage or _contradictions(salvage)
+            DamagedPart(offset=part.offset, length=part.length, why=part.why) for part in damage
         ),
+        unsorted=next((part.why for part in damage if part.why.startswith("E041")), ""),
         unread=salvage.unread,
         files=tuple(
             SalvagedFile(

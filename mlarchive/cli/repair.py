@@ -108,6 +108,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             else:
                 write_files(salvage, output, progress)
             found = replace(found, output=str(output))
+        elif found.damage and not found.losses:
+            found = replace(found, dropped=check_package(salvage).dropped)
     console.document(found)
     _tell(found, console)
     console.losses(found.losses)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from mlarchive import fsops
 from mlarchive.errors import FormatError
+from mlarchive.metrics.text import digest_of_csv
 from mlarchive.package.documents import (
     Documents,
     Meaning,
@@ -97,8 +98,12 @@ def _has_its_files(folder: Path, meaning: Meaning) -> bool:
         if file is None:
             return False
         entry = leaf.stream.entry
-        # The text of a series is not what its digest is of.
-        if isinstance(entry, File) and _digest(folder, file) != entry.sha256:
+        if isinstance(entry, File):
+            found = _digest(folder, file)
+        else:
+            with open_watched(folder, file) as text:
+                found = digest_of_csv(text, entry.step_decimals)
+        if found != entry.sha256:
             return False
     return True
 

@@ -12,6 +12,7 @@ from tests.compat.corpus.__main__ import VECTORS
 from tests.compat.corpus.documents import CHANGES, CONTENT, PLAIN
 from tests.compat.corpus.parts import small
 from tests.compat.plainwriter import Recipe, recipe
+from tests.support.command import within
 
 INVALID = VECTORS / "invalid"
 
@@ -67,6 +68,19 @@ def test_documents_that_are_whole_and_cannot_be_read_are_a_loss() -> None:
         f"they are whole, and cannot be read: {found.unread}"
     ]
     assert found.unread.startswith("E030: the state document cannot be read")
+
+
+@pytest.mark.parametrize("name", ["e005", "e009", "e010", "e011", "e025", "e041"])
+def test_nothing_is_lost_only_where_the_package_can_be_written_as_it_was(
+    name: str, tmp_path: Path
+) -> None:
+    """Signatures, the plain text and the order of points are no files, and losses all the same."""
+    for path in sorted(INVALID.glob(f"{name}-*.mlpkg")):
+        told = within("repair", str(path), cwd=tmp_path)
+        rewritten = within("repair", str(path), "-o", "new.mlpkg", cwd=tmp_path)
+        (tmp_path / "new.mlpkg").unlink(missing_ok=True)
+        assert (told.status == 0) == (rewritten.status == 0), path.name
+        assert ("loss: " in told.err) == (told.status != 0)
 
 
 def test_what_no_package_can_be_made_of_is_named_and_no_temporary_is(tmp_path: Path) -> None:

@@ -316,12 +316,15 @@ def test_the_folder_one_stands_in_is_refused(
 
 
 @pytest.mark.parametrize("change", ["spoil", "remove"])
-def test_a_tree_with_files_changed_is_not_called_the_same(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize("name", ["MLmodel", "*.csv"])
+def test_a_tree_with_files_changed_is_not_called_the_same(
+    tmp_path: Path, name: str, change: str
+) -> None:
     with packaged(snapshots.model_version(), tmp_path / "x.mlpkg") as snapshot:
         target = registry(tmp_path / "out")
         target.write(snapshot, POLICY)
         assert target.plan_write(snapshot, POLICY).idle
-        victim = next(path for path in (tmp_path / "out").rglob("MLmodel"))
+        victim = next(path for path in (tmp_path / "out").rglob(name))
         victim.write_bytes(b"other") if change == "spoil" else victim.unlink()
         with pytest.raises(ConflictError, match="the same with files changed"):
             target.write(snapshot, POLICY)

@@ -1,5 +1,6 @@
 """A snapshot as files that a person can read, with nothing lost on the way."""
 
+import hashlib
 import io
 import math
 import struct
@@ -7,7 +8,7 @@ import struct
 import pytest
 
 from mlarchive.errors import DamageError
-from mlarchive.metrics.text import csv_of
+from mlarchive.metrics.text import csv_of, digest_of_csv
 from mlarchive.package.paths import check_paths
 from mlarchive.records import MetricSeries
 from mlarchive.registries.tree import files_of, tree
@@ -55,6 +56,21 @@ def test_values_in_csv_are_exact_to_the_last_bit() -> None:
     text = csv(snapshots.columns([(n, -n, value) for n, value in enumerate(values)])).decode()
     read_back = [float(line.rpartition(",")[2]) for line in text.splitlines()[1:]]
     assert struct.pack("<6d", *read_back) == struct.pack("<6d", *values)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 18])
+def test_a_text_tells_of_which_columns_it_was_made(decimals: int) -> None:
+    odd = struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000123))[0]
+    values = [0.1 + 0.2, -0.0, math.inf, -math.inf, 5e-324, math.nan, odd, 1e300]
+    steps = [-(2**63), -15, -5, 0, 5, 10, 15, 2**63 - 1]
+    columns = snapshots.columns(
+        [(step, n - 3, value) for n, (step, value) in enumerate(zip(steps, values, strict=True))]
+    )
+    text = b"".join(csv_of(io.BytesIO(columns), decimals))
+    wanted = hashlib.sha256(columns).hexdigest()
+    assert digest_of_csv(io.BytesIO(text), decimals) == wanted
+    for other in (text[:-1], text + b"1,2\n", text.replace(b"inf", b"1.0"), b"", b"x\n", text[1:]):
+        assert digest_of_csv(io.BytesIO(other), decimals) != wanted
 
 
 def test_a_nan_with_other_bits_keeps_them() -> None:
