@@ -23,6 +23,7 @@ FILE = "MLARCHIVE_AZUREML"
 BUILT_IN = frozenset({"AzureCloud", "AzureChinaCloud", "AzureUSGovernment"})
 """The clouds that azure-ai-ml and azure-identity know by themselves."""
 
+_OF_OTHERS = ("MLARCHIVE_", "TMPDIR")
 _OF_AZURE = ("AZURE_", "AZUREML_", "ARM_", "MSI_", "IDENTITY_", "IMDS_")
 
 Https = Annotated[str, Meta(pattern=r"^https://[^/@?#\s]+/?$")]
@@ -134,12 +135,12 @@ def _own_variables(
             for name, value in environment.items()
             if name.startswith(prefix)
         }
-    # Azure's clients do not take an empty one for one that is not set. The process writes no files:
-    # commands that differ in where they write theirs can share it.
+    # Azure's clients do not take an empty one for one that is not set. The process writes no files
+    # and reads none of our settings: commands that differ in these can share it.
     return {"OPENBLAS_NUM_THREADS": "1"} | {
         name: value
         for name, value in kept.items()
-        if name != "TMPDIR" and (value or not name.startswith(_OF_AZURE))
+        if not name.startswith(_OF_OTHERS) and (value or not name.startswith(_OF_AZURE))
     }
 
 

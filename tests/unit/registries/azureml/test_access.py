@@ -108,12 +108,16 @@ def test_it_is_known_what_the_names_of_its_variables_begin_with(
         assert access_to(place_of(place), environment, interactive=False).prefix == prefix
 
 
-def test_places_that_differ_in_where_temporary_files_go_are_reached_alike(
+def test_places_that_differ_in_what_is_not_of_azure_ml_are_reached_alike(
     environment: dict[str, str],
 ) -> None:
     place = place_of("registries/other")
     told = [
         access_to(place, environment | more, interactive=False)
-        for more in ({}, {"TMPDIR": "/one"}, {"TMPDIR": "/other", "OPENBLAS_NUM_THREADS": "1"})
+        for more in (
+            {},
+            {"TMPDIR": "/one"},
+            {"TMPDIR": "/other", "MLARCHIVE_NOTEBOOK_FORMATS": "HTML"},
+        )
     ]
     assert told[0] == told[1] == told[2]
