@@ -92,6 +92,10 @@ class DamageError(MlarchiveError):
     exit_status = 4
 
 
+_LONGEST = 2000
+"""Characters of a sentence about a package."""
+
+
 class FormatError(DamageError):
     """A package breaks a clause of `spec/mlpkg-1.md`.
 
@@ -109,6 +113,8 @@ class FormatError(DamageError):
 
     def __init__(self, refusal: str, message: str, *, hint: str = "") -> None:
         otherwise = NO_PACKAGE if refusal == "E001" else ""
+        if len(message) > _LONGEST:  # it quotes a name, which can be as long as a document
+            message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 4 :]}"
         super().__init__(f"{refusal}: {message}", hint=hint or otherwise)
         self.refusal = refusal
 

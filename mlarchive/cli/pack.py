@@ -227,7 +227,7 @@ def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Co
         lost = signature_losses(snapshot.signatures, packed.package_id, snapshot.subject)
         packed = replace(packed, losses=(*packed.losses, *lost))
     if arguments.output != "-":
-        report(packed, snapshot.address, console)
+        report(packed, snapshot.address, console, signed=bool(keys))
     console.losses(packed.losses)
     return WITH_LOSSES if packed.losses else 0
 
@@ -316,7 +316,7 @@ def _keep_snapshot(
         }
     )
     if not fresh:
-        console.say(f"{kept.path}: nothing to do, it holds this already")
+        console.say(f"{kept.path}: {_held(signed=bool(arguments.keys))}")
     else:
         kind = " (thin: the rest is in other packages of the vault)" if kept.thin else ""
         console.say(f"{kept.path}: {wording.size(kept.size)}{kind}")
@@ -352,11 +352,17 @@ def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Cons
     return WITH_LOSSES if losses else 0
 
 
-def report(packed: "Packed", address: "Address", console: Console) -> None:
-    """Say what was packed."""
+def _held(*, signed: bool) -> str:
+    if signed:
+        return "it holds this already, and is signed now"
+    return "nothing to do, it holds this already"
+
+
+def report(packed: "Packed", address: "Address", console: Console, *, signed: bool = False) -> None:
+    """Say what was packed, and whether what was there was signed."""
     console.document({"address": str(address), **complete(packed)})
     if not packed.fresh:
-        console.say(f"{packed.path}: nothing to do, it holds this already")
+        console.say(f"{packed.path}: {_held(signed=signed)}")
         return
     share = wording.share(packed.size, packed.raw_bytes)
     console.say(

@@ -43,6 +43,17 @@ def test_signing_changes_no_id_and_says_who_signed(lab: Path) -> None:
     assert digest.stdout.decode().split()[0] == key_id
 
 
+def test_signing_what_is_there_already_is_said(lab: Path) -> None:
+    (lab / "own").mkdir()
+    (lab / "own" / "a").write_bytes(b"a")
+    assert within("pack", "dir:own", "-o", "own.mlpkg", cwd=lab).status == 0
+    signed = within("pack", "dir:own", "-o", "own.mlpkg", "--sign", "lab.key", cwd=lab)
+    assert (signed.status, signed.out) == (
+        0,
+        "own.mlpkg: it holds this already, and is signed now\n",
+    )
+
+
 def test_stock_openssl_verifies_what_we_sign(lab: Path) -> None:
     """The recipe of spec/trust.md, 2.5, and the pre-authentication encoding that it names."""
     raw = (lab / "wine.mlpkg").read_bytes()[-4288:-192]

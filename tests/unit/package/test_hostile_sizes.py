@@ -156,6 +156,16 @@ def test_very_many_objects_and_parts_are_priced() -> None:
             read()
 
 
+def test_a_name_of_a_megabyte_makes_no_sentence_of_one() -> None:
+    content, state, evidence = documents()
+    content = content.replace(b"folder-1", b"f" * MIB, 1)
+    package = opened(recipe((content, state, evidence)).build())
+    with package, pytest.raises(FormatError) as caught:
+        package.verify()
+    assert MIB > 10 * len(caught.value.message) > 2000
+    assert len(caught.value.message) < 2100
+
+
 @pytest.mark.clause("8.2")
 def test_deep_paths_take_no_more_than_their_bytes() -> None:
     paths = [f"{number:04}/" + "/".join("abcdefgh") * 6 for number in range(4000)]
