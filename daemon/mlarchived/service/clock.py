@@ -16,6 +16,9 @@ from mlarchived.schedules import Schedule
 _SPREAD = 30.0
 """Seconds over which first times are spread at most, where many things are due at the start."""
 
+_EACH = 0.2
+"""Seconds by which one thing more spreads them."""
+
 
 class Clock:
     """Rings for each name at its times."""
@@ -50,7 +53,7 @@ class Clock:
             ring: Must be quick.
             among: How many are set at the same time.
         """
-        spread = min(_SPREAD, among - 1.0)
+        spread = min(_SPREAD, _EACH * (among - 1))
         first = datetime.now(UTC) + timedelta(seconds=random.uniform(0, spread))  # noqa: S311  (no secret)
         self._scheduler.add_job(
             ring, schedule.trigger(), id=name, next_run_time=first, replace_existing=True
