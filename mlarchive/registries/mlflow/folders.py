@@ -8,9 +8,11 @@ private place that is removed when the file is closed. Knows nothing of records.
 import contextlib
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote, urlsplit
@@ -42,6 +44,9 @@ from mlarchive.registries.redaction import redacted_text, without_credentials
 
 _PROXY = "/mlflow-artifacts/artifacts"
 _BLOCK = 1 << 20
+
+LOCAL_ARTIFACTS = "MLARCHIVE_LOCAL_ARTIFACTS"
+"""Folders, `:` between them, where a server elsewhere and this machine have the same files."""
 _FAILS_EACH_TIME = "too many 500 error responses"
 _ANSWERS_500 = " answers 500: "
 # A server stores a large file somewhere before it answers.
@@ -129,6 +134,13 @@ def _speaking_for_a_store(place: str) -> Iterator[None]:
 
 def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
     root = Path(local_file_uri_to_path(uri))
+    if connection.served and not _is_here(connection.uri) and not _is_shared(root):
+        raise NotFoundError(
+            f"{connection.uri} keeps artifacts in {root} on its own machine, and what has that path"
+            " here may be something else",
+            hint="run this on the server's machine, or start the server with --serve-artifacts;"
+            f" where both machines have the same disk, set {LOCAL_ARTIFACTS} to its folder",
+        )
     # A run that logged nothing has no folder yet; its experiment's folder is there all the same.
     if connection.served and not any(place.is_dir() for place in (root, *root.parents[:3])):
         raise NotFoundError(
@@ -136,6 +148,25 @@ def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
             hint="run this on the server's machine, or start the server with --serve-artifacts",
         )
     return LocalFolder(root)
+
+
+@cache
+def _is_here(uri: str) -> bool:
+    """Whether a server listens on this machine: a socket can be given only addresses of its own."""
+    try:
+        found = socket.getaddrinfo(urlsplit(uri).hostname, None, type=socket.SOCK_DGRAM)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.bind((address[0], 0))
+    except OSError:
+        return False
+    return True
+
+
+def _is_shared(root: Path) -> bool:
+    """Whether the operator says that a folder is the same here as on the servers' machines."""
+    folders = filter(None, os.environ.get(LOCAL_ARTIFACTS, "").split(os.pathsep))
+    return any(root.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
 
 class LocalFolder:

@@ -4,13 +4,14 @@ import io
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from msgspec import Struct, field
 
-from mlarchive.errors import RemoteError, UnavailableError
+from mlarchive.errors import NotFoundError, RemoteError, UnavailableError
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.folders import ProxiedFolder
+from mlarchive.registries.mlflow.folders import LOCAL_ARTIFACTS, ProxiedFolder, artifact_folder
 
 
 class Taker(Struct):
@@ -77,3 +78,29 @@ def test_a_server_that_never_takes_a_file_is_told_with_the_file_and_is_not_down(
 def test_a_server_that_is_down_can_be_tried_later(taker: Taker) -> None:
     with pytest.raises(UnavailableError, match="answers 503"):
         taker.folder(503, 503, 503).put("a.bin", opening, 3)
+
+
+@pytest.mark.parametrize(
+    ("server", "here"),
+    [
+        ("http://127.0.0.1:5000", True),
+        ("http://[::ffff:127.0.0.1]:5000", True),
+        ("http://192.0.2.7:5000", False),
+    ],
+)
+def test_a_path_of_another_machine_is_not_one_of_this(
+    server: str, *, here: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(LOCAL_ARTIFACTS, raising=False)
+    shared = tmp_path / "shared" / "1"
+    shared.mkdir(parents=True)
+    connection = Connection(uri=server, tracking=None, models=None, served=True)  # type: ignore[arg-type]  # not asked
+    if here:
+        artifact_folder(connection, shared.as_uri())
+        return
+    with pytest.raises(NotFoundError, match="on its own machine"):
+        artifact_folder(connection, shared.as_uri())
+    monkeypatch.setenv(LOCAL_ARTIFACTS, f"/nowhere:{tmp_path / 'shared'}")
+    artifact_folder(connection, shared.as_uri())
+    with pytest.raises(NotFoundError, match="on its own machine"):
+        artifact_folder(connection, f"file://{shared}/../../other")
