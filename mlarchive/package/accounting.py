@@ -30,6 +30,8 @@ _ELEMENTS = (1, 2, 4, 8)
 _PLANES = (Codec.PLANES, Codec.PLANES_PLAIN, Codec.DELTA)
 _COMPRESSED = (Codec.ZSTD, *_PLANES)
 
+_OWN = "the format itself has this limit, and no setting raises it"
+
 Mask = NDArray[np.bool_]
 
 
@@ -55,11 +57,11 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     _check_coverage(index, absent)
 
 
-def _refuse(bad: Mask, code: str, sentence: str) -> None:
+def _refuse(bad: Mask, code: str, sentence: str, hint: str = "") -> None:
     """Refuse the first item that is marked bad; `{}` in the sentence is its number."""
     found = np.flatnonzero(bad)
     if found.size:
-        raise FormatError(code, sentence.format(int(found[0])))
+        raise FormatError(code, sentence.format(int(found[0])), hint=hint)
 
 
 def _check_types(rows: Table) -> None:
@@ -74,9 +76,10 @@ def _check_lengths(rows: Table, trailer: Trailer, limits: Limits) -> None:
     raw = rows["raw_len"]
     text = rows["type"] == RecordType.README
     _refuse(rows["stored_len"] > trailer.index_offset, "E016", "record {} is longer than the file")
-    _refuse(text & (raw > TEXT_MAX), "E015", "the plain-text record {} is longer than 64 KiB")
+    _refuse(text & (raw > TEXT_MAX), "E015", "the plain-text record {} is longer than 64 KiB", _OWN)
     bounded = chunk | checkpoint
-    _refuse(bounded & (raw > CHUNK_MAX), "E015", "chunk or checkpoint {} is longer than 64 MiB")
+    beyond = bounded & (raw > CHUNK_MAX)
+    _refuse(beyond, "E015", "chunk or checkpoint {} is longer than 64 MiB", _OWN)
     _refuse(bounded & (raw == 0), "E018", "chunk or checkpoint {} is empty")
     _refuse(document & (raw > limits.document), "E015", "document {} is longer than allowed")
     if int(raw[checkpoint].sum()) > limits.document:
@@ -170,7 +173,9 @@ def _check_effort(index: Index) -> None:
     given = int(np.sum(parts["length"], dtype=np.uint64))
     if decoded > EFFORT_FACTOR * given + EFFORT_FREE:
         raise FormatError(
-            "E015", f"{given} bytes of objects are scattered over {decoded} bytes of chunks"
+            "E015",
+            f"{given} bytes of objects are scattered over {decoded} bytes of chunks",
+            hint=_OWN,
         )
 
 

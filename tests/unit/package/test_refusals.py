@@ -25,6 +25,7 @@ from mlarchive.package.layout import (
 )
 from mlarchive.package.record import HEADER_SIZE, hash_of
 from mlarchive.records import File
+from mlarchive.testing import corpus_beside_source
 from tests.support.packages import Forgery, contents, folder_meaning, opened, packed
 
 FILES = {
@@ -405,6 +406,13 @@ def test_a_payload_that_decodes_to_other_bytes(forgery: Forgery) -> None:
     forgery.rows["raw_hash"][number] ^= 1
     forgery.rewrite_header(number)
     refused(forgery.sealed(), "E028")
+
+
+def test_a_limit_of_the_format_is_not_said_to_be_the_operators() -> None:
+    vectors = corpus_beside_source() / "invalid"
+    with pytest.raises(FormatError, match="E015") as caught:
+        Package.open(vectors / "e015-chunk-beyond-64-mib.mlpkg")
+    assert "no setting raises it" in caught.value.hint
 
 
 @pytest.mark.clause("11.2")
