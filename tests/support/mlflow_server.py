@@ -4,13 +4,17 @@ Starting one takes seconds, so `source_server` and `target_server` live as long 
 each test gives its models names of its own.
 """
 
+import atexit
 import contextlib
+import functools
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -78,6 +82,8 @@ def started(folder: Path, port: int, *options: str) -> "subprocess.Popen[bytes]"
         options: Further options of `mlflow server`.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if not options and not (folder / "mlflow.db").exists():
+        shutil.copy(_new_database(), folder / "mlflow.db")
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
@@ -95,6 +101,17 @@ def started(folder: Path, port: int, *options: str) -> "subprocess.Popen[bytes]"
             cwd=folder,
             start_new_session=True,
         )
+
+
+@functools.cache
+def _new_database() -> Path:
+    """What a server begins with, which takes seconds to make, and more where the disk is slow."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = Path(tempfile.mkdtemp(prefix="new-mlflow-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", "mlflow-artifacts:/")
+    return folder / "mlflow.db"
 
 
 def asked(server: MlflowServer) -> list[str]:
