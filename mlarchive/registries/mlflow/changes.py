@@ -24,7 +24,9 @@ from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.labelmarks import run_mark, version_mark
 from mlarchive.registries.mlflow.listing import refuse_other_kinds, run_traits, version_traits
+from mlarchive.registries.mlflow.loggedmodels import logged_content, logged_models_in
 from mlarchive.registries.mlflow.natives import plain
+from mlarchive.registries.mlflow.reading_model import Found, outputs_of
 from mlarchive.registries.mlflow.reading_run import run_name_and_user
 from mlarchive.registries.mlflow.reading_version import logged_model_id
 from mlarchive.registries.mlflow.seeing_others import SEEN, see_others
@@ -111,6 +113,7 @@ class _View:
         self.logged: dict[str, LoggedModel | None] = {}
         self._listings: dict[str, list[list[object]]] = {}
         self._traced: dict[str, bool] = {}
+        self._made: dict[str, list[Found]] = {}
         self._listed_since = time.time_ns() // 1_000_000 - _LISTED_FOR
 
     def look_at(self, versions: Sequence[ModelVersion]) -> None:
@@ -171,6 +174,20 @@ class _View:
                 self._listings[uri] = [["unlisted", error.code]]
         return self._listings[uri]
 
+    def made_beside(self, run: Run) -> list[object]:
+        """What a search tells of logged models that a run made and does not list."""
+        experiment = run.info.experiment_id
+        if experiment not in self._made:
+            self._made[experiment] = list(logged_models_in(self.connection, [experiment]))
+        listed = outputs_of(run)
+        made = (found.model for found in self._made[experiment])
+        mine = (m for m in made if m.source_run_id == run.info.run_id)
+        beside = [model for model in mine if model.model_id not in listed]
+        return [
+            [*logged_content(model), marks.logged_model_tags(model.tags or {})]
+            for model in sorted(beside, key=lambda model: model.model_id)
+        ]
+
     def traces(self, run: Run) -> list[str]:
         """What a search tells of a run's newest traces; asked where its experiment has any."""
         experiment = run.info.experiment_id
@@ -210,7 +227,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
     experiment = view.experiments.get(run.info.experiment_id)
     return Ref(
         address=Address(origin=origin, kind="runs", name=run.info.run_id),
-        content_mark=digest(_run_content(view, run)),
+        content_mark=digest([*_run_content(view, run), *view.made_beside(run)]),
         state_mark=run_mark(run, view.experiments),
         settled=run.info.status not in _UNFINISHED_RUN,
         origin=run.data.tags.get(marks.ORIGIN, ""),
@@ -251,15 +268,7 @@ def _ended(run: Run) -> int:
 def _logged_content(view: _View, logged: LoggedModel) -> list[object]:
     pending = str(logged.status) == "PENDING"
     ended = 0 if pending else int(logged.last_updated_timestamp or 0)
-    points = [
-        [m.key, repr(m.value), m.timestamp, m.step, m.dataset_name] for m in logged.metrics or []
-    ]
-    return [
-        [logged.model_id, logged.name, logged.model_type, str(logged.status)],
-        dict(logged.params or {}),
-        sorted(points, key=repr),
-        view.files(logged.artifact_location, ended),
-    ]
+    return [*logged_content(logged), view.files(logged.artifact_location, ended)]
 
 
 def _own_location(

@@ -26,6 +26,8 @@ from mlarchive.registries.mlflow.listing import (
     list_run,
     list_version,
 )
+from mlarchive.registries.mlflow.loggedmodels import logged_models_in
+from mlarchive.registries.mlflow.reading_model import outputs_of
 from mlarchive.registries.mlflow.reading_version import is_of_record, logged_model_id
 from mlarchive.registries.mlflow.selecting import (
     all_experiments,
@@ -99,7 +101,7 @@ def entirety(connection: Connection, choose: Choose = list) -> Entirety:
     names = {one.experiment_id: one.name for one in everything}
     list_one = partial(list_run, experiments=names)
     sound = [one for _, versions in models for one in versions if _is_at_hand(one, found)]
-    carried = _carried(found, sound)
+    carried = _carried(found, sound, _makers(connection, everything, sound))
     return Entirety(
         experiments=everything,
         found=found,
@@ -173,7 +175,20 @@ def _is_at_hand(version: ModelVersion, runs: Mapping[str, Run]) -> bool:
     return copied or bool(unfinished(version)) or is_of_record(version, place)
 
 
-def _carried(runs: Mapping[str, Run], versions: Iterable[ModelVersion]) -> frozenset[str]:
+def _makers(
+    connection: Connection, experiments: Sequence[Experiment], versions: Sequence[ModelVersion]
+) -> Mapping[str, set[str]]:
+    """The logged models that name a run as their maker; not asked where no version has a run."""
+    made: dict[str, set[str]] = {}
+    if any(version.run_id for version in versions):
+        for model, _ in logged_models_in(connection, [e.experiment_id for e in experiments]):
+            made.setdefault(model.source_run_id or "", set()).add(model.model_id)
+    return made
+
+
+def _carried(
+    runs: Mapping[str, Run], versions: Iterable[ModelVersion], made: Mapping[str, set[str]]
+) -> frozenset[str]:
     """Ids of the runs of which versions bring everything, their logged models too."""
     brought: dict[str, set[str]] = {}
     for version in versions:
@@ -181,10 +196,5 @@ def _carried(runs: Mapping[str, Run], versions: Iterable[ModelVersion]) -> froze
     return frozenset(
         run_id
         for run_id, models in brought.items()
-        if run_id in runs and _made(runs[run_id]) <= models
+        if run_id in runs and outputs_of(runs[run_id]).keys() | made.get(run_id, set()) <= models
     )
-
-
-def _made(run: Run) -> set[str]:
-    outputs = (run.outputs.model_outputs or []) if run.outputs else []
-    return {output.model_id for output in outputs}

@@ -11,6 +11,7 @@ from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflow.labelmarks import run_mark
+from mlarchive.registries.mlflow.loggedmodels import made_beside, of_no_run
 from mlarchive.registries.mlflow.others import read_others, selected_others
 from mlarchive.registries.mlflow.reading_dataset import read_dataset
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
@@ -105,7 +106,7 @@ def _read_scorer(connection: Connection, address: Address, gathering: Gathering)
 
 
 def _read_experiment(connection: Connection, address: Address, gathering: Gathering) -> str:
-    """Gather an experiment with its own traces; its runs are objects of their own."""
+    """Gather an experiment with the logged models and traces that are of none of its runs."""
     selector = Selector(kind="experiments", name=address.name)
     experiment, *_ = selected_experiments(connection, selector)
     key = read_experiment(connection, experiment.experiment_id, gathering)
@@ -114,12 +115,16 @@ def _read_experiment(connection: Connection, address: Address, gathering: Gather
             f"{address} only holds files of model versions that were written there",
             hint="name the versions",
         )
-    gather_experiment_traces(connection, experiment, gathering)
+    logged = of_no_run(connection, experiment.experiment_id)
+    for found in logged:
+        read_logged_model(connection, found, None, gathering)
+    carried = frozenset(found.model.model_id for found in logged)
+    gather_experiment_traces(connection, experiment, carried, gathering)
     return key
 
 
 def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> str:
-    logged = _outputs(connection, run, gathering)
+    logged = [*_outputs(connection, run, gathering), *made_beside(connection, run)]
     carried = frozenset(found.model.model_id for found in logged)
     read_run(connection, run, carried, gathering)
     gathering.state_mark = run_mark(run, gathering.experiments)

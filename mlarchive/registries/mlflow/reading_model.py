@@ -72,7 +72,7 @@ def read_logged_model(
     gathering.records.append(
         LoggedModel(
             key=key,
-            native=native_logged_model(model, _also(found)),
+            native=native_logged_model(model, _also(found, run)),
             name=model.name,
             model_type=model.model_type or "",
             status=str(model.status),
@@ -107,16 +107,23 @@ def _series(model: MlflowLoggedModel, owner: str) -> list[Stream]:
     return streams
 
 
+def outputs_of(run: MlflowRun) -> dict[str, int]:
+    """The ids of the logged models that a run lists as outputs, with the step of each."""
+    outputs = (run.outputs.model_outputs or []) if run.outputs else []
+    return {output.model_id: output.step for output in outputs}
+
+
 def _step(model: MlflowLoggedModel, run: MlflowRun | None) -> int:
-    outputs = (run.outputs.model_outputs or []) if run and run.outputs else []
-    return next((o.step for o in outputs if o.model_id == model.model_id), 0)
+    return outputs_of(run).get(model.model_id, 0) if run else 0
 
 
-def _also(found: Found) -> dict[str, str]:
+def _also(found: Found, run: MlflowRun | None) -> dict[str, str]:
     model, tags = found.model, found.model.tags or {}
     facts = {name: tags[name] for name in tags if name not in marks.logged_model_tags(tags)}
     if model.source_run_id:
         facts["source_run_id"] = model.source_run_id
     if found.deleted:
         facts["lifecycle_stage"] = "deleted"
+    if run and model.model_id not in outputs_of(run):
+        facts["output"] = "no"
     return facts

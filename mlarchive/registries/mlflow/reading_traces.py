@@ -96,9 +96,19 @@ def gather_run_traces(
 
 
 def gather_experiment_traces(
-    connection: Connection, experiment: MlflowExperiment, gathering: Gathering
+    connection: Connection,
+    experiment: MlflowExperiment,
+    carried_models: frozenset[str],
+    gathering: Gathering,
 ) -> None:
-    """Gather the traces of an experiment that none of its runs made."""
+    """Gather the traces of an experiment that none of its runs made.
+
+    Args:
+        connection: To the server.
+        experiment: The experiment.
+        carried_models: Ids of the logged models that are gathered too.
+        gathering: Gets a record for each carried model that made some, and one for the others.
+    """
     experiment_id = experiment.experiment_id
     made_by = cache(lambda: {run.info.run_id for run in runs_in(connection, [experiment_id])})
 
@@ -107,14 +117,15 @@ def gather_experiment_traces(
         return not maker or maker not in made_by()
 
     infos = filter(is_own, search_infos(connection, [experiment_id]))
-    for found in _grouped(infos, "", frozenset()).values():
+    for model, found in _grouped(infos, "", carried_models).items():
         record = Traces(
-            key=f"traces/{experiment_key(experiment_id)}",
-            native=_native(experiment_id, found),
+            key=f"traces/{experiment_key(experiment_id)}" + (f"/{model}" if model else ""),
+            native=_native(model or experiment_id, found),
             experiment=experiment_key(experiment_id),
+            logged_model=logged_model_key(model) if model else "",
             count=len(found.places),
         )
-        _gather(connection, record, found, Ids(), gathering)
+        _gather(connection, record, found, Ids(model=model), gathering)
         _list_changes(found, f"traces of experiment {experiment.name!r}", gathering)
 
 

@@ -13,6 +13,7 @@ from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
 from mlarchive.registries.mlflow.labelmarks import prompt_state, prompt_version_state
 from mlarchive.registries.mlflow.listing import is_alone
+from mlarchive.registries.mlflow.loggedmodels import logged_content, of_no_run
 from mlarchive.registries.mlflow.others import selected_others
 from mlarchive.registries.mlflow.remembering import (
     Remembered,
@@ -49,7 +50,11 @@ def _experiments(connection: Connection, origin: str, selector: Selector) -> Ite
         address = Address(origin=origin, kind="experiments", name=one.name)
         traces = newest_traces(connection, one.experiment_id)
         labels = marks.state_tags(one.tags)
-        yield _ref(address, one.tags, [traces], [one.name, one.lifecycle_stage, labels])
+        models = [found.model for found in of_no_run(connection, one.experiment_id)]
+        content = [traces, *map(logged_content, models)]
+        tagged = [marks.logged_model_tags(m.tags or {}) for m in models]
+        state = [one.name, one.lifecycle_stage, labels, *([tagged] if tagged else [])]
+        yield _ref(address, one.tags, content, state)
 
 
 def _models(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:

@@ -91,6 +91,7 @@ class Work:
             written.
         asleep: Experiments that are deleted on both sides: how one is restored, and before which
             step, by the record's key.
+        left_out: Keys of records that are not written, which losses tell.
         given: What the source says of a version's labels, by the record's key.
         experiments: Those at the target that were looked at, by their ids.
         numbered: The version that is written, with its name and number at the target.
@@ -112,6 +113,7 @@ class Work:
     cleared: set[str] = field(default_factory=set)
     revived: set[str] = field(default_factory=set)
     asleep: dict[str, tuple[int, Step]] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
     given: dict[str, Given] = field(default_factory=dict)
     experiments: dict[str, MlflowExperiment] = field(default_factory=dict)
     numbered: tuple[ModelVersion, str, str] | None = None

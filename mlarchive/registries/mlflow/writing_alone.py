@@ -1,4 +1,4 @@
-"""Writes an experiment by itself: its labels, its own traces, and what is remembered of it.
+"""Writes an experiment by itself: labels, what is of none of its runs, and what is remembered.
 
 Runs are objects of their own. Several origins may be mirrored into one experiment, such as each
 server's `Default`; what came of each is remembered apart.
@@ -6,7 +6,7 @@ server's `Default`; what came of each is remembered apart.
 
 from msgspec.structs import replace
 
-from mlarchive.records import Address, Experiment
+from mlarchive.records import Address, Experiment, LoggedModel
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.remembering import (
     experiment_tag,
@@ -22,6 +22,7 @@ from mlarchive.registries.mlflow.writing_experiment import (
     plan_experiment,
     plan_experiment_end,
 )
+from mlarchive.registries.mlflow.writing_model import plan_logged_model
 from mlarchive.registries.mlflow.writing_traces import plan_traces
 
 
@@ -32,6 +33,8 @@ def plan_experiment_alone(work: Work, origin: str, subject: Experiment) -> Addre
         ConflictError: Somebody else's experiment of that name is deleted at the target.
     """
     plan_experiment(work, subject)
+    for model in (r for r in work.snapshot.records if isinstance(r, LoggedModel)):
+        plan_logged_model(work, model)
     plan_traces(work, subject)
     _plan_memory(work, subject)
     plan_awakening(work)

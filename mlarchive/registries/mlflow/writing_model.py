@@ -15,7 +15,7 @@ from mlflow.entities import (
 )
 
 from mlarchive.errors import NotFoundError, RemoteError
-from mlarchive.records import Experiment, LoggedModel, MetricSeries, Tags
+from mlarchive.records import Experiment, LoggedModel, MetricSeries, ModelVersion, Tags
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
@@ -45,6 +45,14 @@ _FINAL = {"READY", "FAILED"}
 def plan_logged_model(work: Work, record: LoggedModel) -> None:
     """Plan a logged model's creation, what it lacks, or its labels."""
     what = called(record)
+    if _is_left_deleted(work, record):
+        why = "it is deleted at the source, and no server finds a deleted one again"
+        work.lose(f"{what} ({record.native.id})", "all of it", why)
+        work.left_out.add(record.key)
+        return
+    if "lifecycle_stage" in record.native.also:
+        why = "it is deleted at the source, and is not at the target, since it is needed there"
+        work.change(what, "lifecycle", why)
     origin = marks.origin_of(record, work.snapshot)
     experiment = experiment_there(work, _experiment(work, record))
     found = _find(work, record, origin, experiment)
@@ -76,6 +84,14 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
         _complete(work, record, settled=False)
 
     work.step("create", what, "not there yet", create)
+
+
+def _is_left_deleted(work: Work, record: LoggedModel) -> bool:
+    """Whether a logged model is deleted at the source, and neither a run nor a version lists it."""
+    also = record.native.also
+    listed = bool(record.run) and "output" not in also
+    subject = work.snapshot.record(work.snapshot.subject)
+    return "lifecycle_stage" in also and not listed and not isinstance(subject, ModelVersion)
 
 
 def find_logged_models(work: Work, origin: str, experiment: str) -> list[MlflowLoggedModel]:
@@ -137,7 +153,8 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
     if record.run:
         with _active(work, work.ids[record.run]):
             _log_metrics(work, record, model)
-            _link(work, record)
+            if "output" not in record.native.also:
+                _link(work, record)
     if record.status in _FINAL:
         store.finalize_logged_model(model_id, LoggedModelStatus(record.status))
     _check(work, record)

@@ -264,7 +264,8 @@ def _log_inputs(work: Work, record: Run, run: MlflowRun) -> None:
 def plan_model_inputs(work: Work, record: Run) -> None:
     """Plan the links to the logged models that went into a run, where they are not there yet."""
     run_id = work.ids.get(record.key)
-    wanted = {work.ids.get(item.model) for item in record.model_inputs}
+    inputs = (item.model for item in record.model_inputs if item.model not in work.left_out)
+    wanted = {work.ids.get(model) for model in inputs}
     run = run_of(work.connection, run_id) if run_id else None
     if run is None or wanted - _model_inputs(run):
         if run and run.info.lifecycle_stage == "deleted" and record.key not in work.revived:
@@ -295,7 +296,7 @@ def plan_run_marks(work: Work, record: Run) -> None:
 def _log_model_inputs(work: Work, record: Run) -> None:
     run = run_of(work.connection, work.ids[record.key])
     present = _model_inputs(run)
-    wanted = [work.ids[item.model] for item in record.model_inputs]
+    wanted = [work.ids[i.model] for i in record.model_inputs if i.model in work.ids]
     lacking = [LoggedModelInput(model_id) for model_id in wanted if model_id not in present]
     if lacking:
         work.connection.tracking.log_inputs(run.info.run_id, models=lacking)

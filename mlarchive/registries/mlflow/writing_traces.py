@@ -15,6 +15,7 @@ from itertools import chain
 import msgspec
 from mlflow.entities import ExperimentTag, RunTag
 from mlflow.protos.service_pb2 import Trace as TraceMessage
+from mlflow.tracing.constant import TraceMetadataKey
 
 from mlarchive.errors import DamageError
 from mlarchive.package import canonical
@@ -48,6 +49,7 @@ _BATCH = 50
 _AT_ONCE = 4
 _BATCH_BYTES = 4 << 20
 _NOTHING = Trace(id="")
+_MODEL_ID = TraceMetadataKey.MODEL_ID
 
 
 def plan_traces(work: Work, owner: Run | Experiment) -> None:
@@ -292,5 +294,6 @@ def _is_mirror(message: TraceMessage, place: Place) -> bool:
 def _is_same(message: TraceMessage, line: bytes, place: Place) -> bool:
     return (
         _experiment_of(message) == place.experiment_id
+        and place.ids.model in {"", message.trace_info.trace_metadata.get(_MODEL_ID, "")}
         and encode_trace(trace_of(message, place.ids)) == line
     )
