@@ -181,7 +181,8 @@ def _makers(
     """The logged models that name a run as their maker; not asked where no version has a run."""
     made: dict[str, set[str]] = {}
     if any(version.run_id for version in versions):
-        for model, _ in logged_models_in(connection, [e.experiment_id for e in experiments]):
+        every = logged_models_in(connection, [e.experiment_id for e in experiments])
+        for model in (found.model for found in every):
             made.setdefault(model.source_run_id or "", set()).add(model.model_id)
     return made
 

@@ -1,6 +1,6 @@
 """Which logged models belong to a run, and which to none, so that their experiment brings them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from mlflow.entities import LoggedModel, Run
@@ -8,7 +8,7 @@ from mlflow.entities import LoggedModel, Run
 from mlarchive.errors import NotFoundError
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.reading_model import Found, outputs_of
+from mlarchive.registries.mlflow.reading_model import Found, inputs_of, outputs_of
 from mlarchive.registries.mlflow.selecting import quoted, run_of, runs_in
 
 if TYPE_CHECKING:
@@ -57,12 +57,21 @@ def of_no_run(connection: Connection, experiment_id: str) -> list[Found]:
     runs = {run.info.run_id: run for run in runs_in(connection, [experiment_id])}
     listed = {model_id for run in runs.values() for model_id in outputs_of(run)}
     return [
-        found
+        found._replace(pointed=_is_pointed(connection, found.model, runs))
         for found in sorted(every, key=lambda found: found.model.model_id)
         if found.model.source_run_id not in runs
         and found.model.model_id not in listed
         and not _is_output_elsewhere(connection, found.model)
     ]
+
+
+def _is_pointed(connection: Connection, model: LoggedModel, runs: Mapping[str, Run]) -> bool:
+    """Whether runs of its experiment that name a logged model as an input logged all its points."""
+    makers = {point.run_id or "" for point in model.metrics or []}
+    # A search does not tell which models went into a run.
+    return bool(makers) and all(
+        run in runs and model.model_id in inputs_of(run_of(connection, run)) for run in makers
+    )
 
 
 def logged_content(model: LoggedModel) -> list[object]:
@@ -93,11 +102,12 @@ def _deleted(connection: Connection, experiments: Sequence[str], run_id: str) ->
     from mlflow.store.tracking.dbmodels.models import SqlLoggedModel
 
     store = cast("SqlAlchemyStore", connection.tracking)
+    made_by = {"source_run_id": run_id} if run_id else {}
     with store.ManagedSessionMaker() as session:
-        rows = session.query(SqlLoggedModel).filter(
-            SqlLoggedModel.experiment_id.in_([int(one) for one in experiments]),
-            SqlLoggedModel.lifecycle_stage == "deleted",
-        )
-        if run_id:
-            rows = rows.filter(SqlLoggedModel.source_run_id == run_id)
-        return [Found(row.to_mlflow_entity(), deleted=True) for row in rows]
+        return [
+            Found(row.to_mlflow_entity(), deleted=True)
+            for one in experiments
+            for row in session.query(SqlLoggedModel).filter_by(
+                experiment_id=int(one), lifecycle_stage="deleted", **made_by
+            )
+        ]

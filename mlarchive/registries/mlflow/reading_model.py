@@ -32,10 +32,12 @@ class Found(NamedTuple):
     Attributes:
         model: The answer.
         deleted: Whether it is deleted, which the answer does not say.
+        pointed: Whether runs that name it as an input bring all its points.
     """
 
     model: MlflowLoggedModel
     deleted: bool
+    pointed: bool = False
 
 
 def find_logged_model(connection: Connection, model_id: str) -> Found:
@@ -113,6 +115,11 @@ def outputs_of(run: MlflowRun) -> dict[str, int]:
     return {output.model_id: output.step for output in outputs}
 
 
+def inputs_of(run: MlflowRun) -> list[str]:
+    """The ids of the logged models that went into a run, sorted."""
+    return sorted({item.model_id for item in run.inputs.model_inputs or []}) if run.inputs else []
+
+
 def _step(model: MlflowLoggedModel, run: MlflowRun | None) -> int:
     return outputs_of(run).get(model.model_id, 0) if run else 0
 
@@ -126,4 +133,6 @@ def _also(found: Found, run: MlflowRun | None) -> dict[str, str]:
         facts["lifecycle_stage"] = "deleted"
     if run and model.model_id not in outputs_of(run):
         facts["output"] = "no"
+    if found.pointed:
+        facts["points"] = "runs"
     return facts

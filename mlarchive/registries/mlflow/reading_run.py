@@ -9,7 +9,7 @@ from mlflow.entities import LoggedModelOutput as MlflowModelOutput
 from mlflow.entities import Run as MlflowRun
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 
-from mlarchive.records import DatasetInput, Experiment, MetricSeries, ModelInput, Run
+from mlarchive.records import DatasetInput, Experiment, MetricSeries, ModelInput, Run, Tags
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.environments import environments
@@ -19,8 +19,10 @@ from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, r
 from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.metrics import open_history
 from mlarchive.registries.mlflow.mlmodels import as_logged
+from mlarchive.registries.mlflow.modelpoints import points_for_others
 from mlarchive.registries.mlflow.natives import native_experiment, native_run
 from mlarchive.registries.mlflow.notebooks import gather_held_notebooks
+from mlarchive.registries.mlflow.reading_model import inputs_of
 from mlarchive.registries.mlflow.reading_notebooks import gather_named_notebooks
 from mlarchive.registries.mlflow.reading_traces import gather_run_traces
 from mlarchive.snapshot import Stream
@@ -44,7 +46,8 @@ def read_run(
         The run's artifact folder, and what lies in it.
     """
     info = run.info
-    read_run_itself(connection, run, carried_models, gathering)
+    points = points_for_others(connection, run, frozenset(inputs_of(run)) - carried_models)
+    read_run_itself(connection, run, carried_models, gathering, points)
     gather_run_traces(connection, run, carried_models, gathering)
     folder = as_logged(artifact_folder(connection, info.artifact_uri), run.data.tags)
     key = run_key(info.run_id)
@@ -56,14 +59,27 @@ def read_run(
 
 
 def read_run_itself(
-    connection: Connection, run: MlflowRun, carried_models: frozenset[str], gathering: Gathering
+    connection: Connection,
+    run: MlflowRun,
+    carried_models: frozenset[str],
+    gathering: Gathering,
+    points: str = "",
 ) -> None:
-    """Gather a run, its experiment and histories, and neither its artifacts nor its traces."""
+    """Gather a run, its experiment and histories, and neither its artifacts nor its traces.
+
+    Args:
+        connection: To the server.
+        run: As the server gives it.
+        carried_models: Ids of the logged models that are gathered too.
+        gathering: Gets it all.
+        points: Those that it logged for other logged models, as `native.also` has them.
+    """
     info = run.info
     key = run_key(info.run_id)
     experiment = read_experiment(connection, info.experiment_id, gathering)
     deleted = _deleted_time(connection, run)
-    gathering.records.append(_record(run, experiment, carried_models, deleted))
+    facts = {"deleted_time": deleted, "model_points": points}
+    gathering.records.append(_record(run, experiment, carried_models, facts))
     decimals = marks.step_decimals(run.data.tags)
     gathering.streams.extend(
         Stream(
@@ -110,12 +126,12 @@ def run_name_and_user(run: MlflowRun) -> tuple[str, str]:
     return run.info.run_name or "", run.info.user_id or run.data.tags.get(MLFLOW_USER, "")
 
 
-def _record(run: MlflowRun, experiment: str, carried_models: frozenset[str], deleted: str) -> Run:
+def _record(run: MlflowRun, experiment: str, carried_models: frozenset[str], facts: Tags) -> Run:
     info, tags = run.info, run.data.tags
     name, user = run_name_and_user(run)
     return Run(
         key=run_key(info.run_id),
-        native=native_run(run, _also(run, carried_models, deleted)),
+        native=native_run(run, _also(run, carried_models, facts)),
         experiment=experiment,
         name=name,
         status=info.status,
@@ -128,7 +144,7 @@ def _record(run: MlflowRun, experiment: str, carried_models: frozenset[str], del
         inputs=datasets_of(run),
         model_inputs=tuple(
             ModelInput(model=logged_model_key(model_id))
-            for model_id in _inputs(run)
+            for model_id in inputs_of(run)
             if model_id in carried_models
         ),
     )
@@ -146,22 +162,18 @@ def _deleted_time(connection: Connection, run: MlflowRun) -> str:
         return str(row.deleted_time or "") if row else ""
 
 
-def _also(run: MlflowRun, carried_models: frozenset[str], deleted: str) -> dict[str, str]:
+def _also(run: MlflowRun, carried_models: frozenset[str], more: Tags) -> dict[str, str]:
     """Native facts that no field of a run holds: the mirror's marks, what is not carried."""
-    others = [i for i in _inputs(run) if i not in carried_models]
+    others = [i for i in inputs_of(run) if i not in carried_models]
     outputs = [o.model_id for o in _outputs(run) if o.model_id not in carried_models]
     facts = {
         "parent": run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""),
         "model_inputs": " ".join(others),
         "outputs": " ".join(outputs),
-        "deleted_time": deleted,
+        **more,
         **{name: value for name, value in run.data.tags.items() if name.startswith(marks.PREFIX)},
     }
     return {name: value for name, value in facts.items() if value}
-
-
-def _inputs(run: MlflowRun) -> list[str]:
-    return sorted({item.model_id for item in run.inputs.model_inputs or []}) if run.inputs else []
 
 
 def datasets_of(run: MlflowRun) -> tuple[DatasetInput, ...]:
@@ -192,7 +204,7 @@ def _name_other_models(
 ) -> None:
     """List the logged models that a run used or made and that are not carried with it."""
     sides = {
-        "model inputs": {*_inputs(run)} - carried_models,
+        "model inputs": {*inputs_of(run)} - carried_models,
         "outputs": {output.model_id for output in _outputs(run)} - carried_models,
     }
     for what, others in sides.items():

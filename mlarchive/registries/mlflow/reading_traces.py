@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import BinaryIO
 
+import msgspec
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import Run as MlflowRun
 from mlflow.protos.service_pb2 import TraceInfoV3 as InfoMessage
@@ -41,6 +42,8 @@ ATTACHED = "attached"
 _SUFFIX = "artifacts"
 _ASKED_AT_ONCE = 500
 _NAMED = 3
+_MOST_TOLD = 20_000
+"""Traces of a record of which it is told which model that is not carried made each."""
 
 Place = tuple[int, str]
 """Time and id of a trace, which traces are sorted by."""
@@ -55,7 +58,7 @@ class _Found:
         tops: Ids of those that have a folder of their own in a place, by the place.
         filed: Ids of those whose spans are among their artifacts.
         runs: Ids of other runs that they name.
-        models: Ids of logged models that they name and that are not carried.
+        models: By a trace's id the logged model that it names and that is not carried.
         prompts: How many name prompts.
     """
 
@@ -63,7 +66,7 @@ class _Found:
     tops: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     filed: set[str] = field(default_factory=set)
     runs: set[str] = field(default_factory=set)
-    models: set[str] = field(default_factory=set)
+    models: dict[str, str] = field(default_factory=dict)
     prompts: int = 0
 
 
@@ -176,12 +179,21 @@ def _note(found: _Found, info: InfoMessage, run_id: str, carried_models: frozens
     maker = info.trace_metadata.get(TraceMetadataKey.SOURCE_RUN, "")
     named = {maker, *(foreign_run(a, Ids(run=run_id)) for a in info.assessments)}
     found.runs |= named - {"", run_id}
-    found.models |= {info.trace_metadata.get(TraceMetadataKey.MODEL_ID, "")} - carried_models - {""}
+    model = info.trace_metadata.get(TraceMetadataKey.MODEL_ID, "")
+    if model and model not in carried_models:
+        found.models[info.trace_id] = model
     found.prompts += TraceTagKey.LINKED_PROMPTS in info.tags
 
 
 def _native(native_id: str, found: _Found) -> Native:
-    also = {"runs": " ".join(sorted(found.runs)), "models": " ".join(sorted(found.models))}
+    models = found.models
+    also = {
+        "runs": " ".join(sorted(found.runs)),
+        "models": " ".join(sorted(set(models.values()))),
+        "models_of": "",
+    }
+    if 0 < len(models) <= _MOST_TOLD:
+        also["models_of"] = msgspec.json.encode(models, order="sorted").decode()
     return Native(id=native_id, also={name: ids for name, ids in also.items() if ids})
 
 
@@ -204,7 +216,7 @@ def _gather(
 
 
 def _list_changes(found: _Found, name: str, gathering: Gathering) -> None:
-    for what, ids in (("run", found.runs), ("logged model", found.models)):
+    for what, ids in (("run", found.runs), ("logged model", set(found.models.values()))):
         if ids:
             why = f"which {what} made them is kept as evidence only: {', '.join(sorted(ids))}"
             gathering.change(name, f"{what}s that are not part of this object", why)

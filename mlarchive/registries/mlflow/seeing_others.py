@@ -51,9 +51,9 @@ def _experiments(connection: Connection, origin: str, selector: Selector) -> Ite
         traces = newest_traces(connection, one.experiment_id)
         labels = marks.state_tags(one.tags)
         models = [found.model for found in of_no_run(connection, one.experiment_id)]
-        content = [traces, *map(logged_content, models)]
+        content: list[object] = [traces, *map(logged_content, models)]
         tagged = [marks.logged_model_tags(m.tags or {}) for m in models]
-        state = [one.name, one.lifecycle_stage, labels, *([tagged] if tagged else [])]
+        state: list[object] = [one.name, one.lifecycle_stage, labels, *([tagged] if tagged else [])]
         yield _ref(address, one.tags, content, state)
 
 

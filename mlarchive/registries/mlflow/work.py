@@ -91,6 +91,8 @@ class Work:
             written.
         asleep: Experiments that are deleted on both sides: how one is restored, and before which
             step, by the record's key.
+        elsewhere: The target's ids of logged models that came with other objects, by those of the
+            source; "" for one that is not there.
         left_out: Keys of records that are not written, which losses tell.
         given: What the source says of a version's labels, by the record's key.
         experiments: Those at the target that were looked at, by their ids.
@@ -113,6 +115,7 @@ class Work:
     cleared: set[str] = field(default_factory=set)
     revived: set[str] = field(default_factory=set)
     asleep: dict[str, tuple[int, Step]] = field(default_factory=dict)
+    elsewhere: dict[str, str] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
     given: dict[str, Given] = field(default_factory=dict)
     experiments: dict[str, MlflowExperiment] = field(default_factory=dict)

@@ -43,6 +43,7 @@ from mlarchive.registries.mlflow.writing_experiment import (
     plan_experiment_end,
 )
 from mlarchive.registries.mlflow.writing_model import plan_logged_model
+from mlarchive.registries.mlflow.writing_model_links import plan_links_elsewhere
 from mlarchive.registries.mlflow.writing_named import (
     clear,
     plan_named_marks,
@@ -192,6 +193,7 @@ def _plan_runs_and_models(work: Work) -> None:
     for run in runs:
         if run.model_inputs:
             plan_model_inputs(work, run)
+        plan_links_elsewhere(work, run)
     for owner in (r for r in records if isinstance(r, Run | Experiment)):
         plan_traces(work, owner)
     plan_awakening(work)

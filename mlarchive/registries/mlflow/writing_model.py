@@ -151,7 +151,7 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
     streams = work.snapshot.streams_of(record.key)
     renamed = fill(work, called(record), folder, streams, settled=settled)
     if record.run:
-        with _active(work, work.ids[record.run]):
+        with active(work, work.ids[record.run]):
             _log_metrics(work, record, model)
             if "output" not in record.native.also:
                 _link(work, record)
@@ -168,7 +168,7 @@ def _set_tags(work: Work, model_id: str, tags: Tags) -> None:
 
 
 @contextlib.contextmanager
-def _active(work: Work, run_id: str) -> Iterator[None]:
+def active(work: Work, run_id: str) -> Iterator[None]:
     """Let a deleted run take what belongs to it, for as long as the block lasts."""
     store = work.connection.tracking
     deleted = run_of(work.connection, run_id).info.lifecycle_stage == "deleted"
@@ -204,7 +204,7 @@ def _log_metrics(work: Work, record: LoggedModel, model: MlflowLoggedModel) -> N
             wanted = _points_of_run(work, record, series, stream)
             held = as_stored_for_model(columns_of(present.get((series.key, series.dataset), [])))
             name, _, digest = series.dataset.rpartition("@")
-            lacking = _as_logged(work, record, series, missing(wanted, held))
+            lacking = as_logged(work, record.run, series.key, missing(wanted, held))
             for point in points(series.key, lacking):
                 yield msgspec.structs.replace(
                     point, model_id=model.model_id, dataset_name=name, dataset_digest=digest
@@ -218,13 +218,13 @@ def _points_of_run(
 ) -> Columns:
     """Those of a model's points that its run has too, as stored for a model."""
     wanted = as_stored_for_model(read_columns(stream.open()))
-    run_points = as_stored_for_model(_run_points(work, record, series))
+    run_points = as_stored_for_model(_run_points(work, record.run, series.key))
     return missing(wanted, missing(wanted, run_points))
 
 
-def _as_logged(work: Work, record: LoggedModel, series: MetricSeries, lacking: Columns) -> Columns:
-    """A model's points as its run has them: 0 may stand for a NaN there."""
-    nans = missing(lacking, as_stored(_run_points(work, record, series)))
+def as_logged(work: Work, run: str, key: str, lacking: Columns) -> Columns:
+    """A model's points as a run, by its record's key, has them: 0 may stand for a NaN there."""
+    nans = missing(lacking, as_stored(_run_points(work, run, key)))
     plain = missing(lacking, nans)
     return (
         np.concatenate([plain[0], nans[0]]),
@@ -233,10 +233,10 @@ def _as_logged(work: Work, record: LoggedModel, series: MetricSeries, lacking: C
     )
 
 
-def _run_points(work: Work, record: LoggedModel, series: MetricSeries) -> Columns:
-    """The points of a model's run under the same key."""
-    for own, stream in series_streams(work.snapshot.streams_of(record.run)):
-        if own.key == series.key:
+def _run_points(work: Work, run: str, key: str) -> Columns:
+    """The points of a run under a key."""
+    for own, stream in series_streams(work.snapshot.streams_of(run)):
+        if own.key == key:
             return read_columns(stream.open())
     return columns_of([])
 
@@ -247,7 +247,10 @@ def _list_lost_points(work: Work, record: LoggedModel) -> None:
         wanted = as_stored_for_model(read_columns(stream.open()))
         kept = _points_of_run(work, record, series, stream) if record.run else columns_of([])
         lost = len(wanted[0]) - len(kept[0])
-        if lost:
+        if lost and "points" in record.native.also:
+            why = f"{lost} points were logged by runs, which bring them"
+            work.change(called(record), f"metric {series.key}", why)
+        elif lost:
             why = f"{lost} of {len(wanted[0])} points were logged by runs that are not carried"
             work.lose(called(record), f"metric {series.key}", why)
 

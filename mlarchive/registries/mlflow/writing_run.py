@@ -22,6 +22,7 @@ from mlarchive.records import Address, DatasetInput, Experiment, Run
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.elsewhere import run_elsewhere
 from mlarchive.registries.mlflow.fieldtags import field_tags, list_changed_fields
 from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.given import Given, base_of, mark_of, merged, said
@@ -267,7 +268,7 @@ def plan_model_inputs(work: Work, record: Run) -> None:
     inputs = (item.model for item in record.model_inputs if item.model not in work.left_out)
     wanted = {work.ids.get(model) for model in inputs}
     run = run_of(work.connection, run_id) if run_id else None
-    if run is None or wanted - _model_inputs(run):
+    if run is None or wanted - model_inputs_of(run):
         if run and run.info.lifecycle_stage == "deleted" and record.key not in work.revived:
             plan_revival(work, record, run.info.run_id)
         what = f"model inputs of {called(record)}"
@@ -295,14 +296,15 @@ def plan_run_marks(work: Work, record: Run) -> None:
 
 def _log_model_inputs(work: Work, record: Run) -> None:
     run = run_of(work.connection, work.ids[record.key])
-    present = _model_inputs(run)
+    present = model_inputs_of(run)
     wanted = [work.ids[i.model] for i in record.model_inputs if i.model in work.ids]
     lacking = [LoggedModelInput(model_id) for model_id in wanted if model_id not in present]
     if lacking:
         work.connection.tracking.log_inputs(run.info.run_id, models=lacking)
 
 
-def _model_inputs(run: MlflowRun) -> set[str | None]:
+def model_inputs_of(run: MlflowRun) -> set[str | None]:
+    """The ids of the logged models that went into a run."""
     return {item.model_id for item in run.inputs.model_inputs or []} if run.inputs else set()
 
 
@@ -463,8 +465,9 @@ def _parent(work: Work, record: Run) -> str:
     if not native or not experiment:
         return ""
     address = Address(origin=work.snapshot.address.origin, kind="runs", name=native)
-    found = find_run(work.connection, marks.origin_mark(address), [experiment])
-    if not found:
+    beside = find_run(work.connection, marks.origin_mark(address), [experiment])
+    found = beside[0] if beside else run_elsewhere(work, native, experiment)
+    if found is None:
         why = f"its parent {native} is not at the target; its id stays in the package"
         work.change(called(record), "parent", why)
-    return found[0].info.run_id if found else ""
+    return found.info.run_id if found else ""

@@ -5,6 +5,7 @@ mirrored before is put right, somebody else's stays. The run, or the experiment,
 of them are there (clause 3.9).
 """
 
+import contextlib
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from mlarchive.records import Address, Experiment, File, Run, Traces
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.assessing import in_order, must_be_made_again
 from mlarchive.registries.mlflow.assessmentforms import Ids
+from mlarchive.registries.mlflow.elsewhere import logged_model_elsewhere
 from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.reading_traces import ATTACHED
 from mlarchive.registries.mlflow.selecting import quoted, run_of
@@ -40,7 +42,7 @@ from mlarchive.registries.mlflow.tracefetching import fetch_traces, location_of,
 from mlarchive.registries.mlflow.traceforms import trace_of
 from mlarchive.registries.mlflow.uploading import fill
 from mlarchive.registries.mlflow.work import Work, called
-from mlarchive.registries.mlflow.writing_experiment import experiment_made
+from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
 from mlarchive.registries.mlflow.writing_run import plan_revival
 from mlarchive.snapshot import Stream
 from mlarchive.traces import Assessment, Trace, encode_trace, is_page, read_traces
@@ -63,7 +65,8 @@ def plan_traces(work: Work, owner: Run | Experiment) -> None:
         return
     count = sum(record.count for record in records)
     what = f"{count} {'trace' if count == 1 else 'traces'} of {called(owner)}"
-    digest = _digest(records)
+    there = _models_elsewhere(work, owner, records)
+    digest = _digest(records, there)
     owner_id = work.ids.get(owner.key, "")
     if owner_id and _mark_there(work, owner, owner_id) == digest:
         work.step("keep", what, "the same")
@@ -71,12 +74,32 @@ def plan_traces(work: Work, owner: Run | Experiment) -> None:
     if isinstance(owner, Run) and owner_id and _sleeps(work, owner.key, owner_id):
         plan_revival(work, owner, owner_id)
     why = "those that are not there yet, or differ"
-    work.step("update", what, why, lambda: _Writing(work, owner, what).write(records, digest))
+    writing = _Writing(work, owner, what, there)
+    work.step("update", what, why, lambda: writing.write(records, digest))
 
 
-def _digest(records: Sequence[Traces]) -> str:
-    """What the mark says: all that hangs on one owner."""
+def _models_elsewhere(
+    work: Work, owner: Run | Experiment, records: Sequence[Traces]
+) -> Mapping[str, str]:
+    """The target's ids of logged models that came with other objects and that traces name."""
+    key = owner.experiment if isinstance(owner, Run) else owner.key
+    experiment = experiment_there(work, key)
+    named = {m for record in records for m in record.native.also.get("models", "").split()}
+    found = {m: logged_model_elsewhere(work, m, experiment) for m in sorted(named)}
+    return {model: there for model, there in found.items() if there}
+
+
+def _models_of(record: Traces) -> Mapping[str, str]:
+    """By a trace's id the logged model at the source that it names and that is not carried."""
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(record.native.also.get("models_of", "{}"), type=dict[str, str])
+    return {}
+
+
+def _digest(records: Sequence[Traces], elsewhere: Mapping[str, str]) -> str:
+    """What the mark says: all that hangs on one owner, and which models of others it names."""
     digests = sorted(marks.record_digest(record) for record in records)
+    digests += sorted(elsewhere.values())
     return hashlib.sha256(canonical.encode(digests)).hexdigest()
 
 
@@ -97,7 +120,10 @@ def _sleeps(work: Work, key: str, run_id: str) -> bool:
 class _Writing:
     """One owner's traces on their way."""
 
-    def __init__(self, work: Work, owner: Run | Experiment, what: str) -> None:
+    def __init__(
+        self, work: Work, owner: Run | Experiment, what: str, models: Mapping[str, str]
+    ) -> None:
+        self._models = models
         self._work = work
         self._owner = owner
         self._what = what
@@ -109,8 +135,12 @@ class _Writing:
         """Bring what is missing, check it, and mark the owner."""
         for record in records:
             place = self._place(record)
-            for batch in batches(self._traces(record)):
-                self._write_batch(batch, place)
+            named = {i: self._models.get(model, "") for i, model in _models_of(record).items()}
+            for model in sorted({"", *named.values()}):
+                ids = msgspec.structs.replace(place.ids, model=model or place.ids.model)
+                made = self._traces(record, named, model)
+                for batch in batches(made):
+                    self._write_batch(batch, msgspec.structs.replace(place, ids=ids))
             self._attach(record)
         self._list_strays()
         self._tally.tell(self._work, self._what)
@@ -134,13 +164,15 @@ class _Writing:
             return experiment_made(self._work, self._owner.experiment)
         return self._work.ids[self._owner.key]
 
-    def _traces(self, record: Traces) -> Iterator[Trace]:
+    def _traces(self, record: Traces, named: Mapping[str, str], model: str) -> Iterator[Trace]:
+        """Those traces of a record that name a logged model which came with another object."""
         pages = sorted((path, stream.open) for path, stream in self._files(record) if is_page(path))
         count = 0
         for trace in read_traces(opening() for _, opening in pages):
             count += 1
             self._wanted.add(trace.id)
-            yield trace
+            if named.get(trace.id, "") == model:
+                yield trace
         if count != record.count:
             raise DamageError(f"{record.key} states {record.count} traces and has {count}")
 

@@ -2,10 +2,17 @@
 
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelStatus, LoggedModelTag
+from mlflow.entities import (
+    LoggedModelInput,
+    LoggedModelStatus,
+    TraceInfo,
+    TraceLocation,
+    TraceState,
+)
 
 from mlarchive.records import LoggedModel
 from mlarchive.registries.base import Selector
@@ -44,13 +51,12 @@ def _copy(tmp_path: Path, *more: str) -> tuple[int, set[str], list[dict[str, str
     return done.status, verbs, [loss for one in done.receipts for loss in one["losses"]]
 
 
-def test_they_arrive_with_their_run_or_their_experiment_and_once(
-    source: MlflowClient, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("source")
+def test_they_arrive_with_their_run_or_their_experiment_and_once(tmp_path: Path) -> None:
     status, _, losses = _copy(tmp_path, "--experiment", "agents")
     assert (status, losses) == (0, [])
     target = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
-    where = target.get_experiment_by_name("agents").experiment_id
+    where = _agents(target)
     there = {model.name: model for model in target.search_logged_models([where])}
     assert there.keys() == {"external", "pending", "orphan"}
     assert (there["external"].params, there["external"].model_type) == ({"a": "1"}, "agent")
@@ -60,12 +66,14 @@ def test_they_arrive_with_their_run_or_their_experiment_and_once(
     assert [file.path for file in files] == ["prompt.txt"]
     (run,) = target.search_runs([where])
     assert there["pending"].source_run_id == run.info.run_id
-    assert not run.outputs.model_outputs, "the run lists no output at its source"
+    assert run.outputs is None or not run.outputs.model_outputs, (
+        "the run lists no output at its source"
+    )
     assert _copy(tmp_path, "--experiment", "agents")[:2] == (0, {"keep"})
 
 
 def test_a_mirror_sees_that_one_came(source: MlflowClient) -> None:
-    where = source.get_experiment_by_name("agents").experiment_id
+    where = _agents(source)
     with MlflowRegistry.open(source.tracking_uri) as registry:
 
         def marks() -> dict[str, tuple[str, str]]:
@@ -84,7 +92,7 @@ def test_a_mirror_sees_that_one_came(source: MlflowClient) -> None:
 def test_a_deleted_one_is_packed_and_told_where_it_cannot_be_written(
     source: MlflowClient, tmp_path: Path
 ) -> None:
-    where = source.get_experiment_by_name("agents").experiment_id
+    where = _agents(source)
     gone = source.create_logged_model(where, name="gone")
     source.delete_logged_model(gone.model_id)
     with MlflowRegistry.open(source.tracking_uri) as registry:
@@ -94,3 +102,68 @@ def test_a_deleted_one_is_packed_and_told_where_it_cannot_be_written(
     status, _, losses = _copy(tmp_path, "--experiment", "agents")
     assert status == 3
     assert [loss["record"] for loss in losses] == [f"logged model 'gone' ({gone.model_id})"]
+
+
+def test_what_a_run_and_traces_say_of_one_arrives(source: MlflowClient, tmp_path: Path) -> None:
+    where = _agents(source)
+    (run,) = source.search_runs([where])
+    (agent,) = (m for m in source.search_logged_models([where]) if m.name == "external")
+    run_id, agent_id = run.info.run_id, agent.model_id
+    source.log_inputs(run_id, models=[LoggedModelInput(agent_id)])
+    source.log_metric(run_id, "acc", 0.7, timestamp=5, step=2, model_id=agent_id)
+    for made_by in ("", run_id):
+        told = {"mlflow.modelId": agent_id} | ({"mlflow.sourceRun": made_by} if made_by else {})
+        _start_trace(source, where, told)
+
+    status, _, losses = _copy(tmp_path, "--experiment", "agents")
+    assert (status, losses) == (0, [])
+    target = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    there = _agents(target)
+    (mine,) = target.search_runs([there])
+    (copied,) = (m for m in target.search_logged_models([there]) if m.name == "external")
+    inputs = target.get_run(mine.info.run_id).inputs
+    assert inputs
+    assert [one.model_id for one in inputs.model_inputs] == [copied.model_id]
+    (point,) = copied.metrics or []
+    said = (point.key, point.value, point.timestamp, point.step, point.run_id)
+    assert said == ("acc", 0.7, 5, 2, mine.info.run_id)
+    traces = target.search_traces(locations=[there], include_spans=False)
+    metadata = [trace.info.trace_metadata for trace in traces]
+    named = [(one.get("mlflow.sourceRun", ""), one["mlflow.modelId"]) for one in metadata]
+    assert sorted(named) == [("", copied.model_id), (mine.info.run_id, copied.model_id)]
+    assert _copy(tmp_path, "--experiment", "agents")[:2] == (0, {"keep"})
+
+
+def _agents(client: MlflowClient) -> str:
+    found = client.get_experiment_by_name("agents")
+    assert found
+    return str(found.experiment_id)
+
+
+def _start_trace(client: MlflowClient, experiment_id: str, metadata: dict[str, str]) -> None:
+    info = TraceInfo(
+        trace_id=f"tr-{uuid4().hex}",
+        trace_location=TraceLocation.from_experiment_id(experiment_id),
+        request_time=5,
+        state=TraceState.OK,
+        trace_metadata=metadata,
+    )
+    client._tracing_client.store.start_trace(info)  # noqa: SLF001  (as an exporter does)
+
+
+def test_a_parent_in_another_experiment_is_found(source: MlflowClient, tmp_path: Path) -> None:
+    (parent,) = source.search_runs([_agents(source)])
+    where = source.create_experiment("children", artifact_location=str(tmp_path / "children"))
+    tags = {"mlflow.parentRunId": parent.info.run_id}
+    child = source.create_run(where, run_name="child", tags=tags)
+    source.set_terminated(child.info.run_id)
+    sides = ("mlflow+sqlite:///source.db", "mlflow+sqlite:///target.db")
+    done = mlarchive("copy", *sides, "--json", cwd=tmp_path)
+    told = [one for receipt in done.receipts for one in receipt.get("transformations", [])]
+    assert not [one for one in told if one["field"] == "parent"]
+    target = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    (mine,) = target.search_runs([_agents(target)])
+    children = target.get_experiment_by_name("children")
+    assert children
+    (copied,) = target.search_runs([children.experiment_id])
+    assert copied.data.tags["mlflow.parentRunId"] == mine.info.run_id

@@ -1,0 +1,65 @@
+"""Finds at a target the runs and logged models that came there with other objects."""
+
+from typing import TYPE_CHECKING
+
+from mlflow.entities import Run as MlflowRun
+
+from mlarchive.records import Address
+from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.selecting import all_experiments, quoted, runs_in
+
+if TYPE_CHECKING:
+    from mlarchive.registries.mlflow.work import Work
+
+_ASKED_AT_ONCE = 500
+
+
+def run_elsewhere(work: "Work", run_id: str, experiment: str) -> MlflowRun | None:
+    """The run at the target, in whatever experiment, that came from a run of the source.
+
+    Args:
+        work: Knows both.
+        run_id: At the source.
+        experiment: The only one that counts where another than the source's is asked for.
+    """
+    where = f"tags.`{marks.ORIGIN}` = {quoted(_mark(work, 'runs', run_id))}"
+    for experiments in _experiments(work, experiment):
+        found = list(runs_in(work.connection, experiments, where))
+        if found:
+            return found[-1]
+    return None
+
+
+def logged_model_elsewhere(work: "Work", model_id: str, experiment: str) -> str:
+    """The target's id of a logged model of the source, in whatever experiment; "" if none is there.
+
+    Args:
+        work: Knows both; remembers what was found.
+        model_id: At the source.
+        experiment: As of `run_elsewhere`.
+    """
+    if model_id not in work.elsewhere:
+        where = f"tags.`{marks.ORIGIN}` = {quoted(_mark(work, 'logged-models', model_id))}"
+        found = (
+            str(model.model_id)
+            for experiments in _experiments(work, experiment)
+            for model in work.connection.pages(
+                work.connection.tracking.search_logged_models,
+                experiment_ids=experiments,
+                filter_string=where,
+            )
+        )
+        work.elsewhere[model_id] = next(found, "")
+    return work.elsewhere[model_id]
+
+
+def _mark(work: "Work", kind: str, name: str) -> str:
+    address = Address(origin=work.snapshot.address.origin, kind=kind, name=name)
+    return marks.origin_mark(address)
+
+
+def _experiments(work: "Work", experiment: str) -> list[list[str]]:
+    if work.policy.experiment:
+        return [[experiment]] if experiment else []
+    every = [one.experiment_id for one in all_experiments(work.connection)]
+    return [every[i : i + _ASKED_AT_ONCE] for i in range(0, len(every), _ASKED_AT_ONCE)]
