@@ -13,6 +13,7 @@ from mlarchive.package import Package
 from mlarchive.registries.azureml import AzureMlRegistry
 from mlarchive.registries.azureml.messages import Start
 from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.grammars import without_grammars
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator
 from tests.support.command import environment, within
@@ -88,8 +89,8 @@ def test_a_token_that_is_taken_no_longer_is_renewed(azureml: Emulator, opened: O
 def test_a_person_without_credentials_can_log_in_with_a_browser_and_a_service_cannot(
     azureml: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlarchive.registries.azureml.client import Login
-
+    with without_grammars():
+        from mlarchive.registries.azureml.client import Login
     for name, value in azureml.variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", "/nowhere")
