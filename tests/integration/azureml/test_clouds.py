@@ -6,6 +6,7 @@ import pytest
 
 from mlarchive.errors import UnavailableError
 from mlarchive.registries.azureml.messages import Start
+from mlarchive.registries.grammars import without_grammars
 from tests.support.azureml import AIR_GAPPED, GOVERNMENT, Cloud, Emulator, Place
 from tests.support.command import Done, mlarchive, within
 
@@ -118,7 +119,8 @@ def test_a_cloud_that_its_resource_manager_describes_is_the_only_one_that_is_ask
 def test_a_cloud_that_nobody_describes_is_not_taken_for_the_public_one(
     azureml: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlarchive.registries.azureml.client import Login
+    with without_grammars():
+        from mlarchive.registries.azureml.client import Login
 
     where = f"https://{AIR_GAPPED.resource_manager}/metadata/nothing"
     tenant = azureml.tenant(AIR_GAPPED)
