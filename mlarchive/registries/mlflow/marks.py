@@ -19,8 +19,10 @@ from mlarchive.package.keys import in_part
 from mlarchive.records import (
     Address,
     AnyRecord,
+    Environment,
     Experiment,
     LoggedModel,
+    ModelVersion,
     Notebook,
     Prompt,
     RegisteredModel,
@@ -51,6 +53,8 @@ CONTENT_ID = "mlarchive.content_id"
 STATE_ID = "mlarchive.state_id"
 BUT_TRACES = "mlarchive.content_but_traces"
 """On a version with traces or notebooks: the content id that it would have without them."""
+BUT_RUN = "mlarchive.content_but_run"
+"""On a version with a run: the content id that it would have without what its run gets later."""
 NOTEBOOK = "mlarchive.notebook."
 """With digits behind it, on a run: what one of its notebooks is, as JSON; its files are there."""
 TRACES = "mlarchive.traces"
@@ -207,10 +211,52 @@ def content_but_traces(snapshot: Snapshot) -> str:
     rest = but_traces(snapshot)
     if len(rest.records) == len(snapshot.records):
         return snapshot.content_id
+    return _content_of(snapshot, rest.records)
+
+
+def content_but_run(snapshot: Snapshot) -> str:
+    """A version's content id without what its run may get later; "" if it has no run.
+
+    That is traces and notebooks, status and end, params, points, inputs, and files outside of the
+    version's own; points of its logged model are the run's too.
+    """
+    version = snapshot.record(snapshot.subject)
+    if not isinstance(version, ModelVersion) or version.run not in snapshot.by_key:
+        return ""
+    kept = tuple(
+        _as_made(record, version)
+        for record in but_traces(snapshot).records
+        if not (isinstance(record, Environment) and record.record == version.run)
+    )
+    return _content_of(snapshot, kept)
+
+
+def _as_made(record: AnyRecord, version: ModelVersion) -> AnyRecord:
+    if isinstance(record, Run):
+        root = version.root
+        top = f"{root.path}/" if root and root.path else ""
+        own = root is not None and root.record == record.key
+        files = tuple(file for file in record.files if own and file.path.startswith(top))
+        return msgspec.structs.replace(
+            record,
+            status="",
+            end=0,
+            params={},
+            inputs=(),
+            model_inputs=(),
+            metrics=(),
+            files=files,
+        )
+    if isinstance(record, LoggedModel):
+        return msgspec.structs.replace(record, status="", metrics=())
+    return record
+
+
+def _content_of(snapshot: Snapshot, records: tuple[AnyRecord, ...]) -> str:
     meaning = Meaning(
         address=snapshot.address,
         subject=snapshot.subject,
-        records=rest.records,
+        records=records,
         packed=Packed(tool="", time=0),
     )
     return encode_documents(localised(meaning)).content_id

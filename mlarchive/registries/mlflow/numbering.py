@@ -30,6 +30,7 @@ class Place(Struct, frozen=True, kw_only=True):
         sweep: Numbers of placeholders that an interrupted write left behind.
         why: The reason, in a few words.
         counted: Whether the model is one that may remember how far it was counted.
+        grown: Whether its run has got more since it was written.
     """
 
     how: Literal["held", "finish", "create", "skip"]
@@ -38,6 +39,7 @@ class Place(Struct, frozen=True, kw_only=True):
     sweep: tuple[int, ...] = ()
     why: str = ""
     counted: bool = True
+    grown: bool = False
 
 
 def place_version(  # noqa: PLR0913  (all that a place depends on)
@@ -50,6 +52,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     origin: str,
     content_id: str,
     but_traces: str,
+    but_run: str = "",
     policy: WritePolicy,
 ) -> Place:
     """Find a version's place.
@@ -63,6 +66,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         origin: The version's mark.
         content_id: What is to be written.
         but_traces: What it would be without traces.
+        but_run: What it would be without what its run gets later; "" without a run.
         policy: Of the write.
 
     Raises:
@@ -87,6 +91,10 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         number = int(own.version)
         return Place(how="held", number=number, expected=number, sweep=sweep)
     for own in mine:
+        if but_run and own.tags.get(marks.BUT_RUN) == but_run and marks.CONTENT_ID in own.tags:
+            number = int(own.version)
+            return Place(how="held", number=number, expected=number, sweep=sweep, grown=True)
+    for own in mine:
         if marks.CONTENT_ID not in own.tags and int(own.version) not in sweep:
             number = int(own.version)
             why = "an earlier write was interrupted"
@@ -104,7 +112,8 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
             hint="choose --conflict skip or new-version (a mirror: `conflict`), or another name",
         )
     if trouble and policy.conflict == "skip":
-        return Place(how="skip", number=wanted, expected=wanted, sweep=sweep, why=trouble)
+        number = next((int(v.version) for v in mine if marks.CONTENT_ID in v.tags), wanted)
+        return Place(how="skip", number=number, expected=number, sweep=sweep, why=trouble)
     number = 0 if trouble else wanted
     return Place(how="create", number=number, expected=number or highest + 1, sweep=sweep)
 

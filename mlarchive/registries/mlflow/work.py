@@ -93,6 +93,7 @@ class Work:
             step, by the record's key.
         elsewhere: The target's ids of logged models that came with other objects, by those of the
             source; "" for one that is not there.
+        grown: Whether the version that is written is there, and its run has got more since.
         left_out: Keys of records that are not written, which losses tell.
         given: What the source says of a version's labels, by the record's key.
         experiments: Those at the target that were looked at, by their ids.
@@ -116,12 +117,18 @@ class Work:
     revived: set[str] = field(default_factory=set)
     asleep: dict[str, tuple[int, Step]] = field(default_factory=dict)
     elsewhere: dict[str, str] = field(default_factory=dict)
+    grown: bool = False
     left_out: set[str] = field(default_factory=set)
     given: dict[str, Given] = field(default_factory=dict)
     experiments: dict[str, MlflowExperiment] = field(default_factory=dict)
     numbered: tuple[ModelVersion, str, str] | None = None
     settle: "Callable[[RunLabels], tuple[Tags, str]] | None" = None
     sent: int = 0
+
+    @property
+    def extends(self) -> bool:
+        """Whether what has changed at the source is added to the run that is there."""
+        return self.grown or self.policy.conflict != "new-version"
 
     @property
     def from_here(self) -> bool:

@@ -63,6 +63,7 @@ from mlarchive.registries.mlflow.writing_traces import plan_traces
 from mlarchive.registries.mlflow.writing_version import (
     find_place,
     know_held,
+    plan_left_version,
     plan_sweep,
     plan_version,
     target_name,
@@ -166,10 +167,11 @@ def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Add
     work.numbered = (subject, name, str(place.expected))
     plan_sweep(work, subject, place)
     if place.how == "skip":
-        work.step("skip", f"models/{name}/{place.expected}", place.why)
+        plan_left_version(work, subject, place)
         return target
     if place.how == "held":
         know_held(work, subject, place)
+    work.grown = place.grown
     _plan_runs_and_models(work)
     registered = work.snapshot.by_key.get(subject.registered_model)
     if not isinstance(registered, RegisteredModel):

@@ -67,7 +67,7 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
     list_ids(work, what, streams)
     settled = [model for model in found if marks.RECORD in (model.tags or {})]
     begun = [model for model in found if marks.RECORD not in (model.tags or {})]
-    extend = settled if work.policy.conflict != "new-version" else []
+    extend = settled if work.extends else []
     if extend or begun:
         why = "it has more at the source now" if extend else "an earlier write was interrupted"
         model, first = (extend or begun)[0], len(work.steps)

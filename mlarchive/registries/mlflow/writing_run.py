@@ -90,7 +90,7 @@ def plan_run(work: Work, record: Run) -> None:
     settled = [run for run in found if marks.RECORD in run.data.tags]
     begun = [run for run in found if marks.RECORD not in run.data.tags]
     # What changed at the source becomes a run of its own where the policy makes new versions.
-    extend = settled if work.policy.conflict != "new-version" else []
+    extend = settled if work.extends else []
     if extend or begun:
         run, first = (extend or begun)[0], len(work.steps)
         _lacking_params(work, record, run)

@@ -77,6 +77,7 @@ def find_place(work: Work, record: Numbered) -> Place:
         origin=marks.origin_of(record, work.snapshot),
         content_id=work.snapshot.content_id,
         but_traces=marks.content_but_traces(work.snapshot),
+        but_run=marks.content_but_run(work.snapshot),
         policy=work.policy,
     )
     counted = model is None or marks.ORIGIN in model.tags
@@ -178,6 +179,35 @@ def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
     plan_version_marks(work, record, what, current)
     if len(work.steps) == before:
         work.step("keep", what, "same content and labels")
+
+
+def plan_left_version(work: Work, record: ModelVersion, place: Place) -> None:
+    """Plan the labels of a version whose other content stays behind, if it is of that origin."""
+    name = target_name(work, record)
+    what = f"models/{name}/{place.expected}"
+    work.step("skip", what, place.why)
+    work.lose(what, "content", f"it is left as it is: {place.why}")
+    present = versions_of(work.connection, name)
+    current = next((v for v in present if int(v.version) == place.number), None)
+    if current is None or marks.origin_of(record, work.snapshot) not in marks.origins_in(
+        current.tags
+    ):
+        return
+    work.ids[record.key] = str(place.number)
+    before = len(work.steps)
+    base = base_of(work.policy, current.tags)
+    _plan_labels(work, record, what, current, base)
+    plan_aliases(work, record, what, place, base)
+    announce(work, record, what, current, before)
+    given = mark_of(work.given[record.key])
+    if not given.items() <= current.tags.items():
+
+        def say() -> None:
+            for tag, value in given.items():
+                mark = ModelVersionTag(tag, value)
+                work.connection.models.set_model_version_tag(name, str(place.number), mark)
+
+        work.step("update", f"marks of {what}", "what the source says", say)
 
 
 def create_numbered(
@@ -525,6 +555,8 @@ def plan_version_marks(
     but_traces = marks.content_but_traces(work.snapshot)
     if but_traces != work.snapshot.content_id or marks.BUT_TRACES in held:
         wanted[marks.BUT_TRACES] = but_traces
+    if but_run := marks.content_but_run(work.snapshot):
+        wanted[marks.BUT_RUN] = but_run
     if current is None:
         wanted.pop(marks.ORIGIN)
     elif held.get(marks.ORIGIN, wanted[marks.ORIGIN]) != wanted[marks.ORIGIN]:

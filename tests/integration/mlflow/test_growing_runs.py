@@ -1,0 +1,79 @@
+"""A run that goes on after a version was made of it is no conflict, and stops no labels."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.command import Done, mlarchive
+
+pytestmark = pytest.mark.mlflow
+
+
+@pytest.fixture
+def lab(empty_database: Path, tmp_path: Path) -> MlflowClient:
+    """A server with a run that goes on, of which two versions of one model are made."""
+    uri = f"sqlite:///{shutil.copy(empty_database, tmp_path / 'source.db')}"
+    shutil.copy(empty_database, tmp_path / "target.db")
+    client = MlflowClient(uri, uri)
+    where = client.create_experiment("grow", artifact_location=str(tmp_path / "artifacts"))
+    run = client.create_run(where, run_name="grows").info
+    client.log_metric(run.run_id, "loss", 0.5, timestamp=1, step=1)
+    client.log_text(run.run_id, "weights", "model/weights.bin")
+    client.create_registered_model("grow")
+    for _ in range(2):
+        client.create_model_version("grow", f"{run.artifact_uri}/model", run.run_id)
+    client.set_registered_model_alias("grow", "champ", "1")
+    return client
+
+
+def _copy(tmp_path: Path, *more: str) -> Done:
+    sides = ("mlflow+sqlite:///source.db#models/grow", "mlflow+sqlite:///target.db")
+    return mlarchive("copy", *sides, *more, "--json", cwd=tmp_path)
+
+
+def _grow(lab: MlflowClient) -> str:
+    run_id = str(lab.get_model_version("grow", "1").run_id)
+    lab.log_metric(run_id, "loss", 0.25, timestamp=2, step=2)
+    lab.log_param(run_id, "late", "yes")
+    lab.set_terminated(run_id)
+    lab.set_registered_model_alias("grow", "champ", "2")
+    lab.set_model_version_tag("grow", "1", "said", "later")
+    return run_id
+
+
+def test_what_is_new_is_added_and_labels_travel(lab: MlflowClient, tmp_path: Path) -> None:
+    assert _copy(tmp_path).status == 0
+    _grow(lab)
+    done = _copy(tmp_path, "--conflict", "new-version")
+    assert done.status == 0, done.err
+    there = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    versions = there.search_model_versions("name = 'grow'")
+    assert {v.version for v in versions} in ({"1", "2"}, {1, 2})
+    (run_id,) = {str(v.run_id) for v in versions}
+    assert [p.value for p in there.get_metric_history(run_id, "loss")] == [0.5, 0.25]
+    run = there.get_run(run_id)
+    assert (run.data.params, run.info.status) == ({"late": "yes"}, "FINISHED")
+    assert str(there.get_model_version_by_alias("grow", "champ").version) == "2"
+    assert there.get_model_version("grow", "1").tags["said"] == "later"
+    again = _copy(tmp_path)
+    assert {action["verb"] for one in again.receipts for action in one["actions"]} == {"keep"}
+
+
+def test_what_contradicts_stays_behind_and_is_told_and_labels_travel(
+    lab: MlflowClient, tmp_path: Path
+) -> None:
+    assert _copy(tmp_path).status == 0
+    run_id = _grow(lab)
+    lab.log_text(run_id, "others", "model/weights.bin")
+    assert _copy(tmp_path).status not in {0, 3}
+    done = _copy(tmp_path, "--conflict", "skip")
+    losses = [(one["record"], one["field"]) for r in done.receipts for one in r["losses"]]
+    assert (done.status, sorted(losses)) == (
+        3,
+        [("models/grow/1", "content"), ("models/grow/2", "content")],
+    )
+    there = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    assert str(there.get_model_version_by_alias("grow", "champ").version) == "2"
+    assert there.get_model_version("grow", "1").tags["said"] == "later"
