@@ -278,7 +278,8 @@ def plan_model_inputs(work: Work, record: Run) -> None:
 def plan_run_marks(work: Work, record: Run) -> None:
     """Plan the marks that make a run count as mirrored by itself."""
     run_id = work.ids.get(record.key)
-    held = run_of(work.connection, run_id).data.tags if run_id else {}
+    run = run_of(work.connection, run_id) if run_id else None
+    held = run.data.tags if run else {}
     wanted = {
         marks.CONTENT_ID: work.snapshot.content_id,
         marks.STATE_ID: work.snapshot.state_id,
@@ -286,6 +287,9 @@ def plan_run_marks(work: Work, record: Run) -> None:
     }
     lacking = {name: value for name, value in wanted.items() if held.get(name) != value}
     if lacking:
+        if run and run.info.lifecycle_stage == "deleted":
+            # A target deletes the runs of an experiment with it, and takes no mark of them then.
+            _revive_once(work, record, run.info.run_id)
         work.step(
             "update",
             f"marks of {called(record)}",
