@@ -1,6 +1,6 @@
 """Which logged models belong to a run, and which to none, so that their experiment brings them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from mlflow.entities import LoggedModel, Run
@@ -57,7 +57,7 @@ def of_no_run(connection: Connection, experiment_id: str) -> list[Found]:
     runs = {run.info.run_id: run for run in runs_in(connection, [experiment_id])}
     listed = {model_id for run in runs.values() for model_id in outputs_of(run)}
     return [
-        found._replace(pointed=_is_pointed(connection, found.model, runs))
+        found._replace(pointed=is_pointed(connection, found.model))
         for found in sorted(every, key=lambda found: found.model.model_id)
         if found.model.source_run_id not in runs
         and found.model.model_id not in listed
@@ -65,13 +65,22 @@ def of_no_run(connection: Connection, experiment_id: str) -> list[Found]:
     ]
 
 
-def _is_pointed(connection: Connection, model: LoggedModel, runs: Mapping[str, Run]) -> bool:
-    """Whether runs of its experiment that name a logged model as an input logged all its points."""
-    makers = {point.run_id or "" for point in model.metrics or []}
-    # A search does not tell which models went into a run.
-    return bool(makers) and all(
-        run in runs and model.model_id in inputs_of(run_of(connection, run)) for run in makers
-    )
+def is_pointed(connection: Connection, model: LoggedModel) -> bool:
+    """Whether runs that name a logged model as an input or an output logged all other points.
+
+    Other than those of the run that made it; only where there are such points.
+    """
+    makers = {point.run_id or "" for point in model.metrics or []} - {model.source_run_id or "-"}
+    return bool(makers) and all(_names(connection, run, model.model_id) for run in makers)
+
+
+def _names(connection: Connection, run_id: str, model_id: str) -> bool:
+    try:
+        # A search does not tell which models went into a run.
+        run = run_of(connection, run_id)
+    except NotFoundError:
+        return False
+    return model_id in inputs_of(run) or model_id in outputs_of(run)
 
 
 def logged_content(model: LoggedModel) -> list[object]:

@@ -11,7 +11,7 @@ from mlarchive.registries.mlflow.evaluationdatasets import selected_datasets
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.mlflow.labelmarks import run_mark
-from mlarchive.registries.mlflow.loggedmodels import made_beside, of_no_run
+from mlarchive.registries.mlflow.loggedmodels import is_pointed, made_beside, of_no_run
 from mlarchive.registries.mlflow.others import read_others, selected_others
 from mlarchive.registries.mlflow.reading_dataset import read_dataset
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
@@ -124,17 +124,21 @@ def _read_experiment(connection: Connection, address: Address, gathering: Gather
 
 
 def _read_run(connection: Connection, run: MlflowRun, gathering: Gathering) -> str:
-    logged = [*_outputs(connection, run, gathering), *made_beside(connection, run)]
+    outputs = _outputs(connection, run, gathering)
+    others = frozenset(o.model.model_id for o in outputs if _is_of_another(connection, o, run))
+    logged = [found for found in outputs if found.model.model_id not in others]
+    logged += made_beside(connection, run)
     carried = frozenset(found.model.model_id for found in logged)
-    read_run(connection, run, carried, gathering)
+    read_run(connection, run, carried, gathering, others)
     gathering.state_mark = run_mark(run, gathering.experiments)
     for found in logged:
-        read_logged_model(connection, found, run, gathering)
+        pointed = is_pointed(connection, found.model)
+        read_logged_model(connection, found._replace(pointed=pointed), run, gathering)
     return run_key(run.info.run_id)
 
 
 def _outputs(connection: Connection, run: MlflowRun, gathering: Gathering) -> list[Found]:
-    """The logged models that a run made and that are still there."""
+    """The logged models that a run lists as outputs and that are still there."""
     found = []
     for output in (run.outputs.model_outputs or []) if run.outputs else []:
         try:
@@ -146,3 +150,15 @@ def _outputs(connection: Connection, run: MlflowRun, gathering: Gathering) -> li
         if marks.CARRIER not in (model.model.tags or {}):
             found.append(model)
     return found
+
+
+def _is_of_another(connection: Connection, found: Found, run: MlflowRun) -> bool:
+    """Whether another run made a logged model, which that one brings."""
+    maker = found.model.source_run_id
+    if not maker or maker == run.info.run_id:
+        return False
+    try:
+        run_of(connection, maker)
+    except NotFoundError:
+        return False
+    return True

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 
 def read_run(
-    connection: Connection, run: MlflowRun, carried_models: frozenset[str], gathering: Gathering
+    connection: Connection,
+    run: MlflowRun,
+    carried_models: frozenset[str],
+    gathering: Gathering,
+    others: frozenset[str] = frozenset(),
 ) -> tuple[ArtifactFolder, tuple[Listed, ...]]:
     """Gather a run, its experiment, histories and artifacts.
 
@@ -41,12 +45,13 @@ def read_run(
         run: As the server gives it.
         carried_models: Ids of the logged models that are gathered too.
         gathering: Gets it all.
+        others: Ids of logged models of other runs that it lists as outputs.
 
     Returns:
         The run's artifact folder, and what lies in it.
     """
     info = run.info
-    points = points_for_others(connection, run, frozenset(inputs_of(run)) - carried_models)
+    points = points_for_others(connection, run, {*inputs_of(run), *others} - carried_models)
     read_run_itself(connection, run, carried_models, gathering, points)
     gather_run_traces(connection, run, carried_models, gathering)
     folder = as_logged(artifact_folder(connection, info.artifact_uri), run.data.tags)
@@ -165,11 +170,13 @@ def _deleted_time(connection: Connection, run: MlflowRun) -> str:
 def _also(run: MlflowRun, carried_models: frozenset[str], more: Tags) -> dict[str, str]:
     """Native facts that no field of a run holds: the mirror's marks, what is not carried."""
     others = [i for i in inputs_of(run) if i not in carried_models]
-    outputs = [o.model_id for o in _outputs(run) if o.model_id not in carried_models]
+    listed = [o for o in _outputs(run) if o.model_id not in carried_models]
+    outputs, steps = [o.model_id for o in listed], [o.step for o in listed]
     facts = {
         "parent": run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""),
         "model_inputs": " ".join(others),
         "outputs": " ".join(outputs),
+        "output_steps": " ".join(str(step) for step in steps),
         **more,
         **{name: value for name, value in run.data.tags.items() if name.startswith(marks.PREFIX)},
     }

@@ -4,15 +4,17 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
-from mlflow.entities import LoggedModelInput
+from mlflow.entities import LoggedModelInput, LoggedModelOutput
+from mlflow.entities import Run as MlflowRun
 
 from mlarchive.records import Run
 from mlarchive.registries.mlflow.elsewhere import logged_model_elsewhere
 from mlarchive.registries.mlflow.logging import Point, log
 from mlarchive.registries.mlflow.metrics import Columns, as_stored_for_model, columns_of, missing
 from mlarchive.registries.mlflow.modelpoints import ModelPoint, points_in
-from mlarchive.registries.mlflow.reading_model import points_by_series
+from mlarchive.registries.mlflow.reading_model import outputs_of, points_by_series
 from mlarchive.registries.mlflow.selecting import run_of
+from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work, called
 from mlarchive.registries.mlflow.writing_experiment import experiment_there
 from mlarchive.registries.mlflow.writing_metrics import points
@@ -23,27 +25,45 @@ from mlarchive.registries.mlflow.writing_run import model_inputs_of
 def plan_links_elsewhere(work: Work, record: Run) -> None:
     """Plan what a run lacks of its links to logged models that are at the target already."""
     experiment = experiment_there(work, record.experiment)
-    for model_id in record.native.also.get("model_inputs", "").split():
+    also = record.native.also
+    for model_id in also.get("model_inputs", "").split():
+        if there := logged_model_elsewhere(work, model_id, experiment):
+            _plan_link(work, record, model_id, LoggedModelInput(there))
+    ids, steps = also.get("outputs", "").split(), also.get("output_steps", "").split()
+    for model_id, step in zip(ids, steps, strict=False):
         there = logged_model_elsewhere(work, model_id, experiment)
-        if there:
-            _plan_link(work, record, there, [p for p in points_in(record) if p.model == model_id])
+        if there and step.isascii() and step.isdecimal():
+            _plan_link(work, record, model_id, LoggedModelOutput(there, int(step)))
 
 
-def _plan_link(work: Work, record: Run, there: str, logged: Sequence[ModelPoint]) -> None:
+def _plan_link(
+    work: Work, record: Run, model_id: str, link: LoggedModelInput | LoggedModelOutput
+) -> None:
     run_id = work.ids.get(record.key, "")
-    linked = bool(run_id) and there in model_inputs_of(run_of(work.connection, run_id))
-    if linked and not any(True for _ in _lacking(work, record, there, logged)):
+    logged = [point for point in points_in(record) if point.model == model_id]
+    linked = bool(run_id) and _is_linked(run_of(work.connection, run_id), link)
+    if linked and not any(True for _ in _lacking(work, record, link.model_id, logged)):
         return
 
     def do() -> None:
-        run_id = work.ids[record.key]
+        run_id, store = work.ids[record.key], work.connection.tracking
         with active(work, run_id):
-            if there not in model_inputs_of(run_of(work.connection, run_id)):
-                models = [LoggedModelInput(there)]
-                work.connection.tracking.log_inputs(run_id, models=models)
-            log(work.connection, run_id, points=_lacking(work, record, there, logged))
+            if not _is_linked(run_of(work.connection, run_id), link):
+                if isinstance(link, LoggedModelInput):
+                    store.log_inputs(run_id, models=[link])
+                else:
+                    with once():
+                        store.log_outputs(run_id, [link])
+            log(work.connection, run_id, points=_lacking(work, record, link.model_id, logged))
 
-    work.step("update", f"logged model {there} that went into {called(record)}", "new", do)
+    way = "went into" if isinstance(link, LoggedModelInput) else "came out of"
+    work.step("update", f"logged model {link.model_id} that {way} {called(record)}", "new", do)
+
+
+def _is_linked(run: MlflowRun, link: LoggedModelInput | LoggedModelOutput) -> bool:
+    if isinstance(link, LoggedModelInput):
+        return link.model_id in model_inputs_of(run)
+    return link.model_id in outputs_of(run)
 
 
 def _lacking(work: Work, record: Run, there: str, logged: Sequence[ModelPoint]) -> Iterator[Point]:

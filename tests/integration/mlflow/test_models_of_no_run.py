@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import (
     LoggedModelInput,
+    LoggedModelOutput,
     LoggedModelStatus,
     TraceInfo,
     TraceLocation,
@@ -132,6 +133,34 @@ def test_what_a_run_and_traces_say_of_one_arrives(source: MlflowClient, tmp_path
     named = [(one.get("mlflow.sourceRun", ""), one["mlflow.modelId"]) for one in metadata]
     assert sorted(named) == [("", copied.model_id), (mine.info.run_id, copied.model_id)]
     assert _copy(tmp_path, "--experiment", "agents")[:2] == (0, {"keep"})
+
+
+def test_one_that_two_runs_list_comes_with_its_maker_and_is_written_once(
+    source: MlflowClient, tmp_path: Path
+) -> None:
+    where = _agents(source)
+    (run,) = source.search_runs([where])
+    (model,) = (m for m in source.search_logged_models([where]) if m.name == "pending")
+    other = source.create_run(where, run_name="other", start_time=2**42).info.run_id
+    for step, run_id in enumerate((run.info.run_id, other)):
+        source.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])
+        source.log_metric(run_id, "acc", step, timestamp=5, step=step, model_id=model.model_id)
+    source.set_terminated(other)
+    status, _, losses = _copy(tmp_path, "--experiment", "agents")
+    assert (status, losses) == (0, [])
+    target = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    runs = {one.info.run_name: one for one in target.search_runs([_agents(target)])}
+    every = target.search_logged_models([_agents(target)])
+    (copied,) = (m for m in every if m.name == "pending")
+    assert copied.source_run_id == runs["maker"].info.run_id
+    listed = {
+        name: [(o.model_id, o.step) for o in one.outputs.model_outputs]
+        for name, one in runs.items()
+        if one.outputs
+    }
+    assert listed == {"maker": [(copied.model_id, 0)], "other": [(copied.model_id, 1)]}
+    assert sorted(point.value for point in copied.metrics or []) == [0, 1]
+    assert _copy(tmp_path, "--experiment", "agents")[1] == {"keep"}
 
 
 def _agents(client: MlflowClient) -> str:
