@@ -29,9 +29,10 @@ from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
 from mlarchived.leftbehind import LeftBehind
 from mlarchived.meetings import may_meet, meeting
-from mlarchived.plan import PACKED, ObjectPlan, Step, yields
+from mlarchived.plan import yields
 from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
+from mlarchived.steps import PACKED, ObjectPlan, Step
 from mlarchived.stopping import Stopping
 from mlarchived.turns import Queue, waits_for, waits_for_taker
 from mlarchived.views import NOTHING_GIVEN, SPOOL, VAULT, Delivered, Ids, Marks, Stored, View

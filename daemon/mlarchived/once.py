@@ -21,11 +21,12 @@ from mlarchived.execute import Executor
 from mlarchived.lanes import Shared
 from mlarchived.ledger import LeaseLostError, Ledger, Record
 from mlarchived.mirrors import MirrorJob
-from mlarchived.plan import ObjectPlan, planned, unserved
+from mlarchived.plan import planned, unserved
 from mlarchived.reporting import Reporter
 from mlarchived.room import Room, opened
 from mlarchived.sighting import Sighting
 from mlarchived.standings import Standings
+from mlarchived.steps import ObjectPlan
 from mlarchived.stopping import Stopping
 from mlarchived.stores import require_vault
 from mlarchived.turns import Queue

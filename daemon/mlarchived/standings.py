@@ -10,7 +10,7 @@ from collections import Counter
 from mlarchived.events import DONE, Ended, Event, Report
 from mlarchived.ledger import Record
 from mlarchived.mirrors import MirrorJob
-from mlarchived.plan import ObjectPlan
+from mlarchived.steps import ObjectPlan
 
 FRESH = 5.0
 """Seconds after which what is written is written anew, while a round goes on."""

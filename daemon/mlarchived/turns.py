@@ -4,17 +4,13 @@ Where version numbers are preserved, a target gets them in ascending order. An a
 it goes before it is taken from where it was, so that it always names something.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import msgspec
 
 from mlarchive.records import Address
+from mlarchived.steps import ObjectPlan, Step
 from mlarchived.views import VAULT, View
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mlarchived.plan import ObjectPlan, Step
 
 _MOST_LATER = 5000
 """So many versions of a model are held back at most."""
@@ -80,7 +76,7 @@ class Turns:
         self._model = ("", "")
         self._later: list[tuple[ObjectPlan, View]] = []
 
-    def put(self, plan: "ObjectPlan", view: View) -> "Iterator[tuple[ObjectPlan, View]]":
+    def put(self, plan: ObjectPlan, view: View) -> Iterator[tuple[ObjectPlan, View]]:
         """What is to be done next, now that this is planned; models come one after the other."""
         model = (view.address.kind, view.address.name)
         if model != self._model or len(self._later) == _MOST_LATER:
@@ -92,14 +88,14 @@ class Turns:
         else:
             yield plan, view
 
-    def end(self) -> "Iterator[tuple[ObjectPlan, View]]":
+    def end(self) -> Iterator[tuple[ObjectPlan, View]]:
         """What is left of the model; those that get aliases first."""
         later, self._later = self._later, []
         for plan, view in sorted(later, key=lambda one: not _aliases(one[1])):
             steps = tuple(self._in_line(step, view) for step in plan.steps)
             yield msgspec.structs.replace(plan, steps=steps), view
 
-    def _in_line(self, step: "Step", view: View) -> "Step":
+    def _in_line(self, step: Step, view: View) -> Step:
         taker = self._queue.taker(step.target, view) if step.works else None
         if taker is None:
             return step

@@ -7,7 +7,7 @@ import msgspec
 
 from mlarchive.closing import Closing
 from mlarchive.fsops import explaining
-from mlarchived.plan import ObjectPlan
+from mlarchived.steps import ObjectPlan
 from mlarchived.views import View
 
 _LENGTH = 4

@@ -16,8 +16,8 @@ from mlarchived.defects import contained
 from mlarchived.events import Ended, Event
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob
-from mlarchived.plan import ObjectPlan
 from mlarchived.resolving import resolve
+from mlarchived.steps import ObjectPlan
 from mlarchived.stopping import Stopping
 from mlarchived.views import VAULT
 

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Traits
 from mlarchived.choosing import Choice
-from mlarchived.plan import WORK, Deletions, ObjectPlan, Rules, Step, Verb, in_turn, make_plan
+from mlarchived.plan import Deletions, Rules, in_turn, make_plan
+from mlarchived.steps import WORK, ObjectPlan, Step, Verb
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Rival, Stored, Trouble, View
 
 WINE = Address(origin="prod", kind="models", name="wine", version="1")

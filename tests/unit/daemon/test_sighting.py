@@ -5,8 +5,9 @@ import pytest
 from mlarchive.errors import UnavailableError
 from mlarchive.records import Address
 from mlarchive.registries.base import Ref
-from mlarchived.plan import ObjectPlan, Step, in_turn
+from mlarchived.plan import in_turn
 from mlarchived.sighting import PAGE, Sighting
+from mlarchived.steps import ObjectPlan, Step
 from mlarchived.views import View
 from mlarchived.worklist import Worklist
 
