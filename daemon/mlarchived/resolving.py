@@ -215,7 +215,7 @@ class _Resolver:
     def _refuse_shared(self, folder: Path, vault: Path, number: int) -> None:
         """A drop folder is one mirror's own, and so is the vault that it fills."""
         here = ("mirror", number, "drop", "folder")
-        if vault.is_relative_to(folder) or folder.is_relative_to(vault):
+        if _lies_in(vault, folder) or _lies_in(folder, vault):
             raise self._file.wrong(here, "the drop folder and the vault lie in one another")
         for other, mirror in enumerate(self._file.config.mirror):
             if other == number:
@@ -239,12 +239,12 @@ class _Resolver:
             if job.drop is None:
                 continue
             folder, called = job.drop.folder, f"the drop folder of {job.name!r}"
-            if state.is_relative_to(folder):
+            if _lies_in(state, folder):
                 raise self._file.wrong(("state",), f"the state folder lies in {called}")
             for name, place in self.places.items():
                 there = Path(place.locator.registry)
                 if place.locator.scheme in _FILES and (
-                    there.is_relative_to(folder) or folder.is_relative_to(there)
+                    _lies_in(there, folder) or _lies_in(folder, there)
                 ):
                     raise self._file.wrong(
                         ("registries", name, "locator"), f"it and {called} lie in one another"
@@ -407,6 +407,11 @@ def _absolute(found: Locator, folder: Path) -> Locator:
     else:
         return found
     return msgspec.structs.replace(found, registry=path)
+
+
+def _lies_in(place: Path, folder: Path) -> bool:
+    """Whether a place is a folder or lies in it, by whatever links."""
+    return place.resolve().is_relative_to(folder.resolve())
 
 
 def _text_of_source(place: Place) -> str:

@@ -101,6 +101,7 @@ class Intake:
         self._mirror = mirror
         self._rules = rules
         self._stillness = Stillness(rules.settle, clock)
+        self._waited: frozenset[str] = frozenset()
 
     def look(self, means: Means, stopping: Stopping) -> Pass:
         """Claim what is complete, and take in all that is claimed.
@@ -110,12 +111,13 @@ class Intake:
             StorageError: The disk is full or fails; what is claimed stays so.
             MlarchiveError: The folder cannot be read or written.
         """
-        work = _Work(self._mirror, self._rules, means)
+        work = _Work(self._mirror, self._rules, means, self._waited)
         for place in claims.remains(self._rules.folder):
             work.finish(place)
         self._claim(work, stopping)
         self._take(work, stopping)
         self._stillness.keep(work.pending)
+        self._waited = frozenset(work.waiting)
         return Pass(pending=tuple(work.pending.values()), stuck=tuple(work.stuck))
 
     def _claim(self, work: "_Work", stopping: Stopping) -> None:
@@ -158,6 +160,7 @@ class Intake:
             if len(left) == len(outstanding):
                 break
             outstanding = left
+        work.stuck += work.waiting.values()
 
     def _has_stood(self, claim: Claim) -> bool:
         try:
@@ -181,16 +184,19 @@ def _told(losses: Iterable[Loss]) -> tuple[str, ...]:
 class _Work:
     """One look's means, and what it finds unfinished."""
 
-    def __init__(self, mirror: str, rules: DropRules, means: Means) -> None:
+    def __init__(self, mirror: str, rules: DropRules, means: Means, told: frozenset[str]) -> None:
         self._mirror = mirror
         self._rules = rules
         self._means = means
         self.pending: dict[Path, str] = {}
         self.stuck: list[str] = []
+        self.waiting: dict[str, str] = {}
+        self._told = told
 
     def take(self, claim: Claim, has_stood: Callable[[Claim], bool]) -> str:
         """Take in a claim: `taken`, `refused`, `waiting` for another package, or `unfinished`."""
         began = time.monotonic()
+        self.waiting.pop(claim.shown, None)
         if self._is_late_marker(claim):
             self._done(claim)
             return "taken"
@@ -198,7 +204,7 @@ class _Work:
             with contained():
                 kept = self._kept(claim)
         except MissingChunksError as error:
-            self._tell(claim, "wait", error.message)
+            self._wait(claim, error)
             return "waiting"
         except MlarchiveError as error:
             if _ends_all(error, claim.folder):
@@ -218,6 +224,13 @@ class _Work:
         else:
             self._done(claim)
         return "taken"
+
+    def _wait(self, claim: Claim, error: MissingChunksError) -> None:
+        """Let it lie until what it leans on comes; said once, and in the state all the time."""
+        self.waiting[claim.shown] = f"{claim.shown} waits for another package: {error.message}"
+        if claim.shown not in self._told:
+            self._told |= {claim.shown}
+            self._tell(claim, "wait", error.message)
 
     def finish(self, place: Path) -> None:
         """Remove what is left of something that was taken, or say why it cannot be."""

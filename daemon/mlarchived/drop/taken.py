@@ -68,14 +68,15 @@ def require_free(
         ConflictError: The vault has other content there, or had before it was pruned or lost; or
             what it has cannot be compared; or more has grown in it, and would count no more.
     """
-    if not address.version or content_id == before:
+    if not address.version:
         return
     held = vault.find(address=address)
-    if any(one.content_id == content_id for one in held):
+    if held and held[0].content_id == content_id:
         return
     if held:
         given = grown()
-        if any(_grown_in(vault, one).lasting == given.lasting for one in held):
+        known = any(one.content_id == content_id for one in held)
+        if known or any(_grown_in(vault, one).lasting == given.lasting for one in held):
             _require_no_less(address, given, _grown_in(vault, held[0]))
             return
     else:

@@ -62,12 +62,16 @@ def test_two_mirrors_do_not_share_a_drop_folder_or_its_vault(tmp_path: Path) -> 
         ("[registries.dr]", 'state = "inbox/s"\n[registries.dr]', "the state folder lies in the"),
         ('"vault:target"', '"vault:inbox/far"', "it and the drop folder of 'm' lie in one another"),
         ('"vault:target"', '"vault:."', "it and the drop folder of 'm' lie in one another"),
+        ("[registries.dr]", 'state = "link/s"\n[registries.dr]', "the state folder lies in the"),
+        ('"vault:target"', '"vault:link/far"', "it and the drop folder of 'm' lie in one another"),
+        ('vault = "vault"', 'vault = "link/v"', "the drop folder and the vault lie in one another"),
     ],
 )
 def test_nothing_of_the_service_lies_in_a_drop_folder(
     tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     bench = DropBench(tmp_path)
+    (tmp_path / "link").symlink_to("inbox")
     text = (tmp_path / "mirror.toml").read_text()
     (tmp_path / "mirror.toml").write_text(text.replace(old, new, 1))
     answer = bench.run("check")

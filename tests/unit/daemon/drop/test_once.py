@@ -275,13 +275,17 @@ def test_what_was_taken_is_delivered_although_the_folder_fails(bench: DropBench)
 def test_a_thin_package_waits_for_the_one_that_it_leans_on(bench: DropBench) -> None:
     full = bench.package("big", b"x" * 100_000)
     shutil.copy(bench.thin("a", full), bench.inbox)
-    assert "leans on a package that has not come yet" in bench.run("once").out
+    first = bench.run("once").out
+    assert first.count("leans on a package that has not come yet") == 1
+    assert "1 waiting" in first
     assert bench.vaulted() == []
+    assert "a.mlpkg waits for another package" in bench.standing()["trouble"]
     (bench.inbox / "a.mlpkg.done").write_text("")
     assert bench.run("once").status == 0
     shutil.copy(full, bench.inbox)
     assert bench.run("once").status == 0
     assert bench.lying() == ["a.mlpkg.done"]
+    assert bench.standing()["trouble"] == ""
     assert bench.run("once").status == 0
     assert bench.lying() == []
     assert len(list((bench.folder / "vault").rglob("*.mlpkg"))) == 2

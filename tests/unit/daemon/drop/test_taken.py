@@ -62,3 +62,19 @@ def test_a_version_that_is_dropped_raw_with_more_traces_is_no_other_content(tmp_
                 kept.content_id,
                 partial(grown_of, more, 1),
             )
+
+
+def test_an_old_export_that_is_packed_again_does_not_count_in_place_of_more(tmp_path: Path) -> None:
+    """Though the vault has its very content, from before."""
+    version = model_version()
+    with Vault.open(tmp_path) as vault:
+        old = vault.add(version, packed_at=0)
+        new = vault.add(with_traces(version, "tr-1"), packed_at=1)
+        assert vault.find(address=old.address)[0].content_id == new.content_id
+        for before in (old.content_id, new.content_id, ""):
+            with pytest.raises(ConflictError, match="and this has 0"):
+                require_free(
+                    vault, old.address, old.content_id, before, partial(grown_of, version, 2)
+                )
+            # The same package again counts no more than it did.
+            require_free(vault, old.address, old.content_id, before, partial(grown_of, version, 0))
