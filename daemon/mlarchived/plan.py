@@ -54,6 +54,12 @@ UNLABELLED = (
 """Why an object is set aside whose last labels neither its source nor the vault has."""
 
 
+_PASSED_OVER = (
+    "passed over before, since the target has no place for it, or something else under its name;"
+    " nothing has changed since"
+)
+
+
 class Deletions(Struct, frozen=True, kw_only=True):
     """What becomes of what is gone from the source.
 
@@ -374,7 +380,7 @@ def _spared(view: View, delivered: Delivered, rules: Rules) -> tuple[Verb, str] 
         if trouble and trouble.strikes >= rules.set_aside_after:
             return "set-aside", _set_aside(trouble)
     if view.packed and view.packed.marks == view.seen and delivered.passed_over == view.packed.ids:
-        return "leave", "passed over: the target holds something else under that name"
+        return "leave", _PASSED_OVER
     return None
 
 

@@ -12,6 +12,9 @@ from mlarchive.registries.jsondocuments import Table
 from mlarchive.registries.redaction import REDACTED, redacted, redacted_text
 from mlarchive.snapshot import Snapshot
 
+_EXPERIMENT = "mlarchive.experiment"
+"""Where a version without its run keeps the experiment, in workspaces and at MLflow servers."""
+
 LAYOUT = "layout"
 OURS = "innereye"
 """`native.also` of what was read from such a folder: its verbatim document has this form."""
@@ -165,13 +168,14 @@ def _before(version: ModelVersion, snapshot: Snapshot) -> dict[str, Any]:
         return before
     run = snapshot.by_key.get(version.run)
     experiment = snapshot.by_key.get(run.experiment) if isinstance(run, Run) else None
+    named = version.native.also.get(_EXPERIMENT) or None
     created = version.native.created
     return {
         "createdTime": _text(created) if created else None,
         "createdBy": version.native.user or None,
         "url": version.native.location or None,
         "runId": version.job or (run.native.id if run else "") or None,
-        "experimentName": experiment.name if isinstance(experiment, Experiment) else None,
+        "experimentName": experiment.name if isinstance(experiment, Experiment) else named,
     }
 
 

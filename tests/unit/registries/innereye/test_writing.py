@@ -1,12 +1,15 @@
 """A version is written as the classic script lays it out: once, whole, under the right number."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.records import ModelVersion, Native
 from mlarchive.registries.base import Selector, WritePolicy
+from mlarchive.registries.innereye.modeldocument import write_version
 from tests.support import snapshots
 from tests.support.innereye import (
     DOCK,
@@ -156,6 +159,20 @@ def test_a_folder_of_the_script_itself_is_never_written_over(tmp_path: Path) -> 
     with pytest.raises(ConflictError, match="is the folder of a model itself"):
         written(read(FOLDERS), top / PROSTATE)
     assert files(top / PROSTATE) == files(FOLDERS / PROSTATE)
+
+
+def test_the_experiment_comes_back_from_where_no_run_came_along() -> None:
+    """A workspace that got a version from a folder keeps it as a property."""
+    whole = snapshots.model_version()
+    version = ModelVersion(
+        key="version",
+        name="wine",
+        version="3",
+        native=Native(also={"mlarchive.experiment": "main"}),
+    )
+    alone = replace(whole, subject="version", records=(version,), streams=())
+    stated = json.loads(write_version(version, alone, "wine", "3", {}))
+    assert stated["experimentName"] == "main"
 
 
 def test_a_version_of_mlflow_gets_a_final_model_and_its_losses_are_named(tmp_path: Path) -> None:
