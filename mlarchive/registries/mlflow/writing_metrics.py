@@ -7,6 +7,8 @@ and value.
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
+import numpy as np
+
 from mlarchive.errors import RemoteError
 from mlarchive.records import MetricSeries
 from mlarchive.registries.mlflow.connection import Connection
@@ -85,25 +87,33 @@ def check_series(
         RemoteError: A point is missing, or one too many is there that nobody else logged.
     """
     expected = series_streams(streams)
-    for (series, stream), held in zip(
-        expected, _histories(work.connection, run_id, expected), strict=True
-    ):
-        wanted = read_columns(stream.open())
+    # A run has one history for each key, whatever datasets its points are of.
+    by_key = {series.key: (series, stream) for series, stream in expected}
+    histories = _histories(work.connection, run_id, list(by_key.values()))
+    for key, held in zip(by_key, histories, strict=True):
+        wanted = _together([stream for series, stream in expected if series.key == key])
         sent, there = as_stored(as_taken(wanted)), as_stored(held)
         if same(sent, there):
             pass
         elif not fresh and not len(missing(sent, there)[0]):
             besides = len(there[0]) - len(sent[0])
-            work.change(what, f"{besides} more points of metric {series.key}", STAYS_BESIDE)
+            work.change(what, f"{besides} more points of metric {key}", STAYS_BESIDE)
         else:
             raise RemoteError(
-                f"the history of metric {series.key!r} of {what} at {work.connection.uri} is not"
+                f"the history of metric {key!r} of {what} at {work.connection.uri} is not"
                 " the one that was sent",
                 hint="run the same command again; if it stays, other points were logged there",
             )
         if changed := number_changed(wanted, held):
-            why = f"{changed} of {series.points} points: {CHANGED_POINTS}"
-            work.lose(what, f"metric {series.key}", why)
+            why = f"{changed} of {len(wanted[0])} points: {CHANGED_POINTS}"
+            work.lose(what, f"metric {key}", why)
+
+
+def _together(streams: Sequence[Stream]) -> Columns:
+    """The points of several series, one after another."""
+    columns = [read_columns(stream.open()) for stream in streams]
+    steps, timestamps, values = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return steps, timestamps, values
 
 
 def list_changed_points(work: Work, what: str, streams: Sequence[Stream]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from mlarchive.pack import pack_file
+from tests.support import snapshots
 from tests.support.command import Done, mlarchive
 
 pytestmark = pytest.mark.mlflow
@@ -77,3 +79,18 @@ def test_what_contradicts_stays_behind_and_is_told_and_labels_travel(
     there = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
     assert str(there.get_model_version_by_alias("grow", "champ").version) == "2"
     assert there.get_model_version("grow", "1").tags["said"] == "later"
+
+
+def test_a_key_of_several_datasets_is_one_history_of_the_run(
+    empty_database: Path, tmp_path: Path
+) -> None:
+    pack_file(snapshots.model_version(), tmp_path / "wine.mlpkg", packed_at=1)
+    shutil.copy(empty_database, tmp_path / "target.db")
+    written = ("unpack", "wine.mlpkg", "mlflow+sqlite:///target.db")
+    first = mlarchive(*written, cwd=tmp_path)
+    assert first.status == 3, first.err
+    there = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    run_id = str(there.get_model_version("wine", "3").run_id)
+    points = [(p.step, p.value) for p in there.get_metric_history(run_id, "rmse")]
+    assert sorted(points) == [(0, 0.0), (0, 0.9), (1, 0.7), (2, 0.5)]
+    assert "nothing to do" in mlarchive(*written, cwd=tmp_path).out
