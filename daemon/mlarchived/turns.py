@@ -59,7 +59,7 @@ class Queue:
 
 def waits_for(version: str) -> str:
     """The reason for a step that waits its turn."""
-    return f"version {version} comes first: the target could not give it its number later"
+    return f"version {version} comes first: where numbers only rise, it could not get its own later"
 
 
 def waits_for_taker(alias: str, version: str) -> str:
