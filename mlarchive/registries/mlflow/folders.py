@@ -134,7 +134,8 @@ def _speaking_for_a_store(place: str) -> Iterator[None]:
 
 def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
     root = Path(local_file_uri_to_path(uri))
-    if connection.served and not _is_here(connection.uri) and not _is_shared(root):
+    elsewhere = connection.served and not _is_here(connection.creds(connection.uri).host)
+    if elsewhere and not _is_shared(root):
         raise NotFoundError(
             f"{connection.uri} keeps artifacts in {root} on its own machine, and what has that path"
             " here may be something else",
@@ -151,10 +152,13 @@ def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
 
 
 @cache
-def _is_here(uri: str) -> bool:
-    """Whether a server listens on this machine: a socket can be given only addresses of its own."""
+def _is_here(host: str) -> bool:
+    """Whether a server listens on an address of this machine: a socket is given no other one."""
+    name = urlsplit(host).hostname
+    if not name:
+        return False
     try:
-        found = socket.getaddrinfo(urlsplit(uri).hostname, None, type=socket.SOCK_DGRAM)
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
         for family, kind, protocol, _, address in found:
             with socket.socket(family, kind, protocol) as probe:
                 probe.bind((address[0], 0))
