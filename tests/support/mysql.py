@@ -69,6 +69,8 @@ def _running(install: str, daemon: str, folder: Path) -> Iterator[MysqlServer]:
     data, port = folder / "data", free_port()
     (folder / "start.sql").write_text(_START)
     (folder / "my.cnf").write_text("[client]\nuser = tests\npassword = tests\n")
+    # The user that it runs as may not be allowed to write where root's temporaries go.
+    temporaries = {**os.environ, "TMPDIR": str(folder)}
     subprocess.run(
         [
             *(install, "--no-defaults", f"--datadir={data}", f"--user={someone}"),
@@ -76,6 +78,7 @@ def _running(install: str, daemon: str, folder: Path) -> Iterator[MysqlServer]:
         ],
         check=True,
         capture_output=True,
+        env=temporaries,
     )
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
@@ -87,6 +90,7 @@ def _running(install: str, daemon: str, folder: Path) -> Iterator[MysqlServer]:
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
+            env=temporaries,
         )
     try:
         _wait_until_ready(port, process, folder / "server.log")
