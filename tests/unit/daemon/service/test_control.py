@@ -3,6 +3,7 @@
 import signal
 import socket
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ def test_told_to_it_works_at_once(bench: Workbench) -> None:
         (bench.folder / "state" / "control.sock").unlink()
         service.process.send_signal(signal.SIGHUP)
         service.await_stage("ready")
+        deadline = time.monotonic() + 30
+        while not (bench.folder / "state" / "control.sock").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         bench.put("beer", "beer 1")
         assert bench.run("sync-now", "m").status == 0
         service.await_round()

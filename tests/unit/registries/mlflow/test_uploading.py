@@ -22,7 +22,12 @@ class _Work:
     def __init__(self, location: str) -> None:
         self.location = location
         self.losses: list[tuple[str, str, str]] = []
-        self.connection = SimpleNamespace(uri="http://127.0.0.1:1", served=True, folder="")
+        self.connection = SimpleNamespace(
+            uri="http://127.0.0.1:1",
+            served=True,
+            folder="",
+            creds=lambda uri: SimpleNamespace(host=uri),
+        )
 
     def experiment(self, experiment_id: str) -> SimpleNamespace:
         if not self.location:
