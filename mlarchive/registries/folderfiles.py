@@ -9,7 +9,6 @@ import errno
 import io
 import os
 import stat
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -254,27 +253,9 @@ def _unfit(path: str) -> str:
 
 def _without_collisions(files: list[FolderFile]) -> tuple[list[FolderFile], list[Uncarried]]:
     """Leave out what would be the same path as another where case does not count."""
-    if not collisions([file.path for file in files]):
-        return files, []
-    spellings: dict[str, str] = {}
-    fitting: list[FolderFile] = []
-    colliding: list[Uncarried] = []
-    for file in files:
-        parts = file.path.split("/")
-        prefixes = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
-        known = [spellings.get(_folded(prefix), prefix) for prefix in prefixes]
-        other = next((k for k, prefix in zip(known, prefixes, strict=True) if k != prefix), "")
-        if other:
-            why = f"on systems that ignore case it would be {other!r}"
-            colliding.append(Uncarried(path=file.path, why=why))
-        else:
-            spellings |= {_folded(prefix): prefix for prefix in prefixes}
-            fitting.append(file)
-    return fitting, colliding
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", path.casefold())
+    found = collisions([file.path for file in files])
+    fitting = [file for number, file in enumerate(files) if number not in found]
+    return fitting, [Uncarried(path=files[n].path, why=why) for n, why in found.items()]
 
 
 def _shown(path: str) -> str:

@@ -3,8 +3,9 @@
 import os
 import shutil
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -71,16 +72,19 @@ def _differing(streams: Sequence[Stream], folder: Path) -> str:
     return ""
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return _hashed(file)
+
+
 def _digest_of(stream: Stream) -> str:
-    with Hasher() as digest, stream.open() as file:
+    with stream.open() as file:
+        return _hashed(file)
+
+
+def _hashed(file: BinaryIO | FileIO) -> str:
+    with Hasher() as digest:
         while block := file.read(_BLOCK):
             digest.update(block)
         return digest.hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with Hasher() as digest, path.open("rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -110,3 +110,12 @@ def _everything() -> Any:  # noqa: ANN401
     from mlarchive.registries.base import Selector
 
     return Selector()
+
+
+def stocked(folder: Path) -> Workbench:
+    """A configured bench whose source has the first version of an ale, a beer and a cider."""
+    bench = Workbench(folder)
+    bench.configure()
+    for name in ("ale", "beer", "cider"):
+        bench.put(name, f"{name} 1")
+    return bench

@@ -5,7 +5,6 @@ which SQLite removes when it is let go.
 """
 
 import hashlib
-import io
 import json
 import sqlite3
 import weakref
@@ -16,6 +15,7 @@ import msgspec
 from mlflow.entities import DatasetRecord
 
 from mlarchive.errors import UnsupportedError
+from mlarchive.made import made
 from mlarchive.records import File, Integer
 
 FILE = "records.jsonl"
@@ -157,23 +157,4 @@ class SortedRecords:
 
     def open(self) -> BinaryIO:
         """The lines as one file."""
-        return io.BufferedReader(_Lines(self.lines()), buffer_size=1 << 20)
-
-
-class _Lines(io.RawIOBase):
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        super().__init__()
-        self._lines = lines
-        self._rest = bytearray()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401  (a writable buffer)
-        view = memoryview(buffer).cast("B")
-        while len(self._rest) < len(view) and (line := next(self._lines, b"")):
-            self._rest += line
-        taken = min(len(view), len(self._rest))
-        view[:taken] = self._rest[:taken]
-        del self._rest[:taken]
-        return taken
+        return made(self.lines())

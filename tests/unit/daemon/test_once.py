@@ -27,18 +27,14 @@ from mlarchived import standings
 from mlarchived.ledger import Record
 from mlarchived.ledger.ledger import FILE_NAME
 from tests.support import snapshots
-from tests.support.mirroring import Workbench
+from tests.support.mirroring import Workbench, stocked
 
 VAULT = 'vault = "vault"\n'
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
-    bench = Workbench(tmp_path)
-    bench.configure()
-    for name in ("ale", "beer", "cider"):
-        bench.put(name, f"{name} 1")
-    return bench
+    return stocked(tmp_path)
 
 
 def test_everything_new_arrives_and_equals_its_source(bench: Workbench) -> None:

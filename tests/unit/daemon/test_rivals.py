@@ -6,16 +6,12 @@ from typing import Any
 import pytest
 
 from mlarchived.execute import Executor
-from tests.support.mirroring import Workbench
+from tests.support.mirroring import Workbench, stocked
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
-    bench = Workbench(tmp_path)
-    bench.configure()
-    for name in ("ale", "beer", "cider"):
-        bench.put(name, f"{name} 1")
-    return bench
+    return stocked(tmp_path)
 
 
 def contradict(bench: Workbench) -> None:
