@@ -7,6 +7,7 @@ two registries have one each, these decide, and names do not.
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -94,6 +95,14 @@ def whence(
         origin: The first name of the one that the object came from.
         path: Names of all registries on the way.
     """
+    return _whence(tuple(names), origin, tuple(path))
+
+
+# A registry's many objects have come by few ways.
+@lru_cache(maxsize=1024)
+def _whence(
+    names: tuple[str, ...], origin: str, path: tuple[str, ...]
+) -> Literal["from", "through", ""]:
     before = origin_names(origin, path)
     elsewhere = any(":" in one and not one.startswith("azureml:") for one in names)
     if are_one(names, before) and not (elsewhere and place_among(before)):

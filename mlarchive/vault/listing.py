@@ -215,10 +215,12 @@ def _below(folder: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
             outstanding += _inside(path, name)
         elif name.endswith(_SUFFIX):
             # A link may lead nowhere, and a file may be gone by now.
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 facts = os.stat(path)  # noqa: PTH116  (a hundred thousand of them)
-                if stat.S_ISREG(facts.st_mode):
-                    yield name, facts
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(facts.st_mode):
+                yield name, facts
 
 
 def _inside(folder: bytes, prefix: bytes) -> list[tuple[bytes, bool, bytes]]:
