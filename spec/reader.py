@@ -404,14 +404,15 @@ class Package:
         self.warnings += ["W005: records of unknown types were skipped"] * skipped
         used = [count for (count,) in counts]
         require(sum(used) == len(extents), "E020: the objects do not use each extent once")
-        check_unpacked(self.rows, extents, self._size)
+        most = check_unpacked(self.rows, extents, self._size)
         check_extents(self.rows, extents)
         table = iter(extents)
         objects = [list(itertools.islice(table, count)) for count in used]
         several = [extent for parts in objects if len(parts) > 1 for extent in parts]
         decoded = sum(max(self.rows[row].raw_length, 4096) for row, _, _ in several)
         given = sum(length for _, _, length in several)
-        require(decoded <= 16 * given + (1 << 30), "E015: small parts of long chunks")
+        allowed = min(16 * given, most) + (1 << 30)
+        require(decoded <= allowed, "E015: small parts of long chunks")
         return objects
 
     def _check_signatures(self) -> None:
@@ -609,11 +610,13 @@ def check_order(rows: list[Row]) -> None:
     require(checkpoints <= MAX_DOCUMENT, f"E015: the checkpoints have {checkpoints} bytes")
 
 
-def check_unpacked(rows: list[Row], extents: list[Extent], size: int) -> None:
-    """Refuse a package of kilobytes that would take months to unpack (11.2)."""
+def check_unpacked(rows: list[Row], extents: list[Extent], size: int) -> int:
+    """Refuse a package of kilobytes that would take months to unpack (11.2); gives the limit."""
     total = sum(length for _, _, length in extents)
     there = size + sum(row.raw_length for row in rows if row.codec == ABSENT)
-    require(total <= FREE + FACTOR * there, f"E015: the objects have {total} bytes")
+    most = FREE + FACTOR * there
+    require(total <= most, f"E015: the objects have {total} bytes")
+    return most
 
 
 def check_extents(rows: list[Row], extents: list[Extent]) -> None:

@@ -51,9 +51,10 @@ def check_index(index: Index, trailer: Trailer, limits: Limits) -> None:
     _check_order(index.rows)
     _check_chunks(index.rows, absent)
     _check_bases(index.rows, absent)
-    _check_objects(index, absent, trailer, limits)
+    there = trailer.total_length + int(np.sum(index.rows["raw_len"][absent], dtype=np.uint64))
+    _check_objects(index, there, limits)
     _check_extents(index)
-    _check_effort(index)
+    _check_effort(index, there, limits)
     _check_coverage(index, absent)
 
 
@@ -155,16 +156,15 @@ def _check_bases(rows: Table, absent: Mask) -> None:
     _refuse(~(before & fit & chunk), "E018", "delta {} has a base that is not one")
 
 
-def _check_objects(index: Index, absent: Mask, trailer: Trailer, limits: Limits) -> None:
+def _check_objects(index: Index, there: int, limits: Limits) -> None:
     ends = np.cumsum(index.objects["extents"], dtype=np.uint64)
     if (int(ends[-1]) if len(ends) else 0) != len(index.extents):
         raise FormatError("E020", "the objects do not use the table of extents exactly once")
     total = int(np.sum(index.extents["length"], dtype=np.uint64))
-    given = int(np.sum(index.rows["raw_len"][absent], dtype=np.uint64))
-    check_unpacked(total, trailer.total_length + given, limits)
+    check_unpacked(total, there, limits)
 
 
-def _check_effort(index: Index) -> None:
+def _check_effort(index: Index, there: int, limits: Limits) -> None:
     """Refuse objects of so many small parts of long chunks that decoding would take for ever."""
     several = np.repeat(index.objects["extents"] > 1, index.objects["extents"])
     parts = index.extents[several]
@@ -176,6 +176,13 @@ def _check_effort(index: Index) -> None:
             "E015",
             f"{given} bytes of objects are scattered over {decoded} bytes of chunks",
             hint=_OWN,
+        )
+    most = limits.most_unpacked(there) + EFFORT_FREE
+    if decoded > most:
+        raise FormatError(
+            "E015",
+            f"to unpack the package, {decoded} bytes would have to be decoded, more than the"
+            f" {most} that are allowed here",
         )
 
 

@@ -204,6 +204,30 @@ def test_small_parts_of_long_chunks_are_refused_by_both_readers() -> None:
     assert read_by_second_reader(package) == "E015"
 
 
+@pytest.mark.clause("11.2")
+def test_what_must_be_decoded_has_the_limit_of_what_it_is_unpacked_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chunks that are read by turns are decoded anew for each part of them."""
+    size, times = 4 * MIB, 40
+    chunks = [bytes([number]) * size for number in range(8)]
+    share = size // times
+    parts = [(c, n * share, share) for n in range(times) for c in chunks]
+    parts += [(c, times * share, size - times * share) for c in chunks]
+    files = {"f": b"".join(chunk[at : at + length] for chunk, at, length in parts)}
+    made = recipe(with_files(files), [parts], order=(TEXT, CHUNK, CONTENT, STATE, EVIDENCE))
+    for record in made.records:
+        if record.kind == CHUNK:
+            record.codec = ZSTD
+            record.payload = zstandard.ZstdCompressor(level=3).compress(record.raw)
+    package = made.build()
+    Package.open(io.BytesIO(package), limits=Limits(unpacked=512 * MIB)).close()
+    with pytest.raises(FormatError, match="E015: .*decoded"):
+        Package.open(io.BytesIO(package), limits=Limits(unpacked=64 * MIB))
+    monkeypatch.setattr(second_reader(), "FREE", 64 * MIB)
+    assert read_by_second_reader(package) == "E015"
+
+
 @pytest.mark.clause("8.2")
 def test_deep_paths_do_not_take_many_times_the_document() -> None:
     """Each of these has 63 folders of its own."""
