@@ -24,7 +24,8 @@ class Footprint(Struct, frozen=True, kw_only=True):
         codecs: For each object, by digest, how much of it each codec holds, the most first.
         by_sharing: Not held, because the same bytes occur more than once in the package.
         by_codecs: Not held, because chunks are encoded; negative if they grew.
-        elsewhere: Not held, because another package has them; 0 unless it is thin.
+        elsewhere: Not held, because another package has them, as chunks or as what chunks build on;
+            0 unless it is thin.
     """
 
     codecs: Mapping[str, Mapping[str, int]]
@@ -57,7 +58,7 @@ def footprint(package: Package) -> Footprint:
         codecs=codecs,
         by_sharing=named - raw,
         by_codecs=here - sum(row.stored_len for row in present),
-        elsewhere=raw - here,
+        elsewhere=package.absent_size,
     )
 
 

@@ -88,6 +88,7 @@ class Repair(Struct, frozen=True, kw_only=True):
             7.3); empty if they are.
         documents_from: Other packages that documents were taken from: name, labels and origin are
             theirs.
+        strangers: What was named as another copy and has no record of a package in it.
         index: Whether the index is whole.
         records: How many records are whole.
         unnamed: Whole chunks that belong to nothing that is known.
@@ -117,6 +118,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     absent_bytes: int
     damage: tuple[DamagedPart, ...]
     files: tuple[SalvagedFile, ...]
+    strangers: tuple[str, ...] = ()
     unread: str = ""
     unsorted: str = ""
     dry_run: bool = False
@@ -214,6 +216,7 @@ def report(salvage: "Salvage") -> Repair:
         state_id=_id(salvage.state, trailer.state_id if trailer else b""),
         documents=tuple(name for name in DOCUMENTS if getattr(salvage, name) is not None),
         documents_from=salvage.lenders,
+        strangers=tuple(one.source.name for one in salvage.surveys[1:] if not one.found),
         index=survey.index is not None,
         records=salvage.records,
         unnamed=salvage.unnamed,

@@ -113,6 +113,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.document(found)
     _tell(found, console)
     console.losses(found.losses)
+    for stranger in found.strangers:
+        console.note(f"note: {stranger} has no record of a package in it, and lends nothing")
     if any(file.status == "lost" for file in found.files) or len(found.documents) < len(DOCUMENTS):
         console.note(
             "hint: another copy, damaged or not, may have what is lost: name it with --from"

@@ -208,6 +208,12 @@ class Package(Closing):
         return int(np.count_nonzero(self.storage.index.rows["codec"] == Codec.ABSENT))
 
     @property
+    def absent_size(self) -> int:
+        """Bytes of these chunks."""
+        rows = self.storage.index.rows
+        return int(rows["raw_len"][rows["codec"] == Codec.ABSENT].sum())
+
+    @property
     def raw_size(self) -> int:
         """Bytes of all objects, unpacked, each counted once."""
         return int(self.storage.index.objects["size"].sum())

@@ -223,6 +223,14 @@ def test_it_is_said_whose_documents_are_taken(desk: Path) -> None:
     assert alone.document["documents_from"] == []
 
 
+def test_what_is_no_package_is_told_where_it_was_named_as_a_copy(desk: Path) -> None:
+    packed_alike(desk)
+    (desk / "config.json").write_text("{}")
+    words = ("repair", "one.mlpkg", "--from", "config.json", "--from", "two.mlpkg")
+    assert "note: config.json has no record of a package" in within(*words, cwd=desk).err
+    assert within(*words, "--json", cwd=desk).document["strangers"] == ["config.json"]
+
+
 def test_a_package_that_begins_otherwise_lends_no_documents(desk: Path) -> None:
     end = packed_alike(desk)
     (desk / "cut.mlpkg").write_bytes((desk / "one.mlpkg").read_bytes()[:end])

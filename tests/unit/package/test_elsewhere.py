@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from mlarchive.errors import FormatError, MissingChunksError
+from mlarchive.footprint import footprint
 from mlarchive.package import Elsewhere, Package, PackageWriter, encode_documents
 from mlarchive.package.codec import Codec
 from mlarchive.package.index import Row
@@ -59,6 +60,10 @@ def test_a_fine_tuned_child_travels_as_differences(parent: Package) -> None:
     data = thin(files, [parent])
     assert len(data) < 0.27 * len(CHILD_FILE)
     assert comes_back(opened(data, bases=[parent]), files)
+    # What differences build on is as much elsewhere as what is left out.
+    with opened(data) as alone:
+        left = sum(chunk.size for chunk in alone.missing())
+        assert footprint(alone).elsewhere == left >= len(PARENT_FILE) - 10_000
 
 
 def test_of_a_merged_lora_only_what_moved_travels() -> None:
