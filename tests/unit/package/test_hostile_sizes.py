@@ -222,7 +222,7 @@ def test_what_must_be_decoded_has_the_limit_of_what_it_is_unpacked_to(
             record.payload = zstandard.ZstdCompressor(level=3).compress(record.raw)
     package = made.build()
     Package.open(io.BytesIO(package), limits=Limits(unpacked=512 * MIB)).close()
-    with pytest.raises(FormatError, match="E015: .*decoded"):
+    with pytest.raises(FormatError, match=r"E015: .*decoded"):
         Package.open(io.BytesIO(package), limits=Limits(unpacked=64 * MIB))
     monkeypatch.setattr(second_reader(), "FREE", 64 * MIB)
     assert read_by_second_reader(package) == "E015"
