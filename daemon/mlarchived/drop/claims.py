@@ -143,10 +143,10 @@ def remains(drop: Path) -> list[Path]:
     return [place for place in _inside(drop / CLAIMS) if place.name.endswith(_TAKEN)]
 
 
-def set_apart(drop: Path, claim: Claim, error: MlarchiveError) -> Path:
+def set_apart(drop: Path, claim: Claim, error: MlarchiveError, more: str = "") -> Path:
     """Put what was refused into quarantine, with the reason beside it; where it is now."""
     hint = f"\n{error.hint}" if error.hint else ""
-    return _put(drop / QUARANTINE, claim, f"{error.message}{hint}\n({error.code})\n")
+    return _put(drop / QUARANTINE, claim, f"{error.message}{more}{hint}\n({error.code})\n")
 
 
 def leave(drop: Path, claim: Claim, losses: str) -> Path:

@@ -6,9 +6,7 @@ to one thing, the others are taken.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,24 +17,18 @@ from mlarchive.errors import (
     MissingChunksError,
     MlarchiveError,
     StorageError,
-    UnsupportedError,
 )
-from mlarchive.pack import content_id_of
-from mlarchive.records import Address, Loss
-from mlarchive.registries.opening import packing_time
-from mlarchive.trust import Trust
-from mlarchive.vault import Kept, Vault
-from mlarchive.vault.taking import Checked
 from mlarchived.defects import contained
-from mlarchived.drop import claims, names, raw
-from mlarchived.drop.candidates import MARKER, PACKAGE, Candidate, candidates
+from mlarchived.drop import claims, names
+from mlarchived.drop.candidates import MARKER, Candidate, candidates
 from mlarchived.drop.claims import Claim
-from mlarchived.drop.markers import check_marker, is_complete, read_marker
+from mlarchived.drop.keeping import Keeping, Taken
+from mlarchived.drop.markers import is_complete
+from mlarchived.drop.means import Means
 from mlarchived.drop.rules import DropRules
 from mlarchived.drop.stillness import Stillness
-from mlarchived.drop.taken import grown_of, grown_of_package, is_known, require_free
-from mlarchived.events import Ended, Outcome, Report
-from mlarchived.ledger import Dropped, LeaseLostError, Record
+from mlarchived.events import Ended, Outcome
+from mlarchived.ledger import Dropped, LeaseLostError
 from mlarchived.stopping import Stopping
 from mlarchived.views import VAULT
 
@@ -54,32 +46,6 @@ class Pass(Struct, frozen=True, kw_only=True):
 
     pending: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What one look at a drop folder needs.
-
-    Attributes:
-        environment: Where registries' clients look for settings.
-        vault: Keeps what is taken.
-        record: The pen in the ledger.
-        report: Takes what happens.
-        trust: Whom to believe; everybody if None.
-    """
-
-    environment: Mapping[str, str]
-    vault: Vault
-    record: Record
-    report: Report
-    trust: Trust | None = None
-
-
-class _Taken(Struct, frozen=True, kw_only=True):
-    """A package that came of something dropped, and what is not in it, one sentence each."""
-
-    kept: Kept
-    losses: tuple[str, ...]
 
 
 class Intake:
@@ -177,8 +143,13 @@ def _ends_all(error: MlarchiveError, thing: Path) -> bool:
     return isinstance(error, _FATAL)
 
 
-def _told(losses: Iterable[Loss]) -> tuple[str, ...]:
-    return tuple(f"{loss.record}, {loss.field}: {loss.why}" for loss in losses)
+def _partly(kept: Sequence[Taken]) -> str:
+    """What of something that is refused is in the vault all the same; "" for nothing."""
+    if not kept:
+        return ""
+    first, more = kept[0].kept.address, len(kept) - 1
+    which = f"{first} and {more} more of its objects" if more else str(first)
+    return f"; {which} had come into the vault before that, and {'stay' if more else 'stays'} there"
 
 
 class _Work:
@@ -188,6 +159,7 @@ class _Work:
         self._mirror = mirror
         self._rules = rules
         self._means = means
+        self._keeping = Keeping(mirror=mirror, rules=rules, means=means)
         self.pending: dict[Path, str] = {}
         self.stuck: list[str] = []
         self.waiting: dict[str, str] = {}
@@ -200,9 +172,10 @@ class _Work:
         if self._is_late_marker(claim):
             self._done(claim)
             return "taken"
+        kept: list[Taken] = []
         try:
             with contained():
-                kept = self._kept(claim)
+                self._keeping.keep(claim, kept.append)
         except MissingChunksError as error:
             self._wait(claim, error)
             return "waiting"
@@ -213,7 +186,7 @@ class _Work:
             if not has_stood(claim):
                 self.pending[claim.path] = claim.shown
                 return "unfinished"
-            self._refuse(claim, error)
+            self._refuse(claim, error, kept)
             return "refused"
         for one in kept:
             self._tell(claim, "taken", f"from {claim.shown}", one, time.monotonic() - began)
@@ -254,95 +227,32 @@ class _Work:
         marked = claim.shown.removesuffix(MARKER)
         return marked != claim.shown and self._means.record.was_dropped(marked)
 
-    def _kept(self, claim: Claim) -> list[_Taken]:
-        """Keep what was claimed in the vault, whole."""
-        if claim.path.is_symlink() or not (claim.path.is_dir() or claim.path.is_file()):
-            raise UnsupportedError(f"{claim.shown} is a link, or no file and no folder")
-        if claim.path.is_dir():
-            if self._means.trust:
-                raise UnsupportedError(
-                    f"{claim.shown} is not signed, and the mirror takes nothing else",
-                    hint="pack it, sign the package, and drop that",
-                )
-            return self._packed(claim)
-        if claim.path.name.endswith(MARKER):
-            raise UnsupportedError(
-                f"{claim.shown} marks nothing: nothing of that name stands beside it",
-                hint="write it after what it is about",
-            )
-        if not claim.path.name.endswith(PACKAGE):
-            raise UnsupportedError(
-                f"{claim.shown} is no package", hint=f"names of packages end in {PACKAGE}"
-            )
-        marker = read_marker(claim.marker)
-        if marker:
-            check_marker(marker, claim.path)
-        self._means.record.check()
-        kept = self._means.vault.take(
-            claim.path, trust=self._means.trust, may=partial(self._require_free, claim)
-        )
-        with self._means.vault.open_package(kept) as package:
-            return [_Taken(kept=kept, losses=_told(package.meaning.losses))]
-
-    def _require_free(self, claim: Claim, given: Checked) -> None:
-        if not self._rules.replaces:
-            require_free(
-                self._means.vault,
-                given.address,
-                given.content_id,
-                self._given(given.address),
-                partial(grown_of_package, claim.path, self._means.trust),
-            )
-
-    def _given(self, address: Address) -> str:
-        """The content that the vault was given under an address, though it may be gone by now."""
-        return self._means.record.content_at(self._mirror, address, VAULT)
-
-    def _packed(self, claim: Claim) -> list[_Taken]:
-        taken = []
-        origin = f"drop:{self._mirror}"
-        when = packing_time(self._means.environment)
-        with raw.opened(
-            claim.path, claim.relative, self._rules.pattern, origin, self._means.environment
-        ) as snapshots:
-            for snapshot in snapshots:
-                self._means.record.check()
-                before = self._given(snapshot.address)
-                vault, address = self._means.vault, snapshot.address
-                if not self._rules.replaces and is_known(vault, address, before):
-                    content_id = content_id_of(snapshot)
-                    require_free(
-                        self._means.vault,
-                        snapshot.address,
-                        content_id,
-                        before,
-                        partial(grown_of, snapshot, when),
-                    )
-                one = self._means.vault.add(snapshot, packed_at=when)
-                with self._means.vault.open_package(one) as package:
-                    package.verify(full=True)
-                taken.append(_Taken(kept=one, losses=_told(snapshot.losses)))
-        return taken
-
     def could_not_claim(self, candidate: Candidate, error: MlarchiveError) -> None:
         """Say that something stays where it was dropped, and why."""
         self.stuck.append(f"{candidate.shown} cannot be taken: {names.shown(error.message)}")
         self._fail(candidate.shown, "failed", error, error.hint)
 
-    def _refuse(self, claim: Claim, error: MlarchiveError) -> None:
-        self._note(claim, "quarantined", [], names.shown(error.message))
-        place = claims.set_apart(self._rules.folder, claim, error)
+    def _refuse(self, claim: Claim, error: MlarchiveError, kept: Sequence[Taken]) -> None:
+        """Put it into quarantine, and say what of it had come into the vault before it failed."""
+        for one in kept:
+            self._tell(claim, "taken", f"from {claim.shown}, which is refused all the same", one)
+        partly = _partly(kept)
+        reason = names.shown(error.message) + partly
+        self._note(claim, "quarantined", kept, reason)
+        place = claims.set_apart(self._rules.folder, claim, error, partly)
         hint = f"it lies in {names.shown(str(place))}, with the reason beside it"
-        self._fail(claim.shown, "quarantined", error, hint)
+        self._fail(claim.shown, "quarantined", error, hint, partly)
 
-    def _fail(self, thing: str, outcome: Outcome, error: MlarchiveError, hint: str) -> None:
+    def _fail(
+        self, thing: str, outcome: Outcome, error: MlarchiveError, hint: str, more: str = ""
+    ) -> None:
         self._means.report(
             Ended(
                 mirror=self._mirror,
                 object=thing,
                 target=VAULT,
                 outcome=outcome,
-                reason=names.shown(error.message),
+                reason=names.shown(error.message) + more,
                 hint=hint,
                 code=error.code,
                 exit_status=error.exit_status,
@@ -350,7 +260,9 @@ class _Work:
             )
         )
 
-    def _note(self, claim: Claim, outcome: Outcome, kept: list[_Taken], reason: str = "") -> None:
+    def _note(
+        self, claim: Claim, outcome: Outcome, kept: Sequence[Taken], reason: str = ""
+    ) -> None:
         self._means.record.dropped(
             Dropped(
                 token=claim.token,
@@ -367,7 +279,7 @@ class _Work:
         claim: Claim,
         outcome: Outcome,
         reason: str,
-        taken: _Taken | None = None,
+        taken: Taken | None = None,
         seconds: float = 0.0,
     ) -> None:
         self._means.report(

@@ -6,14 +6,17 @@ another tool wrote, if its registry can read it.
 
 import contextlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from mlarchive.errors import ConfigError, NotFoundError, UnsupportedError
 from mlarchive.fsops import explaining
-from mlarchive.registries.base import Selector, Source
+from mlarchive.records import Address
+from mlarchive.registries.base import Ref, Selector, Source
 from mlarchive.registries.directory import DirectoryRegistry, labelled
 from mlarchive.registries.locator import Locator
 from mlarchive.registries.opening import SCHEMES, open_source
@@ -23,6 +26,9 @@ from mlarchived.drop.candidates import MANIFEST, named
 
 _TOOLS = tuple(scheme for scheme in ("innereye", "mlflow-export") if scheme in SCHEMES)
 """Schemes of folders that other tools write."""
+
+Read: TypeAlias = Callable[[], Snapshot]
+"""Reads one object, as often as it is called."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +50,7 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 @contextlib.contextmanager
 def opened(
     folder: Path, relative: str, pattern: str, origin: str, environment: Mapping[str, str]
-) -> Iterator[Iterator[Snapshot]]:
+) -> Iterator[Sequence[Read]]:
     """What a folder holds, object by object; to be read within the block.
 
     Args:
@@ -62,22 +68,13 @@ def opened(
     manifest = _manifest(folder, relative, pattern)
     if manifest:
         with DirectoryRegistry(folder, origin=origin) as registry:
-            yield (
-                labelled(
-                    snapshot,
-                    name=manifest.name,
-                    version=manifest.version,
-                    description=manifest.description,
-                    tags=manifest.tags,
-                )
-                for snapshot in _all(registry)
-            )
+            yield [partial(_read_named, registry, ref.address, manifest) for ref in _all(registry)]
         return
     for scheme in _TOOLS:
         locator = Locator(scheme=scheme, registry=str(folder))
         with open_source(locator, origin=origin, environment=environment) as source:
             if _reads(source):
-                yield _all(source)
+                yield [partial(source.read, ref.address) for ref in _all(source)]
                 return
     inside = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
     if inside:
@@ -122,11 +119,20 @@ def _by_pattern(found: Mapping[str, str], relative: str) -> Manifest:
 
 def _reads(source: Source) -> bool:
     try:
-        return next(iter(source.changes(Selector())), None) is not None
+        return next(iter(_all(source)), None) is not None
     except NotFoundError:
         return False
 
 
-def _all(source: Source) -> Iterator[Snapshot]:
-    for ref in source.changes(Selector()):
-        yield source.read(ref.address)
+def _read_named(registry: DirectoryRegistry, address: Address, manifest: Manifest) -> Snapshot:
+    return labelled(
+        registry.read(address),
+        name=manifest.name,
+        version=manifest.version,
+        description=manifest.description,
+        tags=manifest.tags,
+    )
+
+
+def _all(source: Source) -> Iterable[Ref]:
+    return source.changes(Selector())

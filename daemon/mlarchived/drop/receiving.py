@@ -8,7 +8,8 @@ from mlarchive.vault import Vault
 from mlarchived.defects import contained
 from mlarchived.drop import names
 from mlarchived.drop.candidates import require_there
-from mlarchived.drop.intake import Intake, Means, Pass
+from mlarchived.drop.intake import Intake, Pass
+from mlarchived.drop.means import Means
 from mlarchived.drop.stillness import READINGS
 from mlarchived.events import Ended
 from mlarchived.ledger import LeaseLostError, Ledger, Record

@@ -1,0 +1,28 @@
+"""What one look at a drop folder needs: plain references, no behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlarchive.trust import Trust
+from mlarchive.vault import Vault
+from mlarchived.events import Report
+from mlarchived.ledger import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What one look at a drop folder needs.
+
+    Attributes:
+        environment: Where registries' clients look for settings.
+        vault: Keeps what is taken.
+        record: The pen in the ledger.
+        report: Takes what happens.
+        trust: Whom to believe; everybody if None.
+    """
+
+    environment: Mapping[str, str]
+    vault: Vault
+    record: Record
+    report: Report
+    trust: Trust | None = None
