@@ -143,6 +143,12 @@ def _ends_all(error: MlarchiveError, thing: Path) -> bool:
     return isinstance(error, _FATAL)
 
 
+def _losses(kept: Sequence[Taken]) -> str:
+    """What could not be carried of something that was taken, a line each; "" for nothing."""
+    text = "".join(f"{loss}\n" for one in kept for loss in one.losses)
+    return text.encode("utf-8", "replace").decode()
+
+
 def _partly(kept: Sequence[Taken]) -> str:
     """What of something that is refused is in the vault all the same; "" for nothing."""
     if not kept:
@@ -170,7 +176,12 @@ class _Work:
         began = time.monotonic()
         self.waiting.pop(claim.shown, None)
         if self._is_late_marker(claim):
-            self._done(claim)
+            self._put_away(claim)
+            return "taken"
+        noted = self._means.record.dropped_as(claim.token)
+        if noted and noted.outcome == "taken":
+            # It could not be moved away then: nothing of it comes again.
+            self._put_away(claim, noted.reason)
             return "taken"
         kept: list[Taken] = []
         try:
@@ -190,12 +201,9 @@ class _Work:
             return "refused"
         for one in kept:
             self._tell(claim, "taken", f"from {claim.shown}", one, time.monotonic() - began)
-        self._note(claim, "taken", kept)
-        losses = [f"{loss}\n" for one in kept for loss in one.losses]
-        if losses and claim.path.is_dir():
-            claims.leave(self._rules.folder, claim, "".join(losses))
-        else:
-            self._done(claim)
+        losses = _losses(kept) if claim.path.is_dir() else ""
+        self._note(claim, "taken", kept, losses)
+        self._put_away(claim, losses)
         return "taken"
 
     def _wait(self, claim: Claim, error: MissingChunksError) -> None:
@@ -212,9 +220,13 @@ class _Work:
         except MlarchiveError as error:
             self._could_not_remove(place.name, error)
 
-    def _done(self, claim: Claim) -> None:
+    def _put_away(self, claim: Claim, losses: str = "") -> None:
+        """Remove what was taken, or keep it with the list of what in it could not be carried."""
         try:
-            claims.done(claim)
+            if losses:
+                claims.leave(self._rules.folder, claim, losses)
+            else:
+                claims.done(claim)
         except MlarchiveError as error:
             self._could_not_remove(claim.shown, error)
 
@@ -239,7 +251,13 @@ class _Work:
         partly = _partly(kept)
         reason = names.shown(error.message) + partly
         self._note(claim, "quarantined", kept, reason)
-        place = claims.set_apart(self._rules.folder, claim, error, partly)
+        try:
+            place = claims.set_apart(self._rules.folder, claim, error, partly)
+        except MlarchiveError as failure:
+            why = names.shown(failure.message)
+            self.stuck.append(f"{claim.shown} is refused ({reason}) and stays claimed: {why}")
+            self._fail(claim.shown, "failed", failure, failure.hint)
+            return
         hint = f"it lies in {names.shown(str(place))}, with the reason beside it"
         self._fail(claim.shown, "quarantined", error, hint, partly)
 

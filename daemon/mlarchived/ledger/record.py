@@ -145,7 +145,11 @@ _READABLE = "UPDATE object SET trouble = NULL, strikes = 0, troubled_at = NULL W
 _DROPPED = """
 INSERT INTO dropped (mirror, token, name, outcome, packages, bytes, reason, at)
 VALUES (:mirror, :token, :name, :outcome, :packages, :bytes, :reason, :now)
-ON CONFLICT DO NOTHING
+ON CONFLICT DO UPDATE SET outcome = :outcome, packages = :packages, bytes = :bytes,
+    reason = :reason
+"""
+_DROPPED_AS = """
+SELECT name, outcome, packages, bytes, reason FROM dropped WHERE mirror = :mirror AND token = :token
 """
 _WAS_DROPPED = "SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name LIMIT 1"
 _PACKED_OF = """
@@ -183,12 +187,12 @@ class Dropped(Struct, frozen=True, kw_only=True):
     """What became of something that was dropped.
 
     Attributes:
-        token: Names its claim; noted once.
+        token: Names its claim, which is noted once; what is noted last counts.
         name: Its path in the drop folder.
         outcome: `taken` or `quarantined`.
         packages: How many packages came of it.
         bytes: How large they are.
-        reason: Why it was refused; "" if it was not.
+        reason: Why it was refused, or what of it could not be carried; "" for neither.
     """
 
     token: str
@@ -375,6 +379,16 @@ class Record:
         values = msgspec.structs.asdict(dropped) | {"mirror": self._mirror, "now": _now()}
         with self._lease.writing() as connection:
             connection.execute(_DROPPED, values)
+
+    def dropped_as(self, token: str) -> Dropped | None:
+        """What became of a claim; None if nothing is noted of it."""
+        row = self._lease.asking(_DROPPED_AS, {"mirror": self._mirror, "token": token})
+        if row is None:
+            return None
+        name, outcome, packages, size, reason = row
+        return Dropped(
+            token=token, name=name, outcome=outcome, packages=packages, bytes=size, reason=reason
+        )
 
     def was_dropped(self, name: str) -> bool:
         """Whether something of a name was taken or refused before."""

@@ -200,3 +200,40 @@ def test_a_mount_point_in_the_drop_folder_keeps_nothing_else_from_being_taken(
     assert "see whether something is mounted there" in answer.out + answer.err
     assert bench.vaulted() == ["ale", "nuts"]
     assert "mount cannot be taken" in bench.standing()["trouble"]
+
+
+@pytest.mark.parametrize("place", [".mlarchived", "quarantine", "taken-with-losses"])
+def test_what_cannot_be_moved_away_is_taken_or_refused_once_and_keeps_nothing_waiting(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    real = fsops.publish
+
+    def refuse(path: Path, to: Path, **how: bool) -> None:
+        if to.parent == bench.inbox / place:
+            raise OSError(errno.EROFS, "Read-only file system")
+        real(path, to, **how)
+
+    def kept() -> set[str]:
+        return {path.name for path in (bench.folder / "vault").rglob("*.mlpkg")}
+
+    config = bench.folder / "mirror.toml"
+    config.write_text(config.read_text().replace("every =", 'conflict = "new-version"\nevery ='))
+    (bench.inbox / "a.mlpkg").write_text("no package")
+    for name in ("wine", "x", "y"):
+        model_folder(bench.inbox / name, name)
+    (bench.inbox / "wine" / "link").symlink_to("/etc/hosts")
+    with monkeypatch.context() as read_only:
+        read_only.setattr(fsops, "publish", refuse)
+        assert bench.run("once").status != 0
+        there = kept()
+        assert len(there) == 3
+        assert bench.run("once").status != 0
+    assert "Read-only file system" in bench.standing()["trouble"]
+    bench.run("once")
+    assert kept() == there
+    assert not bench.standing()["trouble"]
+    assert not list((bench.inbox / ".mlarchived").iterdir())
+    assert bench.lying("inbox/quarantine") == ["a.mlpkg", "a.mlpkg.reason.txt"]
+    assert bench.lying("inbox/taken-with-losses") == ["wine", "wine.reason.txt"]
+    assert "link" in (bench.inbox / "taken-with-losses" / "wine.reason.txt").read_text()
+    assert bench.noted() == {"quarantined": ["a.mlpkg"], "taken": ["wine", "x", "y"]}
