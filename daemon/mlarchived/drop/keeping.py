@@ -20,7 +20,7 @@ from mlarchive.vault.taking import Checked
 from mlarchived.drop import raw
 from mlarchived.drop.candidates import MARKER, PACKAGE
 from mlarchived.drop.claims import Claim
-from mlarchived.drop.markers import check_marker, read_marker
+from mlarchived.drop.markers import check_marker, read_marker, require_no_figures
 from mlarchived.drop.means import Means
 from mlarchived.drop.rules import DropRules
 from mlarchived.drop.taken import grown_of, grown_of_package, is_known, require_free
@@ -105,6 +105,7 @@ class Keeping:
                 f"{claim.shown} is not signed, and the mirror takes nothing else",
                 hint="pack it, sign the package, and drop that",
             )
+        require_no_figures(claim.marker)
         origin, environment = f"drop:{self.mirror}", self.means.environment
         when = packing_time(environment)
         with raw.opened(

@@ -1,6 +1,7 @@
 """`NAME.done`: the sender's word that NAME is complete, with its size and digest if it likes.
 
-Empty, or JSON: `{"size": BYTES, "sha256": "HEX"}`, either alone or both.
+Empty, or JSON: `{"size": BYTES, "sha256": "HEX"}`, either alone or both. Beside a folder it is empty,
+since no size or digest of a folder is the one that all agree on.
 """
 
 import errno
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from mlarchive.errors import DamageError, MlarchiveError
+from mlarchive.errors import DamageError, MlarchiveError, UnsupportedError
 from mlarchive.fsops import explain, explaining
 from mlarchive.package.tail import stated_package_id
 from mlarchived.drop.candidates import Candidate
@@ -87,6 +88,20 @@ def check_marker(marker: Marker, file: Path) -> None:
             raise DamageError(f"{file.name} has the SHA-256 {digest}, not the one of its marker")
 
 
+def require_no_figures(path: Path | None) -> None:
+    """Refuse a marker beside a folder that says more than that it is complete.
+
+    Raises:
+        UnsupportedError: It states a size or a digest.
+        MlarchiveError: As `read_marker`.
+    """
+    if path and read_marker(path) not in {None, Marker()}:
+        raise UnsupportedError(
+            f"{path.name} states a size or a digest, which a folder has not",
+            hint="beside a folder write an empty one; what is to be checked, drop as a package",
+        )
+
+
 def is_complete(candidate: Candidate) -> bool:
     """Whether something says of itself that it is complete: its marker, or a package's end."""
     try:
@@ -95,6 +110,7 @@ def is_complete(candidate: Candidate) -> bool:
             if marker and marker.size not in {-1, candidate.path.stat().st_size}:
                 return False
             stated_package_id(candidate.path)
-        return marker is not None or candidate.kind == "package"
+            return True
+        return marker is not None and (candidate.kind != "folder" or marker == Marker())
     except (MlarchiveError, OSError):
         return False

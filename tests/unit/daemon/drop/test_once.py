@@ -238,6 +238,20 @@ def test_a_marker_is_believed_and_checked(bench: DropBench) -> None:
     assert [name for name in bench.lying() if name != "quarantine"] == []
 
 
+def test_a_marker_beside_a_folder_is_empty_or_the_folder_is_refused(bench: DropBench) -> None:
+    markers = {"empty": "", "none": "{}", "figures": '{"size": 3}', "garbage": "garbage{"}
+    for name, text in markers.items():
+        model_folder(bench.inbox / name, "first")
+        (bench.inbox / f"{name}.done").write_text(text)
+    assert bench.run("once").status == 22
+    assert bench.noted() == {"quarantined": ["figures", "garbage"], "taken": ["empty", "none"]}
+    assert "figures.done states a size or a digest, which a folder has not" in bench.reason(
+        "figures"
+    )
+    assert "garbage.done is neither empty nor as it should be" in bench.reason("garbage")
+    assert [name for name in bench.lying() if name != "quarantine"] == []
+
+
 def test_a_marker_beside_nothing_is_refused_unless_what_it_marked_was_taken(
     bench: DropBench,
 ) -> None:
