@@ -122,7 +122,8 @@ def _below(
         else:
             inside = _inside(path) if depth > 1 else None
             if inside is None:
-                yield _candidate(top, path, "folder")
+                if _is_marked(path) or not _is_empty(path):
+                    yield _candidate(top, path, "folder")
             else:
                 yield from _below(top, path, inside, depth - 1)
 
@@ -134,6 +135,28 @@ def _inside(folder: Path) -> list[os.DirEntry[str]] | None:
     except OSError:
         # Whoever takes it in says so.
         return None
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether a folder and those in it hold nothing yet; what may not be read is something."""
+    folders = [folder]
+    try:
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        return False
+                    folders.append(Path(entry.path))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _is_marked(path: Path) -> bool:
+    marker = names.beside(path, MARKER)
+    return marker is not None and os.path.lexists(marker)
 
 
 def _candidate(top: Path, path: Path, kind: Kind) -> Candidate:

@@ -1,7 +1,7 @@
 """`NAME.done`: the sender's word that NAME is complete, with its size and digest if it likes.
 
-Empty, or JSON: `{"size": BYTES, "sha256": "HEX"}`, either alone or both. Beside a folder it is empty,
-since no size or digest of a folder is the one that all agree on.
+Empty, or JSON: `{"size": BYTES, "sha256": "HEX"}`, either alone or both. Beside a folder it is
+empty, since no size or digest of a folder is the one that all agree on.
 """
 
 import errno

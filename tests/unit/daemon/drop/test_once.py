@@ -252,6 +252,26 @@ def test_a_marker_beside_a_folder_is_empty_or_the_folder_is_refused(bench: DropB
     assert [name for name in bench.lying() if name != "quarantine"] == []
 
 
+@pytest.mark.parametrize("pattern", ["{name}", "{name}/{version}"])
+def test_an_empty_folder_is_no_version_until_something_is_in_it(
+    bench: DropBench, pattern: str
+) -> None:
+    config = bench.folder / "mirror.toml"
+    config.write_text(config.read_text().replace("settle", f'pattern = "{pattern}"\nsettle'))
+    wine = bench.inbox / "wine" / "1"
+    (wine / "weights").mkdir(parents=True)
+    assert "nothing to do" in bench.run("once").out
+    assert "wine" not in bench.run("plan").out
+    (wine / "weights" / "first.bin").write_text("first")
+    assert bench.run("once").status == 0
+    assert bench.vaulted("target") == ["wine"]
+    (bench.inbox / "ale" / "1").mkdir(parents=True)
+    marked = bench.inbox / "ale" if pattern == "{name}" else bench.inbox / "ale" / "1"
+    marked.with_name(f"{marked.name}.done").touch()
+    assert bench.run("once").status == 0
+    assert bench.vaulted("target") == ["ale", "wine"]
+
+
 def test_a_marker_beside_nothing_is_refused_unless_what_it_marked_was_taken(
     bench: DropBench,
 ) -> None:

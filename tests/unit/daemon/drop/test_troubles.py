@@ -193,7 +193,7 @@ def test_a_mount_point_in_the_drop_folder_keeps_nothing_else_from_being_taken(
 
     for name in ("ale", "nuts"):
         shutil.copy(bench.package(name), bench.inbox)
-    (bench.inbox / "mount").mkdir()
+    model_folder(bench.inbox / "mount", "first")
     monkeypatch.setattr(fsops, "publish", refuse)
     answer = bench.run("once")
     assert answer.status == 15
