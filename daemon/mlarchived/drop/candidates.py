@@ -110,7 +110,7 @@ def _below(
 ) -> Iterator[Candidate]:
     for entry in entries:
         path = Path(entry.path)
-        if _is_passed_over(entry.name, top=folder == top):
+        if is_passed_over(entry.name, top=folder == top):
             continue
         if entry.name.endswith(MARKER):
             if _marks_nothing(path):
@@ -170,7 +170,8 @@ def _marks_nothing(marker: Path) -> bool:
     return not any(os.path.lexists(marked.with_name(name)) for name in names)
 
 
-def _is_passed_over(name: str, *, top: bool) -> bool:
+def is_passed_over(name: str, *, top: bool) -> bool:
+    """Whether a name says that it is hidden, unfinished, or, at the top, a folder of ours."""
     if name.startswith(".") or name.endswith(_UNFINISHED):
         return True
     return top and name in {QUARANTINE, LEFT}

@@ -22,6 +22,7 @@ from mlarchived.defects import contained
 from mlarchived.drop import claims, names
 from mlarchived.drop.candidates import MARKER, Candidate, candidates
 from mlarchived.drop.claims import Claim
+from mlarchived.drop.emptied import remove_emptied
 from mlarchived.drop.keeping import Keeping, Taken
 from mlarchived.drop.markers import is_complete
 from mlarchived.drop.means import Means
@@ -82,6 +83,8 @@ class Intake:
             work.finish(place)
         self._claim(work, stopping)
         self._take(work, stopping)
+        rules, was_taken_from = self._rules, means.record.was_dropped_in
+        remove_emptied(rules.folder, rules.pattern, rules.settle, was_taken_from)
         self._stillness.keep(work.pending)
         self._waited = frozenset(work.waiting)
         return Pass(pending=tuple(work.pending.values()), stuck=tuple(work.stuck))

@@ -152,6 +152,10 @@ _DROPPED_AS = """
 SELECT name, outcome, packages, bytes, reason FROM dropped WHERE mirror = :mirror AND token = :token
 """
 _WAS_DROPPED = "SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name LIMIT 1"
+_WAS_DROPPED_IN = """
+SELECT 1 FROM dropped WHERE mirror = :mirror AND name > :folder || '/' AND name < :folder || '0'
+LIMIT 1
+"""
 _PACKED_OF = """
 SELECT packed_content_mark, packed_state_mark, content_id, state_id, read_at FROM object
 WHERE mirror = :mirror AND origin = :origin AND kind = :kind AND name = :name AND version = :version
@@ -394,6 +398,11 @@ class Record:
         """Whether something of a name was taken or refused before."""
         values = {"mirror": self._mirror, "name": name}
         return self._lease.asking(_WAS_DROPPED, values) is not None
+
+    def was_dropped_in(self, folder: str) -> bool:
+        """Whether something in a folder, by its path in the drop folder, was taken or refused."""
+        values = {"mirror": self._mirror, "folder": folder}
+        return self._lease.asking(_WAS_DROPPED_IN, values) is not None
 
     def stood(  # noqa: PLR0913  (all that is known of it)
         self,

@@ -272,6 +272,25 @@ def test_an_empty_folder_is_no_version_until_something_is_in_it(
     assert bench.vaulted("target") == ["ale", "wine"]
 
 
+def test_folders_above_models_go_when_they_were_emptied_and_are_empty_for_a_while(
+    bench: DropBench,
+) -> None:
+    config = bench.folder / "mirror.toml"
+    more = 'pattern = "{name}/{version}"\nsettle'
+    config.write_text(config.read_text().replace("settle", more))
+    for name in ("ale", "beer", "wine"):
+        (bench.inbox / name / "1").mkdir(parents=True)
+    for name in ("ale", "wine"):
+        (bench.inbox / name / "1" / "weights.bin").write_text(name)
+    (bench.inbox / "ale" / ".keep").touch()
+    assert bench.run("once").status == 0
+    (bench.inbox / "beer" / "1").rmdir()
+    for name in bench.lying():
+        os.utime(bench.inbox / name, (0, 0))
+    bench.run("once")
+    assert bench.lying() == ["ale", "beer"]
+
+
 def test_a_marker_beside_nothing_is_refused_unless_what_it_marked_was_taken(
     bench: DropBench,
 ) -> None:
