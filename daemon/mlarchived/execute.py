@@ -147,6 +147,8 @@ class Executor:
         if step.verb == "keep" and view.ref and view.packed and held and news:
             delivery = Delivery(given=view.packed.ids, held=_ids(held), at=str(held.address))
             self.record.delivered(view.address, step.target, delivery)
+        if view.ref is None and step.verb == "keep" and self.room.job.drop:
+            self._note_found(view, step.target)
         if step.target == VAULT and step.verb == "keep" and view.ref and view.stored == "package":
             self._note_kept(view, known)
         elif step.verb in {"keep", "leave"} and known.trouble and not (news and view.ref):
@@ -172,6 +174,18 @@ class Executor:
         removed = _stands(view, known, "pruned")
         if removed != known.pruned and (removed or _stands(view, known, "package")):
             self.record.pruned(view.address, VAULT, gone=removed)
+
+    def _note_found(self, view: View, target: str) -> None:
+        """Let a ledger that was lost learn what a target has of what retention had removed."""
+        pruned = view.delivered.get(VAULT, NOTHING_GIVEN).pruned
+        if not pruned or target in view.delivered or target not in view.holdings:
+            return
+        held = view.holdings[target]
+        if held is None:
+            self.record.nothing_given(view.address, target)
+        else:
+            delivery = Delivery(given=_ids(held), held=_ids(held), at=str(held.address))
+            self.record.delivered(view.address, target, delivery)
 
     def _note_kept(self, view: View, known: Delivered) -> None:
         """Let the ledger learn what came into the vault by another lane, or was dropped."""

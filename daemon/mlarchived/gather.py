@@ -203,7 +203,7 @@ def _gone(
     at_targets = [
         address
         for address, of_this in known.items()
-        if address in asked or (_was_asked_for(job, address, of_this) and _was_given(room, of_this))
+        if address in asked or (_was_asked_for(job, address, of_this) and _may_have(room, of_this))
     ]
     hidden = sighting.hiding()
     grace = job.deletions.grace * 1000
@@ -247,8 +247,12 @@ def _touched(
     return {name: forgetting(room.targets[name]).touched(address, policy) for name in holding}
 
 
-def _was_given(room: Room, known: Known) -> bool:
-    return any(one.given for name, one in known.delivered.items() if name in room.targets)
+def _may_have(room: Room, known: Known) -> bool:
+    """Whether a target was given an object, or has not been asked since the ledger was lost."""
+    if any(one.given for name, one in known.delivered.items() if name in room.targets):
+        return True
+    pruned = known.delivered.get(VAULT, NOTHING_GIVEN).pruned
+    return bool(room.job.drop and pruned and room.targets.keys() - known.delivered.keys())
 
 
 def _was_asked_for(job: MirrorJob, address: Address, known: Known) -> bool:

@@ -120,7 +120,11 @@ def _work(
     # What is no object yet, and may never be one, need not be remembered.
     known = (ref for ref in sighting if not (ref.unfinished or ref.unreadable))
     record.looked(
-        known, sighting.digest(), asked=str(room.job.source.locator), whole=not sighting.unread
+        known,
+        sighting.digest(),
+        asked=str(room.job.source.locator),
+        whole=not sighting.unread,
+        pruned=room.store.pruned if room.job.drop else dict,
     )
     executor = Executor(
         room=room,

@@ -29,6 +29,9 @@ class Store(Protocol):
     def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
         """Of each object, whether there is any package, and what of the one with some ids."""
 
+    def pruned(self) -> Mapping[Address, Ids | None]:
+        """What retention removed of which objects; None of one that had several contents."""
+
     def served(self, address: Address) -> None:
         """Every target has the object."""
 
@@ -50,6 +53,15 @@ class VaultStore:
     def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
         """As `Store.stored`."""
         return _stored(self._vault, wanted)
+
+    def pruned(self) -> Mapping[Address, Ids | None]:
+        """As `Store.pruned`."""
+        found: dict[Address, Ids | None] = {}
+        for address, content_id, state_id in self._vault.all_pruned():
+            before = found.get(address, Ids(content=content_id, state=state_id))
+            alike = before is not None and before.content == content_id
+            found[address] = before if alike else None
+        return found
 
     def served(self, address: Address) -> None:
         """A vault keeps everything."""
@@ -82,6 +94,10 @@ class SpoolStore:
                     with self.vault(address) as vault:
                         found |= _stored(vault, {address: ids})
         return found
+
+    def pruned(self) -> Mapping[Address, Ids | None]:
+        """Nothing: what was delivered is no loss."""
+        return {}
 
     def served(self, address: Address) -> None:
         """Forget the object's package, if no other lane waits for it."""

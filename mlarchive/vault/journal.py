@@ -215,6 +215,14 @@ class Journal(Closing):
         )
         return bool(rows)
 
+    def all_pruned(self) -> list[tuple[Address, str, str]]:
+        """What the rules removed: object, content_id and state_id of each package."""
+        rows = self._run("SELECT origin, kind, name, version, content_id, state_id FROM pruned")
+        return [
+            (Address(origin=origin, kind=kind, name=name, version=version), content_id, state_id)
+            for origin, kind, name, version, content_id, state_id in rows
+        ]
+
     def contents_pruned(self, address: Address) -> frozenset[str]:
         """The content_ids of the packages of an object that the rules removed."""
         rows = self._run(

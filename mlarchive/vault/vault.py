@@ -382,6 +382,11 @@ class Vault(Stock):
         with Journal.look(self.folder) as journal:
             return frozenset(one for one in packages if journal.was_pruned(*one))
 
+    def all_pruned(self) -> Sequence[tuple[Address, str, str]]:
+        """The packages that `prune` removed, by address, content_id and state_id."""
+        with Journal.look(self.folder) as journal:
+            return journal.all_pruned()
+
     def contents_pruned(self, address: Address) -> frozenset[str]:
         """The content_ids of an object's packages that `prune` removed."""
         with Journal.look(self.folder) as journal:

@@ -83,7 +83,7 @@ class Intake:
             work.finish(place)
         self._claim(work, stopping)
         self._take(work, stopping)
-        rules, was_taken_from = self._rules, means.record.was_dropped_in
+        rules, was_taken_from = self._rules, means.record.drops.knows_of_in
         remove_emptied(rules.folder, rules.pattern, rules.settle, was_taken_from)
         self._stillness.keep(work.pending)
         self._waited = frozenset(work.waiting)
@@ -181,7 +181,7 @@ class _Work:
         if self._is_late_marker(claim):
             self._put_away(claim)
             return "taken"
-        noted = self._means.record.dropped_as(claim.token)
+        noted = self._means.record.drops.of_claim(claim.token)
         if noted and noted.outcome == "taken":
             # It could not be moved away then: nothing of it comes again.
             self._put_away(claim, noted.reason)
@@ -240,7 +240,7 @@ class _Work:
     def _is_late_marker(self, claim: Claim) -> bool:
         """Whether it is the marker of something that was complete, and taken, without it."""
         marked = claim.shown.removesuffix(MARKER)
-        return marked != claim.shown and self._means.record.was_dropped(marked)
+        return marked != claim.shown and self._means.record.drops.knows(marked)
 
     def could_not_claim(self, candidate: Candidate, error: MlarchiveError) -> None:
         """Say that something stays where it was dropped, and why."""
@@ -284,7 +284,7 @@ class _Work:
     def _note(
         self, claim: Claim, outcome: Outcome, kept: Sequence[Taken], reason: str = ""
     ) -> None:
-        self._means.record.dropped(
+        self._means.record.drops.note(
             Dropped(
                 token=claim.token,
                 name=claim.shown,

@@ -4,9 +4,10 @@ It is the truth about what was done; registries are the truth about what is ther
 a reading of the sources, never a second copy: targets and vaults remember what they hold.
 """
 
+from mlarchived.ledger.drops import Dropped
 from mlarchived.ledger.lease import LeaseLostError
 from mlarchived.ledger.ledger import Ledger
-from mlarchived.ledger.record import Delivery, Dropped, Record
+from mlarchived.ledger.record import Delivery, Record
 from mlarchived.ledger.standing import ObjectTrouble, Standing
 
 __all__ = ["Delivery", "Dropped", "LeaseLostError", "Ledger", "ObjectTrouble", "Record", "Standing"]

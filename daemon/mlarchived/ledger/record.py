@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -11,9 +11,10 @@ from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.base import Ref
 from mlarchived.ledger import moments
+from mlarchived.ledger.drops import Drops
 from mlarchived.ledger.lease import Lease
 from mlarchived.ledger.moments import Moment
-from mlarchived.views import Ids, Marks, Packed
+from mlarchived.views import VAULT, Ids, Marks, Packed
 
 _LOOKED = """
 INSERT INTO object (mirror, origin, kind, name, version, seen_content_mark, seen_state_mark)
@@ -23,6 +24,16 @@ ON CONFLICT DO UPDATE SET
     seen_content_mark = :content, seen_state_mark = :state
 WHERE present = 0 OR seen_content_mark IS NOT :content OR seen_state_mark IS NOT :state
 RETURNING id
+"""
+_PRUNED_BEFORE = """
+INSERT INTO object (mirror, origin, kind, name, version, present, gone_at)
+VALUES (:mirror, :origin, :kind, :name, :version, 0, :now)
+ON CONFLICT DO NOTHING RETURNING id
+"""
+_PRUNED_THEN = """
+INSERT INTO delivery (object, target, given_content_id, given_state_id, content_id, state_id,
+    pruned_at)
+VALUES (:id, :target, :content, :state, :content, :state, :now)
 """
 _LOOKED_BEFORE = "SELECT digest FROM looked WHERE mirror = ?"
 _LOOKED_LAST = """
@@ -111,6 +122,9 @@ ON CONFLICT DO UPDATE SET given_content_id = :given_content, given_state_id = :g
     losses = :losses, passed_content_id = NULL, passed_state_id = NULL, pruned_at = NULL,
     trouble = NULL, strikes = 0, troubled_at = NULL
 """
+_NOTHING_GIVEN = """
+INSERT INTO delivery (object, target) VALUES (:id, :target) ON CONFLICT DO NOTHING
+"""
 _PASSED_OVER = """
 INSERT INTO delivery (object, target, passed_content_id, passed_state_id)
 VALUES (:id, :target, :content, :state)
@@ -142,20 +156,6 @@ SELECT id, origin, kind, name, version FROM object INDEXED BY object_troubled
 WHERE mirror = :mirror AND trouble IS NOT NULL
 """
 _READABLE = "UPDATE object SET trouble = NULL, strikes = 0, troubled_at = NULL WHERE id = :id"
-_DROPPED = """
-INSERT INTO dropped (mirror, token, name, outcome, packages, bytes, reason, at)
-VALUES (:mirror, :token, :name, :outcome, :packages, :bytes, :reason, :now)
-ON CONFLICT DO UPDATE SET outcome = :outcome, packages = :packages, bytes = :bytes,
-    reason = :reason
-"""
-_DROPPED_AS = """
-SELECT name, outcome, packages, bytes, reason FROM dropped WHERE mirror = :mirror AND token = :token
-"""
-_WAS_DROPPED = "SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name LIMIT 1"
-_WAS_DROPPED_IN = """
-SELECT 1 FROM dropped WHERE mirror = :mirror AND name > :folder || '/' AND name < :folder || '0'
-LIMIT 1
-"""
 _PACKED_OF = """
 SELECT packed_content_mark, packed_state_mark, content_id, state_id, read_at FROM object
 WHERE mirror = :mirror AND origin = :origin AND kind = :kind AND name = :name AND version = :version
@@ -187,32 +187,17 @@ class Delivery(Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...] = ()
 
 
-class Dropped(Struct, frozen=True, kw_only=True):
-    """What became of something that was dropped.
+class Record:
+    """The pen of whoever holds the lease on a mirror.
 
     Attributes:
-        token: Names its claim, which is noted once; what is noted last counts.
-        name: Its path in the drop folder.
-        outcome: `taken` or `quarantined`.
-        packages: How many packages came of it.
-        bytes: How large they are.
-        reason: Why it was refused, or what of it could not be carried; "" for neither.
+        drops: Its notes on what was dropped, where the lease is on a drop folder.
     """
-
-    token: str
-    name: str
-    outcome: str
-    packages: int
-    bytes: int
-    reason: str = ""
-
-
-class Record:
-    """The pen of whoever holds the lease on a mirror."""
 
     def __init__(self, lease: Lease, mirror: str) -> None:
         self._lease = lease
         self._mirror = mirror
+        self.drops = Drops(lease, mirror)
 
     def check(self) -> None:
         """Make sure that the lease still is this process's.
@@ -240,7 +225,13 @@ class Record:
         return str(row[0] or "") if row else ""
 
     def looked(
-        self, refs: Iterable[Ref], digest: str = "", *, asked: str = "", whole: bool = True
+        self,
+        refs: Iterable[Ref],
+        digest: str = "",
+        *,
+        asked: str = "",
+        whole: bool = True,
+        pruned: Callable[[], Mapping[Address, Ids | None]] = dict,
     ) -> None:
         """The source was looked at, and shows exactly these objects.
 
@@ -252,6 +243,8 @@ class Record:
             asked: What the source was asked for: only while that stays the same, what is gone
                 counts as gone for longer.
             whole: Whether what it does not show is not there.
+            pruned: Gives what the vault had and its retention removed, and the ids of that if they
+                are known: asked in the first look alone, where the ledger may have been lost.
         """
         moment = moments.now()
         of_now = {"mirror": self._mirror, "asked": asked} | msgspec.structs.asdict(moment)
@@ -276,6 +269,8 @@ class Record:
             of_this = {"mirror": self._mirror}
             for row in connection.execute(_SHOWN_ANEW, of_this).fetchall():
                 self._look(connection, of_this | dict(zip(_SHOWN_COLUMNS, row, strict=True)))
+            if before is None:
+                self._adopt(connection, pruned())
             if whole:
                 connection.execute(_TROUBLED_NO_MORE, of_this)
                 connection.execute(_SHOWN_NO_MORE, of_this | {"now": _now()})
@@ -296,6 +291,17 @@ class Record:
         else:
             connection.execute(_GONE_ANEW, of_now)
         connection.execute(_LOOKED_AT, of_now)
+
+    def _adopt(self, connection: sqlite3.Connection, pruned: Mapping[Address, Ids | None]) -> None:
+        """Take in what retention removed before this ledger began, and the source cannot show."""
+        for address, ids in pruned.items():
+            row = connection.execute(
+                _PRUNED_BEFORE, self._key(address) | {"now": _now()}
+            ).fetchone()
+            if row:
+                of_this = {"id": row[0], "target": VAULT, "now": _now()}
+                content, state = (ids.content, ids.state) if ids else (None, None)
+                connection.execute(_PRUNED_THEN, of_this | {"content": content, "state": state})
 
     def packed(
         self,
@@ -331,6 +337,10 @@ class Record:
             address=delivery.at,
             losses=_json(delivery.losses),
         )
+
+    def nothing_given(self, address: Address, target: str) -> None:
+        """A target was asked for an object that it was never known to be given, and has none."""
+        self._write(_NOTHING_GIVEN, address, target=target)
 
     def passed_over(self, address: Address, target: str, ids: Ids) -> None:
         """A target's policy passed an object over, because the target holds other content."""
@@ -377,32 +387,6 @@ class Record:
         """An object could not be delivered to a target."""
         strike = int(not error.retryable)
         self._write(_DELIVERY_FAILED, address, target=target, trouble=error.message, strike=strike)
-
-    def dropped(self, dropped: Dropped) -> None:
-        """Something that was dropped was taken, or refused."""
-        values = msgspec.structs.asdict(dropped) | {"mirror": self._mirror, "now": _now()}
-        with self._lease.writing() as connection:
-            connection.execute(_DROPPED, values)
-
-    def dropped_as(self, token: str) -> Dropped | None:
-        """What became of a claim; None if nothing is noted of it."""
-        row = self._lease.asking(_DROPPED_AS, {"mirror": self._mirror, "token": token})
-        if row is None:
-            return None
-        name, outcome, packages, size, reason = row
-        return Dropped(
-            token=token, name=name, outcome=outcome, packages=packages, bytes=size, reason=reason
-        )
-
-    def was_dropped(self, name: str) -> bool:
-        """Whether something of a name was taken or refused before."""
-        values = {"mirror": self._mirror, "name": name}
-        return self._lease.asking(_WAS_DROPPED, values) is not None
-
-    def was_dropped_in(self, folder: str) -> bool:
-        """Whether something in a folder, by its path in the drop folder, was taken or refused."""
-        values = {"mirror": self._mirror, "folder": folder}
-        return self._lease.asking(_WAS_DROPPED_IN, values) is not None
 
     def stood(  # noqa: PLR0913  (all that is known of it)
         self,

@@ -600,6 +600,36 @@ def test_a_lost_state_folder_copies_nothing_again(bench: DropBench) -> None:
     assert list(bench.files()) == before
 
 
+@pytest.mark.parametrize("contents", [1, 2])
+def test_what_was_pruned_before_the_state_was_lost_is_missed_at_a_target_that_loses_it(
+    bench: DropBench, contents: int
+) -> None:
+    config = bench.folder / "mirror.toml"
+    config.write_text(config.read_text().replace("every =", 'conflict = "new-version"\nevery ='))
+    for number in range(contents):
+        model_folder(bench.inbox / "stout", str(number))
+        assert bench.run("once").status == 0
+    shutil.copy(bench.package("beer"), bench.inbox)
+    assert bench.run("once").status == 0
+    with Vault.open(bench.folder / "vault") as vault:
+        (address,) = {kept.address for kept in vault.find() if kept.address.name == "stout"}
+        vault.delete(address, now=0)
+    assert bench.run("once").status == 0
+    shutil.rmtree(bench.folder / "state")
+    for _ in range(2):
+        answer = bench.run("once")
+        assert answer.status == 0
+        assert "nothing to do" in answer.out
+        assert "dr: up to date, 2 objects" in bench.run("status").out
+    for path in (bench.folder / "target").rglob("*.mlpkg"):
+        if "stout" in str(path):
+            path.unlink()
+    answer = bench.run("once")
+    assert answer.status == 23, answer.out
+    assert f"{address} -> dr: it is gone from the target, and neither" in answer.out
+    assert "dr: behind by 1 of 2 objects" in bench.run("status").out
+
+
 def test_what_somebody_still_writes_is_left_to_him(bench: DropBench) -> None:
     import threading
 

@@ -1,0 +1,78 @@
+"""What became of what was dropped, as a holder of the lease on a drop folder writes it down."""
+
+import time
+
+import msgspec
+from msgspec import Struct
+
+from mlarchived.ledger.lease import Lease
+
+_NOTE = """
+INSERT INTO dropped (mirror, token, name, outcome, packages, bytes, reason, at)
+VALUES (:mirror, :token, :name, :outcome, :packages, :bytes, :reason, :now)
+ON CONFLICT DO UPDATE SET outcome = :outcome, packages = :packages, bytes = :bytes,
+    reason = :reason
+"""
+_OF_CLAIM = """
+SELECT name, outcome, packages, bytes, reason FROM dropped WHERE mirror = :mirror AND token = :token
+"""
+_KNOWS = "SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name LIMIT 1"
+_KNOWS_OF_IN = """
+SELECT 1 FROM dropped WHERE mirror = :mirror AND name > :folder || '/' AND name < :folder || '0'
+LIMIT 1
+"""
+
+
+class Dropped(Struct, frozen=True, kw_only=True):
+    """What became of something that was dropped.
+
+    Attributes:
+        token: Names its claim, which is noted once; what is noted last counts.
+        name: Its path in the drop folder.
+        outcome: `taken` or `quarantined`.
+        packages: How many packages came of it.
+        bytes: How large they are.
+        reason: Why it was refused, or what of it could not be carried; "" for neither.
+    """
+
+    token: str
+    name: str
+    outcome: str
+    packages: int
+    bytes: int
+    reason: str = ""
+
+
+class Drops:
+    """The notes on one drop folder."""
+
+    def __init__(self, lease: Lease, mirror: str) -> None:
+        self._lease = lease
+        self._mirror = mirror
+
+    def note(self, dropped: Dropped) -> None:
+        """Something that was dropped was taken, or refused."""
+        now = int(time.time() * 1000)
+        values = msgspec.structs.asdict(dropped) | {"mirror": self._mirror, "now": now}
+        with self._lease.writing() as connection:
+            connection.execute(_NOTE, values)
+
+    def of_claim(self, token: str) -> Dropped | None:
+        """What became of a claim; None if nothing is noted of it."""
+        row = self._lease.asking(_OF_CLAIM, {"mirror": self._mirror, "token": token})
+        if row is None:
+            return None
+        name, outcome, packages, size, reason = row
+        return Dropped(
+            token=token, name=name, outcome=outcome, packages=packages, bytes=size, reason=reason
+        )
+
+    def knows(self, name: str) -> bool:
+        """Whether something of a name was taken or refused before."""
+        values = {"mirror": self._mirror, "name": name}
+        return self._lease.asking(_KNOWS, values) is not None
+
+    def knows_of_in(self, folder: str) -> bool:
+        """Whether something in a folder, by its path in the drop folder, was taken or refused."""
+        values = {"mirror": self._mirror, "folder": folder}
+        return self._lease.asking(_KNOWS_OF_IN, values) is not None
