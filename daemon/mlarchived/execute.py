@@ -2,7 +2,7 @@
 
 The laws it keeps: the lease is checked before anything becomes visible; a target is believed only
 when it was asked again after writing; one bad object never stops the others, but a later version
-of a model waits for an earlier one that failed, where numbers are preserved.
+of a model waits for an earlier one that failed, where that could not get its number later.
 """
 
 import contextlib

@@ -8,8 +8,8 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
   never more than a few at a time, and nothing if the source shows nothing at all, or holds what
   cannot be read.
 * Bytes are read only where neither the vault nor a change of labels alone spares them.
-* Where version numbers are preserved, a target gets a model's versions in ascending order: most
-  servers count upwards only, so a number that is passed is lost for good.
+* Where version numbers are preserved, a target gets a model's versions in ascending order; later
+  ones wait where a number that is passed is lost for good, as at most servers, not at packages.
 * An alias arrives where it goes before it is taken from where it was.
 """
 
@@ -111,7 +111,7 @@ class Planner:
     def __init__(self, rules: Rules) -> None:
         """Nothing is decided yet."""
         self._rules = rules
-        self.queue = Queue(in_order=rules.in_order)
+        self.queue = Queue(in_order=rules.in_order, keeping=rules.keeping)
 
     def plan(self, view: View) -> ObjectPlan:
         """What is done for one object."""

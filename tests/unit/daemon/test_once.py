@@ -524,13 +524,17 @@ def test_versions_of_a_model_arrive_in_the_order_in_which_people_count(bench: Wo
     assert ale == ["1", "9", "10", "11"]
 
 
-def test_a_later_version_waits_for_one_that_failed(bench: Workbench) -> None:
+def test_in_a_vault_no_later_version_waits_for_one_that_failed(bench: Workbench) -> None:
     bench.put("beer", "beer 2", version="2")
     bad = next(path for path in (bench.folder / "source").rglob("1~*.mlpkg") if "beer" in str(path))
     raw = bytearray(bad.read_bytes())
     raw[raw.index(b"beer 1")] ^= 1
     bad.write_bytes(raw)
-    assert "beer/2 -> dr: version 1 comes first" in bench.run("once").out
+    answer = bench.run("once")
+    assert answer.status == 4
+    assert "copied        lab#folders/beer/2 -> dr" in answer.out
+    assert "behind by 1 of 4 objects" in bench.run("status").out
+    assert "beer/1" in bench.run("status").out
 
 
 def test_a_version_that_the_target_has_already_keeps_no_later_one_waiting(
