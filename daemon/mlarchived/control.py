@@ -26,11 +26,21 @@ from mlarchive.errors import (
     UsageError,
 )
 from mlarchive.fsops import explaining
+from mlarchived.alone import is_running
 from mlarchived.defects import contained
 
 NAME = "control.sock"
 _LONGEST = 1 << 16
 _SECONDS = 30.0
+
+
+class NoServiceError(UnavailableError):
+    """No service runs with a state folder."""
+
+
+class SilentError(UnavailableError):
+    """A service runs with a state folder, and does not answer."""
+
 
 Verb: TypeAlias = Literal["status", "sync-now"]
 """How the service stands; or: do at once what would be done by the clock."""
@@ -173,7 +183,9 @@ def ask(state: Path, request: Request) -> Any:  # noqa: ANN401  (as the verb has
     """Ask the service of a state folder.
 
     Raises:
-        UnavailableError: None runs, or it does not answer.
+        NoServiceError: None runs.
+        SilentError: One runs, and does not answer.
+        UnavailableError: It may not be asked.
         MlarchiveError: It refuses.
     """
     try:
@@ -185,7 +197,13 @@ def ask(state: Path, request: Request) -> Any:  # noqa: ANN401  (as the verb has
                 raw = file.readline()
         answer = msgspec.json.decode(raw, type=Answer)
     except (FileNotFoundError, ConnectionError, TimeoutError) as error:
-        raise UnavailableError(
+        if is_running(state):
+            raise SilentError(
+                f"a service runs with the state folder {state}, and does not answer"
+                f" ({_why_silent(error)})",
+                hint="ask again in a minute; if it hangs, see its log, stop it and start it again",
+            ) from error
+        raise NoServiceError(
             f"no service answers for the state folder {state}", hint="start `mlarchived run`"
         ) from error
     except OSError as error:
@@ -200,6 +218,14 @@ def ask(state: Path, request: Request) -> Any:  # noqa: ANN401  (as the verb has
     if answer.refusal:
         raise _refused(answer.refusal)
     return answer.result
+
+
+def _why_silent(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return f"nothing came for {_SECONDS:.0f} s"
+    if isinstance(error, FileNotFoundError):
+        return f"there is no {NAME} now"
+    return error.strerror or str(error)
 
 
 def _refused(refusal: Refusal) -> MlarchiveError:

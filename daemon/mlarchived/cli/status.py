@@ -15,7 +15,7 @@ from mlarchived.cli.names import shown, whence
 from mlarchived.cli.screen import Screen, duration, moment, plural
 from mlarchived.condition import standings_of, troubles_of
 from mlarchived.configfile import likely_state, read_config
-from mlarchived.control import Request, WorkerState, ask
+from mlarchived.control import NoServiceError, Request, SilentError, WorkerState, ask
 from mlarchived.drop.candidates import LEFT, QUARANTINE
 from mlarchived.drop.claims import put_into
 from mlarchived.ledger import Ledger, ObjectTrouble, Standing
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
         setting = resolve(read_config(options.config))
     except ConfigError:
         # A service that runs has an older configuration, and can be asked all the same.
-        if _print_service(screen, likely_state(options.config)):
+        if _print_service(screen, likely_state(options.config), []):
             screen.say("the service goes on with the configuration that was right last")
         raise
     unread: list[MlarchiveError] = []
@@ -120,7 +120,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             except MlarchiveError as error:
                 screen.error(error, of=f"mirror {job.name}")
                 unread.append(error)
-    _print_service(screen, setting.state)
+    _print_service(screen, setting.state, unread)
     return exit_status([error.exit_status for error in unread])
 
 
@@ -137,12 +137,19 @@ def _print_dropped(screen: Screen, job: MirrorJob) -> None:
         screen.say(f"  {plural(left, 'thing')} taken with losses; see {folder}, with a list each")
 
 
-def _print_service(screen: Screen, state: Path) -> bool:
-    """What the workers of the running service are at; whether one runs."""
+def _print_service(screen: Screen, state: Path, failed: list[MlarchiveError]) -> bool:
+    """What the workers of the running service are at; whether one says so."""
     try:
         found = ask(state, Request(verb="status"))
-    except UnavailableError:
+    except NoServiceError:
         screen.say("no service runs; `mlarchived run` starts one")
+        return False
+    except SilentError as error:
+        screen.error(error)
+        failed.append(error)
+        return False
+    except UnavailableError as error:
+        screen.say(f"{error.message}; {error.hint}")
         return False
     for worker in msgspec.convert(found, list[WorkerState]):
         screen.tell(WorkerLine(**msgspec.structs.asdict(worker)))

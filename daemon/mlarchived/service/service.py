@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mlarchive.errors import ConfigError, MlarchiveError, UndrainedError
 from mlarchived import durations
+from mlarchived.alone import Lock, alone
 from mlarchived.breakers import Breakers, Pauses
 from mlarchived.configfile import read_config
 from mlarchived.control import Listener, listening
@@ -22,7 +23,6 @@ from mlarchived.ledger import Ledger
 from mlarchived.mirrors import Setting
 from mlarchived.resolving import resolve
 from mlarchived.schedules import Schedule
-from mlarchived.service.alone import Lock, alone
 from mlarchived.service.clock import Clock
 from mlarchived.service.crew import Crew
 from mlarchived.service.directing import Directions

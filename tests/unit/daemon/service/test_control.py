@@ -1,5 +1,6 @@
 """A running service is asked and told through a socket that only its own user may use."""
 
+import contextlib
 import signal
 import socket
 import stat
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mlarchived import control
+from mlarchived.alone import alone
 from tests.support.mirroring import Workbench
 from tests.support.service import running_service
 
@@ -24,6 +27,26 @@ def test_without_a_service_nobody_answers(bench: Workbench) -> None:
     answer = bench.run("sync-now")
     assert answer.status == 12
     assert "no service answers" in answer.err
+    assert "no service runs" in bench.run("status").out
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_of_a_service_that_does_not_answer_it_is_said_that_one_runs(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, *, cleared: bool
+) -> None:
+    monkeypatch.setattr(control, "_SECONDS", 0.2)
+    state = bench.folder / "state"
+    with alone(state), socket.socket(socket.AF_UNIX) as hanging, contextlib.chdir(state):
+        hanging.bind(control.NAME)
+        hanging.listen()
+        if cleared:
+            (state / control.NAME).unlink()
+        for verb in ("status", "sync-now"):
+            answer = bench.run(verb)
+            assert answer.status == 12
+            assert "a service runs with the state folder" in answer.err
+            assert "no service runs" not in answer.out
+    (state / control.NAME).unlink(missing_ok=True)
     assert "no service runs" in bench.run("status").out
 
 

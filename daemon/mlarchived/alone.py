@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from mlarchive.errors import BusyError, StorageError
 from mlarchive.fsops import explaining, make_folder
 
 NAME = "service.lock"
+
+_TRIES = 5
+_PAUSE = 0.1
+"""Seconds between two tries: who asks whether a service runs holds the lock for a moment."""
 
 
 class Lock:
@@ -53,13 +58,36 @@ def alone(state: Path) -> Iterator[Lock]:
     with explaining(path, "write"):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locks(descriptor):
             raise BusyError(
                 f"a service runs already with the state folder {state}",
                 hint="`mlarchived status` says how it stands; stop it first to start another",
-            ) from error
+            )
         yield Lock(path, descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_running(state: Path) -> bool:
+    """Whether a service holds the lock of a state folder; no, where one may not look."""
+    try:
+        descriptor = os.open(state / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _locks(descriptor: int) -> bool:
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
