@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             screen.say(f"mirror {job.name}: {whence(job)} -> {destinations(job)}")
             # What cannot be told of one mirror keeps no other from being told of.
             for printing in (
-                partial(_print_dropped, screen, job),
+                partial(_print_dropped, screen, job, ledger),
                 partial(_print, screen, job, look(job, ledger, around)),
             ):
                 try:
@@ -83,12 +83,12 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     return exit_status(statuses)
 
 
-def _print_dropped(screen: Screen, job: MirrorJob) -> None:
+def _print_dropped(screen: Screen, job: MirrorJob, ledger: Ledger) -> None:
     from mlarchived.drop.awaiting import dropped
 
-    for name, reason in dropped(job):
-        screen.tell(Planned(mirror=job.name, object=name, target=VAULT, verb="take", reason=reason))
-        screen.say(f"  {'take':<9} {name} -> {shown(VAULT)}: {reason}")
+    for name, verb, reason in dropped(job, ledger):
+        screen.tell(Planned(mirror=job.name, object=name, target=VAULT, verb=verb, reason=reason))
+        screen.say(f"  {verb:<9} {name} -> {shown(VAULT)}: {reason}")
 
 
 def _print(screen: Screen, job: MirrorJob, plans: Iterable[ObjectPlan]) -> None:

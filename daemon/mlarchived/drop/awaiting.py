@@ -1,15 +1,17 @@
 """What lies in a drop folder, without touching it."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from mlarchived.drop.candidates import candidates, require_there
 from mlarchived.drop.claims import claims
 from mlarchived.drop.markers import is_complete
+from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob
 
 
-def dropped(job: MirrorJob) -> Iterator[tuple[str, str]]:
-    """What would be taken, by its path in the drop folder, and why or when.
+def dropped(job: MirrorJob, ledger: Ledger) -> Iterator[tuple[str, Literal["take", "wait"], str]]:
+    """What would be taken, or waits for another package: its path in the drop folder, and why.
 
     Raises:
         NotFoundError: The folder is not there.
@@ -18,10 +20,12 @@ def dropped(job: MirrorJob) -> Iterator[tuple[str, str]]:
     if job.drop is None:
         return
     require_there(job.drop.folder)
+    waiting = ledger.waiting_drops(job.name)
     for claim in claims(job.drop.folder, clearing=False):
-        yield claim.shown, "claimed already"
+        why = waiting.get(claim.token)
+        yield claim.shown, "wait" if why else "take", why or "claimed already"
     for candidate in candidates(job.drop.folder, job.drop.pattern):
         reason = "complete"
         if not is_complete(candidate):
             reason = f"when it has stood still for {job.drop.settle} s"
-        yield candidate.shown, reason
+        yield candidate.shown, "take", reason

@@ -215,6 +215,7 @@ class _Work:
         if claim.shown not in self._told:
             self._told |= {claim.shown}
             self._tell(claim, "wait", error.message)
+            self._note(claim, "waiting", [], names.shown(error.message))
 
     def finish(self, place: Path) -> None:
         """Remove what is left of something that was taken, or say why it cannot be."""
@@ -281,9 +282,7 @@ class _Work:
             )
         )
 
-    def _note(
-        self, claim: Claim, outcome: Outcome, kept: Sequence[Taken], reason: str = ""
-    ) -> None:
+    def _note(self, claim: Claim, outcome: str, kept: Sequence[Taken], reason: str = "") -> None:
         self._means.record.drops.note(
             Dropped(
                 token=claim.token,

@@ -16,7 +16,9 @@ ON CONFLICT DO UPDATE SET outcome = :outcome, packages = :packages, bytes = :byt
 _OF_CLAIM = """
 SELECT name, outcome, packages, bytes, reason FROM dropped WHERE mirror = :mirror AND token = :token
 """
-_KNOWS = "SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name LIMIT 1"
+_KNOWS = """
+SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name AND outcome != 'waiting' LIMIT 1
+"""
 _KNOWS_OF_IN = """
 SELECT 1 FROM dropped WHERE mirror = :mirror AND name > :folder || '/' AND name < :folder || '0'
 LIMIT 1
@@ -24,15 +26,15 @@ LIMIT 1
 
 
 class Dropped(Struct, frozen=True, kw_only=True):
-    """What became of something that was dropped.
+    """What became of something that was dropped, or that it waits for another package.
 
     Attributes:
         token: Names its claim, which is noted once; what is noted last counts.
         name: Its path in the drop folder.
-        outcome: `taken` or `quarantined`.
+        outcome: `taken`, `quarantined` or `waiting`.
         packages: How many packages came of it.
         bytes: How large they are.
-        reason: Why it was refused, or what of it could not be carried; "" for neither.
+        reason: Why it was refused or waits, or what of it could not be carried; "" for neither.
     """
 
     token: str
@@ -51,7 +53,7 @@ class Drops:
         self._mirror = mirror
 
     def note(self, dropped: Dropped) -> None:
-        """Something that was dropped was taken, or refused."""
+        """Something that was dropped was taken, or refused, or waits."""
         now = int(time.time() * 1000)
         values = msgspec.structs.asdict(dropped) | {"mirror": self._mirror, "now": now}
         with self._lease.writing() as connection:

@@ -53,6 +53,9 @@ LIMIT 1
 """
 
 
+_WAITING_DROPS = "SELECT token, reason FROM dropped WHERE mirror = ? AND outcome = 'waiting'"
+
+
 class Known(Struct, frozen=True, kw_only=True, gc=False):
     """What the ledger knows of one object; the attributes are those of `View`."""
 
@@ -219,6 +222,12 @@ class Ledger(Closing):
         """What went wrong with which object, and has not gone right since."""
         with database.explaining(str(self._path)):
             return standing.troubles(self._connection, mirror)
+
+    def waiting_drops(self, mirror: str) -> Mapping[str, str]:
+        """Why what was dropped waits for another package, by the token of its claim."""
+        with database.explaining(str(self._path)):
+            rows = self._connection.execute(_WAITING_DROPS, (f"drop:{mirror}",)).fetchall()
+        return dict(rows)
 
     def tick(self, worker: str, now: datetime, *, busy: bool) -> datetime | None:
         """A worker is due.

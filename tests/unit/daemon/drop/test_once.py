@@ -333,6 +333,7 @@ def test_a_thin_package_waits_for_the_one_that_it_leans_on(bench: DropBench) -> 
     assert "1 waiting" in first
     assert bench.vaulted() == []
     assert "a.mlpkg waits for another package" in bench.standing()["trouble"]
+    assert "wait      a.mlpkg -> vault: a.mlpkg leans on a package that" in bench.run("plan").out
     (bench.inbox / "a.mlpkg.done").write_text("")
     assert bench.run("once").status == 0
     shutil.copy(full, bench.inbox)
