@@ -265,8 +265,8 @@ def test_an_empty_folder_is_no_version_until_something_is_in_it(
     (wine / "weights" / "first.bin").write_text("first")
     assert bench.run("once").status == 0
     assert bench.vaulted("target") == ["wine"]
-    (bench.inbox / "ale" / "1").mkdir(parents=True)
     marked = bench.inbox / "ale" if pattern == "{name}" else bench.inbox / "ale" / "1"
+    marked.mkdir(parents=True)
     marked.with_name(f"{marked.name}.done").touch()
     assert bench.run("once").status == 0
     assert bench.vaulted("target") == ["ale", "wine"]
@@ -466,6 +466,7 @@ def test_a_path_says_name_and_version_by_a_pattern(tmp_path: Path) -> None:
         (bench.inbox / "wine" / version).mkdir(parents=True)
         (bench.inbox / "wine" / version / "weights.bin").write_text(version)
     (bench.inbox / "wine" / "odd").mkdir()
+    (bench.inbox / "wine" / "odd" / "weights.bin").touch()
     shutil.copy(bench.package("ale"), bench.inbox)
     assert bench.run("once").status == 19
     assert sorted(str(address).partition("#")[2] for address in bench.held()) == [
