@@ -1,15 +1,22 @@
-"""What of a version that this program wrote is not as it is to be written now, for a person."""
+"""What of a version that this program wrote is not as it is to be written now, for a person.
 
+And which version is the very one that is to be written, though its content has another id: what
+went by way of a registry that cannot hold all of it has another one when it comes back.
+"""
+
+import posixpath
 from collections.abc import Callable
 
 from mlarchive.errors import NotFoundError
-from mlarchive.records import AnyRecord, Environment, LoggedModel, ModelVersion, Run
+from mlarchive.records import Address, AnyRecord, Environment, LoggedModel, ModelVersion, Run
+from mlarchive.registries import returning
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
-from mlarchive.registries.azureml.uploading import sent_of
+from mlarchive.registries.azureml.uploading import digest_of, sent_of
 from mlarchive.registries.azureml.work import Work
+from mlarchive.registries.azureml.writing_run import run_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import given_in
 
@@ -43,13 +50,61 @@ def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], the
         holds: Whether a version has the very files.
         there: The version.
     """
-    if not _rest(work, there) or not is_job(wanted, there):
+    if not _rest(work, there) or not is_job(work, wanted, there):
         return False
     if _is_written(there):
         return not _parts(work, wanted, there)
     is_adopted = marks.ORIGIN in there.texts("properties")
     same = is_adopted and _are_properties(wanted, there) and _is_environment(work, there)
     return same and holds(there)
+
+
+def comes_back(work: Work, wanted: Candidate, there: Asset) -> bool:
+    """Whether a version is what the source was written from, at once or by way of others.
+
+    Args:
+        work: What is to be written, and where.
+        wanted: Likewise, as the target has models.
+        there: A version of its name.
+    """
+    first = Address(origin=work.origin, kind="models", name=wanted.name, version=there.name)
+    return returning.comes_back(work.snapshot, work.own_names, first)
+
+
+def stands_for(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], there: Asset) -> bool:
+    """Whether a version is the one that is to be written, as far as Azure ML holds it.
+
+    What comes back from where not all could be held says less than it did. Of what comes from
+    elsewhere nothing may differ, and a run that it has is compared by nobody.
+
+    Args:
+        work: What is to be written, and where.
+        wanted: Likewise, as the target has models.
+        holds: Whether a version has the very files, which reads them.
+        there: The version.
+    """
+    if comes_back(work, wanted, there):
+        if marks.ORIGIN not in there.texts("properties"):
+            return holds(there)
+        told = bool(wanted.lineage.get(keys.JOB))
+        is_its_job = not told or is_job(work, wanted, there)
+        is_said = is_its_job and _is_as_said(work, wanted, there)
+        return is_said and (_are_files(wanted, there) if _is_written(there) else holds(there))
+    has_run = any(isinstance(one, Run | LoggedModel) for one in work.snapshot.records)
+    return not has_run and _is_written(there) and not _parts(work, wanted, there)
+
+
+def _is_as_said(work: Work, wanted: Candidate, there: Asset) -> bool:
+    """Whether a version is of the type, the flavours and the environment that the source says."""
+    subject = work.snapshot.record(work.snapshot.subject)
+    of_type = subject.model_type if isinstance(subject, ModelVersion) else ""
+    held = there.properties.get("flavors") or {}
+    if of_type not in {"", there.text("modelType")}:
+        return False
+    if any(held.get(name) != data for name, data in wanted.flavors.items()):
+        return False
+    named = subject.environment if isinstance(subject, ModelVersion) else ""
+    return named not in work.snapshot.by_key or _is_environment(work, there)
 
 
 def _is_written(there: Asset) -> bool:
@@ -61,21 +116,39 @@ def _is_written(there: Asset) -> bool:
 def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
     """What can be compared, and is not the same."""
     same = {
-        # This program names the folder of an upload by the digest of what is in it.
-        "files": wanted.digest in there.text("modelUri"),
+        "files": _are_files(wanted, there),
         "type": wanted.model_type == there.text("modelType"),
         "flavours": wanted.flavors == (there.properties.get("flavors") or {}),
         "properties": _are_properties(wanted, there),
         "environment": _is_environment(work, there),
-        "job": is_job(wanted, there),
+        "job": is_job(work, wanted, there),
     }
     return [part for part, is_same in same.items() if not is_same]
 
 
-def is_job(wanted: Candidate, there: Asset) -> bool:
-    """Whether the job that made a version is the one that is told now, or was not told then."""
-    known = there.texts("properties").get(keys.JOB, "")
-    return known in {"", wanted.lineage.get(keys.JOB, "")}
+def _are_files(wanted: Candidate, there: Asset) -> bool:
+    """Whether the files are the same, whatever their folder is called.
+
+    This program names the folder of an upload by the digest of what is in it.
+    """
+    uri = there.text("modelUri")
+    called = {wanted.folder, posixpath.basename(uri.rstrip("/")), ""}
+    return any(digest_of(folder, wanted.files) in uri for folder in called)
+
+
+def is_job(work: Work, wanted: Candidate, there: Asset) -> bool:
+    """Whether the job that made a version is the one that is told now, or was not told then.
+
+    What the run is called at the target, and what it was where the source has it from, is it too.
+    """
+    held = there.texts("properties")
+    if not held.get(keys.JOB):
+        return True
+    told = {wanted.lineage.get(keys.JOB, "")}
+    if (run := run_of(work.snapshot)) is not None:
+        told |= {run.native.id, run.native.also.get(marks.ORIGIN, "").partition("#runs/")[2]}
+    known = {held[keys.JOB], held.get(keys.RUN, ""), there.text("jobName")}
+    return bool((told & known) - {""})
 
 
 def _are_properties(wanted: Candidate, there: Asset) -> bool:

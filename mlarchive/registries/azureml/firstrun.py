@@ -3,8 +3,6 @@
 What comes back to where it came from finds its own run, which stays as it is and gets no marks.
 """
 
-from collections import Counter
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlarchive.records import Run
@@ -17,6 +15,7 @@ from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.notebooks.wanted import NONE_WANTED
+from mlarchive.registries.returning import STAYS, lacking
 
 if TYPE_CHECKING:
     from mlarchive.registries.mlflow.work import Work as TrackingWork
@@ -47,6 +46,7 @@ def plan_kept(work: Work, tracked: "TrackingWork", run: Run, first: str) -> bool
         first: The id of what it was first; "" for nothing.
     """
     from mlarchive.registries.mlflow.work import called
+    from mlarchive.registries.mlflow.writing_metrics import lacking_histories
 
     gathering = Gathering()
     key = read_job(work.control, work.storage, first, NONE_WANTED, gathering)
@@ -54,33 +54,8 @@ def plan_kept(work: Work, tracked: "TrackingWork", run: Run, first: str) -> bool
     if not isinstance(there, Run):
         return False
     what = called(run)
-    for field in (*lacking(run, there), *_lacking_points(tracked, run, first)):
-        work.lose(what, field, "it comes back to the run that it was first, which stays as it is")
+    for field in (*lacking(run, there), *lacking_histories(tracked, run, first)):
+        work.lose(what, field, STAYS)
     work.step("keep", what, "it is the run that this one was first")
     work.made_run = lambda: first
     return True
-
-
-def lacking(run: Run, there: Run) -> Iterator[str]:
-    """What a run says, and the one that it was first does not."""
-    if run.name != there.name:
-        yield "name"
-    if run.status != there.status:
-        yield "status"
-    for kind, wanted, held in (
-        ("param", run.params, there.params),
-        ("tag", run.tags, there.tags),
-        ("property", run.properties, there.properties),
-    ):
-        for name, value in sorted(wanted.items()):
-            if held.get(name) != value:
-                yield f"{kind} {name}"
-
-
-def _lacking_points(tracked: "TrackingWork", run: Run, first: str) -> Iterator[str]:
-    from mlarchive.registries.mlflow.names import streams_of
-    from mlarchive.registries.mlflow.writing_metrics import lacking_points
-
-    points = lacking_points(tracked, first, streams_of(tracked, run), fresh=False)
-    for name, count in sorted(Counter(point.key for point in points).items()):
-        yield f"{count} points of metric {name}"

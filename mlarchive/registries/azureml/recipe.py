@@ -8,8 +8,8 @@ from mlarchive.records import Environment, File
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.reading_environment import read_environment
 from mlarchive.registries.azureml.storage import Storage
-from mlarchive.registries.azureml.uploading import Sent, sha256_of
-from mlarchive.registries.marking import digest
+from mlarchive.registries.azureml.uploading import Sent
+from mlarchive.registries.marking import digest, sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 

@@ -20,8 +20,8 @@ from mlarchive.registries.azureml.recipe import recipe_there
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
 from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
-from mlarchive.registries.azureml.uploading import sha256_of
 from mlarchive.registries.base import Action, Receipt, WritePolicy
+from mlarchive.registries.marking import sha256_of
 
 
 class Side:

@@ -16,6 +16,7 @@ from mlarchive.errors import DamageError, RemoteError
 from mlarchive.records import File
 from mlarchive.registries.azureml.blobfolder import RANGE, open_blob
 from mlarchive.registries.azureml.containers import Blob, BlobContainer
+from mlarchive.registries.marking import sha256_of
 from mlarchive.snapshot import Snapshot, Stream
 
 _AT_ONCE = 4
@@ -88,14 +89,6 @@ def digest_of(folder: str, files: Sequence[Sent]) -> str:
     for line in sorted(f"{one.file.sha256} {one.file.size} {one.file.path}\n" for one in files):
         whole.update(line.encode())
     return whole.hexdigest()
-
-
-def sha256_of(source: BinaryIO) -> str:
-    """The digest of a stream's bytes, which are read to the end."""
-    digest = hashlib.sha256()
-    while block := source.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def fill(

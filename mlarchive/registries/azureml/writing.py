@@ -21,7 +21,13 @@ from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
-from mlarchive.registries.azureml.differing import has_grown, is_job, what_changed
+from mlarchive.registries.azureml.differing import (
+    comes_back,
+    has_grown,
+    is_job,
+    stands_for,
+    what_changed,
+)
 from mlarchive.registries.azureml.firstrun import job_of
 from mlarchive.registries.azureml.keeping import list_frozen, plan_link, with_job_there
 from mlarchive.registries.azureml.labels import (
@@ -37,15 +43,16 @@ from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.storage import Upload
-from mlarchive.registries.azureml.uploading import fill, sha256_of
+from mlarchive.registries.azureml.uploading import fill
 from mlarchive.registries.azureml.work import Work, again
 from mlarchive.registries.azureml.writing_environment import (
     plan_environment_alone,
     plan_environment_of,
 )
 from mlarchive.registries.azureml.writing_model import plan_model
-from mlarchive.registries.azureml.writing_run import plan_run_of
+from mlarchive.registries.azureml.writing_run import plan_run_of, plan_run_there
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
+from mlarchive.registries.marking import sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.modelid import MODEL_ID, followed
 
@@ -163,6 +170,8 @@ def _planned(work: Work) -> Address:
     if spot.present is not None and is_of_another(spot.present, _labels(work, wanted)):
         labels = _labels(work, wanted)
         work.step("skip", what, lose_lacking(work, "models", wanted.name, spot.present, labels))
+        if spot.present.texts("properties").get(marks.CONTENT_ID) != work.content_id:
+            plan_run_there(work, what, job_of(spot.present))
         plan_model(work, wanted.name)
         return target
     plan_environment_of(work, wanted)
@@ -201,7 +210,7 @@ def _plan_kept(
     name, number = wanted.name, present.name
     what = f"models/{name}/{number}"
     target = Address(origin=work.origin, kind="models", name=name, version=number)
-    is_its_run = is_job(wanted, present)
+    is_its_run = is_job(work, wanted, present)
     if not is_its_run:
         wanted = with_job_there(work, what, wanted, present)
     labels = unmarked(work, _labels(work, wanted), subject, target, present)
@@ -261,6 +270,8 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Spot:
         policy=work.policy,
         is_own=lambda one: is_from(one.texts("properties"), names, origin),
         same=partial(_holds, work, wanted),
+        is_first=partial(comes_back, work, wanted),
+        stands=partial(stands_for, work, wanted, partial(_holds, work, wanted)),
         grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
         changed=partial(what_changed, work, wanted),
     )

@@ -52,22 +52,12 @@ def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
     if run is None or not isinstance(subject, ModelVersion) or work.control.place.is_registry:
         return
     from mlarchive.registries.mlflow.failures import speaking
-    from mlarchive.registries.mlflow.work import Work as TrackingWork
     from mlarchive.registries.mlflow.work import called
     from mlarchive.registries.mlflow.writing_run import plan_run, plan_run_end
 
-    connection = tracking_connection(work.control)
-    kept = msgspec.structs.replace(run, inputs=(), model_inputs=())
-    tracked = TrackingWork(
-        connection,
-        _without_files(work.marked, kept),
-        work.policy,
-        losses=work.losses,
-        transformations=work.transformations,
-        numbered=(subject, name, number),
-        settle=partial(_with_people, work),
-    )
-    with speaking(connection.uri):
+    kept, tracked = _tracked(work, run)
+    tracked.numbered = (subject, name, number)
+    with speaking(tracked.connection.uri):
         if plan_kept(work, tracked, kept, first or first_of(work, run)):
             return
         experiment = work.snapshot.by_key.get(run.experiment)
@@ -79,9 +69,44 @@ def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
     for dataset in run.inputs:
         work.lose(called(run), f"dataset {dataset.name}", "Azure ML's runs name no datasets")
     for step in tracked.steps:
-        do = partial(_done, connection.uri, step.do, once=step.once)
+        do = partial(_done, tracked.connection.uri, step.do, once=step.once)
         work.steps.append((step.action, do))
     work.made_run = lambda: tracked.ids.get(run.key, "")
+
+
+def plan_run_there(work: Work, what: str, job: str) -> None:
+    """Lose what the run of a version lacks that is there and stays as it is.
+
+    Args:
+        work: Gets the losses.
+        what: The version, as a person knows it.
+        job: That made it there; "" for none.
+    """
+    run = run_of(work.snapshot)
+    if run is None or work.control.place.is_registry:
+        return
+    from mlarchive.registries.mlflow.failures import speaking
+
+    kept, tracked = _tracked(work, run)
+    with speaking(tracked.connection.uri):
+        if not job or not plan_kept(work, tracked, kept, job):
+            work.lose(what, "run", "the version is there without one, and stays as it is")
+
+
+def _tracked(work: Work, run: Run) -> "tuple[Run, TrackingWork]":
+    """A run as a workspace can have it, and the work that writes it there."""
+    from mlarchive.registries.mlflow.work import Work as TrackingWork
+
+    kept = msgspec.structs.replace(run, inputs=(), model_inputs=())
+    tracked = TrackingWork(
+        tracking_connection(work.control),
+        _without_files(work.marked, kept),
+        work.policy,
+        losses=work.losses,
+        transformations=work.transformations,
+        settle=partial(_with_people, work),
+    )
+    return kept, tracked
 
 
 def _with_people(work: Work, labels: "RunLabels") -> tuple[Tags, str]:

@@ -5,7 +5,7 @@ it gives one. So a version that keeps its number is created as a placeholder, de
 number is too low, and becomes the version when it is right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
@@ -24,7 +24,8 @@ class Place(Struct, frozen=True, kw_only=True):
 
     Attributes:
         how: `held`: it is there; `finish`: an interrupted write left it there; `create`: it is
-            to be made; `skip`: the policy says so.
+            to be made; `skip`: the policy says so; `first`: it is what the source was written from,
+            and stays as it is.
         number: Its number; 0 if the server chooses.
         expected: The number that the server is likely to choose.
         sweep: Numbers of placeholders that an interrupted write left behind.
@@ -33,7 +34,7 @@ class Place(Struct, frozen=True, kw_only=True):
         grown: Whether its run has got more since it was written.
     """
 
-    how: Literal["held", "finish", "create", "skip"]
+    how: Literal["held", "finish", "create", "skip", "first"]
     number: int
     expected: int
     sweep: tuple[int, ...] = ()
@@ -53,6 +54,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     content_id: str,
     but_traces: str,
     but_run: str = "",
+    first: Callable[[], Sequence[int]] = tuple,
     policy: WritePolicy,
 ) -> Place:
     """Find a version's place.
@@ -67,6 +69,8 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         content_id: What is to be written.
         but_traces: What it would be without traces.
         but_run: What it would be without what its run gets later; "" without a run.
+        first: Numbers of those that the source was written from, and that hold the same in another
+            form; asked for only where nothing else is found.
         policy: Of the write.
 
     Raises:
@@ -99,6 +103,8 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
             number = int(own.version)
             why = "an earlier write was interrupted"
             return Place(how="finish", number=number, expected=number, sweep=sweep, why=why)
+    for number in first():
+        return Place(how="first", number=number, expected=number, sweep=sweep)
     trouble = _trouble(name, wanted, present, mine, highest)
     if not trouble and wanted - highest > MOST_PLACEHOLDERS:
         raise UnsupportedError(

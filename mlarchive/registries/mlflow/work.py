@@ -78,6 +78,7 @@ class Work:
         connection: To the target.
         snapshot: What is written.
         policy: How.
+        origin: The target's own name.
         target: The object's address at the target, when all is planned.
         steps: In order.
         done: Those that were done so far.
@@ -106,6 +107,7 @@ class Work:
     connection: Connection
     snapshot: Snapshot
     policy: WritePolicy
+    origin: str = ""
     target: Address = field(init=False)
     steps: list[Step] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)

@@ -52,6 +52,7 @@ from mlarchive.registries.mlflow.writing_named import (
 from mlarchive.registries.mlflow.writing_notebooks import plan_notebooks
 from mlarchive.registries.mlflow.writing_others import plan_others
 from mlarchive.registries.mlflow.writing_prompt import plan_prompt_alone, plan_prompt_version
+from mlarchive.registries.mlflow.writing_return import plan_return
 from mlarchive.registries.mlflow.writing_run import (
     plan_model_inputs,
     plan_run,
@@ -121,7 +122,7 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
 
 
 def _planned(connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Work:
-    work = Work(connection, snapshot, policy)
+    work = Work(connection, snapshot, policy, origin=origin)
     for record in snapshot.records:
         if not isinstance(record, _WRITABLE):
             raise UnsupportedError(
@@ -168,6 +169,9 @@ def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Add
     plan_sweep(work, subject, place)
     if place.how == "skip":
         plan_left_version(work, subject, place)
+        return target
+    if place.how == "first":
+        plan_return(work, subject, place)
         return target
     if place.how == "held":
         know_held(work, subject, place)

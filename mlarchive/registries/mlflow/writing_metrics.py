@@ -4,13 +4,14 @@ A point is logged once however often this is repeated: the server knows it by ru
 and value.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
 import numpy as np
 
 from mlarchive.errors import RemoteError
-from mlarchive.records import MetricSeries
+from mlarchive.records import MetricSeries, Run
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.logging import Point, point_value
 from mlarchive.registries.mlflow.metrics import (
@@ -23,6 +24,7 @@ from mlarchive.registries.mlflow.metrics import (
     read_columns,
     same,
 )
+from mlarchive.registries.mlflow.names import streams_of
 from mlarchive.registries.mlflow.sidebyside import AT_ONCE, each
 from mlarchive.registries.mlflow.work import Work
 from mlarchive.snapshot import Stream
@@ -51,6 +53,13 @@ def lacking_points(
     for (series, stream), held in zip(wanted, there, strict=False):
         columns, present = as_stored(as_taken(read_columns(stream.open()))), as_stored(held)
         yield from points(series.key, missing(columns, present) if len(present[0]) else columns)
+
+
+def lacking_histories(work: Work, record: Run, run_id: str) -> Iterator[str]:
+    """How many points of which metrics of a record a run at the target lacks, for a person."""
+    found = lacking_points(work, run_id, streams_of(work, record), fresh=False)
+    for name, count in sorted(Counter(point.key for point in found).items()):
+        yield f"{count} points of metric {name}"
 
 
 def points(key: str, columns: Columns) -> Iterator[Point]:

@@ -36,6 +36,7 @@ from mlarchive.registries.mlflow.labelmarks import stage_of
 from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.reading_version import logged_model_id
+from mlarchive.registries.mlflow.returning import returned
 from mlarchive.registries.mlflow.selecting import (
     aliases_of,
     numbered,
@@ -50,7 +51,7 @@ from mlarchive.registries.mlflow.writing_named import model_at_target
 Numbered: TypeAlias = ModelVersion | PromptVersion
 """What a server numbers; it keeps prompts as it keeps models."""
 
-_STAGES = {"", "Staging", "Production", "Archived"}
+STAGES = {"", "Staging", "Production", "Archived"}
 
 
 def target_name(work: Work, record: Numbered) -> str:
@@ -78,10 +79,19 @@ def find_place(work: Work, record: Numbered) -> Place:
         content_id=work.snapshot.content_id,
         but_traces=marks.content_but_traces(work.snapshot),
         but_run=marks.content_but_run(work.snapshot),
+        first=lambda: _first(work, record, name, present),
         policy=work.policy,
     )
     counted = model is None or marks.ORIGIN in model.tags
     return msgspec.structs.replace(place, counted=counted)
+
+
+def _first(
+    work: Work, record: Numbered, name: str, present: Sequence[MlflowVersion]
+) -> Sequence[int]:
+    if not isinstance(record, ModelVersion):
+        return ()
+    return tuple(returned(work, record, name, present))
 
 
 def _alike(work: Work, record: Numbered, present: Sequence[MlflowVersion]) -> frozenset[int]:
@@ -355,7 +365,7 @@ def _plan_labels(
         before=base,
     )
     held = stage_of(current) if current else ""
-    if record.stage not in _STAGES:
+    if record.stage not in STAGES:
         work.lose(what, "stage", f"MLflow has no stage {record.stage!r}")
     elif record.stage != held and writes(work, what, "stage", held, record.stage, base):
         work.step(

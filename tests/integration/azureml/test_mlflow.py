@@ -205,6 +205,112 @@ def test_a_model_of_a_job_keeps_its_lineage_and_its_run_in_mlflow(
         assert "mlarchive." not in repr(lab.version("models", TRAINED, "1"))
 
 
+AGAIN = (WritePolicy(), WritePolicy(conflict="new-version"), WritePolicy(versions="next"))
+
+
+def test_what_comes_back_to_a_place_that_it_came_through_is_there_already(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    lab, _ = trained
+    tenant = azureml.tenant()
+    middle, shared = azureml.workspace(tenant, "middle"), azureml.registry(tenant, "shared")
+    middle.tracking = target_server.uri
+    target = opened(middle)
+    carry(opened(lab), address(lab, "models", TRAINED, "1"), target, tmp_path)
+    there = address(middle, "models", TRAINED, "1")
+    version, runs = repr(middle.version("models", TRAINED, "1")), runs_of(middle).keys()
+    with MlflowRegistry.open(lab.tracking) as between:
+        ways = [
+            (source, carry(target, there, source, tmp_path).receipt.target)
+            for source in (opened(shared), between)
+        ]
+        for source, what in ways:
+            for policy in AGAIN:
+                done = carry(source, what, target, tmp_path, policy).receipt
+                assert (done.idle, done.target.version, done.losses) == (True, "1", ())
+        assert repr(middle.version("models", TRAINED, "1")) == version
+        assert set(middle.of("models")[TRAINED].versions) == {"1"}
+        assert runs_of(middle).keys() == runs
+        # What the run got on the way stays behind, and is told.
+        at = ways[1][1]
+        made = MlflowClient(lab.tracking).get_model_version(at.name, at.version).run_id
+        MlflowClient(lab.tracking).log_param(str(made), "late", "1")
+        late = carry(between, at, target, tmp_path).receipt
+        assert (late.idle, [one.field for one in late.losses]) == (True, ["param late"])
+        # Other files are another thing.
+        middle.of("models")[TRAINED].versions.clear()
+        azureml.put_model(middle, TRAINED, "1", {"x": b"other"})
+        for source, what in ways:
+            with pytest.raises(ConflictError, match="is taken by other content"):
+                carry(source, what, target, tmp_path)
+
+
+def test_what_comes_back_to_a_server_is_the_version_that_it_was_written_from(
+    azureml: Emulator,
+    source_server: MlflowServer,
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    client = MlflowClient(source_server.uri)
+    run = client.create_run(client.create_experiment(f"of {tmp_path.name}")).info.run_id
+    client.log_param(run, "lr", "0.1")
+    client.log_metric(run, "dice", 0.5, step=1)
+    files = tmp_path / "model"
+    files.mkdir()
+    (files / "MLmodel").write_text("flavors:\n  python_function:\n    loader_module: x\n")
+    (files / "conda.yaml").write_text("name: x\ndependencies: [python=3.11]\n")
+    client.log_artifacts(run, str(files), "model")
+    client.set_terminated(run)
+    name = f"homing-{source_server.pid}"
+    client.create_registered_model(name)
+    client.create_model_version(name, f"runs:/{run}/model", run, tags={"a": "1"})
+    clinic, shared = (
+        azureml.workspace(azureml.tenant(), "clinic"),
+        azureml.registry(azureml.tenant(), "shared"),
+    )
+    clinic.tracking = target_server.uri
+    away = opened(clinic), address(clinic, "models", name, "1")
+    further = opened(shared), address(shared, "models", name, "1")
+    with MlflowRegistry.open(source_server.uri) as home:
+        what = Address(origin=home.origin, kind="models", name=name, version="1")
+        carry(home, what, away[0], tmp_path)
+        carry(*away, further[0], tmp_path)
+        before = client.get_model_version(name, "1"), runs_of(clinic).keys()
+        for policy in AGAIN:
+            for ends in (away, further):
+                done = carry(*ends, home, tmp_path, policy).receipt
+                assert (done.idle, done.target.version) == (True, "1")
+                assert not [one for one in done.losses if "environment" not in one.record]
+        there = client.get_model_version(name, "1"), runs_of(clinic).keys()
+        assert (there[0].tags, there[1]) == (before[0].tags, before[1])
+        assert len(client.search_model_versions(f"name = '{name}'")) == 1
+        # News come home, and what is news here stays.
+        said = clinic.version("models", name, "1")["properties"]
+        said["tags"]["a"], said["description"] = "2", "theirs"
+        client.update_model_version(name, "1", "ours")
+        news = carry(*away, home, tmp_path).receipt
+        told = client.get_model_version(name, "1")
+        assert (told.tags, told.description) == ({"a": "2"}, "ours")
+        assert "description" in [one.field for one in news.losses]
+        MlflowClient(clinic.tracking).log_param(version_job(clinic, name), "late", "1")
+        lost = [one.field for one in carry(*away, home, tmp_path).receipt.losses]
+        assert "param late" in lost
+        clinic.of("models")[name].versions.clear()
+        azureml.put_model(clinic, name, "1", {"MLmodel": b"flavors: {}"})
+        with pytest.raises(ConflictError, match="is something else"):
+            carry(*away, home, tmp_path)
+
+
+def version_job(place: Place, name: str) -> str:
+    """The job that a version names."""
+    return str(place.version("models", name, "1")["properties"]["jobName"])
+
+
 def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
     azureml: Emulator,
     trained: tuple[Place, str],
