@@ -18,6 +18,7 @@ from mlarchive.records import (
     Run,
 )
 from mlarchive.registries.base import Action, Receipt, WritePlan
+from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import Snapshot
 
 _WHY = "MLflow has no place for it"
@@ -64,7 +65,7 @@ def unplaced(record: AnyRecord, what: str) -> Iterator[Loss]:
         what: What a person calls it at the target; environments are called by their own names.
     """
     if isinstance(record, Environment):
-        if not record.record:
+        if not record.record and marks.STATED not in record.native.also:
             yield Loss(record=_called(record), field="all of it", why=_WHY)
         return
     if isinstance(record, Folder):

@@ -186,5 +186,9 @@ def _is_environment(work: Work, there: Asset) -> bool:
         registered = work.control.version("environments", name, number)
     except NotFoundError:
         return True
+    stands_in = {marks.STATED} & {*registered.texts("properties"), *carried.native.also}
+    if stands_in and _names_one(subject):
+        # What stands for the one that is named is no part of what a version is.
+        return True
     own = recipe(carried, sent_of(work.snapshot, carried.key))
-    return recipe_there(work.control, work.storage, name, registered) == own
+    return recipe_there(work.control, work.storage, name, registered).is_same(own)

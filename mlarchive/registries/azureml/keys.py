@@ -35,7 +35,7 @@ _MARKS = frozenset(
             marks.STATE_ID,
             marks.RECORD,
         ),
-        *(marks.GIVEN, JOB, RUN, EXPERIMENT, SOURCE_VERSION, ENVIRONMENT),
+        *(marks.GIVEN, marks.STATED, JOB, RUN, EXPERIMENT, SOURCE_VERSION, ENVIRONMENT),
     }
 )
 

@@ -49,7 +49,9 @@ def meant(control: ControlPlane, name: str) -> Asset:
     Raises:
         NotFoundError: There is none.
     """
-    found = _sound(control, "environments", name, archived=True)
+    every = _sound(control, "environments", name, archived=True)
+    # What stands for one that was not there is not what anybody means.
+    found = [one for one in every if marks.STATED not in one.texts("properties")]
     active = [one for one in found if not one.is_archived]
     if not found:
         raise NotFoundError(f"{control.shown} has no environments/{name}")

@@ -1,10 +1,14 @@
-"""What an environment is made of, so that equal ones are known whatever they are called."""
+"""What an environment is made of, so that equal ones are known whatever they are called.
+
+What counts is what the service gets of it: other registries have other names for the same files.
+"""
 
 from collections.abc import Sequence
 
 import msgspec
 
 from mlarchive.records import Environment, File
+from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.reading_environment import read_environment
 from mlarchive.registries.azureml.storage import Storage
@@ -13,22 +17,53 @@ from mlarchive.registries.marking import digest, sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 
+BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
+"""What a conda file is installed on that comes without an image, as Azure ML's guides have it."""
+
 _LINUX = "Linux"
+_DOCKERFILE = f"{keys.CONTEXT}/Dockerfile"
 
 
-def recipe(record: Environment, files: Sequence[Sent]) -> str:
-    """The digest of an environment, given its files with their digests."""
-    held = sorted([one.file.path, one.file.sha256] for one in files)
-    inference = msgspec.json.decode(record.inference) if record.inference else None
-    made_of = [record.image, record.os or _LINUX, inference, record.conda, record.dockerfile, held]
-    return digest(made_of)
+class Recipe(msgspec.Struct, frozen=True):
+    """Digests of what an environment is made of.
+
+    Attributes:
+        stated: What this program notes of it where it writes it.
+        known: That one, and the one that it noted before names were left out of it.
+    """
+
+    stated: str
+    known: frozenset[str]
+
+    def is_same(self, other: "Recipe") -> bool:
+        """Whether another one is made of the same."""
+        return not self.known.isdisjoint(other.known)
 
 
-def recipe_there(control: ControlPlane, storage: Storage, name: str, version: Asset) -> str:
-    """The digest of an environment that is registered; what this program wrote states it."""
+def recipe(record: Environment, files: Sequence[Sent]) -> Recipe:
+    """Of an environment, given its files with their digests."""
+    held = {one.file.path: one.file.sha256 for one in files}
+    before = _digest(record, record.image, record.conda, record.dockerfile, held)
+    if is_built(record):
+        placed = _in_context(record, held)
+        now = _digest(record, "", record.conda if record.context else "", _DOCKERFILE, placed)
+    else:
+        conda = {keys.CONDA_FILE: held[record.conda]} if record.conda in held else {}
+        image = record.image or BASE_IMAGE
+        now = _digest(record, image, keys.CONDA_FILE if conda else "", "", conda)
+    return Recipe(now, frozenset({now, before}))
+
+
+def is_built(record: Environment) -> bool:
+    """Whether the service builds it from a context."""
+    return bool(record.dockerfile) and not record.image
+
+
+def recipe_there(control: ControlPlane, storage: Storage, name: str, version: Asset) -> Recipe:
+    """Of an environment that is registered; what this program wrote states it."""
     stated = version.texts("properties").get(marks.RECORD, "")
     if stated:
-        return stated
+        return Recipe(stated, frozenset({stated}))
     found = Gathering()
     key = read_environment(control, storage, name, version.name, found)
     record = next(record for record in found.records if record.key == key)
@@ -40,3 +75,24 @@ def recipe_there(control: ControlPlane, storage: Storage, name: str, version: As
             digest = sha256_of(source)
         files.append(Sent(msgspec.structs.replace(stream.entry, sha256=digest), stream))
     return recipe(record, files)
+
+
+def _in_context(record: Environment, held: dict[str, str]) -> dict[str, str]:
+    """The files by path, with context and Dockerfile under the names that they have here."""
+    below = f"{record.context}/" if record.context else ""
+    placed = {
+        f"{keys.CONTEXT}/{path.removeprefix(below)}" if path.startswith(below) else path: sha256
+        for path, sha256 in held.items()
+    }
+    named = f"{keys.CONTEXT}/{record.dockerfile.removeprefix(below)}"
+    if named in placed and _DOCKERFILE not in placed:
+        placed[_DOCKERFILE] = placed.pop(named)
+    return placed
+
+
+def _digest(
+    record: Environment, image: str, conda: str, dockerfile: str, held: dict[str, str]
+) -> str:
+    inference = msgspec.json.decode(record.inference) if record.inference else None
+    files = sorted([path, sha256] for path, sha256 in held.items())
+    return digest([image, record.os or _LINUX, inference, conda, dockerfile, files])

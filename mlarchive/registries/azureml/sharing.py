@@ -16,7 +16,7 @@ from mlarchive.registries.azureml.reading_environment import (
     named_environment,
     said_of_all,
 )
-from mlarchive.registries.azureml.recipe import recipe_there
+from mlarchive.registries.azureml.recipe import Recipe, recipe_there
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
 from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
@@ -38,7 +38,7 @@ class Side:
         uri = self.control.version("models", name, version).text("modelUri")
         return self.storage.folder("models", name, version, uri)
 
-    def recipe(self, name: str, version: str) -> str:
+    def recipe(self, name: str, version: str) -> Recipe:
         """What an environment is made of."""
         asset = self.control.version("environments", name, version)
         return recipe_there(self.control, self.storage, name, asset)
@@ -160,7 +160,7 @@ def _copied(source: Side, target: Side, address: Address, name: str, *, skips: b
         source.control.share(asked)
         action = Action(verb="create", what=what, why="copied by the registry itself")
     same = (
-        source.recipe(address.name, version) == target.recipe(name, version)
+        source.recipe(address.name, version).is_same(target.recipe(name, version))
         if kind == "environments"
         else _same(source.folder(address.name, version), target.folder(name, version))
     )

@@ -48,6 +48,7 @@ from mlarchive.registries.azureml.work import Work, again
 from mlarchive.registries.azureml.writing_environment import (
     plan_environment_alone,
     plan_environment_of,
+    plan_environment_there,
 )
 from mlarchive.registries.azureml.writing_model import plan_model
 from mlarchive.registries.azureml.writing_run import plan_run_of, plan_run_there
@@ -174,7 +175,10 @@ def _planned(work: Work) -> Address:
             plan_run_there(work, what, job_of(spot.present))
         plan_model(work, wanted.name)
         return target
-    plan_environment_of(work, wanted)
+    if spot.present is not None and comes_back(work, wanted, spot.present):
+        plan_environment_there(work, wanted)
+    else:
+        plan_environment_of(work, wanted, spot.present)
     if spot.present is None:
         _plan_new(work, wanted, spot, what)
     else:

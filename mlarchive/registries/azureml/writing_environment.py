@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mlarchive.errors import ConflictError, UnsupportedError
+from mlarchive.errors import ConflictError, NotFoundError, UnsupportedError
 from mlarchive.records import Address, Environment, Folder, ModelVersion
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
@@ -24,7 +24,8 @@ from mlarchive.registries.azureml.labels import (
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
-from mlarchive.registries.azureml.recipe import recipe, recipe_there
+from mlarchive.registries.azureml.reading_environment import meant
+from mlarchive.registries.azureml.recipe import BASE_IMAGE, Recipe, is_built, recipe, recipe_there
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import (
     Sent,
@@ -40,11 +41,9 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import MODEL_FILE
 from mlarchive.snapshot import Snapshot
 
-BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
-"""What a conda file is installed on that comes without an image, as Azure ML's guides have it."""
-
-
 _NEITHER = "it is named by a tag, and neither carried nor registered at the target"
+_OF_FILES = "-files"
+_LONGEST_NAME = 255
 _HIDDEN_THERE = "all of it is archived at the target, and stays so: lists hide every version"
 
 
@@ -56,12 +55,14 @@ class Wanted(NamedTuple):
         name: At the target.
         version: Wanted; "" for the next one.
         files: Its files.
+        stated_by: The model whose files state it; "" if it is one of its own.
     """
 
     record: Environment
     name: str
     version: str
     files: tuple[Sent, ...]
+    stated_by: str = ""
 
     @property
     def called(self) -> str:
@@ -69,19 +70,29 @@ class Wanted(NamedTuple):
         return "/".join(part for part in ("environments", self.name, self.version) if part)
 
 
-def plan_environment_of(work: Work, candidate: Candidate) -> None:
-    """Plan the environment that a model names, or that its MLflow files state."""
+def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None) -> None:
+    """Plan the environment that a model names, or that its MLflow files state.
+
+    Args:
+        work: Gets the steps and losses.
+        candidate: The model version.
+        present: The version that is there; None if it is to be made.
+    """
     subject = work.snapshot.record(work.snapshot.subject)
-    named = subject.environment if isinstance(subject, ModelVersion) else ""
-    carried = work.snapshot.by_key.get(named)
+    carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
     called = f"models/{candidate.name}/{candidate.version}".rstrip("/")
-    if isinstance(carried, Environment):
-        _plan_needed(work, called, _carried(work, carried))
-        return
     name = candidate.tags.get(keys.ENVIRONMENT_NAME, "")
-    if name and _can_be_meant(work, name):
+    known = _carried(work, carried) if isinstance(carried, Environment) else None
+    if known and not (known.stated_by and name):
+        _plan_needed(work, called, known)
         return
-    stated = _stated_by_files(work.snapshot, candidate, name or candidate.name)
+    if name and (number := _meant(work, name)):
+        held = present.texts("properties").get(keys.ENVIRONMENT, "") if present else ""
+        if held.partition(":")[0] not in {"", name}:
+            # What stood for it gives way.
+            work.environment = f"{name}:{number}"
+        return
+    stated = known or _stated_by_files(work.snapshot, candidate, name)
     if stated is not None:
         _plan_needed(work, called, stated)
         if not work.environment:
@@ -95,10 +106,38 @@ def plan_environment_of(work: Work, candidate: Candidate) -> None:
         work.lose(called, f"environment {name}", _NEITHER)
 
 
-def _can_be_meant(work: Work, name: str) -> bool:
-    """Whether the target has an environment of a name that a tag may mean."""
-    there = work.control.versions("environments", name, archived=False)
-    return not all(one.is_failed for one in there)
+def plan_environment_there(work: Work, candidate: Candidate) -> None:
+    """Plan the environment of a version that is what the source was written from.
+
+    Nothing is registered for it, since it goes on meaning the one that it means.
+    """
+    subject = work.snapshot.record(work.snapshot.subject)
+    carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
+    if not isinstance(carried, Environment):
+        return
+    wanted = _carried(work, carried)
+    if wanted.stated_by:
+        return
+    own = recipe(wanted.record, wanted.files)
+    present = work.control.versions("environments", wanted.name, archived=True)
+    if any(_is_made_of(work, wanted.name, one, own) for one in present if not one.is_failed):
+        plan_environment(work, wanted, as_subject=False, creates=False)
+    else:
+        why = "it comes back to the version that it was first, which stays with its own"
+        work.lose(f"models/{candidate.name}", f"environment {wanted.name}", why)
+
+
+def _meant(work: Work, name: str) -> str:
+    """The number of the version that a tag of a name means at the target; "" for none."""
+    try:
+        one = meant(work.control, name)
+    except NotFoundError:
+        return ""
+    return "" if one.is_archived else one.name
+
+
+def _is_made_of(work: Work, name: str, one: Asset, own: Recipe) -> bool:
+    return recipe_there(work.control, work.storage, name, one).is_same(own)
 
 
 def _plan_needed(work: Work, called: str, wanted: Wanted) -> None:
@@ -135,22 +174,29 @@ def _is_there(work: Work, wanted: Wanted) -> bool:
     return any(
         one.name == wanted.version
         and not one.is_failed
-        and recipe_there(work.control, work.storage, wanted.name, one) == own
+        and _is_made_of(work, wanted.name, one, own)
         for one in work.control.versions("environments", wanted.name, archived=True)
     )
 
 
-def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
+def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: bool = True) -> str:
     """Plan an environment; returns `NAME:VERSION` as it is or will be.
 
     One that is there and stands for it is kept, whatever its number.
+
+    Args:
+        work: Gets the steps and losses.
+        wanted: The environment.
+        as_subject: Whether it is written by itself, and not because a model needs it.
+        creates: Whether it is made where none stands for it; else nothing is planned, and "" is
+            returned.
 
     Raises:
         ConflictError: It is the subject, and another one has its number.
     """
     own = recipe(wanted.record, wanted.files)
     present = work.control.versions("environments", wanted.name, archived=True)
-    labels = _labels(work, wanted.record, own, as_subject=as_subject)
+    labels = _labels(work, wanted, own.stated, as_subject=as_subject)
     is_hidden = any(one.is_archived for one in work.control.named("environments", wanted.name))
     if is_hidden and not labels.archived:
         work.change(f"environments/{wanted.name}", "lifecycle", _HIDDEN_THERE)
@@ -159,13 +205,15 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool) -> str:
         labels,
         wanted.version,
         as_subject=as_subject,
-        same=lambda one: recipe_there(work.control, work.storage, wanted.name, one) == own,
+        same=lambda one: _is_made_of(work, wanted.name, one, own),
         is_hidden=is_hidden,
         insists=as_subject and work.policy.conflict == "new-version",
     )
     if found:
         _plan_kept(work, wanted, found, labels, as_subject=as_subject, is_hidden=is_hidden)
         return f"{wanted.name}:{found.version.name}"
+    if not creates:
+        return ""
     taken = wanted.version in {one.name for one in present}
     if taken and as_subject and work.policy.conflict != "new-version":
         _settle_conflict(work, wanted)
@@ -244,7 +292,7 @@ def _made_of(work: Work, wanted: Wanted, number: str) -> tuple[Json, Upload | No
     said: Json = {"osType": record.os or None}
     if record.inference:
         said["inferenceConfig"] = msgspec.json.decode(record.inference)
-    if not _is_built(record):
+    if not is_built(record):
         said["image"] = record.image or BASE_IMAGE
         if (conda := _conda(wanted)) is not None:
             said["condaFile"] = conda.decode()
@@ -277,7 +325,7 @@ def _refusal(wanted: Wanted, *, in_registry: bool) -> str:
         return f"{wanted.name!r} is no name for an environment of Azure ML: {NAMES}"
     if not (record.image or record.conda or record.dockerfile):
         return "nothing is carried that it is made of: image, conda file or build context"
-    if _is_built(record):
+    if is_built(record):
         below = longest_prefix("environments", wanted.name, keys.CONTEXT, in_registry=in_registry)
         files = (one.file.path for one in _within(wanted, record.context))
         return next((f"{path}: {why}" for path in files if (why := refuses(path, below))), "")
@@ -286,10 +334,6 @@ def _refusal(wanted: Wanted, *, in_registry: bool) -> str:
     except UnicodeDecodeError:
         return f"{record.conda} is no UTF-8, and Azure ML takes conda files as texts"
     return ""
-
-
-def _is_built(record: Environment) -> bool:
-    return bool(record.dockerfile) and not record.image
 
 
 def _within(wanted: Wanted, folder: str) -> list[Sent]:
@@ -312,7 +356,7 @@ def _list_losses(work: Work, wanted: Wanted) -> None:
     if record.image and record.dockerfile:
         why = "Azure ML takes an image or a build context, and not both; the image is registered"
         work.lose(wanted.called, "build context", why)
-    if _is_built(record) and record.conda and not record.context:
+    if is_built(record) and record.conda and not record.context:
         why = "it goes along in the build context, where the Dockerfile may or may not use it"
         work.change(wanted.called, record.conda, why)
     if not record.image and not record.dockerfile:
@@ -320,13 +364,15 @@ def _list_losses(work: Work, wanted: Wanted) -> None:
         work.change(wanted.called, "image", why)
 
 
-def _labels(work: Work, record: Environment, own: str, *, as_subject: bool) -> Labels:
-    source = work.marked.address
+def _labels(work: Work, wanted: Wanted, own: str, *, as_subject: bool) -> Labels:
+    source, record = work.marked.address, wanted.record
     address = msgspec.structs.replace(
         source, kind="environments", name=record.name, version=record.version
     )
     found = {marks.RECORD: own, **work.origin_marks(marks.origin_mark(address))}
     found |= marks.path_marks(record, work.snapshot)
+    if wanted.stated_by:
+        found[marks.STATED] = wanted.stated_by
     if as_subject:
         found[marks.CONTENT_ID] = work.snapshot.content_id
     return Labels(
@@ -340,11 +386,18 @@ def _labels(work: Work, record: Environment, own: str, *, as_subject: bool) -> L
 
 def _carried(work: Work, record: Environment) -> Wanted:
     files = sent_of(work.snapshot, record.key)
-    return Wanted(record, record.name, record.version, files)
+    stated_by = record.native.also.get(marks.STATED, "")
+    return Wanted(record, record.name, record.version, files, stated_by)
 
 
-def _stated_by_files(snapshot: Snapshot, candidate: Candidate, name: str) -> Wanted | None:
-    """The environment that the conda file beside a model's `MLmodel` states."""
+def _stated_by_files(snapshot: Snapshot, candidate: Candidate, named: str) -> Wanted | None:
+    """The environment that the conda file beside a model's `MLmodel` states.
+
+    It is called as the model is, and never as the one that the model names, if it names one.
+    """
+    name = candidate.name
+    if name.casefold() == named.casefold():
+        name = f"{name[: _LONGEST_NAME - len(_OF_FILES)]}{_OF_FILES}"
     files = {one.file.path: one for one in candidate.files}
     for path in _conda_files(snapshot, files):
         if one := files.get(path):
@@ -352,7 +405,8 @@ def _stated_by_files(snapshot: Snapshot, candidate: Candidate, name: str) -> Wan
             stated = Environment(
                 key="", name=name, conda=keys.CONDA_FILE, image=BASE_IMAGE, os="Linux"
             )
-            return Wanted(stated, name, "", (Sent(file, one.stream),))
+            whose = f"models/{candidate.name}"
+            return Wanted(stated, name, "", (Sent(file, one.stream),), whose)
     return None
 
 

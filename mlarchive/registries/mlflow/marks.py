@@ -80,6 +80,9 @@ JOB = "mlarchive.job"
 """On a version without its run: the job that made it where it comes from, as Azure ML has jobs."""
 EXPERIMENT = "mlarchive.experiment"
 """On a version without its run: that job's experiment."""
+STATED = "mlarchive.stated"
+"""On an environment that a model's own files state: that model. It stands for none that has its
+name, or that a tag names."""
 CARRIER = "mlarchive.carrier"
 """On a logged model that only holds a version's own files, and on the experiment of such."""
 

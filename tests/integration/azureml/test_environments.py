@@ -160,7 +160,48 @@ def test_an_environment_that_neither_comes_along_nor_could_be_made_at_the_target
     lab, clinic = (azureml.workspace(tenant, name) for name in ("lab", "clinic"))
     azureml.put_model(lab, "m", "1", files, tags={"python_environment_name": "gone"})
     azureml.put_environment(clinic, "gone", "1", image="i:1", provisioningState="Failed")
-    done = carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
-    assert [one.field for one in done.receipt.losses] == ["environment gone"]
+    for _ in range(2):
+        done = carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+        assert [one.field for one in done.receipt.losses] == ["environment gone"]
+    assert done.receipt.idle
     said = clinic.version("models", "m", "1")["properties"]["properties"]
-    assert said.get("mlarchive.environment") == ("gone:2" if "MLmodel" in files else None)
+    assert said.get("mlarchive.environment") == ("m:1" if "MLmodel" in files else None)
+    assert list(clinic.of("environments")["gone"].versions) == ["1"]
+
+
+def test_what_stands_for_an_environment_never_passes_for_it(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    shared, clinic = azureml.registry(tenant, "shared"), azureml.workspace(tenant, "clinic")
+    tags = {"python_environment_name": "gpu"}
+    files = {"MLmodel": MLMODEL, "conda.yaml": b"name: x\n"}
+    # One is called as the environment that it names.
+    for name, held in (("a", files), ("gpu", files), ("b", {"w": b"1"})):
+        azureml.put_model(shared, name, "1", held, tags=tags)
+    for _ in range(2):
+        for name in ("a", "gpu", "b"):
+            done = carry(
+                opened(shared), address(shared, "models", name, "1"), opened(clinic), tmp_path
+            )
+            assert [one.field for one in done.receipt.losses] == ["environment gpu"]
+    assert done.receipt.idle
+    assert set(clinic.of("environments")) == {"a", "gpu-files"}
+    (lost,) = opened(clinic).read(address(clinic, "models", "b", "1")).losses
+    assert (lost.field, "cannot be read" in lost.why) == ("environment gpu", True)
+    # It comes home as nothing, and goes on as what it is.
+    azureml.put_environment(shared, "gpu", "3", image="ubuntu:22.04")
+    home = carry(opened(clinic), address(clinic, "models", "a", "1"), opened(shared), tmp_path)
+    assert (home.receipt.idle, set(shared.of("environments"))) == (True, {"gpu"})
+    further, real = (azureml.workspace(tenant, name) for name in ("further", "real"))
+    azureml.put_environment(real, "gpu", "8", image="ubuntu:22.04")
+    for place, there in ((further, {"a"}), (real, {"gpu"})):
+        for _ in range(2):
+            on = carry(opened(clinic), address(clinic, "models", "a", "1"), opened(place), tmp_path)
+            fields = [one.field for one in on.receipt.losses]
+            assert fields == (["environment gpu"] if place is further else [])
+        assert set(place.of("environments")) == there
+    # The real one takes its place where it comes later.
+    carry(opened(shared), address(shared, "models", "a", "1"), opened(clinic), tmp_path)
+    said = clinic.version("models", "a", "1")["properties"]["properties"]
+    assert said["mlarchive.environment"] == "gpu:3"
