@@ -15,8 +15,11 @@ from mlarchive.registries.mlflow import marks
 
 
 def is_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two objects came from the same one, as their marks tell."""
-    if _inside(one) != _inside(other):
+    """Whether two objects came from the same one, as their marks tell.
+
+    A folder is the same whatever version it was registered as.
+    """
+    if _folder(_inside(one)) != _folder(_inside(other)):
         return False
     return are_one(names_of(one), names_of(other))
 
@@ -63,3 +66,9 @@ def origin_shown(there: Mapping[str, str]) -> str:
 
 def _inside(tags: Mapping[str, str]) -> str:
     return tags.get(marks.ORIGIN, "").partition("#")[2]
+
+
+def _folder(inside: str) -> str:
+    """An object without its version, if it is a folder."""
+    kind, *rest = inside.split("/")
+    return "/".join((kind, *rest[:1])) if kind == "folders" else inside

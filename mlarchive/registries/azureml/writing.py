@@ -41,7 +41,7 @@ from mlarchive.registries.azureml.labels import (
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
 from mlarchive.registries.azureml.racing import noticing_others
-from mlarchive.registries.azureml.sameness import is_from
+from mlarchive.registries.azureml.sameness import is_from, is_same
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import fill
 from mlarchive.registries.azureml.work import Work, again
@@ -266,13 +266,21 @@ def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str)
 
 def _spot(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Spot:
     origin, names = marks.origin_mark(work.snapshot.address), marks.names_of(work.snapshot)
+
+    def is_own(one: Asset) -> bool:
+        there = one.texts("properties")
+        # A folder that is given no number is what it was registered as, under whatever number.
+        return is_from(there, names, origin) or (
+            not wanted.version and is_same(there, work.origin_marks(origin))
+        )
+
     return find_spot(
         f"the model {wanted.name!r} at {work.control.shown}",
         wanted.version,
         there,
         content_id=work.content_id,
         policy=work.policy,
-        is_own=lambda one: is_from(one.texts("properties"), names, origin),
+        is_own=is_own,
         same=partial(_holds, work, wanted),
         is_first=partial(comes_back, work, wanted),
         stands=partial(stands_for, work, wanted, partial(_holds, work, wanted)),

@@ -199,6 +199,10 @@ def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:
     assert said["tags"]["site"] == "lab"
     again = within(*command, cwd=tmp_path, env=env)
     assert (again.status, "nothing to do" in again.out) == (0, True)
+    unnumbered = [*command[:5], *command[7:]]
+    same = within(*unnumbered, cwd=tmp_path, env=env)
+    assert (same.status, "nothing to do" in same.out) == (0, True)
+    assert set(shared.of("models")["prostate"].versions) == {"3"}
     typed = within(*command, "--type", "custom_model", cwd=tmp_path, env=env)
     assert (typed.status, "type: it is there as mlflow_model" in typed.err) == (3, True)
     (files / "more").write_bytes(b"more")
@@ -207,6 +211,9 @@ def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:
     assert "version 3 of the model 'prostate'" in other.err
     assert "taken by other content: it differs in its files" in other.err
     assert azureml.files_of(shared, "prostate", "3") == FILES
+    for _ in range(2):
+        assert within(*unnumbered, cwd=tmp_path, env=env).status == 0
+    assert set(shared.of("models")["prostate"].versions) == {"3", "4"}
 
 
 def test_what_somebody_else_registered_is_known_by_its_bytes(
