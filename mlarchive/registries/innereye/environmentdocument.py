@@ -128,7 +128,6 @@ def unplaced(environment: Environment) -> Iterator[Loss]:
     facts = {
         "description": environment.description,
         "inference config": environment.inference,
-        "build context": environment.context,
         "requirements": environment.requirements,
         "lifecycle": "" if environment.lifecycle == "active" else environment.lifecycle,
         **{f"tag {name}": name for name in environment.tags},

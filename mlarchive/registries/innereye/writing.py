@@ -220,8 +220,12 @@ def _files(work: _Work) -> Iterator[Stream]:
 def _place_in_environment(environment: Environment, stream: Stream) -> str:
     """What a file of an environment is called there; "" if it has no place."""
     path = stream.entry.path if isinstance(stream.entry, File) else ""
-    plain = environment.dockerfile if not environment.context else ""
-    places = {environment.conda: CONDA, plain: DOCKERFILE}
+    below = f"{environment.context}/" if environment.context else ""
+    places = {environment.dockerfile: DOCKERFILE}
+    if not environment.conda:
+        # A context that was made of such a folder has its two files.
+        places[below + CONDA] = CONDA
+    places[environment.conda] = CONDA
     return places.get(path, "") if path else ""
 
 
@@ -253,6 +257,11 @@ def _list_changes(work: _Work) -> None:
         change("version", f"it is version {version.version} at the source")
     if _folder(work) != version.folder:
         change("folder", f"its files are in {_folder(work)}, where move_model.py looks for them")
+    environment = _environment(work)
+    if environment and environment.context and environment.dockerfile:
+        what = environment.dockerfile.removeprefix(f"{environment.context}/")
+        if what != DOCKERFILE:
+            change(what, f"the layout calls it {DOCKERFILE}")
     _, changed = followed(version.tags, version, work.at.name, work.at.number)
     if changed:
         change("tag model_id", f"it names {work.at.name}:{work.at.number} there")

@@ -4,10 +4,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mlarchive.errors import ConflictError, UnsupportedError
-from mlarchive.records import ModelVersion, Native
+from mlarchive.records import Environment, File, ModelVersion, Native
 from mlarchive.registries.base import Selector, WritePolicy
 from mlarchive.registries.innereye.modeldocument import write_version
 from tests.support import snapshots
@@ -203,6 +204,26 @@ def test_numbers_are_whole_and_names_name_folders(tmp_path: Path) -> None:
 def test_only_versions_have_a_place(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="only for model versions"):
         written(snapshots.traced_run(), tmp_path / "back")
+
+
+def test_a_build_context_that_was_such_a_folder_comes_back_as_its_files(tmp_path: Path) -> None:
+    snapshot = read(FOLDERS, "dock")
+    (environment,) = (one for one in snapshot.records if isinstance(one, Environment))
+    there = msgspec.structs.replace(
+        environment, conda="", context="context", dockerfile="context/BaseDockerfile"
+    )
+    streams = (
+        replace(one, entry=msgspec.structs.replace(one.entry, path=f"context/{one.entry.path}"))
+        if one.owner == environment.key and isinstance(one.entry, File)
+        else one
+        for one in snapshot.streams
+    )
+    records = (there if one is environment else one for one in snapshot.records)
+    receipt = written(
+        replace(snapshot, records=tuple(records), streams=tuple(streams)), tmp_path / "back"
+    )
+    assert (receipt.losses, receipt.transformations) == ((), ())
+    assert files(tmp_path / "back" / DOCK) == files(FOLDERS / DOCK)
 
 
 def test_an_environment_by_itself_is_passed_over_as_a_loss(tmp_path: Path) -> None:
