@@ -17,6 +17,8 @@ from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.notebooks.wanted import NONE_WANTED
 from mlarchive.registries.returning import STAYS, lacking
 
+_UNFINISHED = {"RUNNING", "SCHEDULED"}
+
 if TYPE_CHECKING:
     from mlarchive.registries.mlflow.work import Work as TrackingWork
 
@@ -59,3 +61,28 @@ def plan_kept(work: Work, tracked: "TrackingWork", run: Run, first: str) -> bool
     work.step("keep", what, "it is the run that this one was first")
     work.made_run = lambda: first
     return True
+
+
+def has_all(work: Work, tracked: "TrackingWork", run: Run, there: str) -> bool:
+    """Whether a run at the target has all that one says which is written, and more.
+
+    So it is with what an older package says of it.
+
+    Args:
+        work: Of the write.
+        tracked: To the target's runs.
+        run: What is to be written.
+        there: The id of the other.
+    """
+    from mlarchive.registries.mlflow.writing_metrics import lacking_histories, surplus
+
+    gathering = Gathering()
+    key = read_job(work.control, work.storage, there, NONE_WANTED, gathering)
+    held = next((one for one in gathering.records if one.key == key), None)
+    if not isinstance(held, Run) or not run.params.items() <= held.params.items():
+        return False
+    began, ended = run.status in _UNFINISHED, held.status not in _UNFINISHED
+    if (not began and run.status != held.status) or any(lacking_histories(tracked, run, there)):
+        return False
+    more = len(held.params) > len(run.params) or (began and ended)
+    return more or surplus(tracked, run, there)

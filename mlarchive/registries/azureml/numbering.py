@@ -15,7 +15,7 @@ from mlarchive.registries.mlflow import marks
 
 _MOST_DIGITS = 18
 
-GROWN = "it has changed at the source since the version was copied"
+GROWN = "it is another one than when the version was copied last"
 """Why a version is held whose run is not what it was."""
 
 

@@ -51,13 +51,14 @@ from mlarchive.registries.azureml.writing_environment import (
     plan_environment_there,
 )
 from mlarchive.registries.azureml.writing_model import plan_model
-from mlarchive.registries.azureml.writing_run import plan_run_of, plan_run_there
+from mlarchive.registries.azureml.writing_run import is_behind, plan_run_of, plan_run_there
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.marking import sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.modelid import MODEL_ID, followed
 
 _TRIES = 5
+_OLDER = "the run there has more by now than is said of it here, which stays"
 
 _ALONE: Mapping[type[AnyRecord], str] = {
     Run: "Azure ML gets a run with the version of a model that it made, and not by itself",
@@ -220,6 +221,13 @@ def _plan_kept(
     labels = unmarked(work, _labels(work, wanted), subject, target, present)
     if not labels.is_unmarked:
         list_frozen(work, what, wanted, present)
+    made = present.texts("properties").get(keys.RUN) or job_of(present)
+    if why and is_behind(work, made):
+        work.change(what, "run", _OLDER)
+        known = {marks.CONTENT_ID: present.texts("properties")[marks.CONTENT_ID]}
+        newer = msgspec.structs.replace(labels, properties={**labels.properties, **known})
+        plan_labels(work, "models", name, present, newer)
+        return
     if why:
         work.change(what, "run", why)
     if is_its_run:

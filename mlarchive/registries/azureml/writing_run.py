@@ -13,7 +13,7 @@ import msgspec
 
 from mlarchive.errors import ConflictError
 from mlarchive.records import Experiment, File, ModelVersion, Run, Tags
-from mlarchive.registries.azureml.firstrun import first_of, plan_kept
+from mlarchive.registries.azureml.firstrun import first_of, has_all, plan_kept
 from mlarchive.registries.azureml.merging import Merging, Whose
 from mlarchive.registries.azureml.runfacts import TAG, facts_of
 from mlarchive.registries.azureml.tracking import tracking_connection
@@ -91,6 +91,23 @@ def plan_run_there(work: Work, what: str, job: str) -> None:
     with speaking(tracked.connection.uri):
         if not job or not plan_kept(work, tracked, kept, job):
             work.lose(what, "run", "the version is there without one, and stays as it is")
+
+
+def is_behind(work: Work, job: str) -> bool:
+    """Whether the run of a version that is there has all that is said of it now, and more.
+
+    Args:
+        work: Of the write.
+        job: The run's id there; "" for none.
+    """
+    run = run_of(work.snapshot)
+    if run is None or not job or work.control.place.is_registry:
+        return False
+    from mlarchive.registries.mlflow.failures import speaking
+
+    kept, tracked = _tracked(work, run)
+    with speaking(tracked.connection.uri):
+        return has_all(work, tracked, kept, job)
 
 
 def _tracked(work: Work, run: Run) -> "tuple[Run, TrackingWork]":

@@ -62,6 +62,19 @@ def lacking_histories(work: Work, record: Run, run_id: str) -> Iterator[str]:
         yield f"{count} points of metric {name}"
 
 
+def surplus(work: Work, record: Run, run_id: str) -> bool:
+    """Whether a run at the target has points that a record has not."""
+    wanted = series_streams(streams_of(work, record))
+    named = {series.key for series, _ in wanted}
+    if work.connection.tracking.get_run(run_id).data.metrics.keys() - named:
+        return True
+    for (_, stream), held in zip(wanted, _histories(work.connection, run_id, wanted), strict=True):
+        columns = as_stored(as_taken(read_columns(stream.open())))
+        if len(missing(as_stored(held), columns)[0]):
+            return True
+    return False
+
+
 def points(key: str, columns: Columns) -> Iterator[Point]:
     """The points of a series as a request has them."""
     for step, timestamp, value in zip(*(column.tolist() for column in columns), strict=True):

@@ -8,7 +8,7 @@ from mlarchive.copy import Way, copy
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator
 from tests.support.command import within
-from tests.support.innereye import PROSTATE, copied, read
+from tests.support.innereye import DOCK, PROSTATE, copied, read
 
 MLMODEL = b"flavors:\n  python_function:\n    env: conda.yaml\n"
 
@@ -205,3 +205,21 @@ def test_what_stands_for_an_environment_never_passes_for_it(
     carry(opened(shared), address(shared, "models", "a", "1"), opened(clinic), tmp_path)
     said = clinic.version("models", "a", "1")["properties"]["properties"]
     assert said["mlarchive.environment"] == "gpu:3"
+
+
+def test_what_comes_back_by_way_of_an_innereye_folder_is_there_already(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_environment(lab, "E", "4", image="i:1", condaFile="name: x\n")
+    tags = {"python_environment_name": "E"}
+    azureml.put_model(lab, "own", "3", {"score.py": b"1"}, folder="final_model", tags=tags)
+    env = azureml.environment(lab.tenant)
+    first = copied(tmp_path, PROSTATE, DOCK)
+    assert within("copy", f"innereye:{first}", lab.locator, cwd=tmp_path, env=env).status == 3
+    within("copy", lab.locator, "innereye:out", cwd=tmp_path, env=env)
+    before = repr((lab.of("models"), lab.of("environments")))
+    for more in ((), ("--versions", "next"), ("--conflict", "new-version")):
+        done = within("copy", "innereye:out", lab.locator, *more, cwd=tmp_path, env=env)
+        assert (done.status in {0, 3}, done.out.count("nothing to do")) == (True, 3), done.err
+        assert repr((lab.of("models"), lab.of("environments"))) == before

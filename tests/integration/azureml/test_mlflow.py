@@ -11,9 +11,12 @@ from msgspec.structs import replace
 
 from mlarchive.copy import Copied
 from mlarchive.errors import ConflictError, UnavailableError
+from mlarchive.pack import pack_file
+from mlarchive.package import Package
 from mlarchive.records import Address, Loss, ModelVersion, Notebook, Run, Tags
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry
+from mlarchive.unpack import unpack
 from tests.integration.azureml.registries import Open, address, carry
 from tests.integration.azureml.test_models import FILES, LABELS
 from tests.support.azureml import Emulator, Place
@@ -384,11 +387,12 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     source, target = opened(lab), opened(clinic)
     what = address(lab, "models", TRAINED, "1")
     carry(source, what, target, tmp_path)
+    pack_file(source.read(what), tmp_path / "older.mlpkg", packed_at=0)
     MlflowClient(lab.tracking).log_param(job, "late", "1")
     MlflowClient(lab.tracking).log_metric(job, "dice", 0.99, step=40)
     grown = carry(source, what, target, tmp_path)
     assert [one.why for one in grown.receipt.transformations if one.field == "run"] == [
-        "it has changed at the source since the version was copied"
+        "it is another one than when the version was copied last"
     ]
     made = clinic.version("models", TRAINED, "1")["properties"]["jobName"]
     run = MlflowClient(target_server.uri).get_run(made)
@@ -398,6 +402,16 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     held = target.holding(what, WritePolicy())
     assert held is not None
     assert held.content_id == grown.receipt.content_id
+    # What was packed before has nothing that is not there, and takes nothing away.
+    with Package.open(tmp_path / "older.mlpkg") as package:
+        older = unpack(package, target, WritePolicy())
+    told = [one.why for one in older.transformations if one.field == "run"]
+    assert (older.idle, told) == (
+        True,
+        ["the run there has more by now than is said of it here, which stays"],
+    )
+    assert target.holding(what, WritePolicy()) == held
+    assert idle(carry(source, what, target, tmp_path))
     # In a registry, which has no runs, nothing is another one.
     shared = azureml.registry(azureml.tenant(), "shared")
     carry(source, what, opened(shared), tmp_path)
