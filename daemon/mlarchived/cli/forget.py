@@ -1,4 +1,4 @@
-"""`mlarchived forget`: miss nothing in a vault of what its source shows no more."""
+"""`mlarchived forget`: miss nothing in a vault or target of what its source shows no more."""
 
 import argparse
 from collections.abc import Mapping
@@ -11,11 +11,12 @@ from mlarchived.cli.screen import Screen, plural
 from mlarchived.configfile import read_config
 from mlarchived.resolving import resolve
 
-SUMMARY = "let a vault no longer miss what its source shows no more"
+SUMMARY = "let nobody miss any longer what its source shows no more"
 DESCRIPTION = """\
 Of what its source shows no more, a mirror keeps count in its vault, and sets aside what is lost
-from there. Objects that are forgotten may be lost in silence. Nothing is removed anywhere; what is
-in the vault stays, and what the source shows again counts again."""
+from there, or from a target to which nobody can give it again. Objects that are forgotten may be
+lost in silence. Nothing is removed anywhere; what is in the vault stays, and what the source shows
+again counts again."""
 EPILOG = """\
 example:
   mlarchived forget models --object 'lab#models/wine/3'"""

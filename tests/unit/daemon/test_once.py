@@ -272,6 +272,12 @@ def test_what_a_target_lost_after_it_went_from_the_source_is_brought_again_or_to
     assert bench.run("once").status == 0
     assert bench.held() == held
     assert "set aside" not in bench.run("status").out
+    if pruned:
+        lost.unlink()
+        assert bench.run("once").status == 23
+        assert "m: 1 object forgotten" in bench.run("forget", "--object", "*ale*").out
+        assert bench.run("once").status == 0
+        assert "set aside" not in bench.run("status").out
 
 
 def test_what_was_seen_pruned_is_no_loss_when_the_vaults_journal_is_lost(bench: Workbench) -> None:
