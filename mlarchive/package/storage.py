@@ -109,8 +109,12 @@ class Storage:
 
     def missing(self) -> tuple[ChunkName, ...]:
         """Absent chunks that no base provides."""
-        rows = (self.index.row(number) for number in sorted(self._missing_rows))
-        return tuple(ChunkName(row.raw_len, row.raw_hash.hex()) for row in rows)
+        rows = self.index.rows[sorted(self._missing_rows)]
+        hashes = rows["raw_hash"].tobytes().hex()
+        return tuple(
+            ChunkName(length, hashes[64 * at : 64 * at + 64])
+            for at, length in enumerate(rows["raw_len"].tolist())
+        )
 
     def lacks(self, rows: Iterable[int]) -> bool:
         """Whether any of the rows is a chunk, or builds on one, that is absent everywhere."""

@@ -163,11 +163,10 @@ def _check_object(storage: Storage, number: int, name: bytes, report: Progress) 
 
 def _check_part(storage: Storage, number: int) -> None:
     """Check what can be checked of a chunk: of a delta without its base the stored bytes."""
-    row = storage.index.row(number)
     if not storage.lacks((number,)):
         storage.chunks.get(number)
-    elif row.codec != Codec.ABSENT:
-        check_stored(storage.source, row)
+    elif storage.index.rows["codec"][number] != Codec.ABSENT:
+        check_stored(storage.source, storage.index.row(number))
 
 
 def _check_payloads(storage: Storage, report: Progress) -> None:
