@@ -21,17 +21,25 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import given_in
 
 
-def what_changed(work: Work, wanted: Candidate, there: Asset) -> str:
-    """Say what has changed; "" where this program did not write it, or nobody can say.
+def what_changed(
+    work: Work, wanted: Candidate, holds: Callable[[Asset], bool], there: Asset
+) -> str:
+    """Say what has changed; "" where nobody can say.
 
     Args:
         work: What is to be written, and where.
         wanted: Likewise, as the target has models.
+        holds: Whether a version has the very files.
         there: A version that holds something else.
     """
-    if not _is_written(there):
-        return ""
-    if parts := _parts(work, wanted, there):
+    if marks.CONTENT_ID not in there.texts("properties"):
+        # Nothing but its files counts of what nobody wrote with this program.
+        return "it differs in its files"
+    if _is_written(there):
+        parts = _parts(work, wanted, there)
+    else:
+        parts = [*([] if holds(there) else ["files"]), *_others(work, wanted, there)]
+    if parts:
         return f"it differs in its {', its '.join(parts)}"
     rest = _rest(work, there)
     return f"nothing but its {rest} differs" if rest else ""
@@ -55,8 +63,7 @@ def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], the
     if _is_written(there):
         return not _parts(work, wanted, there)
     is_adopted = marks.ORIGIN in there.texts("properties")
-    same = is_adopted and _are_properties(wanted, there) and _is_environment(work, there)
-    return same and holds(there)
+    return is_adopted and not _others(work, wanted, there) and holds(there)
 
 
 def comes_back(work: Work, wanted: Candidate, there: Asset) -> bool:
@@ -134,6 +141,16 @@ def _are_files(wanted: Candidate, there: Asset) -> bool:
     uri = there.text("modelUri")
     called = {wanted.folder, posixpath.basename(uri.rstrip("/")), ""}
     return any(digest_of(folder, wanted.files) in uri for folder in called)
+
+
+def _others(work: Work, wanted: Candidate, there: Asset) -> list[str]:
+    """What can be compared of a version that was there before, but its files, and is another."""
+    same = {
+        "properties": _are_properties(wanted, there),
+        "environment": _is_environment(work, there),
+        "job": is_job(work, wanted, there),
+    }
+    return [part for part, is_same in same.items() if not is_same]
 
 
 def is_job(work: Work, wanted: Candidate, there: Asset) -> bool:

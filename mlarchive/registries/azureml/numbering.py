@@ -89,7 +89,8 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     if policy.conflict != "new-version" and (more := next(filter(grown, mine), None)):
         return Spot(how="held", number=more.name, why=GROWN, present=more)
     trouble = _trouble(called, version, there, mine)
-    if trouble and (why := changed(there or mine[0])):
+    other = there or next(iter(mine), None)
+    if trouble and other and not other.is_failed and (why := changed(other)):
         trouble += f": {why}"
     if trouble and policy.conflict == "fail":
         raise ConflictError(

@@ -293,7 +293,7 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Spot:
         is_first=partial(comes_back, work, wanted),
         stands=partial(stands_for, work, wanted, partial(_holds, work, wanted)),
         grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
-        changed=partial(what_changed, work, wanted),
+        changed=partial(what_changed, work, wanted, partial(_holds, work, wanted)),
     )
 
 

@@ -11,6 +11,7 @@ from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import candidate
 from mlarchive.registries.azureml.differing import what_changed
 from mlarchive.registries.azureml.merging import merge
+from mlarchive.registries.azureml.uploading import digest_of
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
@@ -27,27 +28,42 @@ GIVEN = merge(
     archived=False,
     insists=True,
 ).mark
+NOTHING = "nothing but its run or logged model differs"
+OTHERWISE = digest_of("called", WANTED.files)
 SAME: dict[str, Any] = {
     "modelUri": f"azureml://x/paths/mlarchive/{WANTED.digest}/model",
     "modelType": WANTED.model_type,
     "tags": {},
-    "properties": {marks.ORIGIN: marks.origin_mark(SNAPSHOT.address), "people": "1"},
+    "properties": {
+        marks.ORIGIN: marks.origin_mark(SNAPSHOT.address),
+        marks.CONTENT_ID: "another",
+        "people": "1",
+    },
 }
 
 
 @pytest.mark.parametrize(
     ("there", "said"),
     [
-        ({}, "nothing but its run or logged model differs"),
+        ({}, NOTHING),
         (
-            {"properties": {marks.ORIGIN: "azureml://registries/r#models/wine/3"}},
-            "nothing but its run or logged model differs",
+            {
+                "properties": {
+                    **SAME["properties"],
+                    marks.ORIGIN: "azureml://registries/r#models/wine/3",
+                }
+            },
+            NOTHING,
         ),
         ({"modelUri": "azureml://x/paths/mlarchive/other/model"}, "it differs in its files"),
         ({"modelType": "triton_model"}, "it differs in its type"),
         ({"flavors": {"x": {}}, "tags": GIVEN}, "it differs in its flavours, its properties"),
-        ({"properties": {}}, ""),
-        ({"properties": {**SAME["properties"], marks.ADOPTED: "wine/3"}}, ""),
+        ({"modelUri": f"azureml://x/paths/mlarchive/{OTHERWISE}/called"}, NOTHING),
+        ({"properties": {}}, "it differs in its files"),
+        (
+            {"properties": {**SAME["properties"], marks.ADOPTED: "wine/3"}},
+            "it differs in its files",
+        ),
     ],
 )
 def test_what_has_changed_is_said(there: dict[str, object], said: str) -> None:
@@ -60,7 +76,10 @@ def test_what_has_changed_is_said(there: dict[str, object], said: str) -> None:
         snapshot=SNAPSHOT,
         policy=WritePolicy(),
     )
-    assert what_changed(work, WANTED, Asset("3", {"properties": SAME | there})) == said
+    assert (
+        what_changed(work, WANTED, lambda _: False, Asset("3", {"properties": SAME | there}))
+        == said
+    )
 
 
 def test_a_run_that_one_of_the_two_lacks_is_what_differs() -> None:
@@ -77,4 +96,4 @@ def test_a_run_that_one_of_the_two_lacks_is_what_differs() -> None:
     there = Asset(
         "3", {"properties": {**SAME, "properties": {**SAME["properties"], keys.RUN: "r"}}}
     )
-    assert what_changed(work, WANTED, there) == "nothing but its run differs"
+    assert what_changed(work, WANTED, lambda _: False, there) == "nothing but its run differs"
