@@ -191,7 +191,8 @@ def _in_line(step: Step, view: View, queue: Queue) -> Step:
 
 def _step(view: View, target: str, rules: Rules) -> Step:
     verb, reason = _judge(view, target, rules)
-    return Step(target=target, verb=verb, reason=reason)
+    never = verb == "unsettled" and view.ref is not None and bool(view.ref.unfinished)
+    return Step(target=target, verb=verb, reason=reason, never=never)
 
 
 def _judge(view: View, target: str, rules: Rules) -> tuple[Verb, str]:

@@ -2,6 +2,7 @@
 
 An object that is excluded, came from the target, or was passed over by policy is not wanted there.
 One that is not settled is: the source shows it and the target lacks it, which nobody may overlook.
+What is none at the source, and may never be one, keeps no round from its success.
 """
 
 import time
@@ -24,6 +25,7 @@ class Standings:
         self._targets = job.rules().targets
         self._wanted = dict.fromkeys(self._targets, 0)
         self._behind: dict[str, set[str]] = {name: set() for name in self._targets}
+        self._never = dict.fromkeys(self._targets, 0)
         self._left: dict[str, Counter[str]] = {name: Counter() for name in self._targets}
         self._all_planned = False
         self._silent: dict[str, str] = {}
@@ -35,6 +37,7 @@ class Standings:
             self._wanted[step.target] += step.verb != "leave"
             if step.verb == "leave":
                 self._left[step.target][step.reason] += 1
+            self._never[step.target] += step.never
             if step.works or step.verb in {"unsettled", "wait", "set-aside"}:
                 self._behind[step.target].add(str(plan.address))
 
@@ -65,6 +68,7 @@ class Standings:
                     target,
                     objects=self._wanted[target],
                     behind=behind,
+                    never=self._never[target],
                     trouble=why,
                     ended=ended,
                     left=self._left_alone(target),

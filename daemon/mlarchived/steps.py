@@ -49,11 +49,13 @@ class Step(Struct, frozen=True, kw_only=True, gc=False):
         target: The target's name, or `VAULT`.
         verb: What.
         reason: Why, for a person.
+        never: Whether no round can do it, since what the source shows is none.
     """
 
     target: str
     verb: Verb
     reason: str
+    never: bool = False
 
     @property
     def works(self) -> bool:

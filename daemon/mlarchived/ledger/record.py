@@ -394,6 +394,7 @@ class Record:
         *,
         objects: int,
         behind: int,
+        never: int = 0,
         trouble: str = "",
         ended: bool = True,
         left: tuple[int, str] = (0, ""),
@@ -404,6 +405,7 @@ class Record:
             target: The target's name.
             objects: How many objects are wanted there.
             behind: How many of them are not there as they should be.
+            never: How many of these no round can bring.
             trouble: Why the target as a whole could not be served; "" if it could.
             ended: Whether that is the last word of a round; no other tells of success.
             left: How many more objects are left alone there, and why most of them are.
@@ -416,7 +418,7 @@ class Record:
                     "mirror": self._mirror,
                     "target": target,
                     "now": now,
-                    "succeeded": now if ended and behind == 0 and not trouble else None,
+                    "succeeded": now if ended and behind == never and not trouble else None,
                     "objects": objects,
                     "behind": behind,
                     "trouble": trouble or None,

@@ -409,7 +409,7 @@ def test_versions_are_taken_in_the_order_in_which_people_count() -> None:
 def test_a_later_version_waits_for_one_that_is_not_settled_where_numbers_are_kept() -> None:
     views = [version("1"), version("2", settled=False), version("3")]
     *_, third = make_plan(views, RULES)
-    assert [step.verb for step in third.steps] == ["copy", "wait"]
+    assert [(step.verb, step.never) for step in third.steps] == [("copy", False), ("wait", False)]
     assert "version 2 comes first" in third.steps[1].reason
     for rules in (replace(RULES, in_order=False), replace(RULES, keeping=frozenset({"dr"}))):
         *_, third = make_plan(views, rules)
@@ -422,6 +422,7 @@ def test_a_placeholder_is_said_to_be_one_and_nothing_waits_for_it() -> None:
     placeholder = replace(placeholder, ref=replace(placeholder.ref, unfinished="no version: …"))
     first, second = make_plan([placeholder, version("2")], RULES)
     assert {(step.verb, step.reason) for step in first.steps} == {("unsettled", "no version: …")}
+    assert {step.never for step in first.steps} == {True}
     assert first.reading == "nothing"
     assert {step.verb for step in second.steps} == {"copy"}
 

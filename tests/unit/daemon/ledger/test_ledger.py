@@ -156,6 +156,16 @@ def test_a_mirror_that_is_behind_keeps_its_last_success(ledger: Ledger, record: 
     assert (standing.succeeded_at, standing.objects, standing.behind) == (success, 3, 1)
 
 
+def test_what_no_round_can_bring_keeps_a_mirror_behind_and_not_from_success(
+    ledger: Ledger, record: Record
+) -> None:
+    record.stood("dr", objects=3, behind=2, never=1)
+    assert ledger.standings("m", intake=False)["dr"].succeeded_at == 0
+    record.stood("dr", objects=3, behind=1, never=1)
+    standing = ledger.standings("m", intake=False)["dr"]
+    assert (standing.succeeded_at > 0, standing.behind) == (True, 1)
+
+
 def test_a_target_in_trouble_has_not_succeeded(ledger: Ledger, record: Record) -> None:
     record.stood("dr", objects=2, behind=0, trouble="no answer")
     assert ledger.standings("m", intake=False)["dr"].succeeded_at == 0
