@@ -99,6 +99,14 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         """Names of the targets that are packages."""
         return frozenset(p.name for p in self.targets if p.locator.scheme in {"vault", "outbox"})
 
+    @property
+    def patient(self) -> frozenset[str]:
+        """Names of the targets that take a version's number late.
+
+        What an outbox sends goes on to a server, perhaps, which does not.
+        """
+        return frozenset(p.name for p in self.targets if p.locator.scheme == "vault")
+
     def rules(self, *, retry: bool = False) -> plan.Rules:
         """What the plan must know of it."""
         names = tuple(target.name for target in self.targets)
@@ -106,6 +114,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
             targets=(VAULT, *names) if self.vault and not self.delivers_only else names,
             locators={target.name: target.locator.origin for target in self.targets},
             keeping=self.keeping | {VAULT},
+            patient=self.patient,
             choice=self.choice,
             now=int(time.time() * 1000),
             reread=self.reread * 1000,

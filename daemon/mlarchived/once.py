@@ -131,7 +131,7 @@ def _work(
         record=record,
         report=Reporter(room.job.name, standings.report),
         stopping=around.stopping,
-        queue=Queue(in_order=room.job.policy.versions == "preserve", keeping=room.job.keeping),
+        queue=Queue(in_order=room.job.policy.versions == "preserve", patient=room.job.patient),
         packed_at=packing_time(around.environment),
     )
     rules = room.job.rules(retry=around.retry)

@@ -9,7 +9,7 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
   cannot be read.
 * Bytes are read only where neither the vault nor a change of labels alone spares them.
 * Where version numbers are preserved, a target gets a model's versions in ascending order; later
-  ones wait where a number that is passed is lost for good, as at most servers, not at packages.
+  ones wait where a number that is passed is lost for good, as at most servers, not at a vault.
 * An alias arrives where it goes before it is taken from where it was.
 """
 
@@ -85,7 +85,8 @@ class Rules(Struct, frozen=True, kw_only=True):
         choice: Which objects are wanted.
         now: Of which ages are told, ms since 1970 UTC.
         reread: After so many ms what seems unchanged is read in full again; 0 for never.
-        in_order: Whether targets must get a model's versions in ascending order.
+        patient: Those of them that can take a version's number late.
+        in_order: Whether other targets must get a model's versions in ascending order.
         set_aside_after: So many strikes.
         snapshots: Whether runs that still log are taken as they are.
         retry: Whether what was set aside or passed over is tried again this time.
@@ -98,6 +99,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     choice: Choice = Choice()
     now: int = 0
     reread: int = 0
+    patient: frozenset[str] = frozenset()
     in_order: bool = True
     set_aside_after: int = 5
     snapshots: bool = False
@@ -111,7 +113,7 @@ class Planner:
     def __init__(self, rules: Rules) -> None:
         """Nothing is decided yet."""
         self._rules = rules
-        self.queue = Queue(in_order=rules.in_order, keeping=rules.keeping)
+        self.queue = Queue(in_order=rules.in_order, patient=rules.patient)
 
     def plan(self, view: View) -> ObjectPlan:
         """What is done for one object."""

@@ -1,7 +1,7 @@
 """Whose turn it is: which versions of a model wait for others, target by target.
 
 Where version numbers are preserved, a target gets them in ascending order, and where it could not
-give one later, those after it wait: packages can. An alias arrives where it goes before it is taken
+give one later, those after it wait: a vault can. An alias arrives where it goes before it is taken
 from where it was, so that it always names something.
 """
 
@@ -20,22 +20,22 @@ _MOST_LATER = 5000
 class Queue:
     """Which versions of a model wait for an earlier one, target by target."""
 
-    def __init__(self, *, in_order: bool, keeping: Container[str] = ()) -> None:
+    def __init__(self, *, in_order: bool, patient: Container[str] = ()) -> None:
         """Nothing waits yet.
 
         Args:
             in_order: Whether version numbers are preserved.
-            keeping: Names of the targets that can take a number late: packages.
+            patient: Names of the targets that can take a number late.
         """
         self._in_order = in_order
-        self._keeping = keeping
+        self._patient = patient
         self._first: dict[tuple[str, str, str], str] = {}
         self._takers: dict[tuple[str, str, str], dict[str, str]] = {}
 
     def hold(self, target: str, view: View, *, number: bool = True) -> None:
         """Let others of the same model wait: this version is not at the target yet.
 
-        Later ones must have higher numbers there, unless it is packages; those that have its
+        Later ones must have higher numbers there, unless it is patient; those that have its
         aliases keep them till then.
 
         Args:
@@ -47,7 +47,7 @@ class Queue:
         if not address.version or target == VAULT:
             return
         model = (target, address.kind, address.name)
-        if self._in_order and number and target not in self._keeping:
+        if self._in_order and number and target not in self._patient:
             self._first.setdefault(model, address.version)
         for alias in _aliases(view) or ():
             self._takers.setdefault(model, {})[alias] = address.version
