@@ -57,17 +57,35 @@ def copy(snapshot: Snapshot, target: Target, policy: WritePolicy, way: Way) -> C
     """
     with packaged(snapshot, way) as package:
         receipt = unpack(package, target, policy)
-    return Copied(receipt=receipt, read_losses=snapshot.losses)
+        return Copied(receipt=receipt, read_losses=_read_losses(snapshot, package))
 
 
-def plan_copy(snapshot: Snapshot, target: Target, policy: WritePolicy, way: Way) -> WritePlan:
+class Planned(Struct, frozen=True, kw_only=True):
+    """What a copy would do.
+
+    Attributes:
+        plan: The target's.
+        read_losses: What could not be read from the source; the plan has the target's.
+    """
+
+    plan: WritePlan
+    read_losses: tuple[Loss, ...] = ()
+
+
+def plan_copy(snapshot: Snapshot, target: Target, policy: WritePolicy, way: Way) -> Planned:
     """What `copy` would do; the package is made for it, nothing is kept or written.
 
     Raises:
         MlarchiveError: As packing or the target say.
     """
     with packaged(snapshot, way) as package:
-        return plan_unpack(package, target, policy)
+        plan = plan_unpack(package, target, policy)
+        return Planned(plan=plan, read_losses=_read_losses(snapshot, package))
+
+
+def _read_losses(snapshot: Snapshot, package: Package) -> tuple[Loss, ...]:
+    """What was lost when it was read, and when it was packed."""
+    return tuple(dict.fromkeys((*snapshot.losses, *package.meaning.losses)))
 
 
 @contextlib.contextmanager

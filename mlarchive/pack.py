@@ -29,7 +29,7 @@ from mlarchive.package.layout import Trailer
 from mlarchive.package.signaturearea import signature_area
 from mlarchive.package.tailwriter import no_signatures
 from mlarchive.records import Address, AnyRecord, File, Loss
-from mlarchive.snapshot import Entry, Original, Snapshot, Stream, entry_name
+from mlarchive.snapshot import Entry, Original, Snapshot, Stream, WithheldFileError, entry_name
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -80,6 +80,8 @@ def pack(  # noqa: PLR0913  (what, where to, when, and how)
     signatures: Signatures = no_signatures,
 ) -> Packed:
     """Write a snapshot as a package; one that is signed as such, and full, goes as it is.
+
+    A file that the source withholds (`WithheldFileError`) is a loss, and not in it.
 
     Args:
         snapshot: Whose streams are opened one after another.
@@ -297,7 +299,7 @@ def _write(  # noqa: PLR0913  (two sides, and what both take)
         raw_bytes += digest.size
         return digest
 
-    documents = _documents(snapshot, streams, counted, packed_at=packed_at)
+    documents, losses = _documents(snapshot, streams, counted, packed_at=packed_at)
     if signatures is no_signatures and snapshot.signatures:
         signatures = partial(_kept_signatures, snapshot.signatures)
     ids = writer.finish(documents, signatures)
@@ -308,7 +310,7 @@ def _write(  # noqa: PLR0913  (two sides, and what both take)
         package_id=ids.package_id,
         size=ids.size,
         raw_bytes=raw_bytes,
-        losses=snapshot.losses,
+        losses=losses,
         thin=writer.thin,
     )
 
@@ -319,21 +321,30 @@ def _documents(
     take: Callable[[Stream], Digest],
     *,
     packed_at: int,
-) -> Documents:
-    """What a package says of a snapshot whose streams were measured."""
+) -> tuple[Documents, tuple[Loss, ...]]:
+    """What a package says of a snapshot whose streams were measured, and what is lost."""
     owners = {record.key: owner_name(record) for record in snapshot.records}
-    entries = [(stream, measured(stream, take(stream), owners[stream.owner])) for stream in streams]
+    losses = [*snapshot.losses]
+    entries = []
+    for stream in streams:
+        owner, name = owners[stream.owner], entry_name(stream.entry)
+        try:
+            digest = take(stream)
+        except WithheldFileError as error:
+            losses.append(Loss(record=owner, field=name, why=error.why))
+        else:
+            entries.append((stream, measured(stream, digest, owner)))
     if snapshot.settled is not None:
         snapshot.settled()
     meaning = Meaning(
         address=snapshot.address,
         subject=snapshot.subject,
         records=filled_records(snapshot, entries),
-        losses=snapshot.losses,
+        losses=tuple(losses),
         transformations=snapshot.transformations,
         packed=PackedBy(tool=f"mlarchive {__version__}", time=packed_at),
     )
-    return encode_documents(localised(meaning))
+    return encode_documents(localised(meaning)), meaning.losses
 
 
 def content_id_of(snapshot: Snapshot) -> str:
@@ -343,7 +354,8 @@ def content_id_of(snapshot: Snapshot) -> str:
         MlarchiveError: As its streams say, or as they are not what the source claims.
     """
     streams = fetched_ahead(in_order(snapshot))
-    return _documents(snapshot, streams, _digest, packed_at=0).content_id
+    documents, _ = _documents(snapshot, streams, _digest, packed_at=0)
+    return documents.content_id
 
 
 def _digest(stream: Stream) -> Digest:

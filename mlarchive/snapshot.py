@@ -9,9 +9,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from mlarchive.errors import RemoteError
 from mlarchive.records import Address, AnyRecord, File, Loss, MetricSeries
 
 Entry = File | MetricSeries
+
+
+class WithheldFileError(RemoteError):
+    """A source gives other files, and one of them not, however often it is asked.
+
+    Raised when a stream is opened; what packs the others lists this one as a loss.
+
+    Attributes:
+        why: The reason, in a few words.
+    """
+
+    def __init__(self, message: str, *, why: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

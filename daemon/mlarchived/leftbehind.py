@@ -97,11 +97,12 @@ class LeftBehind:
                 snapshot = read()
                 self.record.check()
                 kept = vault.add(snapshot, packed_at=self.packed_at)
-            moved, losses = kept.size, snapshot.losses
-            if target != VAULT:
-                with vault.open_package(kept) as package:
+            moved = kept.size
+            with vault.open_package(kept) as package:
+                losses = package.meaning.losses
+                if target != VAULT:
                     receipt = unpack(package, self.room.targets[target], policy)
-                moved, losses = receipt.bytes, (*losses, *receipt.losses)
+                    moved, losses = receipt.bytes, (*losses, *receipt.losses)
         self.room.store.served(address)
         effort = Effort(moved=moved, seconds=time.monotonic() - began, losses=losses)
         self.report.ended(address, target, "packed" if target == VAULT else "copied", _WHY, effort)

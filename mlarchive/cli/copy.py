@@ -254,12 +254,13 @@ def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
         )
         if arguments.dry_run:
             # Each plan is made of what is there now, with the deletion; it is told once.
-            plan = plan_copy(snapshot, target, policy(arguments), way)
+            planned = plan_copy(snapshot, target, policy(arguments), way)
+            plan = planned.plan
             if named in cleared:
                 left = [one for one in plan.actions if (one.verb, one.what) != ("delete", deleted)]
                 plan = replace(plan, actions=tuple(left))
             cleared.add(named)
-            tell = partial(tell_plan, address, plan, console, read_losses=snapshot.losses)
+            tell = partial(tell_plan, address, plan, console, read_losses=planned.read_losses)
             return _Carried(tell, _is_skipped(plan.actions))
         copied = copy(snapshot, target, how, way)
     cleared.add(named)

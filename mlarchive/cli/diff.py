@@ -76,7 +76,6 @@ def _identified(text: str, console: Console, bases: "Sequence[str]") -> "Iterato
         if snapshot.content_id:
             yield snapshot
             return
-        console.losses(snapshot.losses)
         with console.progress(f"reading {snapshot.address.name}") as progress:
             way = Way(
                 scratch=scratch_home(console),
@@ -84,6 +83,7 @@ def _identified(text: str, console: Console, bases: "Sequence[str]") -> "Iterato
                 progress=progress,
             )
             package = stack.enter_context(packaged(snapshot, way))
+        console.losses(package.meaning.losses)
         yield package.snapshot()
 
 

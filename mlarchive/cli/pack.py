@@ -293,12 +293,13 @@ def _keep_snapshot(
     packed_at = packing_time(console.environment)
     with console.progress(f"packing {address.name}", _raw_size(snapshot)) as progress:
         kept = vault.add(snapshot, packed_at=packed_at, progress=progress)
+    with vault.open_package(kept) as package:
+        losses = tuple(dict.fromkeys((*snapshot.losses, *package.meaning.losses)))
     fresh = kept.path not in before
     if arguments.keys:
         from mlarchive.trust.signing import sign_file
 
         sign_file(kept.path, arguments.keys)
-    losses = snapshot.losses
     if fresh and not arguments.keys:
         losses += signature_losses(snapshot.signatures, kept.package_id, snapshot.subject)
     console.document(

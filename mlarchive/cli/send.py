@@ -178,15 +178,17 @@ def _plan(
     from mlarchive.registries.opening import packing_time
 
     snapshot = source.read(address)
+    losses = snapshot.losses
     if snapshot.content_id:
         plan = registry.plan_write(snapshot, WritePolicy())
     else:
         way = Way(scratch=scratch_home(console), packed_at=packing_time(console.environment))
-        plan = plan_copy(snapshot, registry, WritePolicy(), way)
+        planned = plan_copy(snapshot, registry, WritePolicy(), way)
+        plan, losses = planned.plan, planned.read_losses
     if arguments.full:
         again = Action(verb="create", what=str(plan.target), why="all is sent again, in full")
         plan = replace(plan, actions=(again,))
-    return tell_plan(address, plan, console, read_losses=snapshot.losses)
+    return tell_plan(address, plan, console, read_losses=losses)
 
 
 def _burial(address: "Address", origin: str) -> "WritePlan":
@@ -222,6 +224,7 @@ def _send(
     else:
         way = Way(scratch=scratch_home(console), packed_at=now)
         with packaged(snapshot, way) as package:
+            losses = package.meaning.losses
             shipment, fresh = outbox.send(package.snapshot(), full=arguments.full, made_at=now)
     if fresh and shipment.package:
         written = shipment.package.package_id

@@ -34,7 +34,7 @@ def test_the_scratch_folder_is_gone_at_the_end(tmp_path: Path, target: Directory
 
 def test_a_plan_writes_nothing(tmp_path: Path, target: DirectoryRegistry) -> None:
     way = Way(scratch=tmp_path / "scratch", packed_at=1)
-    plan = plan_copy(snapshots.folder({"a": b"1"}), target, POLICY, way)
+    plan = plan_copy(snapshots.folder({"a": b"1"}), target, POLICY, way).plan
     assert not plan.idle
     assert not (tmp_path / "out").exists()
 

@@ -167,7 +167,10 @@ class _View:
         if uri not in self._listings:
             try:
                 files = artifact_folder(self.connection, uri).files()
-                self._listings[uri] = sorted([file.path, file.size] for file in files)
+                self._listings[uri] = sorted(
+                    ["unlisted", file.path] if file.unlisted else [file.path, file.size]
+                    for file in files
+                )
             except MlarchiveError as error:
                 if error.retryable:
                     raise

@@ -8,7 +8,7 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -59,6 +59,7 @@ class Connection:
         doubted: Whether an answer that nothing is there is believed only of what answers
             otherwise as MLflow does: a proxy may answer in its place that all is well.
         notebooks: Which are fetched with the runs that they made.
+        given: The last artifact that a server gave, by its address.
     """
 
     uri: str
@@ -72,6 +73,7 @@ class Connection:
     folder: str = ""
     doubted: bool = False
     notebooks: Wanted = NONE_WANTED
+    given: dict[str, str] = field(default_factory=dict)
 
     def request(
         self,

@@ -13,6 +13,7 @@ import yaml
 from mlarchive.records import Environment
 from mlarchive.registries.mlflow.gathering import MODEL_FILE, model_folders
 from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
+from mlarchive.snapshot import WithheldFileError
 
 _LONGEST = 4 << 20
 _CONDA_PYTHON = re.compile(r"python\s*(?:=|==|~=)\s*([0-9][0-9A-Za-z.]*)$")
@@ -73,8 +74,12 @@ def _python(folder: ReadableFolder, python_env: str, conda: str) -> str:
 
 
 def _yaml(folder: ReadableFolder, path: str) -> dict[Any, Any]:
-    with folder.open(path) as file:
-        raw = file.read(_LONGEST + 1)
+    try:
+        with folder.open(path) as file:
+            raw = file.read(_LONGEST + 1)
+    except WithheldFileError:
+        # Packing lists it.
+        return {}
     if len(raw) > _LONGEST:
         return {}
     try:

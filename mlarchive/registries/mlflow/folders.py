@@ -9,12 +9,14 @@ import contextlib
 import os
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import quote, urlsplit
 
 from mlflow.environment_variables import (
@@ -41,6 +43,10 @@ from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
 from mlarchive.registries.mlflow.sidebyside import AT_ONCE
 from mlarchive.registries.mlflow.transport import Upload, download, temporary
 from mlarchive.registries.redaction import redacted_text, without_credentials
+from mlarchive.snapshot import WithheldFileError
+
+if TYPE_CHECKING:
+    import requests
 
 _PROXY = "/mlflow-artifacts/artifacts"
 _BLOCK = 1 << 20
@@ -51,6 +57,9 @@ _FAILS_EACH_TIME = "too many 500 error responses"
 _ANSWERS_500 = " answers 500: "
 # A server stores a large file somewhere before it answers.
 _LONGEST_SILENCE_SECONDS = 600
+_REFUSED = "INVALID_PARAMETER_VALUE"
+_OTHERS_TRIED = 5
+_UNLISTED = "the server lists the folder around it, and this one not, so nobody knows what is in it"
 
 
 class ArtifactFolder(ReadableFolder, Protocol):
@@ -184,14 +193,17 @@ class LocalFolder:
 
     def files(self) -> Iterator[Listed]:
         """Everything below it; symbolic links are named as problems and not followed."""
-        for here, folders, names in os.walk(self._root):
+        for here, folders, names in os.walk(self._root, onerror=self._unlisted):
             for name in sorted([*names, *folders]):
                 path = Path(here, name)
                 relative = path.relative_to(self._root).as_posix()
                 if path.is_symlink():
                     yield Listed(relative, -1, "it is a symbolic link")
                 elif name in names:
-                    yield Listed(relative, path.stat().st_size)
+                    found = path.stat()
+                    regular = stat.S_ISREG(found.st_mode)
+                    problem = "" if regular else "it is no regular file"
+                    yield Listed(relative, found.st_size if regular else -1, problem)
 
     def folders(self) -> list[str]:
         """The names of the folders directly in it; none if it is not there."""
@@ -214,6 +226,15 @@ class LocalFolder:
         parts = PurePosixPath(path).parts
         return "it leads out of its folder" if ".." in parts or path.startswith("/") else ""
 
+    def _unlisted(self, error: OSError) -> None:
+        """A run that logged nothing has no folder; what cannot be read is not passed over.
+
+        Raises:
+            MlarchiveError: There is a folder.
+        """
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise fsops.explain(error, error.filename or self._root, "list") from error
+
     def _within(self, path: str) -> Path:
         target = self._root / path
         if not target.resolve().is_relative_to(self._root.resolve()):
@@ -235,11 +256,14 @@ class ProxiedFolder:
         self._prefix = base.removeprefix(connection.uri)
 
     def files(self) -> Iterator[Listed]:
-        """Everything below it, one request for each folder."""
+        """Everything below it, one request for each folder; more for one that is not listed."""
         waiting = [""]
         while waiting:
             here = waiting.pop()
-            for entry in self._entries(here):
+            entries = self._entries_if_listed(here)
+            if entries is None:
+                yield Listed(here, -1, _UNLISTED, unlisted=True)
+            for entry in entries or ():
                 path = f"{here}/{entry['path']}" if here else str(entry["path"])
                 problem = self.refuses(path)
                 if not entry.get("is_dir"):
@@ -254,12 +278,80 @@ class ProxiedFolder:
         return [str(entry["path"]) for entry in self._entries("") if entry.get("is_dir")]
 
     def open(self, path: str) -> BinaryIO:
-        """Stream the file from the server."""
+        """Stream the file from the server.
+
+        Raises:
+            WithheldFileError: It lists this file and gives another, and this one not, again.
+        """
+        try:
+            response = self._get(path)
+        except RemoteError as error:
+            if not self._is_alone(path, error):
+                raise
+            response = self._get_withheld(path, error)
+        self._connection.given[self._host] = self._endpoint(path)
+        return download(response, f"{path} from {self._host}")
+
+    def _get(self, path: str) -> "requests.Response":
         with self._asking(path):
-            response = self._connection.request(
+            return self._connection.request(
                 "GET", self._endpoint(path), stream=True, timeout=_LONGEST_SILENCE_SECONDS
             )
-        return download(response, f"{path} from {self._host}")
+
+    def _get_withheld(self, path: str, before: RemoteError) -> "requests.Response":
+        """Ask once more for what was refused before.
+
+        Raises:
+            WithheldFileError: It is refused again.
+        """
+        try:
+            return self._ask_once(self._endpoint(path))
+        except (RemoteError, UnavailableError) as error:
+            if isinstance(error, UnavailableError) and _ANSWERS_500 not in str(error):
+                raise
+            why = str(before).removeprefix(f"{self._host} ")
+            raise WithheldFileError(
+                f"{self._host} gives other files, and {self._root}/{path} not: it {why}",
+                why=f"the server gives other files, and not this one: it {why}",
+                hint="read the server's log; it may be a link, or a file that it may not read",
+            ) from error
+
+    def _is_alone(self, path: str, error: RemoteError) -> bool:
+        """Whether it is this file alone that a server will not give, and no outage.
+
+        It must list it still; where it does not say itself that it refuses it, it must also give
+        another one.
+        """
+        folder, _, name = path.rpartition("/")
+        if not any(entry["path"] == name for entry in self._entries(folder)):
+            return False
+        return _REFUSED in str(error) or any(self._gives(other) for other in self._others(path))
+
+    def _others(self, path: str) -> Iterator[str]:
+        """Files to compare with: the last one that was given, and some that lie in the folder."""
+        asked = self._endpoint(path)
+        if (last := self._connection.given.get(self._host, asked)) != asked:
+            yield last
+        found = (one.path for one in self.files() if not one.problem and one.path != path)
+        yield from (self._endpoint(one) for one in islice(found, _OTHERS_TRIED))
+
+    def _gives(self, endpoint: str) -> bool:
+        try:
+            with self._ask_once(endpoint) as response:
+                return response.ok
+        except MlarchiveError:
+            return False
+
+    def _ask_once(self, endpoint: str) -> "requests.Response":
+        with speaking(self._host):
+            return self._connection.request(
+                "GET",
+                endpoint,
+                stream=True,
+                retries=0,
+                raise_on_status=False,
+                timeout=_LONGEST_SILENCE_SECONDS,
+            )
 
     def put(self, path: str, opening: Callable[[], BinaryIO], size: int) -> None:
         """Stream the file to the server, again from its beginning where that fails.
@@ -303,9 +395,24 @@ class ProxiedFolder:
         """The proxy decodes what looks percent-encoded, escapes control characters, bars `#`."""
         return "" if is_plain(path) else "the server's artifact proxy cannot handle its name"
 
+    def _entries_if_listed(self, folder: str) -> list[dict[str, Any]] | None:
+        """What is in a folder; None if a server lists what is around it, and it not, again."""
+        try:
+            return self._entries(folder)
+        except RemoteError:
+            around, _, name = f"{self._root}/{folder}".rstrip("/").rpartition("/")
+            if not around or all(entry["path"] != name for entry in self._listed(around)):
+                raise
+        try:
+            return self._entries(folder)
+        except RemoteError:
+            return None
+
     def _entries(self, folder: str) -> list[dict[str, Any]]:
-        path = f"{self._root}/{folder}" if folder else self._root
-        with self._asking(folder):
+        return self._listed(f"{self._root}/{folder}" if folder else self._root)
+
+    def _listed(self, path: str) -> list[dict[str, Any]]:
+        with self._asking(path):
             response = self._connection.request(
                 "GET", f"{self._prefix}{_PROXY}", params={"path": path}
             )

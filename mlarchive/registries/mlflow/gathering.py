@@ -31,6 +31,7 @@ class Gathering:
         transformations: What is carried in another form.
         experiments: As the server gave them, by id.
         state_mark: Of the labels that were read; "" where nobody says.
+        unlisted: Folders of which nobody knows what is in them, by the key of the record.
     """
 
     records: list[AnyRecord] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Gathering:
     transformations: list[Loss] = field(default_factory=list)
     experiments: "dict[str, Experiment]" = field(default_factory=dict)
     state_mark: str = ""
+    unlisted: dict[str, list[str]] = field(default_factory=dict)
 
     def lose(self, record: str, what: str, why: str) -> None:
         """List something that cannot be carried."""
@@ -69,7 +71,9 @@ def gather_files(
     for entry in listed:
         path = normalize("NFC", entry.path)
         if why := problems.get(entry.path):
-            gathering.lose(name, entry.path, why)
+            gathering.lose(name, entry.path or "files", why)
+            if entry.unlisted:
+                gathering.unlisted.setdefault(owner, []).append(entry.path)
             continue
         if path != entry.path:
             gathering.change(name, path, "its name is kept in Unicode's composed form (NFC)")

@@ -16,11 +16,13 @@ class Listed(Struct, frozen=True):
         path: Below the folder, `/`-separated, as the store spells it.
         size: In bytes; -1 where the store does not say.
         problem: Why it cannot be read, in a few words; "" if it can.
+        unlisted: Whether it is a folder of which nobody knows what is in it; "" is the top.
     """
 
     path: str
     size: int
     problem: str = ""
+    unlisted: bool = False
 
 
 class ReadableFolder(Protocol):
@@ -37,5 +39,6 @@ class ReadableFolder(Protocol):
         """One file's bytes, for a forward read.
 
         Raises:
+            WithheldFileError: The place gives other files, and this one not.
             MlarchiveError: It cannot be opened; so can reading raise.
         """

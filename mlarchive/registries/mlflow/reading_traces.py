@@ -263,8 +263,8 @@ class _Attachments:
                 folder = artifact_folder(self._connection, f"{top}/{trace_id}/{_SUFFIX}")
                 for listed in folder.files():
                     if listed.path != SPANS_FILE or trace_id not in self._found.filed:
-                        path = f"{ATTACHED}/{trace_id}/{listed.path}"
-                        yield Listed(path, listed.size, listed.problem)
+                        path = f"{ATTACHED}/{trace_id}/{listed.path}".rstrip("/")
+                        yield msgspec.structs.replace(listed, path=path)
 
     def open(self, path: str) -> BinaryIO:
         """One file of one trace."""

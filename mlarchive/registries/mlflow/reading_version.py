@@ -5,15 +5,18 @@ last are the version's own.
 """
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 
-from mlarchive.errors import NotFoundError
-from mlarchive.records import ArtifactRoot, ModelVersion, RegisteredModel
+from mlarchive.errors import NotFoundError, RemoteError
+from mlarchive.records import ArtifactRoot, File, ModelVersion, RegisteredModel
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.environments import environments, flavors, joined
@@ -28,7 +31,9 @@ from mlarchive.registries.mlflow.natives import native_registered_model, native_
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
 from mlarchive.registries.mlflow.reading_run import read_experiment, read_run
 from mlarchive.registries.redaction import redacted_text, without_credentials
+from mlarchive.snapshot import WithheldFileError
 
+_MEND = "mend it at the server, then run the same command again; its run comes without it"
 _MODEL_SOURCE = re.compile(r"models:/(m-[0-9a-fA-F]+)/*$")
 _MODEL_LOCATION = re.compile(r"/models/(m-[0-9a-fA-F]+)/artifacts(?:/|$)")
 _RUN_SOURCE = re.compile(r"runs:/([0-9a-zA-Z_-]+)(?:/+(.*?))?/*$")
@@ -75,6 +80,7 @@ def read_version(
             "files",
             f"the server lists none under its source {without_credentials(version.source or '')}",
         )
+    _require_own_files(version, place, path, gathering)
     key = version_key(version.name, str(version.version))
     gathering.records.append(
         ModelVersion(
@@ -96,6 +102,37 @@ def read_version(
         )
     )
     return key
+
+
+def _require_own_files(
+    version: MlflowVersion, place: _Carried, path: str, gathering: Gathering
+) -> None:
+    """Let a version fail of which the server withholds a file: a part of a model is no model.
+
+    Raises:
+        RemoteError: A folder cannot be listed that its files may be in. A file that cannot be
+            opened raises when it is.
+    """
+    name = f"models/{version.name}/{version.version}"
+    for folder in gathering.unlisted.get(place.key, ()):
+        if _below(path, folder) or _below(folder, path):
+            raise RemoteError(
+                f"the server does not list {folder or 'the folder'!r} of its artifacts, in which"
+                f" files of {name} may be",
+                hint=_MEND,
+            )
+    for at, stream in enumerate(gathering.streams):
+        entry = stream.entry
+        if stream.owner == place.key and isinstance(entry, File) and _below(entry.path, path):
+            needed = partial(_open_needed, stream.open, name)
+            gathering.streams[at] = replace(stream, open=needed)
+
+
+def _open_needed(open_file: Callable[[], BinaryIO], version: str) -> BinaryIO:
+    try:
+        return open_file()
+    except WithheldFileError as error:
+        raise RemoteError(f"{error.message}; it is a file of {version}", hint=_MEND) from error
 
 
 def logged_model_id(version: MlflowVersion) -> str:

@@ -27,6 +27,7 @@ from mlarchive.errors import MlarchiveError, RemoteError
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.snapshot import WithheldFileError
 
 SPANS_FILE = "traces.json"
 """Where spans are that are not in the server's database, among a trace's artifacts."""
@@ -132,9 +133,13 @@ def _filed_spans(connection: Connection, info: InfoMessage) -> list[Any]:
         with folder.open(SPANS_FILE) as file:
             data = TraceData.from_dict(json.loads(file.read()))
         return [span.to_otel_proto() for span in data.spans]
+    except WithheldFileError as error:
+        # A page has the spans of other traces as well.
+        raise RemoteError(error.message, hint=error.hint) from error
     except MlarchiveError as error:
         # Stores differ in how they say that a file is not there.
-        if error.retryable or any(listed.path == SPANS_FILE for listed in folder.files()):
+        found = () if error.retryable else folder.files()
+        if error.retryable or any(one.path == SPANS_FILE or one.unlisted for one in found):
             raise
         return []
     except (MlflowException, ValueError, TypeError, KeyError) as error:

@@ -1,7 +1,6 @@
 """The artifacts of an exported run: a folder of plain files that is only ever read."""
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -36,7 +35,7 @@ class ExportedFolder(LocalFolder):
         else:
             for found in super().files():
                 if not any(fsops.is_temporary(name) for name in found.path.split("/")):
-                    yield self._only_file(found)
+                    yield found
 
     def open(self, path: str) -> BinaryIO:
         """Open the file itself; a link that took its place is not followed."""
@@ -44,8 +43,3 @@ class ExportedFolder(LocalFolder):
         with fsops.explaining(place, "read"):
             descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             return os.fdopen(descriptor, "rb")
-
-    def _only_file(self, found: Listed) -> Listed:
-        if found.problem or stat.S_ISREG((self._top / found.path).lstat().st_mode):
-            return found
-        return Listed(found.path, -1, "it is no regular file")

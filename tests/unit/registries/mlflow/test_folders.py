@@ -1,6 +1,7 @@
-"""Files that are sent to a tracking server's artifact proxy."""
+"""Files that are sent to a tracking server's artifact proxy, and files that it gives."""
 
 import io
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,9 +10,16 @@ from pathlib import Path
 import pytest
 from msgspec import Struct, field
 
-from mlarchive.errors import NotFoundError, RemoteError, UnavailableError
+from mlarchive.errors import (
+    AccessError,
+    MlarchiveError,
+    NotFoundError,
+    RemoteError,
+    UnavailableError,
+)
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.folders import LOCAL_ARTIFACTS, ProxiedFolder, artifact_folder
+from mlarchive.snapshot import WithheldFileError
 
 
 class Taker(Struct):
@@ -19,6 +27,7 @@ class Taker(Struct):
 
     statuses: list[int] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    gives: dict[str, int] = field(default_factory=dict)
     uri: str = ""
 
     def folder(self, *statuses: int) -> ProxiedFolder:
@@ -42,6 +51,18 @@ def taker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taker]:
             self.send_header("Content-Length", "4")
             self.end_headers()
             self.wfile.write(b"boom")
+
+        def do_GET(self) -> None:
+            path = self.path.partition("artifacts/artifacts")[2]
+            status = made.gives.get(path, 200)
+            listed = [{"path": one, "is_dir": False, "file_size": 4} for one in ("a", "b")]
+            above = [{"path": "artifacts", "is_dir": True}]
+            found = above if path == "?path=1" else listed
+            body = b"boom" if path.startswith("/") else json.dumps({"files": found}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *words: object) -> None:
             """Say nothing."""
@@ -78,6 +99,46 @@ def test_a_server_that_never_takes_a_file_is_told_with_the_file_and_is_not_down(
 def test_a_server_that_is_down_can_be_tried_later(taker: Taker) -> None:
     with pytest.raises(UnavailableError, match="answers 503"):
         taker.folder(503, 503, 503).put("a.bin", opening, 3)
+
+
+A, B = "/1/artifacts/a", "/1/artifacts/b"
+HERE, ABOVE = "?path=1%2Fartifacts", "?path=1"
+
+
+@pytest.mark.parametrize(
+    ("gives", "error"),
+    [
+        ({A: 500}, WithheldFileError),
+        ({A: 400}, WithheldFileError),
+        ({A: 500, B: 500}, RemoteError),
+        ({A: 400, B: 400}, RemoteError),
+        ({A: 500, HERE: 500}, RemoteError),
+        ({A: 401}, AccessError),
+        ({A: 404}, NotFoundError),
+        ({A: 503}, UnavailableError),
+    ],
+)
+def test_a_file_is_withheld_only_where_the_server_gives_another_one(
+    taker: Taker, gives: dict[str, int], error: type[MlarchiveError]
+) -> None:
+    taker.gives = gives
+    with pytest.raises(MlarchiveError) as caught:
+        taker.folder().open("a")
+    assert type(caught.value) is error
+
+
+def test_a_folder_is_not_listed_only_where_the_server_lists_what_is_around_it(
+    taker: Taker,
+) -> None:
+    taker.gives = {HERE: 500}
+    (listed,) = taker.folder().files()
+    assert (listed.path, listed.unlisted) == ("", True)
+    taker.gives = {HERE: 500, ABOVE: 500}
+    with pytest.raises(RemoteError, match="answers 500 when asked for"):
+        list(taker.folder().files())
+    taker.gives = {HERE: 503}
+    with pytest.raises(UnavailableError):
+        list(taker.folder().files())
 
 
 @pytest.mark.parametrize(
