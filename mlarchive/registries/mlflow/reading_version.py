@@ -14,6 +14,7 @@ import msgspec
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import RegisteredModel as MlflowModel
+from mlflow.utils.uri import append_to_uri_path
 
 from mlarchive.errors import NotFoundError, RemoteError
 from mlarchive.records import ArtifactRoot, File, ModelVersion, RegisteredModel
@@ -44,7 +45,7 @@ class _Carried(NamedTuple):
 
     key: str
     location: str
-    folder: ArtifactFolder
+    folder: ArtifactFolder | None
     listed: tuple[Listed, ...]
 
 
@@ -74,7 +75,7 @@ def read_version(
         place, path = _own_files(folder, location, version, gathering), ""
     else:
         place, path = _place(connection, version, carried, gathering)
-    if not any(_below(entry.path, path) for entry in place.listed):
+    if place.folder and not any(_below(entry.path, path) for entry in place.listed):
         gathering.lose(
             f"models/{version.name}/{version.version}",
             "files",
@@ -93,7 +94,7 @@ def read_version(
             stage=stage_of(version),
             description=version.description or "",
             tags=marks.state_tags(version.tags),
-            flavors=flavors(place.folder, place.listed, path),
+            flavors=flavors(place.folder, place.listed, path) if place.folder else (),
             run=run_key(run.info.run_id) if run else "",
             job=version.tags.get(marks.JOB, ""),
             logged_model=logged_model_key(logged.model_id) if logged else "",
@@ -224,8 +225,29 @@ def _place(
         top = place.location.rstrip("/")
         if _below(location, top):
             return place, location[len(top) :].strip("/")
-    folder = artifact_folder(connection, location)
+    reached = _reached(connection, location)
+    if not reached:
+        name = f"models/{version.name}/{version.version}"
+        why = f"the server no longer has what its source {without_credentials(source)} names"
+        gathering.lose(name, "files", why)
+        key = version_key(version.name, str(version.version))
+        return _Carried(key, location, None, ()), ""
+    folder = artifact_folder(connection, reached)
     return _own_files(folder, location, version, gathering), ""
+
+
+def _reached(connection: Connection, location: str) -> str:
+    """Where artifacts are that a run or a logged model has; "" if the server no longer has that."""
+    try:
+        with speaking(connection.uri):
+            if match := _RUN_SOURCE.match(location):
+                top = connection.tracking.get_run(match[1]).info.artifact_uri
+                return str(append_to_uri_path(top, match[2]) if match[2] else top)
+            if match := _MODEL_SOURCE.match(location):
+                return str(find_logged_model(connection, match[1]).model.artifact_location)
+    except NotFoundError:
+        return ""
+    return location
 
 
 def _own_files(

@@ -139,15 +139,39 @@ def test_what_a_version_that_cannot_be_read_would_bring_is_packed_by_itself(
     run = client.create_run(home, run_name="stays").info.run_id
     client.create_registered_model("orphan")
     client.create_model_version("orphan", "s3://nowhere/x", run, await_creation_for=0)
-    with contextlib.closing(sqlite3.connect(tmp_path / "source.db")) as database, database:
-        gone = f"models:/m-{'0' * 32}"
-        database.execute("UPDATE model_versions SET source = ?, storage_location = ?", (gone, gone))
-
     done = within("pack", f"mlflow+{uri}", "-o", "vault", "--json", cwd=tmp_path)
-    assert done.status == 11, done.err
+    assert done.status == 21, done.err
     packed = {one["address"].rpartition("#")[2] for one in done.documents if "path" in one}
     assert {f"runs/{run}", "registered-models/orphan"} <= packed
     assert "models/orphan/1" not in packed
+
+
+@pytest.mark.parametrize("gone", [f"runs:/{'f' * 32}/model", f"models:/m-{'0' * 32}"])
+def test_a_version_whose_source_is_gone_for_good_brings_its_number_and_labels(
+    cellar: Cellar, gone: str
+) -> None:
+    uri = cellar.source.removeprefix("mlflow+")
+    here = MlflowClient(uri, uri)
+    here.create_registered_model("gone")
+    run = gone.split("/")[1] if gone.startswith("runs:") else None
+    for _ in range(2):
+        here.create_model_version("gone", "s3://nowhere/x", run, await_creation_for=0)
+    with contextlib.closing(sqlite3.connect(cellar.folder / "source.db")) as database, database:
+        database.execute(
+            "UPDATE model_versions SET source = ?, storage_location = ? WHERE name = 'gone'",
+            (gone, gone),
+        )
+    here.delete_model_version("gone", "1")
+    here.set_registered_model_alias("gone", "champion", "2")
+    here.set_model_version_tag("gone", "2", "said", "so")
+
+    done = cellar.copy(source=f"{cellar.source}#models/gone")
+    assert done.status == 3, done.err
+    assert f"models/gone/2: files: the server no longer has what its source {gone} names" in done.err
+    version = cellar.there.get_model_version_by_alias("gone", "champion")
+    assert (str(version.version), version.tags["said"]) == ("2", "so")
+    again = cellar.copy(source=f"{cellar.source}#models/gone")
+    assert {action["verb"] for one in again.receipts for action in one["actions"]} == {"keep"}
 
 
 MIRROR = """\
