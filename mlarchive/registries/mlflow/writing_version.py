@@ -52,6 +52,7 @@ Numbered: TypeAlias = ModelVersion | PromptVersion
 """What a server numbers; it keeps prompts as it keeps models."""
 
 STAGES = {"", "Staging", "Production", "Archived"}
+_UNREGISTERED = {"PENDING_REGISTRATION", "FAILED_REGISTRATION"}
 
 
 def target_name(work: Work, record: Numbered) -> str:
@@ -164,6 +165,9 @@ def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
     before = len(work.steps)
     current = None
     plan_carrier(work, record, held=place.how == "held")
+    if record.status in _UNREGISTERED:
+        why = f"it is {record.status} at the source; the target says its own, READY as a rule"
+        work.lose(what, "status", why)
     if place.how == "create":
         if str(place.expected) != record.version:
             work.change(what, "version", f"it is version {record.version} at the source")

@@ -174,6 +174,14 @@ def test_a_version_whose_source_is_gone_for_good_brings_its_number_and_labels(
     assert {action["verb"] for one in again.receipts for action in one["actions"]} == {"keep"}
 
 
+def test_that_a_version_failed_to_be_registered_is_told(cellar: Cellar) -> None:
+    with contextlib.closing(sqlite3.connect(cellar.folder / "source.db")) as database, database:
+        database.execute("UPDATE model_versions SET status = 'FAILED_REGISTRATION'")
+    done = cellar.copy("--rename", "failed", source=f"{cellar.source}#models/taken")
+    assert done.status == 3, done.err
+    assert "models/failed/1: status: it is FAILED_REGISTRATION at the source" in done.err
+
+
 MIRROR = """\
 [registries.lab]
 locator = "{source}"
