@@ -4,12 +4,13 @@ The order lets nothing be seen before it is whole: experiment, run, logged model
 version, labels, aliases, marks; deletions that the source has made come last (clause 3).
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.records import (
     Address,
     AnyRecord,
@@ -101,7 +102,13 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     """
     if alone := environment_alone(snapshot, origin):
         return passed_over(snapshot, alone)
-    works = repeated(lambda: _planned(connection, origin, snapshot, policy))
+    try:
+        works = repeated(lambda: _planned(connection, origin, snapshot, policy))
+    except ConflictError as error:
+        if not _labelled_all_the_same(connection, snapshot, policy):
+            raise
+        said = f"{error.message}; the labels of its version are as the source says all the same"
+        raise ConflictError(said, hint=error.hint) from error
     target = works[-1].target
     subject = snapshot.record(snapshot.subject)
     reached = works[-1].ids.get(subject.key, "")
@@ -119,6 +126,31 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
         transformations=tuple(dict.fromkeys(one for work in works for one in work.transformations)),
         bytes=sum(work.sent for work in works),
     )
+
+
+def _labelled_all_the_same(connection: Connection, snapshot: Snapshot, policy: WritePolicy) -> bool:
+    """Write the labels of a version that is held, of which only the run contradicts (clause 5.5).
+
+    Returns:
+        Whether it is such a version.
+    """
+    subject = snapshot.record(snapshot.subject)
+    if not isinstance(subject, ModelVersion) or policy.delete_first:
+        return False
+
+    def planned() -> Work:
+        work = Work(connection, snapshot, policy)
+        place = find_place(work, subject)
+        if place.grown:
+            name = target_name(work, subject)
+            work.numbered = (subject, name, str(place.expected))
+            _plan_registered_model(work, subject, name)
+            plan_left_version(work, subject, place)
+        return work
+
+    with contextlib.suppress(ConflictError):
+        return any(work.steps for work in repeated(planned))
+    return False
 
 
 def _planned(connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Work:
@@ -177,13 +209,17 @@ def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Add
         know_held(work, subject, place)
     work.grown = place.grown
     _plan_runs_and_models(work)
-    registered = work.snapshot.by_key.get(subject.registered_model)
-    if not isinstance(registered, RegisteredModel):
-        registered = RegisteredModel(key=f"registered-model of {subject.key}", name=subject.name)
-    plan_registered_model(work, registered, name)
+    _plan_registered_model(work, subject, name)
     plan_version(work, subject, place)
     _plan_ends(work)
     return target
+
+
+def _plan_registered_model(work: Work, version: ModelVersion, name: str) -> None:
+    registered = work.snapshot.by_key.get(version.registered_model)
+    if not isinstance(registered, RegisteredModel):
+        registered = RegisteredModel(key=f"registered-model of {version.key}", name=version.name)
+    plan_registered_model(work, registered, name)
 
 
 def _plan_runs_and_models(work: Work) -> None:

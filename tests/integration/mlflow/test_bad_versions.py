@@ -167,7 +167,9 @@ def test_a_version_whose_source_is_gone_for_good_brings_its_number_and_labels(
 
     done = cellar.copy(source=f"{cellar.source}#models/gone")
     assert done.status == 3, done.err
-    assert f"models/gone/2: files: the server no longer has what its source {gone} names" in done.err
+    assert (
+        f"models/gone/2: files: the server no longer has what its source {gone} names" in done.err
+    )
     version = cellar.there.get_model_version_by_alias("gone", "champion")
     assert (str(version.version), version.tags["said"]) == ("2", "so")
     again = cellar.copy(source=f"{cellar.source}#models/gone")

@@ -81,6 +81,30 @@ def test_what_contradicts_stays_behind_and_is_told_and_labels_travel(
     assert there.get_model_version("grow", "1").tags["said"] == "later"
 
 
+def test_a_run_that_contradicts_is_a_conflict_and_labels_travel(
+    lab: MlflowClient, tmp_path: Path
+) -> None:
+    run_id = str(lab.get_model_version("grow", "1").run_id)
+    lab.log_text(run_id, "first", "notes.txt")
+    lab.set_terminated(run_id)
+    assert _copy(tmp_path).status == 0
+    lab.log_text(run_id, "other", "notes.txt")
+    lab.set_registered_model_alias("grow", "champ", "2")
+    lab.set_model_version_tag("grow", "1", "said", "later")
+    lab.update_model_version("grow", "2", "described later")
+    lab.transition_model_version_stage("grow", "2", "Production")
+    for _ in range(2):
+        done = _copy(tmp_path)
+        assert done.status == 14, done.err
+        assert "notes.txt of run 'grows'" in done.err
+        assert "has other bytes; the labels of its version are as the source says" in done.err
+    there = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    version = there.get_model_version_by_alias("grow", "champ")
+    assert (str(version.version), version.description) == ("2", "described later")
+    assert version.current_stage == "Production"
+    assert there.get_model_version("grow", "1").tags["said"] == "later"
+
+
 def test_a_key_of_several_datasets_is_one_history_of_the_run(
     empty_database: Path, tmp_path: Path
 ) -> None:
