@@ -7,7 +7,7 @@ No mark is ever part of content or state (clauses 4 and 5 of `spec/mapping-mlflo
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -207,6 +207,17 @@ def but_traces(snapshot: Snapshot) -> Snapshot:
     kept = {record.key for record in records}
     streams = tuple(stream for stream in snapshot.streams if stream.owner in kept)
     return replace(snapshot, records=records, streams=streams)
+
+
+def is_of_sibling(origins: Collection[str], origin: str) -> bool:
+    """Whether something came from another object of the same source, of the same kind.
+
+    Args:
+        origins: What its mark says of it, now and before.
+        origin: The mark of the object that is asked about.
+    """
+    beside = f"{origin.rpartition('/')[0]}/"
+    return origin not in origins and any(one.startswith(beside) for one in origins)
 
 
 def content_but_traces(snapshot: Snapshot) -> str:

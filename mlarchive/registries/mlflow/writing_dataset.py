@@ -120,11 +120,17 @@ def _find(work: Work, subject: EvaluationDataset, name: str) -> _Found:
         found = _compared(work, subject, dataset)
         if found.how != "create":
             return found
-    for dataset in (d for d in there if d.name == name):
+    # What came from another dataset of this source is not in the way: names need not be unique.
+    named = [
+        d
+        for d in there
+        if d.name == name and not marks.is_of_sibling(marks.origins_in(d.tags or {}), origin)
+    ]
+    for dataset in named:
         # The same content under the same name is the same thing, whatever its origin was called.
         if (dataset.tags or {}).get(marks.CONTENT_ID) == work.snapshot.content_id:
             return _compared(work, subject, dataset)
-    taken = next((d for d in there if d.name == name), None)
+    taken = next(iter(named), None)
     if taken is None or work.policy.conflict == "new-version":
         return _Found(how="create", why="new")
     why = f"{name!r} at the target is another evaluation dataset, {taken.dataset_id}"

@@ -9,7 +9,7 @@ from mlflow.entities.webhook import WebhookEvent, WebhookStatus
 from mlflow.exceptions import MlflowException
 
 from mlarchive.errors import ConflictError
-from mlarchive.records import Address, Webhook
+from mlarchive.records import Address, Tags, Webhook
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.failures import REFUSALS, speaking
 from mlarchive.registries.mlflow.remembering import (
@@ -79,10 +79,20 @@ def _find(
         mark = remembered(tags, webhook_tag(webhook.webhook_id))
         if mark and mark.is_from(origin):
             return webhook, mark
-    named = [webhook for webhook in there if webhook.name == name]
+    # What came from another webhook of this source is not in the way: names need not be unique.
+    named = [
+        webhook
+        for webhook in there
+        if webhook.name == name and not _is_of_sibling(tags, webhook.webhook_id, origin)
+    ]
     same = [webhook for webhook in named if _same(subject, webhook_record(webhook))]
     found = next(iter([*same, *named]), None)
     return found, remembered(tags, webhook_tag(found.webhook_id)) if found else None
+
+
+def _is_of_sibling(tags: Tags, webhook_id: str, origin: str) -> bool:
+    mark = remembered(tags, webhook_tag(webhook_id))
+    return mark is not None and marks.is_of_sibling({mark.origin, *mark.also}, origin)
 
 
 def _same(one: Webhook, other: Webhook) -> bool:

@@ -169,6 +169,28 @@ def test_records_changed_at_the_target_are_a_conflict(
     assert len(dataset_named(there, "edited")) == 2
 
 
+def test_several_of_one_name_come_as_several_even_if_they_hold_the_same(
+    lab: MlflowRegistry, clinic: MlflowRegistry, here: RestStore
+) -> None:
+    seeded(here, "twins", ODD[:1])
+    for records in (ODD[:1], ODD[1:2]):
+        dataset = here.create_dataset("twins", tags={"team": "cellar"})
+        here.upsert_dataset_records(dataset.dataset_id, records)
+    read = [
+        packed(lab.read(one.address)) for one in lab.ls(parse_object("evaluation-datasets/twins"))
+    ]
+    for package in read:
+        assert clinic.write(package.snapshot(), PRESERVE).actions[0].verb == "create"
+    for package in read:
+        assert clinic.write(package.snapshot(), PRESERVE).idle
+    held = [
+        packed(clinic.read(one.address))
+        for one in clinic.ls(parse_object("evaluation-datasets/twins"))
+    ]
+    assert sorted(one.content_id for one in held) == sorted(one.content_id for one in read)
+    assert len(held) == 3
+
+
 def test_another_dataset_of_that_name_is_left_alone(
     lab: MlflowRegistry, clinic: MlflowRegistry, here: RestStore, there: RestStore
 ) -> None:

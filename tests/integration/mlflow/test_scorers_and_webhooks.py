@@ -225,6 +225,20 @@ def test_what_changes_of_a_webhook_changes_at_the_target(
     assert len(list(clinic.ls(parse_object("webhooks/moved")))) == 1
 
 
+def test_several_webhooks_of_one_name_come_as_several(
+    lab: MlflowRegistry, clinic: MlflowRegistry, source_server: MlflowServer
+) -> None:
+    for url in (URL, f"{URL}/2", URL):
+        create(source_server, "triplets", url)
+    named = parse_object("webhooks/triplets")
+    read = [packed(lab.read(one.address)).snapshot() for one in lab.ls(named)]
+    for snapshot in read:
+        assert clinic.write(snapshot, PRESERVE).actions[0].verb == "create"
+    assert all(clinic.write(snapshot, PRESERVE).idle for snapshot in read)
+    held = [webhook_in(packed(clinic.read(one.address))).url for one in clinic.ls(named)]
+    assert sorted(held) == [URL, URL, f"{URL}/2"]
+
+
 def test_credentials_in_an_address_are_never_kept(
     lab: MlflowRegistry, clinic: MlflowRegistry, source_server: MlflowServer
 ) -> None:
