@@ -21,16 +21,28 @@ from mlarchive.unpack import plan_unpack, unpack
 from mlarchive.vault import Vault
 
 
+class Read(Struct, frozen=True, kw_only=True):
+    """What became of an object before it was written; a receipt tells what came after.
+
+    Attributes:
+        losses: What could not be read, or packed.
+        transformations: What is in the package in another form than at the source.
+    """
+
+    losses: tuple[Loss, ...] = ()
+    transformations: tuple[Loss, ...] = ()
+
+
 class Copied(Struct, frozen=True, kw_only=True):
     """What a copy did.
 
     Attributes:
         receipt: The target's.
-        read_losses: What could not be read from the source; the receipt has the target's.
+        read: What the source lacks already.
     """
 
     receipt: Receipt
-    read_losses: tuple[Loss, ...] = ()
+    read: Read = Read()
 
 
 class Way(Struct, frozen=True, kw_only=True):
@@ -57,7 +69,7 @@ def copy(snapshot: Snapshot, target: Target, policy: WritePolicy, way: Way) -> C
     """
     with packaged(snapshot, way) as package:
         receipt = unpack(package, target, policy)
-        return Copied(receipt=receipt, read_losses=_read_losses(snapshot, package))
+        return Copied(receipt=receipt, read=read_from(snapshot, package))
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -65,11 +77,11 @@ class Planned(Struct, frozen=True, kw_only=True):
 
     Attributes:
         plan: The target's.
-        read_losses: What could not be read from the source; the plan has the target's.
+        read: What the source lacks already.
     """
 
     plan: WritePlan
-    read_losses: tuple[Loss, ...] = ()
+    read: Read = Read()
 
 
 def plan_copy(snapshot: Snapshot, target: Target, policy: WritePolicy, way: Way) -> Planned:
@@ -80,12 +92,16 @@ def plan_copy(snapshot: Snapshot, target: Target, policy: WritePolicy, way: Way)
     """
     with packaged(snapshot, way) as package:
         plan = plan_unpack(package, target, policy)
-        return Planned(plan=plan, read_losses=_read_losses(snapshot, package))
+        return Planned(plan=plan, read=read_from(snapshot, package))
 
 
-def _read_losses(snapshot: Snapshot, package: Package) -> tuple[Loss, ...]:
-    """What was lost when it was read, and when it was packed."""
-    return tuple(dict.fromkeys((*snapshot.losses, *package.meaning.losses)))
+def read_from(snapshot: Snapshot, package: Package) -> Read:
+    """What a source and its packing say of an object, each thing once."""
+    said = package.meaning
+    return Read(
+        losses=tuple(dict.fromkeys((*snapshot.losses, *said.losses))),
+        transformations=tuple(dict.fromkeys((*snapshot.transformations, *said.transformations))),
+    )
 
 
 @contextlib.contextmanager

@@ -260,11 +260,11 @@ def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
                 left = [one for one in plan.actions if (one.verb, one.what) != ("delete", deleted)]
                 plan = replace(plan, actions=tuple(left))
             cleared.add(named)
-            tell = partial(tell_plan, address, plan, console, read_losses=planned.read_losses)
+            tell = partial(tell_plan, address, plan, console, read=planned.read)
             return _Carried(tell, _is_skipped(plan.actions))
         copied = copy(snapshot, target, how, way)
     cleared.add(named)
-    tell = partial(tell_receipt, copied.receipt, console, read_losses=copied.read_losses)
+    tell = partial(tell_receipt, copied.receipt, console, read=copied.read)
     return _Carried(tell, _is_skipped(copied.receipt.actions))
 
 

@@ -9,16 +9,13 @@ from mlarchive.cli.ending import WITH_LOSSES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlarchive.copy import Read
     from mlarchive.records import Address, Loss
     from mlarchive.registries.base import Action, Receipt, WritePlan
 
 
 def tell_plan(
-    source: "Address",
-    plan: "WritePlan",
-    console: Console,
-    *,
-    read_losses: "Sequence[Loss]" = (),
+    source: "Address", plan: "WritePlan", console: Console, read: "Read | None" = None
 ) -> int:
     """Say what would be done; returns the exit status that doing it would have.
 
@@ -26,29 +23,30 @@ def tell_plan(
         source: The object's address at its source.
         plan: What would be done with it.
         console: Where it is told.
-        read_losses: What could not be read at the source.
+        read: What was lost or changed before; None for nothing.
     """
-    console.document({"address": str(source), "plan": plan, "read_losses": read_losses})
+    console.document({"address": str(source), "plan": plan, **_before(read)})
     console.say(f"{source} -> {plan.target}:{' nothing to do' if plan.idle else ''}")
     _tell_actions(plan.actions, "would ", console)
-    losses = (*read_losses, *plan.losses)
-    _tell_rest(losses, plan.transformations, console)
-    return WITH_LOSSES if losses else 0
+    return _tell_rest(plan, read, console)
 
 
-def tell_receipt(
-    receipt: "Receipt", console: Console, *, read_losses: "Sequence[Loss]" = ()
-) -> int:
+def tell_receipt(receipt: "Receipt", console: Console, read: "Read | None" = None) -> int:
     """Say what was done; returns the exit status."""
-    console.document({"receipt": receipt, "read_losses": read_losses})
+    console.document({"receipt": receipt, **_before(read)})
     if receipt.idle:
         console.say(f"{receipt.target}: nothing to do")
     else:
         console.say(f"{receipt.target}: done, {wording.size(receipt.bytes)} sent")
     _tell_actions(receipt.actions, "", console)
-    losses = (*read_losses, *receipt.losses)
-    _tell_rest(losses, receipt.transformations, console)
-    return WITH_LOSSES if losses else 0
+    return _tell_rest(receipt, read, console)
+
+
+def _before(read: "Read | None") -> "dict[str, Sequence[Loss]]":
+    return {
+        "read_losses": read.losses if read else (),
+        "read_transformations": read.transformations if read else (),
+    }
 
 
 def _tell_actions(actions: "Sequence[Action]", mood: str, console: Console) -> None:
@@ -58,10 +56,12 @@ def _tell_actions(actions: "Sequence[Action]", mood: str, console: Console) -> N
             console.say(f"  {mood}{action.verb} {action.what}{why}")
 
 
-def _tell_rest(
-    losses: "Sequence[Loss]", transformations: "Sequence[Loss]", console: Console
-) -> None:
-    if transformations:
-        things = wording.count(len(transformations), "thing")
+def _tell_rest(done: "Receipt | WritePlan", read: "Read | None", console: Console) -> int:
+    before = _before(read)
+    changed = len(before["read_transformations"]) + len(done.transformations)
+    if changed:
+        things = wording.count(changed, "thing")
         console.say(f"  {things} held in another form, as --json lists")
+    losses = (*before["read_losses"], *done.losses)
     console.losses(losses)
+    return WITH_LOSSES if losses else 0

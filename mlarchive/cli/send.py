@@ -173,22 +173,22 @@ def _plan(
 ) -> int:
     from msgspec.structs import replace
 
-    from mlarchive.copy import Way, plan_copy
+    from mlarchive.copy import Read, Way, plan_copy
     from mlarchive.registries.base import Action, WritePolicy
     from mlarchive.registries.opening import packing_time
 
     snapshot = source.read(address)
-    losses = snapshot.losses
+    read = Read(losses=snapshot.losses, transformations=snapshot.transformations)
     if snapshot.content_id:
         plan = registry.plan_write(snapshot, WritePolicy())
     else:
         way = Way(scratch=scratch_home(console), packed_at=packing_time(console.environment))
         planned = plan_copy(snapshot, registry, WritePolicy(), way)
-        plan, losses = planned.plan, planned.read_losses
+        plan, read = planned.plan, planned.read
     if arguments.full:
         again = Action(verb="create", what=str(plan.target), why="all is sent again, in full")
         plan = replace(plan, actions=(again,))
-    return tell_plan(address, plan, console, read_losses=losses)
+    return tell_plan(address, plan, console, read)
 
 
 def _burial(address: "Address", origin: str) -> "WritePlan":

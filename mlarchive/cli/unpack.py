@@ -76,6 +76,7 @@ def _unpack(
     arguments: argparse.Namespace,
     console: Console,
 ) -> int:
+    from mlarchive.copy import Read
     from mlarchive.registries.opening import open_target
     from mlarchive.unpack import plan_unpack, unpack
 
@@ -103,11 +104,12 @@ def _unpack(
         ) as target,
     ):
         refuse_renaming(package.meaning.address.kind, arguments)
-        lost = package.meaning.losses
+        said = package.meaning
+        read = Read(losses=said.losses, transformations=said.transformations)
         if arguments.dry_run:
             plan = plan_unpack(package, target, wanted)
-            return tell_plan(package.meaning.address, plan, console, read_losses=lost)
-        return tell_receipt(unpack(package, target, wanted), console, read_losses=lost)
+            return tell_plan(said.address, plan, console, read)
+        return tell_receipt(unpack(package, target, wanted), console, read)
 
 
 def _no_package(locator: "Locator") -> UsageError:

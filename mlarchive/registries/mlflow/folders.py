@@ -39,7 +39,7 @@ from mlarchive.errors import (
 )
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
-from mlarchive.registries.mlflow.listed import Listed, ReadableFolder
+from mlarchive.registries.mlflow.listed import NOTHING_IN_IT, Listed, ReadableFolder
 from mlarchive.registries.mlflow.sidebyside import AT_ONCE
 from mlarchive.registries.mlflow.transport import Upload, download, temporary
 from mlarchive.registries.redaction import redacted_text, without_credentials
@@ -194,6 +194,9 @@ class LocalFolder:
     def files(self) -> Iterator[Listed]:
         """Everything below it; symbolic links are named as problems and not followed."""
         for here, folders, names in os.walk(self._root, onerror=self._unlisted):
+            if not (folders or names) and Path(here) != self._root:
+                relative = Path(here).relative_to(self._root).as_posix()
+                yield Listed(relative, -1, NOTHING_IN_IT, empty=True)
             for name in sorted([*names, *folders]):
                 path = Path(here, name)
                 relative = path.relative_to(self._root).as_posix()
@@ -263,6 +266,8 @@ class ProxiedFolder:
             entries = self._entries_if_listed(here)
             if entries is None:
                 yield Listed(here, -1, _UNLISTED, unlisted=True)
+            elif here and not entries:
+                yield Listed(here, -1, NOTHING_IN_IT, empty=True)
             for entry in entries or ():
                 path = f"{here}/{entry['path']}" if here else str(entry["path"])
                 problem = self.refuses(path)

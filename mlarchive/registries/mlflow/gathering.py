@@ -70,6 +70,9 @@ def gather_files(
     problems = _problems(listed)
     for entry in listed:
         path = normalize("NFC", entry.path)
+        if entry.empty:
+            gathering.change(name, entry.path, entry.problem)
+            continue
         if why := problems.get(entry.path):
             gathering.lose(name, entry.path or "files", why)
             if entry.unlisted:

@@ -17,12 +17,18 @@ class Listed(Struct, frozen=True):
         size: In bytes; -1 where the store does not say.
         problem: Why it cannot be read, in a few words; "" if it can.
         unlisted: Whether it is a folder of which nobody knows what is in it; "" is the top.
+        empty: Whether it is a folder with nothing in it.
     """
 
     path: str
     size: int
     problem: str = ""
     unlisted: bool = False
+    empty: bool = False
+
+
+NOTHING_IN_IT = "an empty folder, which no package holds"
+"""The problem of one."""
 
 
 class ReadableFolder(Protocol):

@@ -11,14 +11,14 @@ from mlflow.entities import Run as MlflowRun
 
 from mlarchive.errors import NotFoundError
 from mlarchive.package.columns import encode_columns
-from mlarchive.records import LoggedModel, MetricSeries
+from mlarchive.records import Experiment, LoggedModel, MetricSeries
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.environments import environments
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import ArtifactFolder, artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
-from mlarchive.registries.mlflow.keys import logged_model_key, run_key
+from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
 from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.metrics import columns_of
 from mlarchive.registries.mlflow.mlmodels import as_logged
@@ -84,6 +84,10 @@ def read_logged_model(
             step=_step(model, run),
         )
     )
+    homes = [record.key for record in gathering.records if isinstance(record, Experiment)]
+    if homes and experiment_key(model.experiment_id) not in homes:
+        why = "it lies in another one than what it comes with, and where it is written in the same"
+        gathering.change(f"logged model {model.model_id}", "experiment", why)
     gathering.streams.extend(_series(model, key))
     folder = as_logged(artifact_folder(connection, model.artifact_location), model.tags or {})
     listed = gather_files(folder, key, f"logged model {model.model_id}", gathering)

@@ -177,6 +177,7 @@ def _also(run: MlflowRun, carried_models: frozenset[str], more: Tags) -> dict[st
         "model_inputs": " ".join(others),
         "outputs": " ".join(outputs),
         "output_steps": " ".join(str(step) for step in steps),
+        "user_tag": "no" if run.info.user_id and MLFLOW_USER not in run.data.tags else "",
         **more,
         **{name: value for name, value in run.data.tags.items() if name.startswith(marks.PREFIX)},
     }

@@ -152,7 +152,8 @@ def _find(work: Work, record: Run, origin: str) -> list[MlflowRun]:
 def _create(work: Work, record: Run, origin: str, tags: dict[str, str]) -> MlflowRun:
     marked = {marks.ORIGIN: origin}
     refused = MLFLOW_USER in work.connection.refused_tags
-    if record.user and MLFLOW_USER not in tags and not refused:
+    bare = record.native.also.get("user_tag") == "no"
+    if record.user and MLFLOW_USER not in tags and not (refused or bare):
         marked[MLFLOW_USER] = record.user
     with once():
         run: MlflowRun = work.connection.tracking.create_run(

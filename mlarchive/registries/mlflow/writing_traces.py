@@ -51,6 +51,7 @@ _BATCH = 50
 _AT_ONCE = 4
 _BATCH_BYTES = 4 << 20
 _NOTHING = Trace(id="")
+_NO_PREVIEW = "one that it does not have is an empty text at the target"
 _MODEL_ID = TraceMetadataKey.MODEL_ID
 
 
@@ -221,6 +222,8 @@ class _Writing:
 
     def _send_all_but_spans(self, trace: Trace, there: Trace, place: Place) -> None:
         connection = self._work.connection
+        if not (trace.request_preview and trace.response_preview):
+            self._tally.change(trace.id, "preview", _NO_PREVIEW)
         for name in sorted(there.tags.keys() - trace.tags.keys()):
             drop_tag(connection, trace.id, name)
         first, later = self._lacking_assessments(trace, there)

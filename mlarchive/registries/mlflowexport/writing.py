@@ -44,7 +44,9 @@ def held(folder: Path, origin: str, source: Address, policy: WritePolicy) -> Hol
     wanted = marks.origin_mark(source)
     if not place.is_there():
         return None
-    if source.kind == "runs":
+    if source.kind == "experiments":
+        found = [mark_of(read_document(one)) for one in place.experiments.glob("*/experiment.json")]
+    elif source.kind == "runs":
         run_id = plain_id(source.name, wanted)
         paths = place.experiments.glob(f"*/{run_id}/{RUN}")
         found = [mark_of(read_document(path)) for path in paths]
@@ -53,7 +55,8 @@ def held(folder: Path, origin: str, source: Address, policy: WritePolicy) -> Hol
         model = part(document).table("registered_model") if document else None
         found = [mark_of(item) for item in model.tables("versions")] if model else []
     for mark in found:
-        if mark.text("origin") == wanted and mark.text("content_id"):
+        said = mark.text("address" if source.kind == "experiments" else "origin")
+        if said == wanted and mark.text("content_id"):
             return Holding(
                 address=msgspec.structs.replace(source, origin=origin),
                 content_id=mark.text("content_id"),
@@ -113,9 +116,10 @@ def _planned(
     folder: Path, origin: str, snapshot: Snapshot, policy: WritePolicy
 ) -> tuple[Work, Address]:
     subject = snapshot.record(snapshot.subject)
-    if not isinstance(subject, ModelVersion | Run):
+    if not isinstance(subject, ModelVersion | Run | Experiment):
         raise UnsupportedError(
-            f"{origin} has no place for {snapshot.address}, only for model versions and runs"
+            f"{origin} has no place for {snapshot.address}, only for model versions, runs and"
+            " experiments"
         )
     work = Work(snapshot=snapshot, place=Place(folder=folder), policy=policy)
     work.place.is_there()
@@ -140,7 +144,8 @@ def _planned(
     if isinstance(subject, ModelVersion):
         plan_version(work, subject, at)
     for record in snapshot.records:
-        if not isinstance(record, _WRITABLE):
+        of_none = isinstance(subject, Experiment) and isinstance(record, LoggedModel)
+        if of_none or not isinstance(record, _WRITABLE):
             work.lose(record.key, "all of it", "the layout has no place for such a record")
         work.losses.extend(unplaced(record, marks.origin_of(record, snapshot)))
     return work, target

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlarchive.records import Experiment
 from mlarchive.registries.base import Action, Verb
-from mlarchive.registries.jsondocuments import read_document
+from mlarchive.registries.jsondocuments import Table, read_document
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflowexport.layout import EXPERIMENTS, part
 from mlarchive.registries.mlflowexport.placing import document_if_there, origin_in, plain_id
@@ -33,19 +33,31 @@ def plan_experiment(work: Work, experiment: Experiment) -> str:
     }
     present = document_if_there(path)
     runs = part(present).texts("runs") if present else []
-    waiting = mark_of(present).tags("waiting") if present else {}
+    mark = mark_of(present) if present else None
+    waiting = mark.tags("waiting") if mark else {}
+    before = alone_in(mark) if mark else {}
+    alone = before
+    if work.snapshot.subject == experiment.key:
+        alone = {"address": marks.origin_mark(work.snapshot.address), **work.ids}
     listed = experiment_id in work.place.experiment_ids()
-    same = present and listed and part(present).table("experiment").members == stated
+    stays = present and part(present).table("experiment").members == stated
+    same = stays and listed and alone == before
     verb: Verb = "keep" if same else "update" if present else "create"
     what = f"experiment {experiment.name}"
 
     def do() -> None:
-        _save_experiment(work, stated, runs, {"origin": origin, "waiting": waiting})
+        _save_experiment(work, stated, runs, {"origin": origin, "waiting": waiting, **alone})
         _list_experiments(work)
 
     work.add(Action(verb=verb, what=what), do)
     work.experiments[experiment.key] = stated
     return experiment_id
+
+
+def alone_in(mark: Table) -> Mapping[str, str]:
+    """What is remembered of an experiment that came by itself; of others nothing."""
+    said = {name: mark.text(name) for name in ("address", "content_id", "state_id")}
+    return said if said["address"] else {}
 
 
 def list_run(work: Work, experiment: Mapping[str, Any], run_id: str, *, parent: str = "") -> None:
@@ -63,7 +75,11 @@ def list_run(work: Work, experiment: Mapping[str, Any], run_id: str, *, parent: 
     if parent:
         waiting[run_id] = parent
     runs = list(dict.fromkeys([*part(present).texts("runs"), run_id]))
-    new = {"origin": mark.text("origin"), "waiting": dict(sorted(waiting.items()))}
+    new = {
+        "origin": mark.text("origin"),
+        "waiting": dict(sorted(waiting.items())),
+        **alone_in(mark),
+    }
     _save_experiment(work, experiment, runs, new)
     _list_experiments(work)
 

@@ -493,7 +493,7 @@ def test_a_build_context_without_the_dockerfile_that_it_names_is_carried_with_a_
         done = carry(
             opened(lab), address(lab, "environments", "built", "1"), opened(clinic), tmp_path
         )
-        assert [loss.field for loss in done.read_losses] == lost
+        assert [loss.field for loss in done.read.losses] == lost
         said = clinic.version("environments", "built", "1")["properties"]
         assert said["build"]["dockerfilePath"] == path
 

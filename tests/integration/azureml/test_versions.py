@@ -98,7 +98,7 @@ def test_a_model_whose_environment_is_archived_later_stays_what_it_is(
     (after,) = source.changes(Selector(kind="models"))
     assert after.content_mark == before.content_mark
     done = carry(source, what, target, tmp_path)
-    assert (done.read_losses, done.receipt.losses) == ((), ())
+    assert (done.read.losses, done.receipt.losses) == ((), ())
     assert clinic.version("environments", "e", "1")["properties"]["isArchived"] is True
 
 

@@ -15,6 +15,7 @@ from mlarchive.records import (
     ArtifactRoot,
     Experiment,
     File,
+    LoggedModel,
     ModelVersion,
     Native,
     Notebook,
@@ -308,8 +309,32 @@ def test_a_name_that_can_be_no_folder_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "wine").exists()
 
 
+def test_an_experiment_by_itself_is_its_document_and_stays_it_when_runs_come(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "out"
+    address = Address(origin="lab", kind="experiments", name="wine")
+    alone = Snapshot(
+        address=address,
+        subject="e",
+        records=(
+            Experiment(key="e", native=Native(id="7"), name="wine", tags={"team": "cellar"}),
+            LoggedModel(key="m", native=Native(id="m-1"), name="loose"),
+        ),
+    )
+    receipt = written(alone, folder)
+    assert lost(receipt) == ["logged-model-1: all of it"]
+    document = json.loads((folder / "experiments" / "7" / "experiment.json").read_text())
+    assert document["mlflow"]["experiment"]["tags"] == {"team": "cellar"}
+    written(snapshots.model_version(), folder)
+    assert written(alone, folder).actions[0].verb == "keep"
+    holding = registry(folder).holding(address, POLICY)
+    assert holding is not None
+    assert holding.content_id == receipt.content_id
+
+
 def test_a_folder_of_files_has_no_place(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="only for model versions and runs"):
+    with pytest.raises(UnsupportedError, match="only for model versions, runs and experiments"):
         written(snapshots.folder({"a": b"1"}), tmp_path / "out")
 
 
