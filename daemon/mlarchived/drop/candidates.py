@@ -29,6 +29,20 @@ MANIFEST = "mlarchive.toml"
 
 PACKAGE = ".mlpkg"
 
+_OF_TOOLS = tuple(
+    frozenset(together)
+    for together in (
+        ("run.json",),
+        ("model.json",),
+        ("experiment.json",),
+        ("experiments.json",),
+        ("manifest.json",),
+        ("experiments", "models"),
+        ("ENVIRONMENT", "MODEL"),
+    )
+)
+"""What stands together at the top of what mlflow-export-import or InnerEye wrote: one thing."""
+
 _UNFINISHED = (".tmp", ".part", ".filepart")
 _PLACES = re.compile(r"\{(name|version)\}")
 
@@ -131,7 +145,11 @@ def _below(
 def _inside(folder: Path) -> list[os.DirEntry[str]] | None:
     """What lies in a folder above those of models; None if it is to be taken as one itself."""
     try:
-        return None if (folder / MANIFEST).is_file() else _entries(folder)
+        if (folder / MANIFEST).is_file():
+            return None
+        entries = _entries(folder)
+        there = {entry.name for entry in entries}
+        return None if any(together <= there for together in _OF_TOOLS) else entries
     except OSError:
         # Whoever takes it in says so.
         return None

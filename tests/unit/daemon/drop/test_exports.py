@@ -10,7 +10,8 @@ from mlarchive.errors import UnsupportedError
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
 from tests.support.dropping import DropBench
-from tests.support.exports import ALL, named
+from tests.support.exports import ALL, MODEL, named
+from tests.support.innereye import DOCK, FOLDERS
 
 
 @pytest.fixture
@@ -42,6 +43,17 @@ def test_of_an_export_with_one_broken_run_nothing_is_kept_and_mended_it_comes_on
         shutil.copytree(mended, bench.inbox / again)
         assert bench.run("once").status == 3, "the export says what of it is lost"
         assert _packages(bench) == len(named(ALL))
+
+
+def test_what_a_tool_wrote_is_one_thing_also_where_a_pattern_has_a_slash(tmp_path: Path) -> None:
+    bench = DropBench(tmp_path, 'pattern = "{name}/{version}"\n')
+    for folder in (ALL, MODEL, FOLDERS / DOCK):
+        shutil.copytree(folder, bench.inbox / folder.name)
+    (bench.inbox / "wine" / "1").mkdir(parents=True)
+    (bench.inbox / "wine" / "1" / "weights.bin").touch()
+    assert bench.run("once").status == 3
+    assert bench.noted() == {"taken": ["all", "dock_1", "model", "wine/1"]}
+    assert [one.name for one in bench.held() if one.kind == "folders"] == ["wine"]
 
 
 def test_what_was_kept_before_something_could_not_be_packed_is_told(
