@@ -37,6 +37,9 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _PASSING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+_PAGE = 500
+"""Blobs that are listed at once; the client takes some ten kilobytes for each."""
+
 _SHA256 = "mlarchive_sha256"
 
 
@@ -208,7 +211,10 @@ class BlobContainer:
 
 
 def _page(client: ContainerClient, prefix: str, token: str | None) -> tuple[list[Blob], str | None]:
-    pages = client.list_blobs(name_starts_with=prefix, include=["metadata"]).by_page(token)
+    listed = client.list_blobs(
+        name_starts_with=prefix, include=["metadata"], results_per_page=_PAGE
+    )
+    pages = listed.by_page(token)
     found = [_blob(said) for said in next(pages, ()) if not _is_folder(said)]
     return found, pages.continuation_token  # type: ignore[attr-defined]
 

@@ -13,10 +13,12 @@ from mlarchive.registries import returning
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.firstrun import job_of
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
+from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.uploading import digest_of, sent_of
 from mlarchive.registries.azureml.work import Work
-from mlarchive.registries.azureml.writing_run import run_of
+from mlarchive.registries.azureml.writing_run import is_run_there, run_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import given_in
 
@@ -82,7 +84,7 @@ def stands_for(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], th
     """Whether a version is the one that is to be written, as far as Azure ML holds it.
 
     What comes back from where not all could be held says less than it did. Of what comes from
-    elsewhere nothing may differ, and a run that it has is compared by nobody.
+    elsewhere nothing may differ, and the run of what came from another object may lack nothing.
 
     Args:
         work: What is to be written, and where.
@@ -97,8 +99,18 @@ def stands_for(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], th
         is_its_job = not told or is_job(work, wanted, there)
         is_said = is_its_job and _is_as_said(work, wanted, there)
         return is_said and (_are_files(wanted, there) if _is_written(there) else holds(there))
-    has_run = any(isinstance(one, Run | LoggedModel) for one in work.snapshot.records)
-    return not has_run and _is_written(there) and not _parts(work, wanted, there)
+    if not _is_written(there) or _parts(work, wanted, there):
+        return False
+    kinds = {type(one) for one in work.snapshot.records} & {Run, LoggedModel}
+    if kinds == {Run} and not _is_of_source(work, there):
+        return is_run_there(work, there.texts("properties").get(keys.RUN) or job_of(there))
+    return not kinds
+
+
+def _is_of_source(work: Work, there: Asset) -> bool:
+    """Whether a version was written from the very object, whose run may have got more since."""
+    origin = marks.origin_mark(work.snapshot.address)
+    return is_from(there.texts("properties"), marks.names_of(work.snapshot), origin)
 
 
 def _is_as_said(work: Work, wanted: Candidate, there: Asset) -> bool:

@@ -50,10 +50,8 @@ def plan_kept(work: Work, tracked: "TrackingWork", run: Run, first: str) -> bool
     from mlarchive.registries.mlflow.work import called
     from mlarchive.registries.mlflow.writing_metrics import lacking_histories
 
-    gathering = Gathering()
-    key = read_job(work.control, work.storage, first, NONE_WANTED, gathering)
-    there = next((one for one in gathering.records if one.key == key), None)
-    if not isinstance(there, Run):
+    there = _run_there(work, first)
+    if there is None:
         return False
     what = called(run)
     for field in (*lacking(run, there), *lacking_histories(tracked, run, first)):
@@ -76,13 +74,34 @@ def has_all(work: Work, tracked: "TrackingWork", run: Run, there: str) -> bool:
     """
     from mlarchive.registries.mlflow.writing_metrics import lacking_histories, surplus
 
-    gathering = Gathering()
-    key = read_job(work.control, work.storage, there, NONE_WANTED, gathering)
-    held = next((one for one in gathering.records if one.key == key), None)
-    if not isinstance(held, Run) or not run.params.items() <= held.params.items():
+    held = _run_there(work, there)
+    if held is None or not run.params.items() <= held.params.items():
         return False
     began, ended = run.status in _UNFINISHED, held.status not in _UNFINISHED
     if (not began and run.status != held.status) or any(lacking_histories(tracked, run, there)):
         return False
     more = len(held.params) > len(run.params) or (began and ended)
     return more or surplus(tracked, run, there)
+
+
+def lacks_nothing(work: Work, tracked: "TrackingWork", run: Run, there: str) -> bool:
+    """Whether a run at the target says all that another one says.
+
+    Args:
+        work: Of the write.
+        tracked: To the target's runs.
+        run: What is to be written.
+        there: The id of the one at the target.
+    """
+    from mlarchive.registries.mlflow.writing_metrics import lacking_histories
+
+    held = _run_there(work, there)
+    lacks = () if held is None else (*lacking(run, held), *lacking_histories(tracked, run, there))
+    return held is not None and not lacks
+
+
+def _run_there(work: Work, job: str) -> Run | None:
+    """A run of the target; None if it is not there."""
+    gathering = Gathering()
+    key = read_job(work.control, work.storage, job, NONE_WANTED, gathering)
+    return next((r for r in gathering.records if isinstance(r, Run) and r.key == key), None)

@@ -60,6 +60,20 @@ def with_job_there(work: Work, what: str, wanted: Candidate, present: Asset) -> 
     return replace(wanted, lineage={**rest, **kept})
 
 
+def list_job_there(work: Work, what: str, wanted: Candidate, present: Asset) -> None:
+    """List the job of a version that is there without one, and stays so.
+
+    Args:
+        work: Gets the loss.
+        what: The version, as a person knows it.
+        wanted: As it is to be.
+        present: As it is, of another source.
+    """
+    job = wanted.lineage.get(keys.JOB, "")
+    if job and not (present.texts("properties").get(keys.JOB) or present.text("jobName")):
+        work.lose(what, f"job {job}", "it is there already without one, and stays as it is")
+
+
 def _list_job(work: Work, what: str, job: str, held: str) -> None:
     if held and job and held != job:
         why = f"there it is one that {held} made, and Azure ML changes no job"

@@ -54,7 +54,8 @@ def meant(control: ControlPlane, name: str) -> Asset:
     found = [one for one in every if marks.STATED not in one.texts("properties")]
     active = [one for one in found if not one.is_archived]
     if not found:
-        raise NotFoundError(f"{control.shown} has no environments/{name}")
+        but = " but what stands for another, of a model's own files" if every else ""
+        raise NotFoundError(f"{control.shown} has no environments/{name}{but}")
     return max(active or found, key=_made_at)
 
 

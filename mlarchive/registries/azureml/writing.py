@@ -29,7 +29,12 @@ from mlarchive.registries.azureml.differing import (
     what_changed,
 )
 from mlarchive.registries.azureml.firstrun import job_of
-from mlarchive.registries.azureml.keeping import list_frozen, plan_link, with_job_there
+from mlarchive.registries.azureml.keeping import (
+    list_frozen,
+    list_job_there,
+    plan_link,
+    with_job_there,
+)
 from mlarchive.registries.azureml.labels import (
     Labels,
     archive,
@@ -46,6 +51,7 @@ from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import fill
 from mlarchive.registries.azureml.work import Work, again
 from mlarchive.registries.azureml.writing_environment import (
+    list_environment_there,
     plan_environment_alone,
     plan_environment_of,
     plan_environment_there,
@@ -174,6 +180,8 @@ def _planned(work: Work) -> Address:
         work.step("skip", what, lose_lacking(work, "models", wanted.name, spot.present, labels))
         if spot.present.texts("properties").get(marks.CONTENT_ID) != work.content_id:
             plan_run_there(work, what, job_of(spot.present))
+            list_environment_there(work, wanted, spot.present)
+            list_job_there(work, what, wanted, spot.present)
         plan_model(work, wanted.name)
         return target
     if spot.present is not None and comes_back(work, wanted, spot.present):

@@ -24,7 +24,7 @@ from mlarchive.registries.azureml.labels import (
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
-from mlarchive.registries.azureml.reading_environment import meant
+from mlarchive.registries.azureml.reading_environment import meant, named_environment
 from mlarchive.registries.azureml.recipe import BASE_IMAGE, Recipe, is_built, recipe, recipe_there
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import (
@@ -125,6 +125,30 @@ def plan_environment_there(work: Work, candidate: Candidate) -> None:
     else:
         why = "it comes back to the version that it was first, which stays with its own"
         work.lose(f"models/{candidate.name}", f"environment {wanted.name}", why)
+
+
+def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> None:
+    """Lose the environment that comes along, where a version that stays as it is means another.
+
+    Args:
+        work: Gets the loss.
+        candidate: The model version.
+        present: What is there in its place, of another source.
+    """
+    subject = work.snapshot.record(work.snapshot.subject)
+    carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
+    if not isinstance(carried, Environment):
+        return
+    wanted = _carried(work, carried)
+    name, number = named_environment(present)
+    if name and not number:
+        number = _meant(work, name)
+    own = recipe(wanted.record, wanted.files)
+    there = work.control.versions("environments", name, archived=True) if number else []
+    if not any(one.name == number and _is_made_of(work, name, one, own) for one in there):
+        it_means = f"means {name}:{number}" if number else "means none that is there"
+        why = f"the version is there already and stays as it is, and {it_means}"
+        work.lose(f"models/{candidate.name}/{present.name}", f"environment {wanted.name}", why)
 
 
 def _meant(work: Work, name: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from mlarchive.errors import ConflictError
 from mlarchive.records import Experiment, File, ModelVersion, Run, Tags
-from mlarchive.registries.azureml.firstrun import first_of, has_all, plan_kept
+from mlarchive.registries.azureml.firstrun import first_of, has_all, lacks_nothing, plan_kept
 from mlarchive.registries.azureml.merging import Merging, Whose
 from mlarchive.registries.azureml.runfacts import TAG, facts_of
 from mlarchive.registries.azureml.tracking import tracking_connection
@@ -108,6 +108,26 @@ def is_behind(work: Work, job: str) -> bool:
     kept, tracked = _tracked(work, run)
     with speaking(tracked.connection.uri):
         return has_all(work, tracked, kept, job)
+
+
+def is_run_there(work: Work, job: str) -> bool:
+    """Whether the run of a version that is there says all that is said of it now.
+
+    Args:
+        work: Of the write.
+        job: The run's id there; "" for none.
+    """
+    run = run_of(work.snapshot)
+    if run is None or work.control.place.is_registry:
+        # A registry has no runs that could lack anything.
+        return True
+    if not job:
+        return False
+    from mlarchive.registries.mlflow.failures import speaking
+
+    kept, tracked = _tracked(work, run)
+    with speaking(tracked.connection.uri):
+        return lacks_nothing(work, tracked, kept, job)
 
 
 def _tracked(work: Work, run: Run) -> "tuple[Run, TrackingWork]":

@@ -201,6 +201,14 @@ def test_what_stands_for_an_environment_never_passes_for_it(
             fields = [one.field for one in on.receipt.losses]
             assert fields == (["environment gpu"] if place is further else [])
         assert set(place.of("environments")) == there
+    # What another source wrote stays as it is, and what it lacks is told.
+    other = azureml.registry(tenant, "other")
+    azureml.put_environment(other, "gpu", "3", image="ubuntu:22.04")
+    for name, held in (("a", files), ("b", {"w": b"1"})):
+        azureml.put_model(other, name, "1", held, tags=tags)
+        done = carry(opened(other), address(other, "models", name, "1"), opened(clinic), tmp_path)
+        assert (done.receipt.idle, len(done.receipt.losses)) == (True, 1)
+        assert done.receipt.losses[0].field == "environment gpu"
     # The real one takes its place where it comes later.
     carry(opened(shared), address(shared, "models", "a", "1"), opened(clinic), tmp_path)
     said = clinic.version("models", "a", "1")["properties"]["properties"]

@@ -238,12 +238,22 @@ def test_what_comes_back_to_a_place_that_it_came_through_is_there_already(
         assert repr(middle.version("models", TRAINED, "1")) == version
         assert set(middle.of("models")[TRAINED].versions) == {"1"}
         assert runs_of(middle).keys() == runs
+        # So it is where it went from there, though it is said by another.
+        far = azureml.workspace(tenant, "far")
+        far.tracking = target_server.uri
+        carry(target, there, opened(far), tmp_path)
+        before = runs_of(far).keys()
+        for source, what in ways:
+            done = carry(source, what, opened(far), tmp_path).receipt
+            assert (done.idle, done.losses, runs_of(far).keys()) == (True, (), before)
         # What the run got on the way stays behind, and is told.
         at = ways[1][1]
         made = MlflowClient(lab.tracking).get_model_version(at.name, at.version).run_id
         MlflowClient(lab.tracking).log_param(str(made), "late", "1")
         late = carry(between, at, target, tmp_path).receipt
         assert (late.idle, [one.field for one in late.losses]) == (True, ["param late"])
+        with pytest.raises(ConflictError, match="nothing but its run differs"):
+            carry(between, at, opened(far), tmp_path)
         # Other files are another thing.
         middle.of("models")[TRAINED].versions.clear()
         azureml.put_model(middle, TRAINED, "1", {"x": b"other"})
