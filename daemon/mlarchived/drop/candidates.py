@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -77,17 +78,22 @@ def require_there(folder: Path) -> None:
     """Refuse a drop folder, or a link to one, that is not there: its disk may not be mounted.
 
     Raises:
-        NotFoundError: It is not.
+        NotFoundError: It is not, or is no folder.
         MlarchiveError: It may not be read.
     """
     with explaining(folder, "read"):
         try:
-            folder.stat()
+            facts = folder.stat()
         except FileNotFoundError as error:
             raise NotFoundError(
                 f"the drop folder {folder} is not there",
                 hint="make it, or mount what it is on; it is not made by itself",
             ) from error
+    if not stat.S_ISDIR(facts.st_mode):
+        raise NotFoundError(
+            f"the drop folder {folder} is no folder",
+            hint="see what it is, put it elsewhere, and make the folder",
+        )
 
 
 def candidates(folder: Path, pattern: str) -> Iterator[Candidate]:

@@ -70,6 +70,15 @@ def test_what_cannot_be_claimed_is_the_trouble_of_the_vault_until_it_can(
     assert not bench.standing()["trouble"]
 
 
+def test_a_file_in_place_of_a_drop_folder_is_told_alike_by_all(bench: DropBench) -> None:
+    bench.inbox.rmdir()
+    bench.inbox.write_text("no folder")
+    for verb in ("check", "once", "plan"):
+        answer = bench.run(verb)
+        assert answer.status == 11
+        assert f"the drop folder {bench.inbox} is no folder" in answer.out + answer.err
+
+
 @pytest.mark.parametrize("linked", [False, True])
 def test_a_drop_folder_that_is_not_there_is_told_and_not_made(
     bench: DropBench, *, linked: bool
