@@ -70,7 +70,7 @@ class Intake:
         self._stillness = Stillness(rules.settle, clock)
         self._waited: frozenset[str] = frozenset()
 
-    def look(self, means: Means, stopping: Stopping) -> Pass:
+    def look(self, means: Means) -> Pass:
         """Claim what is complete, and take in all that is claimed.
 
         Raises:
@@ -81,8 +81,8 @@ class Intake:
         work = _Work(self._mirror, self._rules, means, self._waited)
         for place in claims.remains(self._rules.folder):
             work.finish(place)
-        self._claim(work, stopping)
-        self._take(work, stopping)
+        self._claim(work, means.stopping)
+        self._take(work, means.stopping)
         rules, was_taken_from = self._rules, means.record.drops.knows_of_in
         remove_emptied(rules.folder, rules.pattern, rules.settle, was_taken_from)
         self._stillness.keep(work.pending)

@@ -56,6 +56,7 @@ class Keeping:
             told: Of each package when the vault has it, also where another then fails.
 
         Raises:
+            Interrupted: The process was asked to stop; it is to be kept again from the start.
             MlarchiveError: It is nothing that can be taken, is damaged, or may not come.
         """
         if claim.path.is_symlink() or not (claim.path.is_dir() or claim.path.is_file()):
@@ -121,6 +122,7 @@ class Keeping:
 
     def _judge(self, snapshot: Snapshot, when: int, *, whole: bool) -> None:
         """Refuse what may not come; read in full where that takes it, or where it is asked for."""
+        self.means.stopping.check()
         self.means.record.check()
         vault, address = self.means.vault, snapshot.address
         before = self._given(address)

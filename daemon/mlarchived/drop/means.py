@@ -7,6 +7,7 @@ from mlarchive.trust import Trust
 from mlarchive.vault import Vault
 from mlarchived.events import Report
 from mlarchived.ledger import Record
+from mlarchived.stopping import Stopping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Means:
         vault: Keeps what is taken.
         record: The pen in the ledger.
         report: Takes what happens.
+        stopping: Whether to stop between two things, or two objects of one.
         trust: Whom to believe; everybody if None.
     """
 
@@ -25,4 +27,5 @@ class Means:
     vault: Vault
     record: Record
     report: Report
+    stopping: Stopping
     trust: Trust | None = None

@@ -76,9 +76,10 @@ def _taken_in(
             vault=vault,
             record=record,
             report=around.report,
+            stopping=around.stopping,
             trust=trust_of(job),
         )
-        return intake.look(means, around.stopping)
+        return intake.look(means)
 
 
 def receive_all(job: MirrorJob, around: Circumstances) -> None:

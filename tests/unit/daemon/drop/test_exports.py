@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import Interrupted, UnsupportedError
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
+from mlarchived.stopping import Stopping
 from tests.support.dropping import DropBench
 from tests.support.exports import ALL, MODEL, named
 from tests.support.innereye import DOCK, FOLDERS
@@ -54,6 +55,32 @@ def test_what_a_tool_wrote_is_one_thing_also_where_a_pattern_has_a_slash(tmp_pat
     assert bench.run("once").status == 3
     assert bench.noted() == {"taken": ["all", "dock_1", "model", "wine/1"]}
     assert [one.name for one in bench.held() if one.kind == "folders"] == ["wine"]
+
+
+def test_told_to_stop_it_does_so_between_two_objects_of_an_export_and_goes_on_later(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, add, heard = Stopping.check, Vault.add, list[Stopping]()
+
+    def listen(stopping: Stopping) -> None:
+        heard.append(stopping)
+        check(stopping)
+
+    def stop(vault: Vault, snapshot: Snapshot, **how: Any) -> Kept:  # noqa: ANN401
+        heard[-1].ask()
+        return add(vault, snapshot, **how)
+
+    shutil.copytree(ALL, bench.inbox / "exported")
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Stopping, "check", listen)
+        stopping.setattr(Vault, "add", stop)
+        answer = bench.run("once")
+    assert answer.status == Interrupted.exit_status
+    assert _packages(bench) == 1
+    assert bench.noted() == {}
+    assert bench.run("once").status == 3, "the export says what of it is lost"
+    assert _packages(bench) == len(named(ALL))
+    assert bench.noted() == {"taken": ["exported"]}
 
 
 def test_what_was_kept_before_something_could_not_be_packed_is_told(
