@@ -22,7 +22,7 @@ from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.labelling import add_labels, read_labelled
 from mlarchive.cli.leftbehind import LeftBehind
 from mlarchive.cli.notebooks import add_notebooks, one_to_attach, refuse_notebooks
-from mlarchive.cli.objects import addresses, opened, scratch_home
+from mlarchive.cli.objects import addresses, opened, scratch_home, tell_unlisted
 from mlarchive.cli.receipts import tell_plan, tell_receipt
 from mlarchive.cli.restoring import add_restore, refuse_strays, restore
 from mlarchive.cli.sidebyside import check_source, in_turn, shared
@@ -139,6 +139,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 end.owe(source, locator, console)
                 carry = partial(_copy, source, reached, arguments, console, cleared)
                 found = addresses(source, locator, wanted(arguments, locator))
+                tell_unlisted(source, console)
                 tally.expect(one_to_attach(arguments, found))
                 behind = LeftBehind(source, locator, found)
                 carry_behind = partial(_copy, behind, reached, arguments, console, cleared)
@@ -196,6 +197,7 @@ def _share(
                 for address in addresses(source, locator, wanted(arguments, locator)):
                     with end.outlasting(address, console):
                         end.take(tell_receipt(carry(address), console))
+                tell_unlisted(source, console)
     return end.status
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mlarchive.registries.locator import Locator
     from mlarchive.snapshot import Snapshot
 
+_MOST_UNLISTED = 10
+
 
 @contextmanager
 def opened(locator: "Locator", console: Console) -> "Iterator[Source]":
@@ -44,6 +46,17 @@ def require_whole(locator: "Locator") -> None:
             "objects are wanted here",
             hint="leave the path out; `mlarchive cat` and `mlarchive extract` take files",
         )
+
+
+def tell_unlisted(source: "Source", console: "Console") -> None:
+    """Say what lists of a source left out since it is archived."""
+    from mlarchive.registries.base import archived_unlisted
+
+    found = archived_unlisted(source)
+    if found:
+        shown = ", ".join(found[:_MOST_UNLISTED])
+        more = f" and {len(found) - _MOST_UNLISTED} more" if len(found) > _MOST_UNLISTED else ""
+        console.note(f"left out, since archived: {shown}{more}; --archived takes them too")
 
 
 def addresses(

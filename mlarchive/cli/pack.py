@@ -17,7 +17,7 @@ from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.labelling import add_labels, read_labelled
 from mlarchive.cli.leftbehind import LeftBehind
 from mlarchive.cli.notebooks import add_notebooks, one_to_attach
-from mlarchive.cli.objects import addresses, opened
+from mlarchive.cli.objects import addresses, opened, tell_unlisted
 from mlarchive.cli.secrets import add_recipients, add_signing, private_keys, recipients
 from mlarchive.cli.sources import add_source_options, tell_sources
 from mlarchive.cli.split import add_volume_size
@@ -252,6 +252,7 @@ def _to_vault(sources: "list[Locator]", arguments: argparse.Namespace, console: 
             with opened(locator, console) as source:
                 end.owe(source, locator, console)
                 found = addresses(source, locator, wanted(arguments, locator))
+                tell_unlisted(source, console)
                 behind = LeftBehind(source, locator, found)
                 for address in one_to_attach(arguments, found):
                     came = False
@@ -331,6 +332,7 @@ def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Cons
     for locator in sources:
         with opened(locator, console) as source:
             found = addresses(source, locator, wanted(arguments, locator))
+            tell_unlisted(source, console)
             for address in one_to_attach(arguments, found):
                 snapshot = read_labelled(source, address, arguments)
                 raw = _raw_size(snapshot)

@@ -394,6 +394,19 @@ def owed(source: Source) -> Sequence[MlarchiveError]:
 
 
 @runtime_checkable
+class Archiving(Protocol):
+    """A source that archives versions, which its lists leave out unless they are asked for."""
+
+    def archived_unlisted(self) -> Sequence[str]:
+        """What its lists left out so far, as `KIND/NAME/VERSION`, or `KIND/NAME` for all of it."""
+
+
+def archived_unlisted(source: Source) -> Sequence[str]:
+    """What lists of a source left out so far since it is archived."""
+    return source.archived_unlisted() if isinstance(source, Archiving) else ()
+
+
+@runtime_checkable
 class WholeSource(Protocol):
     """A source whose objects depend on each other, read as a whole."""
 

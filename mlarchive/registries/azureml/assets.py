@@ -98,13 +98,20 @@ class Asset(Struct, frozen=True):
 
 
 class ControlPlane:
-    """Requests to a workspace or a registry, by what they are for."""
+    """Requests to a workspace or a registry, by what they are for.
+
+    Attributes:
+        place: Which it is.
+        shown: How a person knows it.
+        unlisted: What lists left out since it is archived, as `KIND/NAME/VERSION` or `KIND/NAME`.
+    """
 
     def __init__(self, place: Place, process: CloudProcess) -> None:
         """Let it connect, and ask nothing yet."""
         process.connect(place)
         self.place = place
         self.shown = f"azureml://{place.locator}"
+        self.unlisted: dict[str, None] = {}
         self._process = process
         self._is_there = False
 

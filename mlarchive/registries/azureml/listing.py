@@ -57,8 +57,12 @@ def _containers(control: ControlPlane, kind: Kind, selector: Selector) -> Iterat
     if selector.name and not selector.pattern:
         yield control.container(kind, selector.name)
         return
-    for container in control.containers(kind, archived=selector.archived):
-        if matches(selector, container.name):
+    for container in control.containers(kind, archived=True):
+        if not matches(selector, container.name):
+            continue
+        if container.is_archived and not selector.archived:
+            control.unlisted[f"{kind}/{container.name}"] = None
+        else:
             yield container
 
 
@@ -72,8 +76,13 @@ def _versions(control: ControlPlane, kind: Kind, name: str, selector: Selector) 
         )
     if selector.version and is_exact(selector):
         return [control.version(kind, name, selector.version)]
-    found = control.versions(kind, name, archived=selector.archived)
-    return [one for one in reversed(found) if selector.version in {"", one.name}]
+    every = reversed(control.versions(kind, name, archived=True))
+    found = [one for one in every if selector.version in {"", one.name}]
+    if selector.archived:
+        return found
+    left = (one for one in found if one.is_archived)
+    control.unlisted.update({f"{kind}/{name}/{one.name}": None for one in left})
+    return [one for one in found if not one.is_archived]
 
 
 def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listing:

@@ -1,7 +1,7 @@
 """One workspace or registry of Azure ML as a source and a target."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 from mlarchive.closing import Closing
@@ -88,6 +88,10 @@ class AzureMlRegistry(Closing):
     def ls(self, selector: Selector) -> Iterator[Listing]:
         """List versions of models and environments."""
         yield from list_objects(self._control, self.origin, selector)
+
+    def archived_unlisted(self) -> Sequence[str]:
+        """What its lists left out so far since it is archived."""
+        return tuple(self._control.unlisted)
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
         """See every selected version from afar; of one name newest first."""
