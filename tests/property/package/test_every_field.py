@@ -54,7 +54,7 @@ def keys_of(records: tuple[AnyRecord, ...]) -> tuple[str, ...]:
 
 @pytest.mark.clause("6.2", "6.3", "6.5", "7.1")
 @pytest.mark.parametrize(("kind", "name"), FIELDS)
-@settings(LARGE, max_examples=8)
+@settings(LARGE, max_examples=4)
 @given(records=worlds(), data=st.data())
 def test_a_field_changes_the_id_of_its_own_document_and_no_other(
     kind: str, name: str, records: tuple[AnyRecord, ...], data: st.DataObject
@@ -73,7 +73,7 @@ def test_a_field_changes_the_id_of_its_own_document_and_no_other(
 
 @pytest.mark.clause("6.3", "6.5")
 @pytest.mark.parametrize("name", STATED_BY_THE_PACKER)
-@settings(LARGE, max_examples=8)
+@settings(LARGE, max_examples=4)
 @given(records=worlds(), data=st.data())
 def test_what_the_packer_states_changes_neither_id(
     name: str, records: tuple[AnyRecord, ...], data: st.DataObject
@@ -90,14 +90,14 @@ def test_what_the_packer_states_changes_neither_id(
 
 
 @pytest.mark.clause("6.2")
-@settings(LARGE, max_examples=8)
+@settings(LARGE, max_examples=4)
 @given(records=worlds())
 def test_which_record_is_the_subject_is_content(records: tuple[AnyRecord, ...]) -> None:
     assert len({documents(records, key).content_id for key in keys_of(records)}) == len(records)
 
 
 @pytest.mark.clause("6.1", "6.3", "6.4")
-@settings(LARGE, max_examples=50)
+@settings(LARGE, max_examples=25)
 @given(records=worlds(most=3))
 def test_documents_say_what_was_put_into_them(records: tuple[AnyRecord, ...]) -> None:
     said = localised(meaning(records))
@@ -123,7 +123,7 @@ def carried(
 
 
 @pytest.mark.clause("6.4", "6.5")
-@settings(LARGE, max_examples=50)
+@settings(LARGE, max_examples=25)
 @given(records=worlds(most=3), data=st.data())
 def test_there_and_back_again_keeps_both_ids(
     records: tuple[AnyRecord, ...], data: st.DataObject
