@@ -49,7 +49,7 @@ place/bin/mlarchive verify line.mlpkg
 place/bin/mlarchive unpack line.mlpkg dir:unpacked
 cd unpacked
 {python} -m venv ../model-place
-../model-place/bin/pip install --quiet --no-compile --no-index --find-links wheels -r requirements.txt
+../model-place/bin/pip install --quiet --no-index --find-links wheels -r requirements.txt
 ../model-place/bin/python predict.py | tee ../prediction.json
 """
 
