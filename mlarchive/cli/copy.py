@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     from mlarchive.pack import Progress
     from mlarchive.records import Address
-    from mlarchive.registries.base import Action, Readable, Target
+    from mlarchive.registries.base import Action, Readable, Source, Target
     from mlarchive.registries.locator import Locator
+    from mlarchive.snapshot import Snapshot
 
 SUMMARY = "copy objects from one registry into another"
 DESCRIPTION = """\
@@ -133,30 +134,58 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         ) as target,
     ):
         reached = shared(target, arguments.workers)
+        way = _Way(reached, arguments, console, end, tally, cleared)
         for locator in sources:
             with opened(locator, console) as source:
                 check_source(source, arguments.workers)
                 end.owe(source, locator, console)
-                carry = partial(_copy, source, reached, arguments, console, cleared)
-                found = addresses(source, locator, wanted(arguments, locator))
-                tell_unlisted(source, console)
-                tally.expect(one_to_attach(arguments, found))
-                behind = LeftBehind(source, locator, found)
-                carry_behind = partial(_copy, behind, reached, arguments, console, cleared)
-                for address, done in in_turn(carry, found, arguments.workers):
-                    came = False
-                    with end.outlasting(address, console), tally.counting(address):
-                        carried = done()
-                        end.take(carried.tell())
-                        came = not carried.skipped
-                    if came:
-                        continue
-                    with end.outlasting(address, console):
-                        for one in behind.by(address):
-                            tally.expect([one])
-                            with end.outlasting(one, console), tally.counting(one):
-                                end.take(carry_behind(one).tell())
+                _copy_found(source, locator, way)
     return end.status
+
+
+class _Way(NamedTuple):
+    """What all objects of a command share: where they go, how, and where it is told."""
+
+    target: "Target"
+    arguments: argparse.Namespace
+    console: Console
+    end: Ending
+    tally: Tally
+    cleared: set[tuple[str, str]]
+
+    def carry(self, source: "Readable", address: "Address") -> "_Carried":
+        """Copy one object."""
+        return _copy(source, self.target, self.arguments, self.console, self.cleared, address)
+
+
+def _copy_found(source: "Source", locator: "Locator", way: _Way) -> None:
+    """Copy what a locator names of a source."""
+    arguments, console, end, tally = way.arguments, way.console, way.end, way.tally
+    found = addresses(source, locator, wanted(arguments, locator))
+    tell_unlisted(source, console)
+    tally.expect(one_to_attach(arguments, found))
+    behind = LeftBehind(source, locator, found)
+    waiting: list[Address] = []
+    for address, done in in_turn(partial(way.carry, source), found, arguments.workers):
+        came = False
+        with end.outlasting(address, console), tally.counting(address):
+            carried = done()
+            end.take(carried.tell())
+            came = not carried.skipped
+            if carried.waits:
+                waiting.append(address)
+        if came:
+            continue
+        with end.outlasting(address, console):
+            for one in behind.by(address):
+                tally.expect([one])
+                with end.outlasting(one, console), tally.counting(one):
+                    end.take(way.carry(behind, one).tell())
+    for address in waiting if len(found) > 1 and not arguments.dry_run else ():
+        with end.outlasting(address, console):
+            again = way.carry(source, address)
+            if again.did:
+                end.take(again.tell())
 
 
 def _share(
@@ -216,10 +245,14 @@ class _Carried(NamedTuple):
     Attributes:
         tell: Tells of it, and gives the exit status.
         skipped: Whether the target has something else in its place, which stays.
+        did: Whether anything changed at the target, or would.
+        waits: Whether it names what may come with an object after it.
     """
 
     tell: "Callable[[], int]"
     skipped: bool
+    did: bool
+    waits: bool
 
 
 def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
@@ -263,11 +296,21 @@ def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
                 plan = replace(plan, actions=tuple(left))
             cleared.add(named)
             tell = partial(tell_plan, address, plan, console, read=planned.read)
-            return _Carried(tell, _is_skipped(plan.actions))
+            return _Carried(tell, _is_skipped(plan.actions), not plan.idle, waits=False)
         copied = copy(snapshot, target, how, way)
     cleared.add(named)
     tell = partial(tell_receipt, copied.receipt, console, read=copied.read)
-    return _Carried(tell, _is_skipped(copied.receipt.actions))
+    did = not copied.receipt.idle
+    return _Carried(tell, _is_skipped(copied.receipt.actions), did, _names_others(snapshot))
+
+
+def _names_others(snapshot: "Snapshot") -> bool:
+    """Whether traces of no run name logged models of runs, which come after their experiment."""
+    from mlarchive.records import Experiment, Traces
+
+    alone = isinstance(snapshot.record(snapshot.subject), Experiment)
+    traces = (record for record in snapshot.records if isinstance(record, Traces))
+    return alone and any("models" in record.native.also for record in traces)
 
 
 def _is_skipped(actions: "Sequence[Action]") -> bool:

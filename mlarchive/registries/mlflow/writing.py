@@ -105,7 +105,7 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     try:
         works = repeated(lambda: _planned(connection, origin, snapshot, policy))
     except ConflictError as error:
-        if not _labelled_all_the_same(connection, snapshot, policy):
+        if not _labelled_all_the_same(connection, origin, snapshot, policy):
             raise
         said = f"{error.message}; the labels of its version are as the source says all the same"
         raise ConflictError(said, hint=error.hint) from error
@@ -128,7 +128,9 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     )
 
 
-def _labelled_all_the_same(connection: Connection, snapshot: Snapshot, policy: WritePolicy) -> bool:
+def _labelled_all_the_same(
+    connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy
+) -> bool:
     """Write the labels of a version that is held, of which only the run contradicts (clause 5.5).
 
     Returns:
@@ -139,7 +141,7 @@ def _labelled_all_the_same(connection: Connection, snapshot: Snapshot, policy: W
         return False
 
     def planned() -> Work:
-        work = Work(connection, snapshot, policy)
+        work = Work(connection, snapshot, policy, origin=origin)
         place = find_place(work, subject)
         if place.grown:
             name = target_name(work, subject)

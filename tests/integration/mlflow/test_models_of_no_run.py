@@ -135,6 +135,21 @@ def test_what_a_run_and_traces_say_of_one_arrives(source: MlflowClient, tmp_path
     assert _copy(tmp_path, "--experiment", "agents")[:2] == (0, {"keep"})
 
 
+def test_a_trace_of_no_run_names_the_model_of_a_run_after_the_first_copy(
+    source: MlflowClient, tmp_path: Path
+) -> None:
+    (model,) = (m for m in source.search_logged_models([_agents(source)]) if m.name == "pending")
+    _start_trace(source, _agents(source), {"mlflow.modelId": model.model_id})
+    status, _, losses = _copy(tmp_path, "--experiment", "agents")
+    assert (status, losses) == (0, [])
+    target = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    there = _agents(target)
+    (copied,) = (m for m in target.search_logged_models([there]) if m.name == "pending")
+    (trace,) = target.search_traces(locations=[there], include_spans=False)
+    assert trace.info.trace_metadata["mlflow.modelId"] == copied.model_id
+    assert _copy(tmp_path, "--experiment", "agents")[:2] == (0, {"keep"})
+
+
 def test_one_that_two_runs_list_comes_with_its_maker_and_is_written_once(
     source: MlflowClient, tmp_path: Path
 ) -> None:
