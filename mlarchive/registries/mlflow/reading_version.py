@@ -118,9 +118,9 @@ def _require_own_files(
     for folder in gathering.unlisted.get(place.key, ()):
         if _below(path, folder) or _below(folder, path):
             raise RemoteError(
-                f"the server does not list {folder or 'the folder'!r} of its artifacts, in which"
-                f" files of {name} may be",
-                hint=_MEND,
+                f"the server does not list {folder or 'the folder'!r} of its artifacts, however"
+                f" often it is asked, and files of {name} may be in it",
+                hint=f"a name in it may be unsayable, or a link lead nowhere; {_MEND}",
             )
     for at, stream in enumerate(gathering.streams):
         entry = stream.entry
