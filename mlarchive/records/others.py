@@ -39,6 +39,10 @@ class Webhook(Record, frozen=True, kw_only=True, tag="webhook"):
     status: State[str] = ""
 
 
+UNREAD = "all of them"
+"""The field of the loss of objects that their source was not asked for; a target loses no more."""
+
+
 class OtherObjects(Record, frozen=True, kw_only=True, tag="other-objects"):
     """What a server has of some kind that has no record of its own: its answer, and nothing else.
 

@@ -16,6 +16,7 @@ from mlarchive.errors import (
     RemoteError,
 )
 from mlarchive.records import Address, AnyRecord, Environment, Experiment, Folder, ModelVersion, Run
+from mlarchive.records.others import UNREAD
 from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
@@ -202,7 +203,9 @@ def _passed_over(work: Work, subject: AnyRecord) -> Address:
     what = str(source).partition("#")[2]
     why = _ALONE.get(type(subject), "Azure ML has no place for it")
     work.step("skip", what, why)
-    if not (isinstance(subject, Experiment) and not subject.tags):
+    # What could not be read was told then, and there is no more of it to lose.
+    is_unread = any((one.record, one.field) == (what, UNREAD) for one in work.snapshot.losses)
+    if not is_unread and not (isinstance(subject, Experiment) and not subject.tags):
         work.lose(what, "all of it", why)
     return msgspec.structs.replace(source, origin=work.origin)
 

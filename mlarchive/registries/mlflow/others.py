@@ -13,6 +13,7 @@ import msgspec
 
 from mlarchive.errors import MlarchiveError, NotFoundError
 from mlarchive.records import Native, OtherObjects
+from mlarchive.records.others import UNREAD
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import lacks_endpoint, speaking
@@ -75,7 +76,7 @@ def read_others(others: Others, gathering: Gathering) -> str:
     key = f"other-objects/{others.name}"
     count = len(others.found)
     if others.unread:
-        gathering.lose(key, "all of them", others.unread)
+        gathering.lose(key, UNREAD, others.unread)
     else:
         why = f"there is no record for the {count} of them; the server's answer is kept as evidence"
         gathering.lose(key, "meaning", why)

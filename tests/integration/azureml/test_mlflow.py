@@ -180,6 +180,10 @@ def test_what_a_server_has_beside_models_is_passed_over_and_lost_each_time(
             assert (done.idle, lost) == (True, [(f"runs/{run.info.run_id}", "all of it")])
             done = carry(source, experiment, target, tmp_path).receipt
             assert (done.losses, [one.verb for one in done.actions]) == ((), ["skip"])
+            # What was not read is lost once.
+            accounts = Address(origin=origin, kind="other-objects", name="accounts")
+            unread = carry(source, accounts, target, tmp_path)
+            assert (len(unread.read.losses), unread.receipt.losses) == (1, ())
     assert target.holding(experiment, WritePolicy()) is None
 
 
