@@ -3,11 +3,13 @@
 It stays what it is and gets no marks; labels that were changed elsewhere since come home.
 """
 
+import contextlib
 from functools import partial
 
 from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
+from mlarchive.errors import NotFoundError
 from mlarchive.records import ModelVersion, RegisteredModel, Run
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
@@ -96,11 +98,17 @@ def _list_run(work: Work, record: ModelVersion, there: str) -> None:
     run = work.snapshot.by_key.get(record.run)
     if not isinstance(run, Run):
         return
-    gathering = Gathering()
-    if not there:
-        work.lose(called(run), "all of it", "the version that it made is here without a run")
+    held = _run_there(work, there) if there else None
+    if held is None:
+        work.lose(called(run), "all of it", "the version that it made is here without its run")
         return
-    read_run_itself(work.connection, run_of(work.connection, there), frozenset(), gathering)
-    held = next(one for one in gathering.records if isinstance(one, Run))
     for field in (*lacking(run, held), *lacking_histories(work, run, there)):
         work.lose(called(run), field, STAYS)
+
+
+def _run_there(work: Work, run_id: str) -> Run | None:
+    """A run as it is; None if the server has it no longer."""
+    gathering = Gathering()
+    with contextlib.suppress(NotFoundError):
+        read_run_itself(work.connection, run_of(work.connection, run_id), frozenset(), gathering)
+    return next((one for one in gathering.records if isinstance(one, Run)), None)
