@@ -118,7 +118,7 @@ def test_who_comes_second_with_other_content_does_as_the_policy_says(
         what = address(lab, "models", name, "1")
         ends = opened(lab), what, opened(target), tmp_path, WritePolicy(conflict=policy)
         if policy == "fail":
-            with pytest.raises(ConflictError, match="taken by other content; somebody else made"):
+            with pytest.raises(ConflictError, match="it differs in its files; somebody else made"):
                 carry(*ends)
         else:
             said = carry(*ends).receipt.actions[-1]
