@@ -150,6 +150,17 @@ def test_a_trace_of_no_run_names_the_model_of_a_run_after_the_first_copy(
     assert _copy(tmp_path, "--experiment", "agents")[:2] == (0, {"keep"})
 
 
+def test_that_a_trace_without_a_preview_gets_an_empty_one_is_told(
+    source: MlflowClient, tmp_path: Path
+) -> None:
+    _start_trace(source, _agents(source), {})
+    sides = ("mlflow+sqlite:///source.db", "mlflow+sqlite:///target.db")
+    done = mlarchive("copy", *sides, "--experiment", "agents", "--json", cwd=tmp_path)
+    told = [one for receipt in done.receipts for one in receipt["transformations"]]
+    (preview,) = [one["why"] for one in told if one["field"] == "preview"]
+    assert preview.endswith("one that it does not have is an empty text at the target")
+
+
 def test_one_that_two_runs_list_comes_with_its_maker_and_is_written_once(
     source: MlflowClient, tmp_path: Path
 ) -> None:
