@@ -120,6 +120,8 @@ class World:
         if not path.exists():
             return {}
         connection = sqlite3.connect(path)
+        if connection.execute("PRAGMA user_version").fetchone() == (0,):
+            return {}  # Whoever made the file was killed before anything stood in it.
         rows = connection.execute(
             "SELECT o.origin, o.kind, o.name, o.version, d.content_id FROM delivery d"
             " JOIN object o ON o.id = d.object WHERE d.target = 'dr' AND d.content_id IS NOT NULL"
