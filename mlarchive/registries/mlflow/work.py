@@ -8,6 +8,7 @@ the same steps.
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from mlflow.entities import Experiment as MlflowExperiment
 
@@ -19,6 +20,7 @@ from mlarchive.records import (
     Loss,
     ModelVersion,
     Notebook,
+    PromptVersion,
     Run,
     Tags,
 )
@@ -288,3 +290,12 @@ def plan_given(  # noqa: PLR0913, PLR0917  (what is there and what comes)
 
 def _with(do: Callable[..., None], *values: str) -> Callable[[], None]:
     return lambda: do(*values)
+
+
+Numbered: TypeAlias = ModelVersion | PromptVersion
+"""What a server numbers; it keeps prompts as it keeps models."""
+
+
+def target_name(work: Work, record: Numbered) -> str:
+    """What the model or the prompt is called at the target."""
+    return work.policy.named(record.name)

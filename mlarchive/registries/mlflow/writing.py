@@ -35,7 +35,7 @@ from mlarchive.registries.base import Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.repeating import all_done, repeated
-from mlarchive.registries.mlflow.work import Work
+from mlarchive.registries.mlflow.work import Work, target_name
 from mlarchive.registries.mlflow.writing_alone import plan_experiment_alone
 from mlarchive.registries.mlflow.writing_dataset import plan_dataset
 from mlarchive.registries.mlflow.writing_experiment import (
@@ -68,7 +68,6 @@ from mlarchive.registries.mlflow.writing_version import (
     plan_left_version,
     plan_sweep,
     plan_version,
-    target_name,
 )
 from mlarchive.registries.mlflow.writing_webhook import plan_webhook
 from mlarchive.registries.unplaced import environment_alone, passed_over, unplaced

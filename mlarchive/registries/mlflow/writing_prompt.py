@@ -18,7 +18,8 @@ from mlarchive.registries.mlflow.linking import link_experiments
 from mlarchive.registries.mlflow.numbering import Place
 from mlarchive.registries.mlflow.selecting import all_experiments
 from mlarchive.registries.mlflow.settings import once
-from mlarchive.registries.mlflow.work import Work, cut, plan_tags
+from mlarchive.registries.mlflow.work import Work, cut, plan_tags, target_name
+from mlarchive.registries.mlflow.writing_aliases import plan_aliases
 from mlarchive.registries.mlflow.writing_named import (
     clear,
     model_at_target,
@@ -30,10 +31,8 @@ from mlarchive.registries.mlflow.writing_version import (
     announce,
     create_numbered,
     find_place,
-    plan_aliases,
     plan_sweep,
     plan_version_marks,
-    target_name,
     version_at,
     writes,
 )

@@ -18,13 +18,12 @@ from mlarchive.registries.mlflow.labelmarks import stage_of
 from mlarchive.registries.mlflow.numbering import Place
 from mlarchive.registries.mlflow.reading_run import read_run_itself
 from mlarchive.registries.mlflow.selecting import aliases_of, run_of
-from mlarchive.registries.mlflow.work import Work, called, cut, plan_tags
+from mlarchive.registries.mlflow.work import Work, called, cut, plan_tags, target_name
 from mlarchive.registries.mlflow.writing_metrics import lacking_histories
 from mlarchive.registries.mlflow.writing_named import model_at_target, plan_registered_model
 from mlarchive.registries.mlflow.writing_version import (
     STAGES,
     plan_description,
-    target_name,
     version_at,
     writes,
 )
