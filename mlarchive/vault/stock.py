@@ -111,6 +111,10 @@ class Stock(Closing):
         equal |= {name: wanted for name, wanted in ids.items() if wanted}
         return [self._kept(row) for row in self._catalog.rows(**equal)]
 
+    def of_size(self, size: int) -> list[Kept]:
+        """The packages that have so many bytes."""
+        return [self._kept(row) for row in self._catalog.rows(bytes=size, damage="")]
+
     def counting(self) -> Iterator[Kept]:
         """For each address the package that counts, which is the latest; sorted by address."""
         return map(self._kept, self._catalog.counting())

@@ -68,8 +68,7 @@ def claim(drop: Path, candidate: Candidate) -> Claim | None:
     made = Claim(token=token, folder=drop / CLAIMS / token, relative=candidate.relative)
     # What a power cut takes of a claim, or brings back, is found again and noted once.
     fsops.make_folder(made.path.parent, durable=False)
-    with fsops.atomic_file(made.folder / _PATH, durable=False) as file:
-        file.write(quote_from_bytes(os.fsencode(made.relative)).encode())
+    _write_path(made.folder, made.relative)
     with fsops.explaining(candidate.path, "move"):
         # The marker goes first: a thing that is claimed is never without it.
         if candidate.marker and made.marker:
@@ -78,7 +77,7 @@ def claim(drop: Path, candidate: Candidate) -> Claim | None:
         try:
             fsops.publish(candidate.path, made.path, durable=False)
         except FileNotFoundError:
-            fsops.remove(made.folder)
+            _abandon(drop, made.folder)
             return None
         except OSError:
             if candidate.marker and made.marker:
@@ -116,9 +115,26 @@ def claims(drop: Path, *, clearing: bool = True) -> Iterator[Claim]:
             found = _found(place)
         if found is None:
             if clearing:
-                fsops.remove(place)
+                _abandon(drop, place)
         else:
             yield found
+
+
+def _abandon(drop: Path, place: Path) -> None:
+    """Remove a claim that came to nothing; a marker that is alone in it stays with what it marks.
+
+    Where it cannot go back there, the claim is one of the marker itself.
+    """
+    relative = _relative(place)
+    name = relative.rpartition("/")[2] + MARKER
+    marker, stood = place / _THING / name, drop / (relative + MARKER)
+    with fsops.explaining(marker, "move"):
+        if os.path.lexists(marker):
+            if os.path.lexists(stood) or not stood.parent.is_dir():
+                _write_path(place, relative + MARKER)
+                return
+            fsops.publish(marker, stood, durable=False)
+    fsops.remove(place)
 
 
 def done(claim: Claim) -> None:
@@ -192,16 +208,27 @@ def _found(place: Path) -> Claim | None:
     """The claim in a folder; None if nothing is in it (any more)."""
     things = place / _THING
     names = [thing.name for thing in things.iterdir()] if things.is_dir() else []
-    try:
-        relative = os.fsdecode(unquote_to_bytes((place / _PATH).read_bytes()))
-    except (FileNotFoundError, NotADirectoryError):
-        relative = ""
+    relative = _relative(place)
     # One that stood beside nothing was claimed for itself.
     own = relative.rpartition("/")[2]
     inside = [name for name in names if name == own or not name.endswith(MARKER)]
+    inside = inside or ([] if relative else names)
     if not inside:
         return None
     # A power cut can take the path; the thing is there all the same.
     if relative.rpartition("/")[2] != inside[0]:
         relative = inside[0]
     return Claim(token=place.name, folder=place, relative=relative)
+
+
+def _write_path(place: Path, relative: str) -> None:
+    with fsops.atomic_file(place / _PATH, durable=False) as file:
+        file.write(quote_from_bytes(os.fsencode(relative)).encode())
+
+
+def _relative(place: Path) -> str:
+    """The path that a claim's thing had; "" if nobody knows it any more."""
+    try:
+        return os.fsdecode(unquote_to_bytes((place / _PATH).read_bytes()))
+    except (FileNotFoundError, NotADirectoryError):
+        return ""

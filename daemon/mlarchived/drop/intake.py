@@ -24,6 +24,7 @@ from mlarchived.drop.candidates import MARKER, Candidate, candidates
 from mlarchived.drop.claims import Claim
 from mlarchived.drop.emptied import remove_emptied
 from mlarchived.drop.keeping import Keeping, Taken
+from mlarchived.drop.late import is_late_marker
 from mlarchived.drop.markers import is_complete
 from mlarchived.drop.means import Means
 from mlarchived.drop.rules import DropRules
@@ -178,7 +179,7 @@ class _Work:
         """Take in a claim: `taken`, `refused`, `waiting` for another package, or `unfinished`."""
         began = time.monotonic()
         self.waiting.pop(claim.shown, None)
-        if self._is_late_marker(claim):
+        if is_late_marker(claim, self._means.record.drops, self._means.vault):
             self._put_away(claim)
             return "taken"
         noted = self._means.record.drops.of_claim(claim.token)
@@ -237,11 +238,6 @@ class _Work:
     def _could_not_remove(self, thing: str, error: MlarchiveError) -> None:
         self.stuck.append(f"{thing} was taken and is not gone: {names.shown(error.message)}")
         self._fail(thing, "failed", error, error.hint)
-
-    def _is_late_marker(self, claim: Claim) -> bool:
-        """Whether it is the marker of something that was complete, and taken, without it."""
-        marked = claim.shown.removesuffix(MARKER)
-        return marked != claim.shown and self._means.record.drops.knows(marked)
 
     def could_not_claim(self, candidate: Candidate, error: MlarchiveError) -> None:
         """Say that something stays where it was dropped, and why."""

@@ -68,8 +68,10 @@ class Keeping:
 
     def _keep_package(self, claim: Claim, told: Callable[[Taken], object]) -> None:
         if claim.path.name.endswith(MARKER):
+            read_marker(claim.path)
             raise UnsupportedError(
-                f"{claim.shown} marks nothing: nothing of that name stands beside it",
+                f"{claim.shown} marks nothing: nothing of that name stands beside it, and it tells"
+                " of nothing that was taken before",
                 hint="write it after what it is about",
             )
         if not claim.path.name.endswith(PACKAGE):

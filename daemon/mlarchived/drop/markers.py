@@ -19,6 +19,7 @@ from mlarchive.package.tail import stated_package_id
 from mlarchived.drop.candidates import Candidate
 
 _LONGEST = 4096
+_WHAT_TO_WRITE = 'write {"size": BYTES, "sha256": "HEX"}, or nothing'
 
 
 class Marker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +47,7 @@ def read_marker(path: Path | None) -> Marker | None:
         with open(path, "rb", opener=_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DamageError(f"{path.name} is no file", hint="write an empty file, or none")
-            raw = file.read(_LONGEST)
+            raw = file.read(_LONGEST + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -55,6 +56,10 @@ def read_marker(path: Path | None) -> Marker | None:
                 f"{path.name} is no file", hint="write an empty file, or none"
             ) from error
         raise explain(error, path, "read") from error
+    if len(raw) > _LONGEST:
+        raise DamageError(
+            f"{path.name} is longer than any marker, {_LONGEST} bytes", hint=_WHAT_TO_WRITE
+        )
     if not raw.strip():
         return Marker()
     try:
@@ -62,7 +67,7 @@ def read_marker(path: Path | None) -> Marker | None:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamageError(
             f"{path.name} is neither empty nor as it should be: {error}",
-            hint='write {"size": BYTES, "sha256": "HEX"}, or nothing',
+            hint=_WHAT_TO_WRITE,
         ) from error
 
 

@@ -4,10 +4,19 @@ It is the truth about what was done; registries are the truth about what is ther
 a reading of the sources, never a second copy: targets and vaults remember what they hold.
 """
 
-from mlarchived.ledger.drops import Dropped
+from mlarchived.ledger.drops import Dropped, Drops
 from mlarchived.ledger.lease import LeaseLostError
 from mlarchived.ledger.ledger import Ledger
 from mlarchived.ledger.record import Delivery, Record
 from mlarchived.ledger.standing import ObjectTrouble, Standing
 
-__all__ = ["Delivery", "Dropped", "LeaseLostError", "Ledger", "ObjectTrouble", "Record", "Standing"]
+__all__ = [
+    "Delivery",
+    "Dropped",
+    "Drops",
+    "LeaseLostError",
+    "Ledger",
+    "ObjectTrouble",
+    "Record",
+    "Standing",
+]

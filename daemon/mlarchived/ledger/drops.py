@@ -19,6 +19,10 @@ SELECT name, outcome, packages, bytes, reason FROM dropped WHERE mirror = :mirro
 _KNOWS = """
 SELECT 1 FROM dropped WHERE mirror = :mirror AND name = :name AND outcome != 'waiting' LIMIT 1
 """
+_SIZE_OF = """
+SELECT bytes FROM dropped WHERE mirror = :mirror AND name = :name AND outcome = 'taken'
+ORDER BY at DESC LIMIT 1
+"""
 _KNOWS_OF_IN = """
 SELECT 1 FROM dropped WHERE mirror = :mirror AND name > :folder || '/' AND name < :folder || '0'
 LIMIT 1
@@ -73,6 +77,11 @@ class Drops:
         """Whether something of a name was taken or refused before."""
         values = {"mirror": self._mirror, "name": name}
         return self._lease.asking(_KNOWS, values) is not None
+
+    def size_of(self, name: str) -> int:
+        """How large the packages are that came of what was last taken of a name; -1 for none."""
+        row = self._lease.asking(_SIZE_OF, {"mirror": self._mirror, "name": name})
+        return int(row[0]) if row else -1
 
     def knows_of_in(self, folder: str) -> bool:
         """Whether something in a folder, by its path in the drop folder, was taken or refused."""
