@@ -117,6 +117,7 @@ def _work(
     room: Room, ledger: Ledger, record: Record, standings: Standings, around: Circumstances
 ) -> None:
     sighting = room.shared.see(around.due, lambda: gather.shown(room))
+    standings.not_all_seen(sighting.trouble())
     # What is no object yet, and may never be one, need not be remembered.
     known = (ref for ref in sighting if not (ref.unfinished or ref.unreadable))
     record.looked(

@@ -66,6 +66,14 @@ class Sighting:
         others = f" ({more} more likewise)" if more else ""
         return f"the source has it perhaps in {first.what}, which cannot be opened{others}"
 
+    def trouble(self) -> str:
+        """What the source holds and cannot read, as one sentence; "" for nothing."""
+        if not self.unread:
+            return ""
+        first, more = self.unread[0], len(self.unread) - 1
+        others = f" ({more} more likewise)" if more else ""
+        return f"{first.what} cannot be opened: {first.why}{others}"
+
     def pages(self) -> Iterator[list[Ref]]:
         """The objects, some at a time, in their turn."""
         after = b""

@@ -29,6 +29,7 @@ class Standings:
         self._left: dict[str, Counter[str]] = {name: Counter() for name in self._targets}
         self._all_planned = False
         self._silent: dict[str, str] = {}
+        self._unread = ""
         self._written_at = time.monotonic()
 
     def planned(self, plan: ObjectPlan) -> None:
@@ -40,6 +41,10 @@ class Standings:
             self._never[step.target] += step.never
             if step.works or step.verb in {"unsettled", "wait", "set-aside"}:
                 self._behind[step.target].add(str(plan.address))
+
+    def not_all_seen(self, why: str) -> None:
+        """Learn that the source has more than could be seen, and why; "" if it has not."""
+        self._unread = why
 
     def all_planned(self) -> None:
         """What is to be done is known of every object."""
@@ -61,7 +66,7 @@ class Standings:
         """
         self._written_at = time.monotonic()
         for target in self._targets:
-            why = self._silent.get(target, trouble)
+            why = self._silent.get(target, trouble) or self._unread
             if self._all_planned:
                 behind = len(self._behind[target])
                 record.stood(

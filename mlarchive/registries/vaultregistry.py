@@ -41,7 +41,7 @@ from mlarchive.snapshot import Snapshot
 from mlarchive.trust.carrying import signature_losses
 from mlarchive.vault import Kept, Search, Vault
 from mlarchive.vault.catalog import Shown
-from mlarchive.vault.naming import ENCRYPTED, stem
+from mlarchive.vault.naming import ENCRYPTED, first_of, places, stem
 
 _AnyShown = TypeVar("_AnyShown", Kept, Shown, Kept | Shown)
 _WITH_RUNS = frozenset({"runs", "models"})
@@ -118,7 +118,7 @@ class VaultRegistry(Closing):
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
         """The packages that count; their ids are the marks, their addresses where they are from."""
-        doubts = self._doubts()
+        doubts = self._unresolved(self._doubts())
         doubtful = {kept.address for kept, _ in doubts}
         stems = {self._stem(kept) for kept, _ in doubts if not _is_known(kept)}
         stems |= {
@@ -319,6 +319,17 @@ class VaultRegistry(Closing):
     def _doubts(self) -> list[tuple[Kept, str]]:
         """The packages that perhaps would count if they could be opened, and why they cannot."""
         return [(kept, why) for kept, why in self._vault.broken() if not self._superseded(kept)]
+
+    def _unresolved(self, doubts: list[tuple[Kept, str]]) -> list[tuple[Kept, str]]:
+        """Those of which no whole package of the same object, content and state is here."""
+        if not doubts:
+            return []
+        whole = {
+            next(places(one.address, one.content_id, one.state_id)) for one in self._counting()
+        }
+        return [
+            (kept, why) for kept, why in doubts if first_of(PurePosixPath(kept.place)) not in whole
+        ]
 
     def _superseded(self, broken: Kept) -> bool:
         """Whether a package that cannot be opened is known not to be the last of its object."""

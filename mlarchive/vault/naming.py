@@ -38,6 +38,13 @@ def places(address: Address, content_id: str, state_id: str) -> Iterator[PurePos
         number += 1
 
 
+def first_of(path: PurePosixPath) -> PurePosixPath:
+    """The best path of a package that lies under another one since that was taken."""
+    found = _IDS.search(path.name)
+    number = found[1] if found else None
+    return path.with_name(f"{path.name.removesuffix(number + SUFFIX)}{SUFFIX}") if number else path
+
+
 def stem(path: PurePosixPath) -> str:
     """What all paths of one address have in common, as `places` makes them."""
     return str(path.parent / _IDS.sub("", path.name))
