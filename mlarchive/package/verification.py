@@ -147,8 +147,12 @@ def _check_object(storage: Storage, number: int, name: bytes, report: Progress) 
     extents = storage.extents(number)
     if storage.lacks(row for row, _, _ in extents):
         # The object cannot be put together, but what is here of it can be checked.
+        absent = storage.index.rows["codec"] == Codec.ABSENT
         for row, _, length in extents:
-            _check_part(storage, row)
+            if not storage.lacks((row,)):
+                storage.chunks.get(row)
+            elif not absent[row]:  # A delta without its base: its stored bytes are known.
+                check_stored(storage.source, storage.index.row(row))
             report(length)
         return False
     with Hasher() as digest:
@@ -159,14 +163,6 @@ def _check_object(storage: Storage, number: int, name: bytes, report: Progress) 
     if digest.hexdigest() != name.hex():
         raise FormatError("E029", f"the object {name.hex()} has other bytes than its digest says")
     return True
-
-
-def _check_part(storage: Storage, number: int) -> None:
-    """Check what can be checked of a chunk: of a delta without its base the stored bytes."""
-    if not storage.lacks((number,)):
-        storage.chunks.get(number)
-    elif storage.index.rows["codec"][number] != Codec.ABSENT:
-        check_stored(storage.source, storage.index.row(number))
 
 
 def _check_payloads(storage: Storage, report: Progress) -> None:

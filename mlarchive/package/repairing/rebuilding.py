@@ -99,7 +99,8 @@ def rebuild(salvage: Salvage, out: BinaryIO) -> Rebuilt:
 
 
 def _required(salvage: Salvage) -> Meaning:
-    if salvage.meaning is None:
+    meaning = None if salvage.unread else salvage.meaning()
+    if meaning is None:
         lost = [name for name in ("content", "state", "evidence") if getattr(salvage, name) is None]
         which = f"{' and '.join(lost)} document" if lost else "documents"
         raise DamageError(
@@ -114,7 +115,7 @@ def _required(salvage: Salvage) -> Meaning:
                 f"{item.owner}: {item.why}",
                 hint=USE_A_FOLDER,
             )
-    return salvage.meaning
+    return meaning
 
 
 class _Rebuilding:

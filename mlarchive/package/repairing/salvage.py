@@ -131,7 +131,7 @@ class Salvage(Closing):
             self.lenders: tuple[str, ...] = ()
             self.content, self.state, self.evidence = self._documents()
             self.unread = ""
-            self.meaning = self._meaning()
+            self._check_meaning()
             self.entries = self._content_entries()
             self.items = _settled(tuple(self._items()))
         except BaseException:
@@ -292,21 +292,26 @@ class Salvage(Closing):
             stated = {found.header.raw_hash for found in survey.found if found.header.type == kind}
         return not stated or hash_of(document) in stated
 
-    def _meaning(self) -> Meaning | None:
-        """What the documents say, if all are whole and well-formed."""
+    def meaning(self) -> Meaning | None:
+        """What the documents say, if all are whole and can be read; not kept, for it is large.
+
+        Raises:
+            FormatError: They cannot.
+        """
         if self.content is None or self.state is None or self.evidence is None:
             return None
         documents = Documents(content=self.content, state=self.state, evidence=self.evidence)
+        return decode_documents(documents, minor=self.survey.minor)
+
+    def _check_meaning(self) -> None:
         try:
-            meaning = decode_documents(documents, minor=self.survey.minor)
-            named_objects(meaning.records)
+            if meaning := self.meaning():
+                named_objects(meaning.records)
         except FormatError as error:
             if isinstance(error, LaterFormatError) and not self.survey.damage:
                 raise
             self.unread = error.message
             self._faults.append(Damage(offset=NOWHERE, length=0, why=error.message))
-            return None
-        return meaning
 
     def _content_entries(self) -> Sequence[ContentEntry] | None:
         if self.content is None:

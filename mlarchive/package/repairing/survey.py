@@ -38,7 +38,7 @@ from mlarchive.package.recordreader import check_stored
 from mlarchive.package.repairing.recordpool import Place, RecordPool, raw_of
 from mlarchive.package.repairing.scanning import Damage, Found, Scan
 from mlarchive.package.signaturearea import has_signatures
-from mlarchive.package.tables import Index, decode_index
+from mlarchive.package.tables import Index, Table, decode_index
 
 Progress = Callable[[int], None]
 
@@ -100,13 +100,13 @@ class Survey:
                 self._bad[found.offset] = self._why_failed(found)
         self.index = self._find_index()
         if self.index is not None:
-            self._take(self._places_by_index(self.index))
+            self._take(self._places_by_index())
 
     def settle(self) -> None:
         """Take the deltas whose bases have become known; to be called when all files were read."""
         waiting, self._waiting = self._waiting, []
         self._take(iter(waiting))
-        rows = {row.offset: row for row in _rows(self.index)} if self.index is not None else {}
+        rows = {row.offset: row for row in self._present_rows()} if self._waiting else {}
         for place in self._waiting:
             with contextlib.suppress(FormatError):
                 if row := rows.get(place.offset):
@@ -147,7 +147,7 @@ class Survey:
         """The raw hash of every record that index or headers state, whole or not."""
         known = {found.header.raw_hash for found in self.found}
         if self.index is not None:
-            known |= {row.tobytes() for row in self.index.rows["raw_hash"]}
+            known.update(_hashes(self.index.rows))
         return known
 
     def lengths(self) -> Mapping[bytes, int]:
@@ -158,10 +158,15 @@ class Survey:
             if found.header.type == RecordType.CHUNK
         }
         if self.index is not None:
-            for row in _rows(self.index):
-                if row.type == RecordType.CHUNK:
-                    known[row.raw_hash] = row.raw_len
+            rows = self.index.rows[self.index.rows["type"] == RecordType.CHUNK]
+            known.update(zip(_hashes(rows), rows["raw_len"].tolist(), strict=True))
         return known
+
+    def _present_rows(self) -> Iterator[Row]:
+        """Of the index, what stands in the file."""
+        if self.index is not None:
+            for number in np.flatnonzero(self.index.rows["codec"] != Codec.ABSENT).tolist():
+                yield self.index.row(number)
 
     def _refuse_too_much(self) -> None:
         total = sum(found.header.raw_len for found in self.found)
@@ -284,8 +289,7 @@ class Survey:
 
     @functools.cached_property
     def _indexed(self) -> frozenset[bytes]:
-        rows = _rows(self.index) if self.index is not None else ()
-        return frozenset(row.raw_hash for row in rows)
+        return frozenset(_hashes(self.index.rows) if self.index is not None else ())
 
     def _begins_as(self, index: Index) -> bool:
         """Whether an index that stands in another place speaks of the records that come first.
@@ -324,13 +328,12 @@ class Survey:
             raise FormatError("E026", "the index is no zstd frame") from error
         return decode_frame(payload, min(length, self._limits.index))
 
-    def _places_by_index(self, index: Index) -> Iterator[Place]:
+    def _places_by_index(self) -> Iterator[Place]:
         """What the index says where the record has no readable header, or another one."""
         size = self.source.size
-        for row in _rows(index):
-            if row.codec == Codec.ABSENT or row.raw_hash in self._pool:
-                continue
-            if row.offset + HEADER_SIZE + row.stored_len <= size:
+        for row in self._present_rows():
+            fits = row.offset + HEADER_SIZE + row.stored_len <= size
+            if fits and row.raw_hash not in self._pool:
                 yield Place(self._number, row.offset, header_of(row))
 
     def _explained(self, gaps: Sequence[Damage]) -> list[Damage]:
@@ -339,8 +342,8 @@ class Survey:
             return list(gaps)
         whole = {
             (row.offset, record_size(row.stored_len))
-            for row in _rows(self.index)
-            if row.codec != Codec.ABSENT and row.raw_hash in self._pool
+            for row in self._present_rows()
+            if row.raw_hash in self._pool
         }
         why = "E023: the header of a record; what it holds is whole"
         return [replace(gap, why=why) if (gap.offset, gap.length) in whole else gap for gap in gaps]
@@ -357,8 +360,9 @@ class Survey:
         self._ends.append(Damage(offset=offset, length=length, why=why))
 
 
-def _rows(index: Index) -> Iterator[Row]:
-    return (index.row(number) for number in range(len(index.rows)))
+def _hashes(rows: Table) -> Iterator[bytes]:
+    hashes = rows["raw_hash"].tobytes()
+    return (hashes[at : at + 32] for at in range(0, len(hashes), 32))
 
 
 def _trailer_for(index: Index) -> Trailer:
