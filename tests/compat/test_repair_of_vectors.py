@@ -61,6 +61,15 @@ def test_every_valid_package_is_called_sound() -> None:
     assert [path.name for path in alone if repaired(path).damage] == []
 
 
+def test_of_sound_signatures_and_of_none_nothing_is_lost(tmp_path: Path) -> None:
+    paths = sorted((VECTORS / "valid").glob("signature*.mlpkg"))
+    assert len(paths) > 3
+    for path in paths:
+        with salvaging(path) as salvage:
+            rewritten = write_package(salvage, tmp_path / path.name)
+        assert (path.name, rewritten.dropped) == (path.name, ())
+
+
 def test_documents_that_are_whole_and_cannot_be_read_are_a_loss() -> None:
     found = repaired(INVALID / "e030-not-json.mlpkg")
     assert found.documents == ("content", "state", "evidence")

@@ -5,6 +5,7 @@ nothing is lost in the end becomes what it was, byte for byte. Chunks that are n
 absent, and can be taken from another copy later.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
@@ -179,7 +180,7 @@ class _Rebuilding:
         if self._signed:
             if survey.package_id.hex() != ids.package_id:
                 yield PACKAGE_SIGNATURES
-        elif old is not None and may_have_signatures(survey.source, old):
+        elif old is not None and self._had_signatures(old):
             yield "signatures"
         if old is not None and old.parity_length:
             yield "parity"
@@ -343,6 +344,14 @@ class _Rebuilding:
             ids=(content, state),
             signatures=self._signatures,
         )
+
+    def _had_signatures(self, old: Trailer) -> bool:
+        source = self._survey.source
+        if not self._survey.signatures_are_sound:
+            return may_have_signatures(source, old)
+        with contextlib.suppress(FormatError):
+            return bool(read_signatures(source, old))
+        return True
 
     def _text_of_signatures(self) -> bytes:
         """The signatures of the same content, which are kept (`spec/trust.md`, 2.4).
