@@ -249,7 +249,7 @@ def _touched(
 
 def _may_have(room: Room, known: Known) -> bool:
     """Whether a target was given an object, or has not been asked since the ledger was lost."""
-    if any(one.given for name, one in known.delivered.items() if name in room.targets):
+    if any(one.given or one.owed for name, one in known.delivered.items() if name in room.targets):
         return True
     pruned = known.delivered.get(VAULT, NOTHING_GIVEN).pruned
     return bool(room.job.drop and pruned and room.targets.keys() - known.delivered.keys())

@@ -15,6 +15,7 @@ from mlarchive.registries.base import owed
 from mlarchive.registries.opening import packing_time
 from mlarchived import gather
 from mlarchived.breakers import Breakers
+from mlarchived.debts import Debts
 from mlarchived.defects import contained
 from mlarchived.events import Report
 from mlarchived.execute import Executor
@@ -137,16 +138,19 @@ def _work(
     )
     rules = room.job.rules(retry=around.retry)
     waiting: set[Address] = set()
+    debts = Debts(room.job, record)
     with Worklist() as worklist:
         views = gather.views(room, sighting, ledger, around.stopping, rules.now)
         for plan, view in planned(views, rules, sighting.hiding()):
             standings.planned(plan)
+            debts.planned(plan, view)
             if unserved(plan):
                 waiting.add(plan.address)
             if plan.works:
                 worklist.put(plan, view)
             else:
                 executor.rest(plan, view)
+        debts.note()
         room.shared.needs(room.job.lane, waiting)
         needed = room.shared.needed()
         if needed is not None:

@@ -47,6 +47,13 @@ LOST_THERE = (
 )
 """Why an object is set aside that nobody can give the target again."""
 
+NEVER_CAME = (
+    "what was taken of it last never came to the target, as far as that says, and neither its"
+    " source nor a vault of this mirror has that any more; bring it there from wherever it still"
+    " is, or let it be: `mlarchived forget --object ADDRESS`"
+)
+"""Why an object is set aside that was pruned, or lost, before a target had it."""
+
 UNLABELLED = (
     "its package with the labels that it had last is gone from the vault, which has its content"
     f" with others, {_BRINGING_BACK}"
@@ -329,7 +336,24 @@ def _outlived(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
             return "set-aside", LOST_THERE
         again = "gone from the target and from the source; the vault has it"
         return _spared(view, delivered, rules) or ("copy", again)
+    if target != VAULT and delivered.owed and (work := _overdue(view, target)):
+        return work if work[0] == "set-aside" else _spared(view, delivered, rules) or work
     return "keep", "gone from the source; deletions are not mirrored"
+
+
+def _overdue(view: View, target: str) -> tuple[Verb, str] | None:
+    """What a target is owed of an object that its source shows no more; None for nothing."""
+    taken = view.delivered.get(VAULT, NOTHING_GIVEN).given
+    if taken is None or target not in view.holdings or view.rivals.get(target):
+        return None
+    held = view.holdings[target]
+    if held and held.content_id == taken.content and held.state_id == taken.state:
+        return None
+    if view.stored != "package":
+        return "set-aside", NEVER_CAME
+    labels_alone = held is not None and held.content_id == taken.content
+    why = "gone from the source before it came there; the vault has it"
+    return "relabel" if labels_alone else "copy", why
 
 
 def _has_lost(view: View, target: str) -> bool:

@@ -16,6 +16,8 @@ from mlarchive.scrub import Care, Donor, Pace, RegistryDonor, Scrubbed, scrub
 from mlarchive.vault import Rules, Vault
 from mlarchived import durations
 from mlarchived.config import VaultCare
+from mlarchived.debts import awaited
+from mlarchived.ledger import Ledger
 from mlarchived.mirrors import Setting
 from mlarchived.room import open_mirrored
 from mlarchived.stopping import Stopping
@@ -101,8 +103,8 @@ def rules(care: VaultCare) -> Rules:
     )
 
 
-def prune(folder: Path, care: VaultCare, manner: Manner) -> None:
-    """Remove from a vault what its rules do not keep.
+def prune(folder: Path, care: VaultCare, setting: Setting, manner: Manner) -> None:
+    """Remove from a vault what its rules do not keep, and no target still waits for.
 
     Raises:
         BusyError: A mirror publishes packages there all the time.
@@ -111,8 +113,10 @@ def prune(folder: Path, care: VaultCare, manner: Manner) -> None:
     began = time.monotonic()
     if not folder.is_dir():
         return
-    with Vault.open(folder) as vault:
-        decisions = vault.prune(rules(care), now=_now())
+    filling = [job for job in setting.jobs if job.vault == folder]
+    with Ledger.look(setting.state) as ledger, Vault.open(folder) as vault:
+        spare = partial(awaited, filling, ledger)
+        decisions = vault.prune(rules(care), now=_now(), spare=spare)
     gone = [decision.package for decision in decisions if not decision.keeps]
     for kept in gone:
         manner.tell(

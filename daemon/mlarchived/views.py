@@ -72,6 +72,7 @@ class Delivered(Struct, frozen=True, kw_only=True, gc=False):
         marked: Whether it is marked there as gone from its source.
         pruned: Whether the vault's retention removed what it was given.
         withheld: Why it waits for a person though nothing failed; "" if it does not.
+        owed: Whether it is to get what the mirror took of the object last, and has not got it.
     """
 
     given: Ids | None = None
@@ -81,6 +82,7 @@ class Delivered(Struct, frozen=True, kw_only=True, gc=False):
     marked: bool = False
     pruned: bool = False
     withheld: str = ""
+    owed: bool = False
 
 
 NOTHING_GIVEN = Delivered()

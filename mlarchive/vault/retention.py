@@ -85,10 +85,18 @@ class Decision(Struct, frozen=True, kw_only=True):
         return bool(self.reason)
 
 
-def decide(packages: Iterable[Kept], rules: Rules) -> tuple[Decision, ...]:
+Spare = Callable[[Sequence[Address]], Mapping[Address, str]]
+"""Which of some objects that no rule chooses are kept all the same, and why."""
+
+
+def decide(
+    packages: Iterable[Kept], rules: Rules, spare: Spare | None = None
+) -> tuple[Decision, ...]:
     """Decide of each package whether it is kept, and why; in the order of addresses and times."""
     objects = _objects(packages)
-    chosen = _chosen_versions(objects, rules)
+    chosen = dict(_chosen_versions(objects, rules))
+    if spare:
+        chosen |= spare([address for address in objects if address not in chosen])
     reasons: dict[Path, str] = {}
     for address, states in objects.items():
         if address in chosen:

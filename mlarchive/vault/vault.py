@@ -38,7 +38,7 @@ from mlarchive.vault.packing import (
     publish,
     thinned,
 )
-from mlarchive.vault.retention import Decision, Rules, decide
+from mlarchive.vault.retention import Decision, Rules, Spare, decide
 from mlarchive.vault.stock import Stock
 from mlarchive.vault.taking import Checked, checked, copied, copied_from
 from mlarchive.vault.twins import twins
@@ -256,15 +256,23 @@ class Vault(Stock):
         """What `prune` would keep and why, and what it would remove; changes nothing."""
         return self._decided(rules)[0]
 
-    def _decided(self, rules: Rules) -> tuple[tuple[Decision, ...], list[Kept]]:
+    def _decided(
+        self, rules: Rules, spare: Spare | None = None
+    ) -> tuple[tuple[Decision, ...], list[Kept]]:
         """What rules decide, and the packages that a crash left beside those that replace them."""
         everything = self.find()
         left = twins(self, everything)
         besides = {kept.path for kept in left}
-        return decide((kept for kept in everything if kept.path not in besides), rules), left
+        packages = (kept for kept in everything if kept.path not in besides)
+        return decide(packages, rules, spare), left
 
     def prune(
-        self, rules: Rules, *, now: int, told: Callable[[Decision], None] | None = None
+        self,
+        rules: Rules,
+        *,
+        now: int,
+        told: Callable[[Decision], None] | None = None,
+        spare: Spare | None = None,
     ) -> tuple[Decision, ...]:
         """Remove the packages that no rule keeps; what leaned on them leans on others then.
 
@@ -275,6 +283,7 @@ class Vault(Stock):
             rules: What is kept.
             now: ms since 1970 UTC.
             told: Of each package before it is removed.
+            spare: Says what stays though no rule chooses it.
 
         Returns:
             What became of each package.
@@ -288,7 +297,7 @@ class Vault(Stock):
             return ()
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
             heal(self.folder, self._catalog)
-            decisions, left = self._decided(rules)
+            decisions, left = self._decided(rules, spare)
             self._require_sound_bases(decisions)
             going = {one.package.path: one for one in decisions if not one.keeps}
             leaving = [*(one.package for one in going.values()), *left]

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             try:
                 with contained():
                     if rules(care) != Rules():
-                        prune(folder, care, manner)
+                        prune(folder, care, setting, manner)
                     scrub_vault(folder, care, setting, manner)
             except Interrupted:
                 raise

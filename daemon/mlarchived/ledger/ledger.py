@@ -27,7 +27,7 @@ SELECT json_group_array(json_array(
     o.gone_at, o.gone_for, o.read_at,
     d.target, d.given_content_id, d.given_state_id, d.content_id, d.state_id,
     d.passed_content_id, d.passed_state_id, d.trouble, d.strikes, d.marked_at, d.pruned_at,
-    d.withheld))
+    d.withheld, d.owed_at))
 FROM asked CROSS JOIN object o ON o.mirror = ? AND o.origin = asked.origin
     AND o.kind = asked.kind AND o.name = asked.name AND o.version = asked.version
 LEFT JOIN delivery d ON d.object = o.id
@@ -321,6 +321,7 @@ def _delivered(row: tuple[Any, ...]) -> Delivered:
         marked=row[8] is not None,
         pruned=row[9] is not None,
         withheld=row[10] or "",
+        owed=row[11] is not None,
     )
 
 

@@ -7,7 +7,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Selector
 from mlarchive.registries.selecting import matches
 from mlarchived.ledger.database import transaction
-from mlarchived.plan import LOST_THERE
+from mlarchived.plan import LOST_THERE, NEVER_CAME
 from mlarchived.views import VAULT
 
 _TROUBLED = """
@@ -23,9 +23,9 @@ UPDATE delivery SET strikes = 0, passed_content_id = NULL, passed_state_id = NUL
 _GONE_FROM_ITS_SOURCE = """
 SELECT DISTINCT o.id, o.origin, o.kind, o.name, o.version
 FROM object o JOIN delivery d ON d.object = o.id
-WHERE o.mirror = ? AND o.present = 0 AND (d.target = ? OR d.withheld = ?)
+WHERE o.mirror = ? AND o.present = 0 AND (d.target = ? OR d.withheld IN (?, ?))
 """
-_FORGET = "DELETE FROM delivery WHERE object = ? AND (target = ? OR withheld = ?)"
+_FORGET = "DELETE FROM delivery WHERE object = ? AND (target = ? OR withheld IN (?, ?))"
 
 
 def pause(connection: sqlite3.Connection, mirror: str, why: str) -> None:
@@ -60,12 +60,13 @@ def forgive(connection: sqlite3.Connection, mirror: str, pattern: str) -> int:
 def forget(connection: sqlite3.Connection, mirror: str, pattern: str) -> int:
     """Forget that the vault was given objects that their source shows no more; how many.
 
-    So it is of a target that has lost one, which nobody can give it again.
+    So it is of a target that has lost one, or never had it, which nobody can give it again.
     """
+    whose = (VAULT, LOST_THERE, NEVER_CAME)
     with transaction(connection):
-        numbers = _matching(connection, pattern, _GONE_FROM_ITS_SOURCE, mirror, VAULT, LOST_THERE)
+        numbers = _matching(connection, pattern, _GONE_FROM_ITS_SOURCE, mirror, *whose)
         for number in numbers:
-            connection.execute(_FORGET, (number, VAULT, LOST_THERE))
+            connection.execute(_FORGET, (number, *whose))
     return len(numbers)
 
 

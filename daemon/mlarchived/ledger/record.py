@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -120,15 +120,22 @@ VALUES (:id, :target, :given_content, :given_state, :content, :state, :address, 
 ON CONFLICT DO UPDATE SET given_content_id = :given_content, given_state_id = :given_state,
     content_id = :content, state_id = :state, address = :address, delivered_at = :now,
     losses = :losses, passed_content_id = NULL, passed_state_id = NULL, pruned_at = NULL,
+    owed_at = NULL,
     trouble = NULL, strikes = 0, troubled_at = NULL
 """
 _NOTHING_GIVEN = """
 INSERT INTO delivery (object, target) VALUES (:id, :target) ON CONFLICT DO NOTHING
 """
+_OWED = """
+INSERT INTO delivery (object, target, owed_at)
+SELECT id, :target, :at FROM object
+WHERE mirror = :mirror AND origin = :origin AND kind = :kind AND name = :name AND version = :version
+ON CONFLICT DO UPDATE SET owed_at = :at
+"""
 _PASSED_OVER = """
 INSERT INTO delivery (object, target, passed_content_id, passed_state_id)
 VALUES (:id, :target, :content, :state)
-ON CONFLICT DO UPDATE SET passed_content_id = :content, passed_state_id = :state,
+ON CONFLICT DO UPDATE SET passed_content_id = :content, passed_state_id = :state, owed_at = NULL,
     trouble = NULL, strikes = 0, troubled_at = NULL
 """
 _READ_FAILED = """
@@ -341,6 +348,18 @@ class Record:
     def nothing_given(self, address: Address, target: str) -> None:
         """A target was asked for an object that it was never known to be given, and has none."""
         self._write(_NOTHING_GIVEN, address, target=target)
+
+    def owes(self, news: Sequence[tuple[Address, str, bool]]) -> None:
+        """Which targets are to get what the mirror took of objects last, and which no more."""
+        now = _now()
+        with self._lease.writing() as connection:
+            connection.executemany(
+                _OWED,
+                (
+                    self._key(address) | {"target": target, "at": now if owed else None}
+                    for address, target, owed in news
+                ),
+            )
 
     def passed_over(self, address: Address, target: str, ids: Ids) -> None:
         """A target's policy passed an object over, because the target holds other content."""

@@ -35,7 +35,7 @@ def vault_tasks(setting: Setting) -> Sequence[Task]:
 
 
 def _prune(folder: Path, care: VaultCare, around: TaskCircumstances) -> None:
-    prune(folder, care, _manner(around))
+    prune(folder, care, around.setting, _manner(around))
 
 
 def _scrub(folder: Path, care: VaultCare, around: TaskCircumstances) -> None:
