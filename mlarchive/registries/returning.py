@@ -4,7 +4,7 @@ A registry on the way may hold it in another form, or not all of it, so that its
 id; what is there already is not to be made a second time for that.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from mlarchive.records import Address, Run
 from mlarchive.records.places import are_one, whence
@@ -16,24 +16,47 @@ STAYS = "it comes back to the run that it was first, which stays as it is"
 """Why a run does not get what it lacks."""
 
 
-def comes_back(snapshot: Snapshot, names: Collection[str], there: Address) -> bool:
-    """Whether an object is what a snapshot was written from, as its marks tell.
-
-    Where it came by way of others these name no object: then it is the one of the same name and
-    version.
+def named_first(
+    snapshot: Snapshot, names: Collection[str], present: Sequence[Address]
+) -> Address | None:
+    """The object that a snapshot was written from, as its origin names it; None if it is gone.
 
     Args:
         snapshot: What is to be written.
-        names: Of the registry that the object is in.
-        there: The object, whatever the registry is called there.
+        names: Of the registry that the objects are in.
+        present: The objects that are there, whatever the registry is called in them.
     """
     also = snapshot.record(snapshot.subject).native.also
+    if not are_one(names_of(also), names):
+        return None
     said = also.get(marks.ORIGIN, "").partition("#")[2]
-    if said == marks.origin_mark(there).partition("#")[2] and are_one(names_of(also), names):
-        return True
-    source = snapshot.address
-    named_so = (source.name, source.version) == (there.name, there.version)
-    return named_so and bool(whence(names, "", path_of(also)))
+    return next((one for one in present if _inside(one) == said), None)
+
+
+def first_of(
+    snapshot: Snapshot, names: Collection[str], present: Sequence[Address]
+) -> Address | None:
+    """The object that a snapshot was written from, as its marks tell; None if it is gone.
+
+    Where the origin names none that is there, as after a way by others, it is the one of the same
+    name and version, if the way led through the registry.
+
+    Args:
+        snapshot: What is to be written.
+        names: Of the registry that the objects are in.
+        present: The objects that are there, whatever the registry is called in them.
+    """
+    if named := named_first(snapshot, names, present):
+        return named
+    also = snapshot.record(snapshot.subject).native.also
+    if not whence(names, "", path_of(also)):
+        return None
+    source = (snapshot.address.name, snapshot.address.version)
+    return next((one for one in present if (one.name, one.version) == source), None)
+
+
+def _inside(address: Address) -> str:
+    return marks.origin_mark(address).partition("#")[2]
 
 
 def lacking(run: Run, there: Run) -> Iterator[str]:

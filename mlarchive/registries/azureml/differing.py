@@ -5,11 +5,10 @@ went by way of a registry that cannot hold all of it has another one when it com
 """
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Address, AnyRecord, Environment, LoggedModel, ModelVersion, Run
-from mlarchive.registries import returning
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
@@ -21,6 +20,7 @@ from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing_run import is_run_there, run_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import given_in
+from mlarchive.registries.returning import first_of
 
 
 def what_changed(
@@ -68,19 +68,30 @@ def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], the
     return is_adopted and not _others(work, wanted, there) and holds(there)
 
 
-def comes_back(work: Work, wanted: Candidate, there: Asset) -> bool:
-    """Whether a version is what the source was written from, at once or by way of others.
+def home_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Asset | None:
+    """The version that the source was written from, at once or by way of others, if it is there.
 
     Args:
         work: What is to be written, and where.
         wanted: Likewise, as the target has models.
-        there: A version of its name.
+        there: The versions of its name.
     """
-    first = Address(origin=work.origin, kind="models", name=wanted.name, version=there.name)
-    return returning.comes_back(work.snapshot, work.own_names, first)
+    origin, sound = work.origin, {one.name: one for one in there if not one.is_failed}
+    some = [
+        Address(origin=origin, kind="models", name=wanted.name, version=number) for number in sound
+    ]
+    first = first_of(work.snapshot, work.own_names, some)
+    return sound[first.version] if first else None
 
 
-def stands_for(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], there: Asset) -> bool:
+def stands_for(
+    work: Work,
+    wanted: Candidate,
+    holds: Callable[[Asset], bool],
+    there: Asset,
+    *,
+    home: Asset | None,
+) -> bool:
     """Whether a version is the one that is to be written, as far as Azure ML holds it.
 
     What comes back from where not all could be held says less than it did. Of what comes from
@@ -91,8 +102,9 @@ def stands_for(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], th
         wanted: Likewise, as the target has models.
         holds: Whether a version has the very files, which reads them.
         there: The version.
+        home: The one that the source was written from; None if it is not there.
     """
-    if comes_back(work, wanted, there):
+    if home and home.name == there.name:
         if marks.ORIGIN not in there.texts("properties"):
             return holds(there)
         told = bool(wanted.lineage.get(keys.JOB))

@@ -44,7 +44,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     policy: WritePolicy,
     is_own: Callable[[Asset], bool],
     same: Callable[[Asset], bool],
-    is_first: Callable[[Asset], bool] = lambda _: False,
+    home: Asset | None = None,
     stands: Callable[[Asset], bool] = lambda _: False,
     grown: Callable[[Asset], bool] = lambda _: False,
     changed: Callable[[Asset], str] = lambda _: "",
@@ -59,7 +59,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         policy: Of the write.
         is_own: Whether a version was written from the one that is to be written.
         same: Whether a version that this program did not write holds the same.
-        is_first: Whether a version is what the source was written from.
+        home: What the source was written from; it comes before what has but the same number.
         stands: Whether a version is the very one that is to be written, with another id of its
             content.
         grown: Whether nothing has changed of a version that is made of something else, but what a
@@ -74,16 +74,17 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     wanted = _number(called, version) if version and policy.versions == "preserve" else ""
     sound = [one for one in present if not one.is_failed]
     mine = [one for one in sound if is_own(one)]
-    first = [one for one in sound if is_first(one)]
+    first = [home] if home else []
     there = next((one for one in present if one.name == wanted), None)
     _require_made(called, [*first, *mine, *([there] if there else [])])
     with_number = [one for one in sound if one is there]
-    for one in [*mine, *with_number]:
+    for one in [*mine, *first, *([] if home else with_number)]:
         if one.texts("properties").get(marks.CONTENT_ID) == content_id:
             return Spot(how="held", number=one.name, present=one)
+    found = next(filter(stands, first), None)
     unmarked = (one for one in with_number if marks.CONTENT_ID not in one.texts("properties"))
-    found = next((one for one in unmarked if same(one)), None)
-    found = found or next((one for one in [*first, *mine, *with_number] if stands(one)), None)
+    found = found or next((one for one in unmarked if same(one)), None)
+    found = found or next((one for one in [*mine, *with_number] if stands(one)), None)
     if found:
         return Spot(how="held", number=found.name, present=found)
     if policy.conflict != "new-version" and (more := next(filter(grown, mine), None)):

@@ -23,8 +23,8 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
 from mlarchive.registries.azureml.differing import (
-    comes_back,
     has_grown,
+    home_among,
     is_job,
     stands_for,
     what_changed,
@@ -167,7 +167,8 @@ def _planned(work: Work) -> Address:
         work.step("keep", f"models/{wanted.name}/{number}", "it is itself what is copied")
         return Address(origin=work.origin, kind="models", name=wanted.name, version=number)
     work.known_as = _known_as(work, there)
-    spot = _spot(work, wanted, there)
+    home = home_among(work, wanted, there)
+    spot = _spot(work, wanted, there, home)
     target = Address(origin=work.origin, kind="models", name=wanted.name, version=spot.number)
     what = f"models/{wanted.name}/{spot.number}"
     if spot.how == "skip":
@@ -185,7 +186,7 @@ def _planned(work: Work) -> Address:
             list_job_there(work, what, wanted, spot.present)
         plan_model(work, wanted.name)
         return target
-    if spot.present is not None and comes_back(work, wanted, spot.present):
+    if spot.present is not None and home is not None and home.name == spot.number:
         plan_environment_there(work, wanted)
     else:
         plan_environment_of(work, wanted, spot.present)
@@ -283,7 +284,7 @@ def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str)
     return msgspec.structs.replace(wanted, tags=tags)
 
 
-def _spot(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Spot:
+def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | None) -> Spot:
     origin, names = marks.origin_mark(work.snapshot.address), marks.names_of(work.snapshot)
 
     def is_own(one: Asset) -> bool:
@@ -301,8 +302,8 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Spot:
         policy=work.policy,
         is_own=is_own,
         same=partial(_holds, work, wanted),
-        is_first=partial(comes_back, work, wanted),
-        stands=partial(stands_for, work, wanted, partial(_holds, work, wanted)),
+        home=home,
+        stands=partial(stands_for, work, wanted, partial(_holds, work, wanted), home=home),
         grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
         changed=partial(what_changed, work, wanted, partial(_holds, work, wanted)),
     )

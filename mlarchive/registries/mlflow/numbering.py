@@ -54,7 +54,8 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     content_id: str,
     but_traces: str,
     but_run: str = "",
-    first: Callable[[], Sequence[int]] = tuple,
+    first: Callable[[], int] = int,
+    home: str = "",
     policy: WritePolicy,
 ) -> Place:
     """Find a version's place.
@@ -69,8 +70,10 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         content_id: What is to be written.
         but_traces: What it would be without traces.
         but_run: What it would be without what its run gets later; "" without a run.
-        first: Numbers of those that the source was written from, and that hold the same in another
-            form; asked for only where nothing else is found.
+        first: Number of the one that the source was written from, and that holds the same in
+            another form, or 0; asked for only where nothing else is found.
+        home: Number of the one that the source was written from, as its origin names it; it then
+            stands in the place of the one of the source's number, which may be a twin.
         policy: Of the write.
 
     Raises:
@@ -85,9 +88,10 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         sorted(int(v.version) for v in mine if is_placeholder(v) and int(v.version) != wanted)
     )
     # The same content under the wanted number is the same thing, whatever its origin was called.
+    named = int(home) if wanted and home else wanted
     same = [
         v
-        for v in [*mine, *(v for v in present if int(v.version) == wanted)]
+        for v in [*mine, *(v for v in present if int(v.version) == named)]
         if v.tags.get(marks.CONTENT_ID) == content_id or int(v.version) in alike
     ]
     # What was mirrored from here stays the same thing when its run has got other traces since.
@@ -103,7 +107,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
             number = int(own.version)
             why = "an earlier write was interrupted"
             return Place(how="finish", number=number, expected=number, sweep=sweep, why=why)
-    for number in first():
+    if number := first():
         return Place(how="first", number=number, expected=number, sweep=sweep)
     trouble = _trouble(name, wanted, present, mine, highest)
     if not trouble and wanted - highest > MOST_PLACEHOLDERS:

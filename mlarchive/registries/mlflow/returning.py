@@ -1,6 +1,6 @@
 """Finds the version of a server that a snapshot was written from, in another form (clause 5.6)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 
@@ -19,16 +19,26 @@ from mlarchive.registries.marking import sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.work import Work
-from mlarchive.registries.returning import comes_back
+from mlarchive.registries.returning import first_of, named_first
 from mlarchive.snapshot import Snapshot, Stream
 
 _PLAIN = (ModelVersion, RegisteredModel, Run, Experiment, Environment, Folder)
 
 
-def returned(
-    work: Work, record: ModelVersion, name: str, present: Sequence[MlflowVersion]
-) -> Iterator[int]:
-    """The numbers of the versions that are what the snapshot was written from, with its files.
+def home_of(work: Work, name: str, present: Sequence[MlflowVersion]) -> str:
+    """The number of the version that the origin names, if it is there; "" if it is not.
+
+    Args:
+        work: Knows the snapshot and the target.
+        name: Of its model at the target.
+        present: That model's versions.
+    """
+    named = named_first(work.snapshot, _names(work), _addresses(work, name, present))
+    return named.version if named else ""
+
+
+def returned(work: Work, record: ModelVersion, name: str, present: Sequence[MlflowVersion]) -> int:
+    """The number of the version that is what the snapshot was written from, with its files.
 
     What has more than files of its own and the run that made it, as what an MLflow server has,
     comes back in the form that it had here, and is known by its content.
@@ -38,16 +48,25 @@ def returned(
         record: The version that is written.
         name: Of its model at the target.
         present: That model's versions.
+
+    Returns:
+        0 if it is not there.
     """
     if not _is_plain(work.snapshot, record):
-        return
-    names = {work.origin, f"mlflow+{work.connection.uri}"}
-    for version in present:
-        number = str(version.version)
-        there = Address(origin=work.connection.uri, kind="models", name=name, version=number)
-        is_whole = marks.PLACEHOLDER not in version.tags
-        if is_whole and comes_back(work.snapshot, names, there) and _has_files(work, record, there):
-            yield int(number)
+        return 0
+    there = first_of(work.snapshot, _names(work), _addresses(work, name, present))
+    return int(there.version) if there and _has_files(work, record, there) else 0
+
+
+def _names(work: Work) -> set[str]:
+    return {work.origin, f"mlflow+{work.connection.uri}"}
+
+
+def _addresses(work: Work, name: str, present: Sequence[MlflowVersion]) -> list[Address]:
+    """Of all versions that are whole."""
+    numbers = [str(one.version) for one in present if marks.PLACEHOLDER not in one.tags]
+    origin = work.connection.uri
+    return [Address(origin=origin, kind="models", name=name, version=number) for number in numbers]
 
 
 def _is_plain(snapshot: Snapshot, record: ModelVersion) -> bool:

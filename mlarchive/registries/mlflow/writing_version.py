@@ -34,7 +34,7 @@ from mlarchive.registries.mlflow.labelmarks import stage_of
 from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.reading_version import logged_model_id
-from mlarchive.registries.mlflow.returning import returned
+from mlarchive.registries.mlflow.returning import home_of, returned
 from mlarchive.registries.mlflow.selecting import (
     numbered,
     run_of,
@@ -60,32 +60,32 @@ def find_place(work: Work, record: Numbered) -> Place:
     prompt = isinstance(record, PromptVersion)
     model = model_at_target(work, name, prompt=prompt)
     present = versions_of(work.connection, name, prompt=prompt) if model else []
+    home = home_of(work, name, present) if isinstance(record, ModelVersion) else ""
     place = place_version(
         name,
         record.version,
         present,
-        alike=_alike(work, record, present),
+        alike=_alike(work, record, present, home or record.version),
         given=_highest(model),
         origin=marks.origin_of(record, work.snapshot),
         content_id=work.snapshot.content_id,
         but_traces=marks.content_but_traces(work.snapshot),
         but_run=marks.content_but_run(work.snapshot),
         first=lambda: _first(work, record, name, present),
+        home=home,
         policy=work.policy,
     )
     counted = model is None or marks.ORIGIN in model.tags
     return msgspec.structs.replace(place, counted=counted)
 
 
-def _first(
-    work: Work, record: Numbered, name: str, present: Sequence[MlflowVersion]
-) -> Sequence[int]:
-    if not isinstance(record, ModelVersion):
-        return ()
-    return tuple(returned(work, record, name, present))
+def _first(work: Work, record: Numbered, name: str, present: Sequence[MlflowVersion]) -> int:
+    return returned(work, record, name, present) if isinstance(record, ModelVersion) else 0
 
 
-def _alike(work: Work, record: Numbered, present: Sequence[MlflowVersion]) -> frozenset[int]:
+def _alike(
+    work: Work, record: Numbered, present: Sequence[MlflowVersion], number: str
+) -> frozenset[int]:
     """Numbers of versions that another tool wrote, and that have the content to be written.
 
     Only the version that is in the way is read, and only then.
@@ -94,12 +94,12 @@ def _alike(work: Work, record: Numbered, present: Sequence[MlflowVersion]) -> fr
         return frozenset()
     for version in present:
         unmarked = not any(tag in version.tags for tag in (marks.ORIGIN, marks.PLACEHOLDER))
-        if str(version.version) == record.version and unmarked:
+        if str(version.version) == number and unmarked:
             address = Address(
                 origin=work.connection.uri,
                 kind=kind_of(record),
                 name=version.name,
-                version=record.version,
+                version=number,
             )
             found = read_object(work.connection, address)
             if content_id_of(found) == work.snapshot.content_id:

@@ -102,6 +102,25 @@ def test_a_model_whose_environment_is_archived_later_stays_what_it_is(
     assert clinic.version("environments", "e", "1")["properties"]["isArchived"] is True
 
 
+def test_of_two_versions_with_the_same_files_each_gets_its_own_labels_home(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    middle = azureml.workspace(lab.tenant, "middle")
+    for number in ("1", "2"):
+        tags = {"which": number}
+        azureml.put_model(lab, "twin", number, {"w": b"1"}, tags=tags, description=f"of {number}")
+    source, between = opened(lab), opened(middle)
+    following = WritePolicy(versions="next")
+    carry(source, address(lab, "models", "twin", "2"), between, tmp_path, following)
+    middle.version("models", "twin", "1")["properties"]["description"] = "news"
+    for idle in (False, True):
+        back = carry(between, address(middle, "models", "twin", "1"), source, tmp_path).receipt
+        assert (back.idle, back.target.version, back.transformations) == (idle, "2", ())
+    one, two = (lab.version("models", "twin", number)["properties"] for number in ("1", "2"))
+    assert (one["description"], one["tags"]) == ("of 1", {"which": "1"})
+    assert (two["description"], two["tags"]) == ("news", {"which": "2"})
+
+
 def test_what_a_version_that_is_taken_over_cannot_become_is_a_loss_each_time(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
 ) -> None:

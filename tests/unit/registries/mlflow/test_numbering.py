@@ -27,6 +27,7 @@ def place(
     given: int = 0,
     alike: frozenset[int] = frozenset(),
     policy: WritePolicy | None = None,
+    home: str = "",
 ) -> Place:
     return place_version(
         "wine",
@@ -38,6 +39,7 @@ def place(
         content_id="c1",
         but_traces="b1",
         policy=policy or WritePolicy(),
+        home=home,
     )
 
 
@@ -49,6 +51,13 @@ def test_a_new_version_keeps_its_number() -> None:
 def test_a_version_that_is_there_is_held() -> None:
     assert place(version(5, origin=OURS, content_id="c1")).how == "held"
     assert place(version(3, origin="other", content_id="c1")).number == 3
+
+
+def test_what_the_origin_names_counts_before_a_twin_of_the_same_number() -> None:
+    twins = [version(2, origin="other", content_id="c1"), version(3, origin="x", content_id="c1")]
+    assert place(*twins).number == 3
+    assert place(*twins, home="2").number == 2
+    assert place(version(2), version(3), alike=frozenset({2}), home="2").number == 2
 
 
 def test_a_version_whose_run_got_traces_since_is_held() -> None:
