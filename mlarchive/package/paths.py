@@ -6,6 +6,7 @@ Checked when packing and when reading.
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -195,6 +196,8 @@ def folded(path: str) -> str:
     return unicodedata.normalize("NFC", path.casefold())
 
 
+# The folders of many files are the same ones.
+@lru_cache(maxsize=1024)
 def component_refusal(part: str) -> str:
     """Why a component of a path is not allowed; "" if it is."""
     if part in {"", ".", ".."}:
