@@ -147,7 +147,7 @@ class Executor:
         if step.verb == "keep" and view.ref and view.packed and held and news:
             delivery = Delivery(given=view.packed.ids, held=_ids(held), at=str(held.address))
             self.record.delivered(view.address, step.target, delivery)
-        if view.ref is None and step.verb == "keep" and self.room.job.drop:
+        if view.ref is None and step.verb == "keep" and self.room.job.vault:
             self._note_found(view, step.target)
         if step.target == VAULT and step.verb == "keep" and view.ref and view.stored == "package":
             self._note_kept(view, known)
@@ -176,9 +176,10 @@ class Executor:
             self.record.pruned(view.address, VAULT, gone=removed)
 
     def _note_found(self, view: View, target: str) -> None:
-        """Let a ledger that was lost learn what a target has of what retention had removed."""
-        pruned = view.delivered.get(VAULT, NOTHING_GIVEN).pruned
-        if not pruned or target in view.delivered or target not in view.holdings:
+        """Let a ledger that was lost learn what a target has of what is gone from its source."""
+        in_vault = view.delivered.get(VAULT, NOTHING_GIVEN)
+        taken = in_vault.given or in_vault.pruned
+        if not taken or target in view.delivered or target not in view.holdings:
             return
         held = view.holdings[target]
         if held is None:

@@ -32,7 +32,7 @@ from mlarchived.rivals import rivals_of
 from mlarchived.room import Room
 from mlarchived.sighting import PAGE, Sighting
 from mlarchived.stopping import Stopping
-from mlarchived.views import NOTHING_GIVEN, VAULT, Ids, Marks, Packed, View
+from mlarchived.views import NOTHING_GIVEN, VAULT, Before, Ids, Marks, Packed, View
 
 _NEW = Known()
 
@@ -47,6 +47,18 @@ def shown(room: Room) -> Sighting:
         return Sighting(())  # Nothing was dropped yet.
     selector = room.job.source.locator.selector
     return Sighting(room.source.changes(selector), unread(room.source, selector))
+
+
+def before(room: Room) -> Mapping[Address, Before]:
+    """What the mirror's vault was given, in case that the ledger was lost, and is of its source.
+
+    What a drop folder's vault has, its source shows; so it is with what was pruned alone.
+    """
+    return {
+        address: one
+        for address, one in room.store.before().items()
+        if (one.pruned or not room.job.drop) and _is_asked_for(room.job, address)
+    }
 
 
 def views(
@@ -251,12 +263,18 @@ def _may_have(room: Room, known: Known) -> bool:
     """Whether a target was given an object, or has not been asked since the ledger was lost."""
     if any(one.given or one.owed for name, one in known.delivered.items() if name in room.targets):
         return True
-    pruned = known.delivered.get(VAULT, NOTHING_GIVEN).pruned
-    return bool(room.job.drop and pruned and room.targets.keys() - known.delivered.keys())
+    in_vault = known.delivered.get(VAULT, NOTHING_GIVEN)
+    taken = in_vault.given or in_vault.pruned
+    return bool(taken and room.targets.keys() - known.delivered.keys())
 
 
 def _was_asked_for(job: MirrorJob, address: Address, known: Known) -> bool:
     """Whether an object that is gone would be shown if it were not."""
+    return known.gone_at > 0 and _is_asked_for(job, address)
+
+
+def _is_asked_for(job: MirrorJob, address: Address) -> bool:
+    """Whether an object is among those for which the source is asked, if it has it."""
     selector = job.source.locator.selector
     of_this = job.source.name == address.origin or job.source.locator.scheme in PACKAGES
-    return known.gone_at > 0 and of_this and not selector.alias and selects(selector, address)
+    return of_this and not selector.alias and selects(selector, address)

@@ -6,6 +6,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +127,7 @@ def _work(
         sighting.digest(),
         asked=str(room.job.source.locator),
         whole=not sighting.unread,
-        pruned=room.store.pruned if room.job.drop else dict,
+        before=partial(gather.before, room),
     )
     executor = Executor(
         room=room,

@@ -17,7 +17,7 @@ from mlarchive.vault import Held, Kept, Vault
 from mlarchived.lanes import Shared
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob
-from mlarchived.views import VAULT, Ids, Stored
+from mlarchived.views import VAULT, Before, Ids, Stored
 
 
 class Store(Protocol):
@@ -29,8 +29,8 @@ class Store(Protocol):
     def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
         """Of each object, whether there is any package, and what of the one with some ids."""
 
-    def pruned(self) -> Mapping[Address, Ids | None]:
-        """What retention removed of which objects; None of one that had several contents."""
+    def before(self) -> Mapping[Address, Before]:
+        """What there is of every object, or was before retention removed it."""
 
     def served(self, address: Address) -> None:
         """Every target has the object."""
@@ -54,13 +54,17 @@ class VaultStore:
         """As `Store.stored`."""
         return _stored(self._vault, wanted)
 
-    def pruned(self) -> Mapping[Address, Ids | None]:
-        """As `Store.pruned`."""
-        found: dict[Address, Ids | None] = {}
+    def before(self) -> Mapping[Address, Before]:
+        """As `Store.before`; of what was pruned and had several contents, no ids are known."""
+        pruned: dict[Address, Ids | None] = {}
         for address, content_id, state_id in self._vault.all_pruned():
-            before = found.get(address, Ids(content=content_id, state=state_id))
+            before = pruned.get(address, Ids(content=content_id, state=state_id))
             alike = before is not None and before.content == content_id
-            found[address] = before if alike else None
+            pruned[address] = before if alike else None
+        found = {address: Before(ids=ids, pruned=True) for address, ids in pruned.items()}
+        for one in self._vault.shown():
+            ids = Ids(content=one.content_id, state=one.state_id)
+            found[one.address] = Before(ids=ids, pruned=False)
         return found
 
     def served(self, address: Address) -> None:
@@ -95,7 +99,7 @@ class SpoolStore:
                         found |= _stored(vault, {address: ids})
         return found
 
-    def pruned(self) -> Mapping[Address, Ids | None]:
+    def before(self) -> Mapping[Address, Before]:
         """Nothing: what was delivered is no loss."""
         return {}
 

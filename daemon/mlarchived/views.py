@@ -48,6 +48,18 @@ class Packed(Struct, frozen=True, kw_only=True, gc=False):
     read_at: int = 0
 
 
+class Before(Struct, frozen=True, kw_only=True, gc=False):
+    """What a vault was given of an object before the ledger began.
+
+    Attributes:
+        ids: Of what it was given last; None if nobody knows.
+        pruned: Whether its retention removed it.
+    """
+
+    ids: Ids | None
+    pruned: bool
+
+
 class Trouble(Struct, frozen=True, kw_only=True, gc=False):
     """The last thing that went wrong, until it goes right.
 

@@ -14,7 +14,7 @@ from mlarchived.ledger import moments
 from mlarchived.ledger.drops import Drops
 from mlarchived.ledger.lease import Lease
 from mlarchived.ledger.moments import Moment
-from mlarchived.views import VAULT, Ids, Marks, Packed
+from mlarchived.views import VAULT, Before, Ids, Marks, Packed
 
 _LOOKED = """
 INSERT INTO object (mirror, origin, kind, name, version, seen_content_mark, seen_state_mark)
@@ -25,15 +25,15 @@ ON CONFLICT DO UPDATE SET
 WHERE present = 0 OR seen_content_mark IS NOT :content OR seen_state_mark IS NOT :state
 RETURNING id
 """
-_PRUNED_BEFORE = """
+_THERE_BEFORE = """
 INSERT INTO object (mirror, origin, kind, name, version, present, gone_at)
-VALUES (:mirror, :origin, :kind, :name, :version, 0, :now)
+VALUES (:mirror, :origin, :kind, :name, :version, :present, :gone_at)
 ON CONFLICT DO NOTHING RETURNING id
 """
-_PRUNED_THEN = """
+_GIVEN_THEN = """
 INSERT INTO delivery (object, target, given_content_id, given_state_id, content_id, state_id,
     pruned_at)
-VALUES (:id, :target, :content, :state, :content, :state, :now)
+VALUES (:id, :target, :content, :state, :content, :state, :pruned_at)
 """
 _LOOKED_BEFORE = "SELECT digest FROM looked WHERE mirror = ?"
 _LOOKED_LAST = """
@@ -238,7 +238,7 @@ class Record:
         *,
         asked: str = "",
         whole: bool = True,
-        pruned: Callable[[], Mapping[Address, Ids | None]] = dict,
+        before: Callable[[], Mapping[Address, Before]] = dict,
     ) -> None:
         """The source was looked at, and shows exactly these objects.
 
@@ -250,16 +250,16 @@ class Record:
             asked: What the source was asked for: only while that stays the same, what is gone
                 counts as gone for longer.
             whole: Whether what it does not show is not there.
-            pruned: Gives what the vault had and its retention removed, and the ids of that if they
-                are known: asked in the first look alone, where the ledger may have been lost.
+            before: Gives what the vault has, or had before its retention removed it: asked in the
+                first look alone, where the ledger may have been lost.
         """
         moment = moments.now()
         of_now = {"mirror": self._mirror, "asked": asked} | msgspec.structs.asdict(moment)
         with self._lease.writing() as connection:
             if connection.execute(_ANY_GONE, (self._mirror,)).fetchone():
                 self._age(connection, moment, of_now, whole=whole)
-            before = connection.execute(_LOOKED_BEFORE, (self._mirror,)).fetchone()
-            if digest and before == (digest,):
+            last = connection.execute(_LOOKED_BEFORE, (self._mirror,)).fetchone()
+            if digest and last == (digest,):
                 return
             connection.execute(_LOOKED_LAST, of_now | {"digest": digest})
             connection.execute(_SHOWN_TABLE)
@@ -276,8 +276,8 @@ class Record:
             of_this = {"mirror": self._mirror}
             for row in connection.execute(_SHOWN_ANEW, of_this).fetchall():
                 self._look(connection, of_this | dict(zip(_SHOWN_COLUMNS, row, strict=True)))
-            if before is None:
-                self._adopt(connection, pruned())
+            if last is None:
+                self._adopt(connection, before(), whole=whole)
             if whole:
                 connection.execute(_TROUBLED_NO_MORE, of_this)
                 connection.execute(_SHOWN_NO_MORE, of_this | {"now": _now()})
@@ -299,16 +299,31 @@ class Record:
             connection.execute(_GONE_ANEW, of_now)
         connection.execute(_LOOKED_AT, of_now)
 
-    def _adopt(self, connection: sqlite3.Connection, pruned: Mapping[Address, Ids | None]) -> None:
-        """Take in what retention removed before this ledger began, and the source cannot show."""
-        for address, ids in pruned.items():
-            row = connection.execute(
-                _PRUNED_BEFORE, self._key(address) | {"now": _now()}
-            ).fetchone()
+    def _adopt(
+        self, connection: sqlite3.Connection, before: Mapping[Address, Before], *, whole: bool
+    ) -> None:
+        """Take in what the vault was given before this ledger began, and the source does not show.
+
+        Where the source may show it again, it is not gone yet.
+        """
+        now = _now()
+        for address, one in before.items():
+            gone = whole or one.pruned
+            values = {"present": int(not gone), "gone_at": now if gone else None}
+            row = connection.execute(_THERE_BEFORE, self._key(address) | values).fetchone()
             if row:
-                of_this = {"id": row[0], "target": VAULT, "now": _now()}
+                ids = one.ids
                 content, state = (ids.content, ids.state) if ids else (None, None)
-                connection.execute(_PRUNED_THEN, of_this | {"content": content, "state": state})
+                connection.execute(
+                    _GIVEN_THEN,
+                    {
+                        "id": row[0],
+                        "target": VAULT,
+                        "content": content,
+                        "state": state,
+                        "pruned_at": now if one.pruned else None,
+                    },
+                )
 
     def packed(
         self,

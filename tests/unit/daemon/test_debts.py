@@ -1,5 +1,6 @@
 """What a mirror has taken and a target has not got yet is neither lost nor called delivered."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,30 @@ def test_labels_that_went_with_their_source_while_a_target_was_down_come_from_th
     assert "nothing to do" in bench.run("once").out
 
 
+def test_what_the_source_shows_no_more_is_known_from_the_vault_when_the_state_is_lost(
+    tmp_path: Path,
+) -> None:
+    bench = Workbench(tmp_path)
+    bench.configure(mirror=VAULT)
+    for version in ("1", "2"):
+        bench.put("ale", f"ale {version}", version=version)
+    assert bench.run("once").status == 0
+    _lose(bench, "1")
+    shutil.rmtree(tmp_path / "state")
+    for _ in range(2):
+        assert bench.run("once").status == 0
+        assert "dr: up to date, 2 objects" in bench.run("status").out
+    _lose(bench, "1", "target")
+    assert bench.run("once").status == 0
+    assert versions(bench) == ["1", "2"]
+    _lose(bench, "1", "target")
+    _lose(bench, "1", "vault")
+    answer = bench.run("once")
+    assert answer.status == 23
+    assert "/ale/1 -> vault: its package is gone from the vault" in answer.out
+    assert "/ale/1 -> dr: it is gone from the target" in answer.out
+
+
 def test_a_target_that_is_down_and_has_all_is_owed_nothing(tmp_path: Path) -> None:
     import sqlite3
 
@@ -135,6 +160,6 @@ def test_a_target_that_is_down_and_has_all_is_owed_nothing(tmp_path: Path) -> No
     assert owed == [("beer",)]
 
 
-def _lose(bench: Workbench, version: str) -> None:
-    for path in (bench.folder / "source").rglob(f"ale/{version}~*.mlpkg"):
+def _lose(bench: Workbench, version: str, folder: str = "source") -> None:
+    for path in (bench.folder / folder).rglob(f"ale/{version}~*.mlpkg"):
         path.unlink()
