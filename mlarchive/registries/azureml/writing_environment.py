@@ -86,12 +86,17 @@ def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None)
     if known and not (known.stated_by and name):
         _plan_needed(work, called, known)
         return
-    if name and (number := _meant(work, name)):
-        held = present.texts("properties").get(keys.ENVIRONMENT, "") if present else ""
-        if held.partition(":")[0] not in {"", name}:
+    version = candidate.tags.get(keys.ENVIRONMENT_VERSION, "") if name else ""
+    held = present.texts("properties").get(keys.ENVIRONMENT, "") if present else ""
+    held_name, _, held_number = held.partition(":")
+    if name and held_name == name and _meant(work, name, held_number):
+        return
+    if name and (number := _meant(work, name, version)):
+        if held_name not in {"", name}:
             # What stood for it gives way.
             work.environment = f"{name}:{number}"
         return
+    named = f"environment {name}" + (f", version {version}" if version else "")
     stated = known or _stated_by_files(work.snapshot, candidate, name)
     if stated is not None:
         _plan_needed(work, called, stated)
@@ -101,9 +106,9 @@ def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None)
         work.change(called, "environment", why)
         if name:
             why = f"{_NEITHER}; what the model's files state stands for it, as {work.environment}"
-            work.lose(called, f"environment {name}", why)
+            work.lose(called, named, why)
     elif name:
-        work.lose(called, f"environment {name}", _NEITHER)
+        work.lose(called, named, _NEITHER)
 
 
 def plan_environment_there(work: Work, candidate: Candidate) -> None:
@@ -142,7 +147,7 @@ def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> 
     wanted = _carried(work, carried)
     name, number = named_environment(present)
     if name and not number:
-        number = _meant(work, name)
+        number = _meant(work, name, "")
     own = recipe(wanted.record, wanted.files)
     there = work.control.versions("environments", name, archived=True) if number else []
     if not any(one.name == number and _is_made_of(work, name, one, own) for one in there):
@@ -151,13 +156,20 @@ def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> 
         work.lose(f"models/{candidate.name}/{present.name}", f"environment {wanted.name}", why)
 
 
-def _meant(work: Work, name: str) -> str:
-    """The number of the version that a tag of a name means at the target; "" for none."""
+def _meant(work: Work, name: str, number: str) -> str:
+    """The number of the version that tags mean at the target, of any where they name none.
+
+    Returns:
+        "" where there is none that a reader would take for it.
+    """
     try:
-        one = meant(work.control, name)
+        if not number:
+            one = meant(work.control, name)
+            return "" if one.is_archived else one.name
+        one = work.control.version("environments", name, number)
     except NotFoundError:
         return ""
-    return "" if one.is_archived else one.name
+    return "" if one.is_failed or marks.STATED in one.texts("properties") else number
 
 
 def _is_made_of(work: Work, name: str, one: Asset, own: Recipe) -> bool:

@@ -169,6 +169,29 @@ def test_an_environment_that_neither_comes_along_nor_could_be_made_at_the_target
     assert list(clinic.of("environments")["gone"].versions) == ["1"]
 
 
+@pytest.mark.parametrize("files", [{"w": b"1"}, {"MLmodel": MLMODEL, "conda.yaml": b"name: x\n"}])
+def test_another_version_of_the_environment_that_a_model_names_is_not_that_one(
+    azureml: Emulator, opened: Open, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = (azureml.workspace(tenant, name) for name in ("lab", "clinic"))
+    tags = {"python_environment_name": "gpu", "python_environment_version": "2"}
+    azureml.put_model(lab, "m", "1", files, tags=tags)
+    azureml.put_environment(clinic, "gpu", "1", image="i:1")
+    what, ends = address(lab, "models", "m", "1"), (opened(lab), opened(clinic))
+    stands_in = "m:1" if "MLmodel" in files else None
+    for _ in range(2):
+        done = carry(ends[0], what, ends[1], tmp_path)
+        assert [one.field for one in done.receipt.losses] == ["environment gpu, version 2"]
+        said = clinic.version("models", "m", "1")["properties"]["properties"]
+        assert said.get("mlarchive.environment") == stands_in
+    assert done.receipt.idle
+    azureml.put_environment(clinic, "gpu", "2", image="i:2")
+    assert carry(ends[0], what, ends[1], tmp_path).receipt.losses == ()
+    said = clinic.version("models", "m", "1")["properties"]["properties"]
+    assert said.get("mlarchive.environment") == (stands_in and "gpu:2")
+
+
 def test_what_stands_for_an_environment_never_passes_for_it(
     azureml: Emulator, opened: Open, tmp_path: Path
 ) -> None:
