@@ -3,6 +3,7 @@
 What counts is what the service gets of it: other registries have other names for the same files.
 """
 
+import posixpath
 from collections.abc import Sequence
 
 import msgspec
@@ -45,8 +46,8 @@ def recipe(record: Environment, files: Sequence[Sent]) -> Recipe:
     held = {one.file.path: one.file.sha256 for one in files}
     before = _digest(record, record.image, record.conda, record.dockerfile, held)
     if is_built(record):
-        placed = _in_context(record, held)
-        now = _digest(record, "", record.conda if record.context else "", _DOCKERFILE, placed)
+        dockerfile, placed = _in_context(record, held)
+        now = _digest(record, "", record.conda if record.context else "", dockerfile, placed)
     else:
         conda = {keys.CONDA_FILE: held[record.conda]} if record.conda in held else {}
         image = record.image or BASE_IMAGE
@@ -77,17 +78,24 @@ def recipe_there(control: ControlPlane, storage: Storage, name: str, version: As
     return recipe(record, files)
 
 
-def _in_context(record: Environment, held: dict[str, str]) -> dict[str, str]:
-    """The files by path, with context and Dockerfile under the names that they have here."""
+def _in_context(record: Environment, held: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """The Dockerfile and all files by path, under the names that they have here.
+
+    Beside another file that has its name, the Dockerfile is known by what is in it; one that is
+    not there, by the name that it would have.
+    """
     below = f"{record.context}/" if record.context else ""
     placed = {
         f"{keys.CONTEXT}/{path.removeprefix(below)}" if path.startswith(below) else path: sha256
         for path, sha256 in held.items()
     }
-    named = f"{keys.CONTEXT}/{record.dockerfile.removeprefix(below)}"
-    if named in placed and _DOCKERFILE not in placed:
-        placed[_DOCKERFILE] = placed.pop(named)
-    return placed
+    named = posixpath.normpath(f"{keys.CONTEXT}/{record.dockerfile.removeprefix(below)}")
+    if named == _DOCKERFILE or named not in placed:
+        return named, placed
+    built = placed.pop(named)
+    if _DOCKERFILE in placed:
+        return built, placed
+    return _DOCKERFILE, {**placed, _DOCKERFILE: built}
 
 
 def _digest(

@@ -79,6 +79,41 @@ def test_a_conda_file_that_is_no_text_is_a_loss_and_the_model_arrives(
     assert "lat" not in clinic.of("environments")
 
 
+def test_which_dockerfile_of_a_context_is_built_makes_another_environment(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    other = azureml.workspace(tenant, "other")
+    context = {"Dockerfile": b"FROM cpu", "Dockerfile.gpu": b"FROM gpu"}
+    for place, number, built in ((lab, "1", ".gpu"), (lab, "2", ""), (other, "1", "")):
+        azureml.put_environment(place, "e", number, context=context)
+        build = place.version("environments", "e", number)["properties"]["build"]
+        build["dockerfilePath"] = f"Dockerfile{built}"
+        tags = {"python_environment_name": "e", "python_environment_version": number}
+        azureml.put_model(place, f"m{number}", "1", {"w": b"1"}, tags=tags)
+    target = opened(clinic)
+    for _ in range(2):
+        for name in ("m1", "m2"):
+            done = carry(opened(lab), address(lab, "models", name, "1"), target, tmp_path).receipt
+    assert done.idle
+    said = [
+        clinic.version("models", name, "1")["properties"]["properties"] for name in ("m1", "m2")
+    ]
+    assert [one["mlarchive.environment"] for one in said] == ["e:1", "e:2"]
+    held = clinic.of("environments")["e"].versions
+    paths = {number: one["properties"]["build"]["dockerfilePath"] for number, one in held.items()}
+    assert paths == {"1": "Dockerfile.gpu", "2": "Dockerfile"}
+    done = carry(opened(other), address(other, "environments", "e", "1"), target, tmp_path).receipt
+    assert (done.target.version, set(clinic.of("environments")["e"].versions)) == ("2", {"1", "2"})
+    # By any name it is the same where it has no other beside it.
+    for place, path in ((lab, "Containerfile"), (clinic, "Dockerfile")):
+        azureml.put_environment(place, "alone", "1", context={path: b"FROM gpu"})
+        place.version("environments", "alone", "1")["properties"]["build"]["dockerfilePath"] = path
+    done = carry(opened(lab), address(lab, "environments", "alone", "1"), target, tmp_path).receipt
+    assert [one.verb for one in done.actions] == ["update"]
+
+
 def test_environments_that_are_made_of_the_same_keep_their_numbers_and_labels(
     azureml: Emulator, opened: Open, tmp_path: Path
 ) -> None:
