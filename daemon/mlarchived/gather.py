@@ -134,7 +134,34 @@ def _page(
             delivered=of_this.delivered,
             holdings={name: held[address] for name, held in found.items() if address in held},
             silent={**silent.get(address, {}), **out_of_reach},
+            foreign=_foreign(room, address, of_this, packed[address], found),
         )
+
+
+def _foreign(
+    room: Room,
+    address: Address,
+    known: Known,
+    packed: Packed | None,
+    found: Mapping[str, Mapping[Address, Holding | None]],
+) -> frozenset[str]:
+    """Targets that keep packages and have a dropped version's place taken from elsewhere."""
+    drop = room.job.drop
+    if drop is None or drop.replaces or not address.version or packed is None:
+        return frozenset()
+    others = {
+        name: held.content_id
+        for name in room.job.keeping & found.keys()
+        if (held := found[name].get(address))
+        and held.content_id != packed.ids.content
+        and held.content_id != _content(known.delivered.get(name, NOTHING_GIVEN).ids)
+    }
+    ours = room.store.contents(address) if others else frozenset()
+    return frozenset(name for name, content_id in others.items() if content_id not in ours)
+
+
+def _content(ids: Ids | None) -> str:
+    return ids.content if ids else ""
 
 
 def _in_own_vault(ref: Ref) -> Packed:

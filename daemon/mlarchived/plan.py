@@ -54,6 +54,13 @@ NEVER_CAME = (
 )
 """Why an object is set aside that was pruned, or lost, before a target had it."""
 
+FOREIGN = (
+    "the target has other content under that name and version, which is not from this mirror's"
+    " vault: give this another version, or let it come there all the same, with"
+    ' `conflict = "new-version"`'
+)
+"""Why an object is set aside whose place at a target something from elsewhere has."""
+
 UNLABELLED = (
     "its package with the labels that it had last is gone from the vault, which has its content"
     f" with others, {_BRINGING_BACK}"
@@ -234,7 +241,7 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     clash = "" if target in rules.keeping else view.clash
     # What nobody has compared yet may well be the same.
     rivalled = "" if verb == "compare" else yields(view, target, delivered)
-    if why := clash or rivalled:
+    if why := clash or rivalled or (FOREIGN if target in view.foreign else ""):
         return "set-aside", why
     return _spared(view, delivered, rules) or (verb, reason)
 

@@ -29,6 +29,9 @@ class Store(Protocol):
     def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
         """Of each object, whether there is any package, and what of the one with some ids."""
 
+    def contents(self, address: Address) -> frozenset[str]:
+        """The content_ids that there are of an object, or were before retention removed them."""
+
     def before(self) -> Mapping[Address, Before]:
         """What there is of every object, or was before retention removed it."""
 
@@ -53,6 +56,11 @@ class VaultStore:
     def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
         """As `Store.stored`."""
         return _stored(self._vault, wanted)
+
+    def contents(self, address: Address) -> frozenset[str]:
+        """As `Store.contents`."""
+        there = {kept.content_id for kept in self._vault.find(address=address)}
+        return self._vault.contents_pruned(address) | there
 
     def before(self) -> Mapping[Address, Before]:
         """As `Store.before`; of what was pruned and had several contents, no ids are known."""
@@ -98,6 +106,11 @@ class SpoolStore:
                     with self.vault(address) as vault:
                         found |= _stored(vault, {address: ids})
         return found
+
+    def contents(self, address: Address) -> frozenset[str]:
+        """Nothing: a spool keeps no past."""
+        del address
+        return frozenset()
 
     def before(self) -> Mapping[Address, Before]:
         """Nothing: what was delivered is no loss."""

@@ -138,6 +138,7 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
             what the source was asked for is not about it.
         gone_for: For how long it was seen to be gone, in ms.
         touched: With what people labelled it at targets, of what may have to go there.
+        foreign: Targets that have other content of it, which is from elsewhere.
         clash: Why it cannot be where another object would have the same name; "" if it can.
         rivals: Who else brings it, or others of its name, there, by target.
         hidden: Why the source may have it though it does not show it; "" if that cannot be.
@@ -157,6 +158,7 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
     gone_for: int = 0
     hidden: str = ""
     touched: Mapping[str, str] = {}
+    foreign: frozenset[str] = frozenset()
     clash: str = ""
     rivals: Mapping[str, tuple[Rival, ...]] = {}
 

@@ -354,11 +354,11 @@ class Vault(Stock):
                     package.verify(full=False)
 
     def _remove(self, kept: Kept, journal: Journal, now: int) -> None:
-        path = kept.place
+        # What stays after all, whatever kept it from going, is seen as new, and is not pruned then.
+        self._catalog.drop([kept.place])
         journal.pruned(kept.address, kept.content_id, kept.state_id, at=now)
         fsops.remove(kept.path)
-        journal.forget([path])
-        self._catalog.drop([path])
+        journal.forget([kept.place])
 
     def replace(self, kept: Kept, made: Path) -> None:
         """Put another package of the same object in the place of one.

@@ -139,6 +139,34 @@ def test_what_the_source_shows_no_more_is_known_from_the_vault_when_the_state_is
     assert "/ale/1 -> dr: it is gone from the target" in answer.out
 
 
+def test_two_services_do_not_write_over_each_other_in_a_vault_that_both_fill(
+    tmp_path: Path,
+) -> None:
+    benches = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        bench = DropBench(tmp_path / name)
+        config = bench.folder / "mirror.toml"
+        config.write_text(config.read_text().replace("vault:target", "vault:../shared"))
+        shutil.copy(bench.package("ale", name.encode()), bench.inbox)
+        benches.append(bench)
+    one, two = benches
+    assert one.run("once").status == 0
+    held = one.held("../shared")
+    for _ in range(2):
+        answer = two.run("once")
+        assert answer.status == 23
+        assert "/ale/1 -> dr: the target has other content under that name" in answer.out
+        assert "dr: behind by 1 of 1 object" in two.run("status").out
+        assert one.run("once").status == 0
+        assert one.held("../shared") == held
+    config = two.folder / "mirror.toml"
+    config.write_text(config.read_text().replace("every =", 'conflict = "new-version"\nevery ='))
+    assert two.run("once").status == 0
+    assert one.held("../shared") == two.held("vault")
+    assert one.run("once").status == 23
+
+
 def test_a_target_that_is_down_and_has_all_is_owed_nothing(tmp_path: Path) -> None:
     import sqlite3
 

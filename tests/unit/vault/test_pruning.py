@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive import fsops
 from mlarchive.checking import verify_vault
-from mlarchive.errors import BusyError, DamageError
+from mlarchive.errors import BusyError, DamageError, StorageError
 from mlarchive.records import Address
 from mlarchive.vault import Kept, Rules, Vault, lock
 from mlarchive.vault.journal import NAME as JOURNAL
@@ -67,6 +68,27 @@ def test_what_was_pruned_is_remembered_apart_from_the_catalog(tmp_path: Path) ->
     (tmp_path / JOURNAL).write_bytes(b"no database at all" * 1000)
     with Vault.open(tmp_path) as vault:
         assert not vault.was_pruned(gone.address, gone.content_id, gone.state_id)
+
+
+def test_what_could_not_be_removed_is_not_remembered_as_pruned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Vault.open(tmp_path) as vault:
+        stays = add(vault, "1")
+        add(vault, "2")
+        with monkeypatch.context() as failing:
+            failing.setattr(fsops, "remove", _refuse)
+            with pytest.raises(StorageError):
+                vault.prune(Rules(last=1), now=NOW)
+    with Vault.open(tmp_path) as vault:
+        assert left(vault) == [("1", False), ("2", False)]
+        stays.path.unlink()
+        assert not vault.was_pruned(stays.address, stays.content_id, stays.state_id)
+
+
+def _refuse(path: Path, *, durable: bool = True) -> None:
+    del durable
+    raise StorageError(f"cannot remove {path}")
 
 
 def test_nothing_is_removed_while_packages_are_added(tmp_path: Path) -> None:
