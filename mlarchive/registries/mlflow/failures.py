@@ -26,6 +26,9 @@ from mlarchive.errors import (
 )
 from mlarchive.registries.redaction import first_words
 
+FAILS_EACH_TIME = "too many 500 error responses"
+"""What mlflow's client says of a server that answers 500 however often it is asked."""
+
 _NO_ANSWER = "API request to "
 _PLAIN_404 = "failed with error code 404"
 _PLAIN_501 = "failed with error code 501"

@@ -13,7 +13,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -38,8 +38,9 @@ from mlarchive.errors import (
     UnsupportedError,
 )
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.failures import speaking
+from mlarchive.registries.mlflow.failures import FAILS_EACH_TIME, speaking
 from mlarchive.registries.mlflow.listed import NOTHING_IN_IT, Listed, ReadableFolder
+from mlarchive.registries.mlflow.samedisk import is_owned, is_the_same, told
 from mlarchive.registries.mlflow.sidebyside import AT_ONCE
 from mlarchive.registries.mlflow.transport import Upload, download, temporary
 from mlarchive.registries.redaction import redacted_text, without_credentials
@@ -53,12 +54,12 @@ _BLOCK = 1 << 20
 
 LOCAL_ARTIFACTS = "MLARCHIVE_LOCAL_ARTIFACTS"
 """Folders, `:` between them, where a server elsewhere and this machine have the same files."""
-_FAILS_EACH_TIME = "too many 500 error responses"
 _ANSWERS_500 = " answers 500: "
 # A server stores a large file somewhere before it answers.
 _LONGEST_SILENCE_SECONDS = 600
 _REFUSED = "INVALID_PARAMETER_VALUE"
 _OTHERS_TRIED = 5
+_NOT_HERE = "its folder is not on this machine, so nobody knows what is in it"
 _UNLISTED = "the server lists the folder around it, and this one not, so nobody knows what is in it"
 
 
@@ -143,21 +144,23 @@ def _speaking_for_a_store(place: str) -> Iterator[None]:
 
 def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
     root = Path(local_file_uri_to_path(uri))
-    elsewhere = connection.served and not _is_here(connection.creds(connection.uri).host)
-    if elsewhere and not _is_shared(root):
-        raise NotFoundError(
-            f"{connection.uri} keeps artifacts in {root} on its own machine, and what has that path"
-            " here may be something else",
-            hint="run this on the server's machine, or start the server with --serve-artifacts;"
-            f" where both machines have the same disk, set {LOCAL_ARTIFACTS} to its folder",
-        )
-    # A run that logged nothing has no folder yet; its experiment's folder is there all the same.
-    if connection.served and not any(place.is_dir() for place in (root, *root.parents[:3])):
-        raise NotFoundError(
-            f"{connection.uri} keeps artifacts in {root} on its own machine, which is not here",
-            hint="run this on the server's machine, or start the server with --serve-artifacts",
-        )
-    return LocalFolder(root)
+    if not connection.served or _is_shared(root):
+        return LocalFolder(root)
+    if not _is_here(connection.creds(connection.uri).host):
+        raise _kept_elsewhere(connection, root, "and what has that path here may be something else")
+    # What logged nothing has no folder yet; the one of its experiment is there all the same.
+    known = is_owned(root) or any(place.is_dir() for place in (root, *root.parents[:3]))
+    if not known:
+        raise _kept_elsewhere(connection, root, "which is not here")
+    return ServersFolder(connection, root)
+
+
+def _kept_elsewhere(connection: Connection, root: Path, why: str) -> NotFoundError:
+    return NotFoundError(
+        f"{connection.uri} keeps artifacts in {root} on its own machine, {why}",
+        hint="run this on the server's machine, or start the server with --serve-artifacts;"
+        f" where both machines have the same disk, set {LOCAL_ARTIFACTS} to its folder",
+    )
 
 
 @cache
@@ -243,6 +246,68 @@ class LocalFolder:
         if not target.resolve().is_relative_to(self._root.resolve()):
             raise NotFoundError(f"{target} leads out of {self._root}")
         return target
+
+
+class ServersFolder(LocalFolder):
+    """A folder of this machine that a server means by its path, once it says that it is that.
+
+    Every method but `refuses` and `folders` asks it first, once.
+
+    Raises:
+        NotFoundError: What the server lists there is not what is here.
+        MlarchiveError: The server does not answer.
+    """
+
+    def __init__(self, connection: Connection, root: Path) -> None:
+        super().__init__(root)
+        self._connection = connection
+        self._written = False
+        self._is_known = cache(partial(is_the_same, connection, root))
+
+    def files(self) -> Iterator[Listed]:
+        """As of any folder; one that is not here, and that no server can be asked for, is said."""
+        self._require_same()
+        if self._is_known() is None and not (self._root.is_dir() or _is_of_a_trace(self._root)):
+            yield Listed("", -1, _NOT_HERE, unlisted=True)
+            return
+        yield from super().files()
+
+    def open(self, path: str) -> BinaryIO:
+        """Open the file itself."""
+        self._require_same()
+        return super().open(path)
+
+    def put(self, path: str, opening: Callable[[], BinaryIO], size: int) -> None:
+        """Write the file; the first one goes again if the server does not list it."""
+        super().put(path, opening, size)
+        if self._written:
+            return
+        there = told(self._connection, self._root)
+        if there is not None and PurePosixPath(path).parts[0] not in there:
+            self._remove(path)
+            raise self._elsewhere()
+        self._written = True
+
+    def _remove(self, path: str) -> None:
+        place = self._root / path
+        place.unlink()
+        with contextlib.suppress(OSError):
+            while place != self._root:
+                place = place.parent
+                place.rmdir()
+
+    def _require_same(self) -> None:
+        if self._is_known() is False and not self._written:
+            raise self._elsewhere()
+
+    def _elsewhere(self) -> NotFoundError:
+        why = "and lists there what is not in the folder of that path here, or not what is in it"
+        return _kept_elsewhere(self._connection, self._root, why)
+
+
+def _is_of_a_trace(root: Path) -> bool:
+    """Whether a trace's artifacts go there, which few have, and which no request lists."""
+    return root.parent.parent.name == "traces" or root.name == "traces"
 
 
 class ProxiedFolder:
@@ -435,7 +500,7 @@ class ProxiedFolder:
             with speaking(self._host):
                 yield
         except UnavailableError as error:
-            if _FAILS_EACH_TIME not in str(error.__cause__):
+            if FAILS_EACH_TIME not in str(error.__cause__):
                 raise
             raise RemoteError(
                 f"{self._host} answers 500 when asked for {self._root}/{path}".rstrip("/"),

@@ -18,7 +18,12 @@ from mlarchive.errors import (
     UnavailableError,
 )
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.folders import LOCAL_ARTIFACTS, ProxiedFolder, artifact_folder
+from mlarchive.registries.mlflow.folders import (
+    LOCAL_ARTIFACTS,
+    ArtifactFolder,
+    ProxiedFolder,
+    artifact_folder,
+)
 from mlarchive.snapshot import WithheldFileError
 
 
@@ -165,3 +170,110 @@ def test_a_path_of_another_machine_is_not_one_of_this(
     artifact_folder(connection, shared.as_uri())
     with pytest.raises(NotFoundError, match="on its own machine"):
         artifact_folder(connection, f"file://{shared}/../../other")
+
+
+RUN = "0123456789abcdef0123456789abcdef"
+
+
+class Lister(Struct):
+    """A server on this machine that lists what a folder has, which may be on another disk.
+
+    Attributes:
+        top: Where it says that a run's artifacts are.
+        disk: The folder that it looks into.
+        asked: How often it was asked.
+    """
+
+    top: Path
+    disk: Path
+    asked: int = 0
+    uri: str = ""
+
+    def folder(self) -> ArtifactFolder:
+        """The run's, as it is here."""
+        connection = Connection(uri=self.uri, tracking=None, models=None, served=True)  # type: ignore[arg-type]  # not asked
+        return artifact_folder(connection, str(self.top))
+
+
+@pytest.fixture
+def lister(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lister]:
+    """Its disk is this one, until a test says otherwise."""
+    monkeypatch.delenv(LOCAL_ARTIFACTS, raising=False)
+    top = tmp_path / RUN / "artifacts"
+    made = Lister(top=top, disk=top)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == f"/api/2.0/mlflow/artifacts/list?run_id={RUN}"
+            made.asked += 1
+            files = [
+                {"path": one.name, "is_dir": one.is_dir()}
+                | ({} if one.is_dir() else {"file_size": one.stat().st_size})
+                for one in (made.disk.iterdir() if made.disk.is_dir() else ())
+            ]
+            body = json.dumps({"root_uri": str(top), "files": files}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    made.uri = f"http://127.0.0.1:{server.server_port}"
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_server_on_this_disk_is_asked_once(lister: Lister) -> None:
+    assert list(lister.folder().files()) == []
+    (lister.top / "model").mkdir(parents=True)
+    (lister.top / "model" / "w").write_bytes(b"weights")
+    (lister.top / "log").write_bytes(b"")
+    lister.asked = 0
+    folder = lister.folder()
+    assert sorted(one.path for one in folder.files()) == ["log", "model/w"]
+    with folder.open("model/w") as file:
+        assert file.read() == b"weights"
+    assert lister.asked == 1
+    folder.put("model/more", lambda: io.BytesIO(b"more"), 4)
+    folder.put("other", lambda: io.BytesIO(b"other"), 5)
+    assert lister.asked == 2
+
+
+@pytest.mark.parametrize("side", ["there", "here", "both"])
+def test_a_server_in_a_container_does_not_mean_the_folder_of_this_machine(
+    lister: Lister, tmp_path: Path, side: str
+) -> None:
+    lister.disk = tmp_path / "hidden"
+    (tmp_path / "neighbour").mkdir()
+    for folder, name in ((lister.disk, "there"), (lister.top, "here")):
+        if side in {name, "both"}:
+            folder.mkdir(parents=True)
+            (folder / "w").write_bytes(name.encode())
+    with pytest.raises(NotFoundError, match="on its own machine, and lists there what is not"):
+        list(lister.folder().files())
+    with pytest.raises(NotFoundError, match="on its own machine"):
+        lister.folder().open("w")
+
+
+def test_what_is_written_where_a_server_does_not_see_it_goes_again(
+    lister: Lister, tmp_path: Path
+) -> None:
+    lister.disk = tmp_path / "hidden"
+    with pytest.raises(NotFoundError, match="on its own machine"):
+        lister.folder().put("model/w", lambda: io.BytesIO(b"weights"), 7)
+    assert not lister.top.exists()
+
+
+def test_a_folder_that_is_not_here_and_that_no_request_lists_is_a_loss(
+    lister: Lister, tmp_path: Path
+) -> None:
+    lister.top = tmp_path / "elsewhere"
+    (listed,) = lister.folder().files()
+    assert (listed.path, listed.unlisted) == ("", True)
