@@ -98,12 +98,16 @@ def _manifest(folder: Path, relative: str, pattern: str) -> Manifest | None:
     with explaining(path, "read"):
         raw = path.read_bytes()
     try:
-        return strict.decode(tomllib.loads(raw.decode()), Manifest)
+        manifest = strict.decode(tomllib.loads(raw.decode()), Manifest)
     except strict.Fault as fault:
         where = ".".join(str(part) for part in fault.place)
         raise ConfigError(f"{relative}/{MANIFEST}: {where}: {fault.sentence}") from fault
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{relative}/{MANIFEST} is not valid TOML: {error}") from error
+    for key in ("name", "version"):
+        if not getattr(manifest, key):
+            raise ConfigError(f"{relative}/{MANIFEST}: {key}: it is empty")
+    return manifest
 
 
 def _by_pattern(found: Mapping[str, str], relative: str) -> Manifest:

@@ -3,6 +3,7 @@
 What grows and changes later is no other content: traces, and notebooks.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from msgspec import Struct
 from mlarchive.errors import ConflictError, DamageError, NotFoundError
 from mlarchive.pack import content_id_of
 from mlarchive.package import Package
-from mlarchive.records import Address, Notebook, Traces
+from mlarchive.records import Address, File, Notebook, Traces
 from mlarchive.registries.mlflow.marks import but_traces, content_but_traces
 from mlarchive.snapshot import Snapshot
+from mlarchive.traces import is_page, read_traces
 from mlarchive.trust import Trust
 from mlarchive.trust.opening import open_package
 from mlarchive.vault import Kept, Vault
@@ -24,14 +26,14 @@ class Grown(Struct, frozen=True, kw_only=True):
 
     Attributes:
         lasting: Its content_id without that.
-        traces: How many it has.
-        notebooks: Likewise.
+        traces: The ids of those that it has.
+        notebooks: What tells its notebooks from each other, in order.
         packed_at: ms since 1970 UTC.
     """
 
     lasting: str
-    traces: int
-    notebooks: int
+    traces: frozenset[str]
+    notebooks: tuple[str, ...]
     packed_at: int
 
 
@@ -77,7 +79,7 @@ def require_free(
         given = grown()
         known = any(one.content_id == content_id for one in held)
         if known or any(_grown_in(vault, one).lasting == given.lasting for one in held):
-            _require_no_less(address, given, _grown_in(vault, held[0]))
+            _require_no_less(address, given, _grown_in(vault, held[0]), known=known)
             return
     else:
         had = frozenset({before}) if before else vault.contents_pruned(address)
@@ -95,17 +97,31 @@ def require_free(
     )
 
 
-def _require_no_less(address: Address, given: Grown, counting: Grown) -> None:
-    """Refuse what would count in place of something with more traces or notebooks."""
-    less = given.traces < counting.traces or given.notebooks < counting.notebooks
-    if less and given.packed_at >= counting.packed_at:
-        raise ConflictError(
-            f"{address} is in the vault already, with {counting.traces} traces and"
-            f" {counting.notebooks} notebooks, and this has {given.traces} and {given.notebooks}"
-            " though it was packed later",
-            hint="drop what has them all; or let the mirror take both, of which the later one"
-            ' counts: conflict = "new-version"',
-        )
+def _require_no_less(address: Address, given: Grown, counting: Grown, *, known: bool) -> None:
+    """Refuse what would count in place of something with more traces or notebooks.
+
+    So it is with what has more and would not count; unless the vault has it already.
+    """
+    later = given.packed_at >= counting.packed_at
+    if later and _lacks(given, counting):
+        what = "lacks some of them though it was packed later"
+    elif not later and not known and _lacks(counting, given):
+        what = "has others, and would not count since it was packed before"
+    else:
+        return
+    raise ConflictError(
+        f"{address} is in the vault already, with {len(counting.traces)} traces and"
+        f" {len(counting.notebooks)} notebooks, and this has {len(given.traces)} and"
+        f" {len(given.notebooks)}; it {what}",
+        hint="drop what has them all, packed last; or let the mirror take both, of which the one"
+        ' that was packed later counts: conflict = "new-version"',
+    )
+
+
+def _lacks(one: Grown, other: Grown) -> bool:
+    """Whether one has not all that another has."""
+    notebooks = Counter(other.notebooks) - Counter(one.notebooks)
+    return bool(other.traces - one.traces or notebooks)
 
 
 def grown_of_package(path: Path, trust: Trust | None) -> Grown:
@@ -127,9 +143,26 @@ def _grown(package: Package) -> Grown:
 def _counted(snapshot: Snapshot, lasting: str, packed_at: int) -> Grown:
     return Grown(
         lasting=lasting,
-        traces=sum(record.count for record in snapshot.records if isinstance(record, Traces)),
-        notebooks=sum(isinstance(record, Notebook) for record in snapshot.records),
+        traces=_traces(snapshot),
+        notebooks=tuple(
+            sorted(
+                f"{record.source} {record.path} {record.revision} {sorted(record.formats)}"
+                for record in snapshot.records
+                if isinstance(record, Notebook)
+            )
+        ),
         packed_at=packed_at,
+    )
+
+
+def _traces(snapshot: Snapshot) -> frozenset[str]:
+    """The ids of an object's traces, of which all pages are read."""
+    owners = {record.key for record in snapshot.records if isinstance(record, Traces)}
+    return frozenset(
+        trace.id
+        for stream in snapshot.streams
+        if stream.owner in owners and isinstance(stream.entry, File) and is_page(stream.entry.path)
+        for trace in read_traces([stream.open()])
     )
 
 

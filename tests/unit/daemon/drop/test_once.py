@@ -443,6 +443,7 @@ def test_a_model_folder_says_its_name_in_its_manifest(bench: DropBench) -> None:
         ('nam = "x"\n', "unknown key `nam`; the nearest known key is `name`"),
         ('name = "x"\n', "the key `version` is missing"),
         ("name = \n", "is not valid TOML"),
+        ('name = "x"\nversion = ""\n', "version: it is empty"),
         (
             'name = "x"\nversion = 1\n',
             'version: expected a string, found 1: write it in quotes, "1"',

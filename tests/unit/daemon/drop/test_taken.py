@@ -31,11 +31,15 @@ def test_a_version_that_is_dropped_raw_with_more_traces_is_no_other_content(tmp_
     version = model_version()
     with Vault.open(tmp_path) as vault:
         kept = vault.add(with_traces(version, "tr-1"), packed_at=0)
-        for again in (with_traces(version, "tr-2"), with_traces(version, "tr-1", "tr-2")):
-            content_id = content_id_of(again)
-            assert content_id != kept.content_id
+        again = with_traces(version, "tr-1", "tr-2")
+        content_id = content_id_of(again)
+        assert content_id != kept.content_id
+        require_free(vault, kept.address, content_id, kept.content_id, partial(grown_of, again, 1))
+        others = with_traces(version, "tr-2", "tr-3")
+        content_id = content_id_of(others)
+        with pytest.raises(ConflictError, match="it lacks some of them though"):
             require_free(
-                vault, kept.address, content_id, kept.content_id, partial(grown_of, again, 1)
+                vault, kept.address, content_id, kept.content_id, partial(grown_of, others, 1)
             )
         fewer = content_id_of(version)
         with pytest.raises(ConflictError, match="with 1 traces and 0 notebooks, and this has 0"):
@@ -43,6 +47,12 @@ def test_a_version_that_is_dropped_raw_with_more_traces_is_no_other_content(tmp_
         # What was packed before does not count in its place.
         vault.add(with_traces(version, "tr-1", "tr-2"), packed_at=3)
         require_free(vault, kept.address, fewer, kept.content_id, partial(grown_of, version, 2))
+        # Nor does it come in silence, where it has what counts nowhere else.
+        content_id = content_id_of(others)
+        with pytest.raises(ConflictError, match="has others, and would not count"):
+            require_free(
+                vault, kept.address, content_id, kept.content_id, partial(grown_of, others, 2)
+            )
         other = model_version(files={**MODEL_FILES, "more.txt": b"more"})
         with pytest.raises(ConflictError, match="with other content"):
             require_free(
