@@ -2,17 +2,21 @@
 
 A configuration may give a registry a name, and another one the same name to another registry: many
 have a `lab`. A place of Azure ML has a locator that is the same from wherever one looks; so where
-two registries have one each, these decide, and names do not.
+two registries have one each, these decide, and names do not. A folder on a disk is known by where
+it is, however its locator is written.
 """
 
+import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
+from urllib.parse import quote, unquote
 
 _PLACE = "azureml://"
 _SEGMENT = r"[^/?]+"
+_FOLDERS = ("dir", "innereye", "mlflow-export", "neptune-export", "neptune-offline", "vault")
 _RESOURCE = re.compile(
     rf"(?:azureml:/)?/(?:registries/(?P<named>{_SEGMENT})"
     rf"|(?P<group>subscriptions/{_SEGMENT}/resourcegroups/{_SEGMENT}/providers/{_SEGMENT})"
@@ -68,9 +72,17 @@ def is_place(name: str) -> bool:
 
 def are_one(some: Iterable[str], others: Iterable[str]) -> bool:
     """Whether two registries are one, as their names tell."""
-    one, other = tuple(some), tuple(others)
+    one, other = tuple(map(located, some)), tuple(map(located, others))
     here, there = place_among(one), place_among(other)
     return here == there if here and there else not set(one).isdisjoint(other)
+
+
+def located(name: str) -> str:
+    """The name of a registry; of a folder that of where it is, seen from the current folder."""
+    scheme, _, folder = name.partition(":")
+    if scheme not in _FOLDERS or not folder:
+        return name
+    return f"{scheme}:{quote(os.path.realpath(unquote(folder)))}"
 
 
 def origin_names(origin: str, path: Sequence[str]) -> tuple[str, ...]:
@@ -95,7 +107,7 @@ def whence(
         origin: The first name of the one that the object came from.
         path: Names of all registries on the way.
     """
-    return _whence(tuple(names), origin, tuple(path))
+    return _whence(tuple(map(located, names)), located(origin), tuple(map(located, path)))
 
 
 # A registry's many objects have come by few ways.

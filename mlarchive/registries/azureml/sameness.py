@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from mlarchive.records import Tags
-from mlarchive.records.places import are_one, is_place, place_among
+from mlarchive.records.places import are_one, is_place, located, place_among
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.mlflow import marks
 
@@ -42,7 +42,7 @@ def names_mark(origin: str, names: Iterable[str]) -> Tags:
     for one in dict.fromkeys(names):
         # What marks of old have beside the first locator is another place.
         is_second = is_place(one) and place_among((own, *others))
-        if one != own and not is_second:
+        if not is_second and located(one) not in {located(own), *map(located, others)}:
             others.append(one)
     return {marks.NAMES: msgspec.json.encode(others).decode()} if others else {}
 

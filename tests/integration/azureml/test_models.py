@@ -214,6 +214,11 @@ def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:
     for _ in range(2):
         assert within(*unnumbered, cwd=tmp_path, env=env).status == 0
     assert set(shared.of("models")["prostate"].versions) == {"3", "4"}
+    # However its locator is written.
+    for folder in ("model", "./model", "model/"):
+        done = within("copy", f"dir:{folder}", *unnumbered[2:], cwd=tmp_path, env=env)
+        assert (done.status, "nothing to do" in done.out) == (0, True), done.out
+    assert set(shared.of("models")["prostate"].versions) == {"3", "4"}
 
 
 def test_what_somebody_else_registered_is_known_by_its_bytes(

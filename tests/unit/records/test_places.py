@@ -1,5 +1,7 @@
 """Two registries are one by their locators of Azure ML; else by their names, letter by letter."""
 
+from pathlib import Path
+
 import pytest
 
 from mlarchive.records import provenance
@@ -21,6 +23,13 @@ SERVER = "mlflow+http://127.0.0.1:5000"
         (("lab",), ("lab",), True),
         (("lab",), ("Lab",), False),
         (("dir:Model",), ("dir:model",), False),
+        (("dir:p",), ("dir:./p",), True),
+        (("dir:p",), ("dir:p/",), True),
+        (("dir:p%20q",), (f"dir:{Path.cwd()}/p q",), True),
+        (("innereye:p",), ("innereye:q/../p",), True),
+        (("dir:p",), ("dir:q",), False),
+        (("dir:p",), ("innereye:p",), False),
+        (("dir:p",), ("p",), False),
         # Marks of old, into which a second place was merged, mean the first.
         (("lab", HOSP, CLINIC), (CLINIC,), False),
         (("lab", HOSP, CLINIC), (HOSP,), True),
