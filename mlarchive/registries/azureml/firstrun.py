@@ -64,7 +64,8 @@ def plan_kept(work: Work, tracked: "TrackingWork", run: Run, first: str) -> bool
 def has_all(work: Work, tracked: "TrackingWork", run: Run, there: str) -> bool:
     """Whether a run at the target has all that one says which is written, and more.
 
-    So it is with what an older package says of it.
+    So it is with what an older package says of it; what was written to it last is no older,
+    whatever people logged to it.
 
     Args:
         work: Of the write.
@@ -76,6 +77,8 @@ def has_all(work: Work, tracked: "TrackingWork", run: Run, there: str) -> bool:
 
     held = _run_there(work, there)
     if held is None or not run.params.items() <= held.params.items():
+        return False
+    if held.native.also.get(marks.RECORD) == marks.record_digest(run):
         return False
     began, ended = run.status in _UNFINISHED, held.status not in _UNFINISHED
     if (not began and run.status != held.status) or any(lacking_histories(tracked, run, there)):

@@ -58,7 +58,12 @@ from mlarchive.registries.azureml.writing_environment import (
     plan_environment_there,
 )
 from mlarchive.registries.azureml.writing_model import plan_model
-from mlarchive.registries.azureml.writing_run import is_behind, plan_run_of, plan_run_there
+from mlarchive.registries.azureml.writing_run import (
+    is_behind,
+    plan_run_ahead,
+    plan_run_of,
+    plan_run_there,
+)
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.marking import sha256_of
 from mlarchive.registries.mlflow import marks
@@ -238,6 +243,7 @@ def _plan_kept(
         work.change(what, "run", _OLDER)
         known = {marks.CONTENT_ID: present.texts("properties")[marks.CONTENT_ID]}
         newer = msgspec.structs.replace(labels, properties={**labels.properties, **known})
+        plan_run_ahead(work, name, number, made)
         plan_labels(work, "models", name, present, newer)
         return
     if why:

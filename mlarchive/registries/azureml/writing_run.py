@@ -52,7 +52,6 @@ def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
     if run is None or not isinstance(subject, ModelVersion) or work.control.place.is_registry:
         return
     from mlarchive.registries.mlflow.failures import speaking
-    from mlarchive.registries.mlflow.work import called
     from mlarchive.registries.mlflow.writing_run import plan_run, plan_run_end
 
     kept, tracked = _tracked(work, run)
@@ -66,12 +65,43 @@ def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
         plan_run(tracked, kept)
         _plan_facts(tracked, kept)
         plan_run_end(tracked, kept)
+    _add_steps(work, tracked, run)
+    work.made_run = lambda: tracked.ids.get(run.key, "")
+
+
+def _add_steps(work: Work, tracked: "TrackingWork", run: Run) -> None:
+    """Add the steps of a run, and lose what no run of Azure ML holds."""
+    from mlarchive.registries.mlflow.work import called
+
     for dataset in run.inputs:
         work.lose(called(run), f"dataset {dataset.name}", "Azure ML's runs name no datasets")
     for step in tracked.steps:
         do = partial(_done, tracked.connection.uri, step.do, once=step.once)
         work.steps.append((step.action, do))
-    work.made_run = lambda: tracked.ids.get(run.key, "")
+
+
+def plan_run_ahead(work: Work, name: str, number: str, job: str) -> None:
+    """Plan the labels of a run that has more than is said of it now, and lose what it cannot hold.
+
+    Args:
+        work: Gets the steps and the losses.
+        name: Of the model at the target.
+        number: Of the version at the target.
+        job: The run's id there.
+    """
+    run, subject = run_of(work.snapshot), work.snapshot.record(work.snapshot.subject)
+    assert run is not None  # noqa: S101  (the run there was compared with it)
+    assert isinstance(subject, ModelVersion)  # noqa: S101  (only versions have runs)
+    from mlarchive.registries.mlflow.failures import speaking
+    from mlarchive.registries.mlflow.writing_run import plan_run
+
+    kept, tracked = _tracked(work, run)
+    tracked.numbered = (subject, name, number)
+    tracked.known[run.key] = job
+    with speaking(tracked.connection.uri):
+        if not plan_kept(work, tracked, kept, first_of(work, run)):
+            plan_run(tracked, kept, stays=True)
+    _add_steps(work, tracked, run)
 
 
 def plan_run_there(work: Work, what: str, job: str) -> None:

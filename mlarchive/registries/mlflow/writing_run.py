@@ -63,8 +63,14 @@ from mlarchive.registries.mlflow.writing_metrics import (
 _ITS_OWN = "the target says its own"
 
 
-def plan_run(work: Work, record: Run) -> None:
-    """Plan a run's creation, what it lacks, or its labels."""
+def plan_run(work: Work, record: Run, *, stays: bool = False) -> None:
+    """Plan a run's creation, what it lacks, or its labels.
+
+    Args:
+        work: Knows the target.
+        record: The run.
+        stays: Whether what is there stays, and gets labels alone.
+    """
     what = called(record)
     origin = marks.origin_of(record, work.snapshot)
     every = field_tags(work.snapshot, record) | work.following(what, record.tags)
@@ -76,7 +82,7 @@ def plan_run(work: Work, record: Run) -> None:
     tags = cut(work, what, "tag", every, MAX_TAG_VAL_LENGTH)
     cut(work, what, "param", record.params, MAX_PARAM_VAL_LENGTH)
     digest = marks.record_digest(record)
-    whole = [run for run in found if run.data.tags.get(marks.RECORD) == digest]
+    whole = [run for run in found if stays or run.data.tags.get(marks.RECORD) == digest]
     given = said(tags, name=record.name)
     streams = streams_of(work, record)
     list_refused_names(work, what, experiment_there(work, record.experiment), streams)

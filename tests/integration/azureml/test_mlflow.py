@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Metric
+from mlflow.entities import Dataset, DatasetInput, Metric
 from msgspec.structs import replace
 
 from mlarchive.copy import Copied
@@ -433,6 +433,46 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     carry(source, what, opened(shared), tmp_path)
     assert idle(carry(source, what, opened(shared), tmp_path))
     assert azureml.wire.leaks == ()
+
+
+def test_what_is_news_of_a_run_travels_or_is_lost_though_people_logged_more_to_it(
+    azureml: Emulator,
+    source_server: MlflowServer,
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    client, name = MlflowClient(source_server.uri), f"ahead-{source_server.pid}"
+    run = client.create_run(client.create_experiment(f"of {tmp_path.name}")).info.run_id
+    client.log_text(run, "w", "model/w")
+    client.create_registered_model(name)
+    client.create_model_version(name, f"runs:/{run}/model", run)
+    client.set_terminated(run)
+    clinic = azureml.workspace(azureml.tenant(), "clinic")
+    clinic.tracking = target_server.uri
+    theirs = MlflowClient(target_server.uri)
+    with MlflowRegistry.open(source_server.uri) as home:
+        what = Address(origin=home.origin, kind="models", name=name, version="1")
+        target = opened(clinic)
+        carry(home, what, target, tmp_path)
+        made = version_job(clinic, name)
+        theirs.log_metric(made, "people", 0.5)
+        dataset = Dataset("ds", "d1", "local", "{}")
+        client.log_inputs(run, datasets=[DatasetInput(dataset, [])])
+        for _ in range(2):
+            done = carry(home, what, target, tmp_path).receipt
+            assert "dataset ds" in [one.field for one in done.losses]
+        # What the run made since counts in its digest, so that nobody can say who is ahead.
+        client.log_text(run, "notes", "extra/notes.txt")
+        client.set_tag(run, "review", "approved")
+        client.update_run(run, name="renamed")
+        for idle in (False, True):
+            news = carry(home, what, target, tmp_path).receipt
+            lost = [one.field for one in news.losses]
+            assert (news.idle, lost) == (idle, ["1 other files", "dataset ds"])
+        there = theirs.get_run(made)
+        assert (there.info.run_name, there.data.tags["review"]) == ("renamed", "approved")
+        assert there.data.metrics == {"people": 0.5}
 
 
 def test_what_people_did_to_a_run_at_the_target_stays_and_what_contradicts_it_is_a_conflict(
