@@ -8,8 +8,9 @@ from mlflow.protos.assessments_pb2 import AssessmentSource as SourceMessage
 from mlflow.tracing.constant import AssessmentMetadataKey
 from msgspec import Struct
 
+from mlarchive.registries.mlflow.tracemakers import Makers
 from mlarchive.registries.mlflow.tracevalues import fill_value, plain_value
-from mlarchive.traces import Assessment, AssessmentError
+from mlarchive.traces import Assessment, AssessmentError, Trace
 
 _JSON = "JSON_FORMAT"
 
@@ -20,10 +21,26 @@ class Ids(Struct, frozen=True, kw_only=True):
     Attributes:
         run: Id of the run whose traces they are; "" if they are an experiment's.
         model: Id of the logged model that made them; "" if none is carried.
+        others: Which others made some of them, and some of their assessments.
     """
 
     run: str = ""
     model: str = ""
+    others: Makers = Makers()
+
+    def maker(self, trace: Trace) -> str:
+        """Id of the run that made a trace; "" for none."""
+        own = "" if trace.linked else self.run
+        return own or self.others.runs.get(trace.id, "")
+
+    def model_of(self, trace_id: str) -> str:
+        """Id of the logged model that made a trace; "" for none."""
+        return self.model or self.others.models.get(trace_id, "")
+
+    def assessor(self, assessment: Assessment) -> str:
+        """Id of the run that made an assessment; "" for none."""
+        own = self.run if assessment.of_run else ""
+        return own or self.others.assessing.get(assessment.id, "")
 
 
 def assessment_of(message: AssessmentMessage, ids: Ids) -> Assessment:
@@ -66,8 +83,8 @@ def assessment_message(assessment: Assessment, trace_id: str, ids: Ids) -> Asses
         overrides=assessment.overrides,
         valid=assessment.valid,
     )
-    if assessment.of_run and ids.run:
-        message.metadata[AssessmentMetadataKey.SOURCE_RUN_ID] = ids.run
+    if run := ids.assessor(assessment):
+        message.metadata[AssessmentMetadataKey.SOURCE_RUN_ID] = run
     if assessment.span:
         message.span_id = assessment.span
     if assessment.rationale:

@@ -33,6 +33,7 @@ from mlarchive.registries.mlflow.tracefetching import (
     search_infos,
 )
 from mlarchive.registries.mlflow.traceforms import trace_of
+from mlarchive.registries.mlflow.tracemakers import Makers
 from mlarchive.snapshot import Stream
 from mlarchive.traces import encode_trace, paged, trace_place
 
@@ -42,8 +43,6 @@ ATTACHED = "attached"
 _SUFFIX = "artifacts"
 _ASKED_AT_ONCE = 500
 _NAMED = 3
-_MOST_TOLD = 20_000
-"""Traces of a record of which it is told which model that is not carried made each."""
 
 Place = tuple[int, str]
 """Time and id of a trace, which traces are sorted by."""
@@ -57,7 +56,8 @@ class _Found:
         places: Of each trace.
         tops: Ids of those that have a folder of their own in a place, by the place.
         filed: Ids of those whose spans are among their artifacts.
-        runs: Ids of other runs that they name.
+        runs: By a trace's id another run that made it.
+        assessing: By an assessment's id another run that made it.
         models: By a trace's id the logged model that it names and that is not carried.
         prompts: How many name prompts.
     """
@@ -65,7 +65,8 @@ class _Found:
     places: list[Place] = field(default_factory=list)
     tops: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     filed: set[str] = field(default_factory=set)
-    runs: set[str] = field(default_factory=set)
+    runs: dict[str, str] = field(default_factory=dict)
+    assessing: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     prompts: int = 0
 
@@ -177,8 +178,11 @@ def _note(found: _Found, info: InfoMessage, run_id: str, carried_models: frozens
     if keeps_spans_in_file(info):
         found.filed.add(info.trace_id)
     maker = info.trace_metadata.get(TraceMetadataKey.SOURCE_RUN, "")
-    named = {maker, *(foreign_run(a, Ids(run=run_id)) for a in info.assessments)}
-    found.runs |= named - {"", run_id}
+    if maker not in {"", run_id}:
+        found.runs[info.trace_id] = maker
+    for assessment in info.assessments:
+        if other := foreign_run(assessment, Ids(run=run_id)):
+            found.assessing[assessment.assessment_id] = other
     model = info.trace_metadata.get(TraceMetadataKey.MODEL_ID, "")
     if model and model not in carried_models:
         found.models[info.trace_id] = model
@@ -186,15 +190,8 @@ def _note(found: _Found, info: InfoMessage, run_id: str, carried_models: frozens
 
 
 def _native(native_id: str, found: _Found) -> Native:
-    models = found.models
-    also = {
-        "runs": " ".join(sorted(found.runs)),
-        "models": " ".join(sorted(set(models.values()))),
-        "models_of": "",
-    }
-    if 0 < len(models) <= _MOST_TOLD:
-        also["models_of"] = msgspec.json.encode(models, order="sorted").decode()
-    return Native(id=native_id, also={name: ids for name, ids in also.items() if ids})
+    makers = Makers(models=found.models, runs=found.runs, assessing=found.assessing)
+    return Native(id=native_id, also=makers.told())
 
 
 def _gather(
@@ -216,7 +213,8 @@ def _gather(
 
 
 def _list_changes(found: _Found, name: str, gathering: Gathering) -> None:
-    for what, ids in (("run", found.runs), ("logged model", set(found.models.values()))):
+    runs = {*found.runs.values(), *found.assessing.values()}
+    for what, ids in (("run", runs), ("logged model", set(found.models.values()))):
         if ids:
             why = f"which {what} made them is kept as evidence only: {', '.join(sorted(ids))}"
             gathering.change(name, f"{what}s that are not part of this object", why)

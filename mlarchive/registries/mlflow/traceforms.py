@@ -99,10 +99,10 @@ def info_message(trace: Trace, ids: Ids, experiment_id: str) -> InfoMessage:
     """
     # A package may say anything; what servers set themselves is never told to one.
     metadata = stated_metadata(trace.metadata)
-    if ids.run and not trace.linked:
-        metadata[TraceMetadataKey.SOURCE_RUN] = ids.run
-    if ids.model:
-        metadata[TraceMetadataKey.MODEL_ID] = ids.model
+    if run := ids.maker(trace):
+        metadata[TraceMetadataKey.SOURCE_RUN] = run
+    if model := ids.model_of(trace.id):
+        metadata[TraceMetadataKey.MODEL_ID] = model
     message = InfoMessage(
         trace_id=trace.id,
         # An empty preview keeps the server from making one of the spans.

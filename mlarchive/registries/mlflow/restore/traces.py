@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO, cast
 
 import sqlalchemy
@@ -33,7 +34,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracing.constant import TraceTagKey
 from sqlalchemy.orm import sessionmaker
 
-from mlarchive.records import Experiment
+from mlarchive.records import Experiment, LoggedModel, Run, Traces
 from mlarchive.registries.mlflow.assessing import in_order
 from mlarchive.registries.mlflow.assessmentforms import Ids
 from mlarchive.registries.mlflow.connection import Connection, TrackingStore
@@ -50,6 +51,7 @@ from mlarchive.registries.mlflow.sending_traces import (
 from mlarchive.registries.mlflow.tracedifferences import Tally
 from mlarchive.registries.mlflow.tracefetching import fetch_traces
 from mlarchive.registries.mlflow.traceforms import trace_of
+from mlarchive.registries.mlflow.tracemakers import Makers, makers_told, untold
 from mlarchive.registries.mlflow.writing_traces import batches
 from mlarchive.traces import Trace, encode_trace, read_traces
 
@@ -96,7 +98,7 @@ class TraceFilling:
             held: The record.
             pages: Its pages in order; each is closed.
         """
-        place = _place(held)
+        place = _place(held, self.merged)
         tally = Tally()
         with self._writable(int(place.experiment_id)) as store:
             for batch in batches(read_traces(pages)):
@@ -113,7 +115,7 @@ class TraceFilling:
     def compare(self, held: Held, pages: Iterable[BinaryIO]) -> None:
         """List how the traces of a record differ from those that are there."""
         assert self.connection is not None  # noqa: S101  (it is asked of a filled database)
-        place, tally = _place(held), Tally()
+        place, tally = _place(held, self.merged), Tally()
         store = store_within(self.connection, self.shown)
         for batch in batches(read_traces(pages)):
             _compare(store, place, [trace for trace, _ in batch.values()], tally)
@@ -200,10 +202,31 @@ def store_within(connection: sqlalchemy.Connection, shown: str) -> Connection:
     )
 
 
-def _place(held: Held) -> Place:
+def _place(held: Held, merged: Merged) -> Place:
     run, model = makers_of(held)
-    ids = Ids(run=run, model=model)
+    ids = Ids(run=run, model=model, others=_others(held, merged))
     return Place(experiment_id=str(experiment_of(held)), ids=ids, origin="")
+
+
+def _others(held: Held, merged: Merged) -> Makers:
+    """Runs and logged models of other packages that made some; which no package has, is a loss."""
+    assert isinstance(held.record, Traces)  # noqa: S101  (nothing else has traces)
+    told = makers_told(held.record)
+
+    def known(kind: type[Run | LoggedModel], name: str) -> str:
+        if (name,) in merged.of(kind):
+            return name
+        what = "run" if kind is Run else "logged model"
+        why = f"no package holds {what} {name}, which they name"
+        merged.lose(held.called, f"which {what} made some of them or of their assessments", why)
+        return ""
+
+    for kind, names in zip((Run, LoggedModel), untold(held.record), strict=True):
+        what = "runs" if kind is Run else "logged models"
+        if names:
+            why = f"the package does not say which traces name them: {', '.join(sorted(names))}"
+            merged.lose(held.called, f"{what} that made some of them or of their assessments", why)
+    return told.where_known(partial(known, Run), partial(known, LoggedModel))
 
 
 def _write(store: Connection, place: Place, traces: Sequence[Trace]) -> None:
