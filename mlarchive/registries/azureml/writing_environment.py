@@ -1,6 +1,6 @@
 """Registers an environment: the one that is written, or the one that a model needs."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
 from mlarchive.registries.azureml.recipe import BASE_IMAGE, Recipe, is_built, recipe, recipe_there
+from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import (
     Sent,
@@ -125,7 +126,7 @@ def plan_environment_there(work: Work, candidate: Candidate) -> None:
         return
     own = recipe(wanted.record, wanted.files)
     present = work.control.versions("environments", wanted.name, archived=True)
-    if any(_is_made_of(work, wanted.name, one, own) for one in present if not one.is_failed):
+    if any(_is_alike(work, wanted, one, own) for one in present):
         plan_environment(work, wanted, as_subject=False, creates=False)
     else:
         why = "it comes back to the version that it was first, which stays with its own"
@@ -224,8 +225,8 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: b
         work: Gets the steps and losses.
         wanted: The environment.
         as_subject: Whether it is written by itself, and not because a model needs it.
-        creates: Whether it is made where none stands for it; else nothing is planned, and "" is
-            returned.
+        creates: Whether it is made where none stands for it; else one that is made of the same
+            stays as it is, and what it lacks is lost.
 
     Raises:
         ConflictError: It is the subject, and another one has its number.
@@ -236,7 +237,9 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: b
     is_hidden = any(one.is_archived for one in work.control.named("environments", wanted.name))
     if is_hidden and not labels.archived:
         work.change(f"environments/{wanted.name}", "lifecycle", _HIDDEN_THERE)
-    found = counterpart(
+    home = _home(work, wanted, present, own)
+    found = Counterpart(home, is_labelled=True) if home else None
+    found = found or counterpart(
         present,
         labels,
         wanted.version,
@@ -249,7 +252,10 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: b
         _plan_kept(work, wanted, found, labels, as_subject=as_subject, is_hidden=is_hidden)
         return f"{wanted.name}:{found.version.name}"
     if not creates:
-        return ""
+        alike = next(one for one in reversed(present) if _is_alike(work, wanted, one, own))
+        stays = Counterpart(alike, is_labelled=False)
+        _plan_kept(work, wanted, stays, labels, as_subject=as_subject, is_hidden=is_hidden)
+        return f"{wanted.name}:{alike.name}"
     taken = wanted.version in {one.name for one in present}
     if taken and as_subject and work.policy.conflict != "new-version":
         _settle_conflict(work, wanted)
@@ -263,6 +269,20 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: b
     why = "new" if as_subject else "the model needs it"
     work.step("create", what, why, partial(_create, work, wanted, number, labels))
     return f"{wanted.name}:{number}"
+
+
+def _home(work: Work, wanted: Wanted, present: Sequence[Asset], own: Recipe) -> Asset | None:
+    """The version that the environment was written from, as its origin names it."""
+    place = Address(origin=work.origin, kind="environments", name=wanted.name)
+    for one in present:
+        called = marks.origin_mark(msgspec.structs.replace(place, version=one.name))
+        if is_from(wanted.record.native.also, work.own_names, called):
+            return one if _is_alike(work, wanted, one, own) else None
+    return None
+
+
+def _is_alike(work: Work, wanted: Wanted, one: Asset, own: Recipe) -> bool:
+    return not one.is_failed and _is_made_of(work, wanted.name, one, own)
 
 
 def _plan_kept(  # noqa: PLR0913  (what there is, and what is to be)

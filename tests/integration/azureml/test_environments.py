@@ -166,6 +166,35 @@ def test_an_environment_that_is_archived_as_a_whole_comes_home_as_itself(
     assert "all of it is archived at the target" in told.why
 
 
+def test_labels_of_an_environment_come_home_with_a_model_whatever_number_it_had_elsewhere(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, middle = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "middle")
+    for number in ("4", "6"):
+        azureml.put_environment(lab, "e", number, image="i:1", description="d", tags={"a": "b"})
+    tags = {"python_environment_name": "e", "python_environment_version": "4"}
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags=tags)
+    azureml.put_environment(middle, "e", "4", image="other:1")
+    source, between = opened(lab), opened(middle)
+    carry(source, address(lab, "models", "m", "1"), between, tmp_path)
+    said = middle.version("environments", "e", "5")["properties"]
+    said.update(description="news", isArchived=True)
+    said["tags"]["a"] = "c"
+    for idle in (False, True):
+        done = carry(between, address(middle, "models", "m", "1"), source, tmp_path).receipt
+        assert (done.idle, done.losses) == (idle, ())
+    home = lab.version("environments", "e", "4")["properties"]
+    assert (home["description"], home["tags"], home["isArchived"]) == ("news", {"a": "c"}, True)
+    assert lab.version("environments", "e", "6")["properties"]["description"] == "d"
+    assert "mlarchive." not in repr(lab.of("environments"))
+    # By itself it comes home likewise.
+    said["description"] = "more news"
+    carry(between, address(middle, "environments", "e", "5"), source, tmp_path)
+    assert lab.version("environments", "e", "4")["properties"]["description"] == "more news"
+    assert set(lab.of("environments")["e"].versions) == {"4", "6"}
+
+
 def test_what_azure_ml_cannot_hold_of_an_environment_is_a_loss_each_time(
     azureml: Emulator, opened: Open, tmp_path: Path
 ) -> None:
