@@ -305,12 +305,12 @@ def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
 
 
 def _names_others(snapshot: "Snapshot") -> bool:
-    """Whether traces of no run name logged models of runs, which come after their experiment."""
-    from mlarchive.records import Experiment, Traces
+    """Whether traces name runs or logged models of others, which may come after this."""
+    from mlarchive.records import Experiment, Run, Traces
 
-    alone = isinstance(snapshot.record(snapshot.subject), Experiment)
+    alone = isinstance(snapshot.record(snapshot.subject), Experiment | Run)
     traces = (record for record in snapshot.records if isinstance(record, Traces))
-    return alone and any("models" in record.native.also for record in traces)
+    return alone and any({"models", "runs"} & record.native.also.keys() for record in traces)
 
 
 def _is_skipped(actions: "Sequence[Action]") -> bool:

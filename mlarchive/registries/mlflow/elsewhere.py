@@ -30,6 +30,14 @@ def run_elsewhere(work: "Work", run_id: str, experiment: str) -> MlflowRun | Non
     return None
 
 
+def run_id_elsewhere(work: "Work", run_id: str, experiment: str) -> str:
+    """The target's id of a run of the source, as `run_elsewhere` finds it; "" if none is there."""
+    if run_id not in work.elsewhere:
+        found = run_elsewhere(work, run_id, experiment)
+        work.elsewhere[run_id] = found.info.run_id if found else ""
+    return work.elsewhere[run_id]
+
+
 def logged_model_elsewhere(work: "Work", model_id: str, experiment: str) -> str:
     """The target's id of a logged model of the source, in whatever experiment; "" if none is there.
 

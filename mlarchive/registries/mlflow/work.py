@@ -94,8 +94,8 @@ class Work:
             written.
         asleep: Experiments that are deleted on both sides: how one is restored, and before which
             step, by the record's key.
-        elsewhere: The target's ids of logged models that came with other objects, by those of the
-            source; "" for one that is not there.
+        elsewhere: The target's ids of runs and logged models that came with other objects, by those
+            of the source; "" for one that is not there.
         grown: Whether the version that is written is there, and its run has got more since.
         left_out: Keys of records that are not written, which losses tell.
         given: What the source says of a version's labels, by the record's key.

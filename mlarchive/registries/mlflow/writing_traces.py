@@ -5,7 +5,6 @@ mirrored before is put right, somebody else's stays. The run, or the experiment,
 of them are there (clause 3.9).
 """
 
-import contextlib
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +22,8 @@ from mlarchive.package import canonical
 from mlarchive.records import Address, Experiment, File, Run, Traces
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.assessing import in_order, must_be_made_again
-from mlarchive.registries.mlflow.assessmentforms import Ids
-from mlarchive.registries.mlflow.elsewhere import logged_model_elsewhere
+from mlarchive.registries.mlflow.assessmentforms import Ids, foreign_run
+from mlarchive.registries.mlflow.elsewhere import logged_model_elsewhere, run_id_elsewhere
 from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.reading_traces import ATTACHED
 from mlarchive.registries.mlflow.selecting import quoted, run_of
@@ -40,6 +39,7 @@ from mlarchive.registries.mlflow.sending_traces import (
 from mlarchive.registries.mlflow.tracedifferences import Tally, equal
 from mlarchive.registries.mlflow.tracefetching import fetch_traces, location_of, search_infos
 from mlarchive.registries.mlflow.traceforms import trace_of
+from mlarchive.registries.mlflow.tracemakers import Makers, makers_told
 from mlarchive.registries.mlflow.uploading import fill
 from mlarchive.registries.mlflow.work import Work, called
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
@@ -52,7 +52,6 @@ _AT_ONCE = 4
 _BATCH_BYTES = 4 << 20
 _NOTHING = Trace(id="")
 _NO_PREVIEW = "one that it does not have is an empty text at the target"
-_MODEL_ID = TraceMetadataKey.MODEL_ID
 
 
 def plan_traces(work: Work, owner: Run | Experiment) -> None:
@@ -66,8 +65,8 @@ def plan_traces(work: Work, owner: Run | Experiment) -> None:
         return
     count = sum(record.count for record in records)
     what = f"{count} {'trace' if count == 1 else 'traces'} of {called(owner)}"
-    there = _models_elsewhere(work, owner, records)
-    digest = _digest(records, there)
+    others = _others_there(work, owner, records)
+    digest = _digest(records, others)
     owner_id = work.ids.get(owner.key, "")
     if owner_id and _mark_there(work, owner, owner_id) == digest:
         work.step("keep", what, "the same")
@@ -75,32 +74,32 @@ def plan_traces(work: Work, owner: Run | Experiment) -> None:
     if isinstance(owner, Run) and owner_id and _sleeps(work, owner.key, owner_id):
         plan_revival(work, owner, owner_id)
     why = "those that are not there yet, or differ"
-    writing = _Writing(work, owner, what, there)
+    writing = _Writing(work, owner, what, others)
     work.step("update", what, why, lambda: writing.write(records, digest))
 
 
-def _models_elsewhere(
+def _others_there(
     work: Work, owner: Run | Experiment, records: Sequence[Traces]
-) -> Mapping[str, str]:
-    """The target's ids of logged models that came with other objects and that traces name."""
+) -> Mapping[str, Makers]:
+    """By a record's key the target's runs and logged models of other objects that made some."""
     key = owner.experiment if isinstance(owner, Run) else owner.key
     experiment = experiment_there(work, key)
-    named = {m for record in records for m in record.native.also.get("models", "").split()}
-    found = {m: logged_model_elsewhere(work, m, experiment) for m in sorted(named)}
-    return {model: there for model, there in found.items() if there}
+
+    def run(named: str) -> str:
+        return run_id_elsewhere(work, named, experiment)
+
+    def model(named: str) -> str:
+        return logged_model_elsewhere(work, named, experiment)
+
+    return {record.key: makers_told(record).where_known(run, model) for record in records}
 
 
-def _models_of(record: Traces) -> Mapping[str, str]:
-    """By a trace's id the logged model at the source that it names and that is not carried."""
-    with contextlib.suppress(msgspec.DecodeError):
-        return msgspec.json.decode(record.native.also.get("models_of", "{}"), type=dict[str, str])
-    return {}
-
-
-def _digest(records: Sequence[Traces], elsewhere: Mapping[str, str]) -> str:
-    """What the mark says: all that hangs on one owner, and which models of others it names."""
+def _digest(records: Sequence[Traces], others: Mapping[str, Makers]) -> str:
+    """What the mark says: all that hangs on one owner, and what of others it names."""
     digests = sorted(marks.record_digest(record) for record in records)
-    digests += sorted(elsewhere.values())
+    digests += sorted({one for makers in others.values() for one in makers.models.values()})
+    named = (chain(makers.runs.values(), makers.assessing.values()) for makers in others.values())
+    digests += sorted(set(chain.from_iterable(named)))
     return hashlib.sha256(canonical.encode(digests)).hexdigest()
 
 
@@ -122,9 +121,9 @@ class _Writing:
     """One owner's traces on their way."""
 
     def __init__(
-        self, work: Work, owner: Run | Experiment, what: str, models: Mapping[str, str]
+        self, work: Work, owner: Run | Experiment, what: str, others: Mapping[str, Makers]
     ) -> None:
-        self._models = models
+        self._others = others
         self._work = work
         self._owner = owner
         self._what = what
@@ -136,12 +135,8 @@ class _Writing:
         """Bring what is missing, check it, and mark the owner."""
         for record in records:
             place = self._place(record)
-            named = {i: self._models.get(model, "") for i, model in _models_of(record).items()}
-            for model in sorted({"", *named.values()}):
-                ids = msgspec.structs.replace(place.ids, model=model or place.ids.model)
-                made = self._traces(record, named, model)
-                for batch in batches(made):
-                    self._write_batch(batch, msgspec.structs.replace(place, ids=ids))
+            for batch in batches(self._traces(record)):
+                self._write_batch(batch, place)
             self._attach(record)
         self._list_strays()
         self._tally.tell(self._work, self._what)
@@ -156,6 +151,7 @@ class _Writing:
             ids=Ids(
                 run=work.ids[owner.key] if is_run else "",
                 model=work.ids.get(record.logged_model, "") if record.logged_model else "",
+                others=self._others[record.key],
             ),
             origin=work.snapshot.address.origin,
         )
@@ -165,15 +161,13 @@ class _Writing:
             return experiment_made(self._work, self._owner.experiment)
         return self._work.ids[self._owner.key]
 
-    def _traces(self, record: Traces, named: Mapping[str, str], model: str) -> Iterator[Trace]:
-        """Those traces of a record that name a logged model which came with another object."""
+    def _traces(self, record: Traces) -> Iterator[Trace]:
         pages = sorted((path, stream.open) for path, stream in self._files(record) if is_page(path))
         count = 0
         for trace in read_traces(opening() for _, opening in pages):
             count += 1
             self._wanted.add(trace.id)
-            if named.get(trace.id, "") == model:
-                yield trace
+            yield trace
         if count != record.count:
             raise DamageError(f"{record.key} states {record.count} traces and has {count}")
 
@@ -200,7 +194,7 @@ class _Writing:
                 why = "the target has another trace of that id, which stays as it is"
                 self._tally.lose(trace_id, "all of it", why)
         if sent:
-            before = {i: trace_of(message, place.ids) for i, message in held.items()}
+            before = {i: _as_held(message, place.ids) for i, message in held.items()}
             self._send(sent, before, place)
             self._check(sent, place)
         if place.ids.run:
@@ -252,6 +246,9 @@ class _Writing:
         for trace in traces:
             if trace.id in held:
                 self._tally.compare(trace, trace_of(held[trace.id], place.ids))
+                if not _names_others(held[trace.id], place.ids):
+                    why = "the target holds it otherwise"
+                    self._tally.lose(trace.id, "which run or logged model made it", why)
             else:
                 why = "the target does not have it after it was sent"
                 self._tally.lose(trace.id, "all of it", why)
@@ -329,6 +326,37 @@ def _is_mirror(message: TraceMessage, place: Place) -> bool:
 def _is_same(message: TraceMessage, line: bytes, place: Place) -> bool:
     return (
         _experiment_of(message) == place.experiment_id
-        and place.ids.model in {"", message.trace_info.trace_metadata.get(_MODEL_ID, "")}
+        and _names_others(message, place.ids)
         and encode_trace(trace_of(message, place.ids)) == line
     )
+
+
+def _names_others(message: TraceMessage, ids: Ids) -> bool:
+    """Whether a trace at the target names its logged model, and runs that are not its record's."""
+    info = message.trace_info
+    metadata = info.trace_metadata
+    return (
+        ids.model_of(info.trace_id) in {"", metadata.get(TraceMetadataKey.MODEL_ID, "")}
+        and ids.others.runs.get(info.trace_id, "")
+        in {"", metadata.get(TraceMetadataKey.SOURCE_RUN, "")}
+        and not _unassigned(message, ids)
+    )
+
+
+def _unassigned(message: TraceMessage, ids: Ids) -> set[str]:
+    """Ids of assessments at the target that do not name the other run that made them."""
+    return {
+        one.assessment_id
+        for one in message.trace_info.assessments
+        if ids.others.assessing.get(one.assessment_id, "") not in {"", foreign_run(one, ids)}
+    }
+
+
+def _as_held(message: TraceMessage, ids: Ids) -> Trace:
+    """A trace at the target; assessments that name another run than they should differ in that."""
+    trace, others = trace_of(message, ids), _unassigned(message, ids)
+    held = tuple(
+        msgspec.structs.replace(one, of_run=not one.of_run) if one.id in others else one
+        for one in trace.assessments
+    )
+    return msgspec.structs.replace(trace, assessments=held)
