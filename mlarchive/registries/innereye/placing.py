@@ -1,8 +1,10 @@
 """Under which name and number a version goes into a folder of models (clause 5.2)."""
 
 import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from mlarchive.errors import ConflictError, DamageError, UnsupportedError
@@ -39,6 +41,7 @@ class Placed(Struct, frozen=True, kw_only=True):
         number: Of the version there.
         present: What is there already, if it is the same.
         skipped: Whether something else is there, and the policy is to leave that alone.
+        is_home: Whether it is what the version was written from, which stays as it is.
     """
 
     place: Path
@@ -46,6 +49,7 @@ class Placed(Struct, frozen=True, kw_only=True):
     number: str
     present: Present | None = None
     skipped: bool = False
+    is_home: bool = False
 
 
 def present_in(top: Path) -> list[Present]:
@@ -74,8 +78,14 @@ def _marks(item: Found) -> Tags:
     return {}
 
 
-def placed(
-    top: Path, version: ModelVersion, policy: WritePolicy, *, origin: str, content_id: str
+def placed(  # noqa: PLR0913  (all that a place depends on)
+    top: Path,
+    version: ModelVersion,
+    policy: WritePolicy,
+    *,
+    origin: str,
+    content_id: str,
+    home: Callable[[Sequence[Present]], Present | None],
 ) -> Placed:
     """Choose name and number.
 
@@ -85,6 +95,7 @@ def placed(
         policy: How.
         origin: The mark of where it is from.
         content_id: What it is.
+        home: Gives the folder that it was written from, if it is there and holds the same.
 
     Raises:
         ConflictError: Something else has the number, and the policy is `fail`.
@@ -93,9 +104,11 @@ def placed(
     name = policy.named(version.name)
     present = [item for item in present_in(top) if item.name == name]
     versions = {item.number: item for item in present}
-    for item in present:
-        if _same(item, origin, content_id):
-            return _at(top, name, item.number, item)
+    same = next((item for item in present if _same(item, origin, content_id)), None)
+    if found := same or home(present):
+        at = _at(top, name, found.number, found)
+        is_home = found.marks.get(marks.CONTENT_ID) != content_id
+        return msgspec.structs.replace(at, is_home=is_home)
     following = str(max((int(n) for n in versions if n.isdecimal()), default=0) + 1)
     if policy.versions == "next":
         return _at(top, name, following)

@@ -1,8 +1,9 @@
 """Writes a version as a model's folder: whole under its name, or not at all (clause 5)."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -35,8 +36,9 @@ from mlarchive.registries.innereye.layout import (
     MODEL_DOCUMENT,
 )
 from mlarchive.registries.innereye.modeldocument import is_ours, write_version
-from mlarchive.registries.innereye.placing import Placed, placed, present_in
+from mlarchive.registries.innereye.placing import Placed, Present, placed, present_in
 from mlarchive.registries.innereye.reading import encoded_marks
+from mlarchive.registries.innereye.returning import home_among, is_alike, lacking
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.modelid import followed
 from mlarchive.registries.tree import file_stream, files_of
@@ -44,6 +46,7 @@ from mlarchive.registries.unplaced import environment_alone, passed_over
 from mlarchive.snapshot import Snapshot, Stream
 
 _WHY = "the layout has no place for it"
+_HOME = "it comes back to the folder that it was first, which stays as it is"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +80,10 @@ class _Work:
             return Action(verb="skip", what=self.what, why="it holds something else")
         if held is None:
             return Action(verb="create", what=self.what, why="not there yet")
-        if held.marks == self.marks:
+        if self.at.is_home:
+            return Action(verb="keep", what=self.what, why=_HOME)
+        ids = (marks.CONTENT_ID, marks.STATE_ID)
+        if all(held.marks.get(one) == self.marks[one] for one in ids):
             return Action(verb="keep", what=self.what, why="same content and labels")
         return Action(verb="update", what=self.what, why="its labels changed")
 
@@ -120,7 +126,7 @@ def plan(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Wri
     """
     if alone := environment_alone(snapshot, origin, _WHY):
         return alone
-    work = _planned(top, snapshot, policy)
+    work = _planned(top, origin, snapshot, policy)
     return WritePlan(
         target=_target(work, origin),
         actions=(work.action,),
@@ -137,7 +143,7 @@ def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Re
     """
     if alone := environment_alone(snapshot, origin, _WHY):
         return passed_over(snapshot, alone)
-    work = _planned(top, snapshot, policy)
+    work = _planned(top, origin, snapshot, policy)
     action, sent = work.action, 0
     if action.verb == "create":
         fsops.make_folder(top)
@@ -162,7 +168,7 @@ def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Re
     )
 
 
-def _planned(top: Path, snapshot: Snapshot, policy: WritePolicy) -> _Work:
+def _planned(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> _Work:
     version = snapshot.record(snapshot.subject)
     if not isinstance(version, ModelVersion):
         raise UnsupportedError(
@@ -175,12 +181,33 @@ def _planned(top: Path, snapshot: Snapshot, policy: WritePolicy) -> _Work:
         policy,
         origin=marks.origin_mark(snapshot.address),
         content_id=snapshot.content_id,
+        home=partial(_home, snapshot, version, origin),
     )
     work = _Work(snapshot=snapshot, version=version, at=at)
-    if not at.skipped:
+    if at.is_home and at.present:
+        tags, _ = followed(version.tags, version, at.name, at.number)
+        for label in lacking(version, tags, at.present):
+            work.lose(work.what, label, _HOME)
+    elif not at.skipped:
         _list_changes(work)
+    if not at.skipped:
         _list_losses(work)
     return work
+
+
+def _home(
+    snapshot: Snapshot, version: ModelVersion, origin: str, present: Sequence[Present]
+) -> Present | None:
+    """The folder that a version was written from, if it is there and holds the same."""
+    home = home_among(snapshot, {origin}, present)
+    if home is None or home.marks.get(marks.CONTENT_ID) == snapshot.content_id:
+        return home
+    files: dict[str, Stream] = {}
+    if environment := _environment(snapshot, version):
+        for stream in snapshot.streams_of(environment.key):
+            if name := _place_in_environment(environment, stream):
+                files[name] = stream
+    return home if is_alike(snapshot, files, home) else None
 
 
 def _target(work: _Work, origin: str) -> Address:
@@ -196,8 +223,8 @@ def _folder(work: _Work) -> str:
     return folder if is_ours(work.version.native) or folder in FINAL_FOLDERS else FINAL_FOLDERS[0]
 
 
-def _environment(work: _Work) -> Environment | None:
-    found = work.snapshot.by_key.get(work.version.environment)
+def _environment(snapshot: Snapshot, version: ModelVersion) -> Environment | None:
+    found = snapshot.by_key.get(version.environment)
     return found if isinstance(found, Environment) and not found.record else None
 
 
@@ -207,7 +234,7 @@ def _files(work: _Work) -> Iterator[Stream]:
     prefix = f"{MODEL}/{folder}/" if folder else f"{MODEL}/"
     for leaf in files_of(snapshot, work.version.key):
         yield _moved(leaf.stream, prefix + leaf.path)
-    if environment := _environment(work):
+    if environment := _environment(work.snapshot, work.version):
         for stream in snapshot.streams_of(environment.key):
             if name := _place_in_environment(environment, stream):
                 yield _moved(stream, f"{ENVIRONMENT}/{name}")
@@ -240,7 +267,7 @@ def _documents(work: _Work) -> Iterator[Stream]:
     tags, _ = followed(work.version.tags, work.version, work.at.name, work.at.number)
     raw = write_version(work.version, work.snapshot, work.at.name, work.at.number, tags)
     yield file_stream(MODEL_DOCUMENT, raw)
-    if environment := _environment(work):
+    if environment := _environment(work.snapshot, work.version):
         yield file_stream(ENVIRONMENT_DOCUMENT, write_environment(environment))
     yield file_stream(MARKS, encoded_marks(work.marks))
 
@@ -257,7 +284,7 @@ def _list_changes(work: _Work) -> None:
         change("version", f"it is version {version.version} at the source")
     if _folder(work) != version.folder:
         change("folder", f"its files are in {_folder(work)}, where move_model.py looks for them")
-    environment = _environment(work)
+    environment = _environment(work.snapshot, work.version)
     if environment and environment.context and environment.dockerfile:
         what = environment.dockerfile.removeprefix(f"{environment.context}/")
         if what != DOCKERFILE:
@@ -279,7 +306,7 @@ def _list_losses(work: _Work) -> None:
     for name, lost in facts.items():
         if lost:
             work.lose(work.what, name)
-    named = _environment(work)
+    named = _environment(work.snapshot, work.version)
     carriers = {version.root.record} if isinstance(version.root, ArtifactRoot) else set()
     for record in work.snapshot.records:
         if record.key not in {version.key, *carriers}:

@@ -318,3 +318,19 @@ def test_what_comes_back_by_way_of_an_innereye_folder_is_there_already(
         done = within("copy", "innereye:out", lab.locator, *more, cwd=tmp_path, env=env)
         assert (done.status in {0, 3}, done.out.count("nothing to do")) == (True, 3), done.err
         assert repr((lab.of("models"), lab.of("environments"))) == before
+    # So it is in the folder that the script made, and in one that had it from elsewhere.
+    held = {path: path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    for more in ((), ("--versions", "next"), ("--conflict", "new-version")):
+        models = (f"{lab.locator}#models/{name}" for name in ("dock", "my_model"))
+        done = within("copy", *models, f"innereye:{first}/", *more, cwd=tmp_path, env=env)
+        assert (done.status in {0, 3}, done.out.count("nothing to do")) == (True, 2), done.out
+        assert {path: path.read_bytes() for path in held} == held
+    other = azureml.workspace(lab.tenant, "other")
+    within("copy", "innereye:out", other.locator, cwd=tmp_path, env=env)
+    held = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    done = within("copy", f"{other.locator}#models/own", "innereye:out", cwd=tmp_path, env=env)
+    assert (done.out.count("nothing to do"), done.status) == (1, 0), done.out
+    assert {path: path.read_bytes() for path in held} == held
+    lab.version("models", "dock", "1")["properties"]["tags"]["site"] = "news"
+    done = within("copy", f"{lab.locator}#models/dock", f"innereye:{first}", cwd=tmp_path, env=env)
+    assert (done.status, "tag site: it comes back to the folder" in done.err) == (3, True), done.err
