@@ -24,7 +24,12 @@ from mlarchive.registries.returning import first_of
 
 
 def what_changed(
-    work: Work, wanted: Candidate, holds: Callable[[Asset], bool], there: Asset
+    work: Work,
+    wanted: Candidate,
+    holds: Callable[[Asset], bool],
+    there: Asset,
+    *,
+    home: Asset | None = None,
 ) -> str:
     """Say what has changed; "" where nobody can say.
 
@@ -33,9 +38,13 @@ def what_changed(
         wanted: Likewise, as the target has models.
         holds: Whether a version has the very files.
         there: A version that holds something else.
+        home: The one that the source was written from; None if it is not there.
     """
     if marks.CONTENT_ID not in there.texts("properties"):
         # Nothing but its files counts of what nobody wrote with this program.
+        return "it differs in its files"
+    if home and home.name == there.name and not holds(there):
+        # It may say less of all else than it did, and its files may be others where they lie.
         return "it differs in its files"
     if _is_written(there):
         parts = _parts(work, wanted, there)
@@ -109,8 +118,7 @@ def stands_for(
             return holds(there)
         told = bool(wanted.lineage.get(keys.JOB))
         is_its_job = not told or is_job(work, wanted, there)
-        is_said = is_its_job and _is_as_said(work, wanted, there)
-        return is_said and (_are_files(wanted, there) if _is_written(there) else holds(there))
+        return is_its_job and _is_as_said(work, wanted, there) and holds(there)
     if not _is_written(there) or _parts(work, wanted, there):
         return False
     kinds = {type(one) for one in work.snapshot.records} & {Run, LoggedModel}

@@ -311,7 +311,7 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | N
         home=home,
         stands=partial(stands_for, work, wanted, partial(_holds, work, wanted), home=home),
         grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
-        changed=partial(what_changed, work, wanted, partial(_holds, work, wanted)),
+        changed=partial(what_changed, work, wanted, partial(_holds, work, wanted), home=home),
     )
 
 

@@ -100,7 +100,7 @@ def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None)
     named = f"environment {name}" + (f", version {version}" if version else "")
     stated = known or _stated_by_files(work.snapshot, candidate, name)
     if stated is not None:
-        _plan_needed(work, called, stated)
+        _plan_needed(work, called, _apart(work, stated))
         if not work.environment:
             return
         why = f"its conda file is registered as {work.environment}, on {BASE_IMAGE}"
@@ -143,10 +143,12 @@ def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> 
     """
     subject = work.snapshot.record(work.snapshot.subject)
     carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
+    name, number = named_environment(present)
     if not isinstance(carried, Environment):
+        if name and number and not candidate.tags.get(keys.ENVIRONMENT_NAME):
+            _list_more(work, f"models/{candidate.name}/{present.name}", name, number)
         return
     wanted = _carried(work, carried)
-    name, number = named_environment(present)
     if name and not number:
         number = _meant(work, name, "")
     own = recipe(wanted.record, wanted.files)
@@ -155,6 +157,13 @@ def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> 
         it_means = f"means {name}:{number}" if number else "means none that is there"
         why = f"the version is there already and stays as it is, and {it_means}"
         work.lose(f"models/{candidate.name}/{present.name}", f"environment {wanted.name}", why)
+
+
+def _list_more(work: Work, what: str, name: str, number: str) -> None:
+    """List the environment that a version means, where the source means none."""
+    if _meant(work, name, number):
+        why = f"the version is there already and stays as it is, and means {name}:{number}"
+        work.change(what, "environment", f"{why}, where the source means none")
 
 
 def _meant(work: Work, name: str, number: str) -> str:
@@ -453,7 +462,7 @@ def _stated_by_files(snapshot: Snapshot, candidate: Candidate, named: str) -> Wa
     """
     name = candidate.name
     if name.casefold() == named.casefold():
-        name = f"{name[: _LONGEST_NAME - len(_OF_FILES)]}{_OF_FILES}"
+        name = _of_files(name)
     files = {one.file.path: one for one in candidate.files}
     for path in _conda_files(snapshot, files):
         if one := files.get(path):
@@ -464,6 +473,19 @@ def _stated_by_files(snapshot: Snapshot, candidate: Candidate, named: str) -> Wa
             whose = f"models/{candidate.name}"
             return Wanted(stated, name, "", (Sent(file, one.stream),), whose)
     return None
+
+
+def _apart(work: Work, stated: Wanted) -> Wanted:
+    """What a model's files state, under another name than a real environment has at the target."""
+    there = work.control.versions("environments", stated.name, archived=True)
+    held = [one.texts("properties").get(marks.STATED, "") for one in there]
+    if all(held) or stated.stated_by in held:
+        return stated
+    return stated._replace(name=_of_files(stated.name), version="")
+
+
+def _of_files(name: str) -> str:
+    return f"{name[: _LONGEST_NAME - len(_OF_FILES)]}{_OF_FILES}"
 
 
 def _conda_files(snapshot: Snapshot, files: Container[str]) -> Iterator[str]:

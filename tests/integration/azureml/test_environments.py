@@ -302,6 +302,60 @@ def test_what_stands_for_an_environment_never_passes_for_it(
     assert said["mlarchive.environment"] == "gpu:3"
 
 
+def test_what_was_changed_where_it_lies_is_not_what_comes_back(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    shared = azureml.registry(azureml.tenant(), "shared")
+    lab = azureml.workspace(shared.tenant, "lab")
+    azureml.put_model(shared, "m", "1", {"w": b"1"}, folder="own", flavors={"x": {"data": {}}})
+    carry(opened(shared), address(shared, "models", "m", "1"), opened(lab), tmp_path)
+    env = azureml.environment(lab.tenant)
+    within("copy", f"{lab.locator}#models/m", "innereye:out", cwd=tmp_path, env=env)
+    back = ("copy", "innereye:out", lab.locator)
+    assert "nothing to do" in within(*back, cwd=tmp_path, env=env).out
+    store = lab.datastores["workspaceblobstore"]
+    uri = lab.version("models", "m", "1")["properties"]["modelUri"]
+    azureml.storage.put(store.account, store.container, uri.partition("/paths/")[2], {"w": b"2"})
+    done = within(*back, cwd=tmp_path, env=env)
+    assert (done.status, "it differs in its files" in done.err) == (14, True), done.out + done.err
+
+
+def test_what_stands_in_leaves_a_real_environment_of_the_model_s_name_alone(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    azureml.put_model(lab, "m", "1", {"MLmodel": MLMODEL, "conda.yaml": b"name: x\n"})
+    azureml.put_environment(clinic, "m", "1", image="real:1")
+    for idle in (False, True):
+        done = carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+        assert done.receipt.idle is idle
+        held = clinic.of("environments")
+        assert {name: set(held[name].versions) for name in held} == {"m": {"1"}, "m-files": {"1"}}
+    # What stands there first keeps its name.
+    azureml.put_environment(clinic, "m-files", "2", image="real:2")
+    assert carry(
+        opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path
+    ).receipt.idle
+
+
+def test_an_environment_that_the_source_does_not_mean_and_the_target_does_is_told(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, other, clinic = (azureml.workspace(tenant, name) for name in ("lab", "other", "clinic"))
+    azureml.put_environment(lab, "e", "1", image="i:1")
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"python_environment_name": "e"})
+    azureml.put_model(other, "m", "1", {"w": b"1"})
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    done = carry(opened(other), address(other, "models", "m", "1"), opened(clinic), tmp_path)
+    (told,) = done.receipt.transformations
+    assert (told.field, "means e:1, where the source means none" in told.why) == (
+        "environment",
+        True,
+    )
+
+
 def test_what_comes_back_by_way_of_an_innereye_folder_is_there_already(
     azureml: Emulator, tmp_path: Path
 ) -> None:
