@@ -123,7 +123,10 @@ def _runs(connection: Connection, origin: str, selector: Selector) -> Iterator[L
 
 
 def _experiments(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:
-    yield from (list_experiment(origin, e) for e in selected_experiments(connection, selector))
+    # One that only holds files of versions is no object, and is told of where it alone is named.
+    for one in selected_experiments(connection, selector):
+        if marks.CARRIER not in one.tags or not (selector.pattern or not selector.name):
+            yield list_experiment(origin, one)
 
 
 def is_alone(versions: Sequence[ModelVersion], selector: Selector) -> bool:

@@ -20,6 +20,7 @@ from mlarchive.records import (
     Fields,
     Folder,
     LoggedModel,
+    Loss,
     ModelVersion,
     Notebook,
     OtherObjects,
@@ -104,9 +105,12 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     try:
         works = repeated(lambda: _planned(connection, origin, snapshot, policy))
     except ConflictError as error:
-        if not _labelled_all_the_same(connection, origin, snapshot, policy):
+        labelled = _labelled_all_the_same(connection, origin, snapshot, policy)
+        if labelled is None:
             raise
-        said = f"{error.message}; the labels of its version are as the source says all the same"
+        kept = dict.fromkeys(f"{loss.field} of {loss.record} ({loss.why})" for loss in labelled)
+        but = f", but for {', '.join(kept)}" if kept else " all the same"
+        said = f"{error.message}; the labels of its version are as the source says{but}"
         raise ConflictError(said, hint=error.hint) from error
     target = works[-1].target
     subject = snapshot.record(snapshot.subject)
@@ -129,15 +133,15 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
 
 def _labelled_all_the_same(
     connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy
-) -> bool:
+) -> list[Loss] | None:
     """Write the labels of a version that is held, of which only the run contradicts (clause 5.5).
 
     Returns:
-        Whether it is such a version.
+        The labels that the target holds otherwise; None if it is no such version.
     """
     subject = snapshot.record(snapshot.subject)
     if not isinstance(subject, ModelVersion) or policy.delete_first:
-        return False
+        return None
 
     def planned() -> Work:
         work = Work(connection, snapshot, policy, origin=origin)
@@ -150,8 +154,10 @@ def _labelled_all_the_same(
         return work
 
     with contextlib.suppress(ConflictError):
-        return any(work.steps for work in repeated(planned))
-    return False
+        works = repeated(planned)
+        if any(work.steps for work in works):
+            return [loss for work in works for loss in work.losses]
+    return None
 
 
 def _planned(connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Work:

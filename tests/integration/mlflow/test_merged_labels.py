@@ -12,6 +12,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
 from msgspec import structs
 
+from mlarchive.errors import ConflictError
 from mlarchive.records import Address, LoggedModel, ModelVersion, Native, RegisteredModel
 from mlarchive.registries.base import Receipt, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry, marks
@@ -44,19 +45,36 @@ def people(uri: str) -> MlflowClient:
     return MlflowClient(uri, uri)
 
 
-def wine(
+def wine(  # noqa: PLR0913  (what a test wants of it)
     version: str = "1",
     *,
     aliases: tuple[str, ...] = (),
     description: str = "",
     tags: dict[str, str] | None = None,
     model: dict[str, Any] | None = None,
+    notes: bytes = b"",
 ) -> Snapshot:
-    made = by_hand("wine", version, streams=[file_stream("run", "model/weights.txt", b"w")])
+    beside = [file_stream("run", "notes.txt", notes)] if notes else []
+    streams = [file_stream("run", "model/weights.txt", b"w"), *beside]
+    made = by_hand("wine", version, streams=streams)
     labels = {"aliases": aliases, "description": description, "tags": tags or {}}
     changed: dict[type, dict[str, Any]] = {ModelVersion: labels, RegisteredModel: model or {}}
     records = tuple(structs.replace(one, **changed.get(type(one), {})) for one in made.records)
     return packed(replace(made, records=records)).snapshot()
+
+
+def test_labels_that_stay_beside_a_run_that_contradicts_are_named(
+    clinic: MlflowRegistry, people: MlflowClient
+) -> None:
+    clinic.write(wine(tags={"k": "1", "free": "1"}, notes=b"first"), MERGE)
+    people.set_model_version_tag("wine", "1", "k", "theirs")
+    with pytest.raises(ConflictError, match="has other bytes") as caught:
+        clinic.write(wine(tags={"k": "3", "free": "3"}, notes=b"other"), MERGE)
+    there = people.get_model_version("wine", "1").tags
+    assert (there["k"], there["free"]) == ("theirs", "3")
+    assert "as the source says, but for" in caught.value.message
+    assert "k of " in caught.value.message
+    assert "all the same" not in caught.value.message
 
 
 def test_what_people_added_or_changed_stays_and_the_rest_follows_the_source(

@@ -206,6 +206,20 @@ def _start_trace(client: MlflowClient, experiment_id: str, metadata: dict[str, s
     client._tracing_client.store.start_trace(info)  # noqa: SLF001  (as an exporter does)
 
 
+def test_an_experiment_that_only_holds_files_of_versions_is_none_that_a_pattern_means(
+    source: MlflowClient,
+) -> None:
+    source.create_experiment("mlarchive", tags={"mlarchive.carrier": "true"})
+    with MlflowRegistry.open(source.tracking_uri) as registry:
+
+        def listed(name: str, *, pattern: bool = False) -> set[str]:
+            selector = Selector(kind="experiments", name=name, pattern=pattern)
+            return {one.address.name for one in registry.ls(selector)}
+
+        assert listed("*", pattern=True) == listed("") == {"Default", "agents"}
+        assert listed("mlarchive") == {"mlarchive"}, "reading it says what it is"
+
+
 def test_a_parent_in_another_experiment_is_found(source: MlflowClient, tmp_path: Path) -> None:
     (parent,) = source.search_runs([_agents(source)])
     where = source.create_experiment("children", artifact_location=str(tmp_path / "children"))
