@@ -61,7 +61,7 @@ def test_the_examples_of_innereye_run(azureml: Emulator, tmp_path: Path) -> None
     assert [done.status for done in said] == [0, 0, 0, 0, 3, 0]
     assert "100" in lab.of("models")["my_model"].versions
     assert (tmp_path / "elsewhere" / "my_model_100" / "MODEL" / "model.json").is_file()
-    assert (tmp_path / "downloads" / "my_model_101").is_dir()
+    assert (tmp_path / "deployed" / "my_model_100").is_dir()
 
 
 def test_the_configuration_of_several_clouds_is_read(tmp_path: Path) -> None:
