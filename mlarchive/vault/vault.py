@@ -27,6 +27,7 @@ from mlarchive.trust.carrying import goes_as_it_is
 from mlarchive.vault import lock
 from mlarchive.vault.catalog import Kept
 from mlarchive.vault.finding import Search
+from mlarchive.vault.hollow import is_hollow, refuse_hollow
 from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import leaning_first
 from mlarchive.vault.listing import LATEST, heal, relearn
@@ -77,12 +78,17 @@ class Vault(Stock):
 
         Raises:
             NotFoundError: No package has the content to be reused.
+            ConflictError: It is a version whose files the source has lost, and the one that counts
+                has them.
             SourceChangedError: The snapshot's content is not the one to be reused, or changed
                 while it was read.
             MlarchiveError: As the snapshot's streams or the file system say.
         """
         self.prepare()
         counting = next(iter(self.find(address=snapshot.address)), None)
+        if counting and is_hollow(snapshot):
+            with self.open_package(counting) as package:
+                refuse_hollow(snapshot, package.snapshot())
         when = _when(packed_at, counting)
         if _would_count(snapshot, counting) and (kept := self.hand_in(snapshot, among=among)):
             return kept

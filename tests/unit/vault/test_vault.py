@@ -12,7 +12,7 @@ import pytest
 from mlarchive.errors import ConflictError, NotFoundError, SourceChangedError
 from mlarchive.fsops import TEMPORARY_MARK
 from mlarchive.pack import pack_file
-from mlarchive.records import Address
+from mlarchive.records import Address, Loss
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
 from mlarchive.vault.catalog import NAME
@@ -54,6 +54,22 @@ def test_a_change_of_labels_is_a_thin_package_beside_the_bytes(tmp_path: Path) -
         assert thin.bases == (full.package_id,)
         assert thin.size < full.size
         assert contents(vault, thin) == contents(vault, full)
+
+
+def test_a_version_whose_files_the_source_has_lost_supersedes_none_that_has_them(
+    tmp_path: Path,
+) -> None:
+    gone = Loss(record="models/wine/3", field="files", why="the server no longer has them")
+    hollow = snapshots.model_version(files={}, losses=(gone,))
+    with Vault.open(tmp_path) as vault:
+        first = vault.add(snapshots.model_version(), packed_at=5)
+        with pytest.raises(ConflictError, match=r"has lost the files of .*models/wine/3"):
+            vault.add(hollow, packed_at=6)
+        assert vault.find(address=first.address) == [first]
+        # What nobody ever had the files of is kept, and labelled anew.
+        other = dataclasses.replace(hollow, address=Address(origin="o", kind="models", name="w"))
+        vault.add(other, packed_at=7)
+        vault.add(other, again=True, packed_at=8)
 
 
 def unreadable(snapshot: Snapshot) -> Snapshot:
