@@ -1,7 +1,8 @@
 """What a mirror owes its targets: what it has taken, and they are still to get.
 
-Noted while a round plans, so that what its source shows no more, or its vault's retention is about
-to remove, is not taken for delivered. A delivery settles it.
+Noted when the vault is given something (`ledger.taking`) and while a round plans, which also takes
+it back, so that what its source shows no more, or its vault's retention is about to remove, is not
+taken for delivered. A delivery settles it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,13 +38,18 @@ class Debts:
             if step.target == VAULT:
                 continue
             known = view.delivered.get(step.target)
-            owed = _is_owed(view, step)
+            owed = _is_owed(view, step) and not self._is_let_go(view, step)
             # Of what was dropped the vault alone has it: whether a target waits must be known.
             unknown = known is None and view.ref is not None and self._job.drop is not None
             if unknown or owed != (known or NOTHING_GIVEN).owed:
                 self._news.append((plan.address, step.target, owed))
         if len(self._news) >= PAGE:
             self.note()
+
+    def _is_let_go(self, view: View, step: Step) -> bool:
+        """Whether what is gone is not brought any more, since deletions are mirrored."""
+        mirrored = self._job.deletions.policy != "keep"
+        return view.ref is None and mirrored and step.verb == "keep"
 
     def note(self) -> None:
         """Write down what was learned.

@@ -20,6 +20,7 @@ from mlarchive.errors import (
     StorageError,
 )
 from mlarchive.records import Address, Loss
+from mlarchive.records.places import whence
 from mlarchive.registries.base import Holding, PlaceTakenError, Receipt, forgetting
 from mlarchive.unpack import unpack
 from mlarchive.vault import Kept, Vault
@@ -260,8 +261,27 @@ class Executor:
         if view.look:
             # Labels may have changed since the look, and even back again.
             marks = Marks(content=view.look.content, state=state_mark or view.look.state)
-            self.record.packed(view.address, marks, _ids(kept), losses, whole=whole)
+            self.record.packed(
+                view.address,
+                marks,
+                _ids(kept),
+                losses,
+                whole=whole,
+                at=str(kept.path) if self.room.job.vault else "",
+                targets=self._owed_by_others(view),
+            )
         return losses
+
+    def _owed_by_others(self, view: View) -> list[str]:
+        """Targets of the mirror's other lanes, but those that an object came from."""
+        if view.ref is None or view.clash:
+            return []
+        origin, through = view.ref.origin.partition("#")[0], view.ref.through
+        return [
+            place.name
+            for place in self.room.job.elsewhere
+            if not whence((place.name, place.locator.origin), origin, through)
+        ]
 
     def _note_unread(self, view: View, steps: Sequence[Step], error: MlarchiveError) -> None:
         self.record.read_failed(view.address, error)

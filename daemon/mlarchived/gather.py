@@ -36,6 +36,8 @@ from mlarchived.views import NOTHING_GIVEN, VAULT, Before, Ids, Marks, Packed, V
 
 _NEW = Known()
 
+_TAKEN_NOW = "it was taken after this round had looked"
+
 
 def shown(room: Room) -> Sighting:
     """What the source shows now.
@@ -259,6 +261,7 @@ def _gone(
     stored = room.store.stored({address: ids for address, ids in kept.items() if ids})
     for address, of_this in known.items():
         in_vault, there = stored.get(address, (False, "nothing"))
+        not_gone = "" if of_this.gone_at else hidden
         yield View(
             address=address,
             ref=None,
@@ -270,7 +273,7 @@ def _gone(
             silent={**silent.get(address, {}), **out_of_reach} if address in asked else {},
             gone_for=gone_for(address),
             touched=_touched(room, address, found) if gone_for(address) >= grace else {},
-            hidden="" if of_this.gone_at else hidden,
+            hidden=_TAKEN_NOW if job.drop and there == "package" else not_gone,
             gone_at=of_this.gone_at if address in asked else 0,
         )
 

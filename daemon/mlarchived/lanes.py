@@ -25,9 +25,12 @@ def lanes(job: MirrorJob) -> dict[str, MirrorJob]:
     """A mirror as one job for each destination, by name; the vault is one of them."""
     split = {}
     if job.vault:
-        split[VAULT] = msgspec.structs.replace(job, targets=())
+        split[VAULT] = msgspec.structs.replace(job, targets=(), elsewhere=job.targets)
     for place in job.targets:
-        split[place.name] = msgspec.structs.replace(job, targets=(place,), delivers_only=True)
+        others = tuple(other for other in job.targets if other != place)
+        split[place.name] = msgspec.structs.replace(
+            job, targets=(place,), delivers_only=True, elsewhere=others
+        )
     return split
 
 

@@ -63,6 +63,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         before: Mirrors that come first in the configuration and may bring objects of the same
             origin from elsewhere to a target of this one.
         after: Likewise those that come later.
+        elsewhere: Where the mirror's other lanes go, where it is one lane of it.
     """
 
     name: str
@@ -83,6 +84,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
     deletions: plan.Deletions = plan.Deletions()
     before: tuple["MirrorJob", ...] = ()
     after: tuple["MirrorJob", ...] = ()
+    elsewhere: tuple[Place, ...] = ()
 
     def policy_of(self, address: Address) -> WritePolicy:
         """How targets are written for an object."""

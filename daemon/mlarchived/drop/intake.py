@@ -30,9 +30,9 @@ from mlarchived.drop.means import Means
 from mlarchived.drop.rules import DropRules
 from mlarchived.drop.stillness import Stillness
 from mlarchived.events import Ended, Outcome
-from mlarchived.ledger import Dropped, LeaseLostError
+from mlarchived.ledger import Dropped, Given, LeaseLostError
 from mlarchived.stopping import Stopping
-from mlarchived.views import VAULT
+from mlarchived.views import VAULT, Ids
 
 _FATAL = (LeaseLostError, Interrupted, StorageError)
 """What ends a pass, unless it is of the thing alone: the next thing would meet it too."""
@@ -287,8 +287,21 @@ class _Work:
                 packages=len(kept),
                 bytes=sum(one.kept.size for one in kept),
                 reason=reason,
-            )
+            ),
+            self._counting(kept),
+            self._mirror,
+            self._means.targets,
         )
+
+    def _counting(self, kept: Sequence[Taken]) -> list[Given]:
+        """What of the packages that came counts in the vault, and is to go on from there."""
+        found = []
+        for package in (one.kept for one in kept):
+            latest = self._means.vault.find(address=package.address)[:1]
+            if [one.package_id for one in latest] in ([], [package.package_id]):
+                ids = Ids(content=package.content_id, state=package.state_id)
+                found.append(Given(address=package.address, ids=ids, at=str(package.path)))
+        return found
 
     def _tell(
         self,

@@ -21,6 +21,7 @@ class Means:
         report: Takes what happens.
         stopping: Whether to stop between two things, or two objects of one.
         trust: Whom to believe; everybody if None.
+        targets: Names of the targets that are to get what is taken.
     """
 
     environment: Mapping[str, str]
@@ -29,3 +30,4 @@ class Means:
     report: Report
     stopping: Stopping
     trust: Trust | None = None
+    targets: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ def _taken_in(
             report=around.report,
             stopping=around.stopping,
             trust=trust_of(job),
+            targets=tuple(place.name for place in job.targets),
         )
         return intake.look(means)
 

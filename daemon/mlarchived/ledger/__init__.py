@@ -9,11 +9,13 @@ from mlarchived.ledger.lease import LeaseLostError
 from mlarchived.ledger.ledger import Ledger
 from mlarchived.ledger.record import Delivery, Record
 from mlarchived.ledger.standing import ObjectTrouble, Standing
+from mlarchived.ledger.taking import Given
 
 __all__ = [
     "Delivery",
     "Dropped",
     "Drops",
+    "Given",
     "LeaseLostError",
     "Ledger",
     "ObjectTrouble",

@@ -1,11 +1,13 @@
 """What became of what was dropped, as a holder of the lease on a drop folder writes it down."""
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from mlarchived.ledger.lease import Lease
+from mlarchived.ledger.taking import Given, take_in
 
 _NOTE = """
 INSERT INTO dropped (mirror, token, name, outcome, packages, bytes, reason, at)
@@ -56,12 +58,26 @@ class Drops:
         self._lease = lease
         self._mirror = mirror
 
-    def note(self, dropped: Dropped) -> None:
-        """Something that was dropped was taken, or refused, or waits."""
+    def note(
+        self,
+        dropped: Dropped,
+        taken: Sequence[Given] = (),
+        mirror: str = "",
+        targets: Sequence[str] = (),
+    ) -> None:
+        """Something that was dropped was taken, or refused, or waits.
+
+        Args:
+            dropped: What became of it.
+            taken: What of it the vault has now, as far as it counts there.
+            mirror: The mirror whose vault that is.
+            targets: Who is to get that.
+        """
         now = int(time.time() * 1000)
         values = msgspec.structs.asdict(dropped) | {"mirror": self._mirror, "now": now}
         with self._lease.writing() as connection:
             connection.execute(_NOTE, values)
+            take_in(connection, mirror, taken, targets)
 
     def of_claim(self, token: str) -> Dropped | None:
         """What became of a claim; None if nothing is noted of it."""

@@ -14,6 +14,7 @@ from mlarchived.ledger import moments
 from mlarchived.ledger.drops import Drops
 from mlarchived.ledger.lease import Lease
 from mlarchived.ledger.moments import Moment
+from mlarchived.ledger.taking import Given, give
 from mlarchived.views import VAULT, Before, Ids, Marks, Packed
 
 _LOOKED = """
@@ -325,7 +326,7 @@ class Record:
                     },
                 )
 
-    def packed(
+    def packed(  # noqa: PLR0913  (all that is known of it)
         self,
         address: Address,
         marks: Marks,
@@ -333,18 +334,33 @@ class Record:
         losses: tuple[Loss, ...],
         *,
         whole: bool = True,
+        at: str = "",
+        targets: Sequence[str] = (),
     ) -> None:
-        """An object that looked like this was read, wholly or only its labels, and was this."""
-        self._write(
-            _PACKED,
-            address,
-            content_mark=marks.content,
-            state_mark=marks.state,
-            content=ids.content,
-            state=ids.state,
-            losses=_json(losses),
-            whole=whole,
-        )
+        """An object that looked like this was read, wholly or only its labels, and was this.
+
+        Args:
+            address: The object.
+            marks: How it looked.
+            ids: What it was.
+            losses: What could not be read of it.
+            whole: Whether all of it was read.
+            at: Where the mirror's vault has its package; "" where there is no vault.
+            targets: Who is to get it from there, of those that have not planned it in this round.
+        """
+        values = {
+            "content_mark": marks.content,
+            "state_mark": marks.state,
+            "content": ids.content,
+            "state": ids.state,
+            "losses": _json(losses),
+            "whole": whole,
+        }
+        with self._lease.writing() as connection:
+            (number,) = connection.execute(_FIND, self._key(address)).fetchone()
+            connection.execute(_PACKED, {"id": number, "now": _now(), **values})
+            if at:
+                give(connection, number, Given(address=address, ids=ids, at=at), targets)
 
     def delivered(self, address: Address, target: str, delivery: Delivery) -> None:
         """A target was given an object, was asked, and holds it."""

@@ -1,12 +1,21 @@
 """What a mirror has taken and a target has not got yet is neither lost nor called delivered."""
 
 import shutil
+import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mlarchive.pack import pack_file
 from mlarchive.vault import Rules, Vault
+from mlarchived.configfile import read_config
+from mlarchived.lanes import Shared, lanes
+from mlarchived.ledger import Ledger
+from mlarchived.ledger.ledger import FILE_NAME
+from mlarchived.once import Circumstances, do_round
+from mlarchived.resolving import resolve
+from mlarchived.stopping import Stopping
 from tests.support import snapshots
 from tests.support.dropping import DropBench
 from tests.support.mirroring import Workbench
@@ -168,10 +177,6 @@ def test_two_services_do_not_write_over_each_other_in_a_vault_that_both_fill(
 
 
 def test_a_target_that_is_down_and_has_all_is_owed_nothing(tmp_path: Path) -> None:
-    import sqlite3
-
-    from mlarchived.ledger.ledger import FILE_NAME
-
     bench = Workbench(tmp_path)
     bench.configure(mirror=VAULT)
     bench.put("ale", "ale")
@@ -180,12 +185,141 @@ def test_a_target_that_is_down_and_has_all_is_owed_nothing(tmp_path: Path) -> No
     (tmp_path / "target").touch()
     bench.put("beer", "beer")
     assert bench.run("once").status == 11
-    connection = sqlite3.connect(tmp_path / "state" / FILE_NAME)
-    owed = connection.execute(
-        "SELECT o.name FROM delivery d JOIN object o ON o.id = d.object WHERE d.owed_at IS NOT NULL"
+    assert owed(bench) == [("dr", "beer", "1")]
+
+
+@pytest.mark.parametrize("lane", ["vault:", "other"])
+def test_what_comes_and_goes_while_a_lane_is_busy_comes_from_the_vault(
+    tmp_path: Path, lane: str
+) -> None:
+    bench = with_two_targets(tmp_path)
+    for version in ("1", "2"):
+        bench.put("ale", f"ale {version}", version=version)
+        serve(bench, lane)
+        _lose(bench, version)
+    bench.put("ale", "ale 3", version="3")
+    assert "0 packages pruned" in bench.run("tend").out
+    assert bench.run("once").status == 0
+    assert versions(bench) == versions(bench, "other") == ["1", "2", "3"]
+    assert "dr: up to date, 3 objects" in bench.run("status").out
+    assert owed(bench) == []
+    assert "nothing to do" in bench.run("once").out
+
+
+def test_what_came_and_went_while_a_lane_was_busy_and_was_pruned_by_hand_is_told(
+    tmp_path: Path,
+) -> None:
+    bench = with_two_targets(tmp_path)
+    for version in ("1", "2"):
+        bench.put("ale", f"ale {version}", version=version)
+        serve(bench, "vault:")
+    _lose(bench, "1")
+    prune(bench)
+    answer = bench.run("once")
+    assert answer.status == 23
+    assert "/ale/1 -> dr: what was taken of it last never came to the target" in answer.out
+    assert "dr: behind by 1 of 2 objects" in bench.run("status").out
+
+
+@pytest.mark.parametrize("before", [(), ("3",)])
+def test_what_was_dropped_outside_the_windows_and_pruned_by_hand_is_told(
+    tmp_path: Path, before: tuple[str, ...]
+) -> None:
+    bench = DropBench(tmp_path)
+    if before:
+        drop(bench, *before)
+        assert bench.run("once").status == 0
+    set_windows(bench, closed=True)
+    drop(bench, *({"1", "3"} - set(before)))
+    bench.run("once")
+    assert bench.lying() == []
+    prune(bench)
+    assert versions(bench, "vault") == ["3"]
+    set_windows(bench, closed=False)
+    for _ in range(2):
+        answer = bench.run("once")
+        assert answer.status == 23
+        assert "/ale/1 -> dr: what was taken of it last never came to the target" in answer.out
+    assert "dr: behind by 1 of 2 objects" in bench.run("status").out
+    assert versions(bench) == ["3"]
+
+
+def test_what_was_dropped_and_is_no_matter_for_a_target_is_owed_until_that_is_planned(
+    tmp_path: Path,
+) -> None:
+    bench = DropBench(tmp_path)
+    set_windows(bench, closed=True)
+    config = bench.folder / "mirror.toml"
+    config.write_text(config.read_text().replace("every =", 'exclude = ["ale"]\nevery ='))
+    drop(bench, "1")
+    bench.run("once")
+    assert owed(bench) == [("dr", "ale", "1")]
+    set_windows(bench, closed=False)
+    assert bench.run("once").status == 0
+    assert owed(bench) == []
+    prune(bench)
+    drop(bench, "2")
+    assert bench.run("once").status == 0
+    assert versions(bench) == []
+
+
+def test_what_a_target_has_is_not_owed_again_when_it_is_dropped_again(tmp_path: Path) -> None:
+    bench = DropBench(tmp_path)
+    drop(bench, "1")
+    assert bench.run("once").status == 0
+    set_windows(bench, closed=True)
+    drop(bench, "1", "2")
+    bench.run("once")
+    assert owed(bench) == [("dr", "ale", "2")]
+
+
+def with_two_targets(folder: Path) -> Workbench:
+    bench = Workbench(folder)
+    bench.configure(
+        ('"vault:target"', '"vault:target"\n[registries.other]\nlocator = "vault:other"'),
+        ('targets = ["dr"]', f'targets = ["dr", "other"]\n{VAULT}'),
+        mirror=PRUNING,
+    )
+    return bench
+
+
+def serve(bench: Workbench, lane: str) -> None:
+    """Do a round of one lane of the mirror, while the others plan nothing."""
+    setting = resolve(read_config(bench.folder / "mirror.toml"))
+    (job,) = setting.jobs
+    around = Circumstances(
+        state=setting.state,
+        environment={},
+        stopping=Stopping(),
+        report=lambda _: None,
+        shared=Shared(lanes(job)),
+    )
+    with Ledger.open(setting.state) as ledger:
+        do_round(lanes(job)[lane], ledger, around)
+
+
+def prune(bench: Workbench) -> None:
+    with Vault.open(bench.folder / "vault") as vault:
+        vault.prune(Rules(last=1), now=0)
+
+
+def set_windows(bench: DropBench, *, closed: bool) -> None:
+    config = bench.folder / "mirror.toml"
+    day = f"{datetime.now(UTC) + timedelta(days=3):%a}".lower()
+    line = f'windows = ["{day} 00:00-00:01"]\n'
+    text = config.read_text().replace(line, "")
+    config.write_text(text.replace("every =", f"{line}every =") if closed else text)
+
+
+def owed(bench: Workbench) -> list[tuple[str, str, str]]:
+    """What the ledger says that targets are to get: target, name and version."""
+    connection = sqlite3.connect(bench.folder / "state" / FILE_NAME)
+    found = connection.execute(
+        "SELECT d.target, o.name, o.version FROM delivery d JOIN object o ON o.id = d.object"
+        " WHERE d.owed_at IS NOT NULL ORDER BY 1, 2, 3"
     ).fetchall()
     connection.close()
-    assert owed == [("beer",)]
+    return found
 
 
 def _lose(bench: Workbench, version: str, folder: str = "source") -> None:
