@@ -265,6 +265,7 @@ def _gone(
         yield View(
             address=address,
             ref=None,
+            seen=of_this.seen,
             packed=of_this.packed,
             stored=there,
             in_vault=in_vault,

@@ -375,6 +375,8 @@ def _not_ours(view: View, target: str, told: Deletions) -> str:
     held, delivered = view.holdings.get(target), view.delivered.get(target, NOTHING_GIVEN)
     if held is None:
         return "and from here"
+    if view.seen is None:
+        return "but the vault had it before, and the source was never seen to show it"
     # What arrived over a gap after it went from the source was never noted as delivered.
     given = delivered.ids or (view.packed.ids if view.packed else None)
     if given is None or held.content_id != given.content:

@@ -71,6 +71,21 @@ def test_what_is_gone_is_deleted_when_its_time_of_grace_is_over(bench: Workbench
     assert bench.run("once", "--json").events[-1]["outcomes"] == {"keep": 4}
 
 
+def test_what_was_in_the_vault_before_the_ledger_began_is_taken_from_no_target(
+    bench: Workbench,
+) -> None:
+    """Nobody knows that this mirror brought it there."""
+    bench.configure(('targets = ["dr"]', 'targets = ["dr"]\nvault = "vault"'), mirror=DELETE)
+    assert bench.run("once").status == 0
+    shutil.rmtree(bench.folder / "state")
+    take_away(bench, "ale")
+    assert bench.run("once").status == 0
+    let_a_day_pass(bench)
+    assert bench.run("once").status == 0
+    assert names(bench) == ["ale", "beer", "cider", "gin"]
+    assert any("never seen to show it" in r for r in reasons(bench.run("plan", "--json")))
+
+
 def test_more_than_the_limit_is_not_deleted_at_all_until_a_person_says_so(bench: Workbench) -> None:
     take_away(bench, "ale", "beer", "cider")
     answer = after_a_day(bench)
