@@ -79,7 +79,7 @@ def _brought_back(folder: Path, rows: Iterable[Row]) -> None:
     """Strike what is there again out of the list of what was pruned, if that may be written."""
     with contextlib.suppress(StorageError), Journal.look(folder) as journal:
         for row in rows:
-            if not row.damage:
+            if not row.damage and (folder / row.path).exists():
                 journal.brought_back(row.address, row.content_id, row.state_id)
 
 

@@ -364,6 +364,12 @@ class Vault(Stock):
         self._catalog.drop([kept.place])
         journal.pruned(kept.address, kept.content_id, kept.state_id, at=now)
         fsops.remove(kept.path)
+        # Somebody who looked just before may have taken it for one that came back.
+        ids = (kept.content_id, kept.state_id)
+        if not journal.was_pruned(kept.address, *ids):
+            alike = self.find(address=kept.address, content_id=ids[0], state_id=ids[1])
+            if all(one.path == kept.path for one in alike):
+                journal.pruned(kept.address, *ids, at=now)
         journal.forget([kept.place])
 
     def replace(self, kept: Kept, made: Path) -> None:

@@ -47,6 +47,27 @@ def test_of_a_version_its_last_states_are_kept_and_what_they_lean_on(tmp_path: P
         assert all(checked.ok for checked in verify_vault(vault))
 
 
+def test_who_looks_while_something_is_removed_does_not_take_it_for_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = fsops.remove
+
+    def looked_at(path: Path, *, durable: bool = True) -> None:
+        if path.suffix == ".mlpkg":
+            with Vault.open(tmp_path) as other:
+                assert len(other.find()) == 2
+        remove(path, durable=durable)
+
+    with Vault.open(tmp_path) as vault:
+        gone = add(vault, "1")
+        add(vault, "2")
+        monkeypatch.setattr(fsops, "remove", looked_at)
+        vault.prune(Rules(last=1), now=NOW)
+        assert vault.was_pruned(gone.address, gone.content_id, gone.state_id)
+    with Vault.open(tmp_path) as vault:
+        assert left(vault) == [("2", False)]
+
+
 def test_a_dry_run_and_a_run_decide_alike_and_a_second_run_removes_nothing(tmp_path: Path) -> None:
     with Vault.open(tmp_path) as vault:
         for version in ("1", "2", "3"):
