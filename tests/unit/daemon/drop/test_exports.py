@@ -15,11 +15,6 @@ from tests.support.exports import ALL, MODEL, named
 from tests.support.innereye import DOCK, FOLDERS
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> DropBench:
-    return DropBench(tmp_path)
-
-
 def _packages(bench: DropBench) -> int:
     return len(list((bench.folder / "vault").rglob("*.mlpkg")))
 

@@ -6,17 +6,11 @@ import signal
 import time
 from pathlib import Path
 
-import pytest
 from watchdog.events import FileDeletedEvent, FileMovedEvent
 
 from mlarchived.drop.watch import Watch, is_remote
 from tests.support.dropping import DropBench, marker
 from tests.support.service import RunningService, running_service
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> DropBench:
-    return DropBench(tmp_path)
 
 
 def await_delivery(service: RunningService, name: str) -> None:

@@ -16,11 +16,6 @@ from mlarchived.drop import claims
 from tests.support.dropping import DropBench, model_folder
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> DropBench:
-    return DropBench(tmp_path)
-
-
 def test_an_intake_that_fails_is_the_trouble_of_the_vault_until_it_works(
     bench: DropBench,
 ) -> None:

@@ -1,19 +1,11 @@
 """What a policy does not trust is not taken from a drop folder."""
 
 import shutil
-from pathlib import Path
-
-import pytest
 
 from tests.support.dropping import DropBench
 from tests.support.signing import LAB, STRANGER, decompressions, key_table, policy_text, signed
 
 MANIFEST = 'name = "wine"\nversion = "7"\ndescription = "Red."\ntags = { team = "cellar" }\n'
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> DropBench:
-    return DropBench(tmp_path)
 
 
 def believe_the_lab_alone(bench: DropBench) -> None:
