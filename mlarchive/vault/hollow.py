@@ -5,17 +5,20 @@ from mlarchive.records import ModelVersion
 from mlarchive.snapshot import Snapshot
 
 
-def refuse_hollow(snapshot: Snapshot, counting: Snapshot) -> None:
-    """Refuse a version without files that would supersede one with files.
+def require_hollow(counting: Snapshot) -> None:
+    """Refuse that a version without files supersedes one with files.
 
     A source that lost something says nothing new of it.
 
+    Args:
+        counting: What counts of the version in the vault.
+
     Raises:
-        ConflictError: It would.
+        ConflictError: It has files.
     """
-    if is_hollow(snapshot) and not is_hollow(counting):
+    if not is_hollow(counting):
         raise ConflictError(
-            f"the source has lost the files of {snapshot.address}, and the vault has them: what it"
+            f"the source has lost the files of {counting.address}, and the vault has them: what it"
             " keeps counts on",
             hint="give the files back at the source, or delete the version there",
         )

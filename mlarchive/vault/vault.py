@@ -27,7 +27,7 @@ from mlarchive.trust.carrying import goes_as_it_is
 from mlarchive.vault import lock
 from mlarchive.vault.catalog import Kept
 from mlarchive.vault.finding import Search
-from mlarchive.vault.hollow import is_hollow, refuse_hollow
+from mlarchive.vault.hollow import is_hollow, require_hollow
 from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import leaning_first
 from mlarchive.vault.listing import LATEST, heal, relearn
@@ -88,7 +88,7 @@ class Vault(Stock):
         counting = next(iter(self.find(address=snapshot.address)), None)
         if counting and is_hollow(snapshot):
             with self.open_package(counting) as package:
-                refuse_hollow(snapshot, package.snapshot())
+                require_hollow(package.snapshot())
         when = _when(packed_at, counting)
         if _would_count(snapshot, counting) and (kept := self.hand_in(snapshot, among=among)):
             return kept
