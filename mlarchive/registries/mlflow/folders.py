@@ -279,6 +279,7 @@ class ServersFolder(LocalFolder):
 
     def put(self, path: str, opening: Callable[[], BinaryIO], size: int) -> None:
         """Write the file; the first one goes again if the server does not list it."""
+        self._require_same()
         super().put(path, opening, size)
         if self._written:
             return

@@ -271,6 +271,17 @@ def test_what_is_written_where_a_server_does_not_see_it_goes_again(
     assert not lister.top.exists()
 
 
+def test_a_file_of_this_machine_is_not_written_over_for_a_server_elsewhere(
+    lister: Lister, tmp_path: Path
+) -> None:
+    lister.disk = tmp_path / "hidden"
+    lister.top.mkdir(parents=True)
+    (lister.top / "w").write_bytes(b"somebody's")
+    with pytest.raises(NotFoundError, match="on its own machine"):
+        lister.folder().put("w", lambda: io.BytesIO(b"weights"), 7)
+    assert (lister.top / "w").read_bytes() == b"somebody's"
+
+
 def test_a_folder_that_is_not_here_and_that_no_request_lists_is_a_loss(
     lister: Lister, tmp_path: Path
 ) -> None:
