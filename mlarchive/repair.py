@@ -29,6 +29,7 @@ Progress = Callable[[int], None]
 
 DOCUMENTS = ("content", "state", "evidence")
 NOTHING_SAVED = "transfer it again, or look for another copy of it"
+NOTHING_IN_COMMON = "too little is left to say what another copy is; if you know it is one, use that"
 
 FileStatus: TypeAlias = Literal["whole", "unproven", "lost", "elsewhere"]
 
@@ -102,7 +103,8 @@ class Repair(Struct, frozen=True, kw_only=True):
         missing_chunks: Chunks that it states and does not hold.
         dropped: What it lacks besides, or would lack: "preamble", "plain text", "checkpoints", if
             these were made anew, "records of unknown types", "signatures", "signatures of the
-            package" if those are there and hold for content and state alone, "parity".
+            package" if those are there and hold for content and state alone, "parity", "further
+            bytes" behind its end, but for zeros.
     """
 
     path: str
@@ -198,13 +200,15 @@ def salvaging(
         if not (documents or here or salvage.unnamed):
             raise DamageError(
                 f"{path} holds nothing that can be saved: {salvage.damage[0].why}",
-                hint=NOTHING_SAVED,
+                hint=NOTHING_IN_COMMON if others else NOTHING_SAVED,
             )
         yield salvage
 
 
 def report(salvage: "Salvage") -> Repair:
     """What is whole, and what is not."""
+    from mlarchive.package.repairing.rebuilding import BEHIND
+
     survey = salvage.survey
     trailer = survey.trailer
     absent = salvage.absent - {place.header.raw_hash for place in salvage.pool.places()}
@@ -227,6 +231,7 @@ def report(salvage: "Salvage") -> Repair:
         ),
         unsorted=next((part.why for part in damage if part.why.startswith("E041")), ""),
         unread=salvage.unread,
+        dropped=(BEHIND,) if survey.goes_on else (),
         files=tuple(
             SalvagedFile(
                 owner=item.owner,

@@ -126,6 +126,7 @@ def gate(behind: MlflowServer, folder: Path) -> Iterator[Gate]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -51,6 +51,7 @@ _NAMED_BY_WHAT_THEY_HOLD = (RecordType.CHUNK, RecordType.CHECKPOINT, *DOCUMENT_T
 
 
 PACKAGE_SIGNATURES = "signatures of the package"
+BEHIND = "further bytes"
 
 WHY_DROPPED: Mapping[str, str] = {
     "preamble": "it is damaged, and not the one that is written now",
@@ -59,6 +60,7 @@ WHY_DROPPED: Mapping[str, str] = {
     "records of unknown types": "they are damaged, or may be another package's",
     "signatures": "they are damaged",
     PACKAGE_SIGNATURES: "its signatures are kept, and hold for its content and state alone",
+    BEHIND: "they stand behind its end, are no part of it, and are not saved",
     "parity": "it was made for the package as it was",
 }
 """What a package that is written again may lack besides, and why."""
@@ -184,6 +186,8 @@ class _Rebuilding:
             yield "signatures"
         if old is not None and old.parity_length:
             yield "parity"
+        if survey.goes_on:
+            yield BEHIND
 
     @property
     def _preamble(self) -> bytes:

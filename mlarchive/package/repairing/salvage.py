@@ -9,6 +9,7 @@ certain is said.
 import functools
 import hashlib
 import io
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Literal
 
@@ -145,10 +146,10 @@ class Salvage(Closing):
 
     @property
     def unnamed(self) -> int:
-        """How many whole chunks of the file belong to nothing that is known."""
+        """How many whole chunks of the package belong to nothing that is known."""
         used = {chunk for item in self.items for chunk, _, _ in item.parts}
         bases = {found.header.base_hash for found in self.survey.found}
-        return len(self._chunks() - used - bases)
+        return len(self._chunks(self.survey.end) - used - bases)
 
     @property
     def records(self) -> int:
@@ -163,11 +164,13 @@ class Salvage(Closing):
         """Stop the threads; files are left open."""
         self.pool.close()
 
-    def _chunks(self) -> set[bytes]:
+    def _chunks(self, end: int = sys.maxsize) -> set[bytes]:
         return {
             found.header.raw_hash
             for found in self.survey.found
-            if found.header.type == RecordType.CHUNK and found.header.raw_hash in self.pool
+            if found.header.type == RecordType.CHUNK
+            and found.header.raw_hash in self.pool
+            and found.offset < end
         }
 
     @functools.cached_property

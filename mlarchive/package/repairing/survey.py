@@ -7,6 +7,7 @@ stands where, so that even a record whose header is damaged is read.
 import contextlib
 import functools
 import hashlib
+import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,7 @@ from mlarchive.package.layout import (
 from mlarchive.package.limits import Limits, check_unpacked
 from mlarchive.package.record import HEADER_SIZE, record_size
 from mlarchive.package.recordreader import check_stored
+from mlarchive.package.repairing.ending import end_within, is_blank
 from mlarchive.package.repairing.recordpool import Place, RecordPool, raw_of
 from mlarchive.package.repairing.scanning import Damage, Found, Scan
 from mlarchive.package.signaturearea import has_signatures
@@ -69,6 +71,8 @@ class Survey:
         trailer: Its last bytes, if they are whole.
         index: Its tables, if they are whole.
         minor: The minor version that the preamble states, if that is whole; else ours.
+        end: Where the package ends.
+        goes_on: Whether the file goes on behind it, with more than zeros.
         signatures_are_sound: Whether the signature area is where the trailer says, as it should be.
         package_id: What the trailer states, if it is whole; else empty.
         unread: Deltas that are as they were stored, and whose base is nowhere, by raw hash.
@@ -89,10 +93,12 @@ class Survey:
         self._waiting: list[Place] = []
         self._ends: list[Damage] = []
         self.minor = self._check_preamble()
-        self.trailer = self._read_trailer()
         scan = Scan(self.source, limits, self._is_whole)
         self.found = scan.found
-        self._gaps = scan.damage
+        self.end = self._find_end()
+        self.goes_on = not is_blank(self.source, self.end)
+        self.trailer = self._read_trailer()
+        self._gaps = [gap for gap in scan.damage if not self._is_behind(gap)]
         self._refuse_too_much()
         self._take(self._place(found) for found in self.found if not found.failed)
         for found in self.found:
@@ -121,7 +127,7 @@ class Survey:
         bad = [
             Damage(offset=at, length=self._reach(records[at]), why=why)
             for at, why in self._bad.items()
-            if at in records
+            if at in records and at < self.end
         ]
         gaps = self._explained(self._gaps)
         return sorted([*self._ends, *gaps, *bad], key=lambda damage: damage.offset)
@@ -183,9 +189,24 @@ class Survey:
             return MINOR
         return minor_version(raw)
 
-    def _read_trailer(self) -> Trailer | None:
-        """The trailer, if it states the length that the file has."""
+    def _find_end(self) -> int:
         size = self.source.size
+        length = min(TRAILER_SIZE, size)
+        with contextlib.suppress(FormatError, struct.error):
+            decode_trailer(self.source.read_at(size - length, length), size=size)
+            return size
+        end = end_within(self.source, self.found)
+        if end < size:
+            self._blame(end, size - end, "E008: the package ends here, and these are none of it")
+        return end
+
+    def _is_behind(self, gap: Damage) -> bool:
+        """Whether it reaches behind the end of the package, and what is there was named."""
+        return gap.offset + gap.length > self.end
+
+    def _read_trailer(self) -> Trailer | None:
+        """The trailer, if it states the length that the package has."""
+        size = self.end
         length = min(TRAILER_SIZE, size)
         raw = self.source.read_at(size - length, length)
         if length < TRAILER_SIZE:

@@ -69,6 +69,31 @@ def test_what_does_not_fit_the_new_package_is_said_to_be_dropped() -> None:
     assert rebuilt(unsound)[1].dropped == ("signatures",)
 
 
+@pytest.mark.parametrize("name", ["signatures", "a delta"])
+@pytest.mark.parametrize("shift", [0, 1])
+@pytest.mark.clause("11.7")
+def test_what_stands_behind_a_package_is_named_and_is_none_of_it(name: str, shift: int) -> None:
+    data = samples()[name]
+    other = packed({"another": noise(70_000, 7)})
+    joined = data + bytes(-len(data) % 64 + shift) + other
+    again, done = rebuilt(joined)
+    assert again == data
+    assert done.dropped == ("further bytes",)
+    with salvaged(joined) as salvage:
+        (damage,) = salvage.damage
+        assert (damage.offset, damage.length) == (len(data), len(joined) - len(data))
+        assert damage.why.startswith("E008")
+        assert salvage.unnamed == 0
+
+
+def test_zeros_behind_a_package_are_named_and_nothing_is_dropped() -> None:
+    data = packed({"a": b"a"})
+    again, done = rebuilt(data + bytes(10_000))
+    assert (again, done.dropped) == (data, ())
+    with salvaged(data + bytes(10_000)) as salvage:
+        assert [(one.offset, one.length) for one in salvage.damage] == [(len(data), 10_000)]
+
+
 def test_what_only_a_stranger_could_write_again_is_said_to_be_dropped() -> None:
     newer = samples()["a newer minor version"]
     assert rebuilt(newer)[0] == newer
