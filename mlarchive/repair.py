@@ -29,7 +29,9 @@ Progress = Callable[[int], None]
 
 DOCUMENTS = ("content", "state", "evidence")
 NOTHING_SAVED = "transfer it again, or look for another copy of it"
-NOTHING_IN_COMMON = "too little is left to say what another copy is; if you know it is one, use that"
+NOTHING_IN_COMMON = (
+    "too little is left to say what another copy is; if you know it is one, use that"
+)
 
 FileStatus: TypeAlias = Literal["whole", "unproven", "lost", "elsewhere"]
 

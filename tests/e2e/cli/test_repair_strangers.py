@@ -102,3 +102,16 @@ def test_damage_counts_for_more_than_what_is_missing(desk: Path) -> None:
     (desk / "bad.part").write_bytes((desk / "wine.mlpkg").read_bytes()[:-1])
     for words in (("none.mlpkg", "bad.part"), ("bad.part", "none.mlpkg")):
         assert within("verify", *words, cwd=desk).status == 4
+
+
+def test_what_is_left_of_too_little_names_no_copy_as_one(
+    desk: Path, two: tuple[bytes, bytes]
+) -> None:
+    (desk / "cut.mlpkg").write_bytes(two[0][:2000])
+    alone = within("repair", "cut.mlpkg", cwd=desk)
+    assert alone.status == 4
+    assert "look for another copy" in alone.err
+    with_one = within("repair", "cut.mlpkg", "--from", "pa.mlpkg", "-o", "new.mlpkg", cwd=desk)
+    assert with_one.status == 4
+    assert "if you know it is one, use that" in with_one.err
+    assert not (desk / "new.mlpkg").exists()
