@@ -6,42 +6,42 @@ taken for delivered. A delivery settles it.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mlarchive.records import Address
 from mlarchived.choosing import exclusion
 from mlarchived.ledger import Ledger, Record
 from mlarchived.mirrors import MirrorJob
 from mlarchived.sighting import PAGE
-from mlarchived.steps import PACKED, ObjectPlan, Step
+from mlarchived.steps import PACKED, ObjectPlan, Step, Verb
 from mlarchived.views import NOTHING_GIVEN, VAULT, View
+
+_TO_COME: frozenset[Verb] = PACKED | {"set-aside"}
 
 
 class Debts:
     """Collects what a round learns of them, and writes it down some hundreds at a time."""
 
     def __init__(self, job: MirrorJob, record: Record) -> None:
-        """Nothing was learned yet.
-
-        Args:
-            job: The mirror; without a vault it could not deliver later what is gone by then.
-            record: Its pen.
-        """
+        """Nothing was learned yet."""
         self._job = job
         self._record = record
         self._news: list[tuple[Address, str, bool]] = []
+        # Of these what no round has planned yet is spared, so it must be known what was.
+        self._notes_all = job.drop is not None or job.source.locator.scheme == "vault"
 
     def planned(self, plan: ObjectPlan, view: View) -> None:
         """Learn what is to be done for an object."""
-        if self._job.vault is None or (view.ref and (view.ref.unreadable or view.ref.unfinished)):
+        if view.ref and (view.ref.unreadable or view.ref.unfinished):
             return
         for step in plan.steps:
             if step.target == VAULT:
                 continue
             known = view.delivered.get(step.target)
             owed = _is_owed(view, step) and not self._is_let_go(view, step)
-            # Of what was dropped the vault alone has it: whether a target waits must be known.
-            unknown = known is None and view.ref is not None and self._job.drop is not None
-            if unknown or owed != (known or NOTHING_GIVEN).owed:
+            unnoted = known is None and view.ref is not None and self._notes_all
+            was_owed = known is not None and known.owed and not (known.doubted and view.ref)
+            if unnoted or owed != was_owed:
                 self._news.append((plan.address, step.target, owed))
         if len(self._news) >= PAGE:
             self.note()
@@ -66,29 +66,27 @@ def _is_owed(view: View, step: Step) -> bool:
     """Whether a target is to get something of an object, now or later."""
     known = view.delivered.get(step.target, NOTHING_GIVEN)
     if view.ref is None:
-        return known.owed and step.verb != "leave" and not _is_there(view, step)
-    if step.verb not in PACKED | {"wait", "set-aside"}:
-        return False
-    if step.verb == "compare" or view.clash or view.rivals.get(step.target):
-        return False
-    packed = view.packed
-    settled = packed and packed.marks == view.look and known.given == packed.ids
-    return not (step.verb == "wait" and settled)
-
-
-def _is_there(view: View, step: Step) -> bool:
-    """Whether a target says that it has what is gone from its source."""
-    return step.verb == "keep" and bool(view.holdings.get(step.target))
+        is_there = step.verb == "keep" and bool(view.holdings.get(step.target))
+        return known.owed and step.verb != "leave" and not is_there
+    if step.verb == "wait":
+        return known.given is None or known.given != view.wanted
+    if step.verb == "set-aside" and view.trouble and view.taken is None:
+        return False  # Nobody could read it; that was told.
+    return step.verb in _TO_COME
 
 
 def awaited(
-    jobs: Sequence[MirrorJob], ledger: Ledger, addresses: Sequence[Address]
+    jobs: Sequence[MirrorJob], ledger: Ledger, vault: Path, addresses: Sequence[Address]
 ) -> Mapping[Address, str]:
     """What targets still wait for of some objects of a vault, and why it is to stay.
 
+    What no round has planned yet of what a mirror reads there is waited for, too, and so is
+    everything where a mirror of the vault has not looked yet: its ledger may be lost.
+
     Args:
-        jobs: The mirrors whose vault it is.
+        jobs: The mirrors.
         ledger: Knows what they owe.
+        vault: Its folder.
         addresses: The objects.
 
     Raises:
@@ -96,14 +94,18 @@ def awaited(
     """
     found: dict[Address, str] = {}
     for job in jobs:
+        reads = job.reads(vault)
+        if not reads and job.vault != vault:
+            continue
+        all_count = reads or not ledger.has_looked(job.name)
         for start in range(0, len(addresses), PAGE):
             page = addresses[start : start + PAGE]
             known = ledger.known_of(job.name, page)
             for address in page:
                 delivered = known[address].delivered if address in known else {}
+                unplanned = all_count and job.asks_for(address)
                 for place in job.targets:
                     one = delivered.get(place.name)
-                    unplanned = job.drop is not None and not exclusion(job.choice, address)
-                    if one.owed if one else unplanned:
+                    if one.owed if one else unplanned and not exclusion(job.choice, address):
                         found[address] = f"{place.name} waits for it (mirror {job.name!r})"
     return found

@@ -25,12 +25,12 @@ from mlarchive.registries.base import Holding, PlaceTakenError, Receipt, forgett
 from mlarchive.unpack import unpack
 from mlarchive.vault import Kept, Vault
 from mlarchived import stores
+from mlarchived.contention import from_elsewhere, is_unknown, yields
 from mlarchived.defects import contained
 from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
 from mlarchived.leftbehind import LeftBehind
 from mlarchived.meetings import may_meet, meeting
-from mlarchived.plan import yields
 from mlarchived.reporting import Effort, Reporter
 from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
 from mlarchived.steps import PACKED, ObjectPlan, Step
@@ -148,7 +148,7 @@ class Executor:
         if step.verb == "keep" and view.ref and view.packed and held and news:
             delivery = Delivery(given=view.packed.ids, held=_ids(held), at=str(held.address))
             self.record.delivered(view.address, step.target, delivery)
-        if view.ref is None and step.verb == "keep" and self.room.job.vault:
+        if view.ref is None and step.verb == "keep":
             self._note_found(view, step.target)
         if step.target == VAULT and step.verb == "keep" and view.ref and view.stored == "package":
             self._note_kept(view, known)
@@ -177,15 +177,19 @@ class Executor:
             self.record.pruned(view.address, VAULT, gone=removed)
 
     def _note_found(self, view: View, target: str) -> None:
-        """Let a ledger that was lost learn what a target has of what is gone from its source."""
+        """Let the ledger learn what a target has of what is gone from its source.
+
+        That was owed, and somebody else has brought it; or the ledger was lost.
+        """
         in_vault = view.delivered.get(VAULT, NOTHING_GIVEN)
-        taken = in_vault.given or in_vault.pruned
-        if not taken or target in view.delivered or target not in view.holdings:
+        known, taken = view.delivered.get(target), in_vault.given or in_vault.pruned
+        unnoted = known.owed if known else taken
+        if not unnoted or target not in view.holdings:
             return
         held = view.holdings[target]
-        if held is None:
+        if held is None and known is None:
             self.record.nothing_given(view.address, target)
-        else:
+        elif held:
             delivery = Delivery(given=_ids(held), held=_ids(held), at=str(held.address))
             self.record.delivered(view.address, target, delivery)
 
@@ -274,7 +278,7 @@ class Executor:
 
     def _owed_by_others(self, view: View) -> list[str]:
         """Targets of the mirror's other lanes, but those that an object came from."""
-        if view.ref is None or view.clash:
+        if view.ref is None:
             return []
         origin, through = view.ref.origin.partition("#")[0], view.ref.through
         return [
@@ -304,11 +308,22 @@ class Executor:
             self.record.delivered(view.address, VAULT, delivery)
             return True
         self.stopping.check()
-        if why := _yields(view, step, kept):
+        if why := _yields(view, step, kept) or self._from_elsewhere(view, step, kept):
             self._note_rest(view, Step(target=step.target, verb="set-aside", reason=why))
             return False
         with meeting(self.room.job, step.target, view.address, self.stopping):
             return self._guarded(view, step, partial(self._write, vault, kept, view, step))
+
+    def _from_elsewhere(self, view: View, step: Step, kept: Kept) -> str:
+        """Why what a target has is another's word, where the plan did not know what it gets."""
+        job = self.room.job
+        if view.wanted or step.target not in job.keeping:
+            return ""
+        if not is_unknown(view, step.target, _ids(kept)):
+            return ""
+        past = self.room.store.past(view.address)
+        replaces = job.policy.conflict == "new-version"
+        return from_elsewhere(view, step.target, _ids(kept), past, replaces=replaces)
 
     def _guarded(self, view: View, step: Step, work: Callable[[], bool]) -> bool:
         """Work at a target; whether nothing is left to do there. What goes wrong is noted."""
@@ -328,7 +343,8 @@ class Executor:
         began = time.monotonic()
         self.report.began(address, step.target, "writing")
         target, policy = self.room.targets[step.target], self.room.job.policy_of(address)
-        if may_meet(self.room.job) and _was_met(target.holding(address, policy), view, step, kept):
+        shared = step.target in self.room.job.keeping or may_meet(self.room.job)
+        if shared and _was_met(target.holding(address, policy), view, step, kept):
             why = "another mirror has brought it there meanwhile, with other content"
             self._note_rest(view, Step(target=step.target, verb="wait", reason=why))
             return False
@@ -433,7 +449,7 @@ def _yields(view: View, step: Step, kept: Kept) -> str:
     held = view.holdings.get(step.target)
     if step.verb != "compare" or held is None or held.content_id == kept.content_id:
         return ""
-    return yields(view, step.target, view.delivered.get(step.target, NOTHING_GIVEN))
+    return yields(view, step.target)
 
 
 def _was_met(held: Holding | None, view: View, step: Step, kept: Kept) -> bool:
@@ -447,7 +463,7 @@ def _was_met(held: Holding | None, view: View, step: Step, kept: Kept) -> bool:
 def _ids_in_vault(view: View) -> Ids | None:
     """Which package of an object is to be delivered, if it is there already."""
     if view.ref is None:
-        return view.delivered.get(VAULT, NOTHING_GIVEN).given
+        return view.taken
     return view.packed.ids if view.packed else None
 
 

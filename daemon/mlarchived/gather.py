@@ -4,7 +4,7 @@ Reads no model bytes and changes nothing. Every target is asked about every obje
 hold, so a version that somebody deleted there is noticed, and a lost ledger does no harm.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import structs
 
@@ -20,13 +20,13 @@ from mlarchive.registries.base import (
     is_gone,
     unread,
 )
-from mlarchive.registries.selecting import selects
 from mlarchived.choosing import Choice, chooses_by_traits, exclusion, unfit, untold
 from mlarchived.clashes import clashes
+from mlarchived.contention import is_unknown
 from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.ledger.ledger import Known
-from mlarchived.mirrors import PACKAGES, MirrorJob
+from mlarchived.mirrors import MirrorJob
 from mlarchived.plan import is_ready
 from mlarchived.rivals import rivals_of
 from mlarchived.room import Room
@@ -56,10 +56,12 @@ def before(room: Room) -> Mapping[Address, Before]:
 
     What a drop folder's vault has, its source shows; so it is with what was pruned alone.
     """
+    job = room.job
+    targets = tuple(place.name for place in (*job.targets, *job.elsewhere))
     return {
-        address: one
+        address: structs.replace(one, targets=targets)
         for address, one in room.store.before().items()
-        if (one.pruned or not room.job.drop) and _is_asked_for(room.job, address)
+        if (one.pruned or not job.drop) and job.asks_for(address)
     }
 
 
@@ -82,6 +84,7 @@ def views(
     shown_before = 0
     _require_told(room.job.choice, sighting)
     clashing = clashes(room.job, sighting, now)
+    keeping = room.job.keeping
     for refs in sighting.pages():
         stopping.check()
         known = ledger.known_of(room.job.name, [ref.address for ref in refs])
@@ -89,16 +92,18 @@ def views(
         rivals = rivals_of(room.job, ledger, [ref.address for ref in refs])
         for view in _page(room, refs, known, now):
             clash, others = clashing.get(view.address, ""), rivals.get(view.address, {})
-            yield structs.replace(view, clash=clash, rivals=others) if clash or others else view
+            met = structs.replace(view, clash=clash, rivals=others) if clash or others else view
+            yield _with_past(room, keeping, met)
     if shown_before == ledger.count(room.job.name):
         return  # Nothing is gone.
     unnoted = ledger.unnoted(room.job.name, str(room.job.source.locator))
     for addresses in ledger.addresses(room.job.name, PAGE):
         stopping.check()
-        gone = sighting.lacking(addresses)
-        rivals = rivals_of(room.job, ledger, gone)
-        for view in _gone(room, ledger.known_of(room.job.name, gone), sighting, unnoted):
-            yield structs.replace(view, rivals=rivals.get(view.address, {}))
+        gone = _own(room.job, ledger, sighting.lacking(addresses))
+        rivals = rivals_of(room.job, ledger, list(gone))
+        for view in _gone(room, gone, sighting, unnoted):
+            rivalled = structs.replace(view, rivals=rivals.get(view.address, {}))
+            yield _with_past(room, keeping, rivalled)
 
 
 def _page(
@@ -136,34 +141,28 @@ def _page(
             delivered=of_this.delivered,
             holdings={name: held[address] for name, held in found.items() if address in held},
             silent={**silent.get(address, {}), **out_of_reach},
-            foreign=_foreign(room, address, of_this, packed[address], found),
         )
 
 
-def _foreign(
-    room: Room,
-    address: Address,
-    known: Known,
-    packed: Packed | None,
-    found: Mapping[str, Mapping[Address, Holding | None]],
-) -> frozenset[str]:
-    """Targets that keep packages and have a dropped version's place taken from elsewhere."""
-    drop = room.job.drop
-    if drop is None or drop.replaces or not address.version or packed is None:
-        return frozenset()
+def _with_past(room: Room, keeping: Iterable[str], view: View) -> View:
+    """With what the vault had of an object, where that tells whose a target's packages are."""
+    wanted = view.wanted
+    if wanted and any(is_unknown(view, name, wanted) for name in keeping):
+        return structs.replace(view, past=room.store.past(view.address))
+    return view
+
+
+def _own(job: MirrorJob, ledger: Ledger, gone: Sequence[Address]) -> Mapping[Address, Known]:
+    """What is known of what is gone, but for what is in the vault by a mirror that shares it."""
+    known = ledger.known_of(job.name, gone)
+    unseen = [address for address, one in known.items() if one.seen is None]
     others = {
-        name: held.content_id
-        for name in room.job.keeping & found.keys()
-        if (held := found[name].get(address))
-        and held.content_id != packed.ids.content
-        and held.content_id != _content(known.delivered.get(name, NOTHING_GIVEN).ids)
+        address
+        for name in job.beside
+        for address, one in ledger.known_of(name, unseen).items()
+        if one.seen
     }
-    ours = room.store.contents(address) if others else frozenset()
-    return frozenset(name for name, content_id in others.items() if content_id not in ours)
-
-
-def _content(ids: Ids | None) -> str:
-    return ids.content if ids else ""
+    return {address: one for address, one in known.items() if address not in others}
 
 
 def _in_own_vault(ref: Ref) -> Packed:
@@ -255,28 +254,30 @@ def _gone(
     silent: dict[Address, dict[str, str]] = {}
     found = {name: _ask(room, name, at_targets, silent) for name in room.targets if at_targets}
     out_of_reach = {name: error.message for name, error in room.reach.silent.items()}
-    kept = {
-        address: each.delivered.get(VAULT, NOTHING_GIVEN).given for address, each in known.items()
-    }
-    stored = room.store.stored({address: ids for address, ids in kept.items() if ids})
-    for address, of_this in known.items():
-        in_vault, there = stored.get(address, (False, "nothing"))
+    for view in _as_last_taken(room, known):
+        address, of_this = view.address, known[view.address]
         not_gone = "" if of_this.gone_at else hidden
-        yield View(
-            address=address,
-            ref=None,
-            seen=of_this.seen,
-            packed=of_this.packed,
-            stored=there,
-            in_vault=in_vault,
-            delivered=of_this.delivered,
+        yield structs.replace(
+            view,
             holdings={name: held[address] for name, held in found.items() if address in held},
             silent={**silent.get(address, {}), **out_of_reach} if address in asked else {},
             gone_for=gone_for(address),
             touched=_touched(room, address, found) if gone_for(address) >= grace else {},
-            hidden=_TAKEN_NOW if job.drop and there == "package" else not_gone,
+            hidden=_TAKEN_NOW if job.drop and view.stored == "package" else not_gone,
             gone_at=of_this.gone_at if address in asked else 0,
         )
+
+
+def _as_last_taken(room: Room, known: Mapping[Address, Known]) -> Iterator[View]:
+    """What the ledger knows of objects that are gone, and where what was taken last is stored."""
+    views = [
+        View(address=a, ref=None, seen=k.seen, packed=k.packed, delivered=k.delivered)
+        for a, k in known.items()
+    ]
+    stored = room.store.stored({view.address: view.taken for view in views if view.taken})
+    for view in views:
+        in_vault, there = stored.get(view.address, (False, "nothing"))
+        yield structs.replace(view, in_vault=in_vault, stored=there)
 
 
 def _touched(
@@ -301,11 +302,4 @@ def _may_have(room: Room, known: Known) -> bool:
 
 def _was_asked_for(job: MirrorJob, address: Address, known: Known) -> bool:
     """Whether an object that is gone would be shown if it were not."""
-    return known.gone_at > 0 and _is_asked_for(job, address)
-
-
-def _is_asked_for(job: MirrorJob, address: Address) -> bool:
-    """Whether an object is among those for which the source is asked, if it has it."""
-    selector = job.source.locator.selector
-    of_this = job.source.name == address.origin or job.source.locator.scheme in PACKAGES
-    return of_this and not selector.alias and selects(selector, address)
+    return known.gone_at > 0 and job.asks_for(address)

@@ -11,12 +11,13 @@ from mlarchive.errors import UsageError
 from mlarchive.records import Address
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.locator import Locator
-from mlarchived import plan
+from mlarchive.registries.selecting import selects
 from mlarchived.choosing import Choice
 from mlarchived.config import Config, VaultCare
 from mlarchived.drop.rules import DropRules
 from mlarchived.limits import Limits
 from mlarchived.renaming import Rule, renamed
+from mlarchived.rules import Deletions, Rules
 from mlarchived.schedules import Schedule
 from mlarchived.views import VAULT
 from mlarchived.windows import Window
@@ -64,6 +65,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
             origin from elsewhere to a target of this one.
         after: Likewise those that come later.
         elsewhere: Where the mirror's other lanes go, where it is one lane of it.
+        beside: Names of the mirrors that have the same vault.
     """
 
     name: str
@@ -81,15 +83,27 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
     renaming: tuple[Rule, ...] = ()
     windows: tuple[Window, ...] = ()
     reread: int = 0
-    deletions: plan.Deletions = plan.Deletions()
+    deletions: Deletions = Deletions()
     before: tuple["MirrorJob", ...] = ()
     after: tuple["MirrorJob", ...] = ()
     elsewhere: tuple[Place, ...] = ()
+    beside: tuple[str, ...] = ()
 
     def policy_of(self, address: Address) -> WritePolicy:
         """How targets are written for an object."""
         name = renamed(self.renaming, address)
         return msgspec.structs.replace(self.policy, rename=name) if name else self.policy
+
+    def asks_for(self, address: Address) -> bool:
+        """Whether an object is among those for which the source is asked, if it has it."""
+        selector = self.source.locator.selector
+        of_this = self.source.name == address.origin or self.source.locator.scheme in PACKAGES
+        return of_this and not selector.alias and selects(selector, address)
+
+    def reads(self, vault: Path) -> bool:
+        """Whether a vault is the source, be it filled by a drop folder."""
+        source = self.source.locator
+        return source.scheme == "vault" and Path(source.registry).resolve() == vault.resolve()
 
     @property
     def lane(self) -> str:
@@ -109,10 +123,10 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         """
         return frozenset(p.name for p in self.targets if p.locator.scheme == "vault")
 
-    def rules(self, *, retry: bool = False) -> plan.Rules:
+    def rules(self, *, retry: bool = False) -> Rules:
         """What the plan must know of it."""
         names = tuple(target.name for target in self.targets)
-        return plan.Rules(
+        return Rules(
             targets=(VAULT, *names) if self.vault and not self.delivers_only else names,
             locators={target.name: target.locator.origin for target in self.targets},
             keeping=self.keeping | {VAULT},
@@ -125,6 +139,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
             snapshots=self.snapshots,
             retry=retry,
             deletions=self.deletions,
+            replaces=self.policy.conflict == "new-version",
         )
 
 

@@ -16,109 +16,27 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-from msgspec import Struct
 
 from mlarchive.records import Address
 from mlarchive.records.places import whence
 from mlarchive.registries.base import Holding, Ref
-from mlarchived.choosing import Choice, exclusion, unfit
+from mlarchived.choosing import exclusion, unfit
+from mlarchived.contention import OVERRULED, from_elsewhere, yields
+from mlarchived.gone import day, gone
+from mlarchived.rules import Rules
 from mlarchived.steps import PACKED, REMOVING, WORK, ObjectPlan, Reading, Step, Verb
 from mlarchived.turns import Queue, Turns, waits_for
 from mlarchived.views import NOTHING_GIVEN, VAULT, Delivered, Ids, Packed, Trouble, View
 
 _LATER: frozenset[Verb] = PACKED | {"wait", "set-aside"}
 
-_BRINGING_BACK = (
-    "and its source shows it no more; copy its package back into the vault from a copy of the vault"
-    " or from a target that keeps packages, or let it be: `mlarchived forget --object ADDRESS`"
-)
-LOST = f"its package is gone from the vault, and nothing says that it was pruned, {_BRINGING_BACK}"
-"""Why an object is set aside that neither its source nor the vault has."""
-
-LOST_THERE = (
-    "it is gone from the target, and neither its source nor a vault of this mirror has its package"
-    " any more; bring it back there from wherever it still is, or let it be:"
-    " `mlarchived forget --object ADDRESS`"
-)
-"""Why an object is set aside that nobody can give the target again."""
-
-NEVER_CAME = (
-    "what was taken of it last never came to the target, as far as that says, and neither its"
-    " source nor a vault of this mirror has that any more; bring it there from wherever it still"
-    " is, or let it be: `mlarchived forget --object ADDRESS`"
-)
-"""Why an object is set aside that was pruned, or lost, before a target had it."""
-
-FOREIGN = (
-    "the target has other content under that name and version, which is not from this mirror's"
-    " vault: give this another version, or let it come there all the same, with"
-    ' `conflict = "new-version"`'
-)
-"""Why an object is set aside whose place at a target something from elsewhere has."""
-
-UNLABELLED = (
-    "its package with the labels that it had last is gone from the vault, which has its content"
-    f" with others, {_BRINGING_BACK}"
-)
-"""Why an object is set aside whose last labels neither its source nor the vault has."""
-
-
 _PASSED_OVER = (
     "passed over before, since the target has no place for it, or something else under its name;"
     " nothing has changed since"
 )
-
-
-class Deletions(Struct, frozen=True, kw_only=True):
-    """What becomes of what is gone from the source.
-
-    Attributes:
-        policy: It is kept, marked as gone, or deleted.
-        grace: Only when it has been gone for so many seconds.
-        limit: At most so many objects at a time; if there are more, none.
-    """
-
-    policy: Literal["keep", "tombstone", "delete"] = "keep"
-    grace: int = 0
-    limit: int = 1
-
-
-class Rules(Struct, frozen=True, kw_only=True):
-    """What a mirror's configuration says that decides what is done.
-
-    Attributes:
-        targets: Names of the targets, in order; `VAULT` first where the mirror keeps one.
-        locators: Of them by name, as what a command copied has them for its origin.
-        keeping: Those of them whose objects each keep the labels that they were given, whatever
-            others get: packages. At a server an alias that one gets is lost to another by itself.
-        choice: Which objects are wanted.
-        now: Of which ages are told, ms since 1970 UTC.
-        reread: After so many ms what seems unchanged is read in full again; 0 for never.
-        patient: Those of them that can take a version's number late.
-        in_order: Whether other targets must get a model's versions in ascending order.
-        set_aside_after: So many strikes.
-        snapshots: Whether runs that still log are taken as they are.
-        retry: Whether what was set aside or passed over is tried again this time.
-        deletions: What becomes of what is gone from the source.
-    """
-
-    targets: tuple[str, ...]
-    locators: Mapping[str, str] = {}
-    keeping: frozenset[str] = frozenset()
-    choice: Choice = Choice()
-    now: int = 0
-    reread: int = 0
-    patient: frozenset[str] = frozenset()
-    in_order: bool = True
-    set_aside_after: int = 5
-    snapshots: bool = False
-    retry: bool = False
-    deletions: Deletions = Deletions()
 
 
 class Planner:
@@ -228,20 +146,22 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     not_now = _not_now(view, target, rules)
     if not_now:
         return not_now
+    delivered = view.delivered.get(target, NOTHING_GIVEN)
     if view.ref is None:
-        return _gone(view, target, rules)
+        verb, reason = gone(view, target, rules)
+        spared = _spared(view, delivered, rules) if verb in PACKED else None
+        return spared or (verb, reason)
     verb, reason = _compared(view, target)
     if verb == "keep" and view.packed and _is_due(view, rules):
-        verb, reason = "compare", f"not read in full since {_day(view.packed.read_at)}"
-    delivered = view.delivered.get(target, NOTHING_GIVEN)
+        verb, reason = "compare", f"not read in full since {day(view.packed.read_at)}"
     if verb == "keep" and delivered.marked:
         return "revive", "it is at the source again"
     if verb not in WORK:
         return verb, reason
     clash = "" if target in rules.keeping else view.clash
     # What nobody has compared yet may well be the same.
-    rivalled = "" if verb == "compare" else yields(view, target, delivered)
-    if why := clash or rivalled or (FOREIGN if target in view.foreign else ""):
+    rivalled = "" if verb == "compare" else yields(view, target)
+    if why := clash or rivalled or _from_elsewhere(view, target, rules):
         return "set-aside", why
     return _spared(view, delivered, rules) or (verb, reason)
 
@@ -260,20 +180,12 @@ def _is_due(view: View, rules: Rules) -> bool:
     return age >= rules.reread - spread
 
 
-def yields(view: View, target: str, delivered: Delivered) -> str:
-    """Why what the target has is another mirror's word, which counts; "" if it is not."""
-    packed = view.packed
-    news = packed is None or packed.marks != view.look or delivered.given != packed.ids
-    if view.holdings.get(target) is None:
+def _from_elsewhere(view: View, target: str, rules: Rules) -> str:
+    """Why a target has another's word for what is known of an object; "" if it has not."""
+    if target == VAULT or target not in rules.keeping or view.wanted is None:
         return ""
-    for rival in view.rivals.get(target, ()):
-        if rival.first and (rival.has_it or not news):
-            return (
-                f"the mirror {rival.mirror!r}, which comes first in the configuration, brings"
-                f" {'it' if rival.has_it else 'others of its name'} there too, and says otherwise;"
-                " change their order, or let one leave it out (`exclude`)"
-            )
-    return ""
+    why = from_elsewhere(view, target, view.wanted, view.past, replaces=rules.replaces)
+    return "" if why == OVERRULED and rules.retry else why
 
 
 def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
@@ -314,76 +226,6 @@ def _not_from(view: View, ref: Ref, target: str, rules: Rules) -> tuple[Verb, st
     return None
 
 
-def _gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
-    """What becomes of an object that the source shows no more."""
-    told = rules.deletions
-    if told.policy == "keep" or target == VAULT:
-        return _outlived(view, target, rules)
-    if not view.gone_at:
-        return "keep", "the source was not asked for it, or is now asked for the first time"
-    since = f"gone from the source since {_day(view.gone_at)}"
-    if view.gone_for < told.grace * 1000:
-        return "leave", f"{since}, still in its time of grace"
-    if told.policy == "delete" and (labels := view.touched.get(target)):
-        return "set-aside", f"{since}, but people gave it labels at the target: {labels}"
-    if others := [rival.mirror for rival in view.rivals.get(target, ()) if rival.has_it]:
-        return "keep", f"{since}, but the mirror {others[0]!r} brings it too"
-    spared = _not_ours(view, target, told)
-    return ("keep", f"{since}, {spared}") if spared else (told.policy, since)
-
-
-def _outlived(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
-    """What becomes of an object that is kept although it is gone, where it is there still."""
-    delivered = view.delivered.get(target, NOTHING_GIVEN)
-    missed = view.stored in {"nothing", "content"} and not delivered.pruned
-    if target == VAULT and delivered.given and missed:
-        return "set-aside", UNLABELLED if view.stored == "content" and view.in_vault else LOST
-    if target != VAULT and delivered.given and _has_lost(view, target):
-        if view.stored != "package":
-            return "set-aside", LOST_THERE
-        again = "gone from the target and from the source; the vault has it"
-        return _spared(view, delivered, rules) or ("copy", again)
-    if target != VAULT and delivered.owed and (work := _overdue(view, target)):
-        return work if work[0] == "set-aside" else _spared(view, delivered, rules) or work
-    return "keep", "gone from the source; deletions are not mirrored"
-
-
-def _overdue(view: View, target: str) -> tuple[Verb, str] | None:
-    """What a target is owed of an object that its source shows no more; None for nothing."""
-    taken = view.delivered.get(VAULT, NOTHING_GIVEN).given
-    if taken is None or target not in view.holdings or view.rivals.get(target):
-        return None
-    held = view.holdings[target]
-    if held and held.content_id == taken.content and held.state_id == taken.state:
-        return None
-    if view.stored != "package":
-        return "set-aside", NEVER_CAME
-    labels_alone = held is not None and held.content_id == taken.content
-    why = "gone from the source before it came there; the vault has it"
-    return "relabel" if labels_alone else "copy", why
-
-
-def _has_lost(view: View, target: str) -> bool:
-    """Whether a target says that it has nothing of an object, which is no other mirror's task."""
-    rivals = view.rivals.get(target, ())
-    asked = target in view.holdings
-    return asked and not view.holdings[target] and not any(rival.has_it for rival in rivals)
-
-
-def _not_ours(view: View, target: str, told: Deletions) -> str:
-    """Why nothing is taken away from a target; "" if something is."""
-    held, delivered = view.holdings.get(target), view.delivered.get(target, NOTHING_GIVEN)
-    if held is None:
-        return "and from here"
-    if view.seen is None:
-        return "but the vault had it before, and the source was never seen to show it"
-    # What arrived over a gap after it went from the source was never noted as delivered.
-    given = delivered.ids or (view.packed.ids if view.packed else None)
-    if given is None or held.content_id != given.content:
-        return "but the target has other content than it was given"
-    return "and marked so" if told.policy == "tombstone" and delivered.marked else ""
-
-
 def _too_much(count: int, rules: Rules, *, shown: bool) -> str:
     """Why nothing is taken away; "" if it may be."""
     if not shown:
@@ -402,10 +244,6 @@ def _withheld(plan: ObjectPlan, why: str) -> ObjectPlan:
         for step in plan.steps
     )
     return msgspec.structs.replace(plan, steps=steps)
-
-
-def _day(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d}"
 
 
 def _spared(view: View, delivered: Delivered, rules: Rules) -> tuple[Verb, str] | None:

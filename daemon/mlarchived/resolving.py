@@ -12,7 +12,7 @@ from mlarchive.errors import ConfigError, LocatorError
 from mlarchive.registries import locator
 from mlarchive.registries.base import KEEPING_NAMES, WritePolicy
 from mlarchive.registries.locator import Locator
-from mlarchived import durations, plan, toml_lines, windows
+from mlarchived import durations, toml_lines, windows
 from mlarchived.choosing import Choice
 from mlarchived.config import Config, Mirror, Registry, VaultCare
 from mlarchived.configfile import ConfigFile
@@ -20,6 +20,7 @@ from mlarchived.drop.rules import DropRules
 from mlarchived.limits import Limits
 from mlarchived.mirrors import PACKAGES, MirrorJob, Place, Setting
 from mlarchived.renaming import Rule
+from mlarchived.rules import Deletions
 from mlarchived.schedules import Schedule
 from mlarchived.windows import Window
 
@@ -66,6 +67,11 @@ def _among(jobs: Sequence[MirrorJob], number: int) -> MirrorJob:
         job,
         before=tuple(other for other in jobs[:number] if _may_meet(job, other)),
         after=tuple(other for other in jobs[number + 1 :] if _may_meet(job, other)),
+        beside=tuple(
+            other.name
+            for other in jobs
+            if other != job and other.vault and other.vault == job.vault
+        ),
     )
 
 
@@ -276,7 +282,7 @@ class _Resolver:
                     )
         return rules
 
-    def _deletions(self, mirror: Mirror, key: toml_lines.Path) -> plan.Deletions:
+    def _deletions(self, mirror: Mirror, key: toml_lines.Path) -> Deletions:
         told = mirror.deletions
         if told.policy != "keep" and mirror.drop:
             raise self._file.wrong(
@@ -293,9 +299,7 @@ class _Resolver:
                     f"the target {name!r} cannot {told.policy} what is gone from the source",
                     hint=f"for {name!r} it may be {' or '.join(able)}",
                 )
-        return plan.Deletions(
-            policy=told.policy, grace=durations.seconds(told.grace), limit=told.limit
-        )
+        return Deletions(policy=told.policy, grace=durations.seconds(told.grace), limit=told.limit)
 
     def _windows(self, mirror: Mirror, key: toml_lines.Path) -> tuple[Window, ...]:
         found = []

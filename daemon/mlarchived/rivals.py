@@ -32,7 +32,7 @@ def rivals_of(
             names = {_name(one) for one in there}
             for address in addresses:
                 if _name(address) in names and _meet(job, other, address):
-                    rival = Rival(mirror=other.name, first=first, has_it=address in there)
+                    rival = Rival(mirror=other.name, first=first, content=there.get(address, ""))
                     of_this = found.setdefault(address, {})
                     of_this[place.name] = (*of_this.get(place.name, ()), rival)
     return found

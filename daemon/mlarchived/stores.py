@@ -29,8 +29,8 @@ class Store(Protocol):
     def stored(self, wanted: Mapping[Address, Ids | None]) -> Mapping[Address, tuple[bool, Stored]]:
         """Of each object, whether there is any package, and what of the one with some ids."""
 
-    def contents(self, address: Address) -> frozenset[str]:
-        """The content_ids that there are of an object, or were before retention removed them."""
+    def past(self, address: Address) -> frozenset[Ids]:
+        """What there is of an object, or was before retention removed it."""
 
     def before(self) -> Mapping[Address, Before]:
         """What there is of every object, or was before retention removed it."""
@@ -57,10 +57,11 @@ class VaultStore:
         """As `Store.stored`."""
         return _stored(self._vault, wanted)
 
-    def contents(self, address: Address) -> frozenset[str]:
-        """As `Store.contents`."""
-        there = {kept.content_id for kept in self._vault.find(address=address)}
-        return self._vault.contents_pruned(address) | there
+    def past(self, address: Address) -> frozenset[Ids]:
+        """As `Store.past`."""
+        there = {(kept.content_id, kept.state_id) for kept in self._vault.find(address=address)}
+        had = there | self._vault.pruned_of(address)
+        return frozenset(Ids(content=content, state=state) for content, state in had)
 
     def before(self) -> Mapping[Address, Before]:
         """As `Store.before`; of what was pruned and had several contents, no ids are known."""
@@ -107,7 +108,7 @@ class SpoolStore:
                         found |= _stored(vault, {address: ids})
         return found
 
-    def contents(self, address: Address) -> frozenset[str]:
+    def past(self, address: Address) -> frozenset[Ids]:
         """Nothing: a spool keeps no past."""
         del address
         return frozenset()

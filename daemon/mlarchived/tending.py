@@ -113,9 +113,8 @@ def prune(folder: Path, care: VaultCare, setting: Setting, manner: Manner) -> No
     began = time.monotonic()
     if not folder.is_dir():
         return
-    filling = [job for job in setting.jobs if job.vault == folder]
     with Ledger.look(setting.state) as ledger, Vault.open(folder) as vault:
-        spare = partial(awaited, filling, ledger)
+        spare = partial(awaited, setting.jobs, ledger, folder)
         decisions = vault.prune(rules(care), now=_now(), spare=spare)
     gone = [decision.package for decision in decisions if not decision.keeps]
     for kept in gone:

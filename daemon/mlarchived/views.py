@@ -54,10 +54,12 @@ class Before(Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         ids: Of what it was given last; None if nobody knows.
         pruned: Whether its retention removed it.
+        targets: Of which nobody knows whether they ever got it.
     """
 
     ids: Ids | None
     pruned: bool
+    targets: tuple[str, ...] = ()
 
 
 class Trouble(Struct, frozen=True, kw_only=True, gc=False):
@@ -85,6 +87,7 @@ class Delivered(Struct, frozen=True, kw_only=True, gc=False):
         pruned: Whether the vault's retention removed what it was given.
         withheld: Why it waits for a person though nothing failed; "" if it does not.
         owed: Whether it is to get what the mirror took of the object last, and has not got it.
+        doubted: Whether nobody knows if it ever got that, since the ledger began later.
     """
 
     given: Ids | None = None
@@ -95,6 +98,7 @@ class Delivered(Struct, frozen=True, kw_only=True, gc=False):
     pruned: bool = False
     withheld: str = ""
     owed: bool = False
+    doubted: bool = False
 
 
 NOTHING_GIVEN = Delivered()
@@ -107,12 +111,17 @@ class Rival(Struct, frozen=True, kw_only=True):
     Attributes:
         mirror: Its name.
         first: Whether it comes first in the configuration.
-        has_it: Whether it brings this very object.
+        content: The content_id of what it brought of this very object; "" if it does not.
     """
 
     mirror: str
     first: bool
-    has_it: bool
+    content: str = ""
+
+    @property
+    def has_it(self) -> bool:
+        """Whether it brings this very object."""
+        return bool(self.content)
 
 
 Stored: TypeAlias = Literal["nothing", "pruned", "content", "package"]
@@ -138,7 +147,8 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
             what the source was asked for is not about it.
         gone_for: For how long it was seen to be gone, in ms.
         touched: With what people labelled it at targets, of what may have to go there.
-        foreign: Targets that have other content of it, which is from elsewhere.
+        past: What the vault has of it or had, where a target that keeps packages has something
+            else of it than the ledger knows.
         clash: Why it cannot be where another object would have the same name; "" if it can.
         rivals: Who else brings it, or others of its name, there, by target.
         hidden: Why the source may have it though it does not show it; "" if that cannot be.
@@ -158,7 +168,7 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
     gone_for: int = 0
     hidden: str = ""
     touched: Mapping[str, str] = {}
-    foreign: frozenset[str] = frozenset()
+    past: frozenset[Ids] = frozenset()
     clash: str = ""
     rivals: Mapping[str, tuple[Rival, ...]] = {}
 
@@ -168,3 +178,20 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
         if self.ref is None:
             return None
         return Marks(content=self.ref.content_mark, state=self.ref.state_mark)
+
+    @property
+    def taken(self) -> Ids | None:
+        """What the mirror took of it last; None if that was nothing, or not what was seen last."""
+        given = self.delivered.get(VAULT, NOTHING_GIVEN).given
+        if given or self.packed is None:
+            return given
+        seen = self.look or self.seen
+        is_last = seen is None or seen.content == self.packed.marks.content
+        return self.packed.ids if is_last else None
+
+    @property
+    def wanted(self) -> Ids | None:
+        """What targets are to have of it; None while nobody knows, since it was not read yet."""
+        if self.ref is None:
+            return self.taken
+        return self.packed.ids if self.packed and self.packed.marks == self.look else None

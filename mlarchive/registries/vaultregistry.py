@@ -206,6 +206,7 @@ class VaultRegistry(Closing):
 
     def holdings(self, sources: Sequence[Address], policy: WritePolicy) -> Iterator[Holding | None]:  # noqa: ARG002
         """As `holding`, of each."""
+        self._vault.refresh()
         for source, held in zip(sources, self._vault.held(sources), strict=True):
             yield (
                 Holding(

@@ -223,14 +223,14 @@ class Journal(Closing):
             for origin, kind, name, version, content_id, state_id in rows
         ]
 
-    def contents_pruned(self, address: Address) -> frozenset[str]:
-        """The content_ids of the packages of an object that the rules removed."""
+    def pruned_of(self, address: Address) -> frozenset[tuple[str, str]]:
+        """The content_ids and state_ids of the packages of an object that the rules removed."""
         rows = self._run(
-            "SELECT DISTINCT content_id FROM pruned"
+            "SELECT content_id, state_id FROM pruned"
             " WHERE origin = ? AND kind = ? AND name = ? AND version = ?",
             *_key(address),
         )
-        return frozenset(content_id for (content_id,) in rows)
+        return frozenset((content_id, state_id) for content_id, state_id in rows)
 
     def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with database.explaining("journal", NAME):

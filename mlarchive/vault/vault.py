@@ -408,10 +408,10 @@ class Vault(Stock):
         with Journal.look(self.folder) as journal:
             return journal.all_pruned()
 
-    def contents_pruned(self, address: Address) -> frozenset[str]:
-        """The content_ids of an object's packages that `prune` removed."""
+    def pruned_of(self, address: Address) -> frozenset[tuple[str, str]]:
+        """The content_ids and state_ids of an object's packages that `prune` removed."""
         with Journal.look(self.folder) as journal:
-            return journal.contents_pruned(address)
+            return journal.pruned_of(address)
 
     def rebuild(self) -> int:
         """Make the catalog anew from the packages alone; returns how many there are."""

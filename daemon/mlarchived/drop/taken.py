@@ -45,7 +45,7 @@ def is_known(vault: Vault, address: Address, before: str) -> bool:
         address: What it is called.
         before: As of `require_free`.
     """
-    return bool(before or vault.find(address=address) or vault.contents_pruned(address))
+    return bool(before or vault.find(address=address) or vault.pruned_of(address))
 
 
 def require_free(
@@ -82,7 +82,7 @@ def require_free(
             _require_no_less(address, given, _grown_in(vault, held[0]), known=known)
             return
     else:
-        had = frozenset({before}) if before else vault.contents_pruned(address)
+        had = {before} if before else {content for content, _ in vault.pruned_of(address)}
         if had <= {content_id}:
             return
         raise ConflictError(

@@ -14,6 +14,7 @@ from mlarchive.closing import Closing
 from mlarchive.records import Address
 from mlarchived.ledger import database, lease, moments, pausing, standing, ticks
 from mlarchived.ledger.record import Record
+from mlarchived.ledger.taking import DOUBTED
 from mlarchived.views import Delivered, Ids, Marks, Packed, Trouble
 
 FILE_NAME = "ledger.sqlite3"
@@ -38,7 +39,7 @@ _ROWS = msgspec.json.Decoder(list[tuple[Any, ...]])
 
 _DELIVERED_ALIKE = """
 WITH asked (origin, kind, name) AS (VALUES {asked})
-SELECT o.origin, o.kind, o.name, o.version
+SELECT o.origin, o.kind, o.name, o.version, d.given_content_id
 FROM asked CROSS JOIN object o ON o.mirror = ? AND o.origin = asked.origin
     AND o.kind = asked.kind AND o.name = asked.name
 JOIN delivery d ON d.object = o.id AND d.target = ?
@@ -52,6 +53,8 @@ WHERE o.mirror = ? AND d.target = ? AND d.given_content_id IS NOT NULL AND d.pru
 LIMIT 1
 """
 
+
+_HAS_LOOKED = "SELECT 1 FROM looked WHERE mirror = ?"
 
 _WAITING_DROPS = "SELECT token, reason FROM dropped WHERE mirror = ? AND outcome = 'waiting'"
 
@@ -174,24 +177,33 @@ class Ledger(Closing):
 
     def delivered_alike(
         self, mirror: str, target: str, addresses: Sequence[Address]
-    ) -> frozenset[Address]:
+    ) -> Mapping[Address, str]:
         """What a mirror shows and has delivered to a target of the names of some objects.
 
         Args:
             mirror: Which mirror.
             target: Which target.
             addresses: Some hundreds at most.
+
+        Returns:
+            The content_id of what was delivered, by address.
         """
         names = sorted({(one.origin, one.kind, one.name) for one in addresses})
         if not names:
-            return frozenset()
+            return {}
         asked = ", ".join("(?, ?, ?)" for _ in names)
         values = [part for name in names for part in name]
         with database.explaining(str(self._path)):
             rows = self._connection.execute(
                 _DELIVERED_ALIKE.format(asked=asked), (*values, mirror, target)
             )
-            return frozenset(map(_address, rows))
+            return {_address(row[:4]): row[4] for row in rows}
+
+    def has_looked(self, mirror: str) -> bool:
+        """Whether a mirror ever looked at its source, since the ledger began."""
+        with database.explaining(str(self._path)):
+            found = self._connection.execute(_HAS_LOOKED, (mirror,)).fetchone()
+        return found is not None
 
     def has_given(self, mirror: str, target: str) -> bool:
         """Whether a target was given anything by a mirror that nobody has pruned there."""
@@ -322,6 +334,7 @@ def _delivered(row: tuple[Any, ...]) -> Delivered:
         pruned=row[9] is not None,
         withheld=row[10] or "",
         owed=row[11] is not None,
+        doubted=row[11] == DOUBTED,
     )
 
 

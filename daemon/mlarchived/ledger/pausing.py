@@ -6,8 +6,8 @@ import time
 from mlarchive.records import Address
 from mlarchive.registries.base import Selector
 from mlarchive.registries.selecting import matches
+from mlarchived.gone import LOST_THERE
 from mlarchived.ledger.database import transaction
-from mlarchived.plan import LOST_THERE, NEVER_CAME
 from mlarchived.views import VAULT
 
 _TROUBLED = """
@@ -23,9 +23,11 @@ UPDATE delivery SET strikes = 0, passed_content_id = NULL, passed_state_id = NUL
 _GONE_FROM_ITS_SOURCE = """
 SELECT DISTINCT o.id, o.origin, o.kind, o.name, o.version
 FROM object o JOIN delivery d ON d.object = o.id
-WHERE o.mirror = ? AND o.present = 0 AND (d.target = ? OR d.withheld IN (?, ?))
+WHERE o.mirror = ? AND o.present = 0 AND (d.target = ? OR d.withheld = ? OR d.owed_at IS NOT NULL)
 """
-_FORGET = "DELETE FROM delivery WHERE object = ? AND (target = ? OR withheld IN (?, ?))"
+_FORGET = """
+DELETE FROM delivery WHERE object = ? AND (target = ? OR withheld = ? OR owed_at IS NOT NULL)
+"""
 
 
 def pause(connection: sqlite3.Connection, mirror: str, why: str) -> None:
@@ -62,7 +64,7 @@ def forget(connection: sqlite3.Connection, mirror: str, pattern: str) -> int:
 
     So it is of a target that has lost one, or never had it, which nobody can give it again.
     """
-    whose = (VAULT, LOST_THERE, NEVER_CAME)
+    whose = (VAULT, LOST_THERE)
     with transaction(connection):
         numbers = _matching(connection, pattern, _GONE_FROM_ITS_SOURCE, mirror, *whose)
         for number in numbers:

@@ -14,7 +14,7 @@ from mlarchived.ledger import moments
 from mlarchived.ledger.drops import Drops
 from mlarchived.ledger.lease import Lease
 from mlarchived.ledger.moments import Moment
-from mlarchived.ledger.taking import Given, give
+from mlarchived.ledger.taking import DOUBTED, Given, give
 from mlarchived.views import VAULT, Before, Ids, Marks, Packed
 
 _LOOKED = """
@@ -36,6 +36,7 @@ INSERT INTO delivery (object, target, given_content_id, given_state_id, content_
     pruned_at)
 VALUES (:id, :target, :content, :state, :content, :state, :pruned_at)
 """
+_DOUBTED = "INSERT INTO delivery (object, target, owed_at) VALUES (:id, :target, :at)"
 _LOOKED_BEFORE = "SELECT digest FROM looked WHERE mirror = ?"
 _LOOKED_LAST = """
 INSERT OR REPLACE INTO looked (mirror, digest, at, boot, up, asked)
@@ -325,6 +326,8 @@ class Record:
                         "pruned_at": now if one.pruned else None,
                     },
                 )
+                owed = {"id": row[0], "at": DOUBTED}
+                connection.executemany(_DOUBTED, [owed | {"target": name} for name in one.targets])
 
     def packed(  # noqa: PLR0913  (all that is known of it)
         self,
@@ -346,7 +349,7 @@ class Record:
             losses: What could not be read of it.
             whole: Whether all of it was read.
             at: Where the mirror's vault has its package; "" where there is no vault.
-            targets: Who is to get it from there, of those that have not planned it in this round.
+            targets: Who is to get it, of those that have not planned it in this round.
         """
         values = {
             "content_mark": marks.content,
@@ -359,8 +362,7 @@ class Record:
         with self._lease.writing() as connection:
             (number,) = connection.execute(_FIND, self._key(address)).fetchone()
             connection.execute(_PACKED, {"id": number, "now": _now(), **values})
-            if at:
-                give(connection, number, Given(address=address, ids=ids, at=at), targets)
+            give(connection, number, Given(address=address, ids=ids, at=at), targets)
 
     def delivered(self, address: Address, target: str, delivery: Delivery) -> None:
         """A target was given an object, was asked, and holds it."""

@@ -1,4 +1,4 @@
-"""What a mirror's vault is given is owed to the mirror's targets from then on.
+"""What a mirror has taken is owed to the mirror's targets from then on.
 
 Written in the transaction that tells of it, since by the time a target that is slow, paused or
 down plans anything, the source may show it no more and the vault may have been pruned.
@@ -40,13 +40,17 @@ SELECT id FROM object WHERE mirror = :mirror AND origin = :origin AND kind = :ki
 _LOOK_ANEW = "UPDATE looked SET digest = '' WHERE mirror = ?"
 
 
+DOUBTED = 0
+"""Since when a target lacks what the vault had before the ledger began: nobody knows."""
+
+
 class Given(Struct, frozen=True, kw_only=True):
-    """What a vault was given.
+    """What a mirror has taken.
 
     Attributes:
         address: The object.
         ids: What it is.
-        at: Where its package lies in the vault.
+        at: Where its package lies in the mirror's vault; "" where it has none.
     """
 
     address: Address
@@ -55,12 +59,12 @@ class Given(Struct, frozen=True, kw_only=True):
 
 
 def give(connection: sqlite3.Connection, number: int, given: Given, targets: Sequence[str]) -> None:
-    """Note in a transaction that the vault has an object that targets are to get.
+    """Note in a transaction that the mirror has an object that targets are to get.
 
     Args:
         connection: In a transaction.
         number: The object's in the ledger.
-        given: What the vault has.
+        given: What it has.
         targets: Who is to get it; those that were given just that, or passed it over, do not.
     """
     values = {
@@ -71,7 +75,8 @@ def give(connection: sqlite3.Connection, number: int, given: Given, targets: Seq
         "at": given.at,
         "now": int(time.time() * 1000),
     }
-    connection.execute(_IN_VAULT, values)
+    if given.at:
+        connection.execute(_IN_VAULT, values)
     connection.executemany(_OWED, [values | {"target": target} for target in targets])
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.errors import UnsupportedError
 from mlarchive.pack import pack_file
+from mlarchive.registries.vaultregistry import VaultRegistry
 from mlarchive.vault import Rules, Vault
 from mlarchived.configfile import read_config
 from mlarchived.lanes import Shared, lanes
@@ -76,7 +78,7 @@ def test_what_was_pruned_by_hand_before_a_target_had_it_is_told_until_it_is_forg
     for _ in range(2):
         answer = down.run("once")
         assert answer.status == 23
-        assert "/ale/1 -> dr: what was taken of it last never came to the target" in answer.out
+        assert "/ale/1 -> dr: what was seen of it last never came to the target" in answer.out
     out = down.run("status").out
     assert "dr: behind by 2 of 3 objects" in out
     assert "never came to the target" in out
@@ -217,7 +219,7 @@ def test_what_came_and_went_while_a_lane_was_busy_and_was_pruned_by_hand_is_told
     prune(bench)
     answer = bench.run("once")
     assert answer.status == 23
-    assert "/ale/1 -> dr: what was taken of it last never came to the target" in answer.out
+    assert "/ale/1 -> dr: what was seen of it last never came to the target" in answer.out
     assert "dr: behind by 1 of 2 objects" in bench.run("status").out
 
 
@@ -239,7 +241,7 @@ def test_what_was_dropped_outside_the_windows_and_pruned_by_hand_is_told(
     for _ in range(2):
         answer = bench.run("once")
         assert answer.status == 23
-        assert "/ale/1 -> dr: what was taken of it last never came to the target" in answer.out
+        assert "/ale/1 -> dr: what was seen of it last never came to the target" in answer.out
     assert "dr: behind by 1 of 2 objects" in bench.run("status").out
     assert versions(bench) == ["3"]
 
@@ -325,3 +327,99 @@ def owed(bench: Workbench) -> list[tuple[str, str, str]]:
 def _lose(bench: Workbench, version: str, folder: str = "source") -> None:
     for path in (bench.folder / folder).rglob(f"ale/{version}~*.mlpkg"):
         path.unlink()
+
+
+@pytest.fixture
+def unkept(tmp_path: Path) -> Workbench:
+    """A mirror without a vault, whose target was down when the source showed two versions."""
+    bench = Workbench(tmp_path)
+    bench.configure()
+    (tmp_path / "target").touch()
+    for version in ("1", "2"):
+        bench.put("ale", f"ale {version}", version=version)
+    assert bench.run("once").status == 11
+    return bench
+
+
+def test_what_goes_before_a_target_had_it_is_told_where_the_mirror_has_no_vault(
+    unkept: Workbench,
+) -> None:
+    _lose(unkept, "1")
+    (unkept.folder / "target").unlink()
+    for _ in range(2):
+        answer = unkept.run("once")
+        assert answer.status == 23
+        assert "/ale/1 -> dr: what was seen of it last never came to the target" in answer.out
+    assert "dr: behind by 1 of 2 objects" in unkept.run("status").out
+    assert unkept.run("forget", "m", "--object", "*/ale/1").status == 0
+    assert unkept.run("once").status == 0
+    assert owed(unkept) == []
+
+
+def test_news_that_went_before_a_target_had_them_are_told_where_the_mirror_has_no_vault(
+    unkept: Workbench,
+) -> None:
+    target = unkept.folder / "target"
+    target.unlink()
+    assert unkept.run("once").status == 0
+    target.rename(unkept.folder / "away")
+    target.touch()
+    unkept.put("ale", "ale 1 and more", version="1")
+    assert unkept.run("once").status == 11
+    _lose(unkept, "1")
+    target.unlink()
+    (unkept.folder / "away").rename(target)
+    assert unkept.run("once").status == 23
+
+
+def test_what_could_not_be_read_and_is_gone_was_told_and_is_not_missed(
+    unkept: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (unkept.folder / "target").unlink()
+
+    def unreadable(*_: object) -> None:
+        raise UnsupportedError("it is none")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(VaultRegistry, "read", unreadable)
+        for _ in range(6):
+            unkept.run("once")
+        assert unkept.run("once").status == 23
+    _lose(unkept, "1")
+    _lose(unkept, "2")
+    assert unkept.run("once").status == 0
+
+
+def test_the_retention_of_a_vault_that_is_a_source_keeps_what_a_target_waits_for(
+    tmp_path: Path,
+) -> None:
+    bench = DropBench(tmp_path)
+    config = bench.folder / "mirror.toml"
+    more = '[[mirror]]\nname = "b"\nsource = "vault:vault"\ntargets = ["far"]\n'
+    far = '[registries.far]\nlocator = "vault:far"\n'
+    config.write_text(config.read_text() + more + far + PRUNING)
+    (tmp_path / "far").touch()
+    drop(bench, "1")
+    assert bench.run("once", "--mirror", "m").status == 0
+    assert bench.run("once").status == 11
+    drop(bench, "2")
+    assert bench.run("once", "--mirror", "m").status == 0
+    assert "0 packages pruned" in bench.run("tend").out
+    (tmp_path / "far").unlink()
+    assert bench.run("once").status == 0
+    assert versions(bench, "far") == ["1", "2"]
+    assert "1 package pruned" in bench.run("tend").out
+    assert bench.run("once").status == 0
+
+
+def test_what_is_brought_to_a_target_by_hand_counts_as_given(down: DropBench) -> None:
+    (package,) = (down.folder / "vault").rglob("ale/1~*.mlpkg")
+    shutil.copy(package, down.folder / "kept.mlpkg")
+    prune(down)
+    (down.folder / "target").unlink()
+    assert down.run("once").status == 23
+    with Vault.open(down.folder / "target") as vault:
+        vault.take(down.folder / "kept.mlpkg")
+    down.run("once")
+    _lose(down, "1", "target")
+    assert "/ale/1 -> dr: it is gone from the target" in down.run("once").out

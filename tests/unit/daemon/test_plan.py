@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Traits
 from mlarchived.choosing import Choice
-from mlarchived.plan import Deletions, Rules, in_turn, make_plan
+from mlarchived.plan import in_turn, make_plan
+from mlarchived.rules import Deletions, Rules
 from mlarchived.steps import WORK, ObjectPlan, Step, Verb
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Rival, Stored, Trouble, View
 
@@ -125,7 +126,9 @@ def test_a_run_that_still_logs_is_taken_as_it_is_where_a_mirror_is_told_so() -> 
 
 def test_of_two_mirrors_that_contradict_each_other_the_first_has_its_way() -> None:
     def shared(view: View, *, first: bool, has_it: bool) -> View:
-        return replace(view, rivals={"dr": (Rival(mirror="a", first=first, has_it=has_it),)})
+        return replace(
+            view, rivals={"dr": (Rival(mirror="a", first=first, content="c" if has_it else ""),)}
+        )
 
     relabelled = replace(DONE, holdings={"dr": held(OLD)})
     for view in (relabelled, replace(DONE, ref=replace(REF, state_mark="s2"))):
@@ -332,7 +335,7 @@ def test_what_a_target_lost_comes_again_from_the_vault_or_is_set_aside(stored: S
     lost = replace(there, holdings={"dr": None})
     assert at(lost, "dr")[0] == ("copy" if stored == "package" else "set-aside")
     assert plan_of(lost).reading == "nothing"
-    rivals = {"dr": (Rival(mirror="other", first=False, has_it=True),)}
+    rivals = {"dr": (Rival(mirror="other", first=False, content="c"),)}
     for other in (there, replace(lost, holdings={}), replace(lost, rivals=rivals)):
         assert at(other, "dr")[0] == "keep"
     assert at(replace(lost, delivered={}), "dr")[0] == "keep"

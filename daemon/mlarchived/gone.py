@@ -1,0 +1,139 @@
+"""What becomes of objects that their source shows no more. Pure functions of what is known."""
+
+from datetime import UTC, datetime
+
+from mlarchived.contention import from_elsewhere, yields
+from mlarchived.rules import Deletions, Rules
+from mlarchived.steps import Verb
+from mlarchived.views import NOTHING_GIVEN, VAULT, Ids, View
+
+_BRINGING_BACK = (
+    "and its source shows it no more; copy its package back into the vault from a copy of the vault"
+    " or from a target that keeps packages, or let it be: `mlarchived forget --object ADDRESS`"
+)
+LOST = f"its package is gone from the vault, and nothing says that it was pruned, {_BRINGING_BACK}"
+"""Why an object is set aside that neither its source nor the vault has."""
+
+LOST_THERE = (
+    "it is gone from the target, and neither its source nor a vault of this mirror has its package"
+    " any more; bring it back there from wherever it still is, or let it be:"
+    " `mlarchived forget --object ADDRESS`"
+)
+"""Why an object is set aside that nobody can give the target again."""
+
+NEVER_CAME = (
+    "what was seen of it last never came to the target, as far as that says, and neither its"
+    " source nor a vault of this mirror has that any more; bring it there from wherever it still"
+    " is, or let it be: `mlarchived forget --object ADDRESS`"
+)
+"""Why an object is set aside that was pruned, or lost, before a target had it."""
+
+UNLABELLED = (
+    "its package with the labels that it had last is gone from the vault, which has its content"
+    f" with others, {_BRINGING_BACK}"
+)
+"""Why an object is set aside whose last labels neither its source nor the vault has."""
+
+UNSURE = (
+    "the vault had it before the ledger began, its source shows it no more, and the target does not"
+    " have it as the vault had it last: nobody knows whether it ever came there; bring it there"
+    " (`mlarchive copy`), or let it be: `mlarchived forget --object ADDRESS`"
+)
+"""Why an object is set aside of which a new ledger cannot say whether a target is to have it."""
+
+
+def gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
+    """What becomes of an object that the source shows no more."""
+    told = rules.deletions
+    if told.policy == "keep" or target == VAULT:
+        return _outlived(view, target, rules)
+    if not view.gone_at:
+        return "keep", "the source was not asked for it, or is now asked for the first time"
+    since = f"gone from the source since {day(view.gone_at)}"
+    if view.gone_for < told.grace * 1000:
+        return "leave", f"{since}, still in its time of grace"
+    if told.policy == "delete" and (labels := view.touched.get(target)):
+        return "set-aside", f"{since}, but people gave it labels at the target: {labels}"
+    if others := [rival.mirror for rival in view.rivals.get(target, ()) if rival.has_it]:
+        return "keep", f"{since}, but the mirror {others[0]!r} brings it too"
+    spared = _not_ours(view, target, told)
+    return ("keep", f"{since}, {spared}") if spared else (told.policy, since)
+
+
+def _outlived(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
+    """What becomes of an object that is kept although it is gone, where it is there still."""
+    delivered = view.delivered.get(target, NOTHING_GIVEN)
+    if target == VAULT:
+        missed = view.stored in {"nothing", "content"} and not delivered.pruned
+        if delivered.given and missed:
+            return "set-aside", UNLABELLED if view.stored == "content" and view.in_vault else LOST
+    elif delivered.given and _has_lost(view, target):
+        if view.stored != "package":
+            return "set-aside", LOST_THERE
+        return "copy", "gone from the target and from the source; the vault has it"
+    elif delivered.owed and (work := _overdue(view, target, rules)):
+        return work
+    return "keep", "gone from the source; deletions are not mirrored"
+
+
+def _overdue(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
+    """What a target is owed of an object that its source shows no more; None for nothing."""
+    taken, held = view.taken, view.holdings.get(target)
+    if target not in view.holdings or _has_what_was_taken(view, target, rules):
+        return None
+    if held is None and any(rival.has_it for rival in view.rivals.get(target, ())):
+        return None
+    if view.delivered[target].doubted:
+        return "set-aside", UNSURE
+    if taken is None or view.stored != "package":
+        return "set-aside", NEVER_CAME
+    if why := yields(view, target) or _from_elsewhere(view, target, taken, rules):
+        return "set-aside", why
+    labels_alone = held is not None and held.content_id == taken.content
+    why = "gone from the source before it came there; the vault has it"
+    return "relabel" if labels_alone else "copy", why
+
+
+def _has_what_was_taken(view: View, target: str, rules: Rules) -> bool:
+    """Whether a target says that it has what the mirror took of an object last."""
+    held, known, taken = view.holdings[target], view.delivered[target], view.taken
+    if held is None:
+        return False
+    there = Ids(content=held.content_id, state=held.state_id)
+    if taken is None:
+        return there != known.ids
+    # Servers have other labels than they were given, and who pruned does not tell the last ones.
+    by_content = known.doubted and (target not in rules.keeping or view.stored == "pruned")
+    return there.content == taken.content if by_content else there == taken
+
+
+def _from_elsewhere(view: View, target: str, taken: Ids, rules: Rules) -> str:
+    if target not in rules.keeping:
+        return ""
+    return from_elsewhere(view, target, taken, view.past, replaces=rules.replaces)
+
+
+def _has_lost(view: View, target: str) -> bool:
+    """Whether a target says that it has nothing of an object, which is no other mirror's task."""
+    rivals = view.rivals.get(target, ())
+    asked = target in view.holdings
+    return asked and not view.holdings[target] and not any(rival.has_it for rival in rivals)
+
+
+def _not_ours(view: View, target: str, told: Deletions) -> str:
+    """Why nothing is taken away from a target; "" if something is."""
+    held, delivered = view.holdings.get(target), view.delivered.get(target, NOTHING_GIVEN)
+    if held is None:
+        return "and from here"
+    if view.seen is None:
+        return "but the vault had it before, and the source was never seen to show it"
+    # What arrived over a gap after it went from the source was never noted as delivered.
+    given = delivered.ids or (view.packed.ids if view.packed else None)
+    if given is None or held.content_id != given.content:
+        return "but the target has other content than it was given"
+    return "and marked so" if told.policy == "tombstone" and delivered.marked else ""
+
+
+def day(milliseconds: int) -> str:
+    """The day of a time in ms since 1970 UTC, for a person."""
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d}"
