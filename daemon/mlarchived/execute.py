@@ -22,6 +22,7 @@ from mlarchive.errors import (
 from mlarchive.records import Address, Loss
 from mlarchive.records.places import whence
 from mlarchive.registries.base import Holding, PlaceTakenError, Receipt, forgetting
+from mlarchive.snapshot import Snapshot
 from mlarchive.unpack import unpack
 from mlarchive.vault import Kept, Vault
 from mlarchived import stores
@@ -225,8 +226,8 @@ class Executor:
         target = VAULT if self.room.job.vault else SPOOL
         self.report.began(plan.address, target, "reading")
         there = {kept.package_id for kept in vault.find(address=plan.address)}
-        kept, thin, mark = self._read(vault, plan, view)
-        losses = self._note_packed(vault, kept, view, mark, whole=not thin)
+        kept, thin, snapshot = self._read(vault, plan, view)
+        losses = self._note_packed(vault, kept, view, snapshot, whole=not thin)
         self._just_packed = kept.package_id
         outcome: Outcome = "relabelled" if thin else "packed"
         if kept.package_id in there:
@@ -244,8 +245,8 @@ class Executor:
         )
         return kept
 
-    def _read(self, vault: Vault, plan: ObjectPlan, view: View) -> tuple[Kept, bool, str]:
-        """Read the object into a package; whether only its labels were read, and their mark."""
+    def _read(self, vault: Vault, plan: ObjectPlan, view: View) -> tuple[Kept, bool, Snapshot]:
+        """Read it into a package; whether only its labels were read, and what the source gave."""
         snapshot = self.room.source.read(plan.address)
         self.record.check()
         if plan.reading == "labels" and view.packed:
@@ -254,17 +255,18 @@ class Executor:
                 kept = vault.add(
                     snapshot, reuse_content=view.packed.ids.content, packed_at=self.packed_at
                 )
-                return kept, True, snapshot.state_mark
-        return vault.add(snapshot, packed_at=self.packed_at), False, snapshot.state_mark
+                return kept, True, snapshot
+        return vault.add(snapshot, packed_at=self.packed_at), False, snapshot
 
     def _note_packed(
-        self, vault: Vault, kept: Kept, view: View, state_mark: str, *, whole: bool
+        self, vault: Vault, kept: Kept, view: View, snapshot: Snapshot, *, whole: bool
     ) -> tuple[Loss, ...]:
         with vault.open_package(kept) as package:
-            losses = package.snapshot().losses
+            # What the source has lost since is still in the package.
+            losses = tuple(dict.fromkeys((*snapshot.losses, *package.snapshot().losses)))
         if view.look:
             # Labels may have changed since the look, and even back again.
-            marks = Marks(content=view.look.content, state=state_mark or view.look.state)
+            marks = Marks(content=view.look.content, state=snapshot.state_mark or view.look.state)
             self.record.packed(
                 view.address,
                 marks,

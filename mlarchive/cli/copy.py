@@ -4,7 +4,7 @@ import argparse
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from mlarchive.cli.commandline import (
     add_archived,
@@ -31,14 +31,15 @@ from mlarchive.cli.tallying import Tally
 from mlarchive.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from mlarchive.pack import Progress
     from mlarchive.records import Address
-    from mlarchive.registries.base import Action, Readable, Source, Target
+    from mlarchive.registries.base import Action, Readable, Receipt, Source, Target, WritePlan
     from mlarchive.registries.locator import Locator
-    from mlarchive.snapshot import Snapshot
+
+_Done = TypeVar("_Done", "Receipt", "WritePlan")
 
 SUMMARY = "copy objects from one registry into another"
 DESCRIPTION = """\
@@ -170,9 +171,10 @@ def _copy_found(source: "Source", locator: "Locator", way: _Way) -> None:
         came = False
         with end.outlasting(address, console), tally.counting(address):
             carried = done()
-            end.take(carried.tell())
+            waits = carried.waits and len(found) > 1
+            end.take(carried.tell(last=not waits))
             came = not carried.skipped
-            if carried.waits:
+            if waits:
                 waiting.append(address)
         if came:
             continue
@@ -181,11 +183,11 @@ def _copy_found(source: "Source", locator: "Locator", way: _Way) -> None:
                 tally.expect([one])
                 with end.outlasting(one, console), tally.counting(one):
                     end.take(way.carry(behind, one).tell())
-    for address in waiting if len(found) > 1 and not arguments.dry_run else ():
+    for address in () if arguments.dry_run else waiting:
         with end.outlasting(address, console):
             again = way.carry(source, address)
-            if again.did:
-                end.take(again.tell())
+            if again.did or again.waits:
+                end.take(again.tell(first=False))
 
 
 def _share(
@@ -239,6 +241,18 @@ def _progress(
     return console.progress(f"copying {address.name}")
 
 
+class _Telling(Protocol):
+    """Tells what came of an object."""
+
+    def __call__(self, *, first: bool = True, last: bool = True) -> int:
+        """Tell it; returns the exit status.
+
+        Args:
+            first: Whether nothing was told of it before, such as what the source lacks.
+            last: Whether what it lacks as long as other objects do not come is told now.
+        """
+
+
 class _Carried(NamedTuple):
     """What came of an object.
 
@@ -246,10 +260,10 @@ class _Carried(NamedTuple):
         tell: Tells of it, and gives the exit status.
         skipped: Whether the target has something else in its place, which stays.
         did: Whether anything changed at the target, or would.
-        waits: Whether it names what may come with an object after it.
+        waits: Whether it names what the target lacks, and what may come with an object after it.
     """
 
-    tell: "Callable[[], int]"
+    tell: "_Telling"
     skipped: bool
     did: bool
     waits: bool
@@ -295,22 +309,30 @@ def _copy(  # noqa: PLR0913, PLR0917  (two ends, and how)
                 left = [one for one in plan.actions if (one.verb, one.what) != ("delete", deleted)]
                 plan = replace(plan, actions=tuple(left))
             cleared.add(named)
-            tell = partial(tell_plan, address, plan, console, read=planned.read)
-            return _Carried(tell, _is_skipped(plan.actions), not plan.idle, waits=False)
+
+            def tell_planned(*, first: bool = True, last: bool = True) -> int:
+                would = plan if last else _without_awaited(plan)
+                return tell_plan(address, would, console, read=planned.read if first else None)
+
+            skipped = _is_skipped(plan.actions)
+            return _Carried(tell_planned, skipped, not plan.idle, bool(plan.awaiting))
         copied = copy(snapshot, target, how, way)
     cleared.add(named)
-    tell = partial(tell_receipt, copied.receipt, console, read=copied.read)
-    did = not copied.receipt.idle
-    return _Carried(tell, _is_skipped(copied.receipt.actions), did, _names_others(snapshot))
+    receipt = copied.receipt
+
+    def tell(*, first: bool = True, last: bool = True) -> int:
+        done = receipt if last else _without_awaited(receipt)
+        return tell_receipt(done, console, copied.read if first else None)
+
+    return _Carried(tell, _is_skipped(receipt.actions), not receipt.idle, bool(receipt.awaiting))
 
 
-def _names_others(snapshot: "Snapshot") -> bool:
-    """Whether traces name runs or logged models of others, which may come after this."""
-    from mlarchive.records import Experiment, Run, Traces
+def _without_awaited(done: "_Done") -> "_Done":
+    """What was done, without losses that end when other objects come."""
+    from msgspec.structs import replace
 
-    alone = isinstance(snapshot.record(snapshot.subject), Experiment | Run)
-    traces = (record for record in snapshot.records if isinstance(record, Traces))
-    return alone and any({"models", "runs"} & record.native.also.keys() for record in traces)
+    left = tuple(loss for loss in done.losses if loss not in done.awaiting)
+    return replace(done, losses=left, awaiting=())
 
 
 def _is_skipped(actions: "Sequence[Action]") -> bool:

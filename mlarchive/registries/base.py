@@ -222,12 +222,14 @@ class WritePlan(Struct, frozen=True, kw_only=True, omit_defaults=True):
         target: The address it would have at the target.
         actions: In order. None other than `keep` means that there is nothing to do.
         losses: What the target cannot hold.
+        awaiting: Those of the losses that end when other objects come to the target.
         transformations: What the target holds in another form, such as ids it assigns itself.
     """
 
     target: Address
     actions: tuple[Action, ...] = ()
     losses: tuple[Loss, ...] = ()
+    awaiting: tuple[Loss, ...] = ()
     transformations: tuple[Loss, ...] = ()
 
     @property
@@ -246,6 +248,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
         state_id: How it is labelled there.
         actions: What was done.
         losses: What the target could not hold.
+        awaiting: Those of the losses that end when other objects come to the target.
         transformations: What it holds in another form.
         bytes: How many bytes of files were sent.
         pending: Whether it is under way, and will be held when it is known to have arrived.
@@ -257,6 +260,7 @@ class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state_id: str
     actions: tuple[Action, ...] = ()
     losses: tuple[Loss, ...] = ()
+    awaiting: tuple[Loss, ...] = ()
     transformations: tuple[Loss, ...] = ()
     bytes: int = 0
     pending: bool = False

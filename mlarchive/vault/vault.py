@@ -18,6 +18,7 @@ from mlarchive.errors import (
     SourceChangedError,
     UntrustedError,
 )
+from mlarchive.lost import lost_of
 from mlarchive.pack import Packed, Progress, pack_scratch
 from mlarchive.package import Lenders
 from mlarchive.records import Address
@@ -26,8 +27,8 @@ from mlarchive.trust import Trust, opener
 from mlarchive.trust.carrying import goes_as_it_is
 from mlarchive.vault import lock
 from mlarchive.vault.catalog import Kept
+from mlarchive.vault.diminished import relabelled
 from mlarchive.vault.finding import Search
-from mlarchive.vault.hollow import is_hollow, require_hollow
 from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import leaning_first
 from mlarchive.vault.listing import LATEST, heal, relearn
@@ -63,7 +64,8 @@ class Vault(Stock):
 
         If the same content in the same state counts already and is sound, nothing changes. A
         package that is signed as such is kept as it is, as `hand_in` does, if it would count. Else,
-        if the vault has the content under whatever address or state, only a thin one is added.
+        if the vault has the content under whatever address or state, only a thin one is added. Of a
+        version of which the source has lost what the vault has, only the labels are news.
 
         Args:
             snapshot: What to keep.
@@ -78,20 +80,20 @@ class Vault(Stock):
 
         Raises:
             NotFoundError: No package has the content to be reused.
-            ConflictError: It is a version whose files the source has lost, and the one that counts
-                has them.
             SourceChangedError: The snapshot's content is not the one to be reused, or changed
                 while it was read.
             MlarchiveError: As the snapshot's streams or the file system say.
         """
         self.prepare()
         counting = next(iter(self.find(address=snapshot.address)), None)
-        if counting and is_hollow(snapshot):
+        if counting and lost_of(snapshot):
             with self.open_package(counting) as package:
-                require_hollow(package.snapshot())
+                kept = relabelled(package.snapshot(), snapshot)
+            if kept is not None:
+                snapshot, reuse_content = kept, counting.content_id
         when = _when(packed_at, counting)
-        if _would_count(snapshot, counting) and (kept := self.hand_in(snapshot, among=among)):
-            return kept
+        if _would_count(snapshot, counting) and (given := self.hand_in(snapshot, among=among)):
+            return given
         snapshot = replace(snapshot, original=None)
         with fsops.scratch_folder(self.folder) as scratch:
             if reuse_content:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mlarchive.errors import UnsupportedError
 from mlarchive.registries.base import PlaceTakenError, WritePolicy
@@ -32,6 +32,7 @@ class Place(Struct, frozen=True, kw_only=True):
         why: The reason, in a few words.
         counted: Whether the model is one that may remember how far it was counted.
         grown: Whether its run has got more since it was written.
+        own: Whether what is there is of the same origin.
     """
 
     how: Literal["held", "finish", "create", "skip", "first"]
@@ -41,6 +42,7 @@ class Place(Struct, frozen=True, kw_only=True):
     why: str = ""
     counted: bool = True
     grown: bool = False
+    own: bool = False
 
 
 def place_version(  # noqa: PLR0913  (all that a place depends on)
@@ -54,6 +56,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     content_id: str,
     but_traces: str,
     but_run: str = "",
+    lost: Callable[[MlflowVersion], str] = lambda _: "",
     first: Callable[[], int] = int,
     home: str = "",
     policy: WritePolicy,
@@ -70,6 +73,8 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         content_id: What is to be written.
         but_traces: What it would be without traces.
         but_run: What it would be without what its run gets later; "" without a run.
+        lost: What the source has lost that a version of the same origin has, which then stays; ""
+            for nothing.
         first: Number of the one that the source was written from, and that holds the same in
             another form, or 0; asked for only where nothing else is found.
         home: Number of the one that the source was written from, as its origin names it; it then
@@ -95,21 +100,14 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         if v.tags.get(marks.CONTENT_ID) == content_id or int(v.version) in alike
     ]
     # What was mirrored from here stays the same thing when its run has got other traces since.
-    for own in [*same, *(v for v in mine if _but_traces(v) == but_traces)]:
-        number = int(own.version)
-        return Place(how="held", number=number, expected=number, sweep=sweep)
-    for own in mine:
-        if but_run and own.tags.get(marks.BUT_RUN) == but_run and marks.CONTENT_ID in own.tags:
-            number = int(own.version)
-            return Place(how="held", number=number, expected=number, sweep=sweep, grown=True)
-    for own in mine:
-        if marks.CONTENT_ID not in own.tags and int(own.version) not in sweep:
-            number = int(own.version)
-            why = "an earlier write was interrupted"
-            return Place(how="finish", number=number, expected=number, sweep=sweep, why=why)
+    held = [*same, *(v for v in mine if _but_traces(v) == but_traces)]
+    whole = [v for v in mine if marks.CONTENT_ID in v.tags]
+    begun = [v for v in mine if v not in whole and int(v.version) not in sweep]
+    if there := _there(held, whole, begun, but_run, lost):
+        return structs.replace(there, sweep=sweep)
     if number := first():
         return Place(how="first", number=number, expected=number, sweep=sweep)
-    trouble = _trouble(name, wanted, present, mine, highest)
+    trouble = _trouble(name, wanted, present, whole, highest)
     if not trouble and wanted - highest > MOST_PLACEHOLDERS:
         raise UnsupportedError(
             f"version {wanted} of {name!r} is more than {MOST_PLACEHOLDERS} above the target's"
@@ -122,10 +120,46 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
             hint="choose --conflict skip or new-version (a mirror: `conflict`), or another name",
         )
     if trouble and policy.conflict == "skip":
-        number = next((int(v.version) for v in mine if marks.CONTENT_ID in v.tags), wanted)
-        return Place(how="skip", number=number, expected=number, sweep=sweep, why=trouble)
+        number = next((int(v.version) for v in whole), wanted)
+        own = bool(whole)
+        return Place(how="skip", number=number, expected=number, sweep=sweep, why=trouble, own=own)
     number = 0 if trouble else wanted
     return Place(how="create", number=number, expected=number or highest + 1, sweep=sweep)
+
+
+def _there(
+    held: Sequence[MlflowVersion],
+    whole: Sequence[MlflowVersion],
+    begun: Sequence[MlflowVersion],
+    but_run: str,
+    lost: Callable[[MlflowVersion], str],
+) -> Place | None:
+    """The place of what is there already; None if it is not.
+
+    Args:
+        held: Those that have the content, traces apart.
+        whole: Those of its origin that were finished.
+        begun: Those of its origin that were not.
+        but_run: As of `place_version`.
+        lost: As of `place_version`.
+    """
+    for one in held:
+        return _at(one, Place(how="held", number=0, expected=0))
+    for one in whole:
+        if but_run and one.tags.get(marks.BUT_RUN) == but_run:
+            return _at(one, Place(how="held", number=0, expected=0, grown=True))
+    for one in begun:
+        why = "an earlier write was interrupted"
+        return _at(one, Place(how="finish", number=0, expected=0, why=why))
+    for one in whole:
+        if part := lost(one):
+            why = f"the source has lost its {part}"
+            return _at(one, Place(how="skip", number=0, expected=0, why=why, own=True))
+    return None
+
+
+def _at(version: MlflowVersion, place: Place) -> Place:
+    return structs.replace(place, number=int(version.version), expected=int(version.version))
 
 
 def too_low(name: str, wanted: int, given: int) -> PlaceTakenError:
@@ -141,14 +175,13 @@ def _trouble(
     name: str,
     wanted: int,
     present: Sequence[MlflowVersion],
-    mine: Sequence[MlflowVersion],
+    whole: Sequence[MlflowVersion],
     highest: int,
 ) -> str:
     """Why the version cannot simply be made; "" if it can."""
-    changed = [v for v in mine if marks.CONTENT_ID in v.tags]
-    if changed:
+    if whole:
         return (
-            f"version {changed[0].version} of {name!r} at the target came from the same place, and"
+            f"version {whole[0].version} of {name!r} at the target came from the same place, and"
             " its content has changed at the source since"
         )
     if not wanted:

@@ -33,7 +33,7 @@ def home_of(work: Work, name: str, present: Sequence[MlflowVersion]) -> str:
         name: Of its model at the target.
         present: That model's versions.
     """
-    named = named_first(work.snapshot, _names(work), _addresses(work, name, present))
+    named = named_first(work.snapshot, own_names(work), _addresses(work, name, present))
     return named.version if named else ""
 
 
@@ -54,11 +54,12 @@ def returned(work: Work, record: ModelVersion, name: str, present: Sequence[Mlfl
     """
     if not _is_plain(work.snapshot, record):
         return 0
-    there = first_of(work.snapshot, _names(work), _addresses(work, name, present))
+    there = first_of(work.snapshot, own_names(work), _addresses(work, name, present))
     return int(there.version) if there and _has_files(work, record, there) else 0
 
 
-def _names(work: Work) -> set[str]:
+def own_names(work: Work) -> set[str]:
+    """What the target is called, by its configuration and by its locator."""
     return {work.origin, f"mlflow+{work.connection.uri}"}
 
 

@@ -40,6 +40,15 @@ class Makers(Struct, frozen=True, kw_only=True):
             assessing=_known(self.assessing, run),
         )
 
+    def missing(self, there: "Makers") -> tuple[set[str], set[str]]:
+        """Ids of runs and of logged models that a target does not have.
+
+        Args:
+            there: The same at the target, as `where_known` gives it.
+        """
+        models = _unknown(self.models, there.models)
+        return _unknown(self.runs, there.runs) | _unknown(self.assessing, there.assessing), models
+
     def told(self) -> dict[str, str]:
         """The facts of a record that say it; none of what is too many."""
         named = {"models": self.models, "runs": self.runs, "assessing": self.assessing}
@@ -77,3 +86,7 @@ def untold(record: Traces) -> tuple[set[str], set[str]]:
 def _known(ids: Mapping[str, str], find: Callable[[str], str]) -> dict[str, str]:
     found = {one: find(one) for one in sorted(set(ids.values()))}
     return {made: found[one] for made, one in ids.items() if found[one]}
+
+
+def _unknown(ids: Mapping[str, str], there: Mapping[str, str]) -> set[str]:
+    return {one for made, one in ids.items() if made not in there}

@@ -85,6 +85,7 @@ class Work:
         steps: In order.
         done: Those that were done so far.
         losses: What the target cannot hold.
+        awaiting: Those of them that end when other objects come there.
         transformations: What it holds in another form.
         known: Ids at the target that a version which is held there names, by the record's key; with
             those of their experiment, where another one is asked for.
@@ -114,6 +115,7 @@ class Work:
     steps: list[Step] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    awaiting: list[Loss] = field(default_factory=list)
     transformations: list[Loss] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
@@ -182,6 +184,11 @@ class Work:
         loss = Loss(record=record, field=what, why=why)
         if loss not in self.losses:
             self.losses.append(loss)
+
+    def await_other(self, record: str, what: str, why: str) -> None:
+        """List something that the target cannot hold as long as it lacks another object."""
+        self.lose(record, what, why)
+        self.awaiting.append(Loss(record=record, field=what, why=why))
 
     def change(self, record: str, what: str, why: str) -> None:
         """List something that the target holds in another form, once."""

@@ -89,6 +89,7 @@ def plan(connection: Connection, origin: str, snapshot: Snapshot, policy: WriteP
         target=work.target,
         actions=tuple(step.action for step in work.steps),
         losses=tuple(work.losses),
+        awaiting=tuple(work.awaiting),
         transformations=tuple(work.transformations),
     )
 
@@ -126,6 +127,7 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
         state_id=snapshot.state_id,
         actions=all_done(works),
         losses=tuple(dict.fromkeys(loss for work in works for loss in work.losses)),
+        awaiting=tuple(works[-1].awaiting),
         transformations=tuple(dict.fromkeys(one for work in works for one in work.transformations)),
         bytes=sum(work.sent for work in works),
     )
@@ -207,6 +209,8 @@ def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Add
     work.numbered = (subject, name, str(place.expected))
     plan_sweep(work, subject, place)
     if place.how == "skip":
+        if place.own:
+            _plan_registered_model(work, subject, name)
         plan_left_version(work, subject, place)
         return target
     if place.how == "first":

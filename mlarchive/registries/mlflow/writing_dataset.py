@@ -23,6 +23,11 @@ from mlarchive.registries.mlflow.evaluationdatasets import (
 from mlarchive.registries.mlflow.evaluationrecords import lines_in, members_of
 from mlarchive.registries.mlflow.linking import link_experiments
 from mlarchive.registries.mlflow.work import Work, cut, plan_tags
+from mlarchive.registries.mlflow.writing_dataset_return import (
+    first_dataset,
+    is_as_it_left,
+    plan_dataset_return,
+)
 
 _BATCH_RECORDS = 500
 _BATCH_BYTES = 1 << 20
@@ -34,12 +39,12 @@ class _Found(Struct, frozen=True, kw_only=True):
 
     Attributes:
         how: `held`: with the very records; `refill`: ours, with other records; `create`: nothing;
-            `skip`: the policy says so.
+            `skip`: the policy says so; `first`: what the source was written from.
         dataset: If there is one.
         why: The reason, in a few words.
     """
 
-    how: Literal["held", "refill", "create", "skip"]
+    how: Literal["held", "refill", "create", "skip", "first"]
     dataset: MlflowDataset | None = None
     why: str = ""
 
@@ -64,6 +69,9 @@ def plan_dataset(work: Work, origin: str, subject: EvaluationDataset) -> Address
     tags = cut(work, what, "tag", subject.tags, _LONGEST_TAG)
     if found.dataset:
         work.ids[subject.key] = found.dataset.dataset_id
+        if found.how == "first":
+            plan_dataset_return(work, subject, what, found.dataset, tags)
+            return target
     else:
         for dataset in doomed:
             delete = partial(work.connection.tracking.delete_dataset, dataset.dataset_id)
@@ -120,6 +128,8 @@ def _find(work: Work, subject: EvaluationDataset, name: str) -> _Found:
         found = _compared(work, subject, dataset)
         if found.how != "create":
             return found
+    if home := first_dataset(work, there):
+        return _returned(work, subject, home)
     # What came from another dataset of this source is not in the way: names need not be unique.
     named = [
         d
@@ -135,6 +145,17 @@ def _find(work: Work, subject: EvaluationDataset, name: str) -> _Found:
         return _Found(how="create", why="new")
     why = f"{name!r} at the target is another evaluation dataset, {taken.dataset_id}"
     return _trouble(work, why, taken)
+
+
+def _returned(work: Work, subject: EvaluationDataset, home: MlflowDataset) -> _Found:
+    """What is to be done with a dataset that comes back to where it was written from."""
+    held = sorted_records(work.connection, home.dataset_id).sha256
+    if is_as_it_left(subject, _digest(subject), held):
+        return _Found(how="first", dataset=home)
+    if work.policy.conflict == "new-version":
+        return _Found(how="create", why="new")
+    why = f"the records of {home.name!r} were changed elsewhere after they were copied from here"
+    return _trouble(work, why, home)
 
 
 def _compared(work: Work, subject: EvaluationDataset, dataset: MlflowDataset) -> _Found:

@@ -7,7 +7,7 @@ of them are there (clause 3.9).
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
@@ -39,7 +39,7 @@ from mlarchive.registries.mlflow.sending_traces import (
 from mlarchive.registries.mlflow.tracedifferences import Tally, equal
 from mlarchive.registries.mlflow.tracefetching import fetch_traces, location_of, search_infos
 from mlarchive.registries.mlflow.traceforms import trace_of
-from mlarchive.registries.mlflow.tracemakers import Makers, makers_told
+from mlarchive.registries.mlflow.tracemakers import Makers, makers_told, untold
 from mlarchive.registries.mlflow.uploading import fill
 from mlarchive.registries.mlflow.work import Work, called
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
@@ -50,6 +50,7 @@ from mlarchive.traces import Assessment, Trace, encode_trace, is_page, read_trac
 _BATCH = 50
 _AT_ONCE = 4
 _BATCH_BYTES = 4 << 20
+_NAMED = 20
 _NOTHING = Trace(id="")
 _NO_PREVIEW = "one that it does not have is an empty text at the target"
 
@@ -66,6 +67,7 @@ def plan_traces(work: Work, owner: Run | Experiment) -> None:
     count = sum(record.count for record in records)
     what = f"{count} {'trace' if count == 1 else 'traces'} of {called(owner)}"
     others = _others_there(work, owner, records)
+    _list_missing(work, what, records, others)
     digest = _digest(records, others)
     owner_id = work.ids.get(owner.key, "")
     if owner_id and _mark_there(work, owner, owner_id) == digest:
@@ -92,6 +94,27 @@ def _others_there(
         return logged_model_elsewhere(work, named, experiment)
 
     return {record.key: makers_told(record).where_known(run, model) for record in records}
+
+
+def _list_missing(
+    work: Work, what: str, records: Sequence[Traces], others: Mapping[str, Makers]
+) -> None:
+    """List the runs and logged models that made some, and that the target cannot name."""
+    found = [makers_told(record).missing(others[record.key]) for record in records]
+    never = [untold(record) for record in records]
+    for place, kind in enumerate(("run", "logged model")):
+        field = f"which {kind} made some of them or of their assessments"
+        if missing := set().union(*(ids[place] for ids in found)):
+            work.await_other(what, field, f"the target does not have {_some(missing)}")
+        if missing := set().union(*(ids[place] for ids in never)):
+            why = f"it is not told which of them are of {_some(missing)}"
+            work.lose(what, field, why)
+
+
+def _some(ids: Collection[str]) -> str:
+    """The first of some ids, and how many more there are."""
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return f"{', '.join(sorted(ids)[:_NAMED])}{more}"
 
 
 def _digest(records: Sequence[Traces], others: Mapping[str, Makers]) -> str:

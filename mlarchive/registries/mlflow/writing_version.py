@@ -15,6 +15,7 @@ from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
 
+from mlarchive.lost import RUN, lost_of
 from mlarchive.pack import content_id_of
 from mlarchive.records import Address, ModelVersion, PromptVersion, Run, Tags
 from mlarchive.registries.base import Action
@@ -71,7 +72,8 @@ def find_place(work: Work, record: Numbered) -> Place:
         content_id=work.snapshot.content_id,
         but_traces=marks.content_but_traces(work.snapshot),
         but_run=marks.content_but_run(work.snapshot),
-        first=lambda: _first(work, record, name, present),
+        lost=partial(_lost, work),
+        first=lambda: _first(work, record, name, present, home),
         home=home,
         policy=work.policy,
     )
@@ -79,8 +81,20 @@ def find_place(work: Work, record: Numbered) -> Place:
     return msgspec.structs.replace(place, counted=counted)
 
 
-def _first(work: Work, record: Numbered, name: str, present: Sequence[MlflowVersion]) -> int:
-    return returned(work, record, name, present) if isinstance(record, ModelVersion) else 0
+def _lost(work: Work, own: MlflowVersion) -> str:
+    """What the source has lost of a version that the target has whole, as far as is known."""
+    lost = lost_of(work.snapshot) - (frozenset() if own.run_id else {RUN})
+    return " and its ".join(sorted(lost))
+
+
+def _first(
+    work: Work, record: Numbered, name: str, present: Sequence[MlflowVersion], home: str
+) -> int:
+    if not isinstance(record, ModelVersion):
+        return 0
+    if home and lost_of(work.snapshot):
+        return int(home)
+    return returned(work, record, name, present)
 
 
 def _alike(

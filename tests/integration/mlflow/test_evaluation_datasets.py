@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from mlflow import MlflowClient
@@ -12,7 +12,7 @@ from mlflow.store.tracking.rest_store import RestStore
 from mlarchive.errors import ConflictError
 from mlarchive.package import Package
 from mlarchive.records import Address, EvaluationDataset
-from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.base import Receipt, WritePolicy
 from mlarchive.registries.mlflow import MlflowRegistry, evaluationdatasets, marks
 from mlarchive.registries.selecting import parse_object
 from tests.support.mlflow_packages import packed
@@ -234,3 +234,42 @@ def test_a_dataset_without_records_is_one(
     assert record_of(package).files == ()
     assert ids(package_of(clinic, "empty")) == ids(package)
     assert clinic.write(package.snapshot(), PRESERVE).idle
+
+
+@pytest.mark.parametrize("conflict", ["fail", "new-version"])
+def test_what_comes_home_is_there_already_and_brings_what_was_said_of_it(
+    lab: MlflowRegistry,
+    clinic: MlflowRegistry,
+    here: RestStore,
+    there: RestStore,
+    conflict: Literal["fail", "new-version"],
+) -> None:
+    name = f"home-{conflict}"
+    first = seeded(here, name)
+    twin = here.create_dataset(name).dataset_id
+    for one in (first, twin):
+        address = Address(origin="lab", kind="evaluation-datasets", name=one)
+        clinic.write(packed(lab.read(address)).snapshot(), PRESERVE)
+    policy = WritePolicy(conflict=conflict)
+    copies = [one.address for one in clinic.ls(parse_object(f"evaluation-datasets/{name}"))]
+
+    def come_home() -> list[Receipt]:
+        packages = [packed(clinic.read(one)) for one in copies]
+        return [lab.write(one.snapshot(), policy) for one in packages]
+
+    assert all(receipt.idle for receipt in come_home())
+    (grown,) = [d for d in dataset_named(there, name) if d.tags.get("team")]
+    there.set_dataset_tags(grown.dataset_id, {"seen": "yes", "team": "theirs"})
+    assert [loss.field for one in come_home() for loss in one.losses] == ["tag team"]
+    tags = {d.dataset_id: d.tags for d in dataset_named(here, name)}
+    assert tags == {first: {"team": "cellar", "seen": "yes"}, twin: {}}
+
+    here.upsert_dataset_records(first, [{"inputs": {"q": "later, here"}}])
+    assert all(receipt.idle for receipt in come_home())
+    there.upsert_dataset_records(grown.dataset_id, [{"inputs": {"q": "later, there"}}])
+    if conflict == "fail":
+        with pytest.raises(ConflictError, match="changed elsewhere after they were copied"):
+            come_home()
+    else:
+        come_home()
+    assert len(dataset_named(here, name)) == (2 if conflict == "fail" else 3)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.command import mlarchive
+from tests.support.command import Done, mlarchive
 from tests.support.mlflow_makers import Made, lab_at, made_by
 
 pytestmark = pytest.mark.mlflow
@@ -27,6 +27,38 @@ def test_those_that_come_in_the_same_command_are_named(
     again = mlarchive("copy", *sides, cwd=tmp_path)
     verbs = {action["verb"] for one in again.receipts for action in one["actions"]}
     assert verbs == {"keep", "skip"}, "other objects are always left out"
+
+
+def test_those_that_do_not_come_are_lost_and_told_once(
+    empty_database: Path, tmp_path: Path
+) -> None:
+    source = f"sqlite:///{shutil.copy(empty_database, tmp_path / 'a.db')}"
+    target = f"sqlite:///{shutil.copy(empty_database, tmp_path / 'b.db')}"
+    lab_at(source, tmp_path)
+    wanted = (
+        "mlflow+sqlite:///a.db#experiments/lab",
+        "mlflow+sqlite:///a.db#experiments/elsewhere",
+    )
+    for _ in range(2):
+        done = mlarchive("copy", *wanted, "mlflow+sqlite:///b.db", "--json", cwd=tmp_path)
+        assert done.status == 3, done.err
+        assert _awaited(done) == ["logged model", "run"]
+        assert done.err.count("which run made some of them or of their assessments") == 1
+    whole = ("mlflow+sqlite:///a.db", "mlflow+sqlite:///b.db", "--json")
+    planned = mlarchive("copy", *whole, "--dry-run", cwd=tmp_path)
+    assert "made some of them" not in planned.err
+    assert _awaited(mlarchive("copy", *whole, cwd=tmp_path)) == []
+    assert _named(target) == _named(source)
+
+
+def _awaited(done: Done) -> list[str]:
+    """Of what the target does not have the makers of traces, as losses say."""
+    lost = {(loss["field"], loss["why"]) for one in done.receipts for loss in one["losses"]}
+    return sorted(
+        field.removeprefix("which ").partition(" made some")[0]
+        for field, why in lost
+        if why.startswith("the target does not have ")
+    )
 
 
 def _named(uri: str) -> Made:

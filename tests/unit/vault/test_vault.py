@@ -12,7 +12,7 @@ import pytest
 from mlarchive.errors import ConflictError, NotFoundError, SourceChangedError
 from mlarchive.fsops import TEMPORARY_MARK
 from mlarchive.pack import pack_file
-from mlarchive.records import Address, Loss
+from mlarchive.records import Address, Loss, ModelVersion
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
 from mlarchive.vault.catalog import NAME
@@ -56,16 +56,23 @@ def test_a_change_of_labels_is_a_thin_package_beside_the_bytes(tmp_path: Path) -
         assert contents(vault, thin) == contents(vault, full)
 
 
-def test_a_version_whose_files_the_source_has_lost_supersedes_none_that_has_them(
+def test_of_a_version_whose_files_the_source_has_lost_only_the_labels_are_news(
     tmp_path: Path,
 ) -> None:
     gone = Loss(record="models/wine/3", field="files", why="the server no longer has them")
-    hollow = snapshots.model_version(files={}, losses=(gone,))
+    hollow = snapshots.model_version(files={}, losses=(gone,), aliases=("next",))
     with Vault.open(tmp_path) as vault:
         first = vault.add(snapshots.model_version(), packed_at=5)
-        with pytest.raises(ConflictError, match=r"has lost the files of .*models/wine/3"):
-            vault.add(hollow, packed_at=6)
-        assert vault.find(address=first.address) == [first]
+        second = vault.add(hollow, packed_at=6)
+        assert second.thin
+        assert contents(vault, second) == contents(vault, first)
+        with vault.open_package(second) as package:
+            told = package.snapshot()
+        version = told.record(told.subject)
+        assert isinstance(version, ModelVersion)
+        assert version.aliases == ("next",)
+        assert [loss.field for loss in told.transformations] == ["files"]
+        assert vault.add(hollow, packed_at=7) == second
         # What nobody ever had the files of is kept, and labelled anew.
         other = dataclasses.replace(hollow, address=Address(origin="o", kind="models", name="w"))
         vault.add(other, packed_at=7)
