@@ -26,7 +26,7 @@ class Effort(Enum):
     literals: on exponent bytes of floats it reaches what level 19 does, at several hundred times
     its speed, where levels 1 to 9 are worse (ADR 17). `FAST` is level 1. `TEXT` is
     level 4, a tenth slower than 3: it makes up for the history that a chunk does not share with
-    the one before. `SMALL` is level 6, for documents and for chunks of many small files: what is
+    the one before. `SMALL` is level 8, for documents and for chunks of many small files: what is
     kept about each file is made up for there.
     """
 
@@ -36,7 +36,7 @@ class Effort(Enum):
     SMALL = "small"
 
 
-_LEVELS = {Effort.FAST: 1, Effort.TEXT: 4, Effort.SMALL: 6}
+_LEVELS = {Effort.FAST: 1, Effort.TEXT: 4, Effort.SMALL: 8}
 
 _FARTHEST = 1 << 17
 """ZSTD_TARGETLENGTH_MAX: how far the fast strategy leaps where it found nothing."""
