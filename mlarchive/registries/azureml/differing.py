@@ -5,14 +5,18 @@ went by way of a registry that cannot hold all of it has another one when it com
 """
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
 
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Address, AnyRecord, Environment, LoggedModel, ModelVersion, Run
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.firstrun import first_of as first_run_of
 from mlarchive.registries.azureml.firstrun import job_of
+from mlarchive.registries.azureml.numbering import is_at_home
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.uploading import digest_of, sent_of
@@ -20,7 +24,7 @@ from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing_run import is_run_there, run_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import given_in
-from mlarchive.registries.returning import first_of
+from mlarchive.registries.returning import first_of, named_first
 
 
 def what_changed(
@@ -38,15 +42,14 @@ def what_changed(
         wanted: Likewise, as the target has models.
         holds: Whether a version has the very files.
         there: A version that holds something else.
-        home: The one that the source was written from; None if it is not there.
+        home: The one that the source was written from, or is; None if it is not there.
     """
-    if marks.CONTENT_ID not in there.texts("properties"):
+    if home is there:
+        parts = list(_others_at_home(work, wanted, holds, there))
+    elif marks.CONTENT_ID not in there.texts("properties"):
         # Nothing but its files counts of what nobody wrote with this program.
-        return "it differs in its files"
-    if home and home.name == there.name and not holds(there):
-        # It may say less of all else than it did, and its files may be others where they lie.
-        return "it differs in its files"
-    if _is_written(there):
+        parts = ["files"]
+    elif _is_written(there):
         parts = _parts(work, wanted, there)
     else:
         parts = [*([] if holds(there) else ["files"]), *_others(work, wanted, there)]
@@ -80,16 +83,17 @@ def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], the
 def home_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Asset | None:
     """The version that the source was written from, at once or by way of others, if it is there.
 
+    That of the source's own number, where it is to be written to the place that it is from.
+
     Args:
         work: What is to be written, and where.
         wanted: Likewise, as the target has models.
         there: The versions of its name.
     """
-    origin, sound = work.origin, {one.name: one for one in there if not one.is_failed}
-    some = [
-        Address(origin=origin, kind="models", name=wanted.name, version=number) for number in sound
-    ]
-    first = first_of(work.snapshot, work.own_names, some)
+    sound = {one.name: one for one in there if not one.is_failed}
+    if _is_itself(work, wanted):
+        return sound.get(work.snapshot.address.version)
+    first = first_of(work.snapshot, work.own_names, _addresses(work, wanted, sound))
     return sound[first.version] if first else None
 
 
@@ -111,14 +115,10 @@ def stands_for(
         wanted: Likewise, as the target has models.
         holds: Whether a version has the very files, which reads them.
         there: The version.
-        home: The one that the source was written from; None if it is not there.
+        home: The one that the source was written from, or is; None if it is not there.
     """
-    if home and home.name == there.name:
-        if marks.ORIGIN not in there.texts("properties"):
-            return holds(there)
-        told = bool(wanted.lineage.get(keys.JOB))
-        is_its_job = not told or is_job(work, wanted, there)
-        return is_its_job and _is_as_said(work, wanted, there) and holds(there)
+    if home is there:
+        return next(_others_at_home(work, wanted, holds, there), "") == ""
     if not _is_written(there) or _parts(work, wanted, there):
         return False
     kinds = {type(one) for one in work.snapshot.records} & {Run, LoggedModel}
@@ -133,17 +133,66 @@ def _is_of_source(work: Work, there: Asset) -> bool:
     return is_from(there.texts("properties"), marks.names_of(work.snapshot), origin)
 
 
-def _is_as_said(work: Work, wanted: Candidate, there: Asset) -> bool:
-    """Whether a version is of the type, the flavours and the environment that the source says."""
+def _others_at_home(
+    work: Work, wanted: Candidate, holds: Callable[[Asset], bool], there: Asset
+) -> Iterator[str]:
+    """What is another in the version that the source was written from, or is; files last.
+
+    What the source does not say may have been lost on its way, but where nothing was.
+    """
+    version, is_whole = _version(work), _is_whole(work, wanted, there)
+    held, said = there.properties.get("flavors") or {}, wanted.flavors
+    is_less = any(held.get(name) != data for name, data in said.items())
+    if version.model_type not in {"", there.text("modelType")}:
+        yield "type"
+    if is_less or (is_whole and held != said):
+        yield "flavours"
+    if version.environment in work.snapshot.by_key and not _is_environment(work, there):
+        yield "environment"
+    if not _is_job_at_home(work, wanted, there, is_whole=is_whole):
+        yield "job"
+    if not holds(there):
+        yield "files"
+
+
+def _is_whole(work: Work, wanted: Candidate, there: Asset) -> bool:
+    """Whether nothing that counts was lost on the way from a version that the source was first."""
+    if _is_itself(work, wanted):
+        return True
+    some = _addresses(work, wanted, [there.name])
+    is_at_once = named_first(work.snapshot, work.own_names, some) is not None
+    return is_at_once and _version(work).native.also.get(marks.CONTENT_ID) == work.content_id
+
+
+def _is_itself(work: Work, wanted: Candidate) -> bool:
+    version = _version(work)
+    return bool(version.key) and is_at_home(work, version, wanted.name)
+
+
+def _addresses(work: Work, wanted: Candidate, numbers: Iterable[str]) -> list[Address]:
+    place = Address(origin=work.origin, kind="models", name=wanted.name)
+    return [msgspec.structs.replace(place, version=number) for number in numbers]
+
+
+def _is_job_at_home(work: Work, wanted: Candidate, there: Asset, *, is_whole: bool) -> bool:
+    """Whether the job that made the version which the source was first is the one that is told."""
+    if marks.ORIGIN in there.texts("properties"):
+        return not wanted.lineage.get(keys.JOB) or is_job(work, wanted, there)
+    version, run = _version(work), run_of(work.snapshot)
+    # What was taken over has a job of its own, and a mark for the one that is told. A run that came
+    # by way of others does not say which one it was here.
+    said = {version.job, version.native.also.get(keys.JOB, "")}
+    said |= {first_run_of(work, run)} if run else set()
+    made, told = there.text("jobName"), said - {""}
+    if made and told:
+        return made in told
+    return not is_whole or not (made or told)
+
+
+def _version(work: Work) -> ModelVersion:
+    """The version that is to be written; one that says nothing, if it is a folder."""
     subject = work.snapshot.record(work.snapshot.subject)
-    of_type = subject.model_type if isinstance(subject, ModelVersion) else ""
-    held = there.properties.get("flavors") or {}
-    if of_type not in {"", there.text("modelType")}:
-        return False
-    if any(held.get(name) != data for name, data in wanted.flavors.items()):
-        return False
-    named = subject.environment if isinstance(subject, ModelVersion) else ""
-    return named not in work.snapshot.by_key or _is_environment(work, there)
+    return subject if isinstance(subject, ModelVersion) else ModelVersion(key="")
 
 
 def _is_written(there: Asset) -> bool:

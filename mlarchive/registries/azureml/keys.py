@@ -10,7 +10,7 @@ ENVIRONMENT_VERSION = "python_environment_version"
 """The tag that says which version of it; without it the latest is meant."""
 
 JOB = marks.JOB
-"""Lineage: the job that made the model where it comes from."""
+"""Lineage: the job that made the model where it was first."""
 
 RUN = f"{marks.PREFIX}run"
 """Lineage: the run of this workspace that holds that job's parameters and metrics."""

@@ -28,6 +28,9 @@ _MADE_OF = (
 
 _HIDDEN: Json = {"isArchived": True}
 
+ITSELF = "it is itself what is copied"
+_SINCE = "it is itself what is copied, says otherwise by now, and stays as it is"
+
 
 class Labels(Struct, frozen=True, kw_only=True):
     """How a version is to be labelled.
@@ -147,6 +150,19 @@ def lose_lacking(work: Work, kind: Kind, name: str, present: Asset, wanted: Labe
         work.lose(f"{kind}/{name}/{present.name}", label, why)
     without = f", without {', '.join(lacks)}" if lacks else ""
     return f"the same is there already, {source}{without}"
+
+
+def lose_since(work: Work, what: str, present: Asset, read: Labels) -> None:
+    """Lose labels of something that is to be written to itself, and says otherwise by now.
+
+    Args:
+        work: Gets the losses.
+        what: It is, for a person.
+        present: As it is.
+        read: Its labels, as they were read.
+    """
+    for label in lacking(present, read):
+        work.lose(what, label, _SINCE)
 
 
 def lacking(present: Asset, wanted: Labels) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from mlarchive.errors import ConflictError, UnavailableError, UnsupportedError
+from mlarchive.records import Environment, Folder, ModelVersion, RegisteredModel
 from mlarchive.records.places import place_among
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.soundness import why_coming
@@ -59,7 +60,8 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         policy: Of the write.
         is_own: Whether a version was written from the one that is to be written.
         same: Whether a version that this program did not write holds the same.
-        home: What the source was written from; it comes before what has but the same number.
+        home: What the source was written from, or is; it comes before what has but the same
+            number, and is never taken over.
         stands: Whether a version is the very one that is to be written, with another id of its
             content.
         grown: Whether nothing has changed of a version that is made of something else, but what a
@@ -82,9 +84,10 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         if one.texts("properties").get(marks.CONTENT_ID) == content_id:
             return Spot(how="held", number=one.name, present=one)
     found = next(filter(stands, first), None)
-    unmarked = (one for one in with_number if marks.CONTENT_ID not in one.texts("properties"))
+    others = [one for one in with_number if one is not home]
+    unmarked = (one for one in others if marks.CONTENT_ID not in one.texts("properties"))
     found = found or next((one for one in unmarked if same(one)), None)
-    found = found or next((one for one in [*mine, *with_number] if stands(one)), None)
+    found = found or next((one for one in [*mine, *others] if stands(one)), None)
     if found:
         return Spot(how="held", number=found.name, present=found)
     if policy.conflict != "new-version" and (more := next(filter(grown, mine), None)):
@@ -115,10 +118,12 @@ def _require_made(called: str, some: Sequence[Asset]) -> None:
             )
 
 
-def is_at_home(work: Work, name: str) -> bool:
+def is_at_home(
+    work: Work, record: RegisteredModel | ModelVersion | Folder | Environment, name: str
+) -> bool:
     """Whether an object is to be written under its own name to the place that it comes from."""
     is_there = place_among(marks.names_of(work.snapshot)) == place_among(work.own_names)
-    return is_there and work.snapshot.address.name.casefold() == name.casefold()
+    return is_there and record.name.casefold() == name.casefold()
 
 
 def next_number(present: Sequence[Asset]) -> str:

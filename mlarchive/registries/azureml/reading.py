@@ -107,13 +107,20 @@ def _read_version(
             model_type=version.text("modelType"),
             lifecycle="archived" if version.is_archived else "active",
             run=run,
-            job=version.text("jobName") or properties.get(keys.JOB, ""),
+            job=_first_job(version),
             environment=_read_named_environment(control, storage, version, called, gathering),
             folder=folder.name,
             status=version.text("provisioningState"),
         )
     )
     return key
+
+
+def _first_job(version: Asset) -> str:
+    """The job that made a version first: what this program wrote has a run in its place."""
+    made, held = version.text("jobName"), version.texts("properties")
+    stands_in = made in {"", held.get(keys.RUN, "")}
+    return (held.get(keys.JOB, "") if stands_in else "") or made
 
 
 def _read_model(model: Asset, gathering: Gathering) -> None:

@@ -83,9 +83,11 @@ class Work:
     def content_id(self) -> str:
         """What a version there is known by: without notebooks and traces, which it cannot hold.
 
-        So it stays the same version whether they are asked for or not.
+        So it stays the same version whether they are asked for or not; in a registry, which has no
+        runs, also without what a run gets later.
         """
-        return marks.content_but_traces(self.snapshot)
+        but_run = marks.content_but_run(self.snapshot) if self.control.place.is_registry else ""
+        return but_run or marks.content_but_traces(self.snapshot)
 
     @property
     def own_names(self) -> frozenset[str]:

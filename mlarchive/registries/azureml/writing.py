@@ -30,6 +30,7 @@ from mlarchive.registries.azureml.differing import (
     what_changed,
 )
 from mlarchive.registries.azureml.firstrun import job_of
+from mlarchive.registries.azureml.itself import plan_itself
 from mlarchive.registries.azureml.keeping import (
     list_frozen,
     list_job_there,
@@ -168,13 +169,14 @@ def _planned(work: Work) -> Address:
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
     there = work.control.versions("models", wanted.name, archived=True)
-    if number := _itself(work, wanted, there):
-        work.step("keep", f"models/{wanted.name}/{number}", "it is itself what is copied")
-        return Address(origin=work.origin, kind="models", name=wanted.name, version=number)
     work.known_as = _known_as(work, there)
     home = home_among(work, wanted, there)
     spot = _spot(work, wanted, there, home)
     target = Address(origin=work.origin, kind="models", name=wanted.name, version=spot.number)
+    returned = home if home is spot.present else None
+    if returned and is_at_home(work, subject, wanted.name):
+        plan_itself(work, wanted, returned, _labels(work, wanted))
+        return target
     what = f"models/{wanted.name}/{spot.number}"
     if spot.how == "skip":
         work.step("skip", what, spot.why)
@@ -191,8 +193,8 @@ def _planned(work: Work) -> Address:
             list_job_there(work, what, wanted, spot.present)
         plan_model(work, wanted.name)
         return target
-    if spot.present is not None and home is not None and home.name == spot.number:
-        plan_environment_there(work, wanted)
+    if returned:
+        plan_environment_there(work, wanted, returned)
     else:
         plan_environment_of(work, wanted, spot.present)
     if spot.present is None:
@@ -248,9 +250,12 @@ def _plan_kept(
         return
     if why:
         work.change(what, "run", why)
-    if is_its_run:
+    if labels.is_unmarked:
+        plan_run_there(work, what, job_of(present))
+        list_job_there(work, what, wanted, present)
+    elif is_its_run:
         try:
-            plan_run_of(work, name, number, job_of(present) if labels.is_unmarked else "")
+            plan_run_of(work, name, number)
         except ConflictError as error:
             if work.policy.conflict != "skip":
                 raise
@@ -267,18 +272,6 @@ def _known_as(work: Work, there: Sequence[Asset]) -> str:
     names = marks.names_of(work.snapshot)
     known = (names_of(one.texts("properties")) for one in there)
     return next((some[0] for some in known if are_one(some, names)), "")
-
-
-def _itself(work: Work, wanted: Candidate, there: Sequence[Asset]) -> str:
-    """The number of the very version that is to be written; "" if it is not there."""
-    if not is_at_home(work, wanted.name):
-        return ""
-    number = work.snapshot.address.version
-    for one in there:
-        if one.name == number and not one.is_failed:
-            same = one.texts("properties").get(marks.CONTENT_ID) == work.snapshot.content_id
-            return number if same or _holds(work, wanted, one) else ""
-    return ""
 
 
 def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str) -> Candidate:

@@ -14,10 +14,12 @@ from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
 from mlarchive.registries.azureml.labels import (
+    ITSELF,
     Labels,
     archive,
     as_hidden,
     lose_lacking,
+    lose_since,
     plan_labels,
     unmarked,
 )
@@ -79,11 +81,9 @@ def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None)
         candidate: The model version.
         present: The version that is there; None if it is to be made.
     """
-    subject = work.snapshot.record(work.snapshot.subject)
-    carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
     called = f"models/{candidate.name}/{candidate.version}".rstrip("/")
     name = candidate.tags.get(keys.ENVIRONMENT_NAME, "")
-    known = _carried(work, carried) if isinstance(carried, Environment) else None
+    known = _environment_of(work)
     if known and not (known.stated_by and name):
         _plan_needed(work, called, known)
         return
@@ -112,25 +112,41 @@ def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None)
         work.lose(called, named, _NEITHER)
 
 
-def plan_environment_there(work: Work, candidate: Candidate) -> None:
+def plan_environment_there(work: Work, candidate: Candidate, present: Asset) -> None:
     """Plan the environment of a version that is what the source was written from.
 
     Nothing is registered for it, since it goes on meaning the one that it means.
+
+    Args:
+        work: Gets the steps and losses.
+        candidate: The model version.
+        present: What it was first.
     """
-    subject = work.snapshot.record(work.snapshot.subject)
-    carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
-    if not isinstance(carried, Environment):
+    carried = _environment_of(work)
+    if carried is None or carried.stated_by:
         return
-    wanted = _carried(work, carried)
-    if wanted.stated_by:
+    own = recipe(carried.record, carried.files)
+    there = work.control.versions("environments", carried.name, archived=True)
+    if any(_is_alike(work, carried, one, own) for one in there):
+        plan_environment(work, carried, as_subject=False, creates=False)
+    _list_meant(work, candidate, present, carried, own)
+
+
+def list_environment_since(work: Work, candidate: Candidate, present: Asset) -> None:
+    """Lose the environment of a version that is itself what is copied, where it changed since.
+
+    Args:
+        work: Gets the losses.
+        candidate: The model version.
+        present: As it is.
+    """
+    carried = _environment_of(work)
+    if carried is None or carried.stated_by:
         return
-    own = recipe(wanted.record, wanted.files)
-    present = work.control.versions("environments", wanted.name, archived=True)
-    if any(_is_alike(work, wanted, one, own) for one in present):
-        plan_environment(work, wanted, as_subject=False, creates=False)
-    else:
-        why = "it comes back to the version that it was first, which stays with its own"
-        work.lose(f"models/{candidate.name}", f"environment {wanted.name}", why)
+    own = recipe(carried.record, carried.files)
+    one = _list_meant(work, candidate, present, carried, own)
+    if one and named_environment(present)[0] == carried.name:
+        _lose_since(work, carried, one, own)
 
 
 def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> None:
@@ -141,22 +157,52 @@ def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> 
         candidate: The model version.
         present: What is there in its place, of another source.
     """
-    subject = work.snapshot.record(work.snapshot.subject)
-    carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
-    name, number = named_environment(present)
-    if not isinstance(carried, Environment):
-        if name and number and not candidate.tags.get(keys.ENVIRONMENT_NAME):
-            _list_more(work, f"models/{candidate.name}/{present.name}", name, number)
+    carried = _environment_of(work)
+    if carried is not None:
+        own = recipe(carried.record, carried.files)
+        _list_meant(work, candidate, present, carried, own)
         return
-    wanted = _carried(work, carried)
-    if name and not number:
-        number = _meant(work, name, "")
-    own = recipe(wanted.record, wanted.files)
-    there = work.control.versions("environments", name, archived=True) if number else []
-    if not any(one.name == number and _is_made_of(work, name, one, own) for one in there):
-        it_means = f"means {name}:{number}" if number else "means none that is there"
-        why = f"the version is there already and stays as it is, and {it_means}"
-        work.lose(f"models/{candidate.name}/{present.name}", f"environment {wanted.name}", why)
+    name, number = named_environment(present)
+    if name and number and not candidate.tags.get(keys.ENVIRONMENT_NAME):
+        _list_more(work, f"models/{candidate.name}/{present.name}", name, number)
+
+
+def _list_meant(
+    work: Work, candidate: Candidate, present: Asset, carried: Wanted, own: Recipe
+) -> Asset | None:
+    """Lose the environment that comes along, where a version means another one.
+
+    Returns:
+        The one that it means, if that is made of the same.
+    """
+    name, number = named_environment(present)
+    one = _there(work, name, number) if name else None
+    if one and not one.is_failed and _is_made_of(work, name, one, own):
+        return one
+    it_means = f"means {name}:{one.name}" if one else "means none that is there"
+    why = f"the version is there already and stays as it is, and {it_means}"
+    work.lose(f"models/{candidate.name}/{present.name}", f"environment {carried.name}", why)
+    return None
+
+
+def _there(work: Work, name: str, number: str) -> Asset | None:
+    """The version of an environment that a reader would take for the one that is meant."""
+    try:
+        return (
+            work.control.version("environments", name, number)
+            if number
+            else meant(work.control, name)
+        )
+    except NotFoundError:
+        return None
+
+
+def _lose_since(work: Work, read: Wanted, one: Asset, own: Recipe) -> None:
+    """Lose labels of an environment that is itself what is copied, and says otherwise by now."""
+    is_hidden = any(whole.is_archived for whole in work.control.named("environments", read.name))
+    labels = _labels(work, read, own.stated, as_subject=False)
+    what = f"environments/{read.name}/{one.name}"
+    lose_since(work, what, as_hidden(one) if is_hidden else one, labels)
 
 
 def _list_more(work: Work, what: str, name: str, number: str) -> None:
@@ -203,8 +249,9 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
     """
     wanted = _carried(work, subject)
     renamed = wanted._replace(name=work.policy.named(wanted.name))
-    if is_at_home(work, renamed.name) and _is_there(work, renamed):
-        work.step("keep", renamed.called, "it is itself what is copied")
+    if is_at_home(work, subject, renamed.name) and (itself := _itself(work, renamed)):
+        _lose_since(work, renamed, itself, recipe(renamed.record, renamed.files))
+        work.step("keep", renamed.called, ITSELF)
         return renamed.version
     if work.policy.versions == "next":
         renamed = renamed._replace(version="")
@@ -214,15 +261,12 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
     return plan_environment(work, renamed, as_subject=True).partition(":")[2]
 
 
-def _is_there(work: Work, wanted: Wanted) -> bool:
-    """Whether the target has that very version, made of the same."""
+def _itself(work: Work, wanted: Wanted) -> Asset | None:
+    """That very version at the target, if it is made of the same."""
     own = recipe(wanted.record, wanted.files)
-    return any(
-        one.name == wanted.version
-        and not one.is_failed
-        and _is_made_of(work, wanted.name, one, own)
-        for one in work.control.versions("environments", wanted.name, archived=True)
-    )
+    present = work.control.versions("environments", wanted.name, archived=True)
+    there = (one for one in present if one.name == wanted.version)
+    return next((one for one in there if _is_alike(work, wanted, one, own)), None)
 
 
 def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: bool = True) -> str:
@@ -447,6 +491,13 @@ def _labels(work: Work, wanted: Wanted, own: str, *, as_subject: bool) -> Labels
         archived=record.lifecycle == "archived",
         state_id=work.snapshot.state_id if as_subject else "",
     )
+
+
+def _environment_of(work: Work) -> Wanted | None:
+    """The environment that the model version which is written names, if it comes along."""
+    subject = work.snapshot.record(work.snapshot.subject)
+    carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
+    return _carried(work, carried) if isinstance(carried, Environment) else None
 
 
 def _carried(work: Work, record: Environment) -> Wanted:

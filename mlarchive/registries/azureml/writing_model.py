@@ -16,9 +16,11 @@ from mlarchive.registries.azureml.labels import (
     is_taken_over,
     lacking,
     list_merged,
+    lose_since,
     unmarked,
 )
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged
+from mlarchive.registries.azureml.numbering import is_at_home
 from mlarchive.registries.azureml.sameness import kept_origin, origin_shown
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
@@ -47,6 +49,9 @@ def plan_model(work: Work, name: str) -> None:
     )
     target = Address(origin=work.origin, kind="registered-models", name=name)
     there = next(iter(work.control.named("models", name)), _BLANK)
+    if is_at_home(work, record, name):
+        lose_since(work, f"models/{name}", there, wanted)
+        return
     if there is not _BLANK:
         wanted = unmarked(work, wanted, record, target, there)
     if is_of_another(there, wanted):

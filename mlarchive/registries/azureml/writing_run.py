@@ -38,14 +38,13 @@ def run_of(snapshot: Snapshot) -> Run | None:
     return run if isinstance(run, Run) else None
 
 
-def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
+def plan_run_of(work: Work, name: str, number: str) -> None:
     """Plan the run of the version that is written, where the target can have one.
 
     Args:
         work: Gets the steps.
         name: Of the model at the target.
         number: Of the version at the target.
-        first: The job there of the version that this one was first; "" for none.
     """
     run = run_of(work.snapshot)
     subject = work.snapshot.record(work.snapshot.subject)
@@ -57,7 +56,7 @@ def plan_run_of(work: Work, name: str, number: str, first: str = "") -> None:
     kept, tracked = _tracked(work, run)
     tracked.numbered = (subject, name, number)
     with speaking(tracked.connection.uri):
-        if plan_kept(work, tracked, kept, first or first_of(work, run)):
+        if plan_kept(work, tracked, kept, first_of(work, run)):
             return
         experiment = work.snapshot.by_key.get(run.experiment)
         if isinstance(experiment, Experiment):

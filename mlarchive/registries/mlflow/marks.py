@@ -77,7 +77,7 @@ GONE = "mlarchive.gone"
 """Since when the object is gone from its source."""
 PARENT_RUN = MLFLOW_PARENT_RUN_ID
 JOB = "mlarchive.job"
-"""On a version without its run: the job that made it where it comes from, as Azure ML has jobs."""
+"""On a version: the job that made it where it was first, as Azure ML has jobs."""
 EXPERIMENT = "mlarchive.experiment"
 """On a version without its run: that job's experiment."""
 STATED = "mlarchive.stated"

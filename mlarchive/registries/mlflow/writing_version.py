@@ -432,11 +432,13 @@ def writes(  # noqa: PLR0913, PLR0917  (what both sides say, and said)
 
 
 def _lineage_marks(work: Work, record: Numbered) -> Tags:
-    """What made a version whose run does not come along; elsewhere it can be asked for again."""
-    if not isinstance(record, ModelVersion) or record.run in work.snapshot.by_key:
+    """The job that made a version first, and its experiment where no run comes along to say it."""
+    if not isinstance(record, ModelVersion):
         return {}
     experiment = experiment_of(record) or record.native.also.get(marks.EXPERIMENT, "")
-    said = {marks.JOB: record.job, marks.EXPERIMENT: experiment}
+    said = {marks.JOB: record.job}
+    if record.run not in work.snapshot.by_key:
+        said[marks.EXPERIMENT] = experiment
     return {name: value for name, value in said.items() if value}
 
 

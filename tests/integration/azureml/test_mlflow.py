@@ -363,6 +363,8 @@ def test_a_model_of_a_job_arrives_in_another_workspace_with_its_run(
     further.tracking = target_server.uri
     on = carry(target, address(clinic, "models", TRAINED, "1"), opened(further), tmp_path)
     assert on.receipt.content_id == done.receipt.content_id
+    there = further.version("models", TRAINED, "1")["properties"]
+    assert there["properties"]["mlarchive.job"] == job
     # Nor does a mirror, which calls the place otherwise.
     there = runs_of(clinic)
     carry(opened(lab, called="lab"), replace(what, origin="lab"), target, tmp_path)
@@ -426,11 +428,13 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     )
     assert target.holding(what, WritePolicy()) == held
     assert idle(carry(source, what, target, tmp_path))
-    # In a registry, which has no runs, nothing is another one.
+    # In a registry, which has no runs, nothing is another one, whichever comes last.
     shared = azureml.registry(azureml.tenant(), "shared")
     carry(source, what, opened(shared), tmp_path)
     MlflowClient(lab.tracking).log_param(job, "later", "1")
-    carry(source, what, opened(shared), tmp_path)
+    assert idle(carry(source, what, opened(shared), tmp_path))
+    with Package.open(tmp_path / "older.mlpkg") as package:
+        assert unpack(package, opened(shared), WritePolicy()).idle
     assert idle(carry(source, what, opened(shared), tmp_path))
     assert azureml.wire.leaks == ()
 

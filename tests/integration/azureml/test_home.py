@@ -1,0 +1,158 @@
+"""What comes back to where it was first, or is a package of it, is that one or it is not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlarchive.errors import ConflictError
+from mlarchive.pack import pack_file
+from mlarchive.package import Package
+from mlarchive.registries.base import Receipt, WritePolicy
+from mlarchive.unpack import unpack
+from tests.integration.azureml.registries import Open, address, carry
+from tests.support.azureml import Emulator, Place
+from tests.support.command import within
+from tests.support.mlflow_server import MlflowServer
+
+pytestmark = pytest.mark.mlflow
+
+WHAT = ("models", "m", "1")
+FILES = {"w": b"1"}
+
+
+@pytest.fixture
+def lab(azureml: Emulator, source_server: MlflowServer) -> Place:
+    """A workspace with a model, its environment and the plain job that made it, which is no run."""
+    place = azureml.workspace(azureml.tenant(), "lab")
+    place.tracking = source_server.uri
+    azureml.put_environment(place, "e", "1", image="i:1", description="e")
+    for job in ("trained", "another"):
+        azureml.put_job(place, job)
+    register(azureml, place)
+    place.of("models")["m"].properties["description"] = "m"
+    return place
+
+
+def register(azureml: Emulator, place: Place, **otherwise: Any) -> None:  # noqa: ANN401  (any of the REST API)
+    """Register the model, in place of what is there."""
+    place.of("models").pop("m", None)
+    said = {"modelType": "custom_model", "tags": {"python_environment_name": "e", "k": "1"}}
+    azureml.put_model(place, "m", "1", FILES, **{**said, "jobName": "trained", **otherwise})
+
+
+def given_back(opened: Open, package: Path, place: Place) -> Receipt:
+    with Package.open(package) as one:
+        return unpack(one, opened(place), WritePolicy())
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "differs"),
+    [
+        ({"modelType": "mlflow_model"}, "its type"),
+        ({"flavors": {"onnx": {"data": {"v": "2"}}}}, "its flavours"),
+        ({"jobName": "another"}, "its job"),
+        ({"jobName": None}, "its job"),
+    ],
+)
+def test_what_was_registered_anew_as_something_else_is_not_what_comes_home(  # noqa: PLR0913, PLR0917  (fixtures)
+    azureml: Emulator,
+    lab: Place,
+    opened: Open,
+    tmp_path: Path,
+    otherwise: dict[str, Any],
+    differs: str,
+) -> None:
+    middle = azureml.workspace(lab.tenant, "middle")
+    carry(opened(lab), address(lab, *WHAT), opened(middle), tmp_path)
+    package = tmp_path / "m.mlpkg"
+    pack_file(opened(lab).read(address(lab, *WHAT)), package, packed_at=0)
+    register(azureml, lab, **otherwise)
+    before = repr(lab.of("models"))
+    with pytest.raises(ConflictError, match=f"it differs in {differs}$"):
+        carry(opened(middle), address(middle, *WHAT), opened(lab), tmp_path)
+    with pytest.raises(ConflictError, match=f"it differs in {differs}$"):
+        given_back(opened, package, lab)
+    assert repr(lab.of("models")) == before
+
+
+def test_what_is_unchanged_comes_home_idle_by_every_way(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    places = [azureml.workspace(lab.tenant, name) for name in ("first", "second")]
+    shared = azureml.registry(lab.tenant, "shared")
+    before = repr((lab.of("models"), lab.of("environments")))
+    source = lab
+    for place in (*places, shared):
+        carry(opened(source), address(source, *WHAT), opened(place), tmp_path)
+        back = carry(opened(place), address(place, *WHAT), opened(lab), tmp_path).receipt
+        assert (back.idle, back.losses, back.transformations) == (True, (), ())
+        source = place
+    package = tmp_path / "m.mlpkg"
+    for place in (lab, *places, shared):
+        pack_file(opened(place).read(address(place, *WHAT)), package, packed_at=0)
+        back = given_back(opened, package, place)
+        assert (back.idle, back.losses, back.transformations) == (True, (), ())
+    assert repr((lab.of("models"), lab.of("environments"))) == before
+    # The job is the first one's wherever the version is.
+    for place in (*places, shared):
+        said = place.version(*WHAT)["properties"]["properties"]
+        assert said["mlarchive.job"] == "trained"
+
+
+def test_a_version_at_home_goes_on_meaning_its_own_environment(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    middle = azureml.workspace(lab.tenant, "middle")
+    carry(opened(lab), address(lab, *WHAT), opened(middle), tmp_path)
+    package = tmp_path / "m.mlpkg"
+    pack_file(opened(lab).read(address(lab, *WHAT)), package, packed_at=0)
+    azureml.put_environment(lab, "e", "2", image="i:2")
+    for _ in range(2):
+        for done in (
+            carry(opened(middle), address(middle, *WHAT), opened(lab), tmp_path).receipt,
+            given_back(opened, package, lab),
+        ):
+            assert done.idle
+            (loss,) = done.losses
+            assert (loss.field, "means e:2" in loss.why) == ("environment e", True)
+
+
+def test_what_a_package_of_a_thing_says_otherwise_than_the_thing_does_now_is_a_loss(
+    lab: Place, azureml: Emulator, tmp_path: Path
+) -> None:
+    env = azureml.environment(lab.tenant)
+    for what in ("models/m/1", "environments/e/1"):
+        packing = ("pack", f"{lab.locator}#{what}", "-o", f"{what.replace('/', '-')}.mlpkg")
+        within(*packing, cwd=tmp_path, env=env)
+    version = lab.version(*WHAT)["properties"]
+    version["tags"]["k"], version["description"] = "2", "more"
+    lab.of("models")["m"].properties["description"] = "another"
+    lab.version("environments", "e", "1")["properties"]["description"] = "another"
+    before = repr((lab.of("models"), lab.of("environments")))
+    for package, lost in (
+        (
+            "models-m-1",
+            {"models/m/1 tag k", "models/m description", "environments/e/1 description"},
+        ),
+        ("environments-e-1", {"environments/e/1 description"}),
+    ):
+        done = within("unpack", f"{package}.mlpkg", lab.locator, "--json", cwd=tmp_path, env=env)
+        found = {f"{one['record']} {one['field']}" for one in done.document["receipt"]["losses"]}
+        assert (done.status, found) == (3, lost)
+    assert repr((lab.of("models"), lab.of("environments"))) == before
+
+
+def test_a_job_that_was_changed_on_the_way_is_not_the_one_at_home(
+    lab: Place, azureml: Emulator, tmp_path: Path
+) -> None:
+    env = azureml.environment(lab.tenant)
+    within("copy", f"{lab.locator}#models/m", "innereye:out", cwd=tmp_path, env=env)
+    back = ("copy", "innereye:out", lab.locator)
+    assert "nothing to do" in within(*back, cwd=tmp_path, env=env).out
+    document = tmp_path / "out" / "m_1" / "MODEL" / "model.json"
+    said = json.loads(document.read_text("utf-8"))
+    document.write_text(json.dumps({**said, "runId": "another"}), "utf-8")
+    done = within(*back, cwd=tmp_path, env=env)
+    assert (done.status, "it differs in its job" in done.err) == (14, True), done.out + done.err
