@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from mlarchive.errors import UsageError
+from mlarchive.errors import NotFoundError, UsageError
 from mlarchived.cli.directing import add_mirror, add_object, ledger_of_each
 from mlarchived.cli.screen import Screen, plural
 from mlarchived.configfile import read_config
@@ -14,9 +14,10 @@ from mlarchived.resolving import resolve
 SUMMARY = "let nobody miss any longer what its source shows no more"
 DESCRIPTION = """\
 Of what its source shows no more, a mirror keeps count in its vault, and sets aside what is lost
-from there, or from a target to which nobody can give it again. Objects that are forgotten may be
-lost in silence. Nothing is removed anywhere; what is in the vault stays, and what the source shows
-again counts again."""
+from there, or from a target to which nobody can give it again, or never came to one. So it does of
+what was dropped into a folder that it had, and waits there for another package. Objects that are
+forgotten may be lost in silence. Nothing is removed anywhere; what is in the vault stays, and what
+the source shows again counts again."""
 EPILOG = """\
 example:
   mlarchived forget models --object 'lab#models/wine/3'"""
@@ -46,8 +47,16 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     setting = resolve(read_config(options.config))
     if not options.object:
         raise UsageError("say which objects are forgotten", hint="--object PATTERN; '*' for all")
+    missed = 0
     for ledger, mirror in ledger_of_each(setting, options.mirror):
         count = ledger.forget(mirror, options.object)
+        missed += count
         screen.tell(Forgotten(mirror=mirror, objects=count))
         screen.say(f"{mirror}: {plural(count, 'object')} forgotten")
+    if not missed:
+        raise NotFoundError(
+            f"nothing of which somebody keeps count, and that its source shows no more, fits"
+            f" {options.object!r}",
+            hint="`mlarchived status` names what is missed; * and ? stand for any letters",
+        )
     return 0

@@ -58,6 +58,10 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     def report(event: Event) -> None:
         if isinstance(event, Ended):
             statuses.append(event.exit_status)
+            screen.tell(event)
+            screen.say(f"  {event.outcome:<9} {_where(event)}: {event.reason}")
+            if event.hint:
+                screen.say(f"{'':<12}hint: {event.hint}")
 
     around = Circumstances(
         state=setting.state,
@@ -81,6 +85,11 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
                     screen.error(error, of=f"mirror {job.name}")
                     statuses.append(error.exit_status)
     return exit_status(statuses)
+
+
+def _where(event: Ended) -> str:
+    where = f" -> {shown(event.target)}" if event.target else ""
+    return f"{event.object or 'everything'}{where}"
 
 
 def _print_dropped(screen: Screen, job: MirrorJob, ledger: Ledger) -> None:

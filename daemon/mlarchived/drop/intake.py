@@ -6,7 +6,7 @@ to one thing, the others are taken.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from mlarchive.errors import (
 )
 from mlarchived.defects import contained
 from mlarchived.drop import claims, names
+from mlarchived.drop.awaiting import ELSEWHERE
 from mlarchived.drop.candidates import MARKER, Candidate, candidates
 from mlarchived.drop.claims import Claim
 from mlarchived.drop.emptied import remove_emptied
@@ -121,6 +122,7 @@ class Intake:
     def _take(self, work: "_Work", stopping: Stopping) -> None:
         """Take in what is claimed; again for what leans on something that came just now."""
         outstanding = list(claims.claims(self._rules.folder))
+        here = {claim.token for claim in outstanding}
         while outstanding:
             left = []
             for claim in outstanding:
@@ -130,7 +132,7 @@ class Intake:
             if len(left) == len(outstanding):
                 break
             outstanding = left
-        work.stuck += work.waiting.values()
+        work.tell_waiting(here)
 
     def _has_stood(self, claim: Claim) -> bool:
         try:
@@ -173,12 +175,13 @@ class _Work:
         self.pending: dict[Path, str] = {}
         self.stuck: list[str] = []
         self.waiting: dict[str, str] = {}
+        self._lean: dict[str, tuple[Claim, MissingChunksError]] = {}
         self._told = told
 
     def take(self, claim: Claim, has_stood: Callable[[Claim], bool]) -> str:
         """Take in a claim: `taken`, `refused`, `waiting` for another package, or `unfinished`."""
         began = time.monotonic()
-        self.waiting.pop(claim.shown, None)
+        self._lean.pop(claim.token, None)
         if is_late_marker(claim, self._means.record.drops, self._means.vault):
             self._put_away(claim)
             return "taken"
@@ -192,7 +195,7 @@ class _Work:
             with contained():
                 self._keeping.keep(claim, kept.append)
         except MissingChunksError as error:
-            self._wait(claim, error)
+            self._lean[claim.token] = claim, error
             return "waiting"
         except MlarchiveError as error:
             if _ends_all(error, claim.folder):
@@ -204,19 +207,32 @@ class _Work:
             self._refuse(claim, error, kept)
             return "refused"
         for one in kept:
-            self._tell(claim, "taken", f"from {claim.shown}", one, time.monotonic() - began)
+            self._tell(claim.shown, "taken", f"from {claim.shown}", one, time.monotonic() - began)
         losses = _losses(kept) if claim.path.is_dir() else ""
         self._note(claim, "taken", kept, losses)
         self._put_away(claim, losses)
         return "taken"
 
-    def _wait(self, claim: Claim, error: MissingChunksError) -> None:
-        """Let it lie until what it leans on comes; said once, and in the state all the time."""
-        self.waiting[claim.shown] = f"{claim.shown} waits for another package: {error.message}"
-        if claim.shown not in self._told:
-            self._told |= {claim.shown}
-            self._tell(claim, "wait", error.message)
-            self._note(claim, "waiting", [], names.shown(error.message))
+    def tell_waiting(self, here: Container[str]) -> None:
+        """Say what lies until what it leans on comes: once, and in the state all the time.
+
+        Args:
+            here: The tokens of the claims that were here.
+        """
+        for claim, error in self._lean.values():
+            self._waits(claim.shown, f"{claim.shown} waits for another package: {error.message}")
+            if claim.shown not in self._told:
+                self._tell(claim.shown, "wait", error.message)
+                self._note(claim, "waiting", [], names.shown(error.message))
+        for token, name in self._means.record.drops.waiting().items():
+            if token not in here and name not in self.waiting:
+                self._waits(name, f"{name} {ELSEWHERE}")
+                if name not in self._told:
+                    self._tell(name, "wait", ELSEWHERE)
+
+    def _waits(self, name: str, why: str) -> None:
+        self.waiting[name] = why
+        self.stuck.append(why)
 
     def finish(self, place: Path) -> None:
         """Remove what is left of something that was taken, or say why it cannot be."""
@@ -247,7 +263,8 @@ class _Work:
     def _refuse(self, claim: Claim, error: MlarchiveError, kept: Sequence[Taken]) -> None:
         """Put it into quarantine, and say what of it had come into the vault before it failed."""
         for one in kept:
-            self._tell(claim, "taken", f"from {claim.shown}, which is refused all the same", one)
+            why = f"from {claim.shown}, which is refused all the same"
+            self._tell(claim.shown, "taken", why, one)
         partly = _partly(kept)
         reason = names.shown(error.message) + partly
         self._note(claim, "quarantined", kept, reason)
@@ -305,7 +322,7 @@ class _Work:
 
     def _tell(
         self,
-        claim: Claim,
+        thing: str,
         outcome: Outcome,
         reason: str,
         taken: Taken | None = None,
@@ -314,7 +331,7 @@ class _Work:
         self._means.report(
             Ended(
                 mirror=self._mirror,
-                object=str(taken.kept.address) if taken else claim.shown,
+                object=str(taken.kept.address) if taken else thing,
                 target=VAULT,
                 outcome=outcome,
                 reason=reason,

@@ -1,7 +1,7 @@
 """What became of what was dropped, as a holder of the lease on a drop folder writes it down."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,11 @@ VALUES (:mirror, :token, :name, :outcome, :packages, :bytes, :reason, :now)
 ON CONFLICT DO UPDATE SET outcome = :outcome, packages = :packages, bytes = :bytes,
     reason = :reason
 """
+_WAITS_NO_MORE = """
+DELETE FROM dropped
+WHERE mirror = :mirror AND outcome = 'waiting' AND name = :name AND token != :token
+"""
+_WAITING = "SELECT token, name FROM dropped WHERE mirror = :mirror AND outcome = 'waiting'"
 _OF_CLAIM = """
 SELECT name, outcome, packages, bytes, reason FROM dropped WHERE mirror = :mirror AND token = :token
 """
@@ -77,6 +82,8 @@ class Drops:
         values = msgspec.structs.asdict(dropped) | {"mirror": self._mirror, "now": now}
         with self._lease.writing() as connection:
             connection.execute(_NOTE, values)
+            # What of this name waited elsewhere has been dropped again.
+            connection.execute(_WAITS_NO_MORE, values)
             take_in(connection, mirror, taken, targets)
 
     def of_claim(self, token: str) -> Dropped | None:
@@ -88,6 +95,10 @@ class Drops:
         return Dropped(
             token=token, name=name, outcome=outcome, packages=packages, bytes=size, reason=reason
         )
+
+    def waiting(self) -> Mapping[str, str]:
+        """The names of what waits for another package, by the tokens of its claims."""
+        return dict(self._lease.asking_all(_WAITING, {"mirror": self._mirror}))
 
     def knows(self, name: str) -> bool:
         """Whether something of a name was taken or refused before."""

@@ -56,7 +56,7 @@ LIMIT 1
 
 _HAS_LOOKED = "SELECT 1 FROM looked WHERE mirror = ?"
 
-_WAITING_DROPS = "SELECT token, reason FROM dropped WHERE mirror = ? AND outcome = 'waiting'"
+_WAITING_DROPS = "SELECT token, name, reason FROM dropped WHERE mirror = ? AND outcome = 'waiting'"
 
 
 class Known(Struct, frozen=True, kw_only=True, gc=False):
@@ -235,11 +235,11 @@ class Ledger(Closing):
         with database.explaining(str(self._path)):
             return standing.troubles(self._connection, mirror)
 
-    def waiting_drops(self, mirror: str) -> Mapping[str, str]:
-        """Why what was dropped waits for another package, by the token of its claim."""
+    def waiting_drops(self, mirror: str) -> Mapping[str, tuple[str, str]]:
+        """What was dropped and waits for another package, and why, by the token of its claim."""
         with database.explaining(str(self._path)):
             rows = self._connection.execute(_WAITING_DROPS, (f"drop:{mirror}",)).fetchall()
-        return dict(rows)
+        return {token: (name, reason) for token, name, reason in rows}
 
     def tick(self, worker: str, now: datetime, *, busy: bool) -> datetime | None:
         """A worker is due.
@@ -294,7 +294,7 @@ class Ledger(Closing):
             return pausing.forgive(self._connection, mirror, pattern)
 
     def forget(self, mirror: str, pattern: str) -> int:
-        """Let a vault no longer miss what its source shows no more.
+        """Let nobody miss any longer what its source shows no more, or waits where nobody looks.
 
         Args:
             mirror: Which mirror.
@@ -304,7 +304,8 @@ class Ledger(Closing):
             How many objects that were.
         """
         with database.explaining(str(self._path)):
-            return pausing.forget(self._connection, mirror, pattern)
+            objects = pausing.forget(self._connection, mirror, pattern)
+            return objects + pausing.forget_drops(self._connection, mirror, pattern)
 
 
 def _address(row: tuple[Any, ...]) -> Address:

@@ -30,6 +30,10 @@ DELETE FROM delivery WHERE object = ? AND (target = ? OR withheld = ? OR owed_at
 """
 
 
+_WAITING = "SELECT mirror, token, name FROM dropped WHERE mirror = ? AND outcome = 'waiting'"
+_WAITS_NO_MORE = "DELETE FROM dropped WHERE mirror = ? AND token = ?"
+
+
 def pause(connection: sqlite3.Connection, mirror: str, why: str) -> None:
     """Leave a mirror alone from now on."""
     connection.execute(
@@ -70,6 +74,16 @@ def forget(connection: sqlite3.Connection, mirror: str, pattern: str) -> int:
         for number in numbers:
             connection.execute(_FORGET, (number, *whose))
     return len(numbers)
+
+
+def forget_drops(connection: sqlite3.Connection, mirror: str, pattern: str) -> int:
+    """Forget that something that was dropped waits for another package; how many things."""
+    selector = Selector(name=pattern, pattern=True)
+    with transaction(connection):
+        rows = connection.execute(_WAITING, (f"drop:{mirror}",)).fetchall()
+        fitting = [row for row in rows if matches(selector, row[2])]
+        connection.executemany(_WAITS_NO_MORE, [row[:2] for row in fitting])
+    return len(fitting)
 
 
 def _matching(

@@ -77,12 +77,17 @@ class Service:
             UndrainedError: Work at hand did not end in time, and was left as it was.
             MlarchiveError: The configuration is wrong, or the state folder cannot be used.
         """
-        setting = resolve(read_config(self._path))
-        with (
-            contextlib.closing(self._inbox),
-            alone(setting.state) as lock,
-            self._inbox.listening(),
-        ):
+        with contextlib.closing(self._inbox), self._inbox.listening():
+            # What changes in the configuration after this is told, and is not missed.
+            setting = resolve(read_config(self._path))
+            self._serve(setting)
+
+    def tell(self, word: Word) -> None:
+        """Tell it to stop or to reload, from any thread, as a signal would."""
+        self._inbox.post(word)
+
+    def _serve(self, setting: Setting) -> None:
+        with alone(setting.state) as lock:
             # Where it cannot be opened, the service does not start.
             Ledger.open(setting.state).close()
             self._observers.configured(setting)
@@ -96,10 +101,6 @@ class Service:
             finally:
                 self._clock.stop()
                 self._drain(durations.seconds(setting.config.service.drain))
-
-    def tell(self, word: Word) -> None:
-        """Tell it to stop or to reload, from any thread, as a signal would."""
-        self._inbox.post(word)
 
     def _keep_going(self, setting: Setting, lock: Lock, listener: Listener) -> Setting:
         """The main loop; the configuration in force at its end.

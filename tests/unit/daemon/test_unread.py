@@ -23,6 +23,10 @@ def test_what_cannot_be_opened_in_the_source_is_in_the_status_until_it_is_mended
         assert "cannot be opened" in stood["trouble"]
         assert str(broken) in stood["trouble"]
         assert stood["succeeded_at"] == 0
+    plan = bench.run("plan")
+    assert plan.status == 4
+    assert f"failed    {broken}: it cannot be opened" in plan.out
+    assert [e["code"] for e in bench.run("plan", "--json").events if e["event"] == "ended"]
     assert "up to date" not in bench.run("status").out
     broken.write_bytes(whole)
     assert bench.run("once").status == 0
