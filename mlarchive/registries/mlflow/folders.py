@@ -42,6 +42,7 @@ from mlarchive.registries.mlflow.failures import FAILS_EACH_TIME, speaking
 from mlarchive.registries.mlflow.listed import NOTHING_IN_IT, Listed, ReadableFolder
 from mlarchive.registries.mlflow.samedisk import is_owned, is_the_same, told
 from mlarchive.registries.mlflow.sidebyside import AT_ONCE
+from mlarchive.registries.mlflow.tracefolders import gives, is_of_traces
 from mlarchive.registries.mlflow.transport import Upload, download, temporary
 from mlarchive.registries.redaction import redacted_text, without_credentials
 from mlarchive.snapshot import WithheldFileError
@@ -149,8 +150,8 @@ def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
     if not _is_here(connection.creds(connection.uri).host):
         raise _kept_elsewhere(connection, root, "and what has that path here may be something else")
     # What logged nothing has no folder yet; the one of its experiment is there all the same.
-    known = is_owned(root) or any(place.is_dir() for place in (root, *root.parents[:3]))
-    if not known:
+    asked = is_owned(root) or is_of_traces(root)
+    if not asked and not any(place.is_dir() for place in (root, *root.parents[:3])):
         raise _kept_elsewhere(connection, root, "which is not here")
     return ServersFolder(connection, root)
 
@@ -267,7 +268,7 @@ class ServersFolder(LocalFolder):
     def files(self) -> Iterator[Listed]:
         """As of any folder; one that is not here, and that no server can be asked for, is said."""
         self._require_same()
-        if self._is_known() is None and not (self._root.is_dir() or _is_of_a_trace(self._root)):
+        if self._is_known() is None and not (self._root.is_dir() or is_of_traces(self._root)):
             yield Listed("", -1, _NOT_HERE, unlisted=True)
             return
         yield from super().files()
@@ -280,14 +281,27 @@ class ServersFolder(LocalFolder):
     def put(self, path: str, opening: Callable[[], BinaryIO], size: int) -> None:
         """Write the file; the first one goes again if the server does not list it."""
         self._require_same()
+        known = any(place.is_dir() for place in self._root.parents[2:3])
         super().put(path, opening, size)
         if self._written:
             return
-        there = told(self._connection, self._root)
-        if there is not None and PurePosixPath(path).parts[0] not in there:
+        if not self._is_there(path, known=known):
             self._remove(path)
             raise self._elsewhere()
         self._written = True
+
+    def _is_there(self, path: str, *, known: bool) -> bool:
+        """Whether the server has what was written here; what it cannot be asked for is believed.
+
+        Args:
+            path: Of a file.
+            known: Whether the folder of the experiment was here before.
+        """
+        if is_of_traces(self._root):
+            given = gives(self._connection, self._root, path)
+            return known if given is None else given
+        there = told(self._connection, self._root)
+        return there is None or PurePosixPath(path).parts[0] in there
 
     def _remove(self, path: str) -> None:
         place = self._root / path
@@ -304,11 +318,6 @@ class ServersFolder(LocalFolder):
     def _elsewhere(self) -> NotFoundError:
         why = "and lists there what is not in the folder of that path here, or not what is in it"
         return _kept_elsewhere(self._connection, self._root, why)
-
-
-def _is_of_a_trace(root: Path) -> bool:
-    """Whether a trace's artifacts go there, which few have, and which no request lists."""
-    return root.parent.parent.name == "traces" or root.name == "traces"
 
 
 class ProxiedFolder:

@@ -4,7 +4,7 @@ What there is, is listed at once, without spans; pages are fetched while they ar
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import BinaryIO
@@ -32,6 +32,7 @@ from mlarchive.registries.mlflow.tracefetching import (
     location_of,
     search_infos,
 )
+from mlarchive.registries.mlflow.tracefolders import is_elsewhere, named_in, open_given
 from mlarchive.registries.mlflow.traceforms import trace_of
 from mlarchive.registries.mlflow.tracemakers import Makers
 from mlarchive.snapshot import Stream
@@ -256,6 +257,9 @@ class _Attachments:
     def files(self) -> Iterator[Listed]:
         """Everything but spans; one request for each trace that has anything."""
         for top, ids in sorted(self._found.tops.items()):
+            if is_elsewhere(self._connection, top):
+                yield from self._named(ids)
+                continue
             there = set(artifact_folder(self._connection, top).folders())
             for trace_id in sorted(there & ids):
                 folder = artifact_folder(self._connection, f"{top}/{trace_id}/{_SUFFIX}")
@@ -264,8 +268,17 @@ class _Attachments:
                         path = f"{ATTACHED}/{trace_id}/{listed.path}".rstrip("/")
                         yield msgspec.structs.replace(listed, path=path)
 
+    def _named(self, ids: Collection[str]) -> Iterator[Listed]:
+        """What the spans of some traces name."""
+        for messages in fetch_traces(self._connection, sorted(ids)):
+            for trace_id, message in messages.items():
+                for path, size in named_in(message):
+                    yield Listed(f"{ATTACHED}/{trace_id}/{path}", size)
+
     def open(self, path: str) -> BinaryIO:
         """One file of one trace."""
         _, trace_id, name = path.split("/", 2)
         top = next(top for top, ids in self._found.tops.items() if trace_id in ids)
+        if is_elsewhere(self._connection, top):
+            return open_given(self._connection, trace_id, name)
         return artifact_folder(self._connection, f"{top}/{trace_id}/{_SUFFIX}").open(name)

@@ -27,6 +27,7 @@ from mlarchive.errors import MlarchiveError, RemoteError
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.tracefolders import is_elsewhere, spans_given
 from mlarchive.snapshot import WithheldFileError
 
 SPANS_FILE = "traces.json"
@@ -128,11 +129,28 @@ def _filed_spans(connection: Connection, info: InfoMessage) -> list[Any]:
     location = location_of(info)
     if not location:
         return []
+    try:
+        text = _spans_file(connection, info.trace_id, location)
+        if text is None:
+            return []
+        data = TraceData.from_dict(json.loads(text))
+        return [span.to_otel_proto() for span in data.spans]
+    except (MlflowException, ValueError, TypeError, KeyError) as error:
+        raise RemoteError(
+            f"the spans of trace {info.trace_id} at {connection.uri} cannot be read: {error}",
+            hint=f"they are in the file {SPANS_FILE} among its artifacts; delete the trace, or"
+            " mend the file",
+        ) from error
+
+
+def _spans_file(connection: Connection, trace_id: str, location: str) -> bytes | None:
+    """What is in the file of a trace's spans; None if there is none."""
+    if is_elsewhere(connection, location):
+        return spans_given(connection, trace_id)
     folder = artifact_folder(connection, location)
     try:
         with folder.open(SPANS_FILE) as file:
-            data = TraceData.from_dict(json.loads(file.read()))
-        return [span.to_otel_proto() for span in data.spans]
+            return file.read()
     except WithheldFileError as error:
         # A page has the spans of other traces as well.
         raise RemoteError(error.message, hint=error.hint) from error
@@ -141,13 +159,7 @@ def _filed_spans(connection: Connection, info: InfoMessage) -> list[Any]:
         found = () if error.retryable else folder.files()
         if error.retryable or any(one.path == SPANS_FILE or one.unlisted for one in found):
             raise
-        return []
-    except (MlflowException, ValueError, TypeError, KeyError) as error:
-        raise RemoteError(
-            f"the spans of trace {info.trace_id} at {connection.uri} cannot be read: {error}",
-            hint=f"they are in the file {SPANS_FILE} among its artifacts; delete the trace, or"
-            " mend the file",
-        ) from error
+        return None
 
 
 def _search(
