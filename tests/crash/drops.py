@@ -123,9 +123,7 @@ class Flood:
 
     def left(self) -> int:
         """How many packages lie there, claimed or not."""
-        claims = self.bench.inbox / ".mlarchived"
-        claimed = len(list(claims.iterdir())) if claims.is_dir() else 0
-        return len(list(self.bench.inbox.glob("*.mlpkg"))) + claimed
+        return len(list(self.bench.inbox.glob("*.mlpkg"))) + len(self.bench.claimed())
 
     def vaulted(self) -> list[Path]:
         """What lies in the vault."""

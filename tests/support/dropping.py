@@ -72,6 +72,11 @@ class DropBench(Workbench):
         place = self.folder / folder
         return sorted(p.name for p in place.iterdir() if not p.name.startswith("."))
 
+    def claimed(self) -> list[str]:
+        """The claims that are not done with, and what is left of those that are."""
+        place = self.inbox / ".mlarchived"
+        return sorted(p.name for p in place.glob("*") if p.name != "reserve")
+
     def reason(self, name: str) -> str:
         """Why something is in quarantine."""
         return (self.inbox / "quarantine" / f"{name}.reason.txt").read_text()

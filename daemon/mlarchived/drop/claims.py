@@ -27,6 +27,9 @@ _ROOM = len(_REASON) + 6
 _PATH = "path"
 _THING = "thing"
 _TAKEN = ".taken"
+_RESERVE = "reserve"
+_RESERVED = 64 * 1024
+"""Bytes: more than a claim takes."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -87,6 +90,27 @@ def claim(drop: Path, candidate: Candidate) -> Claim | None:
     return made
 
 
+def keep_reserve(drop: Path) -> None:
+    """Keep some space back, with which things can be claimed when the disk is full."""
+    place = drop / CLAIMS / _RESERVE
+    if os.path.lexists(place):
+        return
+    # Whatever keeps it from being made keeps nothing from being taken.
+    with contextlib.suppress(MlarchiveError):
+        fsops.make_folder(place.parent, durable=False)
+        with fsops.atomic_file(place, durable=False) as file:
+            file.write(secrets.token_bytes(_RESERVED))
+
+
+def give_up_reserve(drop: Path) -> bool:
+    """Let others have that space; whether there was any."""
+    try:
+        (drop / CLAIMS / _RESERVE).unlink()
+    except OSError:
+        return False
+    return True
+
+
 def put_into(folder: Path) -> list[Path]:
     """What was put into one of the folders for what was refused or lost something, and is there.
 
@@ -109,7 +133,7 @@ def claims(drop: Path, *, clearing: bool = True) -> Iterator[Claim]:
         MlarchiveError: The folder may not be read.
     """
     for place in _inside(drop / CLAIMS):
-        if place.name.endswith(_TAKEN):
+        if place.name.endswith(_TAKEN) or place.name == _RESERVE:
             continue
         with fsops.explaining(place, "read"):
             found = _found(place)

@@ -83,46 +83,64 @@ class Intake:
         work = _Work(self._mirror, self._rules, means, self._waited)
         for place in claims.remains(self._rules.folder):
             work.finish(place)
-        self._claim(work, means.stopping)
-        self._take(work, means.stopping)
+        self._claim_and_take(work, means.stopping)
+        work.tell_waiting({claim.token for claim in claims.claims(self._rules.folder)})
         rules, was_taken_from = self._rules, means.record.drops.knows_of_in
         remove_emptied(rules.folder, rules.pattern, rules.settle, was_taken_from)
         self._stillness.keep(work.pending)
         self._waited = frozenset(work.waiting)
         return Pass(pending=tuple(work.pending.values()), stuck=tuple(work.stuck))
 
-    def _claim(self, work: "_Work", stopping: Stopping) -> None:
+    def _claim_and_take(self, work: "_Work", stopping: Stopping) -> None:
+        """Take in what can be claimed; where the disk is full, that makes room to claim more."""
+        claims.keep_reserve(self._rules.folder)
+        while True:
+            claimed, full = self._claim(work, stopping)
+            self._take(work, stopping)
+            if full is None:
+                return
+            if not claimed and not claims.give_up_reserve(self._rules.folder):
+                raise full
+
+    def _claim(self, work: "_Work", stopping: Stopping) -> tuple[int, StorageError | None]:
+        """Claim what is complete; how many things that were, and what of the disk ended it."""
         waiting = {claim.relative for claim in claims.claims(self._rules.folder)}
+        claimed = 0
         for candidate in candidates(self._rules.folder, self._rules.pattern):
             stopping.check()
             if candidate.kind == "marker" and candidate.relative.removesuffix(MARKER) in waiting:
                 continue
             try:
                 with contained():
-                    self._look_at(candidate, work)
+                    claimed += self._look_at(candidate, work)
             except MlarchiveError as error:
-                if _ends_all(error, candidate.path):
+                if not _ends_all(error, candidate.path):
+                    work.could_not_claim(candidate, error)
+                elif isinstance(error, StorageError):
+                    return claimed, error
+                else:
                     raise
-                work.could_not_claim(candidate, error)
+        return claimed, None
 
-    def _look_at(self, candidate: Candidate, work: "_Work") -> None:
-        """Claim something if it is complete."""
+    def _look_at(self, candidate: Candidate, work: "_Work") -> bool:
+        """Claim something if it is complete; whether it is claimed now."""
         try:
             stood = self._stillness.stood(candidate.path)
         except (FileNotFoundError, NotADirectoryError):
-            return
+            return False
         except OSError as error:
             raise fsops.explain(error, candidate.path, "read") from error
-        if stood or is_complete(candidate):
-            if claimed := claims.claim(self._rules.folder, candidate):
-                self._stillness.moved(candidate.path, claimed.path)
-        else:
+        if not (stood or is_complete(candidate)):
             work.pending[candidate.path] = candidate.shown
+            return False
+        claimed = claims.claim(self._rules.folder, candidate)
+        if claimed:
+            self._stillness.moved(candidate.path, claimed.path)
+        return claimed is not None
 
     def _take(self, work: "_Work", stopping: Stopping) -> None:
         """Take in what is claimed; again for what leans on something that came just now."""
         outstanding = list(claims.claims(self._rules.folder))
-        here = {claim.token for claim in outstanding}
         while outstanding:
             left = []
             for claim in outstanding:
@@ -132,7 +150,6 @@ class Intake:
             if len(left) == len(outstanding):
                 break
             outstanding = left
-        work.tell_waiting(here)
 
     def _has_stood(self, claim: Claim) -> bool:
         try:
@@ -217,7 +234,7 @@ class _Work:
         """Say what lies until what it leans on comes: once, and in the state all the time.
 
         Args:
-            here: The tokens of the claims that were here.
+            here: The tokens of the claims that are here.
         """
         for claim, error in self._lean.values():
             self._waits(claim.shown, f"{claim.shown} waits for another package: {error.message}")

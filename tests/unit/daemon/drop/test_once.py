@@ -487,7 +487,7 @@ def test_what_a_crash_left_claimed_is_taken_by_the_next_process(bench: DropBench
     assert bench.run("once").status == 0
     assert bench.vaulted("target") == ["ale"]
     assert bench.noted() == {"taken": ["ale.mlpkg"]}
-    assert list((bench.inbox / ".mlarchived").iterdir()) == []
+    assert bench.claimed() == []
 
 
 def test_what_was_taken_is_not_taken_again_when_its_removal_was_broken_off(
@@ -515,7 +515,7 @@ def test_what_was_taken_is_not_taken_again_when_its_removal_was_broken_off(
     assert bench.run("once").status == 0
     assert bench.held() == held
     assert bench.noted() == {"taken": ["stout", "zale.mlpkg"]}
-    assert not list((bench.inbox / ".mlarchived").iterdir())
+    assert bench.claimed() == []
     assert not bench.standing()["trouble"]
 
 

@@ -236,8 +236,28 @@ def test_what_cannot_be_moved_away_is_taken_or_refused_once_and_keeps_nothing_wa
     bench.run("once")
     assert kept() == there
     assert not bench.standing()["trouble"]
-    assert not list((bench.inbox / ".mlarchived").iterdir())
+    assert bench.claimed() == []
     assert bench.lying("inbox/quarantine") == ["a.mlpkg", "a.mlpkg.reason.txt"]
     assert bench.lying("inbox/taken-with-losses") == ["wine", "wine.reason.txt"]
     assert "link" in (bench.inbox / "taken-with-losses" / "wine.reason.txt").read_text()
     assert bench.noted() == {"quarantined": ["a.mlpkg"], "taken": ["wine", "x", "y"]}
+
+
+def test_a_drop_folder_whose_own_disk_is_full_is_emptied_all_the_same(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench.run("once").status == 0
+    for name in ("ale", "beer", "cider"):
+        shutil.copy(bench.package(name), bench.inbox)
+    write = claims._write_path  # noqa: SLF001  (a disk with room for one claim, where nothing is kept back)
+
+    def written(place: Path, relative: str) -> None:
+        others = [path for path in place.parent.iterdir() if path != place]
+        if others:
+            raise fsops.explain(OSError(errno.ENOSPC, "full"), place, "write")
+        write(place, relative)
+
+    monkeypatch.setattr(claims, "_write_path", written)
+    assert bench.run("once").status == 0
+    assert bench.vaulted("target") == ["ale", "beer", "cider"]
+    assert bench.lying() == []
