@@ -85,7 +85,7 @@ def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None)
     name = candidate.tags.get(keys.ENVIRONMENT_NAME, "")
     known = _environment_of(work)
     if known and not (known.stated_by and name):
-        _plan_needed(work, called, known)
+        _plan_needed(work, called, _apart(work, known) if known.stated_by else known)
         return
     version = candidate.tags.get(keys.ENVIRONMENT_VERSION, "") if name else ""
     held = present.texts("properties").get(keys.ENVIRONMENT, "") if present else ""
@@ -297,7 +297,7 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: b
         labels,
         wanted.version,
         as_subject=as_subject,
-        same=lambda one: _is_made_of(work, wanted.name, one, own),
+        same=lambda one: _is_alike(work, wanted, one, own),
         is_hidden=is_hidden,
         insists=as_subject and work.policy.conflict == "new-version",
     )
@@ -311,7 +311,7 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: b
         return f"{wanted.name}:{alike.name}"
     taken = wanted.version in {one.name for one in present}
     if taken and as_subject and work.policy.conflict != "new-version":
-        _settle_conflict(work, wanted)
+        _settle_conflict(work, wanted, present)
         return f"{wanted.name}:{wanted.version}"
     number = wanted.version if wanted.version and not taken else next_number(present)
     if taken:
@@ -335,7 +335,9 @@ def _home(work: Work, wanted: Wanted, present: Sequence[Asset], own: Recipe) -> 
 
 
 def _is_alike(work: Work, wanted: Wanted, one: Asset, own: Recipe) -> bool:
-    return not one.is_failed and _is_made_of(work, wanted.name, one, own)
+    """Whether a version can be the one; what stands in for another one is none but that."""
+    is_real = bool(wanted.stated_by) or marks.STATED not in one.texts("properties")
+    return is_real and not one.is_failed and _is_made_of(work, wanted.name, one, own)
 
 
 def _plan_kept(  # noqa: PLR0913  (what there is, and what is to be)
@@ -365,8 +367,11 @@ def _plan_kept(  # noqa: PLR0913  (what there is, and what is to be)
     plan_labels(work, kind, wanted.name, one, labels, is_hidden=is_hidden)
 
 
-def _settle_conflict(work: Work, wanted: Wanted) -> None:
-    trouble = f"{wanted.called} at {work.control.shown} is another one"
+def _settle_conflict(work: Work, wanted: Wanted, present: Sequence[Asset]) -> None:
+    there = next(one for one in present if one.name == wanted.version)
+    model = there.texts("properties").get(marks.STATED, "")
+    it_is = f"is what the files of {model} state, and no environment by itself" if model else ""
+    trouble = f"{wanted.called} at {work.control.shown} {it_is or 'is another one'}"
     if work.policy.conflict == "fail":
         raise ConflictError(
             trouble,

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlarchive.copy import Way, copy
+from mlarchive.errors import ConflictError
+from mlarchive.registries.azureml.recipe import BASE_IMAGE
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator
 from tests.support.command import within
@@ -337,6 +339,36 @@ def test_what_stands_in_leaves_a_real_environment_of_the_model_s_name_alone(
     assert carry(
         opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path
     ).receipt.idle
+
+
+def test_what_stands_in_is_never_taken_for_the_real_one_that_comes_later(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    real = {"condaFile": "name: x\n", "image": BASE_IMAGE}
+    azureml.put_model(lab, "m", "1", {"MLmodel": MLMODEL, "conda.yaml": b"name: x\n"})
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    azureml.put_environment(lab, "m", "1", **real)
+    azureml.put_model(lab, "user", "1", {"w": b"1"}, tags={"python_environment_name": "m"})
+    alone = opened(lab), address(lab, "environments", "m", "1"), opened(clinic), tmp_path
+    with pytest.raises(ConflictError, match="is what the files of models/m state"):
+        carry(*alone)
+    for idle in (False, True):
+        done = carry(opened(lab), address(lab, "models", "user", "1"), opened(clinic), tmp_path)
+        assert (done.receipt.idle, done.receipt.losses) == (idle, ())
+        assert opened(clinic).read(address(clinic, "models", "user", "1")).losses == ()
+    said = clinic.version("models", "user", "1")["properties"]["properties"]
+    assert said["mlarchive.environment"] == "m:2"
+    assert carry(*alone).receipt.target.version == "2"
+    # Nor does it take the name of a real one where it comes along.
+    further = azureml.workspace(tenant, "further")
+    azureml.put_environment(further, "m", "7", image="real:7")
+    for idle in (False, True):
+        done = carry(opened(clinic), address(clinic, "models", "m", "1"), opened(further), tmp_path)
+        assert done.receipt.idle is idle
+        held = further.of("environments")
+        assert {name: set(held[name].versions) for name in held} == {"m": {"7"}, "m-files": {"1"}}
 
 
 def test_an_environment_that_the_source_does_not_mean_and_the_target_does_is_told(
