@@ -8,8 +8,9 @@ import pytest
 from tests.integration.azureml.registries import opened
 from tests.integration.azureml.sdk import client
 from tests.support.azureml import Emulator, Place, Principal
+from tests.support.azureml.trained import clinic, journey, trained
 
-__all__ = ["connect", "opened"]
+__all__ = ["clinic", "connect", "journey", "opened", "trained"]
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient

@@ -16,6 +16,8 @@ from tests.support.command import environment
 Open = Callable[..., AzureMlRegistry]
 
 POLICY = WritePolicy()
+POLICIES = (POLICY, WritePolicy(conflict="new-version"), WritePolicy(versions="next"))
+"""By which what is there already stays the same."""
 
 
 @pytest.fixture

@@ -346,10 +346,9 @@ def test_what_stands_in_is_never_taken_for_the_real_one_that_comes_later(
 ) -> None:
     tenant = azureml.tenant()
     lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
-    real = {"condaFile": "name: x\n", "image": BASE_IMAGE}
     azureml.put_model(lab, "m", "1", {"MLmodel": MLMODEL, "conda.yaml": b"name: x\n"})
     carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
-    azureml.put_environment(lab, "m", "1", **real)
+    azureml.put_environment(lab, "m", "1", condaFile="name: x\n", image=BASE_IMAGE)
     azureml.put_model(lab, "user", "1", {"w": b"1"}, tags={"python_environment_name": "m"})
     alone = opened(lab), address(lab, "environments", "m", "1"), opened(clinic), tmp_path
     with pytest.raises(ConflictError, match="is what the files of models/m state"):

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from mlarchive.errors import ConflictError
 from mlarchive.pack import pack_file
 from mlarchive.package import Package
 from mlarchive.registries.base import Receipt, WritePolicy
+from mlarchive.registries.mlflow import MlflowRegistry
 from mlarchive.unpack import unpack
-from tests.integration.azureml.registries import Open, address, carry
+from tests.integration.azureml.registries import POLICIES, Open, address, carry
 from tests.support.azureml import Emulator, Place
+from tests.support.azureml.trained import TRAINED, runs_of
 from tests.support.command import within
 from tests.support.mlflow_server import MlflowServer
 
@@ -156,3 +159,54 @@ def test_a_job_that_was_changed_on_the_way_is_not_the_one_at_home(
     document.write_text(json.dumps({**said, "runId": "another"}), "utf-8")
     done = within(*back, cwd=tmp_path, env=env)
     assert (done.status, "it differs in its job" in done.err) == (14, True), done.out + done.err
+
+
+def test_what_comes_back_to_a_place_that_it_came_through_is_there_already(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    lab, _ = trained
+    tenant = azureml.tenant()
+    middle, shared = azureml.workspace(tenant, "middle"), azureml.registry(tenant, "shared")
+    middle.tracking = target_server.uri
+    target = opened(middle)
+    carry(opened(lab), address(lab, "models", TRAINED, "1"), target, tmp_path)
+    there = address(middle, "models", TRAINED, "1")
+    version, runs = repr(middle.version("models", TRAINED, "1")), runs_of(middle).keys()
+    with MlflowRegistry.open(lab.tracking) as between:
+        ways = [
+            (source, carry(target, there, source, tmp_path).receipt.target)
+            for source in (opened(shared), between)
+        ]
+        for source, what in ways:
+            for policy in POLICIES:
+                done = carry(source, what, target, tmp_path, policy).receipt
+                assert (done.idle, done.target.version, done.losses) == (True, "1", ())
+        assert repr(middle.version("models", TRAINED, "1")) == version
+        assert set(middle.of("models")[TRAINED].versions) == {"1"}
+        assert runs_of(middle).keys() == runs
+        # So it is where it went from there, though it is said by another.
+        far = azureml.workspace(tenant, "far")
+        far.tracking = target_server.uri
+        carry(target, there, opened(far), tmp_path)
+        before = runs_of(far).keys()
+        for source, what in ways:
+            done = carry(source, what, opened(far), tmp_path).receipt
+            assert (done.idle, done.losses, runs_of(far).keys()) == (True, (), before)
+        # What the run got on the way stays behind, and is told.
+        at = ways[1][1]
+        made = MlflowClient(lab.tracking).get_model_version(at.name, at.version).run_id
+        MlflowClient(lab.tracking).log_param(str(made), "late", "1")
+        late = carry(between, at, target, tmp_path).receipt
+        assert (late.idle, [one.field for one in late.losses]) == (True, ["param late"])
+        with pytest.raises(ConflictError, match="nothing but its run differs"):
+            carry(between, at, opened(far), tmp_path)
+        # Other files are another thing.
+        middle.of("models")[TRAINED].versions.clear()
+        azureml.put_model(middle, TRAINED, "1", {"x": b"other"})
+        for source, what in ways:
+            with pytest.raises(ConflictError, match="is taken by other content"):
+                carry(source, what, target, tmp_path)

@@ -15,18 +15,10 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import entry_name
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator, Place
+from tests.support.azureml.files import FILES
 from tests.support.command import within
 
 CONDA = "# pinned by hand\nname: gpu\ndependencies:\n- python=3.11\n- pip\n"
-FILES = {
-    "MLmodel": b"flavors:\n  python_function:\n    env: conda.yaml\n",
-    ".gitignore": b"*.bin\n",
-    ".amlignore": b"data\n",
-    ".hidden": b"h",
-    "empty": b"",
-    "data/w\xc3\xa4 1.bin".encode("latin-1").decode(): bytes(range(256)) * 300,
-    "data/big.bin": bytes(range(251)) * 40_000,
-}
 LABELS: dict[str, Any] = {
     "modelType": "mlflow_model",
     "description": "finds the prostate",
