@@ -359,7 +359,11 @@ class Executor:
         if held is None or _ids(held) != Ids(content=receipt.content_id, state=receipt.state_id):
             return self._note_passed_over(address, step.target, kept, receipt)
         delivery = Delivery(
-            given=_ids(kept), held=_ids(held), at=str(held.address), losses=receipt.losses
+            given=_ids(kept),
+            held=_ids(held),
+            at=str(held.address),
+            losses=receipt.losses,
+            awaits=bool(receipt.awaiting),
         )
         self.record.delivered(address, step.target, delivery)
         outcome = _outcome(view.holdings.get(step.target), kept, receipt)

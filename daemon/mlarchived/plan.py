@@ -300,6 +300,8 @@ def _behind(held: Ids, wanted: Ids, delivered: Delivered) -> tuple[Verb, str]:
     """What a target that holds something needs, when the source's present ids are known."""
     ours = delivered.ids == held
     if held == wanted or (ours and delivered.given == wanted):
+        if delivered.awaited:
+            return "relabel", "the target has got others since, which it may name"
         return "keep", "up to date"
     if held.content == wanted.content:
         return "relabel", "labels changed" if ours else "the target has other labels"

@@ -88,6 +88,7 @@ class Delivered(Struct, frozen=True, kw_only=True, gc=False):
         withheld: Why it waits for a person though nothing failed; "" if it does not.
         owed: Whether it is to get what the mirror took of the object last, and has not got it.
         doubted: Whether nobody knows if it ever got that, since the ledger began later.
+        awaited: Whether it lacked others that the object names, and has got something since.
     """
 
     given: Ids | None = None
@@ -99,6 +100,7 @@ class Delivered(Struct, frozen=True, kw_only=True, gc=False):
     withheld: str = ""
     owed: bool = False
     doubted: bool = False
+    awaited: bool = False
 
 
 NOTHING_GIVEN = Delivered()

@@ -28,7 +28,9 @@ SELECT json_group_array(json_array(
     o.gone_at, o.gone_for, o.read_at,
     d.target, d.given_content_id, d.given_state_id, d.content_id, d.state_id,
     d.passed_content_id, d.passed_state_id, d.trouble, d.strikes, d.marked_at, d.pruned_at,
-    d.withheld, d.owed_at))
+    d.withheld, d.owed_at, d.awaits AND EXISTS (
+        SELECT 1 FROM delivery e
+        WHERE e.target = d.target AND e.came_at >= d.delivered_at AND e.object <> d.object)))
 FROM asked CROSS JOIN object o ON o.mirror = ? AND o.origin = asked.origin
     AND o.kind = asked.kind AND o.name = asked.name AND o.version = asked.version
 LEFT JOIN delivery d ON d.object = o.id
@@ -336,6 +338,7 @@ def _delivered(row: tuple[Any, ...]) -> Delivered:
         withheld=row[10] or "",
         owed=row[11] is not None,
         doubted=row[11] == DOUBTED,
+        awaited=bool(row[12]),
     )
 
 

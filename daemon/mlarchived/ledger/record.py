@@ -117,11 +117,13 @@ WHERE id = :id
 """
 _DELIVERED = """
 INSERT INTO delivery (object, target, given_content_id, given_state_id, content_id, state_id,
-    address, delivered_at, losses)
-VALUES (:id, :target, :given_content, :given_state, :content, :state, :address, :now, :losses)
+    address, delivered_at, losses, awaits, came_at)
+VALUES (:id, :target, :given_content, :given_state, :content, :state, :address, :now, :losses,
+    :awaits, :now)
 ON CONFLICT DO UPDATE SET given_content_id = :given_content, given_state_id = :given_state,
     content_id = :content, state_id = :state, address = :address, delivered_at = :now,
-    losses = :losses, passed_content_id = NULL, passed_state_id = NULL, pruned_at = NULL,
+    losses = :losses, awaits = coalesce(:awaits, awaits), came_at = coalesce(came_at, :now),
+    passed_content_id = NULL, passed_state_id = NULL, pruned_at = NULL,
     owed_at = NULL,
     trouble = NULL, strikes = 0, troubled_at = NULL
 """
@@ -188,12 +190,14 @@ class Delivery(Struct, frozen=True, kw_only=True):
         held: What it says that it holds.
         at: What it calls the object.
         losses: What it could not hold.
+        awaits: Whether some of them end when other objects come; None if nothing was written.
     """
 
     given: Ids
     held: Ids
     at: str
     losses: tuple[Loss, ...] = ()
+    awaits: bool | None = None
 
 
 class Record:
@@ -376,6 +380,7 @@ class Record:
             state=delivery.held.state,
             address=delivery.at,
             losses=_json(delivery.losses),
+            awaits=delivery.awaits,
         )
 
     def nothing_given(self, address: Address, target: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.support.command import Done, mlarchive
+from tests.support.mirroring import Workbench
 from tests.support.mlflow_makers import Made, lab_at, made_by
 
 pytestmark = pytest.mark.mlflow
@@ -49,6 +50,40 @@ def test_those_that_do_not_come_are_lost_and_told_once(
     assert "made some of them" not in planned.err
     assert _awaited(mlarchive("copy", *whole, cwd=tmp_path)) == []
     assert _named(target) == _named(source)
+
+
+MIRROR = """\
+[registries.lab]
+locator = "mlflow+sqlite:///a.db"
+[registries.clinic]
+locator = "mlflow+sqlite:///b.db"
+[[mirror]]
+name = "m"
+source = "lab"
+targets = ["clinic"]
+"""
+
+
+@pytest.mark.parametrize("more", ["", 'vault = "vault"\n'])
+def test_a_mirror_names_those_that_come_later(
+    empty_database: Path, tmp_path: Path, more: str
+) -> None:
+    source = f"sqlite:///{shutil.copy(empty_database, tmp_path / 'a.db')}"
+    target = f"sqlite:///{shutil.copy(empty_database, tmp_path / 'b.db')}"
+    client = lab_at(source, tmp_path)
+    bench = Workbench(tmp_path)
+    (tmp_path / "mirror.toml").write_text(MIRROR + more)
+    first = bench.run("once", "--json")
+    assert first.status == 3, first.out
+    assert "the target does not have m-" in first.out
+    second = bench.run("once", "--json")
+    assert "got others since, which it may name" in second.out
+    assert _named(target) == _named(source)
+    client.set_terminated(client.create_run("1", run_name="another").info.run_id)
+    third = bench.run("once", "--json")
+    assert third.status == 0, third.out
+    brought = [one for one in third.events if one.get("outcome") in {"copied", "relabelled"}]
+    assert [one["object"].partition("#")[2].partition("/")[0] for one in brought] == ["runs"]
 
 
 def _awaited(done: Done) -> list[str]:

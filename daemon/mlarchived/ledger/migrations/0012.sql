@@ -1,2 +1,4 @@
--- Every look at a drop folder asks for these few among all.
-CREATE INDEX dropped_waiting ON dropped (mirror) WHERE outcome = 'waiting';
+-- Whether the object names others that the target lacked; and when the target first had this one, which others may name.
+ALTER TABLE delivery ADD COLUMN awaits INTEGER;
+ALTER TABLE delivery ADD COLUMN came_at INTEGER;
+CREATE INDEX delivery_came ON delivery (target, came_at);
