@@ -5,7 +5,8 @@ Pure functions of what is known of an object.
 
 from collections.abc import Collection
 
-from mlarchived.views import NOTHING_GIVEN, Ids, View
+from mlarchived.rules import Rules
+from mlarchived.views import NOTHING_GIVEN, VAULT, Ids, View
 
 FOREIGN = (
     "the target has other content under that name and version, which is not from this mirror:"
@@ -49,10 +50,21 @@ def is_unknown(view: View, target: str, wanted: Ids) -> bool:
     return there not in {known.ids, known.given, packed} and there.content not in brought
 
 
+def anothers_word(view: View, target: str, rules: Rules) -> str:
+    """Why what a target has of what is known of an object is not to be written over; "" if it is.
+
+    What the target has from this mirror may be; and servers look after themselves.
+    """
+    if target == VAULT or target not in rules.keeping or view.wanted is None:
+        return ""
+    why = from_elsewhere(view, target, view.wanted, view.past, replaces=rules.replaces)
+    return "" if why == OVERRULED and rules.retry else why
+
+
 def from_elsewhere(
     view: View, target: str, wanted: Ids, past: Collection[Ids], *, replaces: bool
 ) -> str:
-    """Why what a target that keeps packages has is not to be written over; "" if it is.
+    """As `anothers_word`, of a target that keeps packages, whatever was known before.
 
     Args:
         view: What is known of the object.

@@ -1,8 +1,8 @@
-"""What a mirror owes its targets: what it has taken, and they are still to get.
+"""What a mirror owes its targets: what it has seen or taken, and they are still to get.
 
-Noted when the vault is given something (`ledger.taking`) and while a round plans, which also takes
-it back, so that what its source shows no more, or its vault's retention is about to remove, is not
-taken for delivered. A delivery settles it.
+Noted when something is taken (`ledger.taking`) and while a round plans, which also takes it back,
+so that what its source shows no more, or a vault's retention is about to remove, is not taken for
+delivered. A delivery settles it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from mlarchived.contention import from_elsewhere, yields
+from mlarchived.contention import anothers_word, yields
 from mlarchived.rules import Deletions, Rules
 from mlarchived.steps import Verb
 from mlarchived.views import NOTHING_GIVEN, VAULT, Ids, View
@@ -87,7 +87,7 @@ def _overdue(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
         return "set-aside", UNSURE
     if taken is None or view.stored != "package":
         return "set-aside", NEVER_CAME
-    if why := yields(view, target) or _from_elsewhere(view, target, taken, rules):
+    if why := yields(view, target) or anothers_word(view, target, rules):
         return "set-aside", why
     labels_alone = held is not None and held.content_id == taken.content
     why = "gone from the source before it came there; the vault has it"
@@ -102,15 +102,10 @@ def _has_what_was_taken(view: View, target: str, rules: Rules) -> bool:
     there = Ids(content=held.content_id, state=held.state_id)
     if taken is None:
         return there != known.ids
-    # Servers have other labels than they were given, and who pruned does not tell the last ones.
-    by_content = known.doubted and (target not in rules.keeping or view.stored == "pruned")
+    # What a server makes of labels is not known then; nor, of what was pruned, which were the last.
+    by_server = target not in rules.keeping and known.given is None
+    by_content = by_server or (known.doubted and view.stored == "pruned")
     return there.content == taken.content if by_content else there == taken
-
-
-def _from_elsewhere(view: View, target: str, taken: Ids, rules: Rules) -> str:
-    if target not in rules.keeping:
-        return ""
-    return from_elsewhere(view, target, taken, view.past, replaces=rules.replaces)
 
 
 def _has_lost(view: View, target: str) -> bool:

@@ -24,7 +24,7 @@ from mlarchive.records import Address
 from mlarchive.records.places import whence
 from mlarchive.registries.base import Holding, Ref
 from mlarchived.choosing import exclusion, unfit
-from mlarchived.contention import OVERRULED, from_elsewhere, yields
+from mlarchived.contention import anothers_word, yields
 from mlarchived.gone import day, gone
 from mlarchived.rules import Rules
 from mlarchived.steps import PACKED, REMOVING, WORK, ObjectPlan, Reading, Step, Verb
@@ -161,7 +161,7 @@ def _judge_chosen(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     clash = "" if target in rules.keeping else view.clash
     # What nobody has compared yet may well be the same.
     rivalled = "" if verb == "compare" else yields(view, target)
-    if why := clash or rivalled or _from_elsewhere(view, target, rules):
+    if why := clash or rivalled or anothers_word(view, target, rules):
         return "set-aside", why
     return _spared(view, delivered, rules) or (verb, reason)
 
@@ -178,14 +178,6 @@ def _is_due(view: View, rules: Rules) -> bool:
         return False
     spread = zlib.crc32(str(view.address).encode("utf-8", "surrogatepass")) % rules.reread // 4
     return age >= rules.reread - spread
-
-
-def _from_elsewhere(view: View, target: str, rules: Rules) -> str:
-    """Why a target has another's word for what is known of an object; "" if it has not."""
-    if target == VAULT or target not in rules.keeping or view.wanted is None:
-        return ""
-    why = from_elsewhere(view, target, view.wanted, view.past, replaces=rules.replaces)
-    return "" if why == OVERRULED and rules.retry else why
 
 
 def _not_now(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:

@@ -601,3 +601,11 @@ def test_what_is_at_the_source_again_is_said_to_be_gone_no_more() -> None:
     back = replace(DONE, delivered={**DONE.delivered, **marked})
     assert at(back, "dr") == ("revive", "it is at the source again")
     assert plan_of(back).reading == "nothing"
+
+
+def test_what_a_server_made_of_labels_that_were_not_noted_is_no_debt() -> None:
+    owed = {VAULT: Delivered(given=IDS), "dr": Delivered(owed=True)}
+    other = held(Ids(content=IDS.content, state="S0"))
+    there = replace(DONE, ref=None, stored="package", delivered=owed, holdings={"dr": other})
+    assert at(there, "dr")[0] == "keep"
+    assert at(there, "dr", replace(RULES, keeping=frozenset({"dr"})))[0] == "relabel"
