@@ -28,7 +28,7 @@ from mlarchive.package.handing import hand_on
 from mlarchive.package.layout import Trailer
 from mlarchive.package.signaturearea import signature_area
 from mlarchive.package.tailwriter import no_signatures
-from mlarchive.records import Address, AnyRecord, File, Loss
+from mlarchive.records import Address, AnyRecord, File, Loss, Run
 from mlarchive.snapshot import Entry, Original, Snapshot, Stream, WithheldFileError, entry_name
 
 if TYPE_CHECKING:
@@ -315,6 +315,12 @@ def _write(  # noqa: PLR0913  (two sides, and what both take)
     )
 
 
+def _lost_of(record: AnyRecord) -> str:
+    """What a record is called where something of it is lost: runs by their ids, as by sources."""
+    named = isinstance(record, Run) and record.native.id
+    return f"run {named}" if named else owner_name(record)
+
+
 def _documents(
     snapshot: Snapshot,
     streams: Iterable[Stream],
@@ -323,7 +329,8 @@ def _documents(
     packed_at: int,
 ) -> tuple[Documents, tuple[Loss, ...]]:
     """What a package says of a snapshot whose streams were measured, and what is lost."""
-    owners = {record.key: owner_name(record) for record in snapshot.records}
+    by_key = snapshot.by_key
+    owners = {key: owner_name(record) for key, record in by_key.items()}
     losses = [*snapshot.losses]
     entries = []
     for stream in streams:
@@ -331,7 +338,7 @@ def _documents(
         try:
             digest = take(stream)
         except WithheldFileError as error:
-            losses.append(Loss(record=owner, field=name, why=error.why))
+            losses.append(Loss(record=_lost_of(by_key[stream.owner]), field=name, why=error.why))
         else:
             entries.append((stream, measured(stream, digest, owner)))
     if snapshot.settled is not None:

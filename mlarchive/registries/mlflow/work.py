@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
 from mlflow.entities import Experiment as MlflowExperiment
 
 from mlarchive.records import (
@@ -25,6 +26,7 @@ from mlarchive.records import (
     Tags,
 )
 from mlarchive.registries.base import Action, Verb, WritePolicy
+from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.given import Given, coming_mark, digest, mark_of, merged
 from mlarchive.registries.mlflow.settings import once
@@ -104,6 +106,7 @@ class Work:
         numbered: The version that is written, with its name and number at the target.
         settle: Says what tags and name of a run that is there are to be, where what people said
             there counts under any policy, as at Azure ML.
+        refused: Why the target did not take what the step was to do that is done now; "" if it did.
         sent: Bytes of files sent so far.
     """
 
@@ -129,6 +132,7 @@ class Work:
     experiments: dict[str, MlflowExperiment] = field(default_factory=dict)
     numbered: tuple[ModelVersion, str, str] | None = None
     settle: "Callable[[RunLabels], tuple[Tags, str]] | None" = None
+    refused: str = ""
     sent: int = 0
 
     @property
@@ -169,7 +173,11 @@ class Work:
         for step in self.steps:
             with once() if step.once else contextlib.nullcontext():
                 step.do()
-            self.done.append(step.action)
+            self.done.append(self._as_done(step.action))
+
+    def _as_done(self, action: Action) -> Action:
+        why, self.refused = self.refused, ""
+        return msgspec.structs.replace(action, verb="skip", why=why) if why else action
 
     def step(self, verb: Verb, what: str, why: str = "", do: Callable[[], None] = _nothing) -> None:
         """Add a step."""
@@ -208,6 +216,17 @@ def called(record: AnyRecord) -> str:
     if isinstance(record, Notebook):
         return f"notebook {record.path!r}"
     return record.key
+
+
+def begun_why(tags: Mapping[str, str]) -> str:
+    """Why something that is at the target is looked through, and marked as whole then.
+
+    Args:
+        tags: Those that it has.
+    """
+    if marks.ORIGIN in tags:
+        return "an earlier write was interrupted"
+    return "it was here before the same came from there"
 
 
 def cut(work: Work, what: str, kind: str, values: Mapping[str, str], limit: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ version, labels, aliases, marks; deletions that the source has made come last (c
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -32,9 +32,10 @@ from mlarchive.records import (
     Traces,
     Webhook,
 )
-from mlarchive.registries.base import Receipt, WritePlan, WritePolicy
+from mlarchive.registries.base import Action, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.holding import held
 from mlarchive.registries.mlflow.repeating import all_done, repeated
 from mlarchive.registries.mlflow.work import Work, target_name
 from mlarchive.registries.mlflow.writing_alone import plan_experiment_alone
@@ -107,6 +108,8 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
         works = repeated(lambda: _planned(connection, origin, snapshot, policy))
     except ConflictError as error:
         labelled = _labelled_all_the_same(connection, origin, snapshot, policy)
+        if policy.conflict == "skip" and not policy.delete_first:
+            return _left(connection, origin, snapshot, policy, (error.message, labelled or ()))
         if labelled is None:
             raise
         kept = dict.fromkeys(f"{loss.field} of {loss.record} ({loss.why})" for loss in labelled)
@@ -130,6 +133,37 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
         awaiting=tuple(works[-1].awaiting),
         transformations=tuple(dict.fromkeys(one for work in works for one in work.transformations)),
         bytes=sum(work.sent for work in works),
+    )
+
+
+def _left(
+    connection: Connection,
+    origin: str,
+    snapshot: Snapshot,
+    policy: WritePolicy,
+    left: tuple[str, Sequence[Loss]],
+) -> Receipt:
+    """What comes of an object whose run contradicts what is there, which stays (clause 5.5).
+
+    Args:
+        connection: To the target.
+        origin: The target's own name.
+        snapshot: What was to be written.
+        policy: That of skipping.
+        left: Why, and the labels that the target holds otherwise.
+    """
+    why, lost = left
+    there = held(connection, origin, snapshot.address, policy)
+    target = there.address if there else msgspec.structs.replace(snapshot.address, origin=origin)
+    what = f"{target.kind}/{target.name}" + (f"/{target.version}" if target.version else "")
+    content = Loss(record=what, field="content", why=f"it is left as it is: {why}")
+    return Receipt(
+        source=snapshot.address,
+        target=target,
+        content_id=snapshot.content_id,
+        state_id=snapshot.state_id,
+        actions=(Action(verb="skip", what=what, why=why),),
+        losses=(content, *lost),
     )
 
 

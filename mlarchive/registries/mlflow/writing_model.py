@@ -34,7 +34,13 @@ from mlarchive.registries.mlflow.reading_model import points_by_series
 from mlarchive.registries.mlflow.selecting import quoted, run_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill, list_refused_names
-from mlarchive.registries.mlflow.work import Work, called, plan_given, plan_tags
+from mlarchive.registries.mlflow.work import (
+    Work,
+    begun_why,
+    called,
+    plan_given,
+    plan_tags,
+)
 from mlarchive.registries.mlflow.writing_experiment import experiment_made, experiment_there
 from mlarchive.registries.mlflow.writing_metrics import points, series_streams
 from mlarchive.snapshot import Stream
@@ -69,8 +75,8 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
     begun = [model for model in found if marks.RECORD not in (model.tags or {})]
     extend = settled if work.extends else []
     if extend or begun:
-        why = "it has more at the source now" if extend else "an earlier write was interrupted"
         model, first = (extend or begun)[0], len(work.steps)
+        why = "it has changed at the source" if extend else begun_why(model.tags or {})
         work.ids[record.key] = model.model_id
         work.step("update", what, why, lambda: _complete(work, record, settled=bool(extend)))
         if extend:

@@ -8,9 +8,9 @@ def plan_others(work: Work, origin: str, subject: OtherObjects) -> Address:
     """List that they are not written."""
     what = f"other-objects/{subject.name}"
     count = subject.native.also.get("count", "0")
-    why = f"{count} of the source's are kept in the package as evidence, and cannot be written"
-    if count == "0":
-        why = "they were not read at the source"
-    work.lose(what, "all of them", why)
+    # That some were not read is told as a loss of the source.
+    if count != "0":
+        why = f"{count} of the source's are kept in the package as evidence, and cannot be written"
+        work.lose(what, "all of them", why)
     work.step("skip", what, "there is no record for them")
     return Address(origin=origin, kind="other-objects", name=subject.name)

@@ -43,6 +43,7 @@ from mlarchive.registries.mlflow.work import (
     RunLabels,
     Step,
     Work,
+    begun_why,
     called,
     cut,
     plan_given,
@@ -104,11 +105,11 @@ def plan_run(work: Work, record: Run, *, stays: bool = False) -> None:
         if run.info.lifecycle_stage == "deleted":
             plan_revival(work, record, run.info.run_id)
         if extend:
-            why = "it has more at the source now"
+            why = "it has changed at the source"
             work.step("update", what, why, lambda: _complete(work, record))
             _plan_labels(work, record, run, tags, first)
         else:
-            why = "an earlier write was interrupted"
+            why = begun_why(run.data.tags)
             work.step("update", what, why, lambda: _complete(work, record, tags, given))
         return
     work.change(what, "run_id", "the target gives it an id of its own; the old one is in a tag")

@@ -129,7 +129,8 @@ def _create(work: Work, subject: Webhook, name: str, what: str) -> None:
             )
     except REFUSALS as error:
         # Such as an address that the server cannot look up in a closed network.
-        work.lose(what, "all of it", f"refused: {error.message}")
+        work.refused = f"refused: {error.message}"
+        work.lose(what, "all of it", work.refused)
         return
     work.ids[subject.key] = made.webhook_id
 
@@ -160,7 +161,9 @@ def _plan_changes(work: Work, subject: Webhook, found: MlflowWebhook, what: str)
 def _plan_mark(work: Work, subject: Webhook, mark: Remembered | None, what: str) -> None:
     def put() -> None:
         webhook_id = work.ids.get(subject.key)
-        if webhook_id:
+        if not webhook_id:
+            work.refused = "it was refused"
+        else:
             whole = written_now(work, subject, webhook_id, mark)
             experiment_id = experiment_made(work, "")
             remember(work.connection, experiment_id, webhook_tag(webhook_id), whole)

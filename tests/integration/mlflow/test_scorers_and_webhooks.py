@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities.webhook import WebhookEvent, WebhookStatus
 from mlflow.store.tracking.rest_store import RestStore
 
-from mlarchive.errors import ConflictError, NotFoundError
+from mlarchive.errors import ConflictError, NotFoundError, RemoteError
 from mlarchive.package import Package
 from mlarchive.records import Address, Scorer, Webhook
 from mlarchive.registries.base import Selector, WritePolicy
@@ -274,3 +274,24 @@ def test_both_are_listed_with_the_whole_server(
     names = {str(item.address).partition("#")[2] for item in lab.ls(Selector())}
 
     assert {"scorers/whole%2Fjudge", f"webhooks/{webhook_id}"} <= names
+
+
+def test_a_webhook_that_the_server_refuses_is_a_loss_and_nothing_was_done(
+    lab: MlflowRegistry,
+    clinic: MlflowRegistry,
+    source_server: MlflowServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RemoteError("no such address")
+
+    webhook_id = create(source_server, "refused")
+    package = packed(lab.read(Address(origin="lab", kind="webhooks", name=webhook_id)))
+    monkeypatch.setattr(clinic._connection.models, "create_webhook", refuse)  # noqa: SLF001
+    receipt = clinic.write(package.snapshot(), PRESERVE)
+    assert receipt.idle
+    assert [(action.verb, action.why) for action in receipt.actions] == [
+        ("skip", "refused: no such address"),
+        ("skip", "it was refused"),
+    ]
+    assert "all of it" in {loss.field for loss in receipt.losses}
