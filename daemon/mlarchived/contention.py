@@ -6,7 +6,7 @@ Pure functions of what is known of an object.
 from collections.abc import Collection
 
 from mlarchived.rules import Rules
-from mlarchived.views import NOTHING_GIVEN, VAULT, Ids, View
+from mlarchived.views import NOTHING_GIVEN, Ids, View
 
 FOREIGN = (
     "the target has other content under that name and version, which is not from this mirror:"
@@ -55,7 +55,7 @@ def anothers_word(view: View, target: str, rules: Rules) -> str:
 
     What the target has from this mirror may be; and servers look after themselves.
     """
-    if target == VAULT or target not in rules.keeping or view.wanted is None:
+    if target not in rules.shared or view.wanted is None:
         return ""
     why = from_elsewhere(view, target, view.wanted, view.past, replaces=rules.replaces)
     return "" if why == OVERRULED and rules.retry else why
@@ -64,7 +64,7 @@ def anothers_word(view: View, target: str, rules: Rules) -> str:
 def from_elsewhere(
     view: View, target: str, wanted: Ids, past: Collection[Ids], *, replaces: bool
 ) -> str:
-    """As `anothers_word`, of a target that keeps packages, whatever was known before.
+    """As `anothers_word`, of a target where others may be, whatever was known before.
 
     Args:
         view: What is known of the object.

@@ -319,7 +319,7 @@ class Executor:
     def _from_elsewhere(self, view: View, step: Step, kept: Kept) -> str:
         """Why what a target has is another's word, where the plan did not know what it gets."""
         job = self.room.job
-        if view.wanted or step.target not in job.keeping:
+        if view.wanted or step.target not in job.shared:
             return ""
         if not is_unknown(view, step.target, _ids(kept)):
             return ""
@@ -345,8 +345,8 @@ class Executor:
         began = time.monotonic()
         self.report.began(address, step.target, "writing")
         target, policy = self.room.targets[step.target], self.room.job.policy_of(address)
-        shared = step.target in self.room.job.keeping or may_meet(self.room.job)
-        if shared and _was_met(target.holding(address, policy), view, step, kept):
+        met = step.target in self.room.job.shared or may_meet(self.room.job)
+        if met and _was_met(target.holding(address, policy), view, step, kept):
             why = "another mirror has brought it there meanwhile, with other content"
             self._note_rest(view, Step(target=step.target, verb="wait", reason=why))
             return False

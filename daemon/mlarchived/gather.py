@@ -84,7 +84,7 @@ def views(
     shown_before = 0
     _require_told(room.job.choice, sighting)
     clashing = clashes(room.job, sighting, now)
-    keeping = room.job.keeping
+    shared = room.job.shared
     for refs in sighting.pages():
         stopping.check()
         known = ledger.known_of(room.job.name, [ref.address for ref in refs])
@@ -93,7 +93,7 @@ def views(
         for view in _page(room, refs, known, now):
             clash, others = clashing.get(view.address, ""), rivals.get(view.address, {})
             met = structs.replace(view, clash=clash, rivals=others) if clash or others else view
-            yield _with_past(room, keeping, met)
+            yield _with_past(room, shared, met)
     if shown_before == ledger.count(room.job.name):
         return  # Nothing is gone.
     unnoted = ledger.unnoted(room.job.name, str(room.job.source.locator))
@@ -103,7 +103,7 @@ def views(
         rivals = rivals_of(room.job, ledger, list(gone))
         for view in _gone(room, gone, sighting, unnoted):
             rivalled = structs.replace(view, rivals=rivals.get(view.address, {}))
-            yield _with_past(room, keeping, rivalled)
+            yield _with_past(room, shared, rivalled)
 
 
 def _page(
@@ -144,10 +144,10 @@ def _page(
         )
 
 
-def _with_past(room: Room, keeping: Iterable[str], view: View) -> View:
+def _with_past(room: Room, shared: Iterable[str], view: View) -> View:
     """With what the vault had of an object, where that tells whose a target's packages are."""
     wanted = view.wanted
-    if wanted and any(is_unknown(view, name, wanted) for name in keeping):
+    if wanted and any(is_unknown(view, name, wanted) for name in shared):
         return structs.replace(view, past=room.store.past(view.address))
     return view
 

@@ -116,6 +116,15 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         return frozenset(p.name for p in self.targets if p.locator.scheme in {"vault", "outbox"})
 
     @property
+    def shared(self) -> frozenset[str]:
+        """Names of the targets where packages may be from others than this mirror.
+
+        What an outbox says to have arrived may have been sent long ago, which a vault alone knows.
+        """
+        alike = {"vault", "outbox"} if self.vault else {"vault"}
+        return frozenset(p.name for p in self.targets if p.locator.scheme in alike)
+
+    @property
     def patient(self) -> frozenset[str]:
         """Names of the targets that take a version's number late.
 
@@ -130,6 +139,7 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
             targets=(VAULT, *names) if self.vault and not self.delivers_only else names,
             locators={target.name: target.locator.origin for target in self.targets},
             keeping=self.keeping | {VAULT},
+            shared=self.shared,
             patient=self.patient,
             choice=self.choice,
             now=int(time.time() * 1000),

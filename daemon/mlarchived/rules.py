@@ -30,6 +30,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         locators: Of them by name, as what a command copied has them for its origin.
         keeping: Those of them whose objects each keep the labels that they were given, whatever
             others get: packages. At a server an alias that one gets is lost to another by itself.
+        shared: Those of them where packages may be from others than this mirror.
         choice: Which objects are wanted.
         now: Of which ages are told, ms since 1970 UTC.
         reread: After so many ms what seems unchanged is read in full again; 0 for never.
@@ -45,6 +46,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...]
     locators: Mapping[str, str] = {}
     keeping: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
     choice: Choice = Choice()
     now: int = 0
     reread: int = 0

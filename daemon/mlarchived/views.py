@@ -149,8 +149,8 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
             what the source was asked for is not about it.
         gone_for: For how long it was seen to be gone, in ms.
         touched: With what people labelled it at targets, of what may have to go there.
-        past: What the vault has of it or had, where a target that keeps packages has something
-            else of it than the ledger knows.
+        past: What the vault has of it or had, where a target that others may write to has
+            something else of it than the ledger knows.
         clash: Why it cannot be where another object would have the same name; "" if it can.
         rivals: Who else brings it, or others of its name, there, by target.
         hidden: Why the source may have it though it does not show it; "" if that cannot be.

@@ -24,10 +24,18 @@ class Sides:
 
     def carry(self) -> None:
         """What lies ready goes over; the other side works, and its receipts come back."""
+        self.send()
+        self.answer()
+
+    def send(self) -> None:
+        """What lies ready goes over; the other side works."""
         self._discs += 1
         incoming = self.inside.folder / "in" / "incoming" / str(self._discs)
         shutil.copytree(self.outside.folder / "out" / "carry", incoming)
         assert self.inside.run("once").status == 0
+
+    def answer(self) -> None:
+        """The other side's receipts come back."""
         with Outbox.open(self.outside.folder / "out") as outbox:
             for receipt in (self.inside.folder / "in" / "receipts").glob("*.receipt.json"):
                 outbox.take_receipt(receipt)
@@ -50,6 +58,16 @@ def test_what_waits_for_its_receipt_is_read_and_packed_once(sides: Sides) -> Non
     sides.carry()
     assert sides.outside.run("once", "--json").events[-1]["outcomes"] == {"keep": 3}
     assert [*(sides.outside.folder / "state").rglob("*.mlpkg")] == []
+
+
+def test_a_receipt_of_what_has_changed_since_says_nothing_of_another_sender(sides: Sides) -> None:
+    sides.send()
+    sides.outside.put("ale", "ale 2")
+    assert sides.outside.run("once").status == 0
+    sides.answer()
+    assert sides.outside.run("once", "--json").events[-1]["outcomes"] == {"keep": 2, "wait": 1}
+    sides.carry()
+    assert sides.outside.run("once", "--json").events[-1]["outcomes"] == {"keep": 3}
 
 
 def test_a_tombstone_goes_over_and_deletes_there_after_that_sides_time_of_grace(
