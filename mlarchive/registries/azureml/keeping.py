@@ -26,6 +26,20 @@ def list_frozen(work: Work, what: str, wanted: Candidate, present: Asset) -> Non
         wanted: As it is to be.
         present: As it is.
     """
+    list_kind(work, what, wanted, present)
+    if is_taken_over(present):
+        _list_job(work, what, wanted.lineage.get(keys.JOB, ""), present.text("jobName"))
+
+
+def list_kind(work: Work, what: str, wanted: Candidate, present: Asset) -> None:
+    """List type and flavours that are others in a version that is there.
+
+    Args:
+        work: Gets the losses and transformations.
+        what: The version, as a person knows it.
+        wanted: As it is to be.
+        present: As it is.
+    """
     held_as = present.text("modelType")
     if held_as and held_as != wanted.model_type:
         why = f"it is there as {held_as}, not as {wanted.model_type}, and Azure ML changes no type"
@@ -39,7 +53,6 @@ def list_frozen(work: Work, what: str, wanted: Candidate, present: Asset) -> Non
         elif held.get(name) != wanted.flavors[name]:
             it_is = "another one" if name in held else "none"
             work.lose(what, f"flavor {name}", f"there is {it_is}, and Azure ML changes none")
-    _list_job(work, what, wanted.lineage.get(keys.JOB, ""), present.text("jobName"))
 
 
 def with_job_there(work: Work, what: str, wanted: Candidate, present: Asset) -> Candidate:

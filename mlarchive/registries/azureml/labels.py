@@ -28,6 +28,8 @@ _MADE_OF = (
 
 _HIDDEN: Json = {"isArchived": True}
 
+_CALLED = {"isArchived": "lifecycle"}
+
 ITSELF = "it is itself what is copied"
 _SINCE = "it is itself what is copied, says otherwise by now, and stays as it is"
 
@@ -224,10 +226,17 @@ def plan_labels(  # noqa: PLR0913  (what there is, and what is to be)
         work.step("keep", what, same)
         return
     put = partial(work.control.put_version, kind, name, present.name)
-    shown = ", ".join("lifecycle" if part == "isArchived" else part for part in differing)
+    parts = [part for part in differing if _bare(said[part]) != _bare(held[part])]
+    shown = ", ".join(_CALLED.get(part, part) for part in parts)
+    why = f"{shown} changed" if shown else "only what is remembered of it changed"
     stage = {"stage": present.stage} if present.stage else {}
     do = partial(_label, work, what, put, {**stage, **made_of(present), **said})
-    work.step("update", f"labels of {what}", f"{shown} changed", do)
+    work.step("update", f"labels of {what}", why, do)
+
+
+def _bare(said: object) -> object:
+    """Tags or properties without marks; any other label as it is."""
+    return marks.state_tags(said) if isinstance(said, dict) else said
 
 
 def list_merged(work: Work, what: str, merged: Merged) -> None:

@@ -15,7 +15,16 @@ from mlarchive.errors import (
     NotFoundError,
     RemoteError,
 )
-from mlarchive.records import Address, AnyRecord, Environment, Experiment, Folder, ModelVersion, Run
+from mlarchive.records import (
+    Address,
+    AnyRecord,
+    Environment,
+    Experiment,
+    Folder,
+    ModelVersion,
+    RegisteredModel,
+    Run,
+)
 from mlarchive.records.others import UNREAD
 from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
@@ -34,6 +43,7 @@ from mlarchive.registries.azureml.itself import plan_itself
 from mlarchive.registries.azureml.keeping import (
     list_frozen,
     list_job_there,
+    list_kind,
     plan_link,
     with_job_there,
 )
@@ -41,6 +51,7 @@ from mlarchive.registries.azureml.labels import (
     Labels,
     archive,
     is_of_another,
+    is_taken_over,
     lose_lacking,
     plan_labels,
     unmarked,
@@ -76,6 +87,7 @@ _OLDER = "the run there has more by now than is said of it here, which stays"
 _ALONE: Mapping[type[AnyRecord], str] = {
     Run: "Azure ML gets a run with the version of a model that it made, and not by itself",
     Experiment: "Azure ML gets an experiment with a run of it that made a model",
+    RegisteredModel: "Azure ML gets what is said of a model as a whole with a version of it",
 }
 """Why what is no asset is not written by itself, where there is more to say."""
 
@@ -185,13 +197,7 @@ def _planned(work: Work) -> Address:
     if isinstance(subject, ModelVersion):
         wanted = _followed(work, wanted, subject, spot.number)
     if spot.present is not None and is_of_another(spot.present, _labels(work, wanted)):
-        labels = _labels(work, wanted)
-        work.step("skip", what, lose_lacking(work, "models", wanted.name, spot.present, labels))
-        if spot.present.texts("properties").get(marks.CONTENT_ID) != work.content_id:
-            plan_run_there(work, what, job_of(spot.present))
-            list_environment_there(work, wanted, spot.present)
-            list_job_there(work, what, wanted, spot.present)
-        plan_model(work, wanted.name)
+        _plan_of_another(work, wanted, spot.present)
         return target
     if returned:
         plan_environment_there(work, wanted, returned)
@@ -213,9 +219,17 @@ def _passed_over(work: Work, subject: AnyRecord) -> Address:
     work.step("skip", what, why)
     # What could not be read was told then, and there is no more of it to lose.
     is_unread = any((one.record, one.field) == (what, UNREAD) for one in work.snapshot.losses)
-    if not is_unread and not (isinstance(subject, Experiment) and not subject.tags):
+    if not is_unread and not _says_nothing(subject):
         work.lose(what, "all of it", why)
     return msgspec.structs.replace(source, origin=work.origin)
+
+
+def _says_nothing(subject: AnyRecord) -> bool:
+    """Whether an object has but its name."""
+    if isinstance(subject, RegisteredModel):
+        said = (subject.description, subject.tags, subject.properties)
+        return not any(said) and subject.lifecycle != "archived"
+    return isinstance(subject, Experiment) and not subject.tags
 
 
 def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:
@@ -225,6 +239,19 @@ def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:
         work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
     labels = _labels(work, wanted)
     work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
+
+
+def _plan_of_another(work: Work, wanted: Candidate, present: Asset) -> None:
+    """Plan that a version stays as another object wrote it; what it lacks is lost."""
+    what, labels = f"models/{wanted.name}/{present.name}", _labels(work, wanted)
+    work.step("skip", what, lose_lacking(work, "models", wanted.name, present, labels))
+    if is_taken_over(present):
+        list_kind(work, what, wanted, present)
+    if present.texts("properties").get(marks.CONTENT_ID) != work.content_id:
+        plan_run_there(work, what, job_of(present))
+        list_environment_there(work, wanted, present)
+        list_job_there(work, what, wanted, present)
+    plan_model(work, wanted.name)
 
 
 def _plan_kept(

@@ -64,6 +64,9 @@ def test_what_a_server_has_beside_models_is_passed_over_and_lost_each_time(
     origin = f"mlflow+{source_server.uri}"
     run_alone = Address(origin=origin, kind="runs", name=run.info.run_id)
     experiment = Address(origin=origin, kind="experiments", name=f"alone {tmp_path.name}")
+    name = f"alone-{source_server.pid}"
+    client.create_registered_model(name)
+    alone = Address(origin=origin, kind="registered-models", name=name)
     target = opened(azureml.workspace(azureml.tenant(), "clinic"))
     with MlflowRegistry.open(source_server.uri, origin=origin) as source:
         for _ in range(2):
@@ -72,10 +75,15 @@ def test_what_a_server_has_beside_models_is_passed_over_and_lost_each_time(
             assert (done.idle, lost) == (True, [(f"runs/{run.info.run_id}", "all of it")])
             done = carry(source, experiment, target, tmp_path).receipt
             assert (done.losses, [one.verb for one in done.actions]) == ((), ["skip"])
+            done = carry(source, alone, target, tmp_path).receipt
+            assert (done.losses, [one.verb for one in done.actions]) == ((), ["skip"])
             # What was not read is lost once.
             accounts = Address(origin=origin, kind="other-objects", name="accounts")
             unread = carry(source, accounts, target, tmp_path)
             assert (len(unread.read.losses), unread.receipt.losses) == (1, ())
+        client.update_registered_model(name, "says something")
+        (loss,) = carry(source, alone, target, tmp_path).receipt.losses
+        assert loss.why == "Azure ML gets what is said of a model as a whole with a version of it"
     assert target.holding(experiment, WritePolicy()) is None
 
 

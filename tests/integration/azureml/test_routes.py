@@ -74,6 +74,37 @@ def test_a_version_that_came_twice_with_the_same_labels_lacks_nothing(
     assert (last.idle, last.losses) == (True, ())
 
 
+def test_what_a_version_that_was_taken_over_is_not_is_a_loss_for_each_source(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, other, clinic = (azureml.workspace(tenant, name) for name in ("lab", "other", "clinic"))
+    data = {"onnx": {"data": {"v": "1"}}}
+    for place in (lab, other):
+        azureml.put_model(place, "m", "1", ONE, modelType="custom_model", flavors=data)
+    azureml.put_model(clinic, "m", "1", ONE, modelType="triton_model")
+    what = ("models", "m", "1")
+    lost = [("models/m/1", "type"), ("models/m/1", "flavor onnx")]
+    for source in (lab, other, other, lab):
+        assert fields(carried(opened, source, what, clinic, tmp_path).losses) == lost
+
+
+def test_a_step_that_changes_no_label_calls_none_changed(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    lab, clinic = (azureml.workspace(azureml.tenant(), name) for name in ("lab", "clinic"))
+    for place in (lab, clinic):
+        azureml.put_model(place, "m", "1", ONE, tags={"k": "1"})
+    what = ("models", "m", "1")
+    whys = []
+    for changed in ({}, {"description": "news"}, {"tags": {"k": "2"}}):
+        said(lab, *what).update(changed)
+        (step,) = carried(opened, lab, what, clinic, tmp_path).actions
+        whys.append(step.why)
+    remembered = "only what is remembered of it changed"
+    assert whys == [remembered, "description changed", "tags changed"]
+
+
 def test_what_a_person_put_on_a_version_that_is_taken_over_stays_for_good(
     azureml: Emulator, opened: Open, tmp_path: Path
 ) -> None:
