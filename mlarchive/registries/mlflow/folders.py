@@ -40,7 +40,13 @@ from mlarchive.errors import (
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import FAILS_EACH_TIME, speaking
 from mlarchive.registries.mlflow.listed import NOTHING_IN_IT, Listed, ReadableFolder
-from mlarchive.registries.mlflow.samedisk import is_owned, is_the_same, told
+from mlarchive.registries.mlflow.samedisk import (
+    LOCAL_ARTIFACTS,
+    is_owned,
+    is_shared,
+    is_the_same,
+    told,
+)
 from mlarchive.registries.mlflow.sidebyside import AT_ONCE
 from mlarchive.registries.mlflow.tracefolders import gives, is_of_traces
 from mlarchive.registries.mlflow.transport import Upload, download, temporary
@@ -53,8 +59,6 @@ if TYPE_CHECKING:
 _PROXY = "/mlflow-artifacts/artifacts"
 _BLOCK = 1 << 20
 
-LOCAL_ARTIFACTS = "MLARCHIVE_LOCAL_ARTIFACTS"
-"""Folders, `:` between them, where a server elsewhere and this machine have the same files."""
 _ANSWERS_500 = " answers 500: "
 # A server stores a large file somewhere before it answers.
 _LONGEST_SILENCE_SECONDS = 600
@@ -145,7 +149,7 @@ def _speaking_for_a_store(place: str) -> Iterator[None]:
 
 def _local_folder(connection: Connection, uri: str) -> "LocalFolder":
     root = Path(local_file_uri_to_path(uri))
-    if not connection.served or _is_shared(root):
+    if not connection.served or is_shared(root):
         return LocalFolder(root)
     if not _is_here(connection.creds(connection.uri).host):
         raise _kept_elsewhere(connection, root, "and what has that path here may be something else")
@@ -178,12 +182,6 @@ def _is_here(host: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_shared(root: Path) -> bool:
-    """Whether the operator says that a folder is the same here as on the servers' machines."""
-    folders = filter(None, os.environ.get(LOCAL_ARTIFACTS, "").split(os.pathsep))
-    return any(root.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
 
 class LocalFolder:

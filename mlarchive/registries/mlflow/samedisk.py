@@ -16,6 +16,9 @@ from mlarchive.errors import NotFoundError, RemoteError, UnavailableError
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import FAILS_EACH_TIME, speaking
 
+LOCAL_ARTIFACTS = "MLARCHIVE_LOCAL_ARTIFACTS"
+"""Folders, `:` between them, where a server elsewhere and this machine have the same files."""
+
 # MLflow's own layout; what lies elsewhere, no request lists.
 _OWNED = re.compile(r"(.*/([0-9a-f]{32}|m-[^/]+)/artifacts)(?:/(.+))?")
 _OF_A_RUN = "/api/2.0/mlflow/artifacts/list"
@@ -27,6 +30,12 @@ _GONE = -2
 
 Entries = dict[str, int]
 """Names directly in a folder, each with its size in bytes; -1 is a folder, -2 leads nowhere."""
+
+
+def is_shared(root: Path) -> bool:
+    """Whether the operator says that a folder is the same here as on the servers' machines."""
+    folders = filter(None, os.environ.get(LOCAL_ARTIFACTS, "").split(os.pathsep))
+    return any(root.resolve().is_relative_to(Path(folder).resolve()) for folder in folders)
 
 
 def is_owned(root: Path) -> bool:

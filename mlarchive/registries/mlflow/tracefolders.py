@@ -17,6 +17,7 @@ from mlflow.utils.uri import is_local_uri
 from mlarchive.errors import MlarchiveError, NotFoundError, RemoteError, UnavailableError
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.failures import FAILS_EACH_TIME, speaking
+from mlarchive.registries.mlflow.samedisk import is_shared
 from mlarchive.registries.mlflow.transport import download
 from mlarchive.snapshot import WithheldFileError
 
@@ -37,7 +38,8 @@ def is_elsewhere(connection: Connection, location: str) -> bool:
     """Whether a folder of traces is one of the server's machine, and not here."""
     if not connection.served or not is_local_uri(location):
         return False
-    return not Path(local_file_uri_to_path(location)).is_dir()
+    root = Path(local_file_uri_to_path(location))
+    return not (root.is_dir() or is_shared(root))
 
 
 def named_in(message: TraceMessage) -> Iterator[tuple[str, int]]:

@@ -19,11 +19,11 @@ from mlarchive.errors import (
 )
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.folders import (
-    LOCAL_ARTIFACTS,
     ArtifactFolder,
     ProxiedFolder,
     artifact_folder,
 )
+from mlarchive.registries.mlflow.samedisk import LOCAL_ARTIFACTS
 from mlarchive.snapshot import WithheldFileError
 
 
