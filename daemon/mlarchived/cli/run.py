@@ -1,7 +1,6 @@
 """`mlarchived run`: keep every mirror up to date, by the clock, until told to stop."""
 
 import argparse
-import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -36,8 +35,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
     """Run the service."""
-    # The configuration is not read yet: there is nothing to reload, and no reason to end.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from mlarchived.cli.journal import Journal
     from mlarchived.monitoring import Board, Endpoint, Messenger
     from mlarchived.service import Service

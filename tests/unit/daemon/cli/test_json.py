@@ -10,7 +10,7 @@ from typing import Any
 
 from mlarchive.errors import UnavailableError
 from mlarchived.breakers import FAILURES, Breakers
-from mlarchived.cli import VERBS
+from mlarchived.cli.command import VERBS
 from mlarchived.cli.journal import Journal
 from mlarchived.cli.screen import Screen
 from mlarchived.ledger import Ledger

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlarchived.cli import VERBS, main
+from mlarchived.cli import main
+from mlarchived.cli.command import VERBS
 from tests.support.mirroring import Workbench
 
 COMMAND = [sys.executable, "-m", "mlarchived.cli"]
