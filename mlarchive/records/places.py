@@ -110,6 +110,16 @@ def whence(
     return _whence(tuple(map(located, names)), located(origin), tuple(map(located, path)))
 
 
+def begins(names: Collection[str], path: Sequence[str]) -> bool:
+    """Whether the way of an object began at a registry.
+
+    Args:
+        names: Of the registry.
+        path: Names of all registries on the way.
+    """
+    return bool(path) and are_one(names, _hops(path)[0])
+
+
 # A registry's many objects have come by few ways.
 @lru_cache(maxsize=1024)
 def _whence(

@@ -19,7 +19,7 @@ EXPERIMENT = marks.EXPERIMENT
 """Lineage: that job's experiment."""
 
 SOURCE_VERSION = f"{marks.PREFIX}version"
-"""Lineage: the version as its first source spells it, where it could not be kept."""
+"""Lineage: the version as its first source spells it."""
 
 ENVIRONMENT = f"{marks.PREFIX}environment"
 """The environment that was registered for a model, or found equal: `NAME:VERSION`."""

@@ -104,6 +104,27 @@ def test_what_is_unchanged_comes_home_idle_by_every_way(
         assert said["mlarchive.job"] == "trained"
 
 
+def test_a_version_that_got_another_number_on_its_way_comes_home_to_its_own(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    start, end = azureml.workspace(tenant, "start"), azureml.workspace(tenant, "end")
+    shared = azureml.registry(tenant, "shared")
+    azureml.put_model(start, "m", "1", FILES, tags={"k": "1"})
+    azureml.put_model(start, "m", "2", {"w": b"2"})
+    azureml.put_model(shared, "m", "1", {"w": b"another's"})
+    following = WritePolicy(versions="next")
+    carry(opened(start), address(start, *WHAT), opened(shared), tmp_path, following)
+    second = ("models", "m", "2")
+    carry(opened(shared), address(shared, *second), opened(end), tmp_path)
+    end.version(*second)["properties"]["tags"]["k"] = "news"
+    for idle in (False, True):
+        back = carry(opened(end), address(end, *second), opened(start), tmp_path).receipt
+        assert (back.idle, back.target.version) == (idle, "1")
+    assert start.version(*WHAT)["properties"]["tags"] == {"k": "news"}
+    assert set(start.of("models")["m"].versions) == {"1", "2"}
+
+
 def test_a_version_at_home_goes_on_meaning_its_own_environment(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
 ) -> None:
