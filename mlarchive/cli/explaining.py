@@ -25,7 +25,7 @@ def as_ours(error: BaseException) -> MlarchiveError:
 def _explained(error: OSError) -> MlarchiveError:
     from mlarchive.fsops import explain
 
-    if error.filename is None:
+    if not isinstance(error.filename, str | bytes):
         return StorageError(f"the system failed: {error.strerror or error}")
     return explain(error, os.fsdecode(error.filename), "use")
 

@@ -26,9 +26,23 @@ def read_signatures(source: ByteSource, trailer: Trailer) -> bytes:
     Raises:
         FormatError: E011, E015.
     """
-    if not has_signatures(source, trailer):
+    return signatures_in(source, *area_of(trailer))
+
+
+def area_of(trailer: Trailer) -> tuple[int, int]:
+    """Where the area begins and ends."""
+    end = trailer.total_length - TRAILER_SIZE
+    return end - trailer.signature_length, end
+
+
+def signatures_in(source: ByteSource, begin: int, end: int) -> bytes:
+    """The same of an area at a place.
+
+    Raises:
+        FormatError: E011, E015.
+    """
+    if not _has(source, begin, end):
         return b""
-    begin = trailer.total_length - TRAILER_SIZE - trailer.signature_length
     _, length, _ = HEAD.unpack(source.read_at(begin, HEAD.size))
     if length > TEXT_MOST:
         raise FormatError("E015", f"the signatures have {length} bytes")
@@ -76,10 +90,12 @@ def has_signatures(source: ByteSource, trailer: Trailer) -> bool:
     Raises:
         FormatError: E011; it holds something else.
     """
-    end = trailer.total_length - TRAILER_SIZE
-    begin = end - trailer.signature_length
-    head = source.read_at(begin, min(HEAD.size, trailer.signature_length))
-    if head[:8] != SIGNATURE_MAGIC:
+    return _has(source, *area_of(trailer))
+
+
+def _has(source: ByteSource, begin: int, end: int) -> bool:
+    head = source.read_at(begin, max(min(HEAD.size, end - begin), 0))
+    if head[:8] != SIGNATURE_MAGIC or len(head) < HEAD.size:
         _require_zero(source, begin, end)
         return False
     _, length, crc = HEAD.unpack(head)
@@ -95,10 +111,8 @@ def has_signatures(source: ByteSource, trailer: Trailer) -> bool:
     return True
 
 
-def may_have_signatures(source: ByteSource, trailer: Trailer) -> bool:
+def may_have_signatures(source: ByteSource, begin: int, end: int) -> bool:
     """Whether an area that may be damaged holds, or held, signatures: none is short."""
-    end = trailer.total_length - TRAILER_SIZE
-    begin = max(end - trailer.signature_length, 0)
     if source.read_at(begin, len(SIGNATURE_MAGIC)) == SIGNATURE_MAGIC:
         return True
     filled = 0

@@ -144,13 +144,13 @@ def open_watched(folder: Path, file: FolderFile) -> BinaryIO:
         raise fsops.explain(error, path, "read") from error
     if file.size < _AT_ONCE:
         return _read_at_once(descriptor, path, file)
-    raw = _Watched(io.FileIO(descriptor), path, file)
     try:
-        raw.check()
+        # A folder in its place is no file that could be opened.
+        _require_unchanged(os.fstat(descriptor), path, file)
     except BaseException:
-        raw.close()
+        os.close(descriptor)
         raise
-    return io.BufferedReader(raw)
+    return io.BufferedReader(_Watched(io.FileIO(descriptor), path, file))
 
 
 def _read_at_once(descriptor: int, path: str, before: FolderFile) -> BinaryIO:

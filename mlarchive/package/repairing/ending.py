@@ -43,9 +43,18 @@ def end_within(source: ByteSource, found: Sequence[Found]) -> int:
     return source.size
 
 
-def is_blank(source: ByteSource, begin: int) -> bool:
-    """Whether a file is zeros from a place on, as tapes and disks fill up what they hold."""
-    return not any(any(block) for _, block in _blocks(source, begin))
+def reaches(source: ByteSource, begin: int) -> int:
+    """How many bytes lie from the first to the last that is not zero, from a place of a file on.
+
+    Tapes and disks fill up with zeros what they hold.
+    """
+    first = last = -1
+    for at, block in _blocks(source, begin):
+        filled = block.rstrip(b"\0")
+        if filled:
+            last = at + len(filled)
+            first = at + len(block) - len(block.lstrip(b"\0")) if first < 0 else first
+    return last - first
 
 
 def _marked(source: ByteSource, begin: int) -> Iterator[int]:

@@ -5,7 +5,6 @@ nothing is lost in the end becomes what it was, byte for byte. Chunks that are n
 absent, and can be taken from another copy later.
 """
 
-import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
@@ -36,11 +35,8 @@ from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.repairing.recordpool import Place, payload_of
 from mlarchive.package.repairing.restating import Restating, still_stated
 from mlarchive.package.repairing.salvage import Salvage
-from mlarchive.package.signaturearea import (
-    may_have_signatures,
-    read_signatures,
-    signature_area,
-)
+from mlarchive.package.repairing.survey import Survey
+from mlarchive.package.signaturearea import signature_area
 from mlarchive.package.tailwriter import no_signatures, write_tail
 
 USE_A_FOLDER = "save what is whole with -C FOLDER"
@@ -51,6 +47,7 @@ _NAMED_BY_WHAT_THEY_HOLD = (RecordType.CHUNK, RecordType.CHECKPOINT, *DOCUMENT_T
 
 
 PACKAGE_SIGNATURES = "signatures of the package"
+UNKNOWN_SIGNATURES = "signatures, if there were any"
 BEHIND = "further bytes"
 
 WHY_DROPPED: Mapping[str, str] = {
@@ -59,6 +56,7 @@ WHY_DROPPED: Mapping[str, str] = {
     "checkpoints": "they are damaged and were made anew, so that the package_id is another",
     "records of unknown types": "they are damaged, or may be another package's",
     "signatures": "they are damaged",
+    UNKNOWN_SIGNATURES: "too little is left of their place",
     PACKAGE_SIGNATURES: "its signatures are kept, and hold for its content and state alone",
     BEHIND: "they stand behind its end, are no part of it, and are not saved",
     "parity": "it was made for the package as it was",
@@ -134,6 +132,7 @@ class _Rebuilding:
         self._named = named_objects(meaning.records)
         self._documents = (salvage.content or b"", salvage.state or b"", salvage.evidence or b"")
         self._signed = self._text_of_signatures()
+        self._is_index_kept = False
         ordered = self._known_order()
         first = ordered[0] if ordered and ordered[0].type == RecordType.README else None
         self._text_is_lost = first is not None and not self._is_text_here(first.hash)
@@ -180,10 +179,10 @@ class _Rebuilding:
         if self._unknown_are_lost:
             yield "records of unknown types"
         if self._signed:
-            if survey.package_id.hex() != ids.package_id:
+            if not self._is_same_package(ids):
                 yield PACKAGE_SIGNATURES
-        elif old is not None and self._had_signatures(old):
-            yield "signatures"
+        elif lost := self._had_signatures():
+            yield lost
         if old is not None and old.parity_length:
             yield "parity"
         if survey.goes_on:
@@ -341,37 +340,52 @@ class _Rebuilding:
 
     def _write_tail(self, index: bytes) -> PackageIds:
         content, state, _ = (hashlib.sha256(raw).hexdigest() for raw in self._documents)
+        kept = self._as_it_was(hash_of(index))
+        self._is_index_kept = kept is not None
         return write_tail(
             self._stream,
-            self._as_it_was(hash_of(index)) or encode_text(index),
+            kept or encode_text(index),
             preamble=self._preamble,
             ids=(content, state),
             signatures=self._signatures,
         )
 
-    def _had_signatures(self, old: Trailer) -> bool:
-        source = self._survey.source
-        if not self._survey.signatures_are_sound:
-            return may_have_signatures(source, old)
-        with contextlib.suppress(FormatError):
-            return bool(read_signatures(source, old))
-        return True
+    def _is_same_package(self, ids: PackageIds) -> bool:
+        """Whether what signatures say of the package itself holds for what was written."""
+        if self._survey.trailer is None:
+            return self._is_index_kept
+        return self._survey.package_id.hex() == ids.package_id
+
+    def _twins(self) -> Iterator[Survey]:
+        """Other copies that are content and state of this one, by their own word."""
+        digests = [hashlib.sha256(raw).digest() for raw in self._documents[:2]]
+        for survey in self._salvage.surveys[1:]:
+            trailer = survey.trailer
+            if trailer is not None and [trailer.content_id, trailer.state_id] == digests:
+                yield survey
+
+    def _had_signatures(self) -> str:
+        """What is to be said of signatures that are not written again; "" for nothing."""
+        status = self._survey.signatures.status
+        if status in {"whole", "damaged"}:
+            return "signatures"
+        if any(twin.signatures.status in {"none", "whole"} for twin in self._twins()):
+            return ""
+        return UNKNOWN_SIGNATURES if status == "unknown" else ""
 
     def _text_of_signatures(self) -> bytes:
         """The signatures of the same content, which are kept (`spec/trust.md`, 2.4).
 
-        Empty if there are none, or they are damaged, or longer than their new place.
+        Those of another copy where this one has lost its own; empty if there are none, or they are
+        damaged, or longer than their new place.
         """
-        old = self._survey.trailer
-        if old is None or not self._survey.signatures_are_sound:
+        own, content = self._survey, hashlib.sha256(self._documents[0]).digest()
+        known = own.trailer.content_id == content if own.trailer else own.index is not None
+        if own.signatures.status == "none" or (own.trailer and not known):
             return b""
-        if old.content_id != hashlib.sha256(self._documents[0]).digest():
-            return b""
-        try:
-            text = read_signatures(self._survey.source, old)
-        except FormatError:
-            return b""
-        return text if signature_area(text, SIGNATURE_UNIT) else b""
+        texts = [own.signatures.text if known else b""]
+        texts += [twin.signatures.text for twin in self._twins()]
+        return next((text for text in texts if text and signature_area(text, SIGNATURE_UNIT)), b"")
 
     def _signatures(self, trailer: Trailer) -> bytes:
         area = signature_area(self._signed, trailer.signature_length) if self._signed else None

@@ -36,10 +36,10 @@ from mlarchive.package.layout import (
 from mlarchive.package.limits import Limits, check_unpacked
 from mlarchive.package.record import HEADER_SIZE, record_size
 from mlarchive.package.recordreader import check_stored
-from mlarchive.package.repairing.ending import end_within, is_blank
+from mlarchive.package.repairing.ending import end_within, reaches
 from mlarchive.package.repairing.recordpool import Place, RecordPool, raw_of
 from mlarchive.package.repairing.scanning import Damage, Found, Scan
-from mlarchive.package.signaturearea import has_signatures
+from mlarchive.package.repairing.signing import Signatures, signatures_behind, signatures_by
 from mlarchive.package.tables import Index, Table, decode_index
 
 Progress = Callable[[int], None]
@@ -71,9 +71,9 @@ class Survey:
         trailer: Its last bytes, if they are whole.
         index: Its tables, if they are whole.
         minor: The minor version that the preamble states, if that is whole; else ours.
-        end: Where the package ends.
-        goes_on: Whether the file goes on behind it, with more than zeros.
-        signatures_are_sound: Whether the signature area is where the trailer says, as it should be.
+        end: Where the package ends, as far as is known.
+        goes_on: Whether the file goes on behind it, with more than zeros and a trailer.
+        signatures: What it has of these.
         package_id: What the trailer states, if it is whole; else empty.
         unread: Deltas that are as they were stored, and whose base is nowhere, by raw hash.
     """
@@ -87,18 +87,19 @@ class Survey:
         self._limits = limits
         self._progress = progress
         self.unread: dict[bytes, Row] = {}
-        self.signatures_are_sound = False
+        self.signatures = Signatures()
         self.package_id = b""
         self._bad: dict[int, str] = {}
         self._waiting: list[Place] = []
         self._ends: list[Damage] = []
+        self._behind_index: int | None = None
         self.minor = self._check_preamble()
         scan = Scan(self.source, limits, self._is_whole)
         self.found = scan.found
         self.end = self._find_end()
-        self.goes_on = not is_blank(self.source, self.end)
+        self.goes_on = reaches(self.source, self.end) > 0
         self.trailer = self._read_trailer()
-        self._gaps = [gap for gap in scan.damage if not self._is_behind(gap)]
+        self._gaps = scan.damage
         self._refuse_too_much()
         self._take(self._place(found) for found in self.found if not found.failed)
         for found in self.found:
@@ -107,6 +108,8 @@ class Survey:
         self.index = self._find_index()
         if self.index is not None:
             self._take(self._places_by_index())
+        if self.trailer is None:
+            self._look_behind_index()
 
     def settle(self) -> None:
         """Take the deltas whose bases have become known; to be called when all files were read."""
@@ -129,7 +132,7 @@ class Survey:
             for at, why in self._bad.items()
             if at in records and at < self.end
         ]
-        gaps = self._explained(self._gaps)
+        gaps = self._explained([gap for gap in self._gaps if not self._is_behind(gap)])
         return sorted([*self._ends, *gaps, *bad], key=lambda damage: damage.offset)
 
     @functools.cached_property
@@ -230,16 +233,24 @@ class Survey:
         return trailer
 
     def _check_signatures(self, trailer: Trailer) -> None:
-        begin = trailer.total_length - TRAILER_SIZE - trailer.signature_length
-        if begin < PREAMBLE_SIZE:
-            self._blame(begin + trailer.signature_length, TRAILER_SIZE, "E009: it does not fit")
+        self.signatures = found = signatures_by(self.source, trailer)
+        if found.why and found.begin < 0:
+            self._blame(trailer.total_length - TRAILER_SIZE, TRAILER_SIZE, found.why)
+        elif found.why:
+            self._blame(found.begin, trailer.signature_length, found.why)
+
+    def _look_behind_index(self) -> None:
+        """Find what a package without a trailer has of signatures, and where it must have ended."""
+        if self._behind_index is None:
+            self.goes_on = any(found.foreign for found in self.found)
             return
-        try:
-            has_signatures(self.source, trailer)
-        except FormatError as error:
-            self._blame(begin, trailer.signature_length, error.message)
-        else:
-            self.signatures_are_sound = True
+        self.signatures = found = signatures_behind(self.source, self._behind_index)
+        if found.why:
+            self._blame(found.begin, found.end - found.begin, found.why)
+        if found.begin >= 0 and reaches(self.source, found.end) > TRAILER_SIZE:
+            self.end, self.goes_on = found.end, True
+            why = "E006: no whole trailer ends the package, and more than one follows"
+            self._blame(self.end, self.source.size - self.end, why)
 
     def _place(self, found: Found) -> Place:
         return Place(self._number, found.offset, found.header)
@@ -295,12 +306,13 @@ class Survey:
             self._blame(end, rest, "E024: the padding after a record is not zero")
 
     def _find_index(self) -> Index | None:
-        for offset, raw in self._index_candidates():
+        for offset, end, raw in self._index_candidates():
             with contextlib.suppress(FormatError):
                 index = decode_index(raw)
                 trailer = _trailer_for(index)
                 check_index(index, trailer, self._limits)
                 if trailer.index_offset == offset or self._begins_as(index):
+                    self._behind_index = end
                     return index
         return None
 
@@ -322,18 +334,20 @@ class Survey:
         stated = [row.tobytes() for row in index.rows["raw_hash"][: len(hashes)]]
         return len(hashes) > 1 and hashes == stated
 
-    def _index_candidates(self) -> Iterator[tuple[int, bytes]]:
-        """What may be the index, and where it stands."""
+    def _index_candidates(self) -> Iterator[tuple[int, int, bytes]]:
+        """What may be the index, and where its record begins and ends."""
         with contextlib.suppress(FormatError):
             if self.trailer is not None and self.trailer.index_length <= self._limits.index:
-                yield self.trailer.index_offset, self._index_by_trailer(self.trailer)
+                at, length = self.trailer.index_offset, self.trailer.index_length
+                yield at, at + record_size(length), self._index_by_trailer(self.trailer)
         whole = [
             found
             for found in self.found
             if found.header.type == _INDEX and found.header.raw_hash in self._pool
         ]
         for found in whole[: -_CANDIDATES - 1 : -1]:
-            yield found.offset, bytes(self._pool.raw(found.header.raw_hash))
+            end = found.offset + self._reach(found)
+            yield found.offset, end, bytes(self._pool.raw(found.header.raw_hash))
 
     def _index_by_trailer(self, trailer: Trailer) -> bytes:
         """The index at its place, whatever its header has become."""

@@ -16,6 +16,7 @@ from mlarchive.package.repairing import restating
 from mlarchive.package.repairing.rebuilding import Rebuilt, rebuild
 from tests.compat.flips import flipped
 from tests.compat.samples import samples
+from tests.compat.samples import signed as signed_area
 from tests.support.deltas import package_with_deltas
 from tests.support.packages import contents, opened, packed
 from tests.support.snapshots import folder
@@ -92,6 +93,71 @@ def test_zeros_behind_a_package_are_named_and_nothing_is_dropped() -> None:
     assert (again, done.dropped) == (data, ())
     with salvaged(data + bytes(10_000)) as salvage:
         assert [(one.offset, one.length) for one in salvage.damage] == [(len(data), 10_000)]
+
+
+def _damaged_tails(data: bytes) -> dict[str, bytes]:
+    return {
+        "a flipped bit": destroyed(data, (len(data) - 150, 1)),
+        "a byte less": data[:-1],
+        "no trailer": data[:-TRAILER_SIZE],
+    }
+
+
+@pytest.mark.parametrize("how", ["a flipped bit", "a byte less", "no trailer"])
+@pytest.mark.clause("11.7", "10.1")
+def test_signatures_are_kept_where_the_trailer_is_lost(how: str) -> None:
+    signed = samples()["signatures"]
+    assert rebuilt(_damaged_tails(signed)[how]) == (signed, rebuilt(signed)[1])
+    plain = packed({"a": b"a"})
+    assert rebuilt(_damaged_tails(plain)[how]) == (plain, rebuilt(plain)[1])
+
+
+def test_signatures_that_are_cut_are_lost_unless_another_copy_has_them() -> None:
+    plain = packed({"a": noise(70_000, 7)})
+    signed = plain[: -4096 - TRAILER_SIZE] + signed_area(b"one") + plain[-TRAILER_SIZE:]
+    within, before = (signed[: kept - 4096 - TRAILER_SIZE] for kept in (18, 0))
+    assert rebuilt(within)[1].dropped == ("signatures",)
+    assert rebuilt(before)[1].dropped == ("signatures, if there were any",)
+    for cut in (within, before, signed[:71_000]):
+        again, done = rebuilt(cut, signed)
+        assert (again, done.dropped) == (signed, ())
+
+
+def test_what_another_copy_says_of_signatures_is_no_loss_where_there_were_none() -> None:
+    plain = packed({"a": b"a"})
+    again, done = rebuilt(plain[: -4096 - TRAILER_SIZE], plain)
+    assert (again, done.dropped) == (plain, ())
+
+
+@pytest.mark.parametrize("how", ["a flipped bit", "a byte less", "no trailer"])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_what_stands_behind_a_lost_trailer_is_a_loss_whatever_it_holds(
+    how: str, shift: int
+) -> None:
+    data = packed({"a": noise(70_000, 7), "b": b"b"})
+    front = _damaged_tails(data)[how]
+    for other in (packed({"z": noise(70_000, 7)}), b"a note\n" * 600):
+        joined = front + bytes(-len(front) % 64 + shift) + other
+        again, done = rebuilt(joined)
+        assert again == data
+        assert "further bytes" in done.dropped
+        with salvaged(joined) as salvage:
+            assert any(
+                one.offset + one.length == len(joined) and one.length >= len(other)
+                for one in salvage.damage
+            )
+
+
+def test_a_package_behind_one_that_has_lost_index_and_trailer_is_a_loss() -> None:
+    data = packed({"a": noise(70_000, 7), "b": b"b"})
+    with opened(data) as package:
+        index = package.storage.trailer.index_offset
+    front = destroyed(destroyed(data, (index, 4)), (len(data) - 150, 1))
+    joined = front + bytes(-len(front) % 64) + packed({"z": noise(70_000, 7)})
+    again, done = rebuilt(joined)
+    with opened(again) as found, opened(data) as wanted:
+        assert contents(found) == contents(wanted)
+    assert "further bytes" in done.dropped
 
 
 def test_what_only_a_stranger_could_write_again_is_said_to_be_dropped() -> None:

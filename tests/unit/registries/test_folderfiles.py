@@ -160,6 +160,16 @@ def test_a_file_that_is_gone_since_it_was_listed_has_changed(tmp_path: Path, by:
         open_watched(tmp_path, file)
 
 
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_file_that_became_a_folder_has_changed(tmp_path: Path, size: int) -> None:
+    (tmp_path / "a").write_bytes(b"x" * size)
+    file = listed(tmp_path, "a")
+    (tmp_path / "a").unlink()
+    (tmp_path / "a").mkdir()
+    with pytest.raises(SourceChangedError, match="a changed while"):
+        open_watched(tmp_path, file)
+
+
 def test_a_file_that_a_link_or_a_pipe_replaced_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     file = listed(tmp_path, "a")
