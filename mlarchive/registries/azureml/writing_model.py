@@ -49,7 +49,7 @@ def plan_model(work: Work, name: str) -> None:
     )
     target = Address(origin=work.origin, kind="registered-models", name=name)
     there = next(iter(work.control.named("models", name)), _BLANK)
-    if is_at_home(work, record, name):
+    if there is not _BLANK and is_at_home(work, record, name):
         lose_since(work, f"models/{name}", there, wanted)
         return
     if there is not _BLANK:

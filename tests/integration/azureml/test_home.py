@@ -168,6 +168,19 @@ def test_what_a_package_of_a_thing_says_otherwise_than_the_thing_does_now_is_a_l
     assert repr((lab.of("models"), lab.of("environments"))) == before
 
 
+def test_a_package_gives_back_what_was_deleted_with_all_that_it_says(
+    lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    package = tmp_path / "m.mlpkg"
+    pack_file(opened(lab).read(address(lab, *WHAT)), package, packed_at=0)
+    lab.of("models").clear()
+    for idle in (False, True):
+        done = given_back(opened, package, lab)
+        assert (done.idle, done.losses) == (idle, ())
+    assert lab.of("models")["m"].properties["description"] == "m"
+    assert lab.version(*WHAT)["properties"]["tags"]["k"] == "1"
+
+
 def test_a_job_that_was_changed_on_the_way_is_not_the_one_at_home(
     lab: Place, azureml: Emulator, tmp_path: Path
 ) -> None:
