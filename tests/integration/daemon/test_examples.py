@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from mlarchived import windows
 from mlarchived.ledger.ledger import FILE_NAME
-from tests.support.command import mlarchive
+from tests.support.command import within
 from tests.support.mirroring import Answer, Workbench
 from tests.support.mlflow_seed import Seeded, seed
 from tests.support.mlflow_server import MlflowServer
@@ -103,7 +103,7 @@ def test_only_what_is_approved_crosses_the_gap_and_its_receipt_comes_back(
     assert versions(target_server, model.name) == ["2"]
 
     back = ("--from", str(inside.folder / "inbox" / "receipts"))
-    arrived = mlarchive("receive", f"outbox:{outside.folder / 'outbox'}", *back, cwd=tmp_path)
+    arrived = within("receive", f"outbox:{outside.folder / 'outbox'}", *back, cwd=tmp_path)
     assert arrived.status == 0, arrived.err
     done(outside.run("once"))
     assert outside.run("once", "--json").events[-1]["outcomes"] == {"keep": 2, "leave": 4}

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from mlarchive.registries.mlflow import marks
-from tests.support.command import mlarchive
+from tests.support.command import within
 from tests.support.mirroring import Answer, Workbench
 from tests.support.mlflow_seed import Seeded, seed
 from tests.support.mlflow_server import MlflowServer, running_server
@@ -103,7 +103,7 @@ def test_what_was_copied_by_hand_before_is_taken_over_and_not_called_copied(
     bench: Workbench, source_server: MlflowServer, target_server: MlflowServer, model: Seeded
 ) -> None:
     """By hand the source goes by its locator; the mirror calls it by the name in its file."""
-    by_hand = mlarchive(
+    by_hand = within(
         "copy",
         f"{source_server.locator}#models/{quote(model.name)}/1",
         target_server.locator,
@@ -384,10 +384,10 @@ def test_of_two_vaults_of_one_server_the_first_has_its_way_and_nothing_flips(
     named = f"{source_server.locator}#models/{quote(model.name)}"
     source.set_registered_model_alias(model.name, "best", "1")
     source.set_model_version_tag(model.name, "1", "checked", "no")
-    assert mlarchive("copy", named, "vault:old", cwd=tmp_path).status == 0
+    assert within("copy", named, "vault:old", cwd=tmp_path).status == 0
     source.set_registered_model_alias(model.name, "best", "2")
     source.set_model_version_tag(model.name, "1", "checked", "yes")
-    assert mlarchive("copy", named, "vault:new", cwd=tmp_path).status == 0
+    assert within("copy", named, "vault:new", cwd=tmp_path).status == 0
     second = "new" if first == "old" else "old"
     config = TWO_VAULTS.format(dr=target_server.locator, first=first, second=second)
     (tmp_path / "mirror.toml").write_text(config)

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from mlarchive.pack import pack_file
 from tests.support import snapshots
-from tests.support.command import Done, mlarchive
+from tests.support.command import Done, within
 
 pytestmark = pytest.mark.mlflow
 
@@ -32,7 +32,7 @@ def lab(empty_database: Path, tmp_path: Path) -> MlflowClient:
 
 def _copy(tmp_path: Path, *more: str) -> Done:
     sides = ("mlflow+sqlite:///source.db#models/grow", "mlflow+sqlite:///target.db")
-    return mlarchive("copy", *sides, *more, "--json", cwd=tmp_path)
+    return within("copy", *sides, *more, "--json", cwd=tmp_path)
 
 
 def _grow(lab: MlflowClient) -> str:
@@ -118,10 +118,10 @@ def test_a_key_of_several_datasets_is_one_history_of_the_run(
     pack_file(snapshots.model_version(), tmp_path / "wine.mlpkg", packed_at=1)
     shutil.copy(empty_database, tmp_path / "target.db")
     written = ("unpack", "wine.mlpkg", "mlflow+sqlite:///target.db")
-    first = mlarchive(*written, cwd=tmp_path)
+    first = within(*written, cwd=tmp_path)
     assert first.status == 3, first.err
     there = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
     run_id = str(there.get_model_version("wine", "3").run_id)
     points = [(p.step, p.value) for p in there.get_metric_history(run_id, "rmse")]
     assert sorted(points) == [(0, 0.0), (0, 0.9), (1, 0.7), (2, 0.5)]
-    assert "nothing to do" in mlarchive(*written, cwd=tmp_path).out
+    assert "nothing to do" in within(*written, cwd=tmp_path).out

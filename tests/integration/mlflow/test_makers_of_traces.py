@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.command import Done, mlarchive
+from tests.support.command import Done, within
 from tests.support.mirroring import Workbench
 from tests.support.mlflow_makers import Made, lab_at, made_by
 
@@ -21,11 +21,11 @@ def test_those_that_come_in_the_same_command_are_named(
     )
     lab_at(source, tmp_path)
     sides = ("mlflow+sqlite:///a.db", "mlflow+sqlite:///b.db", "--json")
-    copied = mlarchive("copy", *sides, cwd=tmp_path)
+    copied = within("copy", *sides, cwd=tmp_path)
     losses = [loss["field"] for one in copied.receipts for loss in one["losses"]]
     assert set(losses) <= {"links", "all of them"}, copied.out
     assert _named(target) == _named(source)
-    again = mlarchive("copy", *sides, cwd=tmp_path)
+    again = within("copy", *sides, cwd=tmp_path)
     verbs = {action["verb"] for one in again.receipts for action in one["actions"]}
     assert verbs == {"keep", "skip"}, "other objects are always left out"
 
@@ -41,14 +41,14 @@ def test_those_that_do_not_come_are_lost_and_told_once(
         "mlflow+sqlite:///a.db#experiments/elsewhere",
     )
     for _ in range(2):
-        done = mlarchive("copy", *wanted, "mlflow+sqlite:///b.db", "--json", cwd=tmp_path)
+        done = within("copy", *wanted, "mlflow+sqlite:///b.db", "--json", cwd=tmp_path)
         assert done.status == 3, done.err
         assert _awaited(done) == ["logged model", "run"]
         assert done.err.count("which run made some of them or of their assessments") == 1
     whole = ("mlflow+sqlite:///a.db", "mlflow+sqlite:///b.db", "--json")
-    planned = mlarchive("copy", *whole, "--dry-run", cwd=tmp_path)
+    planned = within("copy", *whole, "--dry-run", cwd=tmp_path)
     assert "made some of them" not in planned.err
-    assert _awaited(mlarchive("copy", *whole, cwd=tmp_path)) == []
+    assert _awaited(within("copy", *whole, cwd=tmp_path)) == []
     assert _named(target) == _named(source)
 
 

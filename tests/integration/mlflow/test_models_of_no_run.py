@@ -18,7 +18,7 @@ from mlflow.entities import (
 from mlarchive.records import LoggedModel
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
-from tests.support.command import mlarchive
+from tests.support.command import within
 
 pytestmark = pytest.mark.mlflow
 
@@ -46,7 +46,7 @@ def source(empty_database: Path, tmp_path: Path) -> MlflowClient:
 
 def _copy(tmp_path: Path, *more: str) -> tuple[int, set[str], list[dict[str, str]]]:
     sides = ("mlflow+sqlite:///source.db", "mlflow+sqlite:///target.db")
-    done = mlarchive("copy", *sides, *more, "--json", cwd=tmp_path)
+    done = within("copy", *sides, *more, "--json", cwd=tmp_path)
     assert done.receipts, done.err
     verbs = {action["verb"] for one in done.receipts for action in one["actions"]}
     return done.status, verbs, [loss for one in done.receipts for loss in one["losses"]]
@@ -155,7 +155,7 @@ def test_that_a_trace_without_a_preview_gets_an_empty_one_is_told(
 ) -> None:
     _start_trace(source, _agents(source), {})
     sides = ("mlflow+sqlite:///source.db", "mlflow+sqlite:///target.db")
-    done = mlarchive("copy", *sides, "--experiment", "agents", "--json", cwd=tmp_path)
+    done = within("copy", *sides, "--experiment", "agents", "--json", cwd=tmp_path)
     told = [one for receipt in done.receipts for one in receipt["transformations"]]
     (preview,) = [one["why"] for one in told if one["field"] == "preview"]
     assert preview.endswith("one that it does not have is an empty text at the target")
@@ -227,7 +227,7 @@ def test_a_parent_in_another_experiment_is_found(source: MlflowClient, tmp_path:
     child = source.create_run(where, run_name="child", tags=tags)
     source.set_terminated(child.info.run_id)
     sides = ("mlflow+sqlite:///source.db", "mlflow+sqlite:///target.db")
-    done = mlarchive("copy", *sides, "--json", cwd=tmp_path)
+    done = within("copy", *sides, "--json", cwd=tmp_path)
     told = [one for receipt in done.receipts for one in receipt.get("transformations", [])]
     assert not [one for one in told if one["field"] == "parent"]
     target = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)

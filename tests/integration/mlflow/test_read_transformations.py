@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 
-from tests.support.command import mlarchive
+from tests.support.command import within
 
 pytestmark = pytest.mark.mlflow
 
@@ -32,7 +32,7 @@ def test_a_copy_tells_what_reading_changed(
     here.set_terminated(run.info.run_id)
 
     sides = f"mlflow+{uri}#runs/{run.info.run_id}", "mlflow+sqlite:///target.db"
-    done = mlarchive("copy", *sides, *more, "--json", cwd=tmp_path)
+    done = within("copy", *sides, *more, "--json", cwd=tmp_path)
     assert done.status == 0, done.err
     (said,) = [one["read_transformations"] for one in done.documents if "read_losses" in one]
     assert {(one["record"], one["field"]) for one in said} == {
@@ -45,4 +45,4 @@ def test_a_copy_tells_what_reading_changed(
     (found,) = there.search_runs([one.experiment_id for one in there.search_experiments()])
     assert found.info.user_id == "ada"
     assert "mlflow.user" not in found.data.tags
-    assert mlarchive("copy", *sides, cwd=tmp_path).out.splitlines()[0].endswith("nothing to do")
+    assert within("copy", *sides, cwd=tmp_path).out.splitlines()[0].endswith("nothing to do")

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
-from tests.support.command import Done, mlarchive
+from tests.support.command import Done, within
 from tests.support.mlflow_alike import unlike
 from tests.support.mlflow_others import seed_others
 from tests.support.mlflow_server import MlflowServer, running_server
@@ -30,16 +30,16 @@ def test_all_of_a_server_arrives_at_another_once_and_from_a_vault_too(tmp_path: 
         seed_others(lab)
         MlflowClient(lab.uri, lab.uri).create_registered_model("alone")
 
-        first = mlarchive("copy", lab.locator, clinic.locator, "--json", cwd=tmp_path)
+        first = within("copy", lab.locator, clinic.locator, "--json", cwd=tmp_path)
         assert first.status == 3, first.err
         assert unlike(lab, clinic) == []
         _refuse_doubles(lab, first)
-        again = mlarchive("copy", lab.locator, clinic.locator, "--json", cwd=tmp_path)
+        again = within("copy", lab.locator, clinic.locator, "--json", cwd=tmp_path)
         assert _verbs(again) <= {"keep", "skip"}
 
-        kept = mlarchive("pack", lab.locator, "-o", "vault", cwd=tmp_path)
+        kept = within("pack", lab.locator, "-o", "vault", cwd=tmp_path)
         assert kept.status == 3, kept.err
-        unpacked = mlarchive("copy", "vault:vault", branch.locator, "--json", cwd=tmp_path)
+        unpacked = within("copy", "vault:vault", branch.locator, "--json", cwd=tmp_path)
         assert unpacked.status == 3, unpacked.err
         assert unlike(lab, branch) == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.command import Done, mlarchive
+from tests.support.command import Done, within
 from tests.support.mlflow_server import MlflowServer
 
 pytestmark = pytest.mark.mlflow
@@ -34,7 +34,7 @@ def run(source_server: MlflowServer, here: MlflowClient, tmp_path: Path) -> tupl
 
 def _copy(server: MlflowServer, what: str, tmp_path: Path) -> Done:
     sides = f"{server.locator}#{what}", "mlflow+sqlite:///target.db"
-    return mlarchive("copy", *sides, "--json", cwd=tmp_path, env=AT_ONCE)
+    return within("copy", *sides, "--json", cwd=tmp_path, env=AT_ONCE)
 
 
 def test_the_rest_of_a_run_travels_and_a_later_copy_brings_what_can_be_had_by_then(

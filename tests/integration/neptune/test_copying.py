@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import Done, mlarchive
+from tests.support.command import Done, within
 from tests.support.neptune.comparing import missing
 from tests.support.neptune.filling import fill
 from tests.support.neptune.running import PROJECT, variables
@@ -24,7 +24,7 @@ MODELS = ("neptune:#registered-models/*", "neptune:#models/*")
 
 def copy(folder: Path, *arguments: str) -> Done:
     known = {name: value for name, value in os.environ.items() if name in CLIENT}
-    return mlarchive("copy", *arguments, cwd=folder, env=known)
+    return within("copy", *arguments, cwd=folder, env=known)
 
 
 @pytest.fixture(autouse=True)

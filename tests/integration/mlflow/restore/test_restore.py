@@ -17,7 +17,7 @@ from tests.integration.mlflow.restore.conftest import (
     restored,
     tables,
 )
-from tests.support.command import mlarchive
+from tests.support.command import within
 from tests.support.json_document import differences as shape_differences
 from tests.support.mlflow_others import seen_others
 from tests.support.mlflow_seed import fitted, samples, tracking
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.mlflow
 
 
 def test_a_served_sqlite_database_shows_no_difference_at_all(whole: Whole, tmp_path: Path) -> None:
-    done = mlarchive(
+    done = within(
         *("unpack", f"vault:{whole.vault}", "mlflow+sqlite:///mlflow.db", "--restore"),
         *("--artifacts", "artifacts", "--artifact-root", "mlflow-artifacts:/"),
         cwd=tmp_path,
@@ -51,14 +51,14 @@ def test_a_part_of_a_vault_and_a_server_are_restored_as_one_wishes(
 ) -> None:
     part = ("copy", f"vault:{whole.vault}#models/wine/1", f"vault:{whole.vault}#models/wine/2")
     into = ("mlflow+sqlite:///part.db", "--restore", "--artifacts", "artifacts")
-    done = mlarchive(*part, *into, "--json", cwd=tmp_path)
+    done = within(*part, *into, "--json", cwd=tmp_path)
     assert list(shape_differences(done.document, "unpack --restore")) == []
     found = {action["what"] for action in done.document["restored"]["actions"]}
     assert found >= {"2 logged models", "1 run", "2 model versions"}
     lost = {loss["field"] for loss in done.document["restored"]["losses"]}
     assert lost == {"alias latest-good", "metric token"}, "another run logged that, and v5 is left"
 
-    copied = mlarchive(
+    copied = within(
         *("copy", f"mlflow+{fresh.database}#models/wine", "mlflow+sqlite:///copy.db"),
         *("--restore", "--artifacts", "more", "--keep", "kept", "--dry-run"),
         cwd=tmp_path,
