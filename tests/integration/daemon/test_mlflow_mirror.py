@@ -325,7 +325,7 @@ def test_a_target_that_another_tool_filled_is_taken_over_and_nothing_is_copied(
         sqlite3.connect(twin / "mlflow.db") as copy,
     ):
         database.backup(copy)
-    shutil.copytree(source_server.folder / "artifacts", twin / "artifacts")
+    shutil.copytree(source_server.folder / "artifacts", twin / "artifacts", symlinks=True)
     with running_server(twin) as server:
         (tmp_path / "mirror.toml").write_text(
             CONFIG.format(prod=source_server.locator, dr=server.locator, model=quote(model.name))
