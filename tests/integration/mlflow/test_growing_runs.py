@@ -105,7 +105,7 @@ def test_a_run_that_contradicts_is_a_conflict_and_labels_travel(
     assert there.get_model_version("grow", "1").tags["said"] == "later"
     for what in ("models/grow", f"runs/{run_id}"):
         sides = (f"mlflow+sqlite:///source.db#{what}", "mlflow+sqlite:///target.db")
-        skipped = mlarchive("copy", *sides, "--conflict", "skip", "--json", cwd=tmp_path)
+        skipped = within("copy", *sides, "--conflict", "skip", "--json", cwd=tmp_path)
         assert skipped.status == 3, skipped.err
         losses = [loss for one in skipped.receipts for loss in one["losses"]]
         assert {loss["field"] for loss in losses} == {"content"}
