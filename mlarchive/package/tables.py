@@ -12,13 +12,16 @@ from mlarchive.package.index import HEADER, INDEX_MAGIC, NO_BASE, SMALL, Row
 from mlarchive.package.layout import ALIGNMENT, PREAMBLE_SIZE
 from mlarchive.package.record import HEADER_SIZE, NO_HASH
 
-ROW_COLUMNS = (
+# Said as text, numpy would parse it each time, which CPython 3.11 cannot do in several threads.
+_HASH = np.dtype(("u1", (32,)))
+
+ROW_COLUMNS: tuple[tuple[str, Any], ...] = (
     ("stored_len", "<u8"),
     ("raw_len", "<u8"),
     ("base", "<u4"),
     *((name, "u1") for name in SMALL),
-    ("raw_hash", "(32,)u1"),
-    ("stored_hash", "(32,)u1"),
+    ("raw_hash", _HASH),
+    ("stored_hash", _HASH),
 )
 """The table of rows as it is written, column by column."""
 
