@@ -445,7 +445,9 @@ def _outcome(before: Holding | None, kept: Kept, receipt: Receipt) -> Outcome:
     if receipt.idle:
         return "there"
     if before:
-        return "relabelled" if before.content_id == kept.content_id else "copied"
+        # A target may know it by another id than the package has, as one that holds no runs does.
+        same = before.content_id in {kept.content_id, receipt.content_id}
+        return "relabelled" if same else "copied"
     creates = any(action.verb == "create" for action in receipt.actions)
     return "copied" if creates or receipt.bytes else "relabelled"
 

@@ -32,6 +32,7 @@ _MARKS = frozenset(
             marks.PATH,
             marks.ADOPTED,
             marks.CONTENT_ID,
+            marks.BUT_RUN,
             marks.STATE_ID,
             marks.RECORD,
         ),

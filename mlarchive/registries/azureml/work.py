@@ -42,6 +42,8 @@ class Work:
         transformations: What it holds in another form.
         known_as: What the target calls the registry that the snapshot is from; "" if it does not
             know it.
+        known_content: The content id under which a registry has it, whose run may have got more
+            since; "" if it does not have it.
         environment: The environment that the model means at the target, `NAME:VERSION`.
         made_run: Gives the target's id of the run that the model came from, once it is written;
             "" if it is not.
@@ -57,6 +59,7 @@ class Work:
     losses: list[Loss] = field(default_factory=list)
     transformations: list[Loss] = field(default_factory=list)
     known_as: str = ""
+    known_content: str = ""
     environment: str = ""
     made_run: Callable[[], str] = str
     sent: int = 0
@@ -83,11 +86,14 @@ class Work:
     def content_id(self) -> str:
         """What a version there is known by: without notebooks and traces, which it cannot hold.
 
-        So it stays the same version whether they are asked for or not; in a registry, which has no
-        runs, also without what a run gets later.
+        So it stays the same version whether they are asked for or not.
         """
-        but_run = marks.content_but_run(self.snapshot) if self.control.place.is_registry else ""
-        return but_run or marks.content_but_traces(self.snapshot)
+        return self.known_content or marks.content_but_traces(self.snapshot)
+
+    @property
+    def but_run(self) -> str:
+        """The content id without what the run gets later, of which a registry has nothing."""
+        return marks.content_but_run(self.snapshot) if self.control.place.is_registry else ""
 
     @property
     def own_names(self) -> frozenset[str]:

@@ -181,7 +181,7 @@ def _planned(work: Work) -> Address:
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
     there = work.control.versions("models", wanted.name, archived=True)
-    work.known_as = _known_as(work, there)
+    work.known_as, work.known_content = _known_as(work, there), _known_content(work, there)
     home = home_among(work, wanted, there)
     spot = _spot(work, wanted, there, home)
     target = Address(origin=work.origin, kind="models", name=wanted.name, version=spot.number)
@@ -301,6 +301,14 @@ def _known_as(work: Work, there: Sequence[Asset]) -> str:
     return next((some[0] for some in known if are_one(some, names)), "")
 
 
+def _known_content(work: Work, there: Sequence[Asset]) -> str:
+    """The content id of a version at a registry that is this one but for what its run got."""
+    but_run = work.but_run
+    known = (one.texts("properties") for one in there if not one.is_failed)
+    found = (held for held in known if but_run and held.get(marks.BUT_RUN) == but_run)
+    return next((held.get(marks.CONTENT_ID, "") for held in found), "")
+
+
 def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str) -> Candidate:
     """The candidate with the tag of InnerEye that names it as it is called at the target."""
     tags, changed = followed(wanted.tags, version, wanted.name, number)
@@ -396,6 +404,8 @@ def _check_path(work: Work, wanted: Candidate, number: str, upload: Upload, uri:
 
 def _labels(work: Work, wanted: Candidate) -> Labels:
     found = {marks.CONTENT_ID: work.content_id}
+    if but_run := work.but_run:
+        found[marks.BUT_RUN] = but_run
     if work.environment:
         found[keys.ENVIRONMENT] = work.environment
     origin = work.origin_marks(marks.origin_mark(work.marked.address))

@@ -50,11 +50,14 @@ def test_a_run_that_grows_after_its_version_was_copied_grows_there_too(
     assert journey.bring().idle
     # In a registry, which has no runs, nothing is another one, whichever comes last.
     shared = opened(azureml.registry(azureml.tenant(), "shared"))
-    carry(journey.source, journey.what, shared, tmp_path)
+    first = carry(journey.source, journey.what, shared, tmp_path).receipt
     journey.ours.log_param(journey.job, "later", "1")
     assert carry(journey.source, journey.what, shared, tmp_path).receipt.idle
     with Package.open(tmp_path / "older.mlpkg") as package:
         assert unpack(package, shared, WritePolicy()).idle
+    held = shared.holding(journey.what, WritePolicy())
+    assert held is not None
+    assert held.content_id == first.content_id == grown.content_id
     assert carry(journey.source, journey.what, shared, tmp_path).receipt.idle
     assert azureml.wire.leaks == ()
 

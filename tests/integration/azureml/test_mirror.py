@@ -10,6 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.support.azureml import Emulator, Place
+from tests.support.azureml.trained import TRAINED
 from tests.support.command import environment, within
 from tests.support.mirroring import Workbench
 from tests.support.mlflow_server import MlflowServer
@@ -123,3 +124,17 @@ def test_a_mirror_goes_on_with_what_a_command_copied_and_a_command_with_what_it_
     copied(clinic, lab)
     assert lab.version("models", "m", "1")["properties"]["tags"] == {"team": "attic"}
     assert "mlarchive." not in repr(lab.version("models", "m", "1"))
+
+
+def test_labels_of_a_version_whose_run_grew_are_new_in_a_registry_and_nothing_else_is(
+    azureml: Emulator, trained: tuple[Place, str], tmp_path: Path
+) -> None:
+    lab, job = trained
+    once = Once(
+        lab, azureml.registry(lab.tenant, "shared"), tmp_path, azureml.environment(lab.tenant)
+    )
+    assert outcomes(once()) == ["copied"]
+    MlflowClient(lab.tracking).log_param(job, "late", "1")
+    lab.version("models", TRAINED, "1")["properties"]["description"] = "news"
+    assert outcomes(once()) == ["relabelled"]
+    assert outcomes(once()) == []
