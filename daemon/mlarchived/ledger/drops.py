@@ -16,10 +16,14 @@ ON CONFLICT DO UPDATE SET outcome = :outcome, packages = :packages, bytes = :byt
     reason = :reason
 """
 _WAITS_NO_MORE = """
-DELETE FROM dropped
+DELETE FROM dropped INDEXED BY dropped_waiting
 WHERE mirror = :mirror AND outcome = 'waiting' AND name = :name AND token != :token
 """
-_WAITING = "SELECT token, name FROM dropped WHERE mirror = :mirror AND outcome = 'waiting'"
+WAITING = """
+SELECT token, name FROM dropped INDEXED BY dropped_waiting
+WHERE mirror = :mirror AND outcome = 'waiting'
+"""
+"""Asked at every look."""
 _OF_CLAIM = """
 SELECT name, outcome, packages, bytes, reason FROM dropped WHERE mirror = :mirror AND token = :token
 """
@@ -98,7 +102,7 @@ class Drops:
 
     def waiting(self) -> Mapping[str, str]:
         """The names of what waits for another package, by the tokens of its claims."""
-        return dict(self._lease.asking_all(_WAITING, {"mirror": self._mirror}))
+        return dict(self._lease.asking_all(WAITING, {"mirror": self._mirror}))
 
     def knows(self, name: str) -> bool:
         """Whether something of a name was taken or refused before."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mlarchive.errors import ConflictError, DamageError, UnavailableError, UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.base import Ref
-from mlarchived.ledger import Delivery, Ledger, Record, database
+from mlarchived.ledger import Delivery, Ledger, Record, database, drops
 from mlarchived.ledger.ledger import FILE_NAME, Known
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble
 
@@ -223,3 +223,12 @@ def test_every_commit_is_on_the_disk_before_it_counts(tmp_path: Path) -> None:
         pragmas = ("journal_mode", "synchronous")
         found = [ledger._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]  # noqa: SLF001  (SQLite's setting of this very connection)
     assert found == ["wal", 2]
+
+
+def test_what_waits_is_found_among_all_that_was_dropped_by_an_index(tmp_path: Path) -> None:
+    Ledger.open(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    asked = f"EXPLAIN QUERY PLAN {drops.WAITING}"
+    plan = connection.execute(asked, {"mirror": "drop:m"}).fetchall()
+    connection.close()
+    assert "dropped_waiting" in plan[0][3]
