@@ -60,7 +60,7 @@ def fuzz(*words: str | Path) -> "subprocess.CompletedProcess[str]":
         ("chunkers", 500, {"pieces:1", "pieces:3"}),
         ("documents", 1000, {"read", "E030", "E032"}),
         ("locators", 1000, {"refused", "dir", "azureml"}),
-        ("neptune", 200, {"log:lossy", "rows:lossy", "rows:none", "store:lossy"}),
+        ("neptune", 200, {"log:lossy", "rows:lossy", "store:lossy"}),
         ("paths", 1000, {"allowed", "E036", "E037"}),
         ("trust", 600, {"bad-signature", "config", "damage", "a-damage", "r-config"}),
         ("transfers", 1000, {"refused", "have", "shipment", "receipt"}),
