@@ -16,8 +16,8 @@ TEXT_MOST = 1 << 20
 
 _STEP = 1 << 20
 
-_SHORTEST = 64
-"""Bytes of a signature alone; fewer that are not zero are damage in an area that was."""
+_STRAY = 2
+"""As many bytes that are not zero are damage in an area that was; more are left of signatures."""
 
 
 def read_signatures(source: ByteSource, trailer: Trailer) -> bytes:
@@ -119,7 +119,7 @@ def may_have_signatures(source: ByteSource, begin: int, end: int) -> bool:
     for at in range(begin, end, _STEP):
         block = source.read_at(at, min(_STEP, end - at))
         filled += len(block) - block.count(0)
-    return filled > _SHORTEST
+    return filled > _STRAY
 
 
 def _require_zero(source: ByteSource, begin: int, end: int) -> None:

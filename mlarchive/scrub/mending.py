@@ -12,6 +12,7 @@ from msgspec import Struct
 from mlarchive import fsops
 from mlarchive.errors import DamageError, MlarchiveError
 from mlarchive.package import Package
+from mlarchive.package.repairing.rebuilding import UNKNOWN_SIGNATURES
 from mlarchive.repair import salvaging, write_package
 from mlarchive.scrub.donors import Donor
 from mlarchive.vault import Kept, Vault
@@ -47,24 +48,54 @@ def mend(vault: Vault, lost: Kept, donors: Sequence[Donor]) -> Mended:
     offers: list[tuple[Donor, Path]] = []
     failed: list[str] = []
     with fsops.scratch_folder(vault.folder) as scratch:
+        found: tuple[Path, Mended] | None = None
         for number, donor in enumerate(donors):
             for path in _offered(donor, lost, scratch / str(number), failed):
                 if path.resolve() == lost.path.resolve():
                     continue
                 offers.append((donor, path))
-                made = scratch / f"copied-{len(offers)}.mlpkg"
-                if _copied(lost, path, made):
-                    vault.replace(lost, made)
+                made = scratch / f"made-{len(offers)}.mlpkg"
+                # Of the damaged one remains what only it has, such as its signatures.
+                dropped = _rebuilt(lost, [path for _, path in offers], made)
+                if dropped is not None:
+                    found = found or (made, Mended(donor=donor.name, dropped=dropped))
+                if dropped == ():
+                    copied = scratch / f"copied-{len(offers)}.mlpkg"
+                    more = not _is_signed(made) and _is_signed(path)
+                    vault.replace(lost, copied if more and _copied(lost, path, copied) else made)
                     return Mended(donor=donor.name)
-        # Nobody has the very object; perhaps all together have its chunks, or it has them itself.
-        for number in range(len(offers) + 1):
-            made = scratch / f"made-{number}.mlpkg"
-            dropped = _rebuilt(lost, [path for _, path in offers[:number]], made)
-            if dropped is not None:
-                vault.replace(lost, made)
-                name = offers[number - 1][0].name if number else str(lost.path)
-                return Mended(donor=name, dropped=dropped)
+        found = found or _alone(lost, scratch) or _copy_of(lost, offers, scratch)
+        if found is not None:
+            vault.replace(lost, found[0])
+            return found[1]
     return Mended(failed=tuple(failed))
+
+
+def _is_signed(path: Path) -> bool:
+    """Whether a package bears signatures: where the damaged one had none, they are a gain."""
+    try:
+        with Package.open(path) as package:
+            return bool(package.signatures())
+    except DamageError:
+        return False
+
+
+def _alone(lost: Kept, scratch: Path) -> tuple[Path, Mended] | None:
+    """A package made of what is left of the damaged one itself."""
+    made = scratch / "made-0.mlpkg"
+    dropped = _rebuilt(lost, (), made)
+    return None if dropped is None else (made, Mended(donor=str(lost.path), dropped=dropped))
+
+
+def _copy_of(
+    lost: Kept, offers: Sequence[tuple[Donor, Path]], scratch: Path
+) -> tuple[Path, Mended] | None:
+    """Another copy, where nothing of the damaged one is left that says what it was."""
+    for number, (donor, path) in enumerate(offers):
+        made = scratch / f"copied-{number}.mlpkg"
+        if _copied(lost, path, made):
+            return made, Mended(donor=donor.name, dropped=(UNKNOWN_SIGNATURES,))
+    return None
 
 
 def _offered(donor: Donor, lost: Kept, scratch: Path, failed: list[str]) -> Iterator[Path]:
@@ -97,7 +128,7 @@ def _rebuilt(lost: Kept, donors: Sequence[Path], path: Path) -> tuple[str, ...] 
     try:
         with salvaging(lost.path, donors) as salvage:
             dropped = write_package(salvage, path).dropped
-    except DamageError:
+    except MlarchiveError:  # a bad sector, too
         return None
     return dropped if _is_whole(lost, path) else None
 

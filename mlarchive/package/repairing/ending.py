@@ -1,21 +1,24 @@
 """Where a package ends whose file goes on behind it (clause 11.7)."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 from mlarchive.errors import FormatError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.layout import (
     END_MAGIC,
+    MAGIC,
     PREAMBLE_SIZE,
     TRAILER_SIZE,
     RecordType,
+    check_preamble,
     decode_trailer,
 )
 from mlarchive.package.repairing.scanning import Found
 
 _BLOCK = 1 << 20
 _MOST = 4096
-"""How many places that look like the end of a trailer are tried."""
+"""How many places that look like what is searched for are tried."""
 
 
 def end_within(source: ByteSource, found: Sequence[Found]) -> int:
@@ -32,7 +35,7 @@ def end_within(source: ByteSource, found: Sequence[Found]) -> int:
     if not indexes:
         return source.size
     preamble = source.read_at(0, PREAMBLE_SIZE)
-    for end in _marked(source, min(indexes) + TRAILER_SIZE):
+    for end in _marked(source, min(indexes) + TRAILER_SIZE, END_MAGIC):
         try:
             raw = source.read_at(end - TRAILER_SIZE, TRAILER_SIZE)
             trailer, package_id = decode_trailer(raw, size=end)
@@ -57,18 +60,28 @@ def reaches(source: ByteSource, begin: int) -> int:
     return last - first
 
 
-def _marked(source: ByteSource, begin: int) -> Iterator[int]:
-    """Places behind an end's magic, in their order."""
+def begins_within(source: ByteSource, begin: int) -> bool:
+    """Whether another package begins somewhere from a place on, at a multiple of 64 or not."""
+    for end in _marked(source, begin, MAGIC):
+        at = end - len(MAGIC)
+        with contextlib.suppress(FormatError):
+            check_preamble(source.read_at(at, min(PREAMBLE_SIZE, source.size - at)))
+            return True
+    return False
+
+
+def _marked(source: ByteSource, begin: int, magic: bytes) -> Iterator[int]:
+    """Places behind a magic, in their order."""
     tried = 0
     kept = b""
     for at, block in _blocks(source, begin):
         text = kept + block
-        hit = text.find(END_MAGIC)
+        hit = text.find(magic)
         while hit >= 0 and tried < _MOST:
             tried += 1
-            yield at - len(kept) + hit + len(END_MAGIC)
-            hit = text.find(END_MAGIC, hit + 1)
-        kept = text[1 - len(END_MAGIC) :]
+            yield at - len(kept) + hit + len(magic)
+            hit = text.find(magic, hit + 1)
+        kept = text[1 - len(magic) :]
 
 
 def _blocks(source: ByteSource, begin: int) -> Iterator[tuple[int, bytes]]:

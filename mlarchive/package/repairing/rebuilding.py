@@ -7,7 +7,7 @@ absent, and can be taken from another copy later.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
 
@@ -22,7 +22,6 @@ from mlarchive.package.index import NO_BASE, Extent, Row, encode_index, header_o
 from mlarchive.package.layout import (
     DOCUMENT_TYPES,
     PREAMBLE_SIZE,
-    SIGNATURE_UNIT,
     SKIPPABLE,
     RecordType,
     Trailer,
@@ -35,9 +34,11 @@ from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.repairing.recordpool import Place, payload_of
 from mlarchive.package.repairing.restating import Restating, still_stated
 from mlarchive.package.repairing.salvage import Salvage
-from mlarchive.package.repairing.survey import Survey
-from mlarchive.package.signaturearea import signature_area
+from mlarchive.package.signaturearea import HEAD, signature_area
 from mlarchive.package.tailwriter import no_signatures, write_tail
+
+if TYPE_CHECKING:
+    from mlarchive.package.repairing.survey import Survey
 
 USE_A_FOLDER = "save what is whole with -C FOLDER"
 
@@ -55,7 +56,7 @@ WHY_DROPPED: Mapping[str, str] = {
     "plain text": "it is damaged, and not the one that is written now",
     "checkpoints": "they are damaged and were made anew, so that the package_id is another",
     "records of unknown types": "they are damaged, or may be another package's",
-    "signatures": "they are damaged",
+    "signatures": "they are damaged, or longer than their place",
     UNKNOWN_SIGNATURES: "too little is left of their place",
     PACKAGE_SIGNATURES: "its signatures are kept, and hold for its content and state alone",
     BEHIND: "they stand behind its end, are no part of it, and are not saved",
@@ -131,7 +132,8 @@ class _Rebuilding:
         self._parts = {item.sha256: item.parts for item in salvage.items}
         self._named = named_objects(meaning.records)
         self._documents = (salvage.content or b"", salvage.state or b"", salvage.evidence or b"")
-        self._signed = self._text_of_signatures()
+        self._signed = b""
+        self._twins: list[Survey] = []
         self._is_index_kept = False
         ordered = self._known_order()
         first = ordered[0] if ordered and ordered[0].type == RecordType.README else None
@@ -178,10 +180,7 @@ class _Rebuilding:
             yield "checkpoints"
         if self._unknown_are_lost:
             yield "records of unknown types"
-        if self._signed:
-            if not self._is_same_package(ids):
-                yield PACKAGE_SIGNATURES
-        elif lost := self._had_signatures():
+        if lost := self._lost_signatures(ids):
             yield lost
         if old is not None and old.parity_length:
             yield "parity"
@@ -350,43 +349,39 @@ class _Rebuilding:
             signatures=self._signatures,
         )
 
-    def _is_same_package(self, ids: PackageIds) -> bool:
-        """Whether what signatures say of the package itself holds for what was written."""
-        if self._survey.trailer is None:
-            return self._is_index_kept
-        return self._survey.package_id.hex() == ids.package_id
-
-    def _twins(self) -> Iterator[Survey]:
-        """Other copies that are content and state of this one, by their own word."""
-        digests = [hashlib.sha256(raw).digest() for raw in self._documents[:2]]
-        for survey in self._salvage.surveys[1:]:
-            trailer = survey.trailer
-            if trailer is not None and [trailer.content_id, trailer.state_id] == digests:
-                yield survey
-
-    def _had_signatures(self) -> str:
-        """What is to be said of signatures that are not written again; "" for nothing."""
-        status = self._survey.signatures.status
-        if status in {"whole", "damaged"}:
-            return "signatures"
-        if any(twin.signatures.status in {"none", "whole"} for twin in self._twins()):
+    def _lost_signatures(self, ids: PackageIds) -> str:
+        """What is to be said of signatures of the damaged package; "" for nothing."""
+        own = self._survey
+        if self._signed and self._signed == own.signatures.text:
+            same = own.package_id.hex() == ids.package_id if own.trailer else self._is_index_kept
+            return "" if same else PACKAGE_SIGNATURES
+        if own.signatures.status == "unknown":
+            # What was cut off is in no file; a copy of the very package has all that there is.
+            return "" if self._twins else UNKNOWN_SIGNATURES
+        if own.signatures.status == "none":
             return ""
-        return UNKNOWN_SIGNATURES if status == "unknown" else ""
+        begin, end = own.signatures.begin, own.signatures.end
+        left = own.source.read_at(begin, end - begin).rstrip(b"\0")
+        return "" if self._signed and len(left) <= HEAD.size + len(self._signed) else "signatures"
 
-    def _text_of_signatures(self) -> bytes:
-        """The signatures of the same content, which are kept (`spec/trust.md`, 2.4).
-
-        Those of another copy where this one has lost its own; empty if there are none, or they are
-        damaged, or longer than their new place.
-        """
+    def _own_text(self) -> bytes:
+        """Its signatures, if they are whole and of the content that is written."""
         own, content = self._survey, hashlib.sha256(self._documents[0]).digest()
         known = own.trailer.content_id == content if own.trailer else own.index is not None
-        if own.signatures.status == "none" or (own.trailer and not known):
-            return b""
-        texts = [own.signatures.text if known else b""]
-        texts += [twin.signatures.text for twin in self._twins()]
-        return next((text for text in texts if text and signature_area(text, SIGNATURE_UNIT)), b"")
+        return own.signatures.text if known else b""
 
     def _signatures(self, trailer: Trailer) -> bytes:
-        area = signature_area(self._signed, trailer.signature_length) if self._signed else None
-        return area or no_signatures(trailer)
+        """The area of what is written: the package's own signatures (`spec/trust.md`, 2.4).
+
+        Where these are damaged or cut off, those of another copy of the very package.
+        """
+        written = trailer.package_id(self._preamble)
+        self._twins = [one for one in self._salvage.surveys[1:] if one.package_id == written]
+        texts = [self._own_text()]
+        if self._survey.signatures.status in {"damaged", "unknown"}:
+            texts += [twin.signatures.text for twin in self._twins]
+        for text in filter(None, texts):
+            if area := signature_area(text, trailer.signature_length):
+                self._signed = text
+                return area
+        return no_signatures(trailer)

@@ -58,7 +58,8 @@ def signatures_behind(source: ByteSource, begin: int) -> Signatures:
     length = SIGNATURE_UNIT
     if magic == SIGNATURE_MAGIC and len(head) == HEAD.size:
         framed = HEAD.size + HEAD.unpack(head)[1]
-        length *= -(-framed // SIGNATURE_UNIT)
+        if framed <= left:  # else its length is damaged, or it is cut off
+            length *= -(-framed // SIGNATURE_UNIT)
     return _looked_at(source, begin, min(begin + length, source.size))
 
 

@@ -36,7 +36,7 @@ from mlarchive.package.layout import (
 from mlarchive.package.limits import Limits, check_unpacked
 from mlarchive.package.record import HEADER_SIZE, record_size
 from mlarchive.package.recordreader import check_stored
-from mlarchive.package.repairing.ending import end_within, reaches
+from mlarchive.package.repairing.ending import begins_within, end_within, reaches
 from mlarchive.package.repairing.recordpool import Place, RecordPool, raw_of
 from mlarchive.package.repairing.scanning import Damage, Found, Scan
 from mlarchive.package.repairing.signing import Signatures, signatures_behind, signatures_by
@@ -46,7 +46,7 @@ Progress = Callable[[int], None]
 
 _LENGTH_AT = 48
 _CANDIDATES = 3
-"""How many index records are tried; a package has one."""
+"""How many index records are tried from both ends; a package has one."""
 
 _PER_THREAD = 2
 
@@ -242,7 +242,10 @@ class Survey:
     def _look_behind_index(self) -> None:
         """Find what a package without a trailer has of signatures, and where it must have ended."""
         if self._behind_index is None:
-            self.goes_on = any(found.foreign for found in self.found)
+            last = self.found[-1] if self.found else None
+            begin = last.offset + self._reach(last) if last else PREAMBLE_SIZE
+            foreign = any(found.foreign for found in self.found)
+            self.goes_on = foreign or begins_within(self.source, begin)
             return
         self.signatures = found = signatures_behind(self.source, self._behind_index)
         if found.why:
@@ -306,15 +309,19 @@ class Survey:
             self._blame(end, rest, "E024: the padding after a record is not zero")
 
     def _find_index(self) -> Index | None:
+        moved = None
         for offset, end, raw in self._index_candidates():
             with contextlib.suppress(FormatError):
                 index = decode_index(raw)
                 trailer = _trailer_for(index)
                 check_index(index, trailer, self._limits)
-                if trailer.index_offset == offset or self._begins_as(index):
+                if trailer.index_offset == offset:
                     self._behind_index = end
                     return index
-        return None
+                if moved is None and self._begins_as(index):
+                    moved = index
+                    self._behind_index = end
+        return moved
 
     def is_its_own(self, found: Found) -> bool:
         """Whether a record is this package's for certain: the index names it, or it is in front."""
@@ -345,7 +352,9 @@ class Survey:
             for found in self.found
             if found.header.type == _INDEX and found.header.raw_hash in self._pool
         ]
-        for found in whole[: -_CANDIDATES - 1 : -1]:
+        last = whole[: -_CANDIDATES - 1 : -1]
+        # A package within this one comes before its index, one behind this one after it.
+        for found in (*last, *whole[:_CANDIDATES][: max(len(whole) - _CANDIDATES, 0)]):
             end = found.offset + self._reach(found)
             yield found.offset, end, bytes(self._pool.raw(found.header.raw_hash))
 

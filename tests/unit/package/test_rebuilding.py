@@ -123,6 +123,40 @@ def test_signatures_that_are_cut_are_lost_unless_another_copy_has_them() -> None
         assert (again, done.dropped) == (signed, ())
 
 
+def _signed(plain: bytes, text: bytes) -> bytes:
+    return plain[: -4096 - TRAILER_SIZE] + signed_area(text) + plain[-TRAILER_SIZE:]
+
+
+def test_damaged_signatures_are_a_loss_where_a_copy_has_fewer_or_those_of_another_package() -> None:
+    plain = packed({"a": noise(70_000, 7)})
+    twice = destroyed(_signed(plain, b"one and two"), (len(plain) - 4288 + 20, 1))
+    assert rebuilt(twice, _signed(plain, b"one"))[1].dropped == ("signatures",)
+    assert rebuilt(twice, plain)[1].dropped == ("signatures",)
+    again, done = rebuilt(twice, _signed(plain, b"one and two"))
+    assert (again, done.dropped) == (_signed(plain, b"one and two"), ())
+    other = _signed(packed({"a": noise(70_000, 7), "b": b""}), b"one and two")
+    again, done = rebuilt(twice, other)
+    assert (again, done.dropped) == (plain, ("signatures",))
+
+
+def test_a_few_bytes_of_signatures_that_are_left_are_a_loss() -> None:
+    signed = _signed(packed({"a": b"a"}), b"x" * 800)
+    area = len(signed) - 4096 - TRAILER_SIZE
+    assert rebuilt(signed[:area] + bytes(780) + signed[area + 780 :])[1].dropped == ("signatures",)
+
+
+@pytest.mark.parametrize("behind", [1, 5])
+def test_copies_behind_a_package_that_lost_its_trailer_lend_no_signatures_in_silence(
+    behind: int,
+) -> None:
+    plain = packed({"a": noise(70_000, 7)})
+    signed = _signed(plain, b"one")
+    front = destroyed(signed, (len(signed) - 150, 1))
+    again, done = rebuilt(front + plain * behind)
+    assert again == signed
+    assert done.dropped == ("further bytes",)
+
+
 def test_what_another_copy_says_of_signatures_is_no_loss_where_there_were_none() -> None:
     plain = packed({"a": b"a"})
     again, done = rebuilt(plain[: -4096 - TRAILER_SIZE], plain)
@@ -148,12 +182,13 @@ def test_what_stands_behind_a_lost_trailer_is_a_loss_whatever_it_holds(
             )
 
 
-def test_a_package_behind_one_that_has_lost_index_and_trailer_is_a_loss() -> None:
+@pytest.mark.parametrize("shift", [0, 37])
+def test_a_package_behind_one_that_has_lost_index_and_trailer_is_a_loss(shift: int) -> None:
     data = packed({"a": noise(70_000, 7), "b": b"b"})
     with opened(data) as package:
         index = package.storage.trailer.index_offset
     front = destroyed(destroyed(data, (index, 4)), (len(data) - 150, 1))
-    joined = front + bytes(-len(front) % 64) + packed({"z": noise(70_000, 7)})
+    joined = front + bytes(-len(front) % 64 + shift) + packed({"z": noise(70_000, 7)})
     again, done = rebuilt(joined)
     with opened(again) as found, opened(data) as wanted:
         assert contents(found) == contents(wanted)

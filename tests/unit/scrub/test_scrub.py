@@ -30,6 +30,7 @@ from mlarchive.scrub import (
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
 from mlarchive.vault.journal import Journal
+from tests.compat.samples import signed as signed_area
 from tests.support import snapshots
 
 SEED = 20_261_128
@@ -147,6 +148,23 @@ def test_a_target_where_it_has_another_name_gives_the_bytes(
         (done,) = run(vault, donor)
     assert (done.status, done.mended_from) == ("mended", "dr")
     assert everything_is_well(vault)
+
+
+def test_signatures_stay_whatever_a_copy_that_mends_has_of_them(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    plain = kept.path.read_bytes()
+    copy = tmp_path / "copy.mlpkg"
+    copy.write_bytes(plain)
+    signed = plain[:-4288] + signed_area(b"one") + plain[-192:]
+    kept.path.write_bytes(signed)
+    rot(kept.path, at=600)
+    (done,) = run(vault, PackageDonor(copy))
+    assert (done.status, done.dropped) == ("mended", ())
+    assert kept.path.read_bytes() == signed
+    rot(kept.path, at=len(signed) - 4288 + 17)
+    (done,) = run(vault, PackageDonor(copy), now=NOW + 1)
+    assert (done.status, done.dropped) == ("mended", ("signatures",))
 
 
 def test_two_rotten_copies_mend_each_other(vault: Vault, kept: Kept, tmp_path: Path) -> None:
