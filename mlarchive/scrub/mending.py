@@ -48,54 +48,71 @@ def mend(vault: Vault, lost: Kept, donors: Sequence[Donor]) -> Mended:
     offers: list[tuple[Donor, Path]] = []
     failed: list[str] = []
     with fsops.scratch_folder(vault.folder) as scratch:
-        found: tuple[Path, Mended] | None = None
+        found: _Made | None = None
         for number, donor in enumerate(donors):
             for path in _offered(donor, lost, scratch / str(number), failed):
                 if path.resolve() == lost.path.resolve():
                     continue
                 offers.append((donor, path))
-                made = scratch / f"made-{len(offers)}.mlpkg"
-                # Of the damaged one remains what only it has, such as its signatures.
-                dropped = _rebuilt(lost, [path for _, path in offers], made)
-                if dropped is not None:
-                    found = found or (made, Mended(donor=donor.name, dropped=dropped))
-                if dropped == ():
-                    copied = scratch / f"copied-{len(offers)}.mlpkg"
-                    more = not _is_signed(made) and _is_signed(path)
-                    vault.replace(lost, copied if more and _copied(lost, path, copied) else made)
-                    return Mended(donor=donor.name)
-        found = found or _alone(lost, scratch) or _copy_of(lost, offers, scratch)
-        if found is not None:
-            vault.replace(lost, found[0])
-            return found[1]
+                made = _together(lost, offers, scratch)
+                if made and not made.mended.dropped:
+                    vault.replace(lost, made.path)
+                    return made.mended
+                found = found or made
+        found = found or _copy_of(lost, offers, scratch) or _alone(lost, scratch)
+        if found:
+            vault.replace(lost, found.path)
+            return found.mended
     return Mended(failed=tuple(failed))
 
 
+class _Made(Struct, frozen=True):
+    """A sound package, and how it came about."""
+
+    path: Path
+    mended: Mended
+
+
+def _together(lost: Kept, offers: Sequence[tuple[Donor, Path]], scratch: Path) -> _Made | None:
+    """What the damaged package and all that was offered give: what only it has, stays."""
+    made = scratch / f"made-{len(offers)}.mlpkg"
+    donor, last = offers[-1]
+    try:
+        dropped = _rebuilt(lost, [path for _, path in offers], made)
+    except MlarchiveError:  # A bad sector: a copy may do alone.
+        return None
+    if dropped is None:
+        return None
+    copied = scratch / f"signed-{len(offers)}.mlpkg"
+    # Where the damaged one had no signatures, those of a copy are a gain.
+    gains = not dropped and not _is_signed(made) and _is_signed(last)
+    is_copy = gains and _copied(lost, last, copied)
+    return _Made(copied if is_copy else made, Mended(donor=donor.name, dropped=dropped))
+
+
+def _alone(lost: Kept, scratch: Path) -> _Made | None:
+    """A package made of what is left of the damaged one itself."""
+    made = scratch / "alone.mlpkg"
+    dropped = _rebuilt(lost, (), made)
+    return None if dropped is None else _Made(made, Mended(donor=str(lost.path), dropped=dropped))
+
+
+def _copy_of(lost: Kept, offers: Sequence[tuple[Donor, Path]], scratch: Path) -> _Made | None:
+    """Another copy, where nothing of the damaged one is left that says what it was."""
+    for number, (donor, path) in enumerate(offers):
+        made = scratch / f"copied-{number}.mlpkg"
+        if _copied(lost, path, made):
+            return _Made(made, Mended(donor=donor.name, dropped=(UNKNOWN_SIGNATURES,)))
+    return None
+
+
 def _is_signed(path: Path) -> bool:
-    """Whether a package bears signatures: where the damaged one had none, they are a gain."""
+    """Whether a package bears signatures."""
     try:
         with Package.open(path) as package:
             return bool(package.signatures())
     except DamageError:
         return False
-
-
-def _alone(lost: Kept, scratch: Path) -> tuple[Path, Mended] | None:
-    """A package made of what is left of the damaged one itself."""
-    made = scratch / "made-0.mlpkg"
-    dropped = _rebuilt(lost, (), made)
-    return None if dropped is None else (made, Mended(donor=str(lost.path), dropped=dropped))
-
-
-def _copy_of(
-    lost: Kept, offers: Sequence[tuple[Donor, Path]], scratch: Path
-) -> tuple[Path, Mended] | None:
-    """Another copy, where nothing of the damaged one is left that says what it was."""
-    for number, (donor, path) in enumerate(offers):
-        made = scratch / f"copied-{number}.mlpkg"
-        if _copied(lost, path, made):
-            return made, Mended(donor=donor.name, dropped=(UNKNOWN_SIGNATURES,))
-    return None
 
 
 def _offered(donor: Donor, lost: Kept, scratch: Path, failed: list[str]) -> Iterator[Path]:
@@ -128,7 +145,7 @@ def _rebuilt(lost: Kept, donors: Sequence[Path], path: Path) -> tuple[str, ...] 
     try:
         with salvaging(lost.path, donors) as salvage:
             dropped = write_package(salvage, path).dropped
-    except MlarchiveError:  # a bad sector, too
+    except DamageError:
         return None
     return dropped if _is_whole(lost, path) else None
 

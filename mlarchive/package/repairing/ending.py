@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from mlarchive.errors import FormatError
 from mlarchive.package.bytesource import ByteSource
@@ -35,7 +36,7 @@ def end_within(source: ByteSource, found: Sequence[Found]) -> int:
     if not indexes:
         return source.size
     preamble = source.read_at(0, PREAMBLE_SIZE)
-    for end in _marked(source, min(indexes) + TRAILER_SIZE, END_MAGIC):
+    for end in islice(_marked(source, min(indexes) + TRAILER_SIZE, END_MAGIC), _MOST):
         try:
             raw = source.read_at(end - TRAILER_SIZE, TRAILER_SIZE)
             trailer, package_id = decode_trailer(raw, size=end)
@@ -62,7 +63,7 @@ def reaches(source: ByteSource, begin: int) -> int:
 
 def begins_within(source: ByteSource, begin: int) -> bool:
     """Whether another package begins somewhere from a place on, at a multiple of 64 or not."""
-    for end in _marked(source, begin, MAGIC):
+    for end in islice(_marked(source, begin, MAGIC), _MOST):
         at = end - len(MAGIC)
         with contextlib.suppress(FormatError):
             check_preamble(source.read_at(at, min(PREAMBLE_SIZE, source.size - at)))
@@ -72,13 +73,11 @@ def begins_within(source: ByteSource, begin: int) -> bool:
 
 def _marked(source: ByteSource, begin: int, magic: bytes) -> Iterator[int]:
     """Places behind a magic, in their order."""
-    tried = 0
     kept = b""
     for at, block in _blocks(source, begin):
         text = kept + block
         hit = text.find(magic)
-        while hit >= 0 and tried < _MOST:
-            tried += 1
+        while hit >= 0:
             yield at - len(kept) + hit + len(magic)
             hit = text.find(magic, hit + 1)
         kept = text[1 - len(magic) :]

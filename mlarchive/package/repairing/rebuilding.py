@@ -357,7 +357,8 @@ class _Rebuilding:
             return "" if same else PACKAGE_SIGNATURES
         if own.signatures.status == "unknown":
             # What was cut off is in no file; a copy of the very package has all that there is.
-            return "" if self._twins else UNKNOWN_SIGNATURES
+            bare = {twin.signatures.status for twin in self._twins} == {"none"}
+            return "" if self._signed or bare else UNKNOWN_SIGNATURES
         if own.signatures.status == "none":
             return ""
         begin, end = own.signatures.begin, own.signatures.end

@@ -1,6 +1,6 @@
 """What a file that may be damaged has of signatures, with its trailer or without (clause 10.1)."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -14,6 +14,8 @@ from mlarchive.package.signaturearea import (
     may_have_signatures,
     signatures_in,
 )
+
+Status: TypeAlias = Literal["none", "whole", "damaged", "unknown"]
 
 
 class Signatures(Struct, frozen=True, kw_only=True):
@@ -30,7 +32,7 @@ class Signatures(Struct, frozen=True, kw_only=True):
     begin: int = -1
     end: int = -1
     text: bytes = b""
-    status: Literal["none", "whole", "damaged", "unknown"] = "unknown"
+    status: Status = "unknown"
     why: str = ""
 
 
@@ -67,7 +69,6 @@ def _looked_at(source: ByteSource, begin: int, end: int) -> Signatures:
     try:
         text = signatures_in(source, begin, end)
     except FormatError as error:
-        had = may_have_signatures(source, begin, end)
-        status: Literal["none", "damaged"] = "damaged" if had else "none"
+        status: Status = "damaged" if may_have_signatures(source, begin, end) else "none"
         return Signatures(begin=begin, end=end, status=status, why=error.message)
     return Signatures(begin=begin, end=end, text=text, status="whole" if text else "none")

@@ -7,7 +7,6 @@ stands where, so that even a record whose header is damaged is read.
 import contextlib
 import functools
 import hashlib
-import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -194,9 +193,10 @@ class Survey:
 
     def _find_end(self) -> int:
         size = self.source.size
-        length = min(TRAILER_SIZE, size)
-        with contextlib.suppress(FormatError, struct.error):
-            decode_trailer(self.source.read_at(size - length, length), size=size)
+        with contextlib.suppress(FormatError):
+            decode_trailer(
+                self.source.read_at(max(size, TRAILER_SIZE) - TRAILER_SIZE, TRAILER_SIZE), size=size
+            )
             return size
         end = end_within(self.source, self.found)
         if end < size:
@@ -354,7 +354,8 @@ class Survey:
         ]
         last = whole[: -_CANDIDATES - 1 : -1]
         # A package within this one comes before its index, one behind this one after it.
-        for found in (*last, *whole[:_CANDIDATES][: max(len(whole) - _CANDIDATES, 0)]):
+        first = whole[: -len(last)][:_CANDIDATES]
+        for found in (*last, *first):
             end = found.offset + self._reach(found)
             yield found.offset, end, bytes(self._pool.raw(found.header.raw_hash))
 

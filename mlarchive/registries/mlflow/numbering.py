@@ -6,7 +6,7 @@ number is too low, and becomes the version when it is right.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from msgspec import Struct, structs
@@ -17,6 +17,9 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.selecting import is_placeholder
 
 MOST_PLACEHOLDERS = 10_000
+
+
+How: TypeAlias = Literal["held", "finish", "create", "skip", "first"]
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -35,7 +38,7 @@ class Place(Struct, frozen=True, kw_only=True):
         own: Whether what is there is of the same origin.
     """
 
-    how: Literal["held", "finish", "create", "skip", "first"]
+    how: How
     number: int
     expected: int
     sweep: tuple[int, ...] = ()
@@ -144,22 +147,23 @@ def _there(
         lost: As of `place_version`.
     """
     for one in held:
-        return _at(one, Place(how="held", number=0, expected=0))
+        return _at(one, "held")
     for one in whole:
         if but_run and one.tags.get(marks.BUT_RUN) == but_run:
-            return _at(one, Place(how="held", number=0, expected=0, grown=True))
+            return structs.replace(_at(one, "held"), grown=True)
     for one in begun:
         why = "an earlier write was interrupted"
-        return _at(one, Place(how="finish", number=0, expected=0, why=why))
+        return _at(one, "finish", why)
     for one in whole:
         if part := lost(one):
             why = f"the source has lost its {part}"
-            return _at(one, Place(how="skip", number=0, expected=0, why=why, own=True))
+            return structs.replace(_at(one, "skip", why), own=True)
     return None
 
 
-def _at(version: MlflowVersion, place: Place) -> Place:
-    return structs.replace(place, number=int(version.version), expected=int(version.version))
+def _at(version: MlflowVersion, how: How, why: str = "") -> Place:
+    number = int(version.version)
+    return Place(how=how, number=number, expected=number, why=why)
 
 
 def too_low(name: str, wanted: int, given: int) -> PlaceTakenError:

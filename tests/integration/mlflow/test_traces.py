@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from uuid import UUID
 
 import msgspec
 import pytest
 from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from mlarchive.errors import DamageError, NotFoundError, UnavailableError
+from mlarchive.errors import DamageError, UnavailableError
 from mlarchive.package import Package
 from mlarchive.records import Address, Experiment, File, LoggedModel, Run, Traces
 from mlarchive.registries.base import Receipt, Selector, WritePolicy
@@ -491,23 +490,6 @@ def test_a_version_stays_the_same_when_its_run_gets_traces(clinic: MlflowRegistr
         assert clinic.write(package.snapshot(), POLICY).idle
 
 
-def test_what_was_attached_to_traces_arrives(clinic: MlflowRegistry) -> None:
-    snapshot = of_a_run([small_trace("fa")], "attached")
-    trace_id = small_trace("fa").id
-    path = f"attached/{trace_id}/attachments/picture"
-    snapshot = replace(
-        snapshot, streams=(*snapshot.streams, file_stream("traces-attached", path, b"a picture"))
-    )
-    package = packed(snapshot)
-    receipt = clinic.write(package.snapshot(), POLICY)
-    back = package_at(clinic, receipt.target)
-
-    (stream,) = (s for s in back.snapshot().streams if getattr(s.entry, "path", "") == path)
-    with stream.open() as file:
-        assert file.read() == b"a picture"
-    assert back.content_id == package.content_id
-
-
 def test_what_traces_keep_in_folders_of_the_server_is_asked_of_it(
     lab: MlflowRegistry, asked: Traced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -527,44 +509,6 @@ def test_what_traces_keep_in_folders_of_the_server_is_asked_of_it(
     monkeypatch.setattr(tracefolders, "_GIVEN", "/ajax-api/2.0/mlflow/no-such-request")
     lost = {loss.field.partition("/")[0] for loss in package_at(lab, addresses[1]).meaning.losses}
     assert lost == {"attached"}
-
-
-@pytest.mark.parametrize("seen", [True, False])
-def test_what_was_attached_arrives_at_a_server_without_a_proxy_or_its_folder(
-    clinic: MlflowRegistry,
-    there: MlflowClient,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    seen: bool,
-) -> None:
-    name = f"fresh {'seen' if seen else 'unseen'}"
-    root = tmp_path / "no" / "such" / "folder"
-    there.create_experiment(name, artifact_location=str(root / "experiment"))
-    bare = msgspec.structs.replace(small_trace(f"fb{seen:d}"), spans=())
-    full = small_trace(f"fc{seen:d}")
-    path = f"attached/{full.id}/attachments/{UUID(int=7)}"
-    made = of_a_run([bare, full], name)
-    run, traces = made.records
-    assert isinstance(run, Run)
-    placed = msgspec.structs.replace(run, experiment="experiment")
-    records = (Experiment(key="experiment", name=name), placed, traces)
-    streams = (*made.streams, file_stream(traces.key, path, b"a picture"))
-    package = packed(replace(made, records=records, streams=streams))
-    if not seen:
-        # As where it has that path on another disk.
-        given = "/ajax-api/2.0/mlflow/no-such-request"
-        monkeypatch.setattr(tracefolders, "_GIVEN", given)
-        with pytest.raises(NotFoundError, match="on its own machine"):
-            clinic.write(package.snapshot(), POLICY)
-        assert not [one for one in root.rglob("*") if one.is_file()]
-        return
-    receipt = clinic.write(package.snapshot(), POLICY)
-    back = package_at(clinic, receipt.target)
-    (stream,) = (s for s in back.snapshot().streams if getattr(s.entry, "path", "") == path)
-    with stream.open() as file:
-        assert file.read() == b"a picture"
-    assert clinic.write(package.snapshot(), POLICY).idle
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,14 @@ def test_damaged_signatures_are_a_loss_where_a_copy_has_fewer_or_those_of_anothe
     assert (again, done.dropped) == (plain, ("signatures",))
 
 
+def test_a_copy_whose_signatures_are_damaged_says_nothing_of_those_that_are_cut_off() -> None:
+    plain = packed({"a": noise(70_000, 7)})
+    hit = destroyed(_signed(plain, b"one and two"), (len(plain) - 4288 + 20, 1))
+    cut = plain[: -4096 - TRAILER_SIZE]
+    assert rebuilt(cut, hit)[1].dropped == ("signatures, if there were any",)
+    assert rebuilt(cut, plain)[1].dropped == ()
+
+
 def test_a_few_bytes_of_signatures_that_are_left_are_a_loss() -> None:
     signed = _signed(packed({"a": b"a"}), b"x" * 800)
     area = len(signed) - 4096 - TRAILER_SIZE
