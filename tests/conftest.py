@@ -7,6 +7,7 @@ from hypothesis import settings
 
 pytest_plugins = [
     "tests.support.mlflow_server",
+    "tests.support.mlflow_filled",
     "tests.support.postgres",
     "tests.support.mysql",
     "tests.support.azureml.fixture",

@@ -105,9 +105,10 @@ def _read_unverified(data: bytes) -> None:
                 stream.read()
 
 
-_STATUS = {"E003": 24, "E004": 24, "E015": 25, "E033": 24, "E043": 24}
+_STATUS = {"E003": 24, "E004": 24, "E015": 25, "E033": 24}
 """Exit status of refusals that are no damage (spec/errors.md); E030 of a later minor version, which
-may have members that are not known here, is none either (clause 12.1)."""
+may have members that are not known here, is none either (clause 12.1). E043 is not among them: the
+command verifies volumes too, and a package whose magic is that of a volume is a damaged one."""
 
 
 def _verify_by_command(data: bytes, outcome: str) -> None:

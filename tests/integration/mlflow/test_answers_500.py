@@ -1,6 +1,6 @@
 """Servers that answer 500 once in ten, and once to each kind of request: a copy ends as ever."""
 
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,23 +11,11 @@ from mlarchive.registries.mlflow import marks
 from tests.support.command import mlarchive
 from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.mlflow_alike import unlike
-from tests.support.mlflow_others import seed_others
 from tests.support.mlflow_server import MlflowServer, running_server
-from tests.support.mlflow_whole import seed_whole
 
 pytestmark = pytest.mark.mlflow
 
 AT_ONCE = {"MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0"}
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A server with some of everything."""
-    folder = tmp_path_factory.mktemp("full")
-    with running_server(folder / "server") as server:
-        seed_whole(server, folder / "files")
-        seed_others(server)
-        yield server
 
 
 def origins(server: MlflowServer) -> list[str]:
@@ -47,10 +35,12 @@ def origins(server: MlflowServer) -> list[str]:
 
 
 def test_a_copy_between_servers_that_answer_500_now_and_then_is_equal_and_has_no_doubles(
-    full: MlflowServer, tmp_path: Path
+    filled: Path, tmp_path: Path
 ) -> None:
     source, target = Cut(tenth=True, firsts=True), Cut(tenth=True, firsts=True)
+    shutil.copytree(filled, tmp_path / "full")
     with (
+        running_server(tmp_path / "full") as full,
         running_server(tmp_path / "server") as clinic,
         cutting_proxy(full.uri, source) as here,
         cutting_proxy(clinic.uri, target) as there,

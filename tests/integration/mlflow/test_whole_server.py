@@ -1,5 +1,6 @@
 """A whole server is one source: all that it has arrives, each once, and the second copy is idle."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -10,24 +11,21 @@ from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.command import Done, within
 from tests.support.mlflow_alike import unlike
-from tests.support.mlflow_others import seed_others
 from tests.support.mlflow_server import MlflowServer, running_server
-from tests.support.mlflow_whole import seed_whole
 
 pytestmark = pytest.mark.mlflow
 
 
-def test_all_of_a_server_arrives_at_another_once_and_from_a_vault_too(tmp_path: Path) -> None:
-    places = [tmp_path / name for name in ("lab", "clinic", "branch", "files")]
-    for place in places:
-        place.mkdir()
+def test_all_of_a_server_arrives_at_another_once_and_from_a_vault_too(
+    filled: Path, tmp_path: Path
+) -> None:
+    places = [tmp_path / name for name in ("lab", "clinic", "branch")]
+    shutil.copytree(filled, places[0])
     with (
         running_server(places[0]) as lab,
         running_server(places[1]) as clinic,
         running_server(places[2]) as branch,
     ):
-        seed_whole(lab, places[3])
-        seed_others(lab)
         MlflowClient(lab.uri, lab.uri).create_registered_model("alone")
 
         first = within("copy", lab.locator, clinic.locator, "--json", cwd=tmp_path)

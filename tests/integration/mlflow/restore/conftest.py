@@ -1,6 +1,7 @@
 """A whole server's packages, and what the server was when they were made."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,9 @@ from mlarchive.registries.mlflow.restore import TrackingDatabase
 from mlarchive.registries.restorable import PackageToRestore, Restored
 from mlarchive.restore import package_of
 from mlarchive.vault import Vault
-from tests.support.mlflow_others import seed_others, seen_others
+from tests.support.mlflow_others import seen_others
 from tests.support.mlflow_server import running_server
-from tests.support.mlflow_whole import Tables, files, rows, seed_whole, seen
+from tests.support.mlflow_whole import Tables, files, rows, seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,11 @@ class Whole:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+def whole(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """The server is gone when a test begins, as in a disaster."""
     folder = tmp_path_factory.mktemp("whole")
+    shutil.copytree(filled, folder / "server")
     with running_server(folder / "server") as server:
-        seed_whole(server, folder / "files")
-        seed_others(server)
         keep(MlflowRegistry.open(server.uri, origin="lab"), folder / "vault")
         client = MlflowClient(server.uri, server.uri)
         return Whole(
