@@ -1,7 +1,9 @@
 """A small real registry: models as people log them, with the odd things that people do."""
 
 import contextlib
+import functools
 import math
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,6 +78,7 @@ def seed(uri: str, name: str, folder: Path) -> Seeded:
     )
 
 
+@functools.cache
 def fitted(strength: float) -> Any:  # noqa: ANN401  (scikit-learn has no types)
     """A model that predicts, trained on the iris data that scikit-learn carries."""
     from sklearn.datasets import load_iris
@@ -114,9 +117,7 @@ def _log_run(name: str, folder: Path) -> tuple[str, tuple[str, ...]]:
     with mlflow.start_run(run_name="training", description="A *first* try.") as run:
         mlflow.log_params({"depth": 3, "solver": "lbfgs", "größe": "ü"})
         mlflow.set_tag("purpose", "tests")
-        for step in range(40):
-            mlflow.log_metric("accuracy", 0.9 - 0.5 / (step + 1), step=step)
-        _log_odd_values(run.info.run_id)
+        _log_values(run.info.run_id)
         _log_dataset()
         _log_files(folder)
         first = log_model(1.0)
@@ -125,10 +126,13 @@ def _log_run(name: str, folder: Path) -> tuple[str, tuple[str, ...]]:
     return run.info.run_id, (first.model_id, second.model_id)
 
 
-def _log_odd_values(run_id: str) -> None:
+def _log_values(run_id: str) -> None:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
+    now = int(1000 * time.time())
+    better = [Metric("accuracy", 0.9 - 0.5 / (step + 1), now + step, step) for step in range(40)]
+    MlflowClient().log_batch(run_id, metrics=better)
     points = [Metric("loss", value, 1_700_000_000_000 + i, i) for i, value in enumerate(LOSSES)]
     again = [Metric("loss", 0.25, 1_700_000_000_900, 3), Metric("loss", 0.25, 0, -5)]
     MlflowClient().log_batch(run_id, metrics=[*points, *again])

@@ -8,7 +8,7 @@ import pytest
 from tests.support.command import Done, within
 from tests.support.neptune.comparing import missing
 from tests.support.neptune.filling import fill
-from tests.support.neptune.running import PROJECT, variables
+from tests.support.neptune.running import PROJECT
 from tests.support.neptune.server import Emulator
 from tests.support.neptune.service import Asked
 from tests.support.neptune.store import RefusedError
@@ -16,7 +16,6 @@ from tests.support.neptune.store import RefusedError
 CLIENT = {
     "NEPTUNE_API_TOKEN",
     "NEPTUNE_PROJECT",
-    "NEPTUNE_RETRIES_TIMEOUT",
     "OAUTHLIB_INSECURE_TRANSPORT",
 }
 MODELS = ("neptune:#registered-models/*", "neptune:#models/*")
@@ -97,8 +96,10 @@ def test_no_workers_is_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_an_object_for_which_the_server_always_fails_stands_in_no_others_way(
-    emulator: Emulator, tmp_path: Path
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The client reads NEPTUNE_RETRIES_TIMEOUT once, when it is imported.
+    monkeypatch.setattr("neptune.common.backends.utils.retries_timeout", 1)
     bad = emulator.store.object(f"{PROJECT}/MOD-M2-1").id
     whole = emulator.service.answers["getExperimentAttributes"]
 
@@ -108,8 +109,7 @@ def test_an_object_for_which_the_server_always_fails_stands_in_no_others_way(
         return whole(asked)
 
     emulator.service.answers["getExperimentAttributes"] = failing
-    with variables({"NEPTUNE_RETRIES_TIMEOUT": "1"}):
-        ran = copy(tmp_path, "--workers", "3", *MODELS, "neptune:")
+    ran = copy(tmp_path, "--workers", "3", *MODELS, "neptune:")
     assert ran.status == 21
     assert "#models/MOD-M2/1: " in ran.err
     assert "answers 500 Internal Server Error" in ran.err
