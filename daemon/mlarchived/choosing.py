@@ -22,6 +22,7 @@ class Choice(Struct, frozen=True, kw_only=True):
         tags: Keys that must be there, with patterns of their values.
         newer_than: At most so many seconds old; 0 for no such rule.
         older_than: At least so many seconds old; 0 for no such rule.
+        archived: Whether what lists of its registry hide is wanted too.
     """
 
     include: tuple[str, ...] = _ALL
@@ -31,6 +32,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     tags: tuple[tuple[str, str], ...] = ()
     newer_than: int = 0
     older_than: int = 0
+    archived: bool = False
 
 
 def exclusion(choice: Choice, address: Address) -> str:
@@ -53,6 +55,8 @@ def unfit(choice: Choice, ref: Ref, now: int) -> str:
         ref: How its source shows it.
         now: Of which its age is told, ms since 1970 UTC.
     """
+    if ref.traits.archived and not choice.archived:
+        return "archived at its source; `archived = true` mirrors such, too"
     return _unfit(choice, ref.traits, now) if chooses_by_traits(choice) else ""
 
 

@@ -185,6 +185,13 @@ class Mirror(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     where: Annotated[
         Where, Meta(description="Only objects with such labels, or of such an age.")
     ] = Where()
+    archived: Annotated[
+        bool,
+        Meta(
+            description="Whether versions are mirrored too that are archived at the source (Azure"
+            " ML): by themselves, or with all of their name."
+        ),
+    ] = False
     rename: Annotated[
         dict[Pattern, Template],
         Meta(

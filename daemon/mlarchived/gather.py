@@ -47,7 +47,8 @@ def shown(room: Room) -> Sighting:
     """
     if room.job.drop and room.job.vault and not room.job.vault.exists():
         return Sighting(())  # Nothing was dropped yet.
-    selector = room.job.source.locator.selector
+    # Of what its lists hide the plan says why it is left alone.
+    selector = structs.replace(room.job.source.locator.selector, archived=True)
     return Sighting(room.source.changes(selector), unread(room.source, selector))
 
 

@@ -12,6 +12,7 @@ from mlarchive.errors import ConfigError, LocatorError
 from mlarchive.registries import locator
 from mlarchive.registries.base import KEEPING_NAMES, WritePolicy
 from mlarchive.registries.locator import Locator
+from mlarchive.registries.selecting import is_exact
 from mlarchived import durations, toml_lines, windows
 from mlarchived.choosing import Choice
 from mlarchived.config import Config, Mirror, Registry, VaultCare
@@ -124,6 +125,12 @@ class _Resolver:
             raise self._file.wrong(
                 (*key, "source"), "a mirror takes whole objects, not a path in one"
             )
+        if mirror.archived and source.locator.scheme != "azureml":
+            raise self._file.wrong(
+                (*key, "archived"),
+                "the source archives no versions",
+                hint="leave it out; it is for azureml:// sources",
+            )
         return MirrorJob(
             name=mirror.name,
             source=source,
@@ -132,7 +139,7 @@ class _Resolver:
             policy=WritePolicy(
                 versions=mirror.versions, conflict=mirror.conflict, labels=mirror.labels
             ),
-            choice=_choice(mirror),
+            choice=_choice(mirror, source),
             set_aside_after=mirror.set_aside_after,
             snapshots=mirror.logging == "snapshot",
             reread=_reread(mirror, source),
@@ -379,7 +386,7 @@ def _reread(mirror: Mirror, source: Place) -> int:
     return durations.seconds(mirror.reread)
 
 
-def _choice(mirror: Mirror) -> Choice:
+def _choice(mirror: Mirror, source: Place) -> Choice:
     where = mirror.where
     return Choice(
         include=mirror.include,
@@ -389,6 +396,7 @@ def _choice(mirror: Mirror) -> Choice:
         tags=tuple(where.tags.items()),
         newer_than=durations.seconds(where.newer_than) if where.newer_than else 0,
         older_than=durations.seconds(where.older_than) if where.older_than else 0,
+        archived=mirror.archived or is_exact(source.locator.selector),
     )
 
 

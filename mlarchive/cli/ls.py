@@ -9,7 +9,7 @@ from mlarchive.cli.console import Console
 from mlarchive.cli.documents import complete, known
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.filters import add_filters, wanted
-from mlarchive.cli.objects import opened, require_whole
+from mlarchive.cli.objects import opened, require_whole, tell_unlisted
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 _list_files(source, listings, locator, console)
             else:
                 _list_objects(listings, console)
+            tell_unlisted(source, console)
     return end.status
 
 

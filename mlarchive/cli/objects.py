@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mlarchive.snapshot import Snapshot
 
 _MOST_UNLISTED = 10
+_TAKES_THEM = "--archived takes them too"
+BY_NUMBER = "name one by its number, which `mlarchive ls --archived` lists"
 
 
 @contextmanager
@@ -48,15 +50,26 @@ def require_whole(locator: "Locator") -> None:
         )
 
 
-def tell_unlisted(source: "Source", console: "Console") -> None:
-    """Say what lists of a source left out since it is archived."""
+def tell_unlisted(source: "Source", console: "Console", hint: str = _TAKES_THEM) -> None:
+    """Say what lists of a source left out since it is archived.
+
+    Args:
+        source: It was asked.
+        console: Where it is told.
+        hint: How it is taken, for a person.
+    """
     from mlarchive.registries.base import archived_unlisted
 
     found = archived_unlisted(source)
     if found:
-        shown = ", ".join(found[:_MOST_UNLISTED])
-        more = f" and {len(found) - _MOST_UNLISTED} more" if len(found) > _MOST_UNLISTED else ""
-        console.note(f"left out, since archived: {shown}{more}; --archived takes them too")
+        console.note(f"{len(found)} left out, since archived: {_named(found)}; {hint}")
+        console.document({"left_out": found, "count": len(found), "hint": hint})
+
+
+def _named(found: "Sequence[str]") -> str:
+    """The first of what was left out."""
+    more = len(found) - _MOST_UNLISTED
+    return ", ".join(found[:_MOST_UNLISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def addresses(
@@ -94,12 +107,19 @@ def addresses(
         found = sorted((ref.address for ref in source.changes(selector)), key=_by_number)
     chooser.check()
     if not found:
-        none = "no object that is as asked" if chooser.seen else "nothing that is there"
-        raise NotFoundError(
-            f"{locator.text} names {none}",
-            hint=f"`mlarchive ls {locator.origin}` lists what there is",
-        )
+        raise _none_of(source, locator, seen=chooser.seen)
     return found
+
+
+def _none_of(source: "Source", locator: "Locator", *, seen: int) -> NotFoundError:
+    """That a locator means no object; `seen` were looked at, and are not as asked."""
+    from mlarchive.registries.base import archived_unlisted
+
+    hidden = archived_unlisted(source)
+    none = "no object that is as asked" if seen else "nothing that is there"
+    but = f" but what is archived: {_named(hidden)}" if hidden else ""
+    lists = f"`mlarchive ls {locator.origin}` lists what there is"
+    return NotFoundError(f"{locator.text} names {none}{but}", hint=BY_NUMBER if hidden else lists)
 
 
 def _children_last(listings: "Sequence[Listing]") -> "list[Address]":
@@ -170,6 +190,7 @@ def one_object(
     locator = parse(text)
     with _opened_with(bases, locator, console) as source:
         address = one_address(source, locator, files=files)
+        tell_unlisted(source, console, BY_NUMBER)
         package_of = getattr(source, "package_of", lambda _: None)
         yield locator, source.read(address), package_of(address)
 

@@ -178,6 +178,7 @@ def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Co
         found = one_to_attach(
             arguments, addresses(source, sources[0], wanted(arguments, sources[0]))
         )
+        tell_unlisted(source, console)
         if len(found) > 1:
             raise _too_many(arguments.output, len(found))
         snapshot = stack.enter_context(

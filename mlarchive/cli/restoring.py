@@ -9,7 +9,7 @@ from mlarchive.cli import wording
 from mlarchive.cli.commandline import place
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import WITH_LOSSES
-from mlarchive.cli.objects import addresses, opened, scratch_home
+from mlarchive.cli.objects import addresses, opened, scratch_home, tell_unlisted
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ def _made(
     scratch = stack.enter_context(fsops.scratch_folder(home))
     vault = stack.enter_context(Vault.open(Path(keep))) if keep else None
     with opened(locator, console) as source:
-        for number, address in enumerate(addresses(source, locator, wanted)):
+        found = addresses(source, locator, wanted)
+        tell_unlisted(source, console)
+        for number, address in enumerate(found):
             with console.progress(f"packing {address.name}") as progress:
                 way = Way(
                     scratch=home,

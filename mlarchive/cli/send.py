@@ -8,7 +8,7 @@ from mlarchive.cli import wording
 from mlarchive.cli.commandline import add_dry_run, locators
 from mlarchive.cli.console import Console
 from mlarchive.cli.ending import WITH_LOSSES, Ending
-from mlarchive.cli.objects import addresses, opened, scratch_home
+from mlarchive.cli.objects import BY_NUMBER, addresses, opened, scratch_home, tell_unlisted
 from mlarchive.cli.outboxes import tell_troubles
 from mlarchive.cli.receipts import tell_plan
 from mlarchive.cli.secrets import add_signing, signing_keys
@@ -141,6 +141,7 @@ def _each(  # noqa: PLR0913  (from where, to where, how, and how it is told)
             owes = end.owe(source, locator, console)
             with end.outlasting(locator.text, console):
                 found = addresses(source, locator)
+            tell_unlisted(source, console, BY_NUMBER)
             silent = silent or (locator.text if owes or not found else "")
             there |= {*found}
             before = outbox.remembered(_key(locator))
@@ -252,7 +253,8 @@ def _gone(
         if isinstance(source, VaultRegistry):
             last = outbox.last(address)
             return address in before and not (last and source.was_pruned(address, last))
-        return locator.scheme != "package" and address.origin == source.origin
+        is_its = locator.scheme != "package" and address.origin == source.origin
+        return is_its and is_gone(source, address)
 
     return [
         address

@@ -62,6 +62,7 @@ class Traits(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         made_at: When it was made, or a run started, ms since 1970 UTC.
         deleted: Whether it is deleted where it is, and can still be read.
         experiments: Names of those that it belongs to; an experiment's own.
+        archived: Whether lists of its registry hide it, by itself or with all of its name.
     """
 
     aliases: tuple[str, ...] | None = None
@@ -70,6 +71,7 @@ class Traits(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     made_at: int | None = None
     deleted: bool | None = None
     experiments: tuple[str, ...] | None = None
+    archived: bool | None = None
 
 
 class Listing(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -389,7 +391,10 @@ class Burying(Protocol):
 
 def is_gone(source: Source, address: Address) -> bool:
     """Whether an object that a source does not show is gone from it."""
-    return source.buried(address) if isinstance(source, Burying) else True
+    if isinstance(source, Burying):
+        return source.buried(address)
+    whole = f"{address.kind}/{address.name}"
+    return {whole, f"{whole}/{address.version}"}.isdisjoint(archived_unlisted(source))
 
 
 def owed(source: Source) -> Sequence[MlarchiveError]:

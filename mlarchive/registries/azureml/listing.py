@@ -103,7 +103,7 @@ def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listi
         facts={fact: said for fact, said in facts.items() if said},
         content_id=properties.get(marks.CONTENT_ID, ""),
         state_id=tags.get(marks.STATE_ID, ""),
-        traits=_traits(version),
+        traits=_traits(container, version),
     )
 
 
@@ -170,11 +170,11 @@ def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment:
         origin=properties.get(marks.ORIGIN, ""),
         adopted=marks.ADOPTED in properties,
         through=provenance.path_of(properties),
-        traits=_traits(_without_secrets(version) if kind == "environments" else version),
+        traits=_traits(container, _without_secrets(version) if kind == "environments" else version),
     )
 
 
-def _traits(version: Asset) -> Traits:
+def _traits(container: Asset, version: Asset) -> Traits:
     return Traits(
         stage=version.stage,
         tags=tag_traits(marks.state_tags(version.texts("tags"))),
@@ -184,3 +184,4 @@ def _traits(version: Asset) -> Traits:
 
 def _made(version: Asset) -> object:
     return (version.raw.get("systemData") or {}).get("createdAt")
+        archived=version.is_archived or container.is_archived,

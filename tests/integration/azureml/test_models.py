@@ -236,8 +236,8 @@ def test_all_versions_travel_and_archived_ones_on_request(
     env = azureml.environment(lab.tenant)
     command = ("copy", f"{lab.locator}#models/prostate", clinic.locator)
     active = within(*command, cwd=tmp_path, env=env)
-    told = "left out, since archived: models/prostate/893; --archived takes them too"
-    assert (active.status, told in active.err) == (0, True)
+    told = "1 left out, since archived: models/prostate/893; "
+    assert (active.status, f"{told}--archived takes them too" in active.err) == (0, True)
     assert set(clinic.of("models")["prostate"].versions) == {"892"}
     archived = within(*command, "--archived", cwd=tmp_path, env=env)
     assert (archived.status, archived.err) == (0, "")

@@ -9,7 +9,8 @@ from mlarchive.errors import ConflictError, RemoteError, UnavailableError
 from mlarchive.registries.base import Selector, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
-from tests.support.command import within
+from tests.support.command import Done, within
+from tests.support.json_document import differences
 
 
 @pytest.fixture
@@ -174,3 +175,49 @@ def test_archiving_and_restoring_travel_there_and_back(
     assert bring("lab", "clinic") == ["lifecycle"]
     assert not is_archived(clinic)
     assert "mlarchive." not in json.dumps(lab.version("models", "m", "1"))
+
+
+def test_what_is_left_out_since_it_is_archived_is_counted_and_named_by_every_command(
+    azureml: Emulator, lab: Place, tmp_path: Path
+) -> None:
+    azureml.put_model(lab, "m", "2", {"w": b"2"}, isArchived=True)
+    azureml.put_model(lab, "old", "1", {"w": b"1"})
+    lab.of("models")["old"].properties["isArchived"] = True
+    azureml.put_model(lab, "all", "7", {"w": b"7"}, isArchived=True)
+    env = azureml.environment(lab.tenant)
+
+    def done(*words: str) -> Done:
+        return within(*words, cwd=tmp_path, env=env)
+
+    whole = done("ls", lab.locator)
+    assert whole.err == (
+        "3 left out, since archived: models/all/7, models/m/2, models/old; "
+        "--archived takes them too\n"
+    )
+    *_, last = done("ls", lab.locator, "--json").documents
+    assert list(differences(last, "left out")) == []
+    assert (last["left_out"], last["count"]) == (["models/all/7", "models/m/2", "models/old"], 3)
+    everything = done("ls", lab.locator, "--archived", "--json").documents
+    hidden = [one["object"] for one in everything if one["archived"]]
+    assert sorted(hidden) == ["models/all/7", "models/m/2", "models/old/1"]
+    one = f"{lab.locator}#models/m"
+    for command in (
+        ("pack", one, "-o", "m.mlpkg"),
+        ("diff", one, "m.mlpkg"),
+        ("show", one),
+        ("extract", one, "-C", "files"),
+        ("send", one, "outbox:out"),
+    ):
+        assert "1 left out, since archived: models/m/2; " in done(*command).err, command
+    # What is archived later is not gone.
+    lab.version("models", "m", "1")["properties"]["isArchived"] = True
+    again = done("send", lab.locator, "outbox:out", "--deletions")
+    assert (again.status, "says so" in again.out) == (0, False)
+    none = done("show", f"{lab.locator}#models/all")
+    assert (
+        none.status,
+        "nothing that is there but what is archived: models/all/7" in none.err,
+    ) == (
+        11,
+        True,
+    )

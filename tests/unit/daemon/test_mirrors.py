@@ -97,6 +97,11 @@ def test_the_effective_configuration_means_the_same(tmp_path: Path) -> None:
         ),
         ("models/wine*", "models/wine//MLmodel", "line 9: mirror[1].source: a mirror takes whole"),
         (
+            'vault = "vault"',
+            'vault = "vault"\narchived = true',
+            "line 11: mirror[1].archived: the source archives no versions",
+        ),
+        (
             'vault = "vault"\ntargets = ["files", "base"]',
             "",
             "line 7: mirror[1]: the mirror 'wine' goes nowhere",

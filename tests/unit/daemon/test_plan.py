@@ -110,6 +110,21 @@ def test_changed_labels_are_written_without_reading_bytes() -> None:
     assert plan_of(view).reading == "labels"
 
 
+def test_what_is_archived_at_its_source_is_left_alone_and_named_unless_it_is_wanted() -> None:
+    hidden = replace(REF, traits=Traits(archived=True))
+    why = "archived at its source; `archived = true` mirrors such, too"
+    assert [at(replace(NEW, ref=hidden), one) for one in (VAULT, "dr")] == [("leave", why)] * 2
+    assert at(replace(DONE, ref=hidden), "dr") == ("leave", why)
+    # A package says of it what it is called now; nothing that was delivered goes.
+    relabelled = replace(DONE, ref=replace(hidden, state_mark="s2"))
+    packages = replace(RULES, keeping=frozenset({VAULT}))
+    assert at(relabelled, VAULT, packages) == ("relabel", f"labels changed; {why}")
+    rules = replace(RULES, deletions=Deletions(policy="delete"))
+    assert at(replace(DONE, ref=hidden), "dr", rules) == ("leave", why)
+    wanted = replace(RULES, choice=Choice(archived=True))
+    assert at(replace(NEW, ref=hidden), "dr", wanted) == at(NEW, "dr")
+
+
 def test_a_run_that_still_logs_is_taken_as_it_is_where_a_mirror_is_told_so() -> None:
     run = replace(WINE, kind="runs", name="r1", version="")
     rules = replace(RULES, snapshots=True)

@@ -1,13 +1,17 @@
 """What lists say of versions."""
 
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from mlarchive.records import Address
+from mlarchive.registries.azureml import AzureMlRegistry
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.listing import list_objects
-from mlarchive.registries.base import Selector
+from mlarchive.registries.base import Selector, is_gone
+from mlarchive.registries.notebooks.wanted import NONE_WANTED
 
 
 @pytest.mark.parametrize(("whole", "one"), [(True, False), (False, True), (False, False)])
@@ -19,3 +23,17 @@ def test_a_version_is_archived_where_its_model_is_as_a_whole(*, whole: bool, one
     selector = Selector(kind="models", name="m", archived=True)
     (listed,) = list_objects(cast("Any", control), "lab", selector)
     assert listed.facts.get("archived", "") == ("yes" if whole or one else "")
+    assert listed.traits.archived is (whole or one)
+
+
+def test_what_is_archived_is_not_shown_and_not_gone() -> None:
+    hidden = {f"models/{one}": None for one in ("m/1", "whole")}
+    control = SimpleNamespace(unlisted=hidden)
+    registry = AzureMlRegistry(
+        cast("Any", control), cast("Any", None), "lab", ExitStack(), NONE_WANTED
+    )
+    gone = {
+        name: is_gone(registry, Address(origin="lab", kind="models", name=name, version="1"))
+        for name in ("m", "whole", "m2")
+    }
+    assert gone == {"m": False, "whole": False, "m2": True}
