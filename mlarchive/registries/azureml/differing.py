@@ -16,8 +16,8 @@ from mlarchive.records.provenance import path_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.reading_job import job_of
 from mlarchive.registries.azureml.firstrun import first_of as first_run_of
-from mlarchive.registries.azureml.firstrun import job_of
 from mlarchive.registries.azureml.numbering import is_at_home
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from

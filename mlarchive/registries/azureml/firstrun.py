@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from mlarchive.records import Run
 from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
-from mlarchive.registries.azureml import keys
-from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.reading_job import read_job
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
@@ -21,11 +19,6 @@ _UNFINISHED = {"RUNNING", "SCHEDULED"}
 
 if TYPE_CHECKING:
     from mlarchive.registries.mlflow.work import Work as TrackingWork
-
-
-def job_of(version: Asset) -> str:
-    """The job that a version names; "" for none."""
-    return version.text("jobName") or version.texts("properties").get(keys.RUN, "")
 
 
 def first_of(work: Work, run: Run) -> str:

@@ -4,12 +4,14 @@ There is no feed of changes: a list of models names no versions, so each model i
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import Address, provenance
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.natives import milliseconds
 from mlarchive.registries.azureml.reading_environment import latest, meant, named_environment
+from mlarchive.registries.azureml.seeing_runs import SeenRun, SeenRuns
 from mlarchive.registries.azureml.soundness import why_coming, why_unmade
 from mlarchive.registries.azureml.withholding import plain
 from mlarchive.registries.base import Listing, Ref, Selector, Traits, tag_traits
@@ -20,6 +22,7 @@ from mlarchive.registries.selecting import is_exact, matches
 
 KINDS: tuple[Kind, ...] = ("models", "environments")
 _NEWEST = "latest"
+_AT_A_TIME = 100
 
 
 def list_objects(control: ControlPlane, origin: str, selector: Selector) -> Iterator[Listing]:
@@ -36,9 +39,15 @@ def list_objects(control: ControlPlane, origin: str, selector: Selector) -> Iter
 def see_changes(control: ControlPlane, origin: str, selector: Selector) -> Iterator[Ref]:
     """The versions that a selector means, from afar; those of one name newest first."""
     newest: dict[str, str] = {}
-    for kind, container, version in _selected(control, selector):
-        named = _named_environment(control, version, newest) if kind == "models" else ""
-        yield _ref(origin, kind, container, version, named)
+    runs = SeenRuns(control)
+    selected = _selected(control, selector)
+    while some := list(islice(selected, _AT_A_TIME)):
+        runs.look_at(version for kind, _, version in some if kind == "models")
+        for kind, container, version in some:
+            is_model = kind == "models"
+            named = _named_environment(control, version, newest) if is_model else ""
+            run = runs.of(version) if is_model else SeenRun()
+            yield _ref(origin, kind, container, version, named, run)
 
 
 def _selected(control: ControlPlane, selector: Selector) -> Iterator[tuple[Kind, Asset, Asset]]:
@@ -130,7 +139,9 @@ def _named_environment(control: ControlPlane, version: Asset, newest: dict[str, 
     return f"{name}:{newest[name]}"
 
 
-def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment: str) -> Ref:
+def _ref(  # noqa: PLR0913, PLR0917  (all that its marks are made of)
+    origin: str, kind: Kind, container: Asset, version: Asset, environment: str, run: SeenRun
+) -> Ref:
     tags, properties = version.texts("tags"), version.texts("properties")
     said = version.properties
     made = _made(version)
@@ -149,6 +160,7 @@ def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment:
         [said.get(name) for name in (*frozen, "inferenceConfig")],
         marks.state_tags(properties),
         environment,
+        *([run.content_mark] if run.content_mark else []),
     ]
     state = [
         version.text("description"),
@@ -160,13 +172,15 @@ def _ref(origin: str, kind: Kind, container: Asset, version: Asset, environment:
             marks.state_tags(container.texts("tags")),
             container.is_archived,
         ],
+        *([run.state_mark] if run.state_mark else []),
     ]
     return Ref(
         address=Address(origin=origin, kind=kind, name=container.name, version=version.name),
         content_mark=digest(content),
         state_mark=digest(state),
-        settled=version.is_settled,
+        settled=version.is_settled and run.ended,
         unfinished=why_unmade(version),
+        unreadable=run.unreadable,
         origin=properties.get(marks.ORIGIN, ""),
         adopted=marks.ADOPTED in properties,
         through=provenance.path_of(properties),
@@ -179,9 +193,9 @@ def _traits(container: Asset, version: Asset) -> Traits:
         stage=version.stage,
         tags=tag_traits(marks.state_tags(version.texts("tags"))),
         made_at=milliseconds(_made(version)) or None,
+        archived=version.is_archived or container.is_archived,
     )
 
 
 def _made(version: Asset) -> object:
     return (version.raw.get("systemData") or {}).get("createdAt")
-        archived=version.is_archived or container.is_archived,

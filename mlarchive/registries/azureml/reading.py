@@ -13,7 +13,7 @@ from mlarchive.registries.azureml.reading_environment import (
     read_environment,
     read_environment_version,
 )
-from mlarchive.registries.azureml.reading_job import read_job
+from mlarchive.registries.azureml.reading_job import job_of, read_job
 from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.mlflow import marks
@@ -85,9 +85,7 @@ def _read_version(
         gathering.lose(called, label, keys.NO_MARK)
     said = version.properties.get("flavors") or {}
     properties = version.texts("properties")
-    # A service that took the run for no job of its own still has it.
-    job = version.text("jobName") or properties.get(keys.RUN, "")
-    run = read_job(control, storage, job, wanted, gathering)
+    run = read_job(control, storage, job_of(version), wanted, gathering)
     gathering.records.append(
         ModelVersion(
             key=key,

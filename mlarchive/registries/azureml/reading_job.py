@@ -8,6 +8,7 @@ import msgspec
 
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Run
+from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.natives import native
 from mlarchive.registries.azureml.reading_code import gather_code_notebooks
@@ -24,6 +25,14 @@ _ROOT_TAG = "mlflow.rootRunId"
 
 _NOTE = "mlflow.note.content"
 """The tag in which MLflow keeps the description of a run."""
+
+
+def job_of(version: Asset) -> str:
+    """The job that made a version of a model; "" for none.
+
+    A service that took the run for no job of its own still has it.
+    """
+    return version.text("jobName") or version.texts("properties").get(keys.RUN, "")
 
 
 def read_job(

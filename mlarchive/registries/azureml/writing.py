@@ -38,7 +38,6 @@ from mlarchive.registries.azureml.differing import (
     stands_for,
     what_changed,
 )
-from mlarchive.registries.azureml.firstrun import job_of
 from mlarchive.registries.azureml.itself import plan_itself
 from mlarchive.registries.azureml.keeping import (
     list_frozen,
@@ -59,6 +58,7 @@ from mlarchive.registries.azureml.labels import (
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
 from mlarchive.registries.azureml.racing import noticing_others
+from mlarchive.registries.azureml.reading_job import job_of
 from mlarchive.registries.azureml.sameness import is_from, is_same
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import fill

@@ -46,7 +46,7 @@ _T = TypeVar("_T")
 _IDS_A_SEARCH = 100
 _LISTED_FOR = 7 * 86_400_000
 """Ms: files of what has been at its end for longer are listed no more, but when it is read."""
-_UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
+UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
 
 
 def see_changes(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
@@ -232,7 +232,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
         address=Address(origin=origin, kind="runs", name=run.info.run_id),
         content_mark=digest([*_run_content(view, run), *view.made_beside(run)]),
         state_mark=run_mark(run, view.experiments),
-        settled=run.info.status not in _UNFINISHED_RUN,
+        settled=run.info.status not in UNFINISHED_RUN,
         origin=run.data.tags.get(marks.ORIGIN, ""),
         through=provenance.path_of(run.data.tags),
         traits=run_traits(run, experiment.name if experiment else ""),
@@ -242,30 +242,34 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
 def _is_settled(version: ModelVersion, run: Run | None, logged: LoggedModel | None) -> bool:
     return (
         version.status == "READY"
-        and (run is None or run.info.status not in _UNFINISHED_RUN)
+        and (run is None or run.info.status not in UNFINISHED_RUN)
         and (logged is None or str(logged.status) != "PENDING")
     )
 
 
-def _run_content(view: _View, run: Run) -> list[object]:
+def run_content(run: Run) -> list[object]:
+    """What a search tells of a run's content: all but its files and traces."""
     info = run.info
     _, user = run_name_and_user(run)
     latest = [[m.key, repr(m.value), m.timestamp, m.step] for m in run.data._metric_objs]  # noqa: SLF001  (the only place with steps)
-    seen = [
+    return [
         [info.run_id, info.experiment_id, info.status, info.start_time, info.end_time, user],
         run.data.params,
         sorted(latest),
         plain(run.inputs),
         plain(run.outputs),
-        view.files(info.artifact_uri, _ended(run)),
     ]
+
+
+def _run_content(view: _View, run: Run) -> list[object]:
+    seen = [*run_content(run), view.files(run.info.artifact_uri, _ended(run))]
     # Without traces a mark is what it was before traces were carried.
     traces = view.traces(run)
     return [*seen, traces] if traces else seen
 
 
 def _ended(run: Run) -> int:
-    return 0 if run.info.status in _UNFINISHED_RUN else int(run.info.end_time or 0)
+    return 0 if run.info.status in UNFINISHED_RUN else int(run.info.end_time or 0)
 
 
 def _logged_content(view: _View, logged: LoggedModel) -> list[object]:

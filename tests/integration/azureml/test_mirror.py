@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.support.azureml import Emulator, Place
-from tests.support.azureml.trained import TRAINED
+from tests.support.azureml.trained import TRAINED, job_of
 from tests.support.command import environment, within
 from tests.support.mirroring import Workbench
 from tests.support.mlflow_server import MlflowServer
@@ -124,6 +124,51 @@ def test_a_mirror_goes_on_with_what_a_command_copied_and_a_command_with_what_it_
     copied(clinic, lab)
     assert lab.version("models", "m", "1")["properties"]["tags"] == {"team": "attic"}
     assert "mlarchive." not in repr(lab.version("models", "m", "1"))
+
+
+def test_what_is_archived_is_left_alone_and_told_or_mirrored_as_such(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = (azureml.workspace(tenant, name) for name in ("lab", "clinic"))
+    for number in ("1", "2"):
+        azureml.put_model(lab, "m", number, {"w": number.encode()})
+    lab.version("models", "m", "2")["properties"]["isArchived"] = True
+    once = Once(lab, clinic, tmp_path, azureml.environment(tenant))
+    why = "archived at its source; `archived = true` mirrors such, too"
+    for archived in (1, 2):
+        assert once()[-1]["left_alone"]["clinic"] == {why: archived}
+        assert set(clinic.of("models")["m"].versions) == {"1"}
+        lab.version("models", "m", "1")["properties"]["isArchived"] = True
+    assert not clinic.version("models", "m", "1")["properties"]["isArchived"]
+    config = tmp_path / "mirror.toml"
+    config.write_text(f"{config.read_text('utf-8')}archived = true\n", "utf-8")
+    assert outcomes(once()) == ["copied", "relabelled"]
+    for number in ("1", "2"):
+        assert clinic.version("models", "m", number)["properties"]["isArchived"] is True
+    assert outcomes(once()) == []
+
+
+def test_what_a_run_gets_after_its_version_was_mirrored_is_news(
+    azureml: Emulator, trained: tuple[Place, str], target_server: MlflowServer, tmp_path: Path
+) -> None:
+    lab, job = trained
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    clinic.tracking = target_server.uri
+    once = Once(lab, clinic, tmp_path, azureml.environment(lab.tenant))
+    ours, theirs = MlflowClient(lab.tracking), MlflowClient(clinic.tracking)
+    ours.update_run(job, status="RUNNING")
+    assert outcomes(once()) == ["unsettled"]
+    ours.set_terminated(job)
+    assert outcomes(once()) == ["copied"]
+    made = job_of(clinic)
+    ours.log_metric(job, "tested", 0.7)
+    assert outcomes(once()) == ["copied"]
+    ours.set_tag(job, "review", "approved")
+    assert outcomes(once()) == ["relabelled"]
+    data = theirs.get_run(made).data
+    assert (data.metrics["tested"], data.tags["review"]) == (0.7, "approved")
+    assert outcomes(once()) == []
 
 
 def test_labels_of_a_version_whose_run_grew_are_new_in_a_registry_and_nothing_else_is(

@@ -1,0 +1,93 @@
+"""Sees the runs that made versions from afar, as a workspace's own MLflow interface tells them.
+
+A run gets more after its version was made, of which the version says nothing. Each run costs one
+request by its id: nobody says which searches Azure ML understands.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from mlarchive.errors import MlarchiveError
+from mlarchive.registries.azureml.assets import Asset, ControlPlane
+from mlarchive.registries.azureml.reading_job import job_of
+from mlarchive.registries.azureml.tracking import tracking_connection
+from mlarchive.registries.marking import digest
+
+if TYPE_CHECKING:
+    from mlarchive.registries.mlflow.connection import Connection
+
+_AT_ONCE = 8
+
+
+class SeenRun(Struct, frozen=True, kw_only=True):
+    """What a look tells of a run.
+
+    Attributes:
+        content_mark: Over what its content is made of; "" if it is not known.
+        state_mark: Over its name and tags; "" likewise.
+        ended: Whether it logs no more.
+        unreadable: Why nobody knows how it is now; else "".
+    """
+
+    content_mark: str = ""
+    state_mark: str = ""
+    ended: bool = True
+    unreadable: str = ""
+
+
+_NONE = SeenRun()
+"""Of no job, of one that is no run, and of one of which reading its version says what is wrong."""
+
+
+class SeenRuns:
+    """The runs of a place, each asked for once; a server that is silent is asked no more."""
+
+    def __init__(self, control: ControlPlane) -> None:
+        """Ask nothing yet."""
+        self._control = control
+        self._seen: dict[str, SeenRun] = {}
+        self._connection: Connection | None = None
+        self._silent: SeenRun | None = None
+
+    def look_at(self, versions: Iterable[Asset]) -> None:
+        """Fetch the runs behind some versions of models, several at a time."""
+        if self._control.place.is_registry:
+            return
+        wanted = sorted({job_of(one) for one in versions} - self._seen.keys() - {""})
+        if wanted:
+            with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs") as pool:
+                first = self._look(wanted[0])
+                rest = pool.map(self._look, wanted[1:])
+                self._seen.update(zip(wanted, (first, *rest), strict=True))
+
+    def of(self, version: Asset) -> SeenRun:
+        """That of a version that was looked at."""
+        return self._seen.get(job_of(version), _NONE)
+
+    def _look(self, job: str) -> SeenRun:
+        if self._silent:
+            return self._silent
+        try:
+            self._connection = self._connection or tracking_connection(self._control)
+            return _seen(self._connection, job)
+        except MlarchiveError as error:
+            if error.retryable:
+                self._silent = SeenRun(unreadable=error.message)
+            return self._silent or _NONE
+
+
+def _seen(connection: "Connection", job: str) -> SeenRun:
+    from mlarchive.registries.mlflow.changes import UNFINISHED_RUN, run_content
+    from mlarchive.registries.mlflow.failures import speaking
+    from mlarchive.registries.mlflow.labelmarks import run_mark
+
+    with speaking(connection.uri):
+        run = connection.tracking.get_run(job)
+    return SeenRun(
+        content_mark=digest(run_content(run)),
+        state_mark=run_mark(run, {}),
+        ended=run.info.status not in UNFINISHED_RUN,
+    )
