@@ -110,14 +110,13 @@ def whence(
     return _whence(tuple(map(located, names)), located(origin), tuple(map(located, path)))
 
 
-def begins(names: Collection[str], path: Sequence[str]) -> bool:
-    """Whether the way of an object began at a registry.
+def first_hop(path: Sequence[str]) -> tuple[str, ...]:
+    """The names of the registry at which the way of an object began.
 
     Args:
-        names: Of the registry.
         path: Names of all registries on the way.
     """
-    return bool(path) and are_one(names, _hops(path)[0])
+    return next(iter(_hops(path)), ())
 
 
 # A registry's many objects have come by few ways.

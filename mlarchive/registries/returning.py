@@ -4,10 +4,10 @@ A registry on the way may hold it in another form, or not all of it, so that its
 id; what is there already is not to be made a second time for that.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from mlarchive.records import Address, Run
-from mlarchive.records.places import are_one, whence
+from mlarchive.records import Address, Run, Tags
+from mlarchive.records.places import are_one, first_hop, whence
 from mlarchive.records.provenance import names_of, path_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import Snapshot
@@ -34,25 +34,54 @@ def named_first(
 
 
 def first_of(
-    snapshot: Snapshot, names: Collection[str], present: Sequence[Address]
+    snapshot: Snapshot,
+    names: Collection[str],
+    present: Mapping[Address, Tags],
+    content_id: str,
 ) -> Address | None:
-    """The object that a snapshot was written from, as its marks tell; None if it is gone.
+    """The version that a snapshot was written from, as its marks tell; None if it is gone.
 
-    Where the origin names none that is there, as after a way by others, it is the one of the same
-    name and version, if the way led through the registry.
+    Where the origin names none that is there, as after a way by others, and the way led through
+    the registry, it is the one that began where the snapshot did, under the same number; where
+    nobody remembers that number, one of the same content; else the one of the same name and number.
+    Where the way did not, it is one that began there with the same content, and came by another.
 
     Args:
         snapshot: What is to be written.
-        names: Of the registry that the objects are in.
-        present: The objects that are there, whatever the registry is called in them.
+        names: Of the registry that the versions are in.
+        present: The marks of the versions that are there, by address, whatever the registry is
+            called in that.
+        content_id: What a version with the same content is known by there.
     """
-    if named := named_first(snapshot, names, present):
+    if named := named_first(snapshot, names, list(present)):
         return named
     also = snapshot.record(snapshot.subject).native.also
-    if not whence(names, "", path_of(also)):
-        return None
+    path = path_of(also)
+    number = marks.first_number(also, snapshot.address.version)
+    start = first_hop(path) or marks.names_of(snapshot)
+
+    def began_there(one: Address) -> bool:
+        held = present[one]
+        is_of_it = are_one(first_hop(path_of(held)) if marks.ORIGIN in held else names, start)
+        return is_of_it and marks.first_number(held, one.version) == number
+
+    began = [one for one in present if began_there(one)] if number else []
+    some = began if number else present
+    same = [one for one in some if present[one].get(marks.CONTENT_ID) == content_id]
+    if not whence(names, "", path):
+        others = (one for one in same if number and not _is_from(present[one], snapshot))
+        return next(others, None)
     source = (snapshot.address.name, snapshot.address.version)
-    return next((one for one in present if (one.name, one.version) == source), None)
+    of_number = next((one for one in present if (one.name, one.version) == source), None)
+    found = same or began
+    return of_number if of_number in found else next(iter(found), of_number)
+
+
+def _is_from(tags: Tags, snapshot: Snapshot) -> bool:
+    """Whether a version was written from the very one that is to be written."""
+    own = _inside(snapshot.address)
+    is_its = tags.get(marks.ORIGIN, "").partition("#")[2] == own
+    return is_its and are_one(names_of(tags), marks.names_of(snapshot))
 
 
 def _inside(address: Address) -> str:

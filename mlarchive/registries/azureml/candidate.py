@@ -226,8 +226,7 @@ def _lineage(snapshot: Snapshot, version: ModelVersion) -> Tags:
     said = {
         keys.JOB: version.job or (run.native.id if run else ""),
         keys.EXPERIMENT: named,
-        keys.SOURCE_VERSION: version.native.also.get(keys.SOURCE_VERSION, "")
-        or snapshot.address.version,
+        keys.SOURCE_VERSION: marks.first_number(version.native.also, snapshot.address.version),
         **marks.path_marks(snapshot.record(snapshot.subject), snapshot),
     }
     return {name: value for name, value in said.items() if value}

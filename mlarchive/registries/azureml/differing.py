@@ -11,14 +11,12 @@ import msgspec
 
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Address, AnyRecord, Environment, LoggedModel, ModelVersion, Run
-from mlarchive.records.places import begins
-from mlarchive.records.provenance import path_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
-from mlarchive.registries.azureml.reading_job import job_of
 from mlarchive.registries.azureml.firstrun import first_of as first_run_of
 from mlarchive.registries.azureml.numbering import is_at_home
+from mlarchive.registries.azureml.reading_job import job_of
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.uploading import digest_of, sent_of
@@ -95,13 +93,9 @@ def home_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Asset |
     sound = {one.name: one for one in there if not one.is_failed}
     if _is_itself(work, wanted):
         return sound.get(work.snapshot.address.version)
-    some, also = _addresses(work, wanted, sound), _version(work).native.also
-    first = named_first(work.snapshot, work.own_names, some)
-    if first is None and begins(work.own_names, path_of(also)):
-        # Whatever number it got on its way.
-        number = also.get(keys.SOURCE_VERSION, "")
-        first = next((one for one in some if one.version == number), None)
-    first = first or first_of(work.snapshot, work.own_names, some)
+    marked = (one.texts("properties") for one in sound.values())
+    some = dict(zip(_addresses(work, wanted, sound), marked, strict=True))
+    first = first_of(work.snapshot, work.own_names, some, work.content_id)
     return sound[first.version] if first else None
 
 

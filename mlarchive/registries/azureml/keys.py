@@ -18,7 +18,7 @@ RUN = f"{marks.PREFIX}run"
 EXPERIMENT = marks.EXPERIMENT
 """Lineage: that job's experiment."""
 
-SOURCE_VERSION = f"{marks.PREFIX}version"
+SOURCE_VERSION = marks.VERSION
 """Lineage: the version as its first source spells it."""
 
 ENVIRONMENT = f"{marks.PREFIX}environment"

@@ -28,7 +28,8 @@ def home_among(
         present: What is in it under the name that is wanted.
     """
     at = {_address(one): one for one in present}
-    first = first_of(snapshot, names, list(at))
+    marked = {address: one.marks for address, one in at.items()}
+    first = first_of(snapshot, names, marked, snapshot.content_id)
     return at[first] if first else None
 
 

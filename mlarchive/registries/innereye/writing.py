@@ -94,7 +94,7 @@ class _Work:
             marks.ORIGIN: marks.origin_mark(self.snapshot.address),
             marks.CONTENT_ID: self.snapshot.content_id,
             marks.STATE_ID: self.snapshot.state_id,
-            **marks.path_marks(self.version, self.snapshot),
+            **marks.way_marks(self.version, self.snapshot),
         }
 
     def lose(self, record: str, what: str, why: str = _WHY) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from urllib.parse import unquote
 
 import msgspec
 
@@ -25,6 +26,7 @@ from mlarchive.records import (
     ModelVersion,
     Notebook,
     Prompt,
+    PromptVersion,
     RegisteredModel,
     Run,
     Tags,
@@ -78,6 +80,8 @@ GONE = "mlarchive.gone"
 PARENT_RUN = MLFLOW_PARENT_RUN_ID
 JOB = "mlarchive.job"
 """On a version: the job that made it where it was first, as Azure ML has jobs."""
+VERSION = "mlarchive.version"
+"""On a version: its number where it was first, as that spells it."""
 EXPERIMENT = "mlarchive.experiment"
 """On a version without its run: that job's experiment."""
 STATED = "mlarchive.stated"
@@ -157,6 +161,27 @@ def path_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
     """The mark of the path that an object has behind it; none if its origin says all of it."""
     path = [*provenance.path_of(record.native.also), *names_of(snapshot)]
     return {PATH: msgspec.json.encode(path).decode()} if len(path) > 1 else {}
+
+
+def way_marks(version: ModelVersion | PromptVersion, snapshot: Snapshot) -> Tags:
+    """The marks of the way that a version has behind it; none if its origin says all of it."""
+    path = path_marks(version, snapshot)
+    number = first_number(version.native.also, snapshot.address.version)
+    return {**path, VERSION: number} if path and number else path
+
+
+def first_number(tags: Mapping[str, str], number: str) -> str:
+    """The number that a version had where it was first; "" where nobody remembers.
+
+    Args:
+        tags: Its marks.
+        number: The one that it has.
+    """
+    origin, told = tags.get(ORIGIN, ""), tags.get(VERSION, "")
+    if told or not origin:
+        return told or number
+    version = origin.partition("#")[2].split("/")[2:]
+    return unquote(version[0]) if version and PATH not in tags else ""
 
 
 def origins_in(tags: Mapping[str, str]) -> dict[str, str]:

@@ -96,7 +96,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         sorted(int(v.version) for v in mine if is_placeholder(v) and int(v.version) != wanted)
     )
     # The same content under the wanted number is the same thing, whatever its origin was called.
-    named = int(home) if wanted and home else wanted
+    named = int(home) if home else wanted
     same = [
         v
         for v in [*mine, *(v for v in present if int(v.version) == named)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 
 from mlarchive.records import (
@@ -19,22 +20,22 @@ from mlarchive.registries.marking import sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.work import Work
-from mlarchive.registries.returning import first_of, named_first
+from mlarchive.registries.returning import first_of
 from mlarchive.snapshot import Snapshot, Stream
 
 _PLAIN = (ModelVersion, RegisteredModel, Run, Experiment, Environment, Folder)
 
 
 def home_of(work: Work, name: str, present: Sequence[MlflowVersion]) -> str:
-    """The number of the version that the origin names, if it is there; "" if it is not.
+    """The number of the version that the snapshot was written from, as its marks tell; "" if gone.
 
     Args:
         work: Knows the snapshot and the target.
         name: Of its model at the target.
         present: That model's versions.
     """
-    named = named_first(work.snapshot, own_names(work), _addresses(work, name, present))
-    return named.version if named else ""
+    first = _first(work, name, present)
+    return first.version if first else ""
 
 
 def returned(work: Work, record: ModelVersion, name: str, present: Sequence[MlflowVersion]) -> int:
@@ -54,7 +55,7 @@ def returned(work: Work, record: ModelVersion, name: str, present: Sequence[Mlfl
     """
     if not _is_plain(work.snapshot, record):
         return 0
-    there = first_of(work.snapshot, own_names(work), _addresses(work, name, present))
+    there = _first(work, name, present)
     return int(there.version) if there and _has_files(work, record, there) else 0
 
 
@@ -63,11 +64,15 @@ def own_names(work: Work) -> set[str]:
     return {work.origin, f"mlflow+{work.connection.uri}"}
 
 
-def _addresses(work: Work, name: str, present: Sequence[MlflowVersion]) -> list[Address]:
-    """Of all versions that are whole."""
-    numbers = [str(one.version) for one in present if marks.PLACEHOLDER not in one.tags]
-    origin = work.connection.uri
-    return [Address(origin=origin, kind="models", name=name, version=number) for number in numbers]
+def _first(work: Work, name: str, present: Sequence[MlflowVersion]) -> Address | None:
+    """Of all versions that are whole, the one that the snapshot was written from."""
+    place = Address(origin=work.connection.uri, kind="models", name=name)
+    marked = {
+        msgspec.structs.replace(place, version=str(one.version)): one.tags
+        for one in present
+        if marks.PLACEHOLDER not in one.tags
+    }
+    return first_of(work.snapshot, own_names(work), marked, work.snapshot.content_id)
 
 
 def _is_plain(snapshot: Snapshot, record: ModelVersion) -> bool:

@@ -453,7 +453,7 @@ def plan_version_marks(
         **mark_of(work.given[record.key]),
         marks.CONTENT_ID: work.snapshot.content_id,
         marks.STATE_ID: work.snapshot.state_id,
-        **marks.path_marks(record, work.snapshot),
+        **marks.way_marks(record, work.snapshot),
         **_lineage_marks(work, record),
     }
     if current and (marks.ORIGIN not in held or marks.ADOPTED in held):

@@ -1,6 +1,7 @@
 """What comes back to where it was first, or is a package of it, is that one or it is not."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,40 @@ def test_a_version_that_got_another_number_on_its_way_comes_home_to_its_own(
         assert (back.idle, back.target.version) == (idle, "1")
     assert start.version(*WHAT)["properties"]["tags"] == {"k": "news"}
     assert set(start.of("models")["m"].versions) == {"1", "2"}
+
+
+def test_a_version_that_got_another_number_at_each_place_is_the_same_at_each_of_them(
+    azureml: Emulator,
+    source_server: MlflowServer,
+    target_server: MlflowServer,
+    opened: Open,
+    tmp_path: Path,
+) -> None:
+    tenant = azureml.tenant()
+    start, middle, end = (azureml.workspace(tenant, name) for name in ("start", "middle", "end"))
+    shared = azureml.registry(tenant, "shared")
+    name = f"way-{source_server.pid}"
+    azureml.put_model(start, name, "1", FILES, tags={"k": "1"})
+    for place, number in ((middle, "6"), (middle, "8"), (shared, "7"), (end, "8")):
+        azureml.put_model(place, name, number, {"w": place.name.encode()})
+    following = WritePolicy(versions="next")
+    with MlflowRegistry.open(target_server.uri) as between:
+        ways = [(place, opened(place)) for place in (start, middle, shared, end)]
+        registries: list[Any] = [*(one for _, one in ways), between]
+        what = address(start, "models", name, "1")
+        at = [what]
+        for source, target in pairwise(registries):
+            at.append(carry(source, at[-1], target, tmp_path, following).receipt.target)
+        assert [one.version for one in at] == ["1", "9", "8", "9", "1"]
+        before = [repr(place.of("models")) for place, _ in ways]
+        for source, last in zip(registries, at, strict=True):
+            for target, first in zip(registries, at, strict=True):
+                if source is not target:
+                    done = carry(source, last, target, tmp_path, following).receipt
+                    assert done.target.version == first.version, (last, first)
+        assert [repr(place.of("models")) for place, _ in ways] == before
+        found = MlflowClient(target_server.uri).search_model_versions(f"name='{name}'")
+        assert len(found) == 1
 
 
 def test_a_version_at_home_goes_on_meaning_its_own_environment(
