@@ -19,6 +19,7 @@ from mlarchive.registries.azureml.numbering import is_at_home
 from mlarchive.registries.azureml.reading_job import job_of
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
+from mlarchive.registries.azureml.standin import stated_by
 from mlarchive.registries.azureml.uploading import digest_of, sent_of
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing_run import is_run_there, run_of
@@ -286,7 +287,7 @@ def _is_environment(work: Work, there: Asset) -> bool:
         registered = work.control.version("environments", name, number)
     except NotFoundError:
         return True
-    stands_in = {marks.STATED} & {*registered.texts("properties"), *carried.native.also}
+    stands_in = stated_by(registered) or marks.STATED in carried.native.also
     if stands_in and _names_one(subject):
         # What stands for the one that is named is no part of what a version is.
         return True

@@ -14,6 +14,7 @@ from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.merging import OF_SERVICE
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
 from mlarchive.registries.azureml.soundness import require_made
+from mlarchive.registries.azureml.standin import stated_by
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.withholding import NEVER_KEPT, without_secrets
 from mlarchive.registries.mlflow import marks
@@ -51,7 +52,7 @@ def meant(control: ControlPlane, name: str) -> Asset:
     """
     every = _sound(control, "environments", name, archived=True)
     # What stands for one that was not there is not what anybody means.
-    found = [one for one in every if marks.STATED not in one.texts("properties")]
+    found = [one for one in every if not stated_by(one)]
     active = [one for one in found if not one.is_archived]
     if not found:
         but = " but what stands for another, of a model's own files" if every else ""
@@ -124,10 +125,12 @@ def read_environment_version(
         gathering.lose(f"environments/{name}/{number}", "Dockerfile", why)
     inference = asset.properties.get("inferenceConfig")
     tags, properties = asset.texts("tags"), asset.texts("properties")
+    model = stated_by(asset)
+    stated = {marks.STATED: model} if model else {}
     record, left_out = without_secrets(
         Environment(
             key=key,
-            native=native(asset, keys.marks_of(tags, properties), location=uri),
+            native=native(asset, {**keys.marks_of(tags, properties), **stated}, location=uri),
             name=name,
             version=number,
             description=asset.text("description"),

@@ -12,14 +12,12 @@ from mlarchive.records import Environment, File
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.reading_environment import read_environment
+from mlarchive.registries.azureml.standin import BASE_IMAGE
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.uploading import Sent
 from mlarchive.registries.marking import digest, sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
-
-BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
-"""What a conda file is installed on that comes without an image, as Azure ML's guides have it."""
 
 _LINUX = "Linux"
 _DOCKERFILE = f"{keys.CONTEXT}/Dockerfile"

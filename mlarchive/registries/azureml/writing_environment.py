@@ -27,8 +27,9 @@ from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_
 from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
-from mlarchive.registries.azureml.recipe import BASE_IMAGE, Recipe, is_built, recipe, recipe_there
+from mlarchive.registries.azureml.recipe import Recipe, is_built, recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
+from mlarchive.registries.azureml.standin import BASE_IMAGE, stated_by
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import (
     Sent,
@@ -225,7 +226,7 @@ def _meant(work: Work, name: str, number: str) -> str:
         one = work.control.version("environments", name, number)
     except NotFoundError:
         return ""
-    return "" if one.is_failed or marks.STATED in one.texts("properties") else number
+    return "" if one.is_failed or stated_by(one) else number
 
 
 def _is_made_of(work: Work, name: str, one: Asset, own: Recipe) -> bool:
@@ -336,7 +337,7 @@ def _home(work: Work, wanted: Wanted, present: Sequence[Asset], own: Recipe) -> 
 
 def _is_alike(work: Work, wanted: Wanted, one: Asset, own: Recipe) -> bool:
     """Whether a version can be the one; what stands in for another one is none but that."""
-    is_real = bool(wanted.stated_by) or marks.STATED not in one.texts("properties")
+    is_real = bool(wanted.stated_by) or not stated_by(one)
     return is_real and not one.is_failed and _is_made_of(work, wanted.name, one, own)
 
 
@@ -369,7 +370,7 @@ def _plan_kept(  # noqa: PLR0913  (what there is, and what is to be)
 
 def _settle_conflict(work: Work, wanted: Wanted, present: Sequence[Asset]) -> None:
     there = next(one for one in present if one.name == wanted.version)
-    model = there.texts("properties").get(marks.STATED, "")
+    model = stated_by(there)
     it_is = f"is what the files of {model} state, and no environment by itself" if model else ""
     trouble = f"{wanted.called} at {work.control.shown} {it_is or 'is another one'}"
     if work.policy.conflict == "fail":
@@ -534,7 +535,7 @@ def _stated_by_files(snapshot: Snapshot, candidate: Candidate, named: str) -> Wa
 def _apart(work: Work, stated: Wanted) -> Wanted:
     """What a model's files state, under another name than a real environment has at the target."""
     there = work.control.versions("environments", stated.name, archived=True)
-    held = [one.texts("properties").get(marks.STATED, "") for one in there]
+    held = [stated_by(one) for one in there]
     if all(held) or stated.stated_by in held:
         return stated
     return stated._replace(name=_of_files(stated.name), version="")

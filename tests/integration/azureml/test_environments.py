@@ -6,7 +6,7 @@ import pytest
 
 from mlarchive.copy import Way, copy
 from mlarchive.errors import ConflictError
-from mlarchive.registries.azureml.recipe import BASE_IMAGE
+from mlarchive.registries.azureml.standin import BASE_IMAGE
 from tests.integration.azureml.registries import POLICY, Open, address, carry
 from tests.support.azureml import Emulator
 from tests.support.command import within
@@ -341,17 +341,21 @@ def test_what_stands_in_leaves_a_real_environment_of_the_model_s_name_alone(
     ).receipt.idle
 
 
+@pytest.mark.parametrize("is_marked", [True, False])
 def test_what_stands_in_is_never_taken_for_the_real_one_that_comes_later(
-    azureml: Emulator, opened: Open, tmp_path: Path
+    azureml: Emulator, opened: Open, tmp_path: Path, *, is_marked: bool
 ) -> None:
     tenant = azureml.tenant()
     lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
     azureml.put_model(lab, "m", "1", {"MLmodel": MLMODEL, "conda.yaml": b"name: x\n"})
     carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    if not is_marked:
+        # As earlier versions wrote it.
+        del clinic.version("environments", "m", "1")["properties"]["properties"]["mlarchive.stated"]
     azureml.put_environment(lab, "m", "1", condaFile="name: x\n", image=BASE_IMAGE)
     azureml.put_model(lab, "user", "1", {"w": b"1"}, tags={"python_environment_name": "m"})
     alone = opened(lab), address(lab, "environments", "m", "1"), opened(clinic), tmp_path
-    with pytest.raises(ConflictError, match="is what the files of models/m state"):
+    with pytest.raises(ConflictError, match=r"is what the files of (models/m|a model) state"):
         carry(*alone)
     for idle in (False, True):
         done = carry(opened(lab), address(lab, "models", "user", "1"), opened(clinic), tmp_path)
