@@ -2,13 +2,15 @@
 
 Noted when something is taken (`ledger.taking`) and while a round plans, which also takes it back,
 so that what its source shows no more, or a vault's retention is about to remove, is not taken for
-delivered. A delivery settles it.
+delivered. A lane that is about to pack something notes it for the other lanes too, which may not
+have planned anything when it is killed. A delivery settles it.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlarchive.records import Address
+from mlarchive.records.places import whence
 from mlarchived.choosing import exclusion
 from mlarchived.ledger import Ledger, Record
 from mlarchived.mirrors import MirrorJob
@@ -43,8 +45,17 @@ class Debts:
             was_owed = known is not None and known.owed and not (known.doubted and view.ref)
             if unnoted or owed != was_owed:
                 self._news.append((plan.address, step.target, owed))
+        if plan.works and view.ref and view.wanted is None:
+            self._planned_for_others(view)
         if len(self._news) >= PAGE:
             self.note()
+
+    def _planned_for_others(self, view: View) -> None:
+        """Learn that what is about to be packed is to come to the targets of other lanes too."""
+        for target in owed_by_others(self._job, view):
+            known = view.delivered.get(target, NOTHING_GIVEN)
+            if not known.owed or known.doubted:
+                self._news.append((view.address, target, True))
 
     def _is_let_go(self, view: View, step: Step) -> bool:
         """Whether what is gone is not brought any more, since deletions are mirrored."""
@@ -60,6 +71,18 @@ class Debts:
         if self._news:
             self._record.owes(self._news)
             self._news = []
+
+
+def owed_by_others(job: MirrorJob, view: View) -> list[str]:
+    """Targets of a mirror's other lanes, but those that an object came from."""
+    if view.ref is None:
+        return []
+    origin, through = view.ref.origin.partition("#")[0], view.ref.through
+    return [
+        place.name
+        for place in job.elsewhere
+        if not whence((place.name, place.locator.origin), origin, through)
+    ]
 
 
 def _is_owed(view: View, step: Step) -> bool:

@@ -20,13 +20,13 @@ from mlarchive.errors import (
     StorageError,
 )
 from mlarchive.records import Address, Loss
-from mlarchive.records.places import whence
 from mlarchive.registries.base import Holding, PlaceTakenError, Receipt, forgetting
 from mlarchive.snapshot import Snapshot
 from mlarchive.unpack import unpack
 from mlarchive.vault import Kept, Vault
 from mlarchived import stores
 from mlarchived.contention import from_elsewhere, is_unknown, yields
+from mlarchived.debts import owed_by_others
 from mlarchived.defects import contained
 from mlarchived.events import IDLE, Outcome
 from mlarchived.ledger import Delivery, LeaseLostError, Record
@@ -274,20 +274,9 @@ class Executor:
                 losses,
                 whole=whole,
                 at=str(kept.path) if self.room.job.vault else "",
-                targets=self._owed_by_others(view),
+                targets=owed_by_others(self.room.job, view),
             )
         return losses
-
-    def _owed_by_others(self, view: View) -> list[str]:
-        """Targets of the mirror's other lanes, but those that an object came from."""
-        if view.ref is None:
-            return []
-        origin, through = view.ref.origin.partition("#")[0], view.ref.through
-        return [
-            place.name
-            for place in self.room.job.elsewhere
-            if not whence((place.name, place.locator.origin), origin, through)
-        ]
 
     def _note_unread(self, view: View, steps: Sequence[Step], error: MlarchiveError) -> None:
         self.record.read_failed(view.address, error)

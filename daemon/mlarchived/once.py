@@ -32,6 +32,7 @@ from mlarchived.steps import ObjectPlan
 from mlarchived.stopping import Stopping
 from mlarchived.stores import require_vault
 from mlarchived.turns import Queue
+from mlarchived.unnoted import note_all
 from mlarchived.windows import closed
 from mlarchived.worklist import Worklist
 
@@ -129,6 +130,7 @@ def _work(
         whole=not sighting.unread,
         before=partial(gather.before, room),
     )
+    note_all(room, ledger, record)
     executor = Executor(
         room=room,
         record=record,

@@ -15,7 +15,7 @@ from mlarchive.records import Address
 from mlarchived.ledger import database, lease, moments, pausing, standing, ticks
 from mlarchived.ledger.record import Record
 from mlarchived.ledger.taking import DOUBTED
-from mlarchived.views import Delivered, Ids, Marks, Packed, Trouble
+from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble
 
 FILE_NAME = "ledger.sqlite3"
 
@@ -57,6 +57,13 @@ LIMIT 1
 
 
 _HAS_LOOKED = "SELECT 1 FROM looked WHERE mirror = ?"
+
+_GONE_AND_OWED = """
+SELECT DISTINCT o.origin, o.kind, o.name, o.version, v.given_content_id, v.given_state_id
+FROM object o JOIN delivery d ON d.object = o.id AND d.owed_at > ?
+LEFT JOIN delivery v ON v.object = o.id AND v.target = ?
+WHERE o.mirror = ? AND o.present = 0 AND o.seen_content_mark IS NOT NULL
+"""
 
 _WAITING_DROPS = "SELECT token, name, reason FROM dropped WHERE mirror = ? AND outcome = 'waiting'"
 
@@ -200,6 +207,16 @@ class Ledger(Closing):
                 _DELIVERED_ALIKE.format(asked=asked), (*values, mirror, target)
             )
             return {_address(row[:4]): row[4] for row in rows}
+
+    def gone_and_owed(self, mirror: str) -> Mapping[Address, Ids | None]:
+        """What a mirror's source showed once and shows no more, and targets wait for.
+
+        Returns:
+            What the mirror's vault was given of each last; None for nothing.
+        """
+        with database.explaining(str(self._path)):
+            rows = self._connection.execute(_GONE_AND_OWED, (DOUBTED, VAULT, mirror))
+            return {_address(row[:4]): _ids(row[4:]) for row in rows}
 
     def has_looked(self, mirror: str) -> bool:
         """Whether a mirror ever looked at its source, since the ledger began."""

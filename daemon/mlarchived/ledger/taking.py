@@ -26,6 +26,10 @@ ON CONFLICT DO UPDATE SET owed_at = :now
 WHERE (given_content_id IS NOT :content OR given_state_id IS NOT :state)
     AND (passed_content_id IS NOT :content OR passed_state_id IS NOT :state)
 """
+_HAS_IT = """
+UPDATE delivery SET owed_at = NULL WHERE object = :id AND target = :target
+    AND given_content_id = :content AND given_state_id = :state
+"""
 _THERE_AGAIN = """
 INSERT INTO object (mirror, origin, kind, name, version)
 VALUES (:mirror, :origin, :kind, :name, :version)
@@ -77,7 +81,10 @@ def give(connection: sqlite3.Connection, number: int, given: Given, targets: Seq
     }
     if given.at:
         connection.execute(_IN_VAULT, values)
-    connection.executemany(_OWED, [values | {"target": target} for target in targets])
+    each = [values | {"target": target} for target in targets]
+    connection.executemany(_OWED, each)
+    # What was about to be packed was owed, and may be what a target was given before.
+    connection.executemany(_HAS_IT, each)
 
 
 def take_in(

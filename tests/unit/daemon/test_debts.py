@@ -13,7 +13,7 @@ from mlarchive.registries.vaultregistry import VaultRegistry
 from mlarchive.vault import Rules, Vault
 from mlarchived.configfile import read_config
 from mlarchived.lanes import Shared, lanes
-from mlarchived.ledger import Ledger
+from mlarchived.ledger import Ledger, Record
 from mlarchived.ledger.ledger import FILE_NAME
 from mlarchived.once import Circumstances, do_round
 from mlarchived.resolving import resolve
@@ -423,3 +423,49 @@ def test_what_is_brought_to_a_target_by_hand_counts_as_given(down: DropBench) ->
     down.run("once")
     _lose(down, "1", "target")
     assert "/ale/1 -> dr: it is gone from the target" in down.run("once").out
+
+
+@pytest.mark.parametrize("killed", ["once", "vault:", "other"])
+def test_what_the_vault_got_from_a_process_that_was_killed_before_it_noted_it_is_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    bench = with_two_targets(tmp_path)
+    bench.put("ale", "ale 0", version="0")
+    assert bench.run("once").status == 0
+    bench.put("ale", "ale 1", version="1")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Record, "packed", _kill)
+        bench.run("once") if killed == "once" else serve(bench, killed)
+    _lose(bench, "1")
+    assert versions(bench, "vault") == ["0", "1"]
+    assert versions(bench) == ["0"]
+    assert bench.run("once").status == 0
+    assert versions(bench) == versions(bench, "other") == ["0", "1"]
+    assert "nothing to do" in bench.run("once").out
+    _lose(bench, "1", "target")
+    assert bench.run("once").status == 0
+    assert versions(bench) == ["0", "1"]
+
+
+def test_labels_that_the_vault_got_from_a_process_that_was_killed_are_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = with_two_targets(tmp_path)
+    bench.put("ale", "ale 1")
+    assert bench.run("once").status == 0
+    bench.put("ale", "ale 1", tags={"stage": "prod"})
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Record, "packed", _kill)
+        serve(bench, "vault:")
+    _lose(bench, "1")
+    assert bench.held() != bench.held("vault")
+    assert bench.run("once").status == 0
+    assert bench.held() == bench.held("other") == bench.held("vault")
+
+
+class Killed(BaseException):
+    """Nothing goes on after this."""
+
+
+def _kill(*_: object, **__: object) -> None:
+    raise Killed
