@@ -360,6 +360,25 @@ class Catalog:
             values = (os.fsencode(path), *others)
             self._run(f"INSERT OR REPLACE INTO package ({_COLUMNS}) VALUES ({marks})", values)  # noqa: S608
 
+    def lean(self, before: Row, now: Row) -> bool:
+        """Say on what a thin package leans, unless somebody else said so since it was read.
+
+        Args:
+            before: As it was read.
+            now: With what it leans on, and the labels that it has by that.
+
+        Returns:
+            False if what it leans on is not there any more; nothing is said then.
+        """
+        if not all(self.rows(package_id=base, damage="") for base in now.bases):
+            return False
+        self._run(
+            "UPDATE package SET leans_on = ?, labels = ?"
+            " WHERE path = ? AND package_id = ? AND leans_on = ?",
+            (now.leans_on, now.labels, os.fsencode(now.path), before.package_id, before.leans_on),
+        )
+        return True
+
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
         """Commit what the block writes all at once: thousands of rows, one wait for the disk."""

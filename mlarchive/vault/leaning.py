@@ -6,7 +6,7 @@ lacks is there, so that nothing leans in a circle.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -18,6 +18,12 @@ from mlarchive.vault.catalog import Catalog, Kept, Row, encode
 from mlarchive.vault.finding import labels_of
 
 Opener = Callable[..., Package]
+
+_ATTEMPTS = 3
+"""It is tried so often while packages are removed; whoever opens the vault next tries again."""
+
+_AT_ONCE = 500
+"""So many packages are written down at a time."""
 
 
 class Lending:
@@ -47,8 +53,8 @@ class Lending:
                 yield other
 
 
-def lean(folder: Path, catalog: Catalog, opener: Opener = Package.open) -> None:
-    """Make the catalog say on what each thin package leans.
+def lean(folder: Path, catalog: Catalog, opener: Opener = Package.open) -> bool:
+    """Make the catalog say on what each thin package leans, while others add and remove some.
 
     What cannot be had whole leans on nothing; it is looked for again whenever the folder changed.
 
@@ -56,28 +62,49 @@ def lean(folder: Path, catalog: Catalog, opener: Opener = Package.open) -> None:
         folder: Of the vault.
         catalog: Of its packages.
         opener: Opens them.
+
+    Returns:
+        Whether it is said of all; not if what some should lean on was removed time and again.
     """
+    return any(_leaned(folder, catalog, opener) for _ in range(_ATTEMPTS))
+
+
+def _leaned(folder: Path, catalog: Catalog, opener: Opener) -> bool:
+    """Say it of each once; false if what some should lean on was removed meanwhile."""
     thin = catalog.rows(damage="", thin=1)
-    if not thin:
-        return
-    lending = Lending(catalog.rows(damage="", thin=0)[::-1])
+    known = {row.path: row for row in thin}
+    lending = Lending(catalog.rows(damage="", thin=0)[::-1]) if thin else Lending(())
     waiting = thin[::-1]
+    said = True
     while True:
-        left = []
+        left: list[Row] = []
+        found: list[Row] = []
         for row in waiting:
-            now = row
-            if not (row.complete and lending.has(row.bases)):
-                now = leaning(folder, row, lending.to(row), catalog, opener)
+            try:
+                now = row
+                if not (row.complete and lending.has(row.bases)):
+                    now = leaning(folder, row, lending.to(row), catalog, opener)
+            except NotFoundError:
+                said = said and not (folder / row.path).exists()
+                continue
+            (found if now.complete else left).append(now)
             if now.complete:
                 lending.add(now)
-                if now != row:
-                    catalog.put([now])
-            else:
-                left.append(now)
-        if len(left) == len(waiting):
-            break
+        said = _noted(catalog, found, known) and said
+        if not found:
+            return _noted(catalog, left, known) and said
         waiting = left
-    catalog.put(left)
+
+
+def _noted(catalog: Catalog, rows: Iterable[Row], known: Mapping[str, Row]) -> bool:
+    """Write down what is new; false if what some lean on was removed meanwhile."""
+    new = [row for row in rows if row != known[row.path]]
+    held = True
+    for start in range(0, len(new), _AT_ONCE):
+        with catalog.at_once():
+            for row in new[start : start + _AT_ONCE]:
+                held = catalog.lean(known[row.path], row) and held
+    return held
 
 
 def leaning(

@@ -6,15 +6,17 @@ A file is looked into only when its size or time differ from the catalog's.
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mlarchive import fsops
 from mlarchive.errors import MlarchiveError, NotFoundError, StorageError, UntrustedError
 from mlarchive.trust import Trust, open_package, opener
+from mlarchive.vault import lock
 from mlarchive.vault.catalog import Catalog, Row, encode
 from mlarchive.vault.finding import labels_of, made_at
 from mlarchive.vault.journal import Journal
@@ -44,35 +46,59 @@ def trusted(folder: Path, catalog: Catalog, trust: Trust) -> list[UntrustedError
 
 
 def heal(folder: Path, catalog: Catalog) -> None:
-    """Make the catalog say what the folder holds.
+    """Make the catalog say what the folder holds, while others add and remove packages.
 
     Until it says of all thin packages on what they lean, these are as if they had never been looked
     into, so that the next one begins anew where a crash ended this.
     """
-    gone: list[str] = []
-    new: list[str] = []
-    for raw, known, found in _compared(catalog.facts(), _packages(folder)):
-        if found is None:
-            gone.append(os.fsdecode(raw))
-        elif known != found:
-            new.append(os.fsdecode(raw))
-    if not (new or gone):
+    changes = _changes(folder, catalog)
+    if not changes:
         return
+    with lock.healing(folder) if catalog.on_disk else contextlib.nullcontext() as waited:
+        if waited:
+            changes = _changes(folder, catalog)
+        if changes:
+            _take_in(folder, catalog, changes)
+
+
+def _changes(folder: Path, catalog: Catalog) -> list["_Change"]:
+    return list(_compared(catalog.facts(), _packages(folder)))
+
+
+def _take_in(folder: Path, catalog: Catalog, changes: Sequence["_Change"]) -> None:
+    """Bring the catalog in step, but for what somebody else changed since it was compared."""
     with catalog.at_once():
         catalog.unsettle()
-        catalog.drop(gone)
+        gone = [one.path for one in changes if one.found is None]
+        catalog.drop([path for path in gone if _facts(folder, path) is None])
+    new = [one for one in changes if one.found is not None]
     for some in _batches(new):
         rows = []
-        for path in some:
+        for one in some:
             # It may be removed meanwhile, by the rules or by a person.
             with contextlib.suppress(NotFoundError):
-                rows.append(_as_known(look_into(folder, path), catalog))
-        _brought_back(folder, rows)
+                rows.append((one, look_into(folder, one.path)))
+        _brought_back(folder, (row for _, row in rows))
         with catalog.at_once():
-            catalog.put(rows)
+            for one, row in rows:
+                before = next(iter(catalog.rows(path=row.path)), None)
+                if _still(one, before) and _facts(folder, row.path) == (row.bytes, row.mtime_ns):
+                    catalog.put([_as_known(row, before)])
             catalog.unsettle()
-    lean(folder, catalog)
-    catalog.settle()
+    _settle(folder, catalog)
+
+
+def _settle(folder: Path, catalog: Catalog) -> None:
+    if lean(folder, catalog):
+        catalog.settle()
+
+
+def _still(change: "_Change", row: Row | None) -> bool:
+    """Whether the catalog says of a file what it said when it was compared."""
+    if row is None or change.known is None:
+        return row is None and change.known is None
+    # What is unsettled has its time inverted.
+    return row.bytes == change.known[0] and row.mtime_ns in {change.known[1], ~change.known[1]}
 
 
 def _brought_back(folder: Path, rows: Iterable[Row]) -> None:
@@ -86,35 +112,64 @@ def _brought_back(folder: Path, rows: Iterable[Row]) -> None:
 def relearn(folder: Path, catalog: Catalog, path: str) -> None:
     """Look anew into a package that was replaced, and on what all thin ones lean."""
     row = look_into(folder, path)
-    with catalog.at_once():
-        catalog.put([row])
-        catalog.unsettle()
-    lean(folder, catalog)
-    catalog.settle()
+    with lock.healing(folder):
+        with catalog.at_once():
+            catalog.put([row])
+            catalog.unsettle()
+        _settle(folder, catalog)
 
 
 _Facts: TypeAlias = tuple[int, int]
 """Size and time of a file."""
 
 
+class _Change(Struct, frozen=True):
+    """A file of which the catalog says something else than the folder.
+
+    Attributes:
+        path: Relative to the vault.
+        known: As the catalog has it, if it does.
+        found: As it is, if it is there.
+    """
+
+    path: str
+    known: _Facts | None
+    found: _Facts | None
+
+
 def _compared(
     known: Iterator[tuple[bytes, _Facts]], found: Iterable[tuple[bytes, os.stat_result]]
-) -> Iterator[tuple[bytes, _Facts | None, _Facts | None]]:
-    """Each path with what is known of it and what was found, both of which come sorted by path."""
+) -> Iterator[_Change]:
+    """What differs between what is known and what was found, both of which come sorted by path."""
     behind = next(known, None)
-    for raw, facts in found:
+    for raw, stated in found:
         while behind and behind[0] < raw:
-            yield behind[0], behind[1], None
+            yield _Change(os.fsdecode(behind[0]), behind[1], None)
             behind = next(known, None)
-        here = (facts.st_size, facts.st_mtime_ns)
-        if behind and behind[0] == raw:
-            yield raw, behind[1], here
-            behind = next(known, None)
-        else:
-            yield raw, None, here
-    while behind:
-        yield behind[0], behind[1], None
+        facts = _facts_of(stated)
+        if not behind or behind[0] != raw:
+            yield _Change(os.fsdecode(raw), None, facts)
+            continue
+        if behind[1] != facts:
+            yield _Change(os.fsdecode(raw), behind[1], facts)
         behind = next(known, None)
+    while behind:
+        yield _Change(os.fsdecode(behind[0]), behind[1], None)
+        behind = next(known, None)
+
+
+def _facts_of(stated: os.stat_result) -> _Facts:
+    return stated.st_size, stated.st_mtime_ns
+
+
+def _facts(folder: Path, path: str) -> _Facts | None:
+    """Those of a package now; None if it is not there."""
+    try:
+        with fsops.explaining(folder / path, "read"):
+            stated = (folder / path).stat()
+    except NotFoundError:
+        return None
+    return _facts_of(stated) if stat.S_ISREG(stated.st_mode) else None
 
 
 def packages_in(folder: Path) -> list[Path]:
@@ -189,12 +244,19 @@ def look_into(folder: Path, path: str, trust: Trust | None = None) -> Row:
         return replace(row, damage=error.message)
 
 
-def _as_known(row: Row, catalog: Catalog) -> Row:
-    """A damaged package with what was known of it before, for whoever looks for another copy."""
-    if not row.damage:
+def _as_known(row: Row, before: Row | None) -> Row:
+    """What was looked into, with what is known of it beside.
+
+    A damaged package keeps what was known of it before, for whoever looks for another copy; the
+    same package leans on what it leaned on, until others are found.
+    """
+    if before is None:
         return row
-    before = next(iter(catalog.rows(path=row.path)), row)
-    return replace(before, bytes=row.bytes, mtime_ns=row.mtime_ns, damage=row.damage)
+    if row.damage:
+        return replace(before, bytes=row.bytes, mtime_ns=row.mtime_ns, damage=row.damage)
+    if before.leans_on and before.package_id == row.package_id:
+        return replace(row, leans_on=before.leans_on, labels=before.labels)
+    return row
 
 
 def _packages(folder: Path) -> Iterator[tuple[bytes, os.stat_result]]:
@@ -243,6 +305,6 @@ def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     return entry.is_dir(follow_symlinks=False)
 
 
-def _batches(paths: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(paths), _AT_ONCE):
-        yield paths[start : start + _AT_ONCE]
+def _batches(changes: list[_Change]) -> Iterator[list[_Change]]:
+    for start in range(0, len(changes), _AT_ONCE):
+        yield changes[start : start + _AT_ONCE]

@@ -1,7 +1,8 @@
 """Who may change a vault at the same time: writers beside each other, one that removes alone.
 
 A thin package leans on another one from the moment that it is written; while that is so, nobody
-may remove what it leans on. flock(2) on a file in the vault says so to threads and processes.
+may remove what it leans on. Beside them, one at a time brings the catalog in step with the folder.
+flock(2) on files in the vault says so to threads and processes.
 """
 
 import contextlib
@@ -11,10 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlarchive.errors import BusyError
+from mlarchive.errors import BusyError, MlarchiveError
 from mlarchive.fsops import explaining
 
 NAME = ".mlarchive-lock"
+HEALING = ".mlarchive-catalog-lock"
 
 _PATIENCE = 30.0
 """Seconds that whoever removes waits for writers, who hold the lock while they publish."""
@@ -47,6 +49,24 @@ def removing(folder: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def healing(folder: Path) -> Iterator[bool]:
+    """Bring the catalog in step while nobody else does; gives whether somebody else just did.
+
+    Who may not write into the folder does so without a lock.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            descriptor = held.enter_context(_open(folder, HEALING))
+        except MlarchiveError:
+            yield False
+            return
+        waited = not _taken(descriptor)
+        if waited:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield waited
+
+
 def _taken(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,8 +76,8 @@ def _taken(descriptor: int) -> bool:
 
 
 @contextlib.contextmanager
-def _open(folder: Path) -> Iterator[int]:
-    path = folder / NAME
+def _open(folder: Path, name: str = NAME) -> Iterator[int]:
+    path = folder / name
     with explaining(path, "lock"):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:

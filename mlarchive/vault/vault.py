@@ -367,6 +367,7 @@ class Vault(Stock):
         journal.pruned(kept.address, kept.content_id, kept.state_id, at=now)
         fsops.remove(kept.path)
         # Somebody who looked just before may have taken it for one that came back.
+        self._catalog.drop([kept.place])
         ids = (kept.content_id, kept.state_id)
         if not journal.was_pruned(kept.address, *ids):
             alike = self.find(address=kept.address, content_id=ids[0], state_id=ids[1])
@@ -416,9 +417,14 @@ class Vault(Stock):
             return journal.pruned_of(address)
 
     def rebuild(self) -> int:
-        """Make the catalog anew from the packages alone; returns how many there are."""
-        self._catalog.drop([row.path for row in self._catalog.rows()])
-        heal(self.folder, self._catalog)
+        """Make the catalog anew from the packages alone; returns how many there are.
+
+        Raises:
+            BusyError: Packages are being added; nothing is changed.
+        """
+        with lock.removing(self.folder):
+            self._catalog.drop([row.path for row in self._catalog.rows()])
+            heal(self.folder, self._catalog)
         return len(self._catalog.rows())
 
 
