@@ -57,6 +57,7 @@ _DENIED = {errno.EACCES, errno.EPERM}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 _NO_SUCH_THING = {errno.ENXIO, errno.ENODEV, errno.EILSEQ}
 """What a socket, a device or an impossible name answers: no fault of the disk."""
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _MOUNTED = {errno.EBUSY, errno.EXDEV}
 
 
@@ -310,16 +311,32 @@ def publish(temporary: Path, path: Path, *, replace: bool = True, durable: bool 
     Raises:
         OSError: As the system says; with `replace=False`, `FileExistsError` if the name is taken.
     """
-    if replace:
-        temporary.rename(path)
-    elif temporary.is_dir():
+    if replace or (temporary.is_dir() and not temporary.is_symlink()):
         # rename(2) of a folder fails unless the target is absent or an empty folder.
         temporary.rename(path)
     else:
-        os.link(temporary, path)
-        temporary.unlink()
+        _publish_alone(temporary, path)
     if durable:
         sync_folder(path.parent)
+
+
+def _publish_alone(temporary: Path, path: Path) -> None:
+    """Rename what is no folder to a name that nothing has."""
+    try:
+        os.link(temporary, path, follow_symlinks=False)
+    except OSError as error:
+        # Not every file system has hard links, nor may everybody make one.
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.rename(path)
+        return
+    try:
+        temporary.unlink()
+    except OSError:
+        path.unlink()
+        raise
 
 
 def move(path: Path, place: Path) -> None:

@@ -16,8 +16,8 @@ from mlarchived.cli.screen import Screen, duration, moment, plural
 from mlarchived.condition import standings_of, troubles_of
 from mlarchived.configfile import likely_state, read_config
 from mlarchived.control import NoServiceError, Request, SilentError, WorkerState, ask
+from mlarchived.drop.apart import put_into
 from mlarchived.drop.candidates import LEFT, QUARANTINE
-from mlarchived.drop.claims import put_into
 from mlarchived.ledger import Ledger, ObjectTrouble, Standing
 from mlarchived.mirrors import MirrorJob
 from mlarchived.resolving import resolve

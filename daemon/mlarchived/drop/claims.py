@@ -19,11 +19,8 @@ from msgspec import Struct
 from mlarchive import fsops
 from mlarchive.errors import MlarchiveError
 from mlarchived.drop import names
-from mlarchived.drop.candidates import CLAIMS, LEFT, MARKER, QUARANTINE, Candidate
+from mlarchived.drop.candidates import CLAIMS, MARKER, Candidate
 
-_REASON = ".reason.txt"
-_ROOM = len(_REASON) + 6
-"""Bytes that are added to a name: the reason's, and a number where several have one name."""
 _PATH = "path"
 _THING = "thing"
 _TAKEN = ".taken"
@@ -111,17 +108,6 @@ def give_up_reserve(drop: Path) -> bool:
     return True
 
 
-def put_into(folder: Path) -> list[Path]:
-    """What was put into one of the folders for what was refused or lost something, and is there.
-
-    Raises:
-        MlarchiveError: The folder may not be read.
-    """
-    reasons = [path for path in _inside(folder) if path.name.endswith(_REASON)]
-    things = (path.with_name(path.name.removesuffix(_REASON)) for path in reasons)
-    return sorted(thing for thing in things if os.path.lexists(thing))
-
-
 def claims(drop: Path, *, clearing: bool = True) -> Iterator[Claim]:
     """What was claimed and is not done with, the oldest first.
 
@@ -181,42 +167,6 @@ def remains(drop: Path) -> list[Path]:
         MlarchiveError: The folder may not be read.
     """
     return [place for place in _inside(drop / CLAIMS) if place.name.endswith(_TAKEN)]
-
-
-def set_apart(drop: Path, claim: Claim, error: MlarchiveError, more: str = "") -> Path:
-    """Put what was refused into quarantine, with the reason beside it; where it is now."""
-    hint = f"\n{error.hint}" if error.hint else ""
-    return _put(drop / QUARANTINE, claim, f"{error.message}{more}{hint}\n({error.code})\n")
-
-
-def leave(drop: Path, claim: Claim, losses: str) -> Path:
-    """Keep what was taken, because something in it could not be carried; where it is now."""
-    return _put(drop / LEFT, claim, losses)
-
-
-def _put(folder: Path, claim: Claim, why: str) -> Path:
-    fsops.make_folder(folder)
-    place = _free(folder, names.shortened(claim.path.name, _ROOM))
-    # The reason comes first: nothing lies there without one.
-    with fsops.atomic_file(place.with_name(place.name + _REASON)) as file:
-        file.write(why.encode("utf-8", "replace"))
-    with fsops.explaining(place, "write"):
-        if claim.marker and os.path.lexists(claim.marker):
-            fsops.publish(claim.marker, place.with_name(place.name + MARKER))
-        fsops.publish(claim.path, place)
-    fsops.remove(claim.folder)
-    return place
-
-
-def _free(folder: Path, name: str) -> Path:
-    """A path that nothing has yet; what comes later does not replace what came before.
-
-    A reason alone is of an earlier try, which failed before the thing was put beside it.
-    """
-    place, number = folder / name, 2
-    while os.path.lexists(place):
-        place, number = folder / f"{name}~{number}", number + 1
-    return place
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from mlarchive.errors import (
     StorageError,
 )
 from mlarchived.defects import contained
-from mlarchived.drop import claims, names
+from mlarchived.drop import apart, claims, names
 from mlarchived.drop.awaiting import ELSEWHERE
 from mlarchived.drop.candidates import MARKER, Candidate, candidates
 from mlarchived.drop.claims import Claim
@@ -262,7 +262,7 @@ class _Work:
         """Remove what was taken, or keep it with the list of what in it could not be carried."""
         try:
             if losses:
-                claims.leave(self._rules.folder, claim, losses)
+                apart.leave(self._rules.folder, claim, losses)
             else:
                 claims.done(claim)
         except MlarchiveError as error:
@@ -286,7 +286,7 @@ class _Work:
         reason = names.shown(error.message) + partly
         self._note(claim, "quarantined", kept, reason)
         try:
-            place = claims.set_apart(self._rules.folder, claim, error, partly)
+            place = apart.set_apart(self._rules.folder, claim, error, partly)
         except MlarchiveError as failure:
             why = names.shown(failure.message)
             self.stuck.append(f"{claim.shown} is refused ({reason}) and stays claimed: {why}")
