@@ -15,6 +15,9 @@ from mlarchive.records.parts import (
     Tags,
 )
 
+UNFINISHED = frozenset({"RUNNING", "SCHEDULED"})
+"""Statuses of a run that logs, or will."""
+
 
 class Run(Record, frozen=True, kw_only=True, tag="run"):
     """A run of an experiment.

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from mlarchive.errors import NotFoundError
-from mlarchive.records import Address, AnyRecord, Environment, LoggedModel, ModelVersion, Run
+from mlarchive.records import Address, AnyRecord, Environment, LoggedModel, ModelVersion, Run, Tags
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
 from mlarchive.registries.azureml.firstrun import first_of as first_run_of
 from mlarchive.registries.azureml.numbering import is_at_home
-from mlarchive.registries.azureml.reading_job import job_of
+from mlarchive.registries.azureml.reading_job import run_there
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.standin import stated_by
@@ -84,7 +84,8 @@ def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], the
 def home_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Asset | None:
     """The version that the source was written from, at once or by way of others, if it is there.
 
-    That of the source's own number, where it is to be written to the place that it is from.
+    Or one that came of the same first version by another way. That of the source's own number,
+    where it is to be written to the place that it is from.
 
     Args:
         work: What is to be written, and where.
@@ -94,8 +95,7 @@ def home_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Asset |
     sound = {one.name: one for one in there if not one.is_failed}
     if _is_itself(work, wanted):
         return sound.get(work.snapshot.address.version)
-    marked = (one.texts("properties") for one in sound.values())
-    some = dict(zip(_addresses(work, wanted, sound), marked, strict=True))
+    some = _addressed(work, wanted, sound.values())
     first = first_of(work.snapshot, work.own_names, some, work.content_id)
     return sound[first.version] if first else None
 
@@ -126,7 +126,7 @@ def stands_for(
         return False
     kinds = {type(one) for one in work.snapshot.records} & {Run, LoggedModel}
     if kinds == {Run} and not _is_of_source(work, there):
-        return is_run_there(work, there.texts("properties").get(keys.RUN) or job_of(there))
+        return is_run_there(work, run_there(there))
     return not kinds
 
 
@@ -162,8 +162,8 @@ def _is_whole(work: Work, wanted: Candidate, there: Asset) -> bool:
     """Whether nothing that counts was lost on the way from a version that the source was first."""
     if _is_itself(work, wanted):
         return True
-    some = _addresses(work, wanted, [there.name])
-    is_at_once = named_first(work.snapshot, work.own_names, some) is not None
+    some = _addressed(work, wanted, [there])
+    is_at_once = named_first(work.snapshot, work.own_names, list(some)) is not None
     return is_at_once and _version(work).native.also.get(marks.CONTENT_ID) == work.content_id
 
 
@@ -172,9 +172,13 @@ def _is_itself(work: Work, wanted: Candidate) -> bool:
     return bool(version.key) and is_at_home(work, version, wanted.name)
 
 
-def _addresses(work: Work, wanted: Candidate, numbers: Iterable[str]) -> list[Address]:
+def _addressed(work: Work, wanted: Candidate, versions: Iterable[Asset]) -> dict[Address, Tags]:
+    """The marks of versions, by their addresses."""
     place = Address(origin=work.origin, kind="models", name=wanted.name)
-    return [msgspec.structs.replace(place, version=number) for number in numbers]
+    return {
+        msgspec.structs.replace(place, version=one.name): one.texts("properties")
+        for one in versions
+    }
 
 
 def _is_job_at_home(work: Work, wanted: Candidate, there: Asset, *, is_whole: bool) -> bool:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from mlarchive.records import Run
 from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
+from mlarchive.records.tracking import UNFINISHED
 from mlarchive.registries.azureml.reading_job import read_job
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.notebooks.wanted import NONE_WANTED
 from mlarchive.registries.returning import STAYS, lacking
-
-_UNFINISHED = {"RUNNING", "SCHEDULED"}
 
 if TYPE_CHECKING:
     from mlarchive.registries.mlflow.work import Work as TrackingWork
@@ -73,7 +72,7 @@ def has_all(work: Work, tracked: "TrackingWork", run: Run, there: str) -> bool:
         return False
     if held.native.also.get(marks.RECORD) == marks.record_digest(run):
         return False
-    began, ended = run.status in _UNFINISHED, held.status not in _UNFINISHED
+    began, ended = run.status in UNFINISHED, held.status not in UNFINISHED
     if (not began and run.status != held.status) or any(lacking_histories(tracked, run, there)):
         return False
     more = len(held.params) > len(run.params) or (began and ended)

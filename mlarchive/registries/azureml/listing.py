@@ -98,12 +98,13 @@ def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listi
     if kind == "environments":
         version = _without_secrets(version)
     tags, properties = version.texts("tags"), version.texts("properties")
+    traits = _traits(container, version)
     facts = {
         "type": version.text("modelType"),
         "stage": version.stage,
         "job": version.text("jobName"),
         "image": version.text("image"),
-        "archived": "yes" if version.is_archived or container.is_archived else "",
+        "archived": "yes" if traits.archived else "",
         "origin": properties.get(marks.ORIGIN, ""),
     }
     return Listing(
@@ -112,7 +113,7 @@ def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listi
         facts={fact: said for fact, said in facts.items() if said},
         content_id=properties.get(marks.CONTENT_ID, ""),
         state_id=tags.get(marks.STATE_ID, ""),
-        traits=_traits(container, version),
+        traits=traits,
     )
 
 

@@ -35,6 +35,11 @@ def job_of(version: Asset) -> str:
     return version.text("jobName") or version.texts("properties").get(keys.RUN, "")
 
 
+def run_there(version: Asset) -> str:
+    """The run that says what made a version: this program's own before its job; "" for none."""
+    return version.texts("properties").get(keys.RUN, "") or job_of(version)
+
+
 def read_job(
     control: ControlPlane, storage: Storage, name: str, wanted: Wanted, gathering: Gathering
 ) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from mlarchive.errors import MlarchiveError
+from mlarchive.records.tracking import UNFINISHED
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.reading_job import job_of
 from mlarchive.registries.azureml.tracking import tracking_connection
@@ -80,7 +81,7 @@ class SeenRuns:
 
 
 def _seen(connection: "Connection", job: str) -> SeenRun:
-    from mlarchive.registries.mlflow.changes import UNFINISHED_RUN, run_content
+    from mlarchive.registries.mlflow.changes import run_content
     from mlarchive.registries.mlflow.failures import speaking
     from mlarchive.registries.mlflow.labelmarks import run_mark
 
@@ -89,5 +90,5 @@ def _seen(connection: "Connection", job: str) -> SeenRun:
     return SeenRun(
         content_mark=digest(run_content(run)),
         state_mark=run_mark(run, {}),
-        ended=run.info.status not in UNFINISHED_RUN,
+        ended=run.info.status not in UNFINISHED,
     )

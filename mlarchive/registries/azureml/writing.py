@@ -58,7 +58,7 @@ from mlarchive.registries.azureml.labels import (
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
 from mlarchive.registries.azureml.racing import noticing_others
-from mlarchive.registries.azureml.reading_job import job_of
+from mlarchive.registries.azureml.reading_job import job_of, run_there
 from mlarchive.registries.azureml.sameness import is_from, is_same
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import fill
@@ -267,7 +267,7 @@ def _plan_kept(
     labels = unmarked(work, _labels(work, wanted), subject, target, present)
     if not labels.is_unmarked:
         list_frozen(work, what, wanted, present)
-    made = present.texts("properties").get(keys.RUN) or job_of(present)
+    made = run_there(present)
     if why and is_behind(work, made):
         work.change(what, "run", _OLDER)
         known = {marks.CONTENT_ID: present.texts("properties")[marks.CONTENT_ID]}

@@ -15,6 +15,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address, provenance
+from mlarchive.records.tracking import UNFINISHED
 from mlarchive.registries.base import Ref, Selector
 from mlarchive.registries.marking import digest
 from mlarchive.registries.mlflow import marks
@@ -46,7 +47,6 @@ _T = TypeVar("_T")
 _IDS_A_SEARCH = 100
 _LISTED_FOR = 7 * 86_400_000
 """Ms: files of what has been at its end for longer are listed no more, but when it is read."""
-UNFINISHED_RUN = {"RUNNING", "SCHEDULED"}
 
 
 def see_changes(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:
@@ -232,7 +232,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
         address=Address(origin=origin, kind="runs", name=run.info.run_id),
         content_mark=digest([*_run_content(view, run), *view.made_beside(run)]),
         state_mark=run_mark(run, view.experiments),
-        settled=run.info.status not in UNFINISHED_RUN,
+        settled=run.info.status not in UNFINISHED,
         origin=run.data.tags.get(marks.ORIGIN, ""),
         through=provenance.path_of(run.data.tags),
         traits=run_traits(run, experiment.name if experiment else ""),
@@ -242,7 +242,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
 def _is_settled(version: ModelVersion, run: Run | None, logged: LoggedModel | None) -> bool:
     return (
         version.status == "READY"
-        and (run is None or run.info.status not in UNFINISHED_RUN)
+        and (run is None or run.info.status not in UNFINISHED)
         and (logged is None or str(logged.status) != "PENDING")
     )
 
@@ -269,7 +269,7 @@ def _run_content(view: _View, run: Run) -> list[object]:
 
 
 def _ended(run: Run) -> int:
-    return 0 if run.info.status in UNFINISHED_RUN else int(run.info.end_time or 0)
+    return 0 if run.info.status in UNFINISHED else int(run.info.end_time or 0)
 
 
 def _logged_content(view: _View, logged: LoggedModel) -> list[object]:

@@ -10,6 +10,7 @@ import msgspec
 
 from mlarchive.errors import DamageError, NotFoundError, UnsupportedError
 from mlarchive.records import Address, Experiment
+from mlarchive.records.tracking import UNFINISHED
 from mlarchive.registries.base import Choose, Listing, Ref, Selector, Traits, tag_traits
 from mlarchive.registries.folderfiles import walk
 from mlarchive.registries.jsondocuments import Table, read_document
@@ -28,7 +29,6 @@ from mlarchive.registries.selecting import is_exact, matches
 Models = Sequence[ExportedModel]
 
 KINDS = ("models", "runs", "experiments")
-_UNFINISHED = {"RUNNING", "SCHEDULED"}
 
 
 def list_objects(
@@ -251,7 +251,7 @@ def _ref(export: Export, listing: Listing) -> Ref:
         address=address,
         content_mark=_digest([content, [_facts(path) for path in documents]]),
         state_mark=_digest([content, [_facts(path) for path in documents], address]),
-        settled=listing.facts.get("status") not in _UNFINISHED,
+        settled=listing.facts.get("status") not in UNFINISHED,
         origin=listing.facts.get("origin", ""),
     )
 
