@@ -4,7 +4,9 @@ Reads no model bytes and changes nothing. Every target is asked about every obje
 hold, so a version that somebody deleted there is noticed, and a lost ledger does no harm.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from msgspec import structs
 
@@ -27,7 +29,7 @@ from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
 from mlarchived.ledger.ledger import Known
 from mlarchived.mirrors import MirrorJob
-from mlarchived.plan import is_ready
+from mlarchived.plan import in_turn, is_ready
 from mlarchived.rivals import rivals_of
 from mlarchived.room import Room
 from mlarchived.sighting import PAGE, Sighting
@@ -69,7 +71,10 @@ def before(room: Room) -> Mapping[Address, Before]:
 def views(
     room: Room, sighting: Sighting, ledger: Ledger, stopping: Stopping, now: int
 ) -> Iterator[View]:
-    """All that is known of every object that the source shows, in their turn, or once showed.
+    """All that is known of every object that the source shows, or once showed.
+
+    What it shows comes in its turn, and so does what is gone and a target waits for, which may have
+    to come before others; the rest of what is gone comes last.
 
     Args:
         room: Where the mirror works.
@@ -82,29 +87,74 @@ def views(
         UnsupportedError: The source tells of no object what they are to be chosen by.
         Interrupted: The process was asked to stop.
     """
-    shown_before = 0
     _require_told(room.job.choice, sighting)
+    awaited = sorted(ledger.gone_and_owed(room.job.name), key=in_turn)
+    pages = (awaited[start : start + PAGE] for start in range(0, len(awaited), PAGE))
+    tally = _Tally()
+    yield from heapq.merge(
+        _views_of_shown(room, sighting, ledger, stopping, now, tally),
+        _views_of_gone(room, sighting, ledger, stopping, pages),
+        key=lambda view: in_turn(view.address),
+    )
+    if tally.shown_before == ledger.count(room.job.name):
+        return  # Nothing is gone.
+    others = _without(awaited, ledger.addresses(room.job.name, PAGE))
+    yield from _views_of_gone(room, sighting, ledger, stopping, others)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many of the objects that are shown the ledger knows."""
+
+    shown_before: int = 0
+
+
+def _views_of_shown(  # noqa: PLR0913, PLR0917  (all that it gathers from)
+    room: Room,
+    sighting: Sighting,
+    ledger: Ledger,
+    stopping: Stopping,
+    now: int,
+    tally: _Tally,
+) -> Iterator[View]:
     clashing = clashes(room.job, sighting, now)
-    shared = room.job.shared
     for refs in sighting.pages():
         stopping.check()
         known = ledger.known_of(room.job.name, [ref.address for ref in refs])
-        shown_before += len(known)
+        tally.shown_before += len(known)
         rivals = rivals_of(room.job, ledger, [ref.address for ref in refs])
         for view in _page(room, refs, known, now):
             clash, others = clashing.get(view.address, ""), rivals.get(view.address, {})
             met = structs.replace(view, clash=clash, rivals=others) if clash or others else view
-            yield _with_past(room, shared, met)
-    if shown_before == ledger.count(room.job.name):
-        return  # Nothing is gone.
+            yield _with_past(room, room.job.shared, met)
+
+
+def _views_of_gone(
+    room: Room,
+    sighting: Sighting,
+    ledger: Ledger,
+    stopping: Stopping,
+    pages: Iterable[Sequence[Address]],
+) -> Iterator[View]:
+    """Of those of some objects that the source does not show, in their order."""
     unnoted = ledger.unnoted(room.job.name, str(room.job.source.locator))
-    for addresses in ledger.addresses(room.job.name, PAGE):
+    for addresses in pages:
         stopping.check()
-        gone = _own(room.job, ledger, sighting.lacking(addresses))
+        lacking = sighting.lacking(addresses)
+        own = _own(room.job, ledger, lacking)
+        gone = {address: own[address] for address in lacking if address in own}
         rivals = rivals_of(room.job, ledger, list(gone))
         for view in _gone(room, gone, sighting, unnoted):
             rivalled = structs.replace(view, rivals=rivals.get(view.address, {}))
-            yield _with_past(room, shared, rivalled)
+            yield _with_past(room, room.job.shared, rivalled)
+
+
+def _without(
+    some: Iterable[Address], pages: Iterable[Sequence[Address]]
+) -> Iterator[Sequence[Address]]:
+    left_out = frozenset(some)
+    for page in pages:
+        yield [address for address in page if address not in left_out]
 
 
 def _page(

@@ -104,6 +104,24 @@ def test_what_went_from_the_source_while_a_target_was_down_comes_from_the_vault(
     assert "nothing to do" in bench.run("once").out
 
 
+def test_what_comes_from_the_vault_comes_in_its_turn(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path)
+    bench.configure(mirror=VAULT)
+    (tmp_path / "target").touch()
+    for version in ("1", "2", "3", "10", "11"):
+        bench.put("ale", f"ale {version}", version=version)
+    bench.put("beer", "beer")
+    assert bench.run("once").status == 11
+    for version in ("10", "2"):
+        _lose(bench, version)
+    assert bench.run("once").status == 11
+    (tmp_path / "target").unlink()
+    answer = bench.run("once", "--json")
+    copied = [one["object"] for one in answer.events if one.get("outcome") == "copied"]
+    numbers = ("ale/1", "ale/2", "ale/3", "ale/10", "ale/11", "beer/1")
+    assert copied == [f"lab#folders/{number}" for number in numbers]
+
+
 def test_labels_that_went_with_their_source_while_a_target_was_down_come_from_the_vault(
     tmp_path: Path,
 ) -> None:
