@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 
 from mlarchive import fsops
-from mlarchive.errors import ConflictError, DamageError, FormatError, LaterFormatError, LimitError
+from mlarchive.errors import (
+    ConflictError,
+    DamageError,
+    FormatError,
+    LaterFormatError,
+    LimitError,
+    MlarchiveError,
+)
 from mlarchive.package import Limits
 from mlarchive.records import File, Loss
 from mlarchive.snapshot import Stream
@@ -92,6 +99,7 @@ class Repair(Struct, frozen=True, kw_only=True):
         documents_from: Other packages that documents were taken from: name, labels and origin are
             theirs.
         strangers: What was named as another copy and has no record of a package in it.
+        refused: What was named as another copy and cannot be read, a sentence each.
         index: Whether the index is whole.
         records: How many records are whole.
         unnamed: Whole chunks that belong to nothing that is known.
@@ -123,6 +131,7 @@ class Repair(Struct, frozen=True, kw_only=True):
     damage: tuple[DamagedPart, ...]
     files: tuple[SalvagedFile, ...]
     strangers: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     unread: str = ""
     unsorted: str = ""
     dry_run: bool = False
@@ -193,10 +202,15 @@ def salvaging(
     from mlarchive.package.repairing.salvage import Salvage
 
     with contextlib.ExitStack() as stack:
-        sources = [stack.enter_context(ByteSource(name)) for name in (path, *others)]
-        salvage = stack.enter_context(
-            Salvage(sources[0], sources[1:], limits=limits, progress=progress)
-        )
+        source = stack.enter_context(ByteSource(path))
+        sources, refused = [], []
+        for name in others:
+            try:
+                sources.append(stack.enter_context(ByteSource(name)))
+            except MlarchiveError as error:
+                refused.append((str(name), error.message))
+        salvage = stack.enter_context(Salvage(source, sources, limits=limits, progress=progress))
+        salvage.refused += refused
         documents = any(getattr(salvage, name) is not None for name in DOCUMENTS)
         here = any(item.is_here for item in salvage.items)
         if not (documents or here or salvage.unnamed):
@@ -223,6 +237,7 @@ def report(salvage: "Salvage") -> Repair:
         documents=tuple(name for name in DOCUMENTS if getattr(salvage, name) is not None),
         documents_from=salvage.lenders,
         strangers=tuple(one.source.name for one in salvage.surveys[1:] if not one.found),
+        refused=tuple(f"{name}: {why}" for name, why in salvage.refused),
         index=survey.index is not None,
         records=salvage.records,
         unnamed=salvage.unnamed,

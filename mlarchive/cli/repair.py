@@ -64,7 +64,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from msgspec.structs import replace
 
     from mlarchive.repair import (
-        DOCUMENTS,
         check_files,
         check_package,
         refuse_taken,
@@ -113,13 +112,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.document(found)
     _tell(found, console)
     console.losses(found.losses)
+    _note(found, console)
+    return WITH_LOSSES if found.losses else 0
+
+
+def _note(found: "Repair", console: Console) -> None:
+    from mlarchive.repair import DOCUMENTS
+
     for stranger in found.strangers:
         console.note(f"note: {stranger} has no record of a package in it, and lends nothing")
+    for refused in found.refused:
+        console.note(f"note: {refused}; it lends nothing")
     if any(file.status == "lost" for file in found.files) or len(found.documents) < len(DOCUMENTS):
         console.note(
             "hint: another copy, damaged or not, may have what is lost: name it with --from"
         )
-    return WITH_LOSSES if found.losses else 0
 
 
 def _tell(found: "Repair", console: Console) -> None:

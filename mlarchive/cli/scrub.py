@@ -142,6 +142,8 @@ def _tell(done: "Scrubbed", console: Console) -> None:
         whose = "what is left of itself" if own else done.mended_from
         console.say(f"MENDED  {what}: {done.damage}; from {whose}")
         _tell_dropped(done, console)
+        for note in done.notes:
+            console.note(f"note: {done.path}: {note}")
     else:
         console.say(f"DAMAGED  {what}: {done.damage}")
         console.note("hint: name another copy with --from; `mlarchive repair` saves what is whole")

@@ -1,7 +1,8 @@
 """Mending a package of a vault: the same object again, verified, in the place of what rotted.
 
-What is put in its place has the content_id and state_id that the damaged package had, or it is
-not put there. Until then the damaged one stays where it is, since parts of it may be all there is.
+What an object is, its own bytes say (`spec/vault.md`, Scrubbing). Of all that can be made of them
+and of what donors have, what loses least takes the place; if it is not known what it was, nothing
+does. Until then the damaged one stays where it is, since parts of it may be all there is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,14 +11,17 @@ from pathlib import Path
 from msgspec import Struct
 
 from mlarchive import fsops
-from mlarchive.errors import DamageError, MlarchiveError
+from mlarchive.errors import AccessError, DamageError, MlarchiveError, NotFoundError
 from mlarchive.package import Package
-from mlarchive.package.repairing.rebuilding import UNKNOWN_SIGNATURES
+from mlarchive.package.repairing.signing import count_of
 from mlarchive.repair import salvaging, write_package
-from mlarchive.scrub.donors import Donor
+from mlarchive.scrub.copying import copied
+from mlarchive.scrub.donors import Donor, RegistryDonor
+from mlarchive.scrub.knowing import Known, known_of
 from mlarchive.vault import Kept, Vault
 
-_BLOCK = 1 << 20
+UNKNOWN = "nothing left of it says for certain what it was, so that nothing takes its place"
+_CHANGED = "it was changed while it was mended"
 
 
 class Mended(Struct, frozen=True, kw_only=True):
@@ -26,7 +30,8 @@ class Mended(Struct, frozen=True, kw_only=True):
     Attributes:
         donor: Whose bytes mended it; "" if nobody has them.
         dropped: What it had and has no more, as `WHY_DROPPED` names it.
-        failed: Donors that could not be asked, a sentence each.
+        failed: Donors that could not be asked or read, a sentence each, and what else is in the
+            way.
     """
 
     donor: str = ""
@@ -34,146 +39,184 @@ class Mended(Struct, frozen=True, kw_only=True):
     failed: tuple[str, ...] = ()
 
 
-def mend(vault: Vault, lost: Kept, donors: Sequence[Donor]) -> Mended:
+def mend(vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool) -> Mended:
     """Put a sound package of the same object in the place of a damaged one.
 
     Args:
         vault: That it is in.
         lost: As it was when it was sound; what is not known of it is "".
-        donors: Asked one after another.
+        donors: Asked until nothing is lost: first those whose packages are at hand, all together.
+        rotted: Whether nobody wrote to the file since it was sound, so that it is what it was.
 
     Raises:
         MlarchiveError: The vault cannot be written.
     """
-    offers: list[tuple[Donor, Path]] = []
-    failed: list[str] = []
     with fsops.scratch_folder(vault.folder) as scratch:
-        found: _Made | None = None
-        for number, donor in enumerate(donors):
-            for path in _offered(donor, lost, scratch / str(number), failed):
-                if path.resolve() == lost.path.resolve():
-                    continue
-                offers.append((donor, path))
-                made = _together(lost, offers, scratch)
-                if made and not made.mended.dropped:
-                    vault.replace(lost, made.path)
-                    return made.mended
-                found = found or made
-        found = found or _copy_of(lost, offers, scratch) or _alone(lost, scratch)
-        if found:
-            vault.replace(lost, found.path)
-            return found.mended
-    return Mended(failed=tuple(failed))
+        before = _facts(lost.path)
+        mending = _Mending(lost, known_of(lost, rotted=rotted), scratch)
+        mending.try_all(donors)
+        best = mending.best()
+        failed = tuple(mending.failed)
+        if best is None:
+            return Mended(failed=failed if mending.known.is_something else (UNKNOWN, *failed))
+        if _facts(lost.path) != before:
+            return Mended(failed=(_CHANGED, *failed))
+        vault.replace(lost, best.path)
+        return Mended(donor=best.donor, dropped=best.dropped, failed=failed)
 
 
-class _Made(Struct, frozen=True):
-    """A sound package, and how it came about."""
+def _facts(path: Path) -> tuple[int, int, int]:
+    with fsops.explaining(path, "read"):
+        facts = path.stat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+class _Made(Struct, frozen=True, kw_only=True):
+    """A sound package of the object.
+
+    Attributes:
+        path: In the scratch folder.
+        donor: Whose bytes are in it.
+        dropped: What it lacks.
+        package_id: Of it.
+        envelopes: How many bear its signatures.
+        is_very: Whether it is the very package, but for what is dropped.
+    """
 
     path: Path
-    mended: Mended
+    donor: str
+    dropped: tuple[str, ...]
+    package_id: str
+    envelopes: int
+    is_very: bool
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it is what it was."""
+        return self.is_very and not self.dropped
 
 
-def _together(lost: Kept, offers: Sequence[tuple[Donor, Path]], scratch: Path) -> _Made | None:
-    """What the damaged package and all that was offered give: what only it has, stays."""
-    made = scratch / f"made-{len(offers)}.mlpkg"
-    donor, last = offers[-1]
-    try:
-        dropped = _rebuilt(lost, [path for _, path in offers], made)
-    except MlarchiveError:  # A bad sector: a copy may do alone.
-        return None
-    if dropped is None:
-        return None
-    copied = scratch / f"signed-{len(offers)}.mlpkg"
-    # Where the damaged one had no signatures, those of a copy are a gain.
-    gains = not dropped and not _is_signed(made) and _is_signed(last)
-    is_copy = gains and _copied(lost, last, copied)
-    return _Made(copied if is_copy else made, Mended(donor=donor.name, dropped=dropped))
+class _Mending:
+    """What can take the place of one damaged package."""
 
+    def __init__(self, lost: Kept, known: Known, scratch: Path) -> None:
+        self.known = known
+        self.failed: list[str] = []
+        self._lost = lost
+        self._scratch = scratch
+        self._offers: list[tuple[Donor, Path]] = []
+        self._made: list[_Made] = []
+        self._asked = 0
 
-def _alone(lost: Kept, scratch: Path) -> _Made | None:
-    """A package made of what is left of the damaged one itself."""
-    made = scratch / "alone.mlpkg"
-    dropped = _rebuilt(lost, (), made)
-    return None if dropped is None else _Made(made, Mended(donor=str(lost.path), dropped=dropped))
+    def best(self) -> _Made | None:
+        """What loses least; which donor was named first makes no difference."""
+        return min(
+            self._made,
+            key=lambda made: (
+                not made.is_very,
+                len(made.dropped),
+                -made.envelopes,
+                made.package_id,
+            ),
+            default=None,
+        )
 
+    def try_all(self, donors: Sequence[Donor]) -> None:
+        """Make all that can be made, until nothing is lost."""
+        self._rebuild()
+        at_hand = [donor for donor in donors if not isinstance(donor, RegistryDonor)]
+        batches: list[Sequence[Donor]] = [at_hand]
+        batches += [[donor] for donor in donors if isinstance(donor, RegistryDonor)]
+        for some in batches:
+            if some and not self._is_done():
+                self._ask(some)
 
-def _copy_of(lost: Kept, offers: Sequence[tuple[Donor, Path]], scratch: Path) -> _Made | None:
-    """Another copy, where nothing of the damaged one is left that says what it was."""
-    for number, (donor, path) in enumerate(offers):
-        made = scratch / f"copied-{number}.mlpkg"
-        if _copied(lost, path, made):
-            return _Made(made, Mended(donor=donor.name, dropped=(UNKNOWN_SIGNATURES,)))
-    return None
+    def _is_done(self) -> bool:
+        """Whether no donor can add anything: signatures, too, where there are none."""
+        best = self.best()
+        return best is not None and best.is_all and (self.known.is_signed or bool(self._offers))
 
+    def _ask(self, donors: Sequence[Donor]) -> None:
+        new = [(donor, path) for donor in donors for path in self._offered(donor)]
+        if not new:
+            return
+        self._offers += new
+        self._rebuild()
+        best = self.best()
+        if best is None or not best.is_all:
+            for number, (donor, path) in enumerate(new, len(self._offers)):
+                self._copy(donor, path, self._scratch / f"copied-{number}.mlpkg")
 
-def _is_signed(path: Path) -> bool:
-    """Whether a package bears signatures."""
-    try:
-        with Package.open(path) as package:
-            return bool(package.signatures())
-    except DamageError:
-        return False
+    def _offered(self, donor: Donor) -> Iterator[Path]:
+        """What a donor offers; one that fails offers no more, and is noted."""
+        self._asked += 1
+        scratch = self._scratch / str(self._asked)
+        content_id = self.known.content_id or self._lost.content_id
+        address = self.known.address or self._lost.address
+        try:
+            for path in donor.copies(address, content_id, scratch):
+                if path.resolve() != self._lost.path.resolve():
+                    yield path
+        except MlarchiveError as error:
+            # A server that is down: the next donor may have it.
+            self.failed.append(f"{donor.name} could not be asked: {error.message}")
 
+    def _rebuild(self) -> None:
+        """What the damaged package and all that was offered give: what only it has, stays."""
+        made = self._scratch / f"made-{len(self._offers)}.mlpkg"
+        try:
+            with salvaging(self._lost.path, [path for _, path in self._offers]) as salvage:
+                for name, why in salvage.refused:
+                    self._note(f"{name} could not be read: {why}")
+                if salvage.certain or self.known.is_something:
+                    dropped = write_package(salvage, made).dropped
+                    used = {place.source for place in salvage.pool.places()} - {0}
+                    names = [salvage.pool.sources[number].name for number in sorted(used)]
+                    self._take(made, self._named(names), dropped)
+        except MlarchiveError:  # Too little is left, or a bad sector: a copy may do alone.
+            return
 
-def _offered(donor: Donor, lost: Kept, scratch: Path, failed: list[str]) -> Iterator[Path]:
-    """What a donor offers; one that fails offers no more, and is noted."""
-    try:
-        yield from donor.copies(lost.address, lost.content_id, scratch)
-    except MlarchiveError as error:
-        # A server that is down: the next donor may have it.
-        failed.append(f"{donor.name} could not be asked: {error.message}")
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.failed:
+            self.failed.append(sentence)
 
+    def _named(self, names: Sequence[str]) -> str:
+        """The donor of the first package that gave anything; the damaged one if none did."""
+        paths = {str(path): donor.name for donor, path in reversed(self._offers)}
+        return next((paths[name] for name in names if name in paths), str(self._lost.path))
 
-def _copied(lost: Kept, donor: Path, path: Path) -> bool:
-    """Copy a donor that is the same object itself; whether it is, and is sound."""
-    try:
-        with Package.open(donor) as package:
-            if not _is_it(package, lost) or (package.missing() and not lost.thin):
-                return False
-        with donor.open("rb") as source, fsops.atomic_file(path, called=lost.path) as file:
-            while block := source.read(_BLOCK):
-                file.write(block)
-    except DamageError:
-        return False
-    except OSError as error:
-        raise fsops.explain(error, lost.path, "write") from error
-    return _is_whole(lost, path)
+    def _copy(self, donor: Donor, path: Path, made: Path) -> None:
+        """Another copy of the object as it is."""
+        try:
+            dropped = copied(path, made, self._lost.path, self.known)
+        except DamageError:
+            return
+        except (AccessError, NotFoundError) as error:
+            self._note(f"{donor.name} could not be read: {error.message}")
+            return
+        if dropped is not None:
+            self._take(made, donor.name, dropped)
 
-
-def _rebuilt(lost: Kept, donors: Sequence[Path], path: Path) -> tuple[str, ...] | None:
-    """Write the package again of what is whole of it and what donors have; what it then lacks."""
-    try:
-        with salvaging(lost.path, donors) as salvage:
-            dropped = write_package(salvage, path).dropped
-    except DamageError:
-        return None
-    return dropped if _is_whole(lost, path) else None
-
-
-def _is_whole(lost: Kept, path: Path) -> bool:
-    """Whether a package is the object, sound, and lacks no more than the lost one always did."""
-    try:
-        with Package.open(path) as package:
-            package.verify(full=True)
-            lacks = {chunk.hash for chunk in package.missing()}
-            same = package.package_id == lost.package_id
-            # Where its bases are gone, only a package that needs none will do.
-            leans = lost.complete and (same or lacks <= _lacked(lost))
-            return _is_it(package, lost) and (not lacks or leans)
-    except DamageError:
-        return False
-
-
-def _lacked(lost: Kept) -> set[str]:
-    """What a thin package leaves to others, as its index says; none if that is damaged too."""
-    try:
-        with Package.open(lost.path) as package:
-            return {chunk.hash for chunk in package.missing()} if lost.thin else set()
-    except DamageError:
-        return set()
-
-
-def _is_it(package: Package, lost: Kept) -> bool:
-    found = (package.content_id, package.state_id)
-    known = (lost.content_id or found[0], lost.state_id or found[1])
-    return found == known and (not lost.address.kind or package.meaning.address == lost.address)
+    def _take(self, made: Path, donor: str, dropped: Sequence[str]) -> None:
+        """Keep in mind what is the object, sound, and lacks no more than the lost one did."""
+        known = self.known
+        try:
+            with Package.open(made) as package:
+                package.verify(full=True)
+                lacks = {chunk.hash for chunk in package.missing()}
+                is_very = known.is_very(package.package_id, dropped)
+                # Where its bases are gone, only a package that needs none will do.
+                leans = self._lost.complete and (is_very or lacks <= known.absent)
+                if known.is_it(package) and (not lacks or leans):
+                    self._made.append(
+                        _Made(
+                            path=made,
+                            donor=donor,
+                            dropped=tuple(dropped),
+                            package_id=package.package_id,
+                            envelopes=count_of(package.signatures()),
+                            is_very=is_very,
+                        )
+                    )
+        except DamageError:
+            return

@@ -46,6 +46,7 @@ class Scrubbed(Struct, frozen=True, kw_only=True):
         damage: What was wrong with it; "" if nothing was.
         mended_from: Whose bytes mended it.
         dropped: What it had and has no more, as `WHY_DROPPED` names it.
+        notes: Who could not be asked for its bytes, a sentence each, and what else is in the way.
         trial: Of unpacking it.
     """
 
@@ -56,6 +57,7 @@ class Scrubbed(Struct, frozen=True, kw_only=True):
     damage: str = ""
     mended_from: str = ""
     dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     trial: Trial = Trial()
 
 
@@ -104,7 +106,7 @@ def scrub(
                 continue
             tried = one.kept.path in trials and done.status != "damaged"
             if tried:
-                done = replace(done, trial=_tried(vault, one.kept))
+                done = replace(done, trial=_tried(vault, vault.as_it_lies(one.kept)))
             _note(journal, vault, one, done, clock())
             yield done
 
@@ -163,7 +165,8 @@ def _scrub_one(vault: Vault, due: _Due, donors: Sequence[Donor], pace: Pace) -> 
     if not damage:
         return done
     done = replace(done, status="damaged", damage=damage.replace(f"{kept.path}: ", ""))
-    mended = mend(vault, kept, donors)
+    mended = mend(vault, kept, donors, rotted=not due.why)
+    done = replace(done, notes=mended.failed)
     if not mended.donor:
         return replace(done, damage="; ".join((done.damage, *mended.failed)))
     return replace(done, status="mended", mended_from=mended.donor, dropped=mended.dropped)
@@ -200,7 +203,7 @@ def _tried(vault: Vault, kept: Kept) -> Trial:
 
 
 def _note(journal: Journal, vault: Vault, due: _Due, done: Scrubbed, now: int) -> None:
-    kept = due.kept
+    kept = vault.as_it_lies(due.kept) if done.status == "mended" else due.kept
     restored = now if done.trial.outcome == "restored" else due.last.restored_at
     damage = done.damage if done.status == "damaged" else ""
     if done.trial.outcome == "failed":
@@ -211,7 +214,7 @@ def _note(journal: Journal, vault: Vault, due: _Due, done: Scrubbed, now: int) -
             address=kept.address,
             content_id=kept.content_id,
             state_id=kept.state_id,
-            package_id=vault.package_id_of(kept) if done.status == "mended" else kept.package_id,
+            package_id=kept.package_id,
             thin=kept.thin,
             checked_at=now,
             restored_at=restored,

@@ -390,10 +390,9 @@ class Vault(Stock):
             fsops.publish(made, kept.path)
         relearn(self.folder, self._catalog, kept.place)
 
-    def package_id_of(self, kept: Kept) -> str:
-        """The package_id of what lies now where a package was; "" if it cannot be opened."""
-        rows = self._catalog.rows(path=kept.place)
-        return rows[0].package_id if rows else ""
+    def as_it_lies(self, kept: Kept) -> Kept:
+        """What lies now where a package was, as far as it can be opened."""
+        return next(map(self._kept, self._catalog.rows(path=kept.place)), kept)
 
     def was_pruned(self, address: Address, content_id: str, state_id: str) -> bool:
         """Whether `prune` removed a package of this object."""

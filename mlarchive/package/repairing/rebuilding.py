@@ -34,6 +34,7 @@ from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.repairing.recordpool import Place, payload_of
 from mlarchive.package.repairing.restating import Restating, still_stated
 from mlarchive.package.repairing.salvage import Salvage
+from mlarchive.package.repairing.signing import count_of
 from mlarchive.package.signaturearea import HEAD, signature_area
 from mlarchive.package.tailwriter import no_signatures, write_tail
 
@@ -49,7 +50,9 @@ _NAMED_BY_WHAT_THEY_HOLD = (RecordType.CHUNK, RecordType.CHECKPOINT, *DOCUMENT_T
 
 PACKAGE_SIGNATURES = "signatures of the package"
 UNKNOWN_SIGNATURES = "signatures, if there were any"
+FURTHER_SIGNATURES = "further signatures, if there were any"
 BEHIND = "further bytes"
+UNPROVEN_DOCUMENTS = "documents of its own"
 
 WHY_DROPPED: Mapping[str, str] = {
     "preamble": "it is damaged, and not the one that is written now",
@@ -58,7 +61,9 @@ WHY_DROPPED: Mapping[str, str] = {
     "records of unknown types": "they are damaged, or may be another package's",
     "signatures": "they are damaged, or longer than their place",
     UNKNOWN_SIGNATURES: "too little is left of their place",
+    FURTHER_SIGNATURES: "too little is left of their place; those of a copy are there",
     PACKAGE_SIGNATURES: "its signatures are kept, and hold for its content and state alone",
+    UNPROVEN_DOCUMENTS: "nothing left names them; those of another copy stand in their place",
     BEHIND: "they stand behind its end, are no part of it, and are not saved",
     "parity": "it was made for the package as it was",
 }
@@ -174,6 +179,8 @@ class _Rebuilding:
         survey, old = self._survey, self._survey.trailer
         if old is not None and old.package_id(self._preamble) != survey.package_id:
             yield "preamble"
+        if self._salvage.unproven:
+            yield UNPROVEN_DOCUMENTS
         if self._text_is_lost:
             yield "plain text"
         if self._checkpoints_are_lost and survey.package_id.hex() != ids.package_id:
@@ -378,9 +385,13 @@ class _Rebuilding:
         """
         written = trailer.package_id(self._preamble)
         self._twins = [one for one in self._salvage.surveys[1:] if one.package_id == written]
-        texts = [self._own_text()]
-        if self._survey.signatures.status in {"damaged", "unknown"}:
-            texts += [twin.signatures.text for twin in self._twins]
+        theirs = {twin.signatures.text for twin in self._twins}
+        texts = [
+            self._own_text(),
+            max(theirs, key=lambda text: (count_of(text), text), default=b""),
+        ]
+        if self._survey.signatures.status == "whole":
+            texts = texts[:1]
         for text in filter(None, texts):
             if area := signature_area(text, trailer.signature_length):
                 self._signed = text

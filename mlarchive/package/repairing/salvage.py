@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive.closing import Closing
-from mlarchive.errors import FormatError, LaterFormatError
+from mlarchive.errors import FormatError, LaterFormatError, MlarchiveError
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.checkpoints import Kind
 from mlarchive.package.codec import Codec
@@ -30,6 +30,7 @@ from mlarchive.package.repairing.layouts import Effort, Layouts
 from mlarchive.package.repairing.naming import ContentEntry, content_entries
 from mlarchive.package.repairing.recordpool import RecordPool
 from mlarchive.package.repairing.scanning import NOWHERE, Damage
+from mlarchive.package.repairing.signing import count_of
 from mlarchive.package.repairing.stating import Parts, Statement, by_name, statements
 from mlarchive.package.repairing.survey import Progress, Survey
 
@@ -43,6 +44,7 @@ _AMBIGUOUS = "checkpoints give this name to {} that differ; nothing says which i
 _NOT_TRIED = "E015: checkpoints name many times as much as there is, or as is allowed here"
 
 _STEP = 1 << 20
+_TAIL = 1 << 13
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -102,6 +104,9 @@ class Salvage(Closing):
         unread: Why documents that are all whole cannot be read; else empty.
         items: Every file and series that is known of.
         lenders: The copies that documents were taken from.
+        unproven: Whether nothing left of the package names some document that was taken.
+        certain: Whether content and state are those of the file itself, or such as it names.
+        refused: Of the others, those that cannot be read, and why; they lend nothing.
 
     Raises:
         LaterFormatError: Nothing is damaged, and a later version is needed to read it.
@@ -117,12 +122,16 @@ class Salvage(Closing):
         progress: Progress | None = None,
     ) -> None:
         self.limits = limits = limits or allowed()
-        self.pool = RecordPool([source, *others])
+        # What comes of several copies does not hang on the order in which they are named.
+        self.pool = RecordPool([source, *sorted(others, key=_end_of)])
+        self.refused: list[tuple[str, str]] = []
         try:
-            self.surveys = [
-                Survey(self.pool, number, limits, progress)
-                for number in range(len(self.pool.sources))
-            ]
+            self.surveys = [Survey(self.pool, 0, limits, progress)]
+            for number, other in enumerate(self.pool.sources[1:], 1):
+                try:
+                    self.surveys.append(Survey(self.pool, number, limits, progress))
+                except MlarchiveError as error:
+                    self.refused.append((other.name, error.message))
             for _ in range(2):
                 for survey in self.surveys:
                     survey.settle()
@@ -130,6 +139,7 @@ class Salvage(Closing):
             self._stated = [statements(survey, self.lengths) for survey in self.surveys]
             self._faults = [*self._stated[0].faults]
             self.lenders: tuple[str, ...] = ()
+            self.unproven, self.certain = False, True
             self.content, self.state, self.evidence = self._documents()
             self.unread = ""
             self._check_meaning()
@@ -193,12 +203,41 @@ class Salvage(Closing):
             behind = self._documents_of(self.survey, foreign=True)
             if behind[0] is not None and self._is_borne_out(behind[0]):
                 own = behind
-        for other in self.surveys[1:]:
-            theirs = self._documents_of(other)
+        self.own_content, self.own_state, _ = own
+        for theirs, other in self._lending() if None in own else ():
             if None in own and theirs[0] is not None and self._are_copies(own, theirs, other):
                 self.lenders = (*self.lenders, other.source.name)
+                self._note_unproven(own, theirs, other)
                 own = tuple(map(_either, own, theirs))  # type: ignore[assignment]  # three of each
         return own
+
+    def _lending(self) -> list[tuple[_Raws, Survey]]:
+        """Other copies, those first that are most likely of the very package, and most whole."""
+        own = {found.header.raw_hash for found in self.survey.found}
+
+        def likeness(one: tuple[_Raws, Survey]) -> tuple[bool, int, int, int]:
+            theirs, other = one
+            return (
+                self._is_very(other),
+                len(own & other.record_hashes()),
+                sum(document is not None for document in theirs),
+                count_of(other.signatures.text),
+            )
+
+        copies = [(self._documents_of(other), other) for other in self.surveys[1:]]
+        return sorted(copies, key=likeness, reverse=True)
+
+    def _is_very(self, other: Survey) -> bool:
+        """Whether another file is a copy of the very package, by both trailers."""
+        return bool(self.survey.package_id) and self.survey.package_id == other.package_id
+
+    def _note_unproven(self, own: _Raws, theirs: _Raws, other: Survey) -> None:
+        if self._is_very(other):
+            return
+        for kind, mine, yours in zip(DOCUMENT_TYPES, own, theirs, strict=True):
+            if mine is None and yours is not None and not self._names(kind):
+                self.unproven = True
+                self.certain &= kind == RecordType.EVIDENCE
 
     def _is_foreign(self, content: bytes) -> bool:
         """Whether a content document knows nothing of what the first checkpoints name.
@@ -281,19 +320,38 @@ class Salvage(Closing):
         """Whether a document can be the one that is lost, by all that is left to name it."""
         if document is None:
             return True
-        survey = self.survey
-        sealed = {
-            RecordType.CONTENT: survey.trailer and survey.trailer.content_id,
-            RecordType.STATE: survey.trailer and survey.trailer.state_id,
-        }.get(kind)
+        sealed, stated = self._sealed(kind), self._stated_of(kind)
         if sealed and hashlib.sha256(document).digest() != sealed:
             return False
+        return not stated or hash_of(document) in stated
+
+    def _names(self, kind: RecordType) -> bool:
+        """Whether anything that is left names a document."""
+        return bool(self._sealed(kind) or self._stated_of(kind))
+
+    def _sealed(self, kind: RecordType) -> bytes:
+        """The digest of a document that the trailer states; empty if it states none."""
+        trailer = self.survey.trailer
+        ids = (trailer.content_id, trailer.state_id, b"") if trailer else (b"", b"", b"")
+        return ids[DOCUMENT_TYPES.index(kind)]
+
+    def _stated_of(self, kind: RecordType) -> set[bytes]:
+        """The hashes of a document that index or headers state."""
+        survey = self.survey
         if survey.index is not None:
             rows = survey.index.rows
-            stated = {row.tobytes() for row in rows["raw_hash"][rows["type"] == kind]}
-        else:
-            stated = {found.header.raw_hash for found in survey.found if found.header.type == kind}
-        return not stated or hash_of(document) in stated
+            return {row.tobytes() for row in rows["raw_hash"][rows["type"] == kind]}
+        return {found.header.raw_hash for found in survey.found if found.header.type == kind}
+
+    @property
+    def named(self) -> tuple[str, str]:
+        """content_id and state_id by what is left of the file itself; "" for what nothing names."""
+        trailer = self.survey.trailer
+        if trailer:
+            return trailer.content_id.hex(), trailer.state_id.hex()
+        own = (self.own_content, self.own_state)
+        content, state = (hashlib.sha256(raw).hexdigest() if raw is not None else "" for raw in own)
+        return content, state
 
     def meaning(self) -> Meaning | None:
         """What the documents say, if all are whole and can be read; not kept, for it is large.
@@ -457,6 +515,15 @@ class Salvage(Closing):
             doubts.append(_AMBIGUOUS.format(f"{alternatives} {_PLURAL[one.kind]}"))
         status: Status = "whole" if one.certain else "unproven"
         return msgspec.structs.replace(item, status=status, why="; ".join(doubts))
+
+
+def _end_of(source: ByteSource) -> tuple[bytes, int]:
+    """What tells copies apart, whatever they are called."""
+    length = min(_TAIL, source.size)
+    try:
+        return source.read_at(source.size - length, length), source.size
+    except MlarchiveError:  # It is refused when it is read.
+        return b"", source.size
 
 
 def _size(parts: Parts) -> int:

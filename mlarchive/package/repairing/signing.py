@@ -2,6 +2,7 @@
 
 from typing import Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from mlarchive.errors import FormatError
@@ -16,6 +17,14 @@ from mlarchive.package.signaturearea import (
 )
 
 Status: TypeAlias = Literal["none", "whole", "damaged", "unknown"]
+
+
+def count_of(text: bytes) -> int:
+    """How many envelopes a text has; what is none of ours counts as one."""
+    try:
+        return len(msgspec.json.decode(text)["envelopes"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return int(bool(text))
 
 
 class Signatures(Struct, frozen=True, kw_only=True):

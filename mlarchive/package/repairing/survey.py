@@ -152,11 +152,20 @@ class Survey:
         return read
 
     def record_hashes(self) -> set[bytes]:
-        """The raw hash of every record that index or headers state, whole or not."""
-        known = {found.header.raw_hash for found in self.found}
+        """The raw hash of every record of the package, whole or not, by index or else by headers.
+
+        Those of another package in it or behind it are none of them.
+        """
         if self.index is not None:
-            known.update(_hashes(self.index.rows))
-        return known
+            return set(self._indexed)
+        own = (found for found in self.found if not found.foreign and found.offset < self.end)
+        return {found.header.raw_hash for found in own}
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing is left that says what the file was."""
+        plain = all(found.header.type == RecordType.README for found in self.found)
+        return plain and self.trailer is None
 
     def lengths(self) -> Mapping[bytes, int]:
         """Raw length of every chunk that index or headers state, whole or not."""

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.package import Package
+from mlarchive.package.layout import RecordType
 from tests.support.command import within
 
 
@@ -39,7 +41,10 @@ def test_damage_is_status_4_until_another_copy_mends_it(vaults: Path) -> None:
 def test_the_folder_that_was_packed_mends_its_package(vaults: Path) -> None:
     (package,) = (vaults / "v").rglob("*resnet*/*.mlpkg")
     raw = bytearray(package.read_bytes())
-    raw[len(raw) // 2] ^= 1
+    with Package.open(package) as found:
+        rows = found.storage.index.rows
+        longest = max(rows[rows["type"] == RecordType.CHUNK], key=lambda row: row["stored_len"])
+    raw[int(longest["offset"]) + 100] ^= 1
     package.write_bytes(raw)
     done = within("scrub", "vault:v", "--from", "dir:resnet", cwd=vaults)
     assert done.status == 0

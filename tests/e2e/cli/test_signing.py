@@ -135,8 +135,8 @@ def test_a_pipe_cannot_be_judged(lab: Path) -> None:
 
 
 def test_scrub_mends_from_nobody_whom_the_policy_does_not_trust(lab: Path) -> None:
-    for name in ("v", "copy"):
-        assert within("pack", "dir:resnet", "-o", name, cwd=lab).status == 0
+    assert within("pack", "dir:resnet", "-o", "v", cwd=lab).status == 0
+    shutil.copytree(lab / "v", lab / "copy")
     (rotten,) = (lab / "v").rglob("*.mlpkg")
     raw = bytearray(rotten.read_bytes())
     raw[len(raw) // 2] ^= 1

@@ -118,9 +118,32 @@ def test_signatures_that_are_cut_are_lost_unless_another_copy_has_them() -> None
     within, before = (signed[: kept - 4096 - TRAILER_SIZE] for kept in (18, 0))
     assert rebuilt(within)[1].dropped == ("signatures",)
     assert rebuilt(before)[1].dropped == ("signatures, if there were any",)
-    for cut in (within, before, signed[:71_000]):
+    for cut in (within, before):
         again, done = rebuilt(cut, signed)
         assert (again, done.dropped) == (signed, ())
+    again, done = rebuilt(signed[:71_000], signed)
+    assert (again, done.dropped) == (signed, ("documents of its own",))
+
+
+@pytest.mark.clause("11.7")
+def test_of_joined_packages_the_first_alone_lends_documents() -> None:
+    shared = noise(70_000, 7)
+    ours = packed({"a": shared, "b": noise(60_000, 8)})
+    stranger = packed({"a": shared, "z": noise(50_000, 9)})
+    cut = ours[:110_000]
+    with pytest.raises(DamageError):
+        rebuilt(cut, stranger + ours)
+    assert rebuilt(cut, ours + stranger)[0] == ours
+    for others in ((ours, stranger + ours), (stranger + ours, ours)):
+        assert rebuilt(cut, *others)[0] == ours
+
+
+def test_a_copy_that_cannot_be_read_lends_nothing_and_stops_nothing() -> None:
+    data = packed({"a": noise(70_000, 7)})
+    later = bytearray(data)
+    later[8] = 2
+    with salvaged(destroyed(data, (30_000, 4)), bytes(later), data) as salvage:
+        assert [item.status for item in salvage.items] == ["whole"]
 
 
 def _signed(plain: bytes, text: bytes) -> bytes:

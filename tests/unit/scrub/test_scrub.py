@@ -14,6 +14,8 @@ from msgspec import structs
 from mlarchive.checking import verify_vault
 from mlarchive.errors import Interrupted
 from mlarchive.pack import pack_file
+from mlarchive.package import Package
+from mlarchive.package.layout import RecordType
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, WritePolicy
 from mlarchive.registries.vaultregistry import VaultRegistry
@@ -30,6 +32,7 @@ from mlarchive.scrub import (
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
 from mlarchive.vault.journal import Journal
+from tests.compat.flips import flipped
 from tests.compat.samples import signed as signed_area
 from tests.support import snapshots
 
@@ -88,7 +91,9 @@ def test_rot_anywhere_is_found_and_mended_from_another_vault(
         copy.add(wine("1"), packed_at=5)
         rot(kept.path, at=part * (len(before) - 1) // 11)
         (done,) = run(vault, VaultDonor(copy))
-    assert (done.status, done.mended_from) == ("mended", f"vault:{tmp_path / 'copy'}")
+    assert done.status == "mended"
+    # Some of it can be made anew from the rest.
+    assert done.mended_from in {f"vault:{tmp_path / 'copy'}", str(kept.path)}
     assert kept.path.read_bytes() == before
     assert [one.status for one in run(vault, now=NOW + 1)] == ["sound"]
 
@@ -196,6 +201,56 @@ def test_other_content_under_the_same_name_mends_nothing(
     rot(kept.path, at=kept.path.stat().st_size // 2)
     (done,) = run(vault, PackageDonor(tmp_path / "other.mlpkg"))
     assert done.status == "damaged"
+
+
+@pytest.mark.parametrize("how", ["a bit of the trailer", "a byte of a document", "a cut"])
+def test_a_new_package_under_an_old_name_is_never_mended_to_the_old_one(
+    vault: Vault, tmp_path: Path, how: str
+) -> None:
+    old, new = tmp_path / "old.mlpkg", tmp_path / "new.mlpkg"
+    pack_file(wine("1"), old, packed_at=5)
+    pack_file(wine("1", aliases=("next",)), new, packed_at=6)
+    laid = vault.folder / "model.mlpkg"
+    laid.parent.mkdir(exist_ok=True)
+    laid.write_bytes(old.read_bytes())
+    with Vault.open(vault.folder) as again:
+        run(again)
+    data = new.read_bytes()
+    (vault.folder / "aside.mlpkg").write_bytes(old.read_bytes())
+    with Package.open(new) as package:
+        (number,) = (package.storage.index.rows["type"] == RecordType.EVIDENCE).nonzero()[0]
+        evidence = package.storage.index.row(int(number)).offset
+    damaged = {
+        "a bit of the trailer": flipped(data, len(data) - 150, 1),
+        "a byte of a document": flipped(data, evidence + 100, 1),
+        "a cut": data[:evidence],
+    }[how]
+    laid.write_bytes(damaged)
+    with Vault.open(vault.folder) as again:
+        done = {Path(one.path): one for one in run(again, PackageDonor(old), now=NOW + 1)}[laid]
+    if how == "a bit of the trailer":
+        assert (done.status, laid.read_bytes()) == ("mended", data)
+    else:
+        assert (done.status, laid.read_bytes()) == ("damaged", damaged)
+
+
+@pytest.mark.parametrize("length", [2000, 0.5, 0])
+def test_no_stranger_takes_the_place_of_what_nobody_knows(
+    vault: Vault, tmp_path: Path, length: float
+) -> None:
+    ours, theirs = tmp_path / "ours.mlpkg", tmp_path / "theirs.mlpkg"
+    pack_file(wine("1"), ours, packed_at=5)
+    pack_file(wine("2"), theirs, packed_at=5)
+    data = ours.read_bytes()
+    cut = data[: int(length * len(data)) if length < 1 else int(length)]
+    vault.folder.mkdir(exist_ok=True)
+    laid = vault.folder / "from-bob.mlpkg"
+    laid.write_bytes(cut)
+    with Vault.open(vault.folder) as again:
+        (done,) = run(again, PackageDonor(theirs), PackageDonor(tmp_path / "gone.mlpkg"))
+    assert (done.status, laid.read_bytes()) == ("damaged", cut)
+    assert "for certain what it was" in done.damage
+    assert "gone.mlpkg could not be read" in done.damage
 
 
 def test_a_base_that_rotted_is_mended_and_its_thin_packages_stay(
