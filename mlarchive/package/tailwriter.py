@@ -20,13 +20,14 @@ def no_signatures(trailer: Trailer) -> bytes:
     return bytes(trailer.signature_length)
 
 
-def write_tail(
+def write_tail(  # noqa: PLR0913  (what a package ends with)
     stream: RecordStream,
     index: Encoded,
     *,
     preamble: bytes,
     ids: tuple[str, str],
     signatures: Callable[[Trailer], bytes] = no_signatures,
+    room: int = SIGNATURE_UNIT,
 ) -> PackageIds:
     """Write what comes behind the documents.
 
@@ -35,7 +36,8 @@ def write_tail(
         index: Encoded.
         preamble: What the package begins with.
         ids: content_id and state_id, in hex.
-        signatures: Gives the signature area, 4096 bytes.
+        signatures: Gives the signature area.
+        room: Its length, in bytes.
     """
     content_id, state_id = ids
     offset = stream.position
@@ -44,8 +46,8 @@ def write_tail(
         index_offset=offset,
         index_length=index.stored_len,
         index_sha256=hashlib.sha256(b"".join(index.parts)).digest(),
-        total_length=stream.position + SIGNATURE_UNIT + TRAILER_SIZE,
-        signature_length=SIGNATURE_UNIT,
+        total_length=stream.position + room + TRAILER_SIZE,
+        signature_length=room,
         content_id=bytes.fromhex(content_id),
         state_id=bytes.fromhex(state_id),
     )

@@ -79,7 +79,7 @@ class _Made(Struct, frozen=True, kw_only=True):
         donor: Whose bytes are in it.
         dropped: What it lacks.
         package_id: Of it.
-        envelopes: How many bear its signatures.
+        signatures: How many it bears.
         is_very: Whether it is the very package, but for what is dropped.
     """
 
@@ -87,7 +87,7 @@ class _Made(Struct, frozen=True, kw_only=True):
     donor: str
     dropped: tuple[str, ...]
     package_id: str
-    envelopes: int
+    signatures: int
     is_very: bool
 
     @property
@@ -115,7 +115,7 @@ class _Mending:
             key=lambda made: (
                 not made.is_very,
                 len(made.dropped),
-                -made.envelopes,
+                -made.signatures,
                 made.package_id,
             ),
             default=None,
@@ -214,7 +214,7 @@ class _Mending:
                             donor=donor,
                             dropped=tuple(dropped),
                             package_id=package.package_id,
-                            envelopes=count_of(package.signatures()),
+                            signatures=count_of(package.signatures()),
                             is_very=is_very,
                         )
                     )

@@ -1,6 +1,7 @@
 """Where a package ends whose file goes on behind it (clause 11.7)."""
 
 import contextlib
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -15,6 +16,7 @@ from mlarchive.package.layout import (
     check_preamble,
     decode_trailer,
 )
+from mlarchive.package.record import HEADER_SIZE
 from mlarchive.package.repairing.scanning import Found
 
 _BLOCK = 1 << 20
@@ -32,19 +34,30 @@ def end_within(source: ByteSource, found: Sequence[Found]) -> int:
     Returns:
         The length of the file if there is none.
     """
+    preamble = source.read_at(0, min(PREAMBLE_SIZE, source.size))
     indexes = {one.offset for one in found if one.header.type == RecordType.INDEX}
-    if not indexes:
-        return source.size
-    preamble = source.read_at(0, PREAMBLE_SIZE)
-    for end in islice(_marked(source, min(indexes) + TRAILER_SIZE, END_MAGIC), _MOST):
+    begins = [one.offset for one in found]
+    for end in islice(_marked(source, PREAMBLE_SIZE, END_MAGIC), _MOST):
         try:
             raw = source.read_at(end - TRAILER_SIZE, TRAILER_SIZE)
             trailer, package_id = decode_trailer(raw, size=end)
         except FormatError:
             continue
-        if trailer.index_offset in indexes and trailer.package_id(preamble) == package_id:
+        if trailer.package_id(preamble) != package_id:
+            continue
+        # Its index may have lost its header; a record may hold bytes that look like a trailer.
+        at = trailer.index_offset
+        if at in indexes or (at not in begins and not _is_within(found, begins, end)):
             return end
     return source.size
+
+
+def _is_within(found: Sequence[Found], begins: Sequence[int], end: int) -> bool:
+    """Whether a place is in a record that is not known to be damaged."""
+    number = bisect_left(begins, end) - 1
+    if number < 0 or found[number].failed:
+        return False
+    return end <= found[number].offset + HEADER_SIZE + found[number].header.stored_len
 
 
 def reaches(source: ByteSource, begin: int) -> int:

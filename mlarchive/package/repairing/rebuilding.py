@@ -7,7 +7,7 @@ absent, and can be taken from another copy later.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from msgspec import Struct
 
@@ -22,6 +22,7 @@ from mlarchive.package.index import NO_BASE, Extent, Row, encode_index, header_o
 from mlarchive.package.layout import (
     DOCUMENT_TYPES,
     PREAMBLE_SIZE,
+    SIGNATURE_UNIT,
     SKIPPABLE,
     RecordType,
     Trailer,
@@ -34,12 +35,9 @@ from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.repairing.recordpool import Place, payload_of
 from mlarchive.package.repairing.restating import Restating, still_stated
 from mlarchive.package.repairing.salvage import Salvage
-from mlarchive.package.repairing.signing import count_of
-from mlarchive.package.signaturearea import HEAD, signature_area
+from mlarchive.package.repairing.signing import count_of, is_framed_as, names
+from mlarchive.package.signaturearea import signature_area
 from mlarchive.package.tailwriter import no_signatures, write_tail
-
-if TYPE_CHECKING:
-    from mlarchive.package.repairing.survey import Survey
 
 USE_A_FOLDER = "save what is whole with -C FOLDER"
 
@@ -138,7 +136,6 @@ class _Rebuilding:
         self._named = named_objects(meaning.records)
         self._documents = (salvage.content or b"", salvage.state or b"", salvage.evidence or b"")
         self._signed = b""
-        self._twins: list[Survey] = []
         self._is_index_kept = False
         ordered = self._known_order()
         first = ordered[0] if ordered and ordered[0].type == RecordType.README else None
@@ -348,35 +345,58 @@ class _Rebuilding:
         content, state, _ = (hashlib.sha256(raw).hexdigest() for raw in self._documents)
         kept = self._as_it_was(hash_of(index))
         self._is_index_kept = kept is not None
+        encoded = kept or encode_text(index)
         return write_tail(
             self._stream,
-            kept or encode_text(index),
+            encoded,
             preamble=self._preamble,
             ids=(content, state),
             signatures=self._signatures,
+            room=self._room(encoded),
         )
+
+    def _room(self, index: Encoded) -> int:
+        """The length of the area for signatures, as far as it is known."""
+        own, digest = self._survey, hashlib.sha256(b"".join(index.parts)).digest()
+        if own.trailer is not None or own.signatures.length:
+            return own.signatures.length
+        same = (one.trailer for one in self._salvage.surveys[1:] if one.trailer)
+        rooms = {one.signature_length for one in same if one.index_sha256 == digest}
+        # What the signatures themselves name tells which is right.
+        return max(rooms, default=SIGNATURE_UNIT)
 
     def _lost_signatures(self, ids: PackageIds) -> str:
         """What is to be said of signatures of the damaged package; "" for nothing."""
-        own = self._survey
-        if self._signed and self._signed == own.signatures.text:
-            same = own.package_id.hex() == ids.package_id if own.trailer else self._is_index_kept
-            return "" if same else PACKAGE_SIGNATURES
-        if own.signatures.status == "unknown":
-            # What was cut off is in no file; a copy of the very package has all that there is.
-            bare = {twin.signatures.status for twin in self._twins} == {"none"}
-            return "" if self._signed or bare else UNKNOWN_SIGNATURES
-        if own.signatures.status == "none":
-            return ""
-        begin, end = own.signatures.begin, own.signatures.end
-        left = own.source.read_at(begin, end - begin).rstrip(b"\0")
-        return "" if self._signed and len(left) <= HEAD.size + len(self._signed) else "signatures"
+        own = self._survey.signatures
+        if own.text:
+            if self._signed != own.text:
+                return "signatures"
+            return "" if self._is_very(ids) else PACKAGE_SIGNATURES
+        if own.status == "unknown":
+            # Nothing says how many there were.
+            return FURTHER_SIGNATURES if self._signed else UNKNOWN_SIGNATURES
+        same = bool(self._signed) and is_framed_as(own, self._survey.source, self._signed)
+        return "" if own.status == "none" or same else "signatures"
+
+    def _is_very(self, ids: PackageIds) -> bool:
+        """Whether what was written is the very package that the signatures were kept of."""
+        survey = self._survey
+        if survey.trailer is not None:
+            return survey.package_id.hex() == ids.package_id
+        named = names(self._signed, ids.package_id)
+        if named is None or survey.signatures.length:
+            return bool(named) or self._is_index_kept
+        return named
 
     def _own_text(self) -> bytes:
         """Its signatures, if they are whole and of the content that is written."""
-        own, content = self._survey, hashlib.sha256(self._documents[0]).digest()
-        known = own.trailer.content_id == content if own.trailer else own.index is not None
-        return own.signatures.text if known else b""
+        own, content = self._survey, hashlib.sha256(self._documents[0])
+        text = own.signatures.text
+        if own.trailer is not None:
+            known = own.trailer.content_id == content.digest()
+        else:
+            known = own.index is not None or names(text, content.hexdigest()) is not False
+        return text if known else b""
 
     def _signatures(self, trailer: Trailer) -> bytes:
         """The area of what is written: the package's own signatures (`spec/trust.md`, 2.4).
@@ -384,8 +404,8 @@ class _Rebuilding:
         Where these are damaged or cut off, those of another copy of the very package.
         """
         written = trailer.package_id(self._preamble)
-        self._twins = [one for one in self._salvage.surveys[1:] if one.package_id == written]
-        theirs = {twin.signatures.text for twin in self._twins}
+        twins = [one for one in self._salvage.surveys[1:] if one.package_id == written]
+        theirs = {twin.signatures.text for twin in twins}
         texts = [
             self._own_text(),
             max(theirs, key=lambda text: (count_of(text), text), default=b""),

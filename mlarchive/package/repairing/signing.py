@@ -1,9 +1,12 @@
 """What a file that may be damaged has of signatures, with its trailer or without (clause 10.1)."""
 
+import base64
+import zlib
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlarchive.errors import FormatError
 from mlarchive.package.bytesource import ByteSource
@@ -20,11 +23,21 @@ Status: TypeAlias = Literal["none", "whole", "damaged", "unknown"]
 
 
 def count_of(text: bytes) -> int:
-    """How many envelopes a text has; what is none of ours counts as one."""
+    """How many signatures a text has; what is none of ours counts as one."""
     try:
-        return len(msgspec.json.decode(text)["envelopes"])
+        envelopes = msgspec.json.decode(text)["envelopes"]
+        return sum(len(one["signatures"]) for one in envelopes)
     except (msgspec.DecodeError, KeyError, TypeError):
         return int(bool(text))
+
+
+def names(text: bytes, digest: str) -> bool | None:
+    """Whether an envelope states a digest, in hex; None if the text is none of ours."""
+    try:
+        envelopes = msgspec.json.decode(text)["envelopes"]
+        return any(digest.encode() in base64.b64decode(one["payload"]) for one in envelopes)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return None
 
 
 class Signatures(Struct, frozen=True, kw_only=True):
@@ -33,6 +46,7 @@ class Signatures(Struct, frozen=True, kw_only=True):
     Attributes:
         begin: Where it begins; -1 if nobody knows.
         end: Where it ends, or the file before that.
+        length: Of the area; 0 if nobody knows.
         text: Of its signatures, if they are whole.
         status: Whether there are such, or were; `unknown` if too little of the area is left.
         why: What is wrong with it; else empty.
@@ -40,6 +54,7 @@ class Signatures(Struct, frozen=True, kw_only=True):
 
     begin: int = -1
     end: int = -1
+    length: int = 0
     text: bytes = b""
     status: Status = "unknown"
     why: str = ""
@@ -50,7 +65,7 @@ def signatures_by(source: ByteSource, trailer: Trailer) -> Signatures:
     begin, end = area_of(trailer)
     if begin < PREAMBLE_SIZE:
         return Signatures(why="E009: it does not fit")
-    return _looked_at(source, begin, end)
+    return replace(_looked_at(source, begin, end), length=trailer.signature_length)
 
 
 def signatures_behind(source: ByteSource, begin: int) -> Signatures:
@@ -66,18 +81,57 @@ def signatures_behind(source: ByteSource, begin: int) -> Signatures:
         return Signatures()
     if magic != SIGNATURE_MAGIC and any(magic) and left <= TRAILER_SIZE:
         return Signatures()  # A trailer, perhaps, or what is left of one.
-    length = SIGNATURE_UNIT
-    if magic == SIGNATURE_MAGIC and len(head) == HEAD.size:
-        framed = HEAD.size + HEAD.unpack(head)[1]
-        if framed <= left:  # else its length is damaged, or it is cut off
-            length *= -(-framed // SIGNATURE_UNIT)
-    return _looked_at(source, begin, min(begin + length, source.size))
+    framed = _framed(head)
+    shortest = -(-framed // SIGNATURE_UNIT) * SIGNATURE_UNIT if framed <= left else SIGNATURE_UNIT
+    # If no more than a trailer, or a part of one, follows, the area is what is in front of it.
+    length = left - left % SIGNATURE_UNIT
+    fits = shortest <= length and left - length <= TRAILER_SIZE
+    if not fits or not _is_zero(source, begin + shortest, begin + length):
+        return _looked_at(source, begin, min(begin + shortest, source.size))
+    return replace(_looked_at(source, begin, begin + length), length=length)
+
+
+def _is_zero(source: ByteSource, begin: int, end: int) -> bool:
+    return not any(
+        any(source.read_at(at, min(SIGNATURE_UNIT, end - at)))
+        for at in range(begin, end, SIGNATURE_UNIT)
+    )
+
+
+def _framed(head: bytes) -> int:
+    """How long the frame is that begins so; what is none counts as one byte."""
+    if len(head) < HEAD.size or not head.startswith(SIGNATURE_MAGIC):
+        return 1
+    return HEAD.size + int(HEAD.unpack(head)[1])
+
+
+def is_framed_as(found: Signatures, source: ByteSource, text: bytes) -> bool:
+    """Whether what is left of a damaged area is that of a text, for certain."""
+    head = HEAD.pack(SIGNATURE_MAGIC, len(text), zlib.crc32(text))
+    length = HEAD.size + len(text) + 1
+    left = source.read_at(found.begin, min(found.end - found.begin, length))
+    stated = slice(len(SIGNATURE_MAGIC), HEAD.size)
+    return left[stated] == head[stated] or left[HEAD.size :] == text + b"\0"
 
 
 def _looked_at(source: ByteSource, begin: int, end: int) -> Signatures:
     try:
         text = signatures_in(source, begin, end)
     except FormatError as error:
+        if text := _text_at(source, begin, end):
+            # What is damaged is behind them.
+            return Signatures(begin=begin, end=end, text=text, status="whole", why=error.message)
         status: Status = "damaged" if may_have_signatures(source, begin, end) else "none"
         return Signatures(begin=begin, end=end, status=status, why=error.message)
     return Signatures(begin=begin, end=end, text=text, status="whole" if text else "none")
+
+
+def _text_at(source: ByteSource, begin: int, end: int) -> bytes:
+    """The text of a frame, whatever stands behind it; empty if it is not whole."""
+    framed = _framed(source.read_at(begin, min(HEAD.size, end - begin)))
+    if framed <= 1 or begin + framed > end:
+        return b""
+    try:
+        return signatures_in(source, begin, begin + framed)
+    except FormatError:
+        return b""

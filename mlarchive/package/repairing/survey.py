@@ -250,10 +250,12 @@ class Survey:
 
     def _look_behind_index(self) -> None:
         """Find what a package without a trailer has of signatures, and where it must have ended."""
+        if self._behind_index is None and self.index is None:
+            self._behind_index = self._end_of_lost_index()
         if self._behind_index is None:
             last = self.found[-1] if self.found else None
             begin = last.offset + self._reach(last) if last else PREAMBLE_SIZE
-            foreign = any(found.foreign for found in self.found)
+            foreign = self.index is not None or any(found.foreign for found in self.found)
             self.goes_on = foreign or begins_within(self.source, begin)
             return
         self.signatures = found = signatures_behind(self.source, self._behind_index)
@@ -263,6 +265,11 @@ class Survey:
             self.end, self.goes_on = found.end, True
             why = "E006: no whole trailer ends the package, and more than one follows"
             self._blame(self.end, self.source.size - self.end, why)
+
+    def _end_of_lost_index(self) -> int | None:
+        """Where the index ends of which no more than the header is left."""
+        own = (f for f in self.found if f.header.type == _INDEX and not f.foreign)
+        return next((one.offset + self._reach(one) for one in own), None)
 
     def _place(self, found: Found) -> Place:
         return Place(self._number, found.offset, found.header)
@@ -329,8 +336,20 @@ class Survey:
                     return index
                 if moved is None and self._begins_as(index):
                     moved = index
-                    self._behind_index = end
+                    self._behind_index = self._end_of_own(trailer.index_offset, offset)
         return moved
+
+    def _end_of_own(self, wanted: int, offset: int) -> int | None:
+        """Where one's own index ends, of several that say the same; None if none is one's own.
+
+        Args:
+            wanted: Where it would begin if nothing were missing.
+            offset: Of one of them.
+        """
+        (named,) = {one.header.raw_hash for one in self.found if one.offset == offset}
+        first = next(one for one in self.found if one.header.raw_hash == named)
+        # One that comes too late is that of a copy behind this package.
+        return first.offset + self._reach(first) if first.offset <= wanted else None
 
     def is_its_own(self, found: Found) -> bool:
         """Whether a record is this package's for certain: the index names it, or it is in front."""

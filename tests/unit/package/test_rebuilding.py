@@ -4,13 +4,20 @@ import io
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from mlarchive.errors import DamageError
 from mlarchive.pack import pack
 from mlarchive.package import chunkwriter
 from mlarchive.package.checkpoints import CheckpointEntry, weight_of
 from mlarchive.package.codec import Codec
-from mlarchive.package.layout import TRAILER_SIZE, RecordType
+from mlarchive.package.layout import (
+    PREAMBLE_SIZE,
+    TRAILER_SIZE,
+    RecordType,
+    decode_trailer,
+    encode_trailer,
+)
 from mlarchive.package.readme import README
 from mlarchive.package.repairing import restating
 from mlarchive.package.repairing.rebuilding import Rebuilt, rebuild
@@ -118,11 +125,63 @@ def test_signatures_that_are_cut_are_lost_unless_another_copy_has_them() -> None
     within, before = (signed[: kept - 4096 - TRAILER_SIZE] for kept in (18, 0))
     assert rebuilt(within)[1].dropped == ("signatures",)
     assert rebuilt(before)[1].dropped == ("signatures, if there were any",)
-    for cut in (within, before):
+    assert rebuilt(within, signed) == (signed, rebuilt(signed)[1])
+    # Nobody knows whether there were more.
+    further = ("further signatures, if there were any",)
+    for cut, dropped in ((before, further), (signed[:71_000], ("documents of its own", *further))):
         again, done = rebuilt(cut, signed)
-        assert (again, done.dropped) == (signed, ())
-    again, done = rebuilt(signed[:71_000], signed)
-    assert (again, done.dropped) == (signed, ("documents of its own",))
+        assert (again, done.dropped) == (signed, dropped)
+
+
+def test_of_several_copies_the_one_with_most_signatures_gives_them() -> None:
+    plain = packed({"a": noise(70_000, 7)})
+    texts = [
+        b'{"envelopes":[{"signatures":[%b]}]}' % b",".join([b"{}"] * count) for count in (1, 2)
+    ]
+    one, two = (_signed(plain, text) for text in texts)
+    cut = plain[: -4096 - TRAILER_SIZE]
+    for copies in ((one, two), (two, one), (plain, two, one)):
+        assert rebuilt(cut, *copies)[0] == two
+    area = len(two) - 4096 - TRAILER_SIZE
+    zeroed = two[: area + 30] + bytes(4066) + two[-TRAILER_SIZE:]
+    for hit in (zeroed, destroyed(two, (area + 40, 8))):
+        assert rebuilt(hit, one)[1].dropped == ("signatures",)
+        assert rebuilt(hit, one, two) == (two, rebuilt(two)[1])
+    # A sector of the area that is lost reads as zeros, and tells of no signatures.
+    assert rebuilt(destroyed(plain, (30_000, 4)), one, two)[0] == two
+
+
+def test_a_longer_area_keeps_its_length_and_its_package_id() -> None:
+    plain = packed({"a": noise(70_000, 7)})
+    trailer, _ = decode_trailer(plain[-TRAILER_SIZE:], size=len(plain))
+    longer = replace(trailer, total_length=trailer.total_length + 4096, signature_length=8192)
+    end = encode_trailer(longer, longer.package_id(plain[:PREAMBLE_SIZE]))
+    signed = plain[: -4096 - TRAILER_SIZE] + signed_area(b"one") + bytes(4096) + end
+    for damaged in (
+        destroyed(signed, (100, 4)),
+        destroyed(signed, (len(signed) - 150, 1)),
+        signed[:-TRAILER_SIZE],
+    ):
+        assert rebuilt(damaged) == (signed, rebuilt(signed)[1])
+    cut = signed[: -8192 - TRAILER_SIZE]
+    assert rebuilt(cut, signed)[0] == signed
+
+
+def test_a_copy_behind_a_package_whose_index_lost_its_header_lends_nothing_in_silence() -> None:
+    plain = packed({"a": noise(70_000, 7)})
+    signed = _signed(plain, b"one")
+    with opened(plain) as package:
+        index = package.storage.trailer.index_offset
+    hit = destroyed(signed, (index, 1))
+    for tail in (plain, _signed(plain, b"two"), b"a note\n" * 60):
+        again, done = rebuilt(hit + tail)
+        assert (again, done.dropped) == (signed, ("further bytes",))
+        assert "further bytes" in rebuilt(hit + tail, plain)[1].dropped
+    hole = signed[:30_016] + signed[30_080:]
+    for data in (hole, destroyed(hole, (len(hole) - 150, 1)), destroyed(hole, (index - 64, 1))):
+        dropped = rebuilt(data + plain)[1].dropped
+        assert "further bytes" in dropped
+        assert b"one" in rebuilt(data + plain)[0] or any("signatures" in one for one in dropped)
 
 
 @pytest.mark.clause("11.7")
@@ -167,7 +226,7 @@ def test_a_copy_whose_signatures_are_damaged_says_nothing_of_those_that_are_cut_
     hit = destroyed(_signed(plain, b"one and two"), (len(plain) - 4288 + 20, 1))
     cut = plain[: -4096 - TRAILER_SIZE]
     assert rebuilt(cut, hit)[1].dropped == ("signatures, if there were any",)
-    assert rebuilt(cut, plain)[1].dropped == ()
+    assert rebuilt(cut, plain)[1].dropped == ("signatures, if there were any",)
 
 
 def test_a_few_bytes_of_signatures_that_are_left_are_a_loss() -> None:
@@ -186,12 +245,6 @@ def test_copies_behind_a_package_that_lost_its_trailer_lend_no_signatures_in_sil
     again, done = rebuilt(front + plain * behind)
     assert again == signed
     assert done.dropped == ("further bytes",)
-
-
-def test_what_another_copy_says_of_signatures_is_no_loss_where_there_were_none() -> None:
-    plain = packed({"a": b"a"})
-    again, done = rebuilt(plain[: -4096 - TRAILER_SIZE], plain)
-    assert (again, done.dropped) == (plain, ())
 
 
 @pytest.mark.parametrize("how", ["a flipped bit", "a byte less", "no trailer"])
