@@ -120,6 +120,7 @@ def awaited(
         reads = job.reads(vault)
         if not reads and job.vault != vault:
             continue
+        before = ledger.names_before(job.name, job.destinations)
         all_count = reads or not ledger.has_looked(job.name)
         for start in range(0, len(addresses), PAGE):
             page = addresses[start : start + PAGE]
@@ -128,7 +129,7 @@ def awaited(
                 delivered = known[address].delivered if address in known else {}
                 unplanned = all_count and job.asks_for(address)
                 for place in job.targets:
-                    one = delivered.get(place.name)
+                    one = delivered.get(before.get(place.name, place.name))
                     if one.owed if one else unplanned and not exclusion(job.choice, address):
                         found[address] = f"{place.name} waits for it (mirror {job.name!r})"
     return found

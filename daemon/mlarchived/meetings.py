@@ -13,10 +13,11 @@ from mlarchived.mirrors import MirrorJob
 from mlarchived.stopping import Stopping
 
 _PATIENCE = 0.2
-"""Seconds between two tries for a turn, so that a stop is heard."""
+"""Seconds between two looks at whether to stop."""
 
-_LOCKS = tuple(threading.Lock() for _ in range(64))
-"""One for each name at a target; several names may have one."""
+_LEFT = threading.Condition()
+_WRITTEN: set[tuple[str, str, str, str]] = set()
+"""What is written now: by target, the names of objects."""
 
 
 def may_meet(job: MirrorJob) -> bool:
@@ -34,10 +35,15 @@ def meeting(job: MirrorJob, target: str, address: Address, stopping: Stopping) -
     if not may_meet(job):
         yield
         return
-    lock = _LOCKS[hash((target, address.origin, address.kind, address.name)) % len(_LOCKS)]
-    while not lock.acquire(timeout=_PATIENCE):
-        stopping.check()
+    name = (target, address.origin, address.kind, address.name)
+    with _LEFT:
+        while name in _WRITTEN:
+            _LEFT.wait(_PATIENCE)
+            stopping.check()
+        _WRITTEN.add(name)
     try:
         yield
     finally:
-        lock.release()
+        with _LEFT:
+            _WRITTEN.discard(name)
+            _LEFT.notify_all()

@@ -111,6 +111,11 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
         return self.targets[0].name if self.delivers_only else VAULT
 
     @property
+    def destinations(self) -> dict[str, str]:
+        """The locators of all targets of the mirror, by their names."""
+        return {place.name: place.locator.origin for place in (*self.targets, *self.elsewhere)}
+
+    @property
     def keeping(self) -> frozenset[str]:
         """Names of the targets that are packages."""
         return frozenset(p.name for p in self.targets if p.locator.scheme in {"vault", "outbox"})

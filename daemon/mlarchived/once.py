@@ -98,6 +98,7 @@ def do_round(job: MirrorJob, ledger: Ledger, around: Circumstances) -> None:
         standings = Standings(job, around.report)
         try:
             require_vault(job, ledger)
+            ledger.called(job.name, job.destinations)
             shared = around.shared or Shared([job.lane])
             with (
                 contained(),

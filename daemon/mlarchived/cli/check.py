@@ -30,7 +30,10 @@ a configuration:
   name = "wine"
   source = "prod#models/*"
   vault = "vault"
-  targets = ["dr"]"""
+  targets = ["dr"]
+
+exit status: 0 all can be used; 10 the configuration is wrong; 11 something is not there; 12 or 21
+something does not answer; what is wrong has its own where all of it is alike, else 22"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,9 @@ TOML (with --json: JSON), and holds no secrets, because a configuration file nev
 EPILOG = """\
 example:
   mlarchived config
-  mlarchived config --schema > mirror.schema.json   # for your editor"""
+  mlarchived config --schema > mirror.schema.json   # for your editor
+
+exit status: 0 it is printed; 10 it is wrong, or not there"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

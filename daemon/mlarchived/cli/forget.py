@@ -20,7 +20,10 @@ forgotten may be lost in silence. Nothing is removed anywhere; what is in the va
 the source shows again counts again."""
 EPILOG = """\
 example:
-  mlarchived forget models --object 'lab#models/wine/3'"""
+  mlarchived forget models --object 'lab#models/wine/3'
+
+exit status: 0 something is forgotten; 2 no such mirror, or no `--object`; 10 the configuration is
+wrong; 11 nothing fits of which anybody keeps count"""
 
 
 class Forgotten(Struct, frozen=True, kw_only=True, tag_field="event", tag="forgotten"):

@@ -18,7 +18,9 @@ example:
   sudo systemd-sysusers && sudo systemd-tmpfiles --create && sudo systemctl daemon-reload
   sudo systemctl enable --now mlarchived
 
-  mlarchived install-units --root image --program /opt/mlarchive/bin/mlarchived --air-gap"""
+  mlarchived install-units --root image --program /opt/mlarchive/bin/mlarchived --air-gap
+
+exit status: 0 they are there; 13 a file may not be written; 15 the disk is full or fails"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,9 @@ once` works on it all the same. Works whether a service runs or not."""
 EPILOG = """\
 example:
   mlarchived pause models --why "the clinic moves its server"
-  mlarchived resume models"""
+  mlarchived resume models
+
+exit status: 0 done; 2 no such mirror; 10 the configuration is wrong"""
 
 
 class Paused(Struct, frozen=True, kw_only=True, tag_field="event", tag="paused"):

@@ -28,7 +28,11 @@ Looks at the sources, the targets, the vaults and the ledger, and prints for eve
 EPILOG = """\
 example:
   mlarchived plan
-  mlarchived plan --json | jq -r 'select(.verb == "copy") | .object'"""
+  mlarchived plan --json | jq -r 'select(.verb == "copy") | .object'
+
+exit status: 0 all could be looked at, whatever is to be done; 4 something cannot be opened; 10 the
+configuration is wrong; 11 something is not there; 12 or 21 something does not answer; a failure's
+own where all failures are alike, else 22"""
 
 
 class Planned(Struct, frozen=True, kw_only=True, tag_field="event", tag="planned"):

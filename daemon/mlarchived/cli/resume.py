@@ -13,7 +13,9 @@ SUMMARY = "let the service work on a paused mirror again"
 DESCRIPTION = "Ends what `mlarchived pause` began; a running service works on the mirror at once."
 EPILOG = """\
 example:
-  mlarchived resume models"""
+  mlarchived resume models
+
+exit status: 0 done; 2 no such mirror; 10 the configuration is wrong"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,9 @@ running service tries them at once, else the next `mlarchived once` does. What l
 folder's quarantine is none of them: mend it and drop it again."""
 EPILOG = """\
 example:
-  mlarchived retry models --object 'lab#models/wine/*'"""
+  mlarchived retry models --object 'lab#models/wine/*'
+
+exit status: 0 done; 2 no such mirror; 10 the configuration is wrong"""
 
 
 class Forgiven(Struct, frozen=True, kw_only=True, tag_field="event", tag="forgiven"):

@@ -30,7 +30,11 @@ and what went wrong with which object. If a service runs, it is asked what its w
 EPILOG = """\
 example:
   mlarchived status
-  mlarchived status --json | jq 'select(.event == "standing" and .behind > 0)'"""
+  mlarchived status --json | jq 'select(.event == "standing" and .behind > 0)'
+
+exit status: 0 the state could be read, however the mirrors stand; 10 the configuration is wrong; 12
+a service runs and does not answer; 13 or 15 the ledger may not or cannot be read; 19 it is of a
+newer version"""
 
 
 _ALIKE = 3

@@ -111,6 +111,19 @@ def candidates(folder: Path, pattern: str) -> Iterator[Candidate]:
         yield from _below(folder, folder, _entries(folder), depth)
 
 
+def hidden_by_ours(drop: Path) -> Iterator[Candidate]:
+    """What was dropped under the name of a folder of ours, which is passed over, and says so.
+
+    A manifest that was refused itself lies there with its reason.
+    """
+    for name in (QUARANTINE, LEFT):
+        path = drop / name
+        manifest = path / MANIFEST
+        refused = os.path.lexists(path / f"{MANIFEST}.reason.txt")
+        if (os.path.lexists(manifest) and not refused) or os.path.lexists(drop / (name + MARKER)):
+            yield _candidate(drop, path, "folder")
+
+
 def named(relative: str, pattern: str) -> Mapping[str, str] | None:
     """The name and version that a path says by a pattern; None if it does not fit."""
     parts = re.split(_PLACES, pattern)

@@ -17,11 +17,12 @@ from mlarchive.errors import (
     MissingChunksError,
     MlarchiveError,
     StorageError,
+    UnsupportedError,
 )
 from mlarchived.defects import contained
 from mlarchived.drop import apart, claims, names
 from mlarchived.drop.awaiting import ELSEWHERE
-from mlarchived.drop.candidates import MARKER, Candidate, candidates
+from mlarchived.drop.candidates import MARKER, Candidate, candidates, hidden_by_ours
 from mlarchived.drop.claims import Claim
 from mlarchived.drop.emptied import remove_emptied
 from mlarchived.drop.keeping import Keeping, Taken
@@ -84,6 +85,8 @@ class Intake:
         for place in claims.remains(self._rules.folder):
             work.finish(place)
         self._claim_and_take(work, means.stopping)
+        for candidate in hidden_by_ours(self._rules.folder):
+            work.could_not_claim(candidate, _named_like_ours(candidate))
         work.tell_waiting({claim.token for claim in claims.claims(self._rules.folder)})
         rules, was_taken_from = self._rules, means.record.drops.knows_of_in
         remove_emptied(rules.folder, rules.pattern, rules.settle, was_taken_from)
@@ -157,6 +160,14 @@ class Intake:
         except OSError:
             # Nobody can say how it looks; why it was not taken says the same.
             return True
+
+
+def _named_like_ours(candidate: Candidate) -> UnsupportedError:
+    return UnsupportedError(
+        f"{candidate.shown} has a model in it, or a marker beside it, and is the folder for what"
+        " was set aside",
+        hint="drop the model in a folder of another name, and remove it there, and the marker",
+    )
 
 
 def _ends_all(error: MlarchiveError, thing: Path) -> bool:

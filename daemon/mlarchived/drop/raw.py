@@ -100,8 +100,9 @@ def _manifest(folder: Path, relative: str, pattern: str) -> Manifest | None:
     try:
         manifest = strict.decode(tomllib.loads(raw.decode()), Manifest)
     except strict.Fault as fault:
-        where = ".".join(str(part) for part in fault.place)
-        raise ConfigError(f"{relative}/{MANIFEST}: {where}: {fault.sentence}") from fault
+        key = ".".join(str(part) for part in fault.place)
+        where = f"{key}: " if key else ""
+        raise ConfigError(f"{relative}/{MANIFEST}: {where}{fault.sentence}") from fault
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{relative}/{MANIFEST} is not valid TOML: {error}") from error
     for key in ("name", "version"):

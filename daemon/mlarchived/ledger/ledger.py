@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from mlarchive.closing import Closing
 from mlarchive.records import Address
-from mlarchived.ledger import database, lease, moments, pausing, standing, ticks
+from mlarchived.ledger import database, destinations, lease, moments, pausing, standing, ticks
 from mlarchived.ledger.record import Record
 from mlarchived.ledger.taking import DOUBTED
 from mlarchived.views import VAULT, Delivered, Ids, Marks, Packed, Trouble
@@ -229,6 +229,21 @@ class Ledger(Closing):
         with database.explaining(str(self._path)):
             found = self._connection.execute(_HAS_GIVEN, (mirror, target)).fetchone()
         return found is not None
+
+    def called(self, mirror: str, locators: Mapping[str, str]) -> None:
+        """A mirror's targets have these names now: what others had at the same place is theirs.
+
+        Args:
+            mirror: Which mirror.
+            locators: By name, all its targets.
+        """
+        with database.explaining(str(self._path)):
+            destinations.called(self._connection, mirror, locators)
+
+    def names_before(self, mirror: str, locators: Mapping[str, str]) -> Mapping[str, str]:
+        """What is still called otherwise here of a mirror's targets; as for `called`."""
+        with database.explaining(str(self._path)):
+            return destinations.names_before(self._connection, mirror, locators)
 
     def at_work(self, mirror: str) -> bool:
         """Whether some process works on a mirror now."""

@@ -32,7 +32,9 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as ended:
         main([verb, "--help"])
     assert ended.value.code == 0
-    assert f"mlarchived {verb}" in capsys.readouterr().out.partition("example:")[2]
+    example = capsys.readouterr().out.partition("example:")[2]
+    assert f"mlarchived {verb}" in example
+    assert "\nexit status: " in example
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["config", "--schema"], ["status"]])

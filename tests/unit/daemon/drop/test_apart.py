@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlarchive import fsops
-from tests.support.dropping import DropBench
+from tests.support.dropping import DropBench, model_folder
 
 
 @pytest.fixture
@@ -92,6 +92,31 @@ def test_what_a_kill_left_half_set_aside_is_set_aside_wholly(
     assert there.keys() <= {"n", "n.done", "n.reason.txt"}
     assert bench.claimed() == []
     assert bench.lying() == ["quarantine"]
+
+
+@pytest.mark.parametrize("name", ["quarantine", "taken-with-losses"])
+def test_a_model_under_the_name_of_a_folder_of_ours_is_told_and_keeps_nothing_else_waiting(
+    bench: DropBench, name: str
+) -> None:
+    model_folder(bench.inbox / name, "stout")
+    (bench.inbox / "ale.mlpkg").write_bytes(bench.package("ale").read_bytes())
+    for _ in range(2):
+        answer = bench.run("once")
+        assert answer.status == 19
+        assert f"{name} has a model in it" in answer.out
+    assert bench.vaulted() == ["ale"]
+    assert f"{name} cannot be taken" in bench.standing()["trouble"]
+    (bench.inbox / name).rename(bench.inbox / "stout")
+    (bench.inbox / "stout.done").touch()
+    assert bench.run("once").status == 0
+    assert bench.vaulted() == ["ale", "stout"]
+
+
+def test_a_manifest_that_was_refused_itself_is_no_model(bench: DropBench) -> None:
+    (bench.inbox / "mlarchive.toml").write_text('name = "x"')
+    (bench.inbox / "mlarchive.toml.done").touch()
+    assert bench.run("once").status == 19
+    assert bench.run("once").status == 0
 
 
 class Killed(BaseException):

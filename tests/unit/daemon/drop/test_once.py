@@ -325,7 +325,7 @@ def test_a_model_folder_says_its_name_in_its_manifest(bench: DropBench) -> None:
     ("text", "why"),
     [
         ('nam = "x"\n', "unknown key `nam`; the nearest known key is `name`"),
-        ('name = "x"\n', "the key `version` is missing"),
+        ('name = "x"\n', "mlarchive.toml: the key `version` is missing"),
         ("name = \n", "is not valid TOML"),
         ('name = "x"\nversion = ""\n', "version: it is empty"),
         (
