@@ -3,7 +3,7 @@
 import contextlib
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlarchive.errors import BusyError, StorageError
@@ -11,11 +11,23 @@ from mlarchive.errors import BusyError, StorageError
 _BUSY_SECONDS = 30.0
 
 
-def connect(name: str, schema: str, version: int) -> sqlite3.Connection:
+def connect(
+    name: str,
+    schema: str,
+    version: int,
+    refuse: Callable[[int], object] | None = None,
+) -> sqlite3.Connection:
     """Open a file, with its tables made, or made anew if they are of another version.
+
+    Args:
+        name: Of the file.
+        schema: Makes the tables.
+        version: Of the tables.
+        refuse: Raises, given another version, why its tables are left alone; None for none.
 
     Raises:
         sqlite3.Error: It cannot be used.
+        MlarchiveError: As `refuse` does.
     """
     connection = sqlite3.connect(
         name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -24,6 +36,8 @@ def connect(name: str, schema: str, version: int) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found and found != version and refuse:
+            refuse(found)
         if found != version:
             for table in re.findall(r"CREATE TABLE (\w+)", schema):
                 connection.execute(f"DROP TABLE IF EXISTS {table}")

@@ -13,6 +13,7 @@ from typing import Any, Self
 from msgspec import Struct
 
 from mlarchive.closing import Closing
+from mlarchive.errors import UnsupportedError
 from mlarchive.records import Address
 from mlarchive.vault import database
 
@@ -101,6 +102,7 @@ class Journal(Closing):
 
         Raises:
             StorageError: It cannot be written.
+            UnsupportedError: Another version of mlarchive wrote it.
         """
         path = folder / NAME
         with database.explaining("journal", NAME):
@@ -242,4 +244,11 @@ def _key(address: Address) -> tuple[str, str, str, str]:
 
 
 def _connect(name: str) -> sqlite3.Connection:
-    return database.connect(name, _SCHEMA, _VERSION)
+    return database.connect(name, _SCHEMA, _VERSION, _another_version)
+
+
+def _another_version(found: int) -> None:
+    raise UnsupportedError(
+        f"the vault's journal is of another version of mlarchive ({found}, not {_VERSION})",
+        hint=f"use that mlarchive; or move {NAME} away, and nothing says any more what was pruned",
+    )

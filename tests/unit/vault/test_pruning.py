@@ -1,7 +1,9 @@
 """Pruning removes what the rules do not keep, never what is leaned on, and is remembered."""
 
+import contextlib
 import fcntl
 import os
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from mlarchive import fsops
 from mlarchive.checking import verify_vault
-from mlarchive.errors import BusyError, DamageError, StorageError
+from mlarchive.errors import BusyError, DamageError, StorageError, UnsupportedError
 from mlarchive.records import Address
 from mlarchive.vault import Kept, Rules, Vault, lock
 from mlarchive.vault.journal import NAME as JOURNAL
@@ -177,3 +179,23 @@ def test_models_of_two_origins_are_two_models(tmp_path: Path) -> None:
             Address(origin=origin, kind="models", name="wine", version="3")
             for origin in ("prod", "lab")
         }
+
+
+def test_a_journal_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        kept = vault.add(snapshots.model_version(), packed_at=5)
+        vault.add(snapshots.model_version(version="4", files={"a": b"4"}), packed_at=6)
+        vault.prune(Rules(last=1), now=0)
+        pruned = vault.pruned_of(kept.address)
+    set_version(tmp_path / JOURNAL, 99)
+    with Vault.open(tmp_path) as vault, pytest.raises(UnsupportedError, match="another version"):
+        vault.pruned_of(kept.address)
+    set_version(tmp_path / JOURNAL, 2)
+    with Vault.open(tmp_path) as vault:
+        assert pruned
+        assert vault.pruned_of(kept.address) == pruned
+
+
+def set_version(path: Path, version: int) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
