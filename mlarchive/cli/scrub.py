@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import duration, locators, size, vault_folder
 from mlarchive.cli.console import Console
-from mlarchive.cli.ending import DAMAGE
+from mlarchive.cli.ending import DAMAGE, WITH_LOSSES
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ examples:
   mlarchive scrub vault:vault --from vault:/mnt/copy --from mlflow+http://127.0.0.1:5000
   mlarchive scrub vault:vault --trials 3
 
-exit status: 0 all are sound, or were mended; 4 something is damaged, or could not be restored
+exit status: 0 all are sound, or were mended; 3 mended, with losses; 4 something is damaged, or
+could not be restored
 """
 
 
@@ -101,6 +102,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             checked += 1
             if done.status == "damaged" or done.trial.outcome == "failed":
                 status = DAMAGE
+            elif done.dropped and not status:
+                status = WITH_LOSSES
             _tell(done, console)
         console.say(f"{wording.count(checked, 'package')} checked, {wording.size(pace.read)} read")
     return status

@@ -16,7 +16,7 @@ TEXT_MOST = 1 << 20
 
 _STEP = 1 << 20
 
-_STRAY = 2
+STRAY = 2
 """As many bytes that are not zero are damage in an area that was; more are left of signatures."""
 
 
@@ -119,7 +119,7 @@ def may_have_signatures(source: ByteSource, begin: int, end: int) -> bool:
     for at in range(begin, end, _STEP):
         block = source.read_at(at, min(_STEP, end - at))
         filled += len(block) - block.count(0)
-    return filled > _STRAY
+    return filled > STRAY
 
 
 def _require_zero(source: ByteSource, begin: int, end: int) -> None:

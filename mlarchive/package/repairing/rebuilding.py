@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlarchive.errors import DamageError, FormatError
 from mlarchive.package.choosing import encode_chunk
@@ -34,7 +35,7 @@ from mlarchive.package.record import NO_HASH, hash_of
 from mlarchive.package.recordstream import RecordStream
 from mlarchive.package.repairing.recordpool import Place, payload_of
 from mlarchive.package.repairing.restating import Restating, still_stated
-from mlarchive.package.repairing.salvage import Salvage
+from mlarchive.package.repairing.salvage import Item, Salvage
 from mlarchive.package.repairing.signing import count_of, is_framed_as, names
 from mlarchive.package.signaturearea import signature_area
 from mlarchive.package.tailwriter import no_signatures, write_tail
@@ -123,6 +124,17 @@ def _required(salvage: Salvage) -> Meaning:
     return meaning
 
 
+def _laid_out(salvage: Salvage) -> Sequence[Item]:
+    """The items, each chunk of which something is lost having all its objects, as it had."""
+    lost = {chunk for item in salvage.items if item.status != "whole" for chunk, _, _ in item.parts}
+    found = []
+    for item in salvage.items:
+        parts = salvage.indexed.get(item.sha256, ())
+        shares = any(chunk in lost for chunk, _, _ in parts)
+        found.append(replace(item, parts=parts) if shares else item)
+    return found
+
+
 class _Rebuilding:
     """What a rebuilt package will hold, and where."""
 
@@ -132,7 +144,8 @@ class _Rebuilding:
         self._survey = salvage.survey
         self._stream = RecordStream(out)
         self._meaning = meaning
-        self._parts = {item.sha256: item.parts for item in salvage.items}
+        self._items = _laid_out(salvage)
+        self._parts = {item.sha256: item.parts for item in self._items}
         self._named = named_objects(meaning.records)
         self._documents = (salvage.content or b"", salvage.state or b"", salvage.evidence or b"")
         self._signed = b""
@@ -142,7 +155,8 @@ class _Rebuilding:
         self._text_is_lost = first is not None and not self._is_text_here(first.hash)
         kept = [slot.hash for slot in ordered if slot.type == RecordType.CHECKPOINT]
         self._checkpoints_are_lost = any(one not in self._pool for one in kept)
-        self._stated = still_stated(salvage, (one for one in kept if one in self._pool))
+        there = (one for one in kept if one in self._pool)
+        self._stated = still_stated(self._items, self._pool, there)
         self._slots = self._planned(ordered)
         unknown = {slot for slot in ordered if self._is_unknown(slot)}
         self._unknown_are_lost = not unknown <= {*self._slots}
@@ -156,7 +170,7 @@ class _Rebuilding:
         for number, chunk in enumerate(sorted(self._absent), len(self._slots)):
             self._numbers[chunk] = number
         self._checkpoints = Restating(
-            salvage,
+            self._items,
             meaning,
             still=self._stated,
             numbers=self._numbers,

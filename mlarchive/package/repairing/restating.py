@@ -21,24 +21,25 @@ from mlarchive.package.checkpoints import (
     weight_of,
 )
 from mlarchive.package.documents import Meaning
-from mlarchive.package.repairing.salvage import Salvage
+from mlarchive.package.repairing.recordpool import RecordPool
+from mlarchive.package.repairing.salvage import Item
 from mlarchive.package.repairing.stating import Parts
 
 _Known = tuple[Kind, str, Parts]
 
 
 def still_stated(
-    salvage: Salvage, checkpoints: Iterable[bytes]
+    items: Sequence[Item], pool: RecordPool, checkpoints: Iterable[bytes]
 ) -> Mapping[bytes, Sequence[CheckpointEntry]]:
-    """What whole checkpoints state of what salvage knows, by their hashes.
+    """What whole checkpoints state of some items, by their hashes.
 
     One that states nothing of that, such as another package's, is left out.
     """
-    known = {(item.kind, item.name, item.parts) for item in salvage.items}
+    known = {(item.kind, item.name, item.parts) for item in items}
     found = {}
     for one in checkpoints:
         with contextlib.suppress(FormatError):
-            stated = decode_checkpoint(bytes(salvage.pool.raw(one)))
+            stated = decode_checkpoint(bytes(pool.raw(one)))
             still = [entry for entry in stated if _known(entry) in known]
             if still or not stated:
                 found[one] = still
@@ -49,7 +50,7 @@ class Restating:
     """What the checkpoints of a rebuilt package say.
 
     Args:
-        salvage: Of the damaged one.
+        items: Of the damaged one.
         meaning: What its documents say.
         still: What whole checkpoints state.
         numbers: The row of each chunk.
@@ -58,7 +59,7 @@ class Restating:
 
     def __init__(
         self,
-        salvage: Salvage,
+        items: Sequence[Item],
         meaning: Meaning,
         *,
         still: Mapping[bytes, Sequence[CheckpointEntry]],
@@ -69,7 +70,7 @@ class Restating:
         self._still = still
         owners = {record.key: owner_name(record) for record in meaning.records}
         unstated: dict[_Known, CheckpointEntry] = {}
-        for item in salvage.items:
+        for item in items:
             entry = CheckpointEntry(
                 kind=item.kind, name=item.name, owner=owners[item.owner], parts=item.parts
             )

@@ -103,6 +103,7 @@ class Salvage(Closing):
         evidence: The evidence document, if it is whole.
         unread: Why documents that are all whole cannot be read; else empty.
         items: Every file and series that is known of.
+        indexed: What objects are made of by an index of the package, by their digests.
         lenders: The copies that documents were taken from.
         unproven: Whether nothing left of the package names some document that was taken.
         certain: Whether content and state are those of the file itself, or such as it names.
@@ -142,6 +143,7 @@ class Salvage(Closing):
             self.unproven, self.certain = False, True
             self.content, self.state, self.evidence = self._documents()
             self.unread = ""
+            self.indexed: dict[str, Parts] = {}
             self._check_meaning()
             self.entries = self._content_entries()
             self.items = _settled(tuple(self._items()))
@@ -426,6 +428,7 @@ class Salvage(Closing):
     def _put_together(self, entry: ContentEntry, layouts: Layouts) -> Item:
         item = _item_of(entry, status="lost", missing=-1, why=_UNKNOWN_LAYOUT)
         for parts in layouts.by_index(entry):
+            self.indexed.setdefault(entry.sha256, parts)
             if self._lacking(parts):
                 item = item if item.parts else self._incomplete(item, parts)
             elif _size(parts) == entry.size and self._digest(parts) == entry.sha256:

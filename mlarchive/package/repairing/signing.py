@@ -14,6 +14,7 @@ from mlarchive.package.layout import PREAMBLE_SIZE, SIGNATURE_UNIT, TRAILER_SIZE
 from mlarchive.package.signaturearea import (
     HEAD,
     SIGNATURE_MAGIC,
+    STRAY,
     area_of,
     may_have_signatures,
     signatures_in,
@@ -50,6 +51,7 @@ class Signatures(Struct, frozen=True, kw_only=True):
         text: Of its signatures, if they are whole.
         status: Whether there are such, or were; `unknown` if too little of the area is left.
         why: What is wrong with it; else empty.
+        strays: Whether more than chance stands behind whole signatures, where zeros should.
     """
 
     begin: int = -1
@@ -58,6 +60,7 @@ class Signatures(Struct, frozen=True, kw_only=True):
     text: bytes = b""
     status: Status = "unknown"
     why: str = ""
+    strays: bool = False
 
 
 def signatures_by(source: ByteSource, trailer: Trailer) -> Signatures:
@@ -86,16 +89,18 @@ def signatures_behind(source: ByteSource, begin: int) -> Signatures:
     # If no more than a trailer, or a part of one, follows, the area is what is in front of it.
     length = left - left % SIGNATURE_UNIT
     fits = shortest <= length and left - length <= TRAILER_SIZE
-    if not fits or not _is_zero(source, begin + shortest, begin + length):
+    if not fits or _filled(source, begin + shortest, begin + length):
         return _looked_at(source, begin, min(begin + shortest, source.size))
     return replace(_looked_at(source, begin, begin + length), length=length)
 
 
-def _is_zero(source: ByteSource, begin: int, end: int) -> bool:
-    return not any(
-        any(source.read_at(at, min(SIGNATURE_UNIT, end - at)))
-        for at in range(begin, end, SIGNATURE_UNIT)
-    )
+def _filled(source: ByteSource, begin: int, end: int) -> int:
+    """How many bytes are not zero."""
+    filled = 0
+    for at in range(begin, end, SIGNATURE_UNIT):
+        block = source.read_at(at, min(SIGNATURE_UNIT, end - at))
+        filled += len(block) - block.count(0)
+    return filled
 
 
 def _framed(head: bytes) -> int:
@@ -120,7 +125,15 @@ def _looked_at(source: ByteSource, begin: int, end: int) -> Signatures:
     except FormatError as error:
         if text := _text_at(source, begin, end):
             # What is damaged is behind them.
-            return Signatures(begin=begin, end=end, text=text, status="whole", why=error.message)
+            behind = begin + HEAD.size + len(text)
+            return Signatures(
+                begin=begin,
+                end=end,
+                text=text,
+                status="whole",
+                why=error.message,
+                strays=_filled(source, behind, end) > STRAY,
+            )
         status: Status = "damaged" if may_have_signatures(source, begin, end) else "none"
         return Signatures(begin=begin, end=end, status=status, why=error.message)
     return Signatures(begin=begin, end=end, text=text, status="whole" if text else "none")

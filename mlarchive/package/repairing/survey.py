@@ -109,6 +109,7 @@ class Survey:
             self._take(self._places_by_index())
         if self.trailer is None:
             self._look_behind_index()
+        self.goes_on |= self.signatures.strays
 
     def settle(self) -> None:
         """Take the deltas whose bases have become known; to be called when all files were read."""

@@ -73,3 +73,11 @@ def test_a_copy_that_cannot_be_asked_is_named(desk: Path) -> None:
     done = within("scrub", "vault:v", "--from", "mlflow+http://127.0.0.1:1", cwd=desk)
     assert done.status == 4
     assert "mlflow+http://127.0.0.1:1 could not be asked" in done.out
+
+
+def test_what_is_mended_with_losses_ends_with_3(vaults: Path) -> None:
+    (package,) = (vaults / "v").rglob("*resnet*/*.mlpkg")
+    package.write_bytes(package.read_bytes() + b"a note")
+    done = within("scrub", "vault:v", cwd=vaults)
+    assert (done.status, done.out.count("MENDED")) == (3, 1)
+    assert "its further bytes: they stand behind its end" in done.err

@@ -2,6 +2,7 @@
 
 import io
 import random
+import zlib
 
 import pytest
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from mlarchive.package.layout import (
     TRAILER_SIZE,
     RecordType,
     decode_trailer,
+    encode_preamble,
     encode_trailer,
 )
 from mlarchive.package.readme import README
@@ -151,6 +153,26 @@ def test_of_several_copies_the_one_with_most_signatures_gives_them() -> None:
     assert rebuilt(destroyed(plain, (30_000, 4)), one, two)[0] == two
 
 
+def test_what_stands_in_the_area_behind_signatures_is_a_loss_and_they_are_none() -> None:
+    signed = _signed(packed({"a": noise(70_000, 7)}), b"one")
+    area = len(signed) - 4096 - TRAILER_SIZE
+    for damaged in (signed[: area + 900] + b"note" * 100, destroyed(signed, (area + 900, 50))):
+        again, done = rebuilt(damaged)
+        assert (again, done.dropped) == (signed, ("further bytes",))
+    assert rebuilt(destroyed(signed, (area + 900, 1))) == (signed, rebuilt(signed)[1])
+
+
+def test_a_file_that_a_copy_has_stays_in_the_chunk_that_it_shared_with_a_lost_one() -> None:
+    shared = {"a": noise(5000, 1)}
+    data = packed({**shared, "b": noise(4000, 2)})
+    with opened(data) as package:
+        rows = [package.storage.index.row(n) for n in range(len(package.storage.index.rows))]
+    (chunk,) = [row for row in rows if row.type == RecordType.CHUNK]
+    assert chunk.raw_len == 9000
+    hit = destroyed(data, (chunk.offset + 96, 9000))
+    assert rebuilt(hit, packed({**shared, "z": noise(3000, 3)})) == rebuilt(hit)
+
+
 def test_a_longer_area_keeps_its_length_and_its_package_id() -> None:
     plain = packed({"a": noise(70_000, 7)})
     trailer, _ = decode_trailer(plain[-TRAILER_SIZE:], size=len(plain))
@@ -199,10 +221,13 @@ def test_of_joined_packages_the_first_alone_lends_documents() -> None:
 
 def test_a_copy_that_cannot_be_read_lends_nothing_and_stops_nothing() -> None:
     data = packed({"a": noise(70_000, 7)})
-    later = bytearray(data)
+    later = bytearray(encode_preamble())
     later[8] = 2
-    with salvaged(destroyed(data, (30_000, 4)), bytes(later), data) as salvage:
+    later[60:64] = zlib.crc32(later[:60]).to_bytes(4, "little")
+    unread = bytes(later) + data[PREAMBLE_SIZE:]
+    with salvaged(destroyed(data, (30_000, 4)), unread, data) as salvage:
         assert [item.status for item in salvage.items] == ["whole"]
+        assert [why.split(":")[0] for _, why in salvage.refused] == ["E003"]
 
 
 def _signed(plain: bytes, text: bytes) -> bytes:
