@@ -60,9 +60,9 @@ _HAS_LOOKED = "SELECT 1 FROM looked WHERE mirror = ?"
 
 _GONE_AND_OWED = """
 SELECT DISTINCT o.origin, o.kind, o.name, o.version, v.given_content_id, v.given_state_id
-FROM object o JOIN delivery d ON d.object = o.id AND d.owed_at > ?
+FROM delivery d INDEXED BY delivery_owed CROSS JOIN object o ON o.id = d.object
 LEFT JOIN delivery v ON v.object = o.id AND v.target = ?
-WHERE o.mirror = ? AND o.present = 0 AND o.seen_content_mark IS NOT NULL
+WHERE d.owed_at > ? AND o.mirror = ? AND o.present = 0 AND o.seen_content_mark IS NOT NULL
 """
 
 _WAITING_DROPS = "SELECT token, name, reason FROM dropped WHERE mirror = ? AND outcome = 'waiting'"
@@ -215,7 +215,7 @@ class Ledger(Closing):
             What the mirror's vault was given of each last; None for nothing.
         """
         with database.explaining(str(self._path)):
-            rows = self._connection.execute(_GONE_AND_OWED, (DOUBTED, VAULT, mirror))
+            rows = self._connection.execute(_GONE_AND_OWED, (VAULT, DOUBTED, mirror))
             return {_address(row[:4]): _ids(row[4:]) for row in rows}
 
     def has_looked(self, mirror: str) -> bool:
