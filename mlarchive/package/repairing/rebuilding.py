@@ -6,6 +6,7 @@ absent, and can be taken from another copy later.
 """
 
 import hashlib
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
@@ -29,6 +30,7 @@ from mlarchive.package.layout import (
     Trailer,
     check_preamble,
     encode_preamble,
+    encode_trailer,
 )
 from mlarchive.package.readme import README
 from mlarchive.package.record import NO_HASH, hash_of
@@ -149,6 +151,7 @@ class _Rebuilding:
         self._named = named_objects(meaning.records)
         self._documents = (salvage.content or b"", salvage.state or b"", salvage.evidence or b"")
         self._signed = b""
+        self._trailer = b""
         self._is_index_kept = False
         ordered = self._known_order()
         first = ordered[0] if ordered and ordered[0].type == RecordType.README else None
@@ -202,8 +205,18 @@ class _Rebuilding:
             yield lost
         if old is not None and old.parity_length:
             yield "parity"
-        if survey.goes_on:
+        if survey.goes_on or not self._ends_alike():
             yield BEHIND
+
+    def _ends_alike(self) -> bool:
+        """Whether what is left in the place of a lost trailer is most of one, not a short note."""
+        area = self._survey.signatures
+        if self._survey.trailer is not None or not area.length:
+            return True
+        begin = area.begin + area.length
+        left = self._survey.source.read_at(begin, self._survey.source.size - begin)
+        alike = sum(map(operator.eq, left, self._trailer))
+        return not any(left) or 2 * alike >= len(left)
 
     @property
     def _preamble(self) -> bytes:
@@ -418,6 +431,7 @@ class _Rebuilding:
         Where these are damaged or cut off, those of another copy of the very package.
         """
         written = trailer.package_id(self._preamble)
+        self._trailer = encode_trailer(trailer, written)
         twins = [one for one in self._salvage.surveys[1:] if one.package_id == written]
         theirs = {twin.signatures.text for twin in twins}
         texts = [

@@ -269,7 +269,9 @@ class Survey:
 
     def _end_of_lost_index(self) -> int | None:
         """Where the index ends of which no more than the header is left."""
-        own = (f for f in self.found if f.header.type == _INDEX and not f.foreign)
+        # One that is whole, and was not taken, is another package's.
+        lost = (f for f in self.found if f.header.raw_hash not in self._pool and not f.foreign)
+        own = (one for one in lost if one.header.type == _INDEX)
         return next((one.offset + self._reach(one) for one in own), None)
 
     def _place(self, found: Found) -> Place:

@@ -159,6 +159,8 @@ def test_what_stands_in_the_area_behind_signatures_is_a_loss_and_they_are_none()
     for damaged in (signed[: area + 900] + b"note" * 100, destroyed(signed, (area + 900, 50))):
         again, done = rebuilt(damaged)
         assert (again, done.dropped) == (signed, ("further bytes",))
+    again, done = rebuilt(signed[:-TRAILER_SIZE] + b"a note".ljust(100, b"."))
+    assert (again, done.dropped) == (signed, ("further bytes",))
     assert rebuilt(destroyed(signed, (area + 900, 1))) == (signed, rebuilt(signed)[1])
 
 
