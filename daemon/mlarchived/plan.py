@@ -17,6 +17,8 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Literal
 
 import msgspec
 
@@ -208,7 +210,7 @@ def _not_from(view: View, ref: Ref, target: str, rules: Rules) -> tuple[Verb, st
     # Two that took each other for their origin, because both were there before, are none.
     mutual = ref.adopted and view.holdings.get(target)
     names = (target, rules.locators.get(target, target))
-    how = whence(names, ref.origin.partition("#")[0], ref.through)
+    how = _whence(rules.now, names, ref.origin.partition("#")[0], ref.through)
     if how and not mutual:
         return "leave", f"echo: came {how} this target"
     if ref.unreadable:
@@ -216,6 +218,14 @@ def _not_from(view: View, ref: Ref, target: str, rules: Rules) -> tuple[Verb, st
     if not is_ready(ref, snapshots=rules.snapshots):
         return "unsettled", ref.unfinished or "not settled: its run still logs"
     return None
+
+
+# Where a folder is, to which a name may lead by links, is asked once a round, not for each object.
+@lru_cache(maxsize=1024)
+def _whence(
+    _round: int, names: tuple[str, ...], origin: str, path: tuple[str, ...]
+) -> Literal["from", "through", ""]:
+    return whence(names, origin, path)
 
 
 def _too_much(count: int, rules: Rules, *, shown: bool) -> str:
