@@ -44,6 +44,14 @@ _IMAGE_NAME = re.compile(r"(?i)image$")
 _DIGEST = re.compile(r"@(?:sha\d+:[0-9a-fA-F]+|[\w+.-]+:[0-9a-fA-F]{32,})$")
 """The end of an image's name that says which one it is, and no host."""
 
+_SENT = re.compile(
+    r"(?i)(\b(?:bearer|basic)\s+)(?=[\w.~+/-]*\d)[\w.~+/=-]{8,}"
+    r"|\b()eyJ[\w-]{8,}[\w.-]*"
+    r"|(\b(?:account_?key|shared_?access_?(?:key|signature)|client_?secret|access_?token|"
+    r"refresh_?token|api_?key|password)(?:=|\\?[\"']\s*:\s*\\?[\"']))[^\s\"'\\&;,]+"
+)
+"""What a server that repeats a request says of it: a token after its scheme or alone, a key."""
+
 _BEGINS_DOCUMENT = {"{", "["}
 
 _LONGEST_WORDS = 600
@@ -72,10 +80,14 @@ def image_without_user(name: str) -> str:
 
 def first_words(text: str) -> str:
     """The beginning of a message, on one line, without secrets and with no word cut."""
-    line = redacted_text(" ".join(text.split()))
+    line = _SENT.sub(_redacted_sent, redacted_text(" ".join(text.split())))
     if len(line) <= _LONGEST_WORDS:
         return line
     return f"{line[: _LONGEST_WORDS + 1].rpartition(' ')[0] or line[:_LONGEST_WORDS]} …"
+
+
+def _redacted_sent(found: re.Match[str]) -> str:
+    return f"{found[1] or found[3] or ''}{REDACTED}"
 
 
 def without_credentials(uri: str) -> str:

@@ -39,6 +39,7 @@ _FAILED = {"failed", "canceled"}
 _COMING = {"creating", "accepted", "inprogress"}
 _UNSETTLED = {*_COMING, "updating"}
 
+_BY_NAME = ("tags", "properties", "flavors")
 
 NO_STAGE = "None"
 """The word for no stage, as MLflow has it, whose interface to the same versions a workspace has."""
@@ -57,8 +58,17 @@ class Asset(Struct, frozen=True):
 
     @property
     def properties(self) -> Json:
-        """What it says of itself; without members that are null."""
+        """What it says of itself; without members that are null.
+
+        Raises:
+            RemoteError: It is not in the form that Azure ML has.
+        """
         said = self.raw.get("properties") or {}
+        if not isinstance(said, dict):
+            raise RemoteError(f"{self.name} is answered without its properties by name")
+        for named in _BY_NAME:
+            if not isinstance(said.get(named) or {}, dict):
+                raise RemoteError(f"{self.name} is answered with {named} that are not by name")
         return {name: value for name, value in said.items() if value is not None}
 
     @property
@@ -337,19 +347,30 @@ class ControlPlane:
     ) -> Iterator[Json]:
         version = api or self._api(kind or path)
         page = self._json("GET", path, version, query=query)
+        followed: set[str] = set()
         while True:
-            if not isinstance(page, dict) or "value" not in page:
-                # A gateway that redirects or logs in says something else, which is no empty list.
-                raise RemoteError(
-                    f"{self.shown} does not answer as Azure ML does", hint="check the address"
-                )
-            yield from page["value"] or []
+            yield from self._rows(page)
             following = page.get("nextLink")
             if not following:
                 return
+            if following in followed:
+                raise RemoteError(
+                    f"{self.shown} names the same page of {path} as the next one again and again",
+                    hint="try again later",
+                )
+            followed.add(following)
             page = self._ask(
                 Request(place=self.place, method="GET", path=following, api_version=version)
             )
+
+    def _rows(self, page: Json) -> list[Json]:
+        # A gateway that redirects or logs in says something else, which is no empty list.
+        rows = (page["value"] or []) if isinstance(page, dict) and "value" in page else None
+        if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
+            raise RemoteError(
+                f"{self.shown} does not answer as Azure ML does", hint="check the address"
+            )
+        return rows
 
     def _json(
         self,

@@ -113,8 +113,10 @@ def candidate(snapshot: Snapshot, policy: WritePolicy, *, in_registry: bool) -> 
     found = files_of(snapshot, subject)
     files = tuple(sent for sent in found if not refuses(sent.file.path, below))
     if not files:
+        those = "Azure ML takes" if found else "a package holds"
         raise UnsupportedError(
-            f"{snapshot.address} has no files, and a model of Azure ML is made of files"
+            f"{snapshot.address} has no files that {those}, and a model of Azure ML is made of "
+            "files"
         )
     version = subject if isinstance(subject, ModelVersion) else ModelVersion(key="")
     if policy.model_type and version.model_type not in {"", policy.model_type}:

@@ -16,6 +16,7 @@ from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
 from mlarchive.registries.azureml.firstrun import first_of as first_run_of
 from mlarchive.registries.azureml.numbering import is_at_home
+from mlarchive.registries.azureml.reading_environment import meant
 from mlarchive.registries.azureml.reading_job import run_there
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
@@ -276,6 +277,19 @@ def _names_one(subject: AnyRecord) -> bool:
     return isinstance(subject, ModelVersion) and keys.ENVIRONMENT_NAME in subject.tags
 
 
+def _means(work: Work, subject: AnyRecord, name: str, number: str) -> bool:
+    """Whether the tags of a version, without its environment, mean that one at the target."""
+    tags = subject.tags if isinstance(subject, ModelVersion) else {}
+    if tags.get(keys.ENVIRONMENT_NAME) != name:
+        return False
+    if told := tags.get(keys.ENVIRONMENT_VERSION, ""):
+        return told == number
+    try:
+        return meant(work.control, name).name == number
+    except NotFoundError:
+        return False
+
+
 def _is_environment(work: Work, there: Asset) -> bool:
     """Whether the environment that was registered for a version is made of the same."""
     subject = work.snapshot.record(work.snapshot.subject)
@@ -284,7 +298,7 @@ def _is_environment(work: Work, there: Asset) -> bool:
     name, _, number = there.texts("properties").get(keys.ENVIRONMENT, "").partition(":")
     if not isinstance(carried, Environment):
         # One that a model names and that could be read once is missing; files may state another.
-        return not (number and _names_one(subject))
+        return not (number and _names_one(subject)) or _means(work, subject, name, number)
     if not number:
         return True
     try:

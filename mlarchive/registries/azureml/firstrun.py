@@ -68,7 +68,7 @@ def has_all(work: Work, tracked: "TrackingWork", run: Run, there: str) -> bool:
     from mlarchive.registries.mlflow.writing_metrics import lacking_histories, surplus
 
     held = _run_there(work, there)
-    if held is None or not run.params.items() <= held.params.items():
+    if held is None or not run.params.items() <= held.params.items() or run.end > held.end:
         return False
     if held.native.also.get(marks.RECORD) == marks.record_digest(run):
         return False

@@ -26,6 +26,7 @@ from mlarchive.registries.base import (
     WritePlan,
     WritePolicy,
 )
+from mlarchive.registries.mlflow.patience import patience
 from mlarchive.registries.notebooks.wanted import Wanted, wanted_from
 from mlarchive.snapshot import Snapshot
 
@@ -75,6 +76,7 @@ class AzureMlRegistry(Closing):
         wanted = wanted_from(environment)
         access = access_to(named, environment, interactive=interactive)
         with contextlib.ExitStack() as opening:
+            opening.enter_context(patience())
             borrowed = opening.enter_context(SHARED.borrow(access))
             control = ControlPlane(named, borrowed.process)
             storage = opening.enter_context(Storage(control))

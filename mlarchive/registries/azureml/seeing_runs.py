@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from mlarchive.errors import MlarchiveError
+from mlarchive.errors import AccessError, MlarchiveError
 from mlarchive.records.tracking import UNFINISHED
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.reading_job import job_of
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mlarchive.registries.mlflow.connection import Connection
 
 _AT_ONCE = 8
+_MOST_ERRORS = 8
+"""How many runs may fail while none was seen, until the server counts as silent."""
 
 
 class SeenRun(Struct, frozen=True, kw_only=True):
@@ -44,7 +46,10 @@ _NONE = SeenRun()
 
 
 class SeenRuns:
-    """The runs of a place, each asked for once; a server that is silent is asked no more."""
+    """The runs of a place, each asked for once; a server that is silent is asked no more.
+
+    One that answers with errors for some runs is not silent: each of these waits by itself.
+    """
 
     def __init__(self, control: ControlPlane) -> None:
         """Ask nothing yet."""
@@ -52,6 +57,7 @@ class SeenRuns:
         self._seen: dict[str, SeenRun] = {}
         self._connection: Connection | None = None
         self._silent: SeenRun | None = None
+        self._errors = 0
 
     def look_at(self, versions: Iterable[Asset]) -> None:
         """Fetch the runs behind some versions of models, several at a time."""
@@ -73,11 +79,40 @@ class SeenRuns:
             return self._silent
         try:
             self._connection = self._connection or tracking_connection(self._control)
-            return _seen(self._connection, job)
+            seen = _seen(self._connection, job)
         except MlarchiveError as error:
-            if error.retryable:
-                self._silent = SeenRun(unreadable=error.message)
-            return self._silent or _NONE
+            return self._unseen(error, job)
+        self._errors = -1
+        return seen
+
+    def _unseen(self, error: MlarchiveError, job: str) -> SeenRun:
+        """What to say of a run that could not be asked for."""
+        if not (error.retryable or isinstance(error, AccessError)):
+            return _NONE
+        about = "" if self._connection is None else _about_run(error, self._connection.uri, job)
+        if not (about and self._may_answer()):
+            self._silent = SeenRun(unreadable=error.message)
+            return self._silent
+        return SeenRun(unreadable=about)
+
+    def _may_answer(self) -> bool:
+        """Whether the server is worth being asked for another run."""
+        if self._errors >= 0:
+            self._errors += 1
+        return self._errors < _MOST_ERRORS
+
+
+def _about_run(error: MlarchiveError, uri: str, job: str) -> str:
+    """What a server answered of one run; "" if it did not answer at all."""
+    from mlflow.exceptions import RestException
+
+    from mlarchive.registries.mlflow.failures import FAILS_EACH_TIME
+
+    if FAILS_EACH_TIME in str(error.__cause__):
+        return f"{uri} answers with errors only when it is asked for the run {job}"
+    if isinstance(error, AccessError) or isinstance(error.__cause__, RestException):
+        return f"its run {job} cannot be read: {error.message}"
+    return ""
 
 
 def _seen(connection: "Connection", job: str) -> SeenRun:

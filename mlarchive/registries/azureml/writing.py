@@ -269,6 +269,7 @@ def _plan_kept(
         list_frozen(work, what, wanted, present)
     made = run_there(present)
     if why and is_behind(work, made):
+        work.step("skip", what, _OLDER)
         work.change(what, "run", _OLDER)
         known = {marks.CONTENT_ID: present.texts("properties")[marks.CONTENT_ID]}
         newer = msgspec.structs.replace(labels, properties={**labels.properties, **known})

@@ -175,9 +175,16 @@ def _foreign_status(error: RestException) -> int:
         return 0
     for frame, _ in traceback.walk_tb(error.__traceback__):
         answer = frame.f_locals.get("response")
-        if isinstance(answer, requests.Response) and answer.status_code not in _NO_SUCH_REQUEST:
+        if isinstance(answer, requests.Response) and (
+            answer.status_code not in _NO_SUCH_REQUEST or _is_azure(error)
+        ):
             return answer.status_code
     return 0
+
+
+def _is_azure(error: RestException) -> bool:
+    """Whether an answer is in the form of Azure ML, which says 404 of a run that is not there."""
+    return isinstance(error.json.get("error"), dict)
 
 
 def _unavailable(error: Exception, place: str) -> UnavailableError:

@@ -30,8 +30,8 @@ from mlarchive.registries.mlflow.entirety import brought_by, everything_at
 from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.holding import all_held, held
 from mlarchive.registries.mlflow.listing import list_objects
+from mlarchive.registries.mlflow.patience import patience
 from mlarchive.registries.mlflow.reading import read_object
-from mlarchive.registries.mlflow.settings import patience
 from mlarchive.registries.mlflow.writing import plan, write
 from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted, Workspace
 from mlarchive.snapshot import Snapshot

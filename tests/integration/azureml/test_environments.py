@@ -38,6 +38,26 @@ def test_an_environment_that_got_another_number_is_the_model_s_at_every_hop(
     assert (image, said["tags"]["python_environment_name"]) == ("ubuntu:22.04", "gpu")
 
 
+def test_a_name_that_means_the_very_environment_at_the_target_is_no_difference(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    shared = azureml.registry(tenant, "shared")
+    azureml.put_environment(shared, "gpu", "7", image="ubuntu:22.04")
+    azureml.put_model(lab, "m", "1", {"w": b"x"}, tags={"python_environment_name": "gpu"})
+    first = address(lab, "models", "m", "1")
+    carry(opened(lab), first, opened(shared), tmp_path)
+    carry(opened(shared), address(shared, "models", "m", "1"), opened(clinic), tmp_path)
+    said = clinic.version("models", "m", "1")["properties"]["properties"]
+    assert said["mlarchive.environment"] == "gpu:7"
+    assert carry(opened(lab), first, opened(clinic), tmp_path).receipt.idle
+    # A later one is what the name means then.
+    azureml.put_environment(clinic, "gpu", "8", image="other:1")
+    with pytest.raises(ConflictError, match="its environment"):
+        carry(opened(lab), first, opened(clinic), tmp_path)
+
+
 def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(
     azureml: Emulator, tmp_path: Path
 ) -> None:

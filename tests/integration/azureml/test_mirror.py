@@ -169,6 +169,18 @@ def test_what_a_run_gets_after_its_version_was_mirrored_is_news(
     data = theirs.get_run(made).data
     assert (data.metrics["tested"], data.tags["review"]) == (0.7, "approved")
     assert outcomes(once()) == []
+    # It ends anew, and people have logged to it where it was mirrored to.
+    theirs.log_metric(made, "people", 1.0)
+    ours.update_run(job, status="RUNNING")
+    ours.set_terminated(job)
+    assert outcomes(once()) == ["copied"]
+    ended = theirs.get_run(made).data.tags["mlarchive.run_facts"]
+    assert str(ours.get_run(job).info.end_time) in ended
+    assert outcomes(once()) == []
+    # Nobody can say that this is news; it is told once.
+    ours.set_terminated(job, end_time=ours.get_run(job).info.end_time - 1)
+    assert outcomes(once()) == ["passed-over"]
+    assert outcomes(once()) == []
 
 
 def test_labels_of_a_version_whose_run_grew_are_new_in_a_registry_and_nothing_else_is(

@@ -114,6 +114,22 @@ def test_the_value_of_an_option_that_is_a_secret_is_replaced(
     assert redacted({"arguments": arguments}) == {"arguments": left}
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("refused Bearer eyJ0eXAi.eyJhdWQi.c2ln now", f"refused Bearer {REDACTED} now"),
+        ("Authorization: bearer 0paque-t0ken/x==.", f"Authorization: bearer {REDACTED}"),
+        ("the token eyJ0eXAiOiJKV1Qi.eyJhdWQiOiIx", f"the token {REDACTED}"),
+        ("a;AccountKey=abc+/0==;b", f"a;AccountKey={REDACTED}"),
+        (f"no AccountKey={'k' * 9}", f"no AccountKey={REDACTED}"),
+        ('{"access_token": "s3cret", "a": 1}', f'{{"access_token": "{REDACTED}", "a": 1}}'),
+        ('Bearer realm="x9", Bearer authentication', 'Bearer realm="x9", Bearer authentication'),
+    ],
+)
+def test_a_message_repeats_no_token_and_no_key_of_the_request(said: str, told: str) -> None:
+    assert first_words(said) == told
+
+
 def test_the_first_words_of_a_message_are_whole() -> None:
     url = "https://aka.ms/python/troubleshoot"
     assert first_words(f"see\n{url}") == f"see {url}"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mlarchive.errors import RemoteError
-from mlarchive.registries.azureml.assets import ControlPlane
+from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.messages import Answer, Connected, Request
 from mlarchive.registries.azureml.places import Place
 
@@ -31,13 +31,34 @@ class Gateway:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"<html>Log in</html>", b'{"message": "log in"}', b"[]", b'"value"']
+    "body",
+    [
+        b"",
+        b"{}",
+        b"<html>Log in</html>",
+        b'{"message": "log in"}',
+        b"[]",
+        b'"value"',
+        b'{"value": ["m"]}',
+    ],
 )
 def test_what_a_gateway_says_is_no_empty_registry(body: bytes) -> None:
     cloud: Any = Gateway(body)
     plane = ControlPlane(Place(name="r"), cloud)
     with pytest.raises(RemoteError, match="azureml://registries/r"):
         list(plane.containers("models", archived=False))
+
+
+def test_a_page_that_names_itself_as_the_next_one_is_an_error() -> None:
+    cloud: Any = Gateway(b'{"value": [], "nextLink": "https://a/b"}')
+    with pytest.raises(RemoteError, match="the same page of models"):
+        list(ControlPlane(Place(name="r"), cloud).containers("models", archived=False))
+
+
+@pytest.mark.parametrize("properties", [["p"], {"tags": ["a"]}, {"flavors": ["b"]}])
+def test_labels_of_another_form_are_an_error(properties: object) -> None:
+    with pytest.raises(RemoteError, match="by name"):
+        _ = Asset("m", {"properties": properties}).is_archived
 
 
 def test_an_empty_page_is_an_empty_registry() -> None:

@@ -1,13 +1,19 @@
 """How a mirror sees the runs that made versions, where it cannot."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from mlflow.entities import Run, RunData, RunInfo
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ErrorCode
 
-from mlarchive.errors import AccessError, MlarchiveError, UnavailableError
+from mlarchive.errors import AccessError, MlarchiveError, NotFoundError, UnavailableError
+from mlarchive.registries.azureml import seeing_runs
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.listing import see_changes
+from mlarchive.registries.azureml.seeing_runs import SeenRuns
 from mlarchive.registries.base import Ref, Selector
 
 
@@ -32,16 +38,19 @@ def seen(*, workspace: MlarchiveError | None, is_registry: bool = False) -> dict
     return {ref.address.version: ref for ref in see_changes(cast("Any", control), "lab", selector)}
 
 
-def test_versions_of_jobs_wait_while_their_runs_cannot_be_asked_and_others_do_not() -> None:
-    refs = seen(workspace=UnavailableError("lab is silent"))
+@pytest.mark.parametrize("kind", [UnavailableError, AccessError])
+def test_versions_of_jobs_wait_while_their_runs_cannot_be_asked_and_others_do_not(
+    kind: type[MlarchiveError],
+) -> None:
+    refs = seen(workspace=kind("not now"))
     assert {number: ref.unreadable for number, ref in refs.items()} == {
-        "1": "lab is silent",
+        "1": "not now",
         "2": "",
-        "3": "lab is silent",
+        "3": "not now",
     }
 
 
-@pytest.mark.parametrize("trouble", [None, AccessError("not for you")])
+@pytest.mark.parametrize("trouble", [None, NotFoundError("no such workspace")])
 def test_what_reading_a_version_says_better_keeps_nobody_waiting(
     trouble: MlarchiveError | None,
 ) -> None:
@@ -51,3 +60,55 @@ def test_what_reading_a_version_says_better_keeps_nobody_waiting(
     marks = {number: ref.content_mark for number, ref in refs.items()}
     in_registry = seen(workspace=trouble, is_registry=True)
     assert marks == {number: ref.content_mark for number, ref in in_registry.items()}
+
+
+def test_a_run_that_the_server_cannot_tell_waits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = looked_at(
+        monkeypatch,
+        {
+            "a": MlflowException(
+                "API request to x failed with exception too many 500 error responses"
+            ),
+            "b": MlflowException("no", error_code=ErrorCode.Value("PERMISSION_DENIED")),
+            "c": None,
+            "d": None,
+        },
+    )
+    assert looked == {
+        "a": "https://lab answers with errors only when it is asked for the run a",
+        "b": "its run b cannot be read: https://lab answers 403: no",
+        "c": "",
+        "d": "",
+    }
+
+
+def test_a_server_that_answers_no_run_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = MlflowException("API request to x failed with exception too many 500 error responses")
+    looked = looked_at(monkeypatch, {f"{number:02}": failed for number in range(30)})
+    silent = "cannot reach https://lab: it answers with errors only"
+    assert looked["29"] == silent
+    refused = MlflowException("API request to x failed with exception Connection refused")
+    looked = looked_at(monkeypatch, {"a": refused, "b": None})
+    silent = "cannot reach https://lab: nothing listens there"
+    assert looked == {"a": silent, "b": silent}
+
+
+def looked_at(
+    monkeypatch: pytest.MonkeyPatch, runs: Mapping[str, Exception | None]
+) -> dict[str, str]:
+    """Why runs wait that a server answers with errors, or without one."""
+
+    def get_run(job: str) -> Run:
+        if (error := runs[job]) is not None:
+            raise error
+        return Run(
+            RunInfo(job, "0", "u", "FINISHED", 1, 2, "active", run_name=job),
+            RunData(),
+        )
+
+    connection = SimpleNamespace(uri="https://lab", tracking=SimpleNamespace(get_run=get_run))
+    monkeypatch.setattr(seeing_runs, "tracking_connection", lambda _: connection)
+    seeing = SeenRuns(cast("Any", SimpleNamespace(place=SimpleNamespace(is_registry=False))))
+    versions = {job: Asset("1", {"properties": {"jobName": job}}) for job in runs}
+    seeing.look_at(versions.values())
+    return {job: seeing.of(one).unreadable for job, one in versions.items()}

@@ -7,7 +7,7 @@ import requests
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.rest_utils import verify_rest_response
 
-from mlarchive.errors import AccessError, MlarchiveError, UnavailableError
+from mlarchive.errors import AccessError, MlarchiveError, NotFoundError, UnavailableError
 from mlarchive.registries.mlflow.failures import explained, lacks_endpoint, speaking
 
 _SEARCH = "API request to endpoint /api/3.0/mlflow/datasets/search failed with error code"
@@ -49,6 +49,14 @@ def test_a_page_for_browsers_is_not_quoted() -> None:
     told = explained(error, "http://here")
     assert told.message.endswith("502 != 200. (with a page for browsers)")
     assert told.retryable
+
+
+def test_a_run_that_azure_ml_does_not_have_is_not_found() -> None:
+    answer = requests.Response()
+    answer.status_code = 404
+    answer.raw = io.BytesIO(b'{"error": {"code": "UserError", "message": "no such run"}}')
+    with pytest.raises(NotFoundError, match="answers 404"), speaking("http://here"):
+        verify_rest_response(answer, "/api/2.0/mlflow/runs/get")
 
 
 @pytest.mark.parametrize(

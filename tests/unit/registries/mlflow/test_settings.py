@@ -1,12 +1,17 @@
 """The client's patience is set while a registry is open, and put back after."""
 
+import contextlib
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from mlarchive.errors import RemoteError, UnavailableError
+from mlarchive.registries.azureml import registry
+from mlarchive.registries.azureml.registry import AzureMlRegistry
 from mlarchive.registries.mlflow.failures import Unanswered, explained
-from mlarchive.registries.mlflow.settings import answered, default_registry, once, patience
+from mlarchive.registries.mlflow.patience import patience
+from mlarchive.registries.mlflow.settings import answered, default_registry, once
 
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 
@@ -14,6 +19,18 @@ RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 @pytest.fixture(autouse=True)
 def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(RETRIES, raising=False)
+
+
+def test_a_workspace_whose_runs_are_asked_for_has_no_more_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = SimpleNamespace(connect=lambda _: None)
+    borrowed = contextlib.nullcontext(SimpleNamespace(process=process))
+    monkeypatch.setattr(registry, "SHARED", SimpleNamespace(borrow=lambda _: borrowed))
+    place = "subscriptions/s/resourceGroups/g/workspaces/lab"
+    with AzureMlRegistry.open(place, environment={}):
+        assert os.environ[RETRIES] == "3"
+    assert RETRIES not in os.environ
 
 
 def test_the_last_one_out_restores() -> None:
