@@ -162,8 +162,9 @@ class _Way(NamedTuple):
 def _copy_found(source: "Source", locator: "Locator", way: _Way) -> None:
     """Copy what a locator names of a source."""
     arguments, console, end, tally = way.arguments, way.console, way.end, way.tally
-    found = addresses(source, locator, wanted(arguments, locator))
-    tell_unlisted(source, console)
+    chosen = wanted(arguments, locator)
+    found = addresses(source, locator, chosen)
+    tell_unlisted(source, console, wanted=chosen)
     tally.expect(one_to_attach(arguments, found))
     behind = LeftBehind(source, locator, found)
     waiting: list[Address] = []
@@ -225,10 +226,11 @@ def _share(
             with opened(locator, console) as source:
                 # Both are places of Azure ML, which alone can share.
                 carry = partial(source.share, target=target, policy=wanted_policy)  # type: ignore[attr-defined]
-                for address in addresses(source, locator, wanted(arguments, locator)):
+                chosen = wanted(arguments, locator)
+                for address in addresses(source, locator, chosen):
                     with end.outlasting(address, console):
                         end.take(tell_receipt(carry(address), console))
-                tell_unlisted(source, console)
+                tell_unlisted(source, console, wanted=chosen)
     return end.status
 
 

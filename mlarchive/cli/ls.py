@@ -81,7 +81,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 _list_files(source, listings, locator, console)
             else:
                 _list_objects(listings, console)
-            tell_unlisted(source, console)
+            chosen = wanted(arguments, locator, labelling=False)
+            tell_unlisted(source, console, wanted=chosen)
     return end.status
 
 

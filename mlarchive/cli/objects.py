@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_UNLISTED = 10
 _TAKES_THEM = "--archived takes them too"
+_TAKES_SOME = "--archived takes those of them that are as asked"
 BY_NUMBER = "name one by its number, which `mlarchive ls --archived` lists"
 
 
@@ -50,15 +51,21 @@ def require_whole(locator: "Locator") -> None:
         )
 
 
-def tell_unlisted(source: "Source", console: "Console", hint: str = _TAKES_THEM) -> None:
+def tell_unlisted(
+    source: "Source", console: "Console", hint: str = "", *, wanted: "Filter | None" = None
+) -> None:
     """Say what lists of a source left out since it is archived.
 
     Args:
         source: It was asked.
         console: Where it is told.
-        hint: How it is taken, for a person.
+        hint: How it is taken, for a person; "" for by `--archived`.
+        wanted: Which objects were wanted; None for all. Nobody looked which of these it is.
     """
     from mlarchive.registries.base import archived_unlisted
+    from mlarchive.registries.filtering import Filter
+
+    hint = hint or (_TAKES_THEM if wanted in {None, Filter()} else _TAKES_SOME)
 
     found = archived_unlisted(source)
     if found:
@@ -107,17 +114,22 @@ def addresses(
         found = sorted((ref.address for ref in source.changes(selector)), key=_by_number)
     chooser.check()
     if not found:
-        raise _none_of(source, locator, seen=chooser.seen)
+        is_whole = wanted in {None, Filter()}
+        raise _none_of(source, locator, seen=chooser.seen, is_whole=is_whole)
     return found
 
 
-def _none_of(source: "Source", locator: "Locator", *, seen: int) -> NotFoundError:
-    """That a locator means no object; `seen` were looked at, and are not as asked."""
+def _none_of(source: "Source", locator: "Locator", *, seen: int, is_whole: bool) -> NotFoundError:
+    """That a locator means no object; `seen` were looked at, and are not as asked.
+
+    Unless all were wanted, nobody knows whether what is archived is as asked.
+    """
     from mlarchive.registries.base import archived_unlisted
 
     hidden = archived_unlisted(source)
     none = "no object that is as asked" if seen else "nothing that is there"
-    but = f" but what is archived: {_named(hidden)}" if hidden else ""
+    said = "but what is archived" if is_whole else "; what is archived was not looked at"
+    but = f"{' ' if is_whole else ''}{said}: {_named(hidden)}" if hidden else ""
     lists = f"`mlarchive ls {locator.origin}` lists what there is"
     return NotFoundError(f"{locator.text} names {none}{but}", hint=BY_NUMBER if hidden else lists)
 

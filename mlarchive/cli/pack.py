@@ -175,10 +175,9 @@ def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Co
     who = recipients(arguments)
     with ExitStack() as stack:
         source = stack.enter_context(opened(sources[0], console))
-        found = one_to_attach(
-            arguments, addresses(source, sources[0], wanted(arguments, sources[0]))
-        )
-        tell_unlisted(source, console)
+        chosen = wanted(arguments, sources[0])
+        found = one_to_attach(arguments, addresses(source, sources[0], chosen))
+        tell_unlisted(source, console, wanted=chosen)
         if len(found) > 1:
             raise _too_many(arguments.output, len(found))
         snapshot = stack.enter_context(
@@ -252,8 +251,9 @@ def _to_vault(sources: "list[Locator]", arguments: argparse.Namespace, console: 
         for locator in sources:
             with opened(locator, console) as source:
                 end.owe(source, locator, console)
-                found = addresses(source, locator, wanted(arguments, locator))
-                tell_unlisted(source, console)
+                chosen = wanted(arguments, locator)
+                found = addresses(source, locator, chosen)
+                tell_unlisted(source, console, wanted=chosen)
                 behind = LeftBehind(source, locator, found)
                 for address in one_to_attach(arguments, found):
                     came = False
@@ -332,8 +332,9 @@ def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Cons
     losses = 0
     for locator in sources:
         with opened(locator, console) as source:
-            found = addresses(source, locator, wanted(arguments, locator))
-            tell_unlisted(source, console)
+            chosen = wanted(arguments, locator)
+            found = addresses(source, locator, chosen)
+            tell_unlisted(source, console, wanted=chosen)
             for address in one_to_attach(arguments, found):
                 snapshot = read_labelled(source, address, arguments)
                 raw = _raw_size(snapshot)

@@ -160,7 +160,7 @@ def _made(
     vault = stack.enter_context(Vault.open(Path(keep))) if keep else None
     with opened(locator, console) as source:
         found = addresses(source, locator, wanted)
-        tell_unlisted(source, console)
+        tell_unlisted(source, console, wanted=wanted)
         for number, address in enumerate(found):
             with console.progress(f"packing {address.name}") as progress:
                 way = Way(

@@ -221,3 +221,17 @@ def test_what_is_left_out_since_it_is_archived_is_counted_and_named_by_every_com
         11,
         True,
     )
+
+
+def test_nobody_says_that_what_is_archived_is_as_asked(
+    azureml: Emulator, lab: Place, tmp_path: Path
+) -> None:
+    azureml.put_model(lab, "m", "2", {"w": b"2"}, isArchived=True)
+    env = azureml.environment(lab.tenant)
+    listed = within("ls", lab.locator, "--include", "zzz*", cwd=tmp_path, env=env)
+    said = "since archived: models/m/2; --archived takes those of them that are as asked\n"
+    assert said in listed.err
+    asked = ("pack", lab.locator, "-o", "m.mlpkg", "--tag", "a=b")
+    none = within(*asked, cwd=tmp_path, env=env)
+    assert none.status == 11
+    assert "that is as asked; what is archived was not looked at: models/m/2" in none.err
