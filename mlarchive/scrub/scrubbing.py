@@ -98,9 +98,10 @@ def scrub(
     with Journal.open(vault.folder) as journal:
         due = _due(vault, journal, care)
         trials = _for_trial(due, care.trials)
-        for one in due:
+        for stated in due:
             if pace.spent:
                 return
+            one = _as_now(vault, stated)
             done = _scrub_one(vault, one, (VaultDonor(vault), *donors), pace)
             if done is None:
                 continue
@@ -128,6 +129,13 @@ def _due(vault: Vault, journal: Journal, care: Care) -> list[_Due]:
     rest = [one for one in rest if one.last.checked_at < care.before or one.last.damage]
     rest.sort(key=lambda one: (one.last.checked_at, str(one.kept.path)))
     return [*broken, *rest]
+
+
+def _as_now(vault: Vault, due: _Due) -> _Due:
+    """A package with what it leans on since others of the vault were mended."""
+    now = vault.as_it_lies(due.kept)
+    is_same = not due.why and now.package_id == due.kept.package_id
+    return replace(due, kept=now) if is_same else due
 
 
 def _known(kept: Kept, last: Check) -> Kept:
@@ -160,12 +168,13 @@ def _scrub_one(vault: Vault, due: _Due, donors: Sequence[Donor], pace: Pace) -> 
     )
     try:
         damage = due.why or _damage(vault, kept, pace)
+        rotted = not due.why and vault.is_untouched(kept)
     except NotFoundError:
         return None
     if not damage:
         return done
     done = replace(done, status="damaged", damage=damage.replace(f"{kept.path}: ", ""))
-    mended = mend(vault, kept, donors, rotted=not due.why)
+    mended = mend(vault, kept, donors, rotted=rotted)
     done = replace(done, notes=mended.failed)
     if not mended.donor:
         return replace(done, damage="; ".join((done.damage, *mended.failed)))

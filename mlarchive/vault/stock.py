@@ -195,6 +195,20 @@ class Stock(Closing):
         except (DamageError, NotFoundError):
             return False
 
+    def is_untouched(self, kept: Kept) -> bool:
+        """Whether a file has the size and time that it had when it was looked into.
+
+        Raises:
+            NotFoundError: It is not there any more.
+        """
+        with fsops.explaining(kept.path, "read"):
+            facts = kept.path.stat()
+        return any(
+            # What is unsettled has its time inverted.
+            row.bytes == facts.st_size and facts.st_mtime_ns in {row.mtime_ns, ~row.mtime_ns}
+            for row in self._catalog.rows(path=kept.place)
+        )
+
     def publish(self, made: Path, address: Address, content_id: str, state_id: str) -> Kept:
         """Put a package from a scratch folder among the others, under a path of its own.
 

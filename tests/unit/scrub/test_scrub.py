@@ -267,6 +267,32 @@ def test_a_base_that_rotted_is_mended_and_its_thin_packages_stay(
         assert everything_is_well(again)
 
 
+def test_what_leans_on_a_base_that_was_just_mended_is_sound_and_stays(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    thin = vault.add(wine("1", aliases=("next",)), packed_at=6)
+    before = thin.path.read_bytes()
+    pack_file(wine("1", aliases=("third",)), tmp_path / "other.mlpkg", packed_at=7)
+    data = kept.path.read_bytes()
+    kept.path.write_bytes(flipped(data, len(data) - 150, 1))
+    with Vault.open(vault.folder) as again:
+        done = {one.path: one for one in run(again, PackageDonor(tmp_path / "other.mlpkg"))}
+        assert everything_is_well(again)
+    assert (done[str(kept.path)].status, kept.path.read_bytes()) == ("mended", data)
+    assert (done[str(thin.path)].status, thin.path.read_bytes()) == ("sound", before)
+
+
+def test_what_is_laid_under_a_name_during_a_scrub_is_not_taken_for_what_was_there(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    pack_file(wine("1"), tmp_path / "old.mlpkg", packed_at=5)
+    pack_file(wine("1", aliases=("next",)), tmp_path / "new.mlpkg", packed_at=6)
+    cut = (tmp_path / "new.mlpkg").read_bytes()[:-9000]
+    kept.path.write_bytes(cut)
+    (done,) = run(vault, PackageDonor(tmp_path / "old.mlpkg"))
+    assert (done.status, kept.path.read_bytes()) == ("damaged", cut)
+
+
 def test_a_version_that_leans_on_another_is_mended_as_it_was(vault: Vault, tmp_path: Path) -> None:
     """A fine-tune: most of its bytes are those of the version before."""
     files = {f"w{number}": random.Random(number).randbytes(700_000) for number in range(3)}  # noqa: S311
