@@ -78,7 +78,7 @@ def _outlived(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
 
 def _overdue(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     """What a target is owed of an object that its source shows no more; None for nothing."""
-    taken, held = view.taken, view.holdings.get(target)
+    taken, held = _last(view), view.holdings.get(target)
     if target not in view.holdings or _has_what_was_taken(view, target, rules):
         return None
     if held is None and any(rival.has_it for rival in view.rivals.get(target, ())):
@@ -94,9 +94,14 @@ def _overdue(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     return "relabel" if labels_alone else "copy", why
 
 
+def _last(view: View) -> Ids | None:
+    """What the mirror took of an object last; None if that is not what was seen of it last."""
+    return None if view.unread else view.taken
+
+
 def _has_what_was_taken(view: View, target: str, rules: Rules) -> bool:
     """Whether a target says that it has what the mirror took of an object last."""
-    held, known, taken = view.holdings[target], view.delivered[target], view.taken
+    held, known, taken = view.holdings[target], view.delivered[target], _last(view)
     if held is None:
         return False
     there = Ids(content=held.content_id, state=held.state_id)

@@ -250,7 +250,7 @@ def _withheld(plan: ObjectPlan, why: str) -> ObjectPlan:
 
 def _spared(view: View, delivered: Delivered, rules: Rules) -> tuple[Verb, str] | None:
     """Work that is not done because it came to nothing before, and nothing has changed since."""
-    if rules.retry or view.seen != view.look:
+    if rules.retry or (view.ref and view.seen != view.look):
         return None
     for trouble in (view.trouble, delivered.trouble):
         if trouble and trouble.strikes >= rules.set_aside_after:

@@ -7,6 +7,7 @@ more would else be taken for lost, though targets wait for it and the vault has 
 from mlarchive.records import Address
 from mlarchive.vault import Kept, Vault
 from mlarchived.ledger import Delivery, Ledger, Record
+from mlarchived.ledger.ledger import Awaited
 from mlarchived.room import Room
 from mlarchived.stores import find
 from mlarchived.views import VAULT, Ids
@@ -20,21 +21,32 @@ def note_all(room: Room, ledger: Ledger, record: Record) -> None:
     """
     if not room.job.vault or room.job.drop:
         return
-    for address, given in ledger.gone_and_owed(room.job.name).items():
+    for address, awaited in ledger.gone_and_owed(room.job.name).items():
         with room.store.vault(address) as vault:
-            kept = _later(vault, address, given)
+            kept = _later(vault, address, awaited)
         if kept:
             ids = _ids(kept)
             record.delivered(address, VAULT, Delivery(given=ids, held=ids, at=str(kept.path)))
 
 
-def _later(vault: Vault, address: Address, given: Ids | None) -> Kept | None:
+def _later(vault: Vault, address: Address, awaited: Awaited) -> Kept | None:
     """The package that counts, if it came after what the ledger knows to have been given."""
     latest = next(iter(vault.find(address=address)), None)
-    if latest is None or not latest.complete or _ids(latest) == given:
+    if latest is None or not latest.complete or _ids(latest) == awaited.given:
         return None
+    if awaited.given is None:
+        # The debt was noted before anything was packed; an older package is of something else.
+        return latest if _came_at(latest) >= awaited.since else None
     # Where that one is gone, what is left may be older.
-    return latest if given is None or find(vault, address, given) else None
+    return latest if find(vault, address, awaited.given) else None
+
+
+def _came_at(kept: Kept) -> int:
+    """When a package was put into the vault, ms since 1970 UTC; 0 if it is not there."""
+    try:
+        return kept.path.stat().st_mtime_ns // 1_000_000
+    except FileNotFoundError:
+        return 0
 
 
 def _ids(kept: Kept) -> Ids:

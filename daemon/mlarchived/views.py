@@ -192,6 +192,15 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
         return self.packed.ids if is_last else None
 
     @property
+    def unread(self) -> bool:
+        """Whether what was seen last was never read: the vault has what was before it alone."""
+        given = self.delivered.get(VAULT, NOTHING_GIVEN).given
+        seen = self.look or self.seen
+        if self.packed is None or seen is None or given != self.packed.ids:
+            return False
+        return seen.content != self.packed.marks.content
+
+    @property
     def wanted(self) -> Ids | None:
         """What targets are to have of it; None while nobody knows, since it was not read yet."""
         if self.ref is None:

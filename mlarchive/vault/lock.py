@@ -53,7 +53,8 @@ def removing(folder: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
 def healing(folder: Path) -> Iterator[bool]:
     """Bring the catalog in step while nobody else does; gives whether somebody else just did.
 
-    Who may not write into the folder does so without a lock.
+    Who may not write into the folder, or has waited for long, does so without a lock: what others
+    wrote is not overwritten, only done twice.
     """
     with contextlib.ExitStack() as held:
         try:
@@ -61,9 +62,11 @@ def healing(folder: Path) -> Iterator[bool]:
         except MlarchiveError:
             yield False
             return
-        waited = not _taken(descriptor)
-        if waited:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        until = time.monotonic() + _PATIENCE
+        waited = False
+        while not _taken(descriptor) and time.monotonic() < until:
+            waited = True
+            time.sleep(0.05)
         yield waited
 
 

@@ -258,6 +258,7 @@ class Vault(Stock):
             DamageError: What they need is damaged; what was to go should stay.
         """
         with lock.removing(self.folder):
+            heal(self.folder, self._catalog)
             return self._released(going)
 
     def plan_prune(self, rules: Rules) -> tuple[Decision, ...]:
@@ -335,6 +336,7 @@ class Vault(Stock):
             DamageError: What others lean on is damaged; nothing is removed.
         """
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
+            heal(self.folder, self._catalog)
             going = self.find(address=address)
             self._released(going)
             for kept in leaning_first(going):

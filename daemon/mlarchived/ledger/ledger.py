@@ -59,13 +59,26 @@ LIMIT 1
 _HAS_LOOKED = "SELECT 1 FROM looked WHERE mirror = ?"
 
 _GONE_AND_OWED = """
-SELECT DISTINCT o.origin, o.kind, o.name, o.version, v.given_content_id, v.given_state_id
+SELECT o.origin, o.kind, o.name, o.version, v.given_content_id, v.given_state_id, min(d.owed_at)
 FROM delivery d INDEXED BY delivery_owed CROSS JOIN object o ON o.id = d.object
 LEFT JOIN delivery v ON v.object = o.id AND v.target = ?
 WHERE d.owed_at > ? AND o.mirror = ? AND o.present = 0 AND o.seen_content_mark IS NOT NULL
+GROUP BY o.id
 """
 
 _WAITING_DROPS = "SELECT token, name, reason FROM dropped WHERE mirror = ? AND outcome = 'waiting'"
+
+
+class Awaited(Struct, frozen=True, kw_only=True):
+    """Something that is gone, and targets wait for.
+
+    Attributes:
+        given: What the mirror's vault was given of it last; None for nothing.
+        since: Of the first target that waits, ms since 1970 UTC.
+    """
+
+    given: Ids | None
+    since: int
 
 
 class Known(Struct, frozen=True, kw_only=True, gc=False):
@@ -208,15 +221,11 @@ class Ledger(Closing):
             )
             return {_address(row[:4]): row[4] for row in rows}
 
-    def gone_and_owed(self, mirror: str) -> Mapping[Address, Ids | None]:
-        """What a mirror's source showed once and shows no more, and targets wait for.
-
-        Returns:
-            What the mirror's vault was given of each last; None for nothing.
-        """
+    def gone_and_owed(self, mirror: str) -> Mapping[Address, Awaited]:
+        """What a mirror's source showed once and shows no more, and targets wait for."""
         with database.explaining(str(self._path)):
             rows = self._connection.execute(_GONE_AND_OWED, (VAULT, DOUBTED, mirror))
-            return {_address(row[:4]): _ids(row[4:]) for row in rows}
+            return {_address(row[:4]): Awaited(given=_ids(row[4:6]), since=row[6]) for row in rows}
 
     def has_looked(self, mirror: str) -> bool:
         """Whether a mirror ever looked at its source, since the ledger began."""

@@ -19,6 +19,7 @@ from mlarchived.once import Circumstances, do_round
 from mlarchived.resolving import resolve
 from mlarchived.stopping import Stopping
 from tests.support import snapshots
+from tests.support.command import within
 from tests.support.dropping import DropBench
 from tests.support.mirroring import Workbench
 
@@ -479,6 +480,23 @@ def test_labels_that_the_vault_got_from_a_process_that_was_killed_are_delivered(
     assert bench.held() != bench.held("vault")
     assert bench.run("once").status == 0
     assert bench.held() == bench.held("other") == bench.held("vault")
+
+
+def test_what_the_vault_had_of_it_before_does_not_pass_for_what_was_seen_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = with_two_targets(tmp_path)
+    bench.put("ale", "ale 0", version="0")
+    assert bench.run("once").status == 0
+    bench.put("ale", "ale 1", version="1")
+    assert within("copy", "vault:source", "vault:vault", cwd=tmp_path).status == 0
+    bench.put("ale", "another ale 1", version="1")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Vault, "add", _kill)
+        bench.run("once")
+    _lose(bench, "1")
+    assert bench.run("once").status == 23
+    assert versions(bench) == versions(bench, "other") == ["0"]
 
 
 class Killed(BaseException):

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Traits
 from mlarchived.choosing import Choice
+from mlarchived.gone import NEVER_CAME
 from mlarchived.plan import in_turn, make_plan
 from mlarchived.rules import Deletions, Rules
 from mlarchived.steps import ObjectPlan, Step, Verb
@@ -385,6 +386,25 @@ def test_after_enough_failures_an_object_is_set_aside_for_that_target_alone() ->
     assert at(in_trouble(4), "dr") == ("copy", "not mirrored there yet")
     assert at(in_trouble(5), "dr") == ("set-aside", "set aside after 5 failures: too big")
     assert at(in_trouble(5), VAULT)[0] == "copy"
+
+
+def test_what_is_gone_and_cannot_be_given_is_set_aside_so_that_later_versions_come() -> None:
+    def gone(strikes: int) -> View:
+        given = Delivered(given=IDS, trouble=Trouble(sentence="too big", strikes=strikes))
+        delivered = {VAULT: Delivered(given=IDS), "dr": given}
+        return replace(DONE, ref=None, holdings={"dr": None}, delivered=delivered)
+
+    assert at(gone(4), "dr")[0] == "copy"
+    assert at(gone(5), "dr") == ("set-aside", "set aside after 5 failures: too big")
+
+
+def test_what_was_seen_last_and_never_read_is_missed_where_the_vault_has_what_was_before() -> None:
+    owed = {VAULT: Delivered(given=IDS), "dr": Delivered(given=IDS, ids=IDS, owed=True)}
+    read = replace(DONE, ref=None, delivered=owed)
+    assert at(read, "dr")[0] == "keep"
+    unread = replace(read, seen=replace(LOOK, content="c2"))
+    assert at(unread, "dr") == ("set-aside", NEVER_CAME)
+    assert at(unread, VAULT)[0] == "keep"
 
 
 def test_what_cannot_be_read_is_set_aside_everywhere() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlarchive.snapshot import Snapshot
-from mlarchive.vault import Kept, Rules, Vault, leaning, listing
+from mlarchive.vault import Kept, Rules, Vault, leaning, listing, lock
 from mlarchive.vault.catalog import NAME, Catalog
 from tests.support import snapshots
 
@@ -185,3 +185,25 @@ def test_prune_while_a_vault_is_opened_leaves_every_package_whole(
         assert "5" in {one.address.version for one in left}
         assert "4" not in {one.address.version for one in left}
         assert all(map(opened.is_sound, left))
+
+
+def test_what_the_catalog_does_not_know_yet_keeps_its_base(writer: Vault) -> None:
+    """Its writer was killed before it could say that it is there."""
+    (base,) = writer.find()
+    thin = writer.add(snapshots.model_version(name="ale", ids="x"), packed_at=6)
+    assert thin.bases
+    writer._catalog.drop([thin.place])  # noqa: SLF001
+    writer.delete(base.address, now=9)
+    (left,) = writer.find()
+    assert left.address == thin.address
+    assert writer.is_sound(left)
+
+
+def test_who_hangs_while_a_catalog_is_brought_in_step_keeps_nobody_out(
+    writer: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_PATIENCE", 0.1)
+    late = writer.add(of("late"), packed_at=6)
+    (writer.folder / NAME).unlink()
+    with lock.healing(writer.folder), Vault.open(writer.folder) as opened:
+        assert opened.find(address=late.address) == [late]
