@@ -4,7 +4,10 @@ from pathlib import Path
 
 from mlarchive import fsops
 from mlarchive.package import Package
+from mlarchive.package.layout import TRAILER_SIZE
+from mlarchive.package.repairing.ending import ends_alike
 from mlarchive.package.repairing.rebuilding import (
+    BEHIND,
     FURTHER_SIGNATURES,
     PACKAGE_SIGNATURES,
     UNKNOWN_SIGNATURES,
@@ -45,6 +48,7 @@ def copied(donor: Path, path: Path, called: Path, known: Known) -> tuple[str, ..
                 file.write(source.read_at(at, min(_BLOCK, begin - at)))
             file.write(area or source.read_at(begin, end - begin))
             file.write(source.read_at(end, source.size - end))
+        ending = source.read_at(source.size - TRAILER_SIZE, TRAILER_SIZE)
     dropped = [] if is_very else [UNPROVEN_DOCUMENTS]
     if area:
         dropped += [] if is_very else [PACKAGE_SIGNATURES]
@@ -52,4 +56,6 @@ def copied(donor: Path, path: Path, called: Path, known: Known) -> tuple[str, ..
         dropped.append("signatures")
     elif known.signatures.status == "unknown":
         dropped.append(FURTHER_SIGNATURES if is_very and theirs else UNKNOWN_SIGNATURES)
+    if known.goes_on or not ends_alike(known.ending, ending):
+        dropped.append(BEHIND)
     return tuple(dropped)

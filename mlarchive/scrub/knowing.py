@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlarchive.errors import FormatError, MlarchiveError
 from mlarchive.package import Package
@@ -24,6 +25,8 @@ class Known(Struct, frozen=True, kw_only=True):
         address: None if nothing says it.
         absent: Chunks that it leaves to others, by their hashes.
         signatures: What is left of these.
+        goes_on: Whether the file goes on behind it, with more than zeros and a trailer.
+        ending: What stands where its trailer was, if that is lost and its place is known.
     """
 
     content_id: str = ""
@@ -32,6 +35,8 @@ class Known(Struct, frozen=True, kw_only=True):
     address: Address | None = None
     absent: frozenset[str] = frozenset()
     signatures: Signatures = Signatures()
+    goes_on: bool = False
+    ending: bytes = b""
 
     @property
     def is_something(self) -> bool:
@@ -80,13 +85,12 @@ def known_of(lost: Kept, *, rotted: bool) -> Known:
 
 
 def _either(own: Known, remembered: Known) -> Known:
-    return Known(
+    return replace(
+        own,
         content_id=own.content_id or remembered.content_id,
         state_id=own.state_id or remembered.state_id,
         package_id=own.package_id or remembered.package_id,
         address=own.address or remembered.address,
-        absent=own.absent,
-        signatures=own.signatures,
     )
 
 
@@ -106,4 +110,6 @@ def _own(salvage: Salvage) -> Known:
         address=address,
         absent=frozenset(chunk.hex() for chunk in salvage.absent),
         signatures=salvage.survey.signatures,
+        goes_on=salvage.survey.goes_on,
+        ending=salvage.survey.ending,
     )

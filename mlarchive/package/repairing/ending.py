@@ -1,6 +1,7 @@
 """Where a package ends whose file goes on behind it (clause 11.7)."""
 
 import contextlib
+import operator
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -72,6 +73,11 @@ def reaches(source: ByteSource, begin: int) -> int:
             last = at + len(filled)
             first = at + len(block) - len(block.lstrip(b"\0")) if first < 0 else first
     return last - first
+
+
+def ends_alike(left: bytes, trailer: bytes) -> bool:
+    """Whether what is left in the place of a lost trailer is most of one, not a short note."""
+    return not any(left) or 2 * sum(map(operator.eq, left, trailer)) >= len(left)
 
 
 def begins_within(source: ByteSource, begin: int) -> bool:

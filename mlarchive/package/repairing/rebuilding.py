@@ -6,7 +6,6 @@ absent, and can be taken from another copy later.
 """
 
 import hashlib
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
@@ -35,6 +34,7 @@ from mlarchive.package.layout import (
 from mlarchive.package.readme import README
 from mlarchive.package.record import NO_HASH, hash_of
 from mlarchive.package.recordstream import RecordStream
+from mlarchive.package.repairing.ending import ends_alike
 from mlarchive.package.repairing.recordpool import Place, payload_of
 from mlarchive.package.repairing.restating import Restating, still_stated
 from mlarchive.package.repairing.salvage import Item, Salvage
@@ -205,18 +205,8 @@ class _Rebuilding:
             yield lost
         if old is not None and old.parity_length:
             yield "parity"
-        if survey.goes_on or not self._ends_alike():
+        if survey.goes_on or not ends_alike(survey.ending, self._trailer):
             yield BEHIND
-
-    def _ends_alike(self) -> bool:
-        """Whether what is left in the place of a lost trailer is most of one, not a short note."""
-        area = self._survey.signatures
-        if self._survey.trailer is not None or not area.length:
-            return True
-        begin = area.begin + area.length
-        left = self._survey.source.read_at(begin, self._survey.source.size - begin)
-        alike = sum(map(operator.eq, left, self._trailer))
-        return not any(left) or 2 * alike >= len(left)
 
     @property
     def _preamble(self) -> bytes:

@@ -22,6 +22,7 @@ from mlarchive.package.codec import Codec
 from mlarchive.package.frames import decode_frame
 from mlarchive.package.index import INDEX_MAGIC, Row, header_of
 from mlarchive.package.layout import (
+    MAGIC,
     MINOR,
     PREAMBLE_SIZE,
     TRAILER_SIZE,
@@ -164,9 +165,22 @@ class Survey:
 
     @property
     def is_blank(self) -> bool:
-        """Whether nothing is left that says what the file was."""
-        plain = all(found.header.type == RecordType.README for found in self.found)
-        return plain and self.trailer is None
+        """Whether the file has no more than every package begins with, or a part, and zeros."""
+        magic = self.source.read_at(0, min(len(MAGIC), self.source.size))
+        begin = PREAMBLE_SIZE + HEADER_SIZE if MAGIC.startswith(magic) else 0
+        for first in self.found[:1]:
+            is_text = first.header.type == RecordType.README and first.offset == PREAMBLE_SIZE
+            begin = first.offset + self._reach(first) if is_text else 0
+        return len(self.found) <= 1 and not reaches(self.source, begin)
+
+    @property
+    def ending(self) -> bytes:
+        """What stands where the trailer was, if that is lost and its place is known."""
+        area = self.signatures
+        if self.trailer is not None or not area.length:
+            return b""
+        begin = area.begin + area.length
+        return self.source.read_at(begin, self.source.size - begin)
 
     def lengths(self) -> Mapping[bytes, int]:
         """Raw length of every chunk that index or headers state, whole or not."""

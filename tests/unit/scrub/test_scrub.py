@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gzip
 import os
 import random
 import time
@@ -15,7 +16,7 @@ from mlarchive.checking import verify_vault
 from mlarchive.errors import Interrupted
 from mlarchive.pack import pack_file
 from mlarchive.package import Package
-from mlarchive.package.layout import RecordType
+from mlarchive.package.layout import RecordType, encode_preamble
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, WritePolicy
 from mlarchive.registries.vaultregistry import VaultRegistry
@@ -232,6 +233,60 @@ def test_a_new_package_under_an_old_name_is_never_mended_to_the_old_one(
         assert (done.status, laid.read_bytes()) == ("mended", data)
     else:
         assert (done.status, laid.read_bytes()) == ("damaged", damaged)
+
+
+@pytest.mark.parametrize("zeros", [0, 1000])
+@pytest.mark.parametrize("length", [0, 60, 100, 2000])
+def test_of_what_lost_all_but_its_beginning_the_vault_knows_what_it_was(
+    vault: Vault, kept: Kept, tmp_path: Path, length: int, zeros: int
+) -> None:
+    before = kept.path.read_bytes()
+    (tmp_path / "copy.mlpkg").write_bytes(before)
+    kept.path.write_bytes(before[:length] + bytes(zeros))
+    with Vault.open(vault.folder) as again:
+        (done,) = run(again, PackageDonor(tmp_path / "copy.mlpkg"))
+    assert (done.status, kept.path.read_bytes()) == ("mended", before)
+
+
+@pytest.mark.parametrize(
+    "laid",
+    [
+        b"age-encryption.org/v1\n-> X25519 abc\n" + bytes(9000) + b"secret",
+        gzip.compress(b"another model" * 999),
+        b"moved to /big/model.mlpkg\n",
+        bytes(9000) + b"something",
+        encode_preamble() + bytes(4000) + b"something",
+    ],
+    ids=["age", "gzip", "text", "behind zeros", "behind a preamble"],
+)
+def test_what_is_no_package_and_was_laid_under_an_old_name_stays(
+    vault: Vault, kept: Kept, tmp_path: Path, laid: bytes
+) -> None:
+    (tmp_path / "copy.mlpkg").write_bytes(kept.path.read_bytes())
+    kept.path.write_bytes(laid)
+    with Vault.open(vault.folder) as again:
+        (done,) = run(again, PackageDonor(tmp_path / "copy.mlpkg"))
+    assert (done.status, kept.path.read_bytes()) == ("damaged", laid)
+    assert "for certain what it was" in done.damage
+
+
+@pytest.mark.parametrize("cut", [0, 192])
+def test_that_bytes_behind_a_package_are_lost_is_told_though_a_copy_is_at_hand(
+    vault: Vault, kept: Kept, tmp_path: Path, cut: int
+) -> None:
+    before, copy = kept.path.read_bytes(), tmp_path / "copy.mlpkg"
+    copy.write_bytes(before)
+    kept.path.write_bytes(before[: len(before) - cut] + b"note" * 30)
+    with Vault.open(vault.folder) as again:
+        (done,) = run(again, PackageDonor(copy))
+    assert (done.status, done.dropped) == ("mended", ("further bytes",))
+    assert kept.path.read_bytes() == before
+    with Vault.open(vault.folder) as again:
+        # What only a copy mends.
+        half = len(before) // 2
+        kept.path.write_bytes(before[:half] + bytes(99_000) + before[half + 99_000 :] + b"note" * 9)
+        (done,) = run(again, PackageDonor(copy), now=NOW + 1)
+    assert (done.status, done.dropped) == ("mended", ("further bytes",))
 
 
 @pytest.mark.parametrize("length", [2000, 0.5, 0])
