@@ -311,12 +311,22 @@ def _gone(
         yield structs.replace(
             view,
             holdings={name: held[address] for name, held in found.items() if address in held},
-            silent={**silent.get(address, {}), **out_of_reach} if address in asked else {},
+            silent={
+                name: why
+                for name, why in {**silent.get(address, {}), **out_of_reach}.items()
+                if address in asked or _is_awaited(of_this, name)
+            },
             gone_for=gone_for(address),
             touched=_touched(room, address, found) if gone_for(address) >= grace else {},
             hidden=_TAKEN_NOW if job.drop and view.stored == "package" else not_gone,
             gone_at=of_this.gone_at if address in asked else 0,
         )
+
+
+def _is_awaited(known: Known, target: str) -> bool:
+    """Whether a target is to get an object, so that later versions of it may have to wait."""
+    delivered = known.delivered.get(target, NOTHING_GIVEN)
+    return delivered.owed and not delivered.doubted
 
 
 def _as_last_taken(room: Room, known: Mapping[Address, Known]) -> Iterator[View]:

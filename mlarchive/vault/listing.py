@@ -14,7 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlarchive import fsops
-from mlarchive.errors import MlarchiveError, NotFoundError, StorageError, UntrustedError
+from mlarchive.errors import (
+    MlarchiveError,
+    NotFoundError,
+    StorageError,
+    UnsupportedError,
+    UntrustedError,
+)
 from mlarchive.trust import Trust, open_package, opener
 from mlarchive.vault import lock
 from mlarchive.vault.catalog import Catalog, Row, encode
@@ -103,7 +109,7 @@ def _still(change: "_Change", row: Row | None) -> bool:
 
 def _brought_back(folder: Path, rows: Iterable[Row]) -> None:
     """Strike what is there again out of the list of what was pruned, if that may be written."""
-    with contextlib.suppress(StorageError), Journal.look(folder) as journal:
+    with contextlib.suppress(StorageError, UnsupportedError), Journal.look(folder) as journal:
         for row in rows:
             if not row.damage and (folder / row.path).exists():
                 journal.brought_back(row.address, row.content_id, row.state_id)

@@ -112,6 +112,8 @@ class Vault(Stock):
                 made = packed_thin(self, snapshot, packing, may)
                 made = thinned(self, made, scratch, when, may)
             with lock.writing(self.folder):
+                # Somebody else may have added the same while this was packed.
+                counting = next(iter(self.find(address=snapshot.address)), None)
                 if not again and counting and _same(counting, made) and self.is_sound(counting):
                     return counting
                 # Before it is among the others, so that a crash leaves none that lacks its base.

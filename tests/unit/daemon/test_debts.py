@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import RemoteError, UnsupportedError
 from mlarchive.pack import pack_file
+from mlarchive.records import Address
+from mlarchive.registries.base import Holding, WritePolicy
 from mlarchive.registries.vaultregistry import VaultRegistry
 from mlarchive.vault import Rules, Vault
 from mlarchived.configfile import read_config
@@ -121,6 +123,41 @@ def test_what_comes_from_the_vault_comes_in_its_turn(tmp_path: Path) -> None:
     copied = [one["object"] for one in answer.events if one.get("outcome") == "copied"]
     numbers = ("ale/1", "ale/2", "ale/3", "ale/10", "ale/11", "beer/1")
     assert copied == [f"lab#folders/{number}" for number in numbers]
+
+
+def test_what_a_target_cannot_tell_of_and_waits_for_holds_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Workbench(tmp_path)
+    bench.configure(mirror=VAULT)
+    (tmp_path / "target").touch()
+    for version in ("1", "2", "3"):
+        bench.put("ale", f"ale {version}", version=version)
+    assert bench.run("once").status == 11
+    _lose(bench, "2")
+    (tmp_path / "target").unlink()
+    real = VaultRegistry.holding
+
+    def holding(self: VaultRegistry, source: Address, policy: WritePolicy) -> Holding | None:
+        if source.version == "2":
+            raise RemoteError("it cannot tell now")
+        return real(self, source, policy)
+
+    def holdings(*_: object) -> list[Holding | None]:
+        raise RemoteError("it cannot tell now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(VaultRegistry, "holding", holding)
+        patched.setattr(VaultRegistry, "holdings", holdings)
+        answer = bench.run("once", "--json")
+    waiting = [
+        one["object"]
+        for one in answer.events
+        if (one.get("target"), one.get("outcome")) == ("dr", "wait")
+    ]
+    assert "lab#folders/ale/2" in waiting
+    assert bench.run("once").status == 0
+    assert versions(bench) == ["1", "2", "3"]
 
 
 def test_labels_that_went_with_their_source_while_a_target_was_down_come_from_the_vault(

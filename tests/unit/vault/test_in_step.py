@@ -3,9 +3,11 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlarchive.pack import pack_scratch
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Rules, Vault, leaning, listing, lock
 from mlarchive.vault.catalog import NAME, Catalog
@@ -207,3 +209,17 @@ def test_who_hangs_while_a_catalog_is_brought_in_step_keeps_nobody_out(
     (writer.folder / NAME).unlink()
     with lock.healing(writer.folder), Vault.open(writer.folder) as opened:
         assert opened.find(address=late.address) == [late]
+
+
+def test_two_that_add_the_same_at_once_keep_it_once(
+    writer: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*given: Any, **more: Any) -> object:  # noqa: ANN401  (passed on)
+        monkeypatch.setattr("mlarchive.vault.vault.pack_scratch", pack_scratch)
+        with Vault.open(writer.folder) as other:
+            other.add(of("late"), packed_at=6)
+        return pack_scratch(*given, **more)
+
+    monkeypatch.setattr("mlarchive.vault.vault.pack_scratch", meanwhile)
+    kept = writer.add(of("late"), packed_at=7)
+    assert writer.find(address=kept.address) == [kept]

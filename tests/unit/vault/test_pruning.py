@@ -14,6 +14,7 @@ from mlarchive.checking import verify_vault
 from mlarchive.errors import BusyError, DamageError, StorageError, UnsupportedError
 from mlarchive.records import Address
 from mlarchive.vault import Kept, Rules, Vault, lock
+from mlarchive.vault.catalog import NAME as CATALOG
 from mlarchive.vault.journal import NAME as JOURNAL
 from tests.support import snapshots
 
@@ -190,6 +191,10 @@ def test_a_journal_of_another_version_is_left_alone(tmp_path: Path) -> None:
     set_version(tmp_path / JOURNAL, 99)
     with Vault.open(tmp_path) as vault, pytest.raises(UnsupportedError, match="another version"):
         vault.pruned_of(kept.address)
+    # To read needs no journal.
+    (tmp_path / CATALOG).unlink()
+    with Vault.open(tmp_path) as vault:
+        assert len(vault.find()) == 1
     set_version(tmp_path / JOURNAL, 2)
     with Vault.open(tmp_path) as vault:
         assert pruned
