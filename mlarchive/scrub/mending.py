@@ -206,7 +206,8 @@ class _Mending:
                 lacks = {chunk.hash for chunk in package.missing()}
                 is_very = known.is_very(package.package_id, dropped)
                 # Where its bases are gone, only a package that needs none will do.
-                leans = self._lost.complete and (is_very or lacks <= known.absent)
+                left_out = known.package_id == package.package_id or lacks <= known.absent
+                leans = self._lost.complete and left_out
                 if known.is_it(package) and (not lacks or leans):
                     self._made.append(
                         _Made(

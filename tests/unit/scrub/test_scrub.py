@@ -194,6 +194,19 @@ def test_what_nobody_has_is_reported_and_left_as_it_is(vault: Vault, kept: Kept)
     assert [one.status for one in run(vault, care=Care(before=0))] == ["damaged"]
 
 
+@pytest.mark.parametrize("is_signed", ["", "signed"])
+def test_what_lost_its_trailer_and_a_chunk_is_no_thin_package(
+    vault: Vault, kept: Kept, is_signed: str
+) -> None:
+    data = kept.path.read_bytes()
+    data = data[:-4288] + signed_area(b"one") + data[-192:] if is_signed else data
+    damaged = flipped(data, len(data) // 2, 1)[:-100]
+    kept.path.write_bytes(damaged)
+    with Vault.open(vault.folder) as again:
+        (done,) = run(again)
+    assert (done.status, kept.path.read_bytes()) == ("damaged", damaged)
+
+
 def test_other_content_under_the_same_name_mends_nothing(
     vault: Vault, kept: Kept, tmp_path: Path
 ) -> None:
