@@ -87,6 +87,9 @@ def _leaned(folder: Path, catalog: Catalog, opener: Opener) -> bool:
             except NotFoundError:
                 said = said and not (folder / row.path).exists()
                 continue
+            except DamageError:
+                # It has rotted: it lends nothing, and a scrub finds it as it was known.
+                continue
             (found if now.complete else left).append(now)
             if now.complete:
                 lending.add(now)

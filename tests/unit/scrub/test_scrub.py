@@ -350,6 +350,21 @@ def test_what_leans_on_a_base_that_was_just_mended_is_sound_and_stays(
     assert (done[str(thin.path)].status, thin.path.read_bytes()) == ("sound", before)
 
 
+def test_a_thin_package_that_rots_while_its_base_is_damaged_stops_no_scrub(
+    vault: Vault, kept: Kept
+) -> None:
+    thin = vault.add(wine("1", aliases=("next",)), packed_at=6)
+    before = [one.path.read_bytes() for one in (kept, thin)]
+    with Package.open(thin.path) as package:
+        index = package.storage.trailer.index_offset
+    rot(thin.path, at=index + 16)
+    kept.path.write_bytes(flipped(before[0], len(before[0]) - 150, 1))
+    for now in (NOW, NOW + 1):
+        with Vault.open(vault.folder) as again:
+            run(again, now=now)
+    assert [one.path.read_bytes() for one in (kept, thin)] == before
+
+
 def test_what_is_laid_under_a_name_during_a_scrub_is_not_taken_for_what_was_there(
     vault: Vault, kept: Kept, tmp_path: Path
 ) -> None:
