@@ -5,6 +5,7 @@ and of what donors have, what loses least takes the place; if it is not known wh
 does. Until then the damaged one stays where it is, since parts of it may be all there is.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 from mlarchive import fsops
 from mlarchive.errors import AccessError, DamageError, MlarchiveError, NotFoundError
 from mlarchive.package import Package
+from mlarchive.package.encrypted import is_encrypted
 from mlarchive.package.repairing.signing import count_of
 from mlarchive.repair import salvaging, write_package
 from mlarchive.scrub.copying import copied
@@ -21,6 +23,7 @@ from mlarchive.scrub.knowing import Known, known_of
 from mlarchive.vault import Kept, Vault
 
 UNKNOWN = "nothing left of it says for certain what it was, so that nothing takes its place"
+SEALED = "a vault's packages are in the clear: decrypt it, or move it out of the vault"
 _CHANGED = "it was changed while it was mended"
 
 
@@ -51,6 +54,8 @@ def mend(vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool) -> 
     Raises:
         MlarchiveError: The vault cannot be written.
     """
+    if _is_sealed(lost.path):
+        return Mended(failed=(SEALED,))
     with fsops.scratch_folder(vault.folder) as scratch:
         before = _facts(lost.path)
         mending = _Mending(lost, known_of(lost, rotted=rotted), scratch)
@@ -63,6 +68,12 @@ def mend(vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool) -> 
             return Mended(failed=(_CHANGED, *failed))
         vault.replace(lost, best.path)
         return Mended(donor=best.donor, dropped=best.dropped, failed=failed)
+
+
+def _is_sealed(path: Path) -> bool:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return is_encrypted(file)
+    return False
 
 
 def _facts(path: Path) -> tuple[int, int, int]:

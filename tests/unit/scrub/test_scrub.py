@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import gzip
+import io
 import os
 import random
 import time
@@ -15,7 +16,7 @@ from msgspec import structs
 from mlarchive.checking import verify_vault
 from mlarchive.errors import Interrupted
 from mlarchive.pack import pack_file
-from mlarchive.package import Package
+from mlarchive.package import Package, encrypted
 from mlarchive.package.layout import RecordType, encode_preamble
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, WritePolicy
@@ -280,7 +281,23 @@ def test_what_is_no_package_and_was_laid_under_an_old_name_stays(
     with Vault.open(vault.folder) as again:
         (done,) = run(again, PackageDonor(tmp_path / "copy.mlpkg"))
     assert (done.status, kept.path.read_bytes()) == ("damaged", laid)
-    assert "for certain what it was" in done.damage
+    assert "for certain what it was" in done.damage or "decrypt it" in done.damage
+
+
+def test_nobody_who_holds_the_key_has_an_encrypted_package_written_in_the_clear(
+    vault: Vault, kept: Kept
+) -> None:
+    plain = kept.path.read_bytes()
+    laid = b"age-encryption.org/v1\n" + plain
+    kept.path.write_bytes(laid)
+    encrypted.decrypt_with(lambda file, _: io.BytesIO(file.read()[22:]))
+    try:
+        with Vault.open(vault.folder) as again:
+            (done,) = run(again)
+    finally:
+        encrypted.decrypt_with(None)
+    assert (done.status, kept.path.read_bytes()) == ("damaged", laid)
+    assert "decrypt it" in done.damage
 
 
 @pytest.mark.parametrize("cut", [0, 192])
