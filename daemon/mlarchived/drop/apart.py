@@ -93,7 +93,8 @@ def _is_put(claim: Claim, place: Path, text: bytes) -> bool:
                 fsops.publish(place, claim.path)
                 raise
         except OSError as error:
-            if made:
+            # It may be there already, where only its folder could not be synced.
+            if made and os.path.lexists(claim.path):
                 reason.unlink()
             if error.errno in _TAKEN:
                 return False

@@ -1,5 +1,6 @@
 """What was set aside once is never written over by what is set aside later."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,28 @@ def test_what_a_kill_left_half_set_aside_is_set_aside_wholly(
     assert there.keys() <= {"n", "n.done", "n.reason.txt"}
     assert bench.claimed() == []
     assert bench.lying() == ["quarantine"]
+
+
+def test_a_disk_that_fails_when_a_thing_is_there_already_costs_it_no_reason(
+    bench: DropBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quarantine = bench.inbox / "quarantine"
+    real = fsops.sync_folder
+
+    def broken(folder: Path) -> None:
+        if folder == quarantine and (folder / "n").exists():
+            raise OSError(errno.EIO, "the disk is broken", str(folder))
+        real(folder)
+
+    (bench.inbox / "n").write_text("no package")
+    (bench.inbox / "n.done").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(fsops, "sync_folder", broken)
+        assert bench.run("once").status == 15
+    bench.run("once")
+    there = contents(bench)
+    assert there["n"] == b"no package"
+    assert there["n.reason.txt"]
 
 
 @pytest.mark.parametrize("name", ["quarantine", "taken-with-losses"])
