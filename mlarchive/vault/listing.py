@@ -39,6 +39,24 @@ _AT_ONCE = 500
 """So many packages are looked into before the catalog is told."""
 
 
+_Facts: TypeAlias = tuple[int, int]
+"""Size and time of a file."""
+
+
+class _Change(Struct, frozen=True):
+    """A file of which the catalog says something else than the folder.
+
+    Attributes:
+        path: Relative to the vault.
+        known: As the catalog has it, if it does.
+        found: As it is, if it is there.
+    """
+
+    path: str
+    known: _Facts | None
+    found: _Facts | None
+
+
 def trusted(folder: Path, catalog: Catalog, trust: Trust) -> list[UntrustedError]:
     """Make an empty catalog say what a folder holds that a policy trusts; why not, of the rest."""
     refused = []
@@ -67,11 +85,11 @@ def heal(folder: Path, catalog: Catalog) -> None:
             _take_in(folder, catalog, changes)
 
 
-def _changes(folder: Path, catalog: Catalog) -> list["_Change"]:
+def _changes(folder: Path, catalog: Catalog) -> list[_Change]:
     return list(_compared(catalog.facts(), _packages(folder)))
 
 
-def _take_in(folder: Path, catalog: Catalog, changes: Sequence["_Change"]) -> None:
+def _take_in(folder: Path, catalog: Catalog, changes: Sequence[_Change]) -> None:
     """Bring the catalog in step, but for what somebody else changed since it was compared."""
     with catalog.at_once():
         catalog.unsettle()
@@ -99,7 +117,7 @@ def _settle(folder: Path, catalog: Catalog) -> None:
         catalog.settle()
 
 
-def _still(change: "_Change", row: Row | None) -> bool:
+def _still(change: _Change, row: Row | None) -> bool:
     """Whether the catalog says of a file what it said when it was compared."""
     if row is None or change.known is None:
         return row is None and change.known is None
@@ -123,24 +141,6 @@ def relearn(folder: Path, catalog: Catalog, path: str) -> None:
             catalog.put([row])
             catalog.unsettle()
         _settle(folder, catalog)
-
-
-_Facts: TypeAlias = tuple[int, int]
-"""Size and time of a file."""
-
-
-class _Change(Struct, frozen=True):
-    """A file of which the catalog says something else than the folder.
-
-    Attributes:
-        path: Relative to the vault.
-        known: As the catalog has it, if it does.
-        found: As it is, if it is there.
-    """
-
-    path: str
-    known: _Facts | None
-    found: _Facts | None
 
 
 def _compared(
