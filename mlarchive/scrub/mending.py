@@ -23,6 +23,10 @@ from mlarchive.scrub.knowing import Known, known_of
 from mlarchive.vault import Kept, Vault
 
 UNKNOWN = "nothing left of it says for certain what it was, so that nothing takes its place"
+LEANS = (
+    "it is whole itself, and signed as it is, so that nothing takes its place; bring back what it"
+    " leans on"
+)
 SEALED = "a vault's packages are in the clear: decrypt it, or move it out of the vault"
 _CHANGED = "it was changed while it was mended"
 
@@ -42,7 +46,9 @@ class Mended(Struct, frozen=True, kw_only=True):
     failed: tuple[str, ...] = ()
 
 
-def mend(vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool) -> Mended:
+def mend(
+    vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool, intact: bool = False
+) -> Mended:
     """Put a sound package of the same object in the place of a damaged one.
 
     Args:
@@ -50,6 +56,8 @@ def mend(vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool) -> 
         lost: As it was when it was sound; what is not known of it is "".
         donors: Asked until nothing is lost: first those whose packages are at hand, all together.
         rotted: Whether nobody wrote to the file since it was sound, so that it is what it was.
+        intact: Whether its own bytes are sound, and what it leans on is not there: only a package
+            that needs no other is better, and none is if it is signed.
 
     Raises:
         MlarchiveError: The vault cannot be written.
@@ -58,7 +66,10 @@ def mend(vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool) -> 
         return Mended(failed=(SEALED,))
     with fsops.scratch_folder(vault.folder) as scratch:
         before = _facts(lost.path)
-        mending = _Mending(lost, known_of(lost, rotted=rotted), scratch)
+        known = known_of(lost, rotted=rotted)
+        if intact and known.is_signed:
+            return Mended(failed=(LEANS,))
+        mending = _Mending(lost, known, scratch, may_lean=lost.complete and not intact)
         mending.try_all(donors)
         best = mending.best()
         failed = tuple(mending.failed)
@@ -110,11 +121,12 @@ class _Made(Struct, frozen=True, kw_only=True):
 class _Mending:
     """What can take the place of one damaged package."""
 
-    def __init__(self, lost: Kept, known: Known, scratch: Path) -> None:
+    def __init__(self, lost: Kept, known: Known, scratch: Path, *, may_lean: bool) -> None:
         self.known = known
         self.failed: list[str] = []
         self._lost = lost
         self._scratch = scratch
+        self._may_lean = may_lean
         self._offers: list[tuple[Donor, Path]] = []
         self._made: list[_Made] = []
         self._asked = 0
@@ -218,7 +230,7 @@ class _Mending:
                 is_very = known.is_very(package.package_id, dropped)
                 # Where its bases are gone, only a package that needs none will do.
                 left_out = known.package_id == package.package_id or lacks <= known.absent
-                leans = self._lost.complete and left_out
+                leans = self._may_lean and left_out
                 if known.is_it(package) and (not lacks or leans):
                     self._made.append(
                         _Made(

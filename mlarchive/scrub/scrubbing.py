@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal, TypeAlias, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlarchive.errors import DamageError, MlarchiveError, NotFoundError
+from mlarchive.errors import DamageError, MlarchiveError, NotFoundError, StorageError
 from mlarchive.package import Package
 from mlarchive.scrub.donors import Donor, VaultDonor
 from mlarchive.scrub.mending import mend
@@ -167,22 +167,34 @@ def _scrub_one(vault: Vault, due: _Due, donors: Sequence[Donor], pace: Pace) -> 
         status="sound",
     )
     try:
-        damage = due.why or _damage(vault, kept, pace)
+        damage = _Damage(why=due.why) if due.why else _damage(vault, kept, pace)
         rotted = not due.why and vault.is_untouched(kept)
     except NotFoundError:
         return None
-    if not damage:
+    if not damage.why:
         return done
-    done = replace(done, status="damaged", damage=damage.replace(f"{kept.path}: ", ""))
-    mended = mend(vault, kept, donors, rotted=rotted)
+    done = replace(done, status="damaged", damage=damage.why.replace(f"{kept.path}: ", ""))
+    mended = mend(vault, kept, donors, rotted=rotted, intact=damage.intact)
     done = replace(done, notes=mended.failed)
     if not mended.donor:
         return replace(done, damage="; ".join((done.damage, *mended.failed)))
     return replace(done, status="mended", mended_from=mended.donor, dropped=mended.dropped)
 
 
-def _damage(vault: Vault, kept: Kept, pace: Pace) -> str:
-    """What is wrong with a package; "" if nothing is.
+class _Damage(Struct, frozen=True, kw_only=True):
+    """What is wrong with a package.
+
+    Attributes:
+        why: "" if nothing is.
+        intact: Whether its own bytes are sound, and what it leans on is not there.
+    """
+
+    why: str = ""
+    intact: bool = False
+
+
+def _damage(vault: Vault, kept: Kept, pace: Pace) -> _Damage:
+    """What is wrong with a package.
 
     Of a thin one every byte of its own is read, and that its chunks are in the vault is seen
     from the index of what it leans on, which is checked in its turn.
@@ -196,10 +208,16 @@ def _damage(vault: Vault, kept: Kept, pace: Pace) -> str:
             with vault.open_package(kept) as whole:
                 missing = len(whole.missing())
             if missing:
-                return f"{missing} of its chunks are in no package of the vault"
+                why = f"{missing} of its chunks are in no package of the vault"
+                return _Damage(why=why, intact=True)
     except DamageError as error:
-        return error.message
-    return ""
+        return _Damage(why=error.message)
+    except StorageError as error:
+        if error.place != str(kept.path):
+            raise
+        # A bad sector. The others are to be read all the same.
+        return _Damage(why=error.message)
+    return _Damage()
 
 
 def _tried(vault: Vault, kept: Kept) -> Trial:

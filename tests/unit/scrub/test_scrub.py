@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import gzip
 import io
 import os
@@ -31,6 +32,8 @@ from mlarchive.scrub import (
     VaultDonor,
     scrub,
 )
+from mlarchive.scrub.mending import LEANS
+from mlarchive.scrub.pace import PacedFile
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Vault
 from mlarchive.vault.journal import Journal
@@ -350,6 +353,54 @@ def test_a_base_that_rotted_is_mended_and_its_thin_packages_stay(
         assert done.damage.endswith("are in no package of the vault")
         assert done.status == "mended"
         assert everything_is_well(again)
+
+
+def test_a_signed_thin_package_stays_as_it_is_while_its_base_is_gone(
+    vault: Vault, kept: Kept, tmp_path: Path
+) -> None:
+    """A full one in its place would say the same, and would be signed by nobody."""
+    thin = vault.add(wine("1", aliases=("next",)), packed_at=6)
+    raw = thin.path.read_bytes()
+    signed = raw[:-4288] + signed_area(b"one") + raw[-192:]
+    thin.path.write_bytes(signed)
+    pack_file(wine("1", aliases=("next",)), tmp_path / "full.mlpkg", packed_at=6)
+    base = kept.path.read_bytes()
+    kept.path.unlink()
+    with Vault.open(vault.folder) as again:
+        (done,) = run(again, PackageDonor(tmp_path / "full.mlpkg"))
+    assert (done.status, done.notes) == ("damaged", (LEANS,))
+    assert thin.path.read_bytes() == signed
+    kept.path.write_bytes(base)
+    with Vault.open(vault.folder) as again:
+        assert {one.status for one in run(again, now=NOW + 1)} == {"sound"}
+
+
+def test_a_thin_package_is_not_called_mended_while_its_base_is_gone(
+    vault: Vault, kept: Kept
+) -> None:
+    thin = vault.add(wine("1", aliases=("next",)), packed_at=6)
+    rot(kept.path, count=20_000)
+    done = {one.path: one.status for one in run(vault)}
+    assert done[str(kept.path)] == "damaged"
+    assert done.get(str(thin.path)) != "mended"
+
+
+def test_a_bad_sector_is_damage_of_one_package_and_the_others_are_read(
+    vault: Vault, kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = vault.add(wine("2"), packed_at=6)
+    pack_file(wine("1"), tmp_path / "copy.mlpkg", packed_at=5)
+    real = PacedFile.readinto
+
+    def readinto(self: PacedFile, buffer: memoryview) -> int | None:
+        if self.name == str(kept.path) and self.tell() > 1000:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(self, buffer)
+
+    monkeypatch.setattr(PacedFile, "readinto", readinto)
+    done = {one.path: one for one in run(vault)}
+    assert "Input/output error" in done[str(kept.path)].damage
+    assert done[str(other.path)].status == "sound"
 
 
 def test_what_leans_on_a_base_that_was_just_mended_is_sound_and_stays(
