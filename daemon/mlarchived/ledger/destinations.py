@@ -10,14 +10,23 @@ _THERE = """
 INSERT INTO destination (mirror, target, locator) VALUES (:mirror, :target, :locator)
 ON CONFLICT DO UPDATE SET locator = :locator
 """
-_RENAMED = (
-    "DELETE FROM destination WHERE mirror = :mirror AND target = :before",
-    "UPDATE OR IGNORE standing SET target = :target WHERE mirror = :mirror AND target = :before",
+_MOVED = (
+    "UPDATE standing SET target = :target WHERE mirror = :mirror AND target = :before",
     """
-    UPDATE OR IGNORE delivery SET target = :target WHERE target = :before
+    UPDATE delivery SET target = :target WHERE target = :before
         AND object IN (SELECT id FROM object WHERE mirror = :mirror)
     """,
 )
+_FORGOTTEN = (
+    "DELETE FROM destination WHERE mirror = :mirror AND target = :before",
+    "DELETE FROM standing WHERE mirror = :mirror AND target = :target",
+    """
+    DELETE FROM delivery WHERE target = :target
+        AND object IN (SELECT id FROM object WHERE mirror = :mirror)
+    """,
+)
+_ON_ITS_WAY = "->"
+"""Before a name that is being given; no target has such a name."""
 
 
 def called(connection: sqlite3.Connection, mirror: str, locators: Mapping[str, str]) -> None:
@@ -31,25 +40,36 @@ def called(connection: sqlite3.Connection, mirror: str, locators: Mapping[str, s
     if _known(connection, mirror).items() >= locators.items():
         return
     with transaction(connection):
-        for target, before in names_before(connection, mirror, locators).items():
-            for statement in _RENAMED:
-                connection.execute(
-                    statement, {"mirror": mirror, "target": target, "before": before}
-                )
+        _rename(connection, mirror, names_before(connection, mirror, locators))
         for target, locator in locators.items():
             connection.execute(_THERE, {"mirror": mirror, "target": target, "locator": locator})
+
+
+def _rename(connection: sqlite3.Connection, mirror: str, before: Mapping[str, str]) -> None:
+    """Give several names at once: two may have been swapped."""
+    steps = (
+        *((_MOVED, name, _ON_ITS_WAY + target) for target, name in before.items()),
+        *((_FORGOTTEN, name, target) for target, name in before.items()),
+        *((_MOVED, _ON_ITS_WAY + target, target) for target in before),
+    )
+    for statements, name, target in steps:
+        for statement in statements:
+            connection.execute(statement, {"mirror": mirror, "before": name, "target": target})
 
 
 def names_before(
     connection: sqlite3.Connection, mirror: str, locators: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """What the ledger calls those of a mirror's targets that have got another name since."""
+    """What the ledger calls those of a mirror's targets that have got another name since.
+
+    A name that another target has now, at another place, is no reason to take that for it.
+    """
     known = _known(connection, mirror)
-    left = {locator: name for name, locator in known.items() if name not in locators}
+    left = {place: name for name, place in known.items() if locators.get(name) != place}
     return {
-        target: left[locator]
-        for target, locator in locators.items()
-        if target not in known and locator in left
+        target: left[place]
+        for target, place in locators.items()
+        if known.get(target) != place and place in left
     }
 
 

@@ -542,31 +542,3 @@ class Killed(BaseException):
 
 def _kill(*_: object, **__: object) -> None:
     raise Killed
-
-
-def test_a_target_that_gets_another_name_keeps_what_it_was_given_and_is_owed(
-    tmp_path: Path,
-) -> None:
-    bench = Workbench(tmp_path)
-    bench.configure(mirror=VAULT + PRUNING)
-    bench.put("ale", "ale 0", version="0")
-    assert bench.run("once").status == 0
-    (tmp_path / "target").rename(tmp_path / "away")
-    (tmp_path / "target").touch()
-    for version in ("1", "2"):
-        bench.put("ale", f"ale {version}", version=version)
-    assert bench.run("once").status == 11
-    _lose(bench, "1")
-    assert bench.run("once").status == 11
-    renamed = (("[registries.dr]", "[registries.clinic]"), ('["dr"]', '["clinic"]'))
-    bench.configure(*renamed, mirror=VAULT + PRUNING)
-    bench.run("tend")
-    assert versions(bench, "vault") == ["1", "2"]
-    (tmp_path / "target").unlink()
-    (tmp_path / "away").rename(tmp_path / "target")
-    answer = bench.run("once")
-    assert answer.status == 0
-    assert "2 copied" in answer.out
-    assert versions(bench) == ["0", "1", "2"]
-    assert "clinic: up to date, 3 objects" in bench.run("status").out
-    assert "nothing to do" in bench.run("once").out
