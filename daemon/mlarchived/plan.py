@@ -119,7 +119,7 @@ def _in_line(step: Step, view: View, queue: Queue) -> Step:
     first_time = not view.holdings.get(step.target)
     if step.works and blocker and first_time:
         return Step(target=step.target, verb="wait", reason=waits_for(blocker))
-    may_come = view.ref and not view.ref.unfinished
+    may_come = not view.ref.unfinished if view.ref else step.target in view.silent
     if step.verb in {"wait", "unsettled"} and first_time and may_come:
         queue.hold(step.target, view)
     return step

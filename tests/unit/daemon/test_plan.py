@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Traits
+from mlarchived import debts
 from mlarchived.choosing import Choice
 from mlarchived.gone import NEVER_CAME
 from mlarchived.plan import in_turn, make_plan
@@ -396,6 +397,23 @@ def test_what_is_gone_and_cannot_be_given_is_set_aside_so_that_later_versions_co
 
     assert at(gone(4), "dr")[0] == "copy"
     assert at(gone(5), "dr") == ("set-aside", "set aside after 5 failures: too big")
+
+
+def test_a_version_that_is_gone_and_owed_holds_its_place_while_the_target_is_silent() -> None:
+    delivered = {VAULT: Delivered(given=IDS), "dr": Delivered(owed=True)}
+    second = replace(WINE, version="2")
+    gone = replace(DONE, ref=None, holdings={}, delivered=delivered, silent={"dr": "503"})
+    later = replace(NEW, address=second, ref=replace(REF, address=second), holdings={"dr": None})
+    first, then = make_plan([gone, later], RULES)
+    assert [step.verb for step in first.steps if step.target == "dr"] == ["wait"]
+    assert [step.verb for step in then.steps if step.target == "dr"] == ["wait"]
+
+
+@pytest.mark.parametrize("owed", [True, False])
+def test_a_debt_outlives_a_run_that_goes_on(*, owed: bool) -> None:
+    view = replace(DONE, ref=replace(REF, settled=False), delivered={"dr": Delivered(owed=owed)})
+    step = Step(target="dr", verb="unsettled", reason="its run still logs")
+    assert debts._is_owed(view, step) == owed  # noqa: SLF001
 
 
 def test_what_was_seen_last_and_never_read_is_missed_where_the_vault_has_what_was_before() -> None:
