@@ -47,7 +47,7 @@ class Mended(Struct, frozen=True, kw_only=True):
 
 
 def mend(
-    vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool, intact: bool = False
+    vault: Vault, lost: Kept, donors: Sequence[Donor], *, rotted: bool, intact: bool
 ) -> Mended:
     """Put a sound package of the same object in the place of a damaged one.
 

@@ -37,15 +37,12 @@ def removing(folder: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     Raises:
         BusyError: Somebody has been adding packages all the time.
     """
-    until = time.monotonic() + patience
     with _open(folder) as descriptor:
-        while not _taken(descriptor):
-            if time.monotonic() >= until:
-                raise BusyError(
-                    f"packages are being added to {folder}, so none is removed now",
-                    hint="try again when that is done",
-                )
-            time.sleep(0.05)
+        if not _taken(descriptor) and not _taken_within(descriptor, patience):
+            raise BusyError(
+                f"packages are being added to {folder}, so none is removed now",
+                hint="try again when that is done",
+            )
         yield
 
 
@@ -62,12 +59,19 @@ def healing(folder: Path) -> Iterator[bool]:
         except MlarchiveError:
             yield False
             return
-        until = time.monotonic() + _PATIENCE
-        waited = False
-        while not _taken(descriptor) and time.monotonic() < until:
-            waited = True
-            time.sleep(0.05)
+        waited = not _taken(descriptor)
+        if waited:
+            _taken_within(descriptor, _PATIENCE)
         yield waited
+
+
+def _taken_within(descriptor: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(0.05)
+        if _taken(descriptor):
+            return True
+    return False
 
 
 def _taken(descriptor: int) -> bool:

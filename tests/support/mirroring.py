@@ -119,3 +119,14 @@ def stocked(folder: Path) -> Workbench:
     for name in ("ale", "beer", "cider"):
         bench.put(name, f"{name} 1")
     return bench
+
+
+def versions(bench: Workbench, folder: str = "target") -> list[str]:
+    """The versions that a vault holds."""
+    return sorted(address.version for address in bench.held(folder))
+
+
+def lose(bench: Workbench, version: str, folder: str = "source") -> None:
+    """Remove a version of `ale` from a vault's folder, as a person does."""
+    for path in (bench.folder / folder).rglob(f"ale/{version}~*.mlpkg"):
+        path.unlink()

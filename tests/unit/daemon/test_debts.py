@@ -23,7 +23,7 @@ from mlarchived.stopping import Stopping
 from tests.support import snapshots
 from tests.support.command import within
 from tests.support.dropping import DropBench
-from tests.support.mirroring import Workbench
+from tests.support.mirroring import Workbench, lose, versions
 
 VAULT = 'vault = "vault"\n'
 PRUNING = "[vaults.vault]\nkeep_last = 1\n"
@@ -44,10 +44,6 @@ def down(tmp_path: Path) -> DropBench:
     drop(bench, "1", "2", "3")
     assert bench.run("once").status == 11
     return bench
-
-
-def versions(bench: Workbench, folder: str = "target") -> list[str]:
-    return sorted(address.version for address in bench.held(folder))
 
 
 def test_what_a_target_waits_for_is_not_pruned_before_it_has_it(down: DropBench) -> None:
@@ -99,7 +95,7 @@ def test_what_went_from_the_source_while_a_target_was_down_comes_from_the_vault(
     for version in ("1", "2", "3"):
         bench.put("ale", f"ale {version}", version=version)
     assert bench.run("once").status == 11
-    _lose(bench, "1")
+    lose(bench, "1")
     assert bench.run("once").status == 11
     (tmp_path / "target").unlink()
     assert bench.run("once").status == 0
@@ -116,7 +112,7 @@ def test_what_comes_from_the_vault_comes_in_its_turn(tmp_path: Path) -> None:
     bench.put("beer", "beer")
     assert bench.run("once").status == 11
     for version in ("10", "2"):
-        _lose(bench, version)
+        lose(bench, version)
     assert bench.run("once").status == 11
     (tmp_path / "target").unlink()
     answer = bench.run("once", "--json")
@@ -134,7 +130,7 @@ def test_what_a_target_cannot_tell_of_and_waits_for_holds_its_place(
     for version in ("1", "2", "3"):
         bench.put("ale", f"ale {version}", version=version)
     assert bench.run("once").status == 11
-    _lose(bench, "2")
+    lose(bench, "2")
     (tmp_path / "target").unlink()
     real = VaultRegistry.holding
 
@@ -173,7 +169,7 @@ def test_labels_that_went_with_their_source_while_a_target_was_down_come_from_th
     target.touch()
     bench.put("ale", "ale 1", version="1", tags={"stage": "prod"})
     assert bench.run("once").status == 11
-    _lose(bench, "1")
+    lose(bench, "1")
     assert bench.run("once").status == 11
     target.unlink()
     (tmp_path / "away").rename(target)
@@ -190,16 +186,16 @@ def test_what_the_source_shows_no_more_is_known_from_the_vault_when_the_state_is
     for version in ("1", "2"):
         bench.put("ale", f"ale {version}", version=version)
     assert bench.run("once").status == 0
-    _lose(bench, "1")
+    lose(bench, "1")
     shutil.rmtree(tmp_path / "state")
     for _ in range(2):
         assert bench.run("once").status == 0
         assert "dr: up to date, 2 objects" in bench.run("status").out
-    _lose(bench, "1", "target")
+    lose(bench, "1", "target")
     assert bench.run("once").status == 0
     assert versions(bench) == ["1", "2"]
-    _lose(bench, "1", "target")
-    _lose(bench, "1", "vault")
+    lose(bench, "1", "target")
+    lose(bench, "1", "vault")
     answer = bench.run("once")
     assert answer.status == 23
     assert "/ale/1 -> vault: its package is gone from the vault" in answer.out
@@ -254,7 +250,7 @@ def test_what_comes_and_goes_while_a_lane_is_busy_comes_from_the_vault(
     for version in ("1", "2"):
         bench.put("ale", f"ale {version}", version=version)
         serve(bench, lane)
-        _lose(bench, version)
+        lose(bench, version)
     bench.put("ale", "ale 3", version="3")
     assert "0 packages pruned" in bench.run("tend").out
     assert bench.run("once").status == 0
@@ -271,7 +267,7 @@ def test_what_came_and_went_while_a_lane_was_busy_and_was_pruned_by_hand_is_told
     for version in ("1", "2"):
         bench.put("ale", f"ale {version}", version=version)
         serve(bench, "vault:")
-    _lose(bench, "1")
+    lose(bench, "1")
     prune(bench)
     answer = bench.run("once")
     assert answer.status == 23
@@ -380,11 +376,6 @@ def owed(bench: Workbench) -> list[tuple[str, str, str]]:
     return found
 
 
-def _lose(bench: Workbench, version: str, folder: str = "source") -> None:
-    for path in (bench.folder / folder).rglob(f"ale/{version}~*.mlpkg"):
-        path.unlink()
-
-
 @pytest.fixture
 def unkept(tmp_path: Path) -> Workbench:
     """A mirror without a vault, whose target was down when the source showed two versions."""
@@ -400,7 +391,7 @@ def unkept(tmp_path: Path) -> Workbench:
 def test_what_goes_before_a_target_had_it_is_told_where_the_mirror_has_no_vault(
     unkept: Workbench,
 ) -> None:
-    _lose(unkept, "1")
+    lose(unkept, "1")
     (unkept.folder / "target").unlink()
     for _ in range(2):
         answer = unkept.run("once")
@@ -422,7 +413,7 @@ def test_news_that_went_before_a_target_had_them_are_told_where_the_mirror_has_n
     target.touch()
     unkept.put("ale", "ale 1 and more", version="1")
     assert unkept.run("once").status == 11
-    _lose(unkept, "1")
+    lose(unkept, "1")
     target.unlink()
     (unkept.folder / "away").rename(target)
     assert unkept.run("once").status == 23
@@ -441,8 +432,8 @@ def test_what_could_not_be_read_and_is_gone_was_told_and_is_not_missed(
         for _ in range(6):
             unkept.run("once")
         assert unkept.run("once").status == 23
-    _lose(unkept, "1")
-    _lose(unkept, "2")
+    lose(unkept, "1")
+    lose(unkept, "2")
     assert unkept.run("once").status == 0
 
 
@@ -477,7 +468,7 @@ def test_what_is_brought_to_a_target_by_hand_counts_as_given(down: DropBench) ->
     with Vault.open(down.folder / "target") as vault:
         vault.take(down.folder / "kept.mlpkg")
     down.run("once")
-    _lose(down, "1", "target")
+    lose(down, "1", "target")
     assert "/ale/1 -> dr: it is gone from the target" in down.run("once").out
 
 
@@ -492,13 +483,13 @@ def test_what_the_vault_got_from_a_process_that_was_killed_before_it_noted_it_is
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(Record, "packed", _kill)
         bench.run("once") if killed == "once" else serve(bench, killed)
-    _lose(bench, "1")
+    lose(bench, "1")
     assert versions(bench, "vault") == ["0", "1"]
     assert versions(bench) == ["0"]
     assert bench.run("once").status == 0
     assert versions(bench) == versions(bench, "other") == ["0", "1"]
     assert "nothing to do" in bench.run("once").out
-    _lose(bench, "1", "target")
+    lose(bench, "1", "target")
     assert bench.run("once").status == 0
     assert versions(bench) == ["0", "1"]
 
@@ -513,7 +504,7 @@ def test_labels_that_the_vault_got_from_a_process_that_was_killed_are_delivered(
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(Record, "packed", _kill)
         serve(bench, "vault:")
-    _lose(bench, "1")
+    lose(bench, "1")
     assert bench.held() != bench.held("vault")
     assert bench.run("once").status == 0
     assert bench.held() == bench.held("other") == bench.held("vault")
@@ -531,7 +522,7 @@ def test_what_the_vault_had_of_it_before_does_not_pass_for_what_was_seen_last(
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(Vault, "add", _kill)
         bench.run("once")
-    _lose(bench, "1")
+    lose(bench, "1")
     assert bench.run("once").status == 23
     assert versions(bench) == versions(bench, "other") == ["0"]
 

@@ -2,19 +2,10 @@
 
 from pathlib import Path
 
-from tests.support.mirroring import Workbench
+from tests.support.mirroring import Workbench, lose, versions
 
 VAULT = 'vault = "vault"\n'
 PRUNING = "[vaults.vault]\nkeep_last = 1\n"
-
-
-def versions(bench: Workbench, folder: str = "target") -> list[str]:
-    return sorted(address.version for address in bench.held(folder))
-
-
-def _lose(bench: Workbench, version: str) -> None:
-    for path in (bench.folder / "source").rglob(f"ale/{version}~*.mlpkg"):
-        path.unlink()
 
 
 def test_a_target_that_gets_another_name_keeps_what_it_was_given_and_is_owed(
@@ -29,7 +20,7 @@ def test_a_target_that_gets_another_name_keeps_what_it_was_given_and_is_owed(
     for version in ("1", "2"):
         bench.put("ale", f"ale {version}", version=version)
     assert bench.run("once").status == 11
-    _lose(bench, "1")
+    lose(bench, "1")
     assert bench.run("once").status == 11
     renamed = (("[registries.dr]", "[registries.clinic]"), ('["dr"]', '["clinic"]'))
     bench.configure(*renamed, mirror=VAULT + PRUNING)
@@ -56,7 +47,7 @@ def test_a_name_that_another_target_gets_does_not_give_it_what_the_first_is_owed
     (tmp_path / "target").touch()
     bench.put("ale", "ale 1", version="1")
     assert bench.run("once").status == 11
-    _lose(bench, "1")
+    lose(bench, "1")
     assert bench.run("once").status == 11
     (tmp_path / "target").unlink()
     (tmp_path / "away").rename(tmp_path / "target")
