@@ -135,7 +135,8 @@ class MirrorJob(Struct, frozen=True, kw_only=True):
 
         What an outbox sends goes on to a server, perhaps, which does not.
         """
-        return frozenset(p.name for p in self.targets if p.locator.scheme == "vault")
+        takes = {"vault", "azureml"}
+        return frozenset(p.name for p in self.targets if p.locator.scheme in takes)
 
     def rules(self, *, retry: bool = False) -> Rules:
         """What the plan must know of it."""

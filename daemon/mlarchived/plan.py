@@ -9,7 +9,7 @@ Reads nothing, writes nothing, asks nobody. Its laws, each with a test:
   cannot be read.
 * Bytes are read only where neither the vault nor a change of labels alone spares them.
 * Where version numbers are preserved, a target gets a model's versions in ascending order; later
-  ones wait where a number that is passed is lost for good, as at most servers, not at a vault.
+  ones wait where a number that is passed is lost for good, as at an MLflow server.
 * An alias arrives where it goes before it is taken from where it was.
 """
 

@@ -27,6 +27,7 @@ class Standings:
         self._behind: dict[str, set[str]] = {name: set() for name in self._targets}
         self._never = dict.fromkeys(self._targets, 0)
         self._left: dict[str, Counter[str]] = {name: Counter() for name in self._targets}
+        self._waiting: dict[str, Counter[str]] = {name: Counter() for name in self._targets}
         self._all_planned = False
         self._silent: dict[str, str] = {}
         self._unread = ""
@@ -76,17 +77,11 @@ class Standings:
                     never=self._never[target],
                     trouble=why,
                     ended=ended,
-                    left=self._left_alone(target),
+                    left=_counted(self._left[target]),
+                    waiting=_counted(self._waiting[target]),
                 )
             elif why:
                 record.not_seen(target, trouble=why)
-
-    def _left_alone(self, target: str) -> tuple[int, str]:
-        """How many objects are left alone at a target, and why most of them are."""
-        left = self._left[target]
-        (why, count), *others = left.most_common() or [("", 0)]
-        more = f" ({left.total() - count} for other reasons)" if others else ""
-        return left.total(), f"{why}{more}"
 
     def keep_up(self, record: Record) -> None:
         """Write it into the ledger, unless that was done just now."""
@@ -98,7 +93,16 @@ class Standings:
             return
         if event.outcome == "failed" and not event.object:
             self._silent[event.target] = event.reason
+        if event.outcome in {"wait", "unsettled"}:
+            self._waiting[event.target][event.reason] += 1
         if event.outcome in DONE or event.outcome == "passed-over":
             self._behind[event.target].discard(event.object)
         if event.outcome == "passed-over":
             self._wanted[event.target] -= 1
+
+
+def _counted(reasons: Counter[str]) -> tuple[int, str]:
+    """How many objects there are of which somebody gave a reason, and that of most of them."""
+    (why, count), *others = reasons.most_common() or [("", 0)]
+    more = f" ({reasons.total() - count} for other reasons)" if others else ""
+    return reasons.total(), f"{why}{more}"

@@ -1,8 +1,8 @@
 """Whose turn it is: which versions of a model wait for others, target by target.
 
 Where version numbers are preserved, a target gets them in ascending order, and where it could not
-give one later, those after it wait: a vault can. An alias arrives where it goes before it is taken
-from where it was, so that it always names something.
+give one later, those after it wait: a vault and Azure ML can. An alias arrives where it goes before
+it is taken from where it was, so that it always names something.
 """
 
 from collections.abc import Container, Iterator
@@ -68,7 +68,10 @@ class Queue:
 
 def waits_for(version: str) -> str:
     """The reason for a step that waits its turn."""
-    return f"version {version} comes first: where numbers only rise, it could not get its own later"
+    return (
+        f"version {version} comes first: where numbers only rise, it could not get its own later"
+        ' (with `versions = "next"` nothing waits for it)'
+    )
 
 
 def waits_for_taker(alias: str, version: str) -> str:

@@ -53,6 +53,8 @@ class StandingLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="st
     trouble: str = ""
     left_alone: int = 0
     left_why: str = ""
+    waiting: int = 0
+    waiting_why: str = ""
 
 
 class WorkerLine(WorkerState, frozen=True, kw_only=True, tag_field="event", tag="worker"):
@@ -191,6 +193,8 @@ def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing
             trouble=standing.trouble,
             left_alone=standing.left_alone,
             left_why=standing.left_why,
+            waiting=standing.waiting,
+            waiting_why=standing.waiting_why,
         )
     )
     success = _ago(standing.succeeded_at) if standing.succeeded_at else "never"
@@ -203,6 +207,8 @@ def _print_standing(screen: Screen, mirror: str, target: str, standing: Standing
     if standing.left_alone:
         left = plural(standing.left_alone, "object")
         screen.say(f"    {left} left alone: {standing.left_why}")
+    if standing.waiting and not standing.trouble:
+        screen.say(f"    {standing.waiting} waiting: {standing.waiting_why}")
     if standing.trouble:
         screen.say(f"    {moment(standing.looked_at)}  {standing.trouble}")
 

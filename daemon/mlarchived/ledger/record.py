@@ -86,12 +86,15 @@ WHERE trouble IS NOT NULL AND EXISTS (
 """
 _STOOD = """
 INSERT INTO standing
-    (mirror, target, looked_at, succeeded_at, objects, behind, trouble, left_alone, left_why)
+    (mirror, target, looked_at, succeeded_at, objects, behind, trouble, left_alone, left_why,
+    waiting, waiting_why)
 VALUES
-    (:mirror, :target, :now, :succeeded, :objects, :behind, :trouble, :left_alone, :left_why)
+    (:mirror, :target, :now, :succeeded, :objects, :behind, :trouble, :left_alone, :left_why,
+    :waiting, :waiting_why)
 ON CONFLICT DO UPDATE SET looked_at = :now, objects = :objects, behind = :behind,
     trouble = :trouble, succeeded_at = coalesce(:succeeded, succeeded_at),
-    left_alone = :left_alone, left_why = :left_why
+    left_alone = :left_alone, left_why = :left_why,
+    waiting = :waiting, waiting_why = :waiting_why
 """
 _NOT_SEEN = """
 INSERT INTO standing (mirror, target, looked_at, objects, behind, trouble)
@@ -455,6 +458,7 @@ class Record:
         trouble: str = "",
         ended: bool = True,
         left: tuple[int, str] = (0, ""),
+        waiting: tuple[int, str] = (0, ""),
     ) -> None:
         """How the mirror stands at a target.
 
@@ -466,6 +470,7 @@ class Record:
             trouble: Why the target as a whole could not be served; "" if it could.
             ended: Whether that is the last word of a round; no other tells of success.
             left: How many more objects are left alone there, and why most of them are.
+            waiting: How many objects come by themselves later, and why most of them wait.
         """
         now = _now()
         with self._lease.writing() as connection:
@@ -481,6 +486,8 @@ class Record:
                     "trouble": trouble or None,
                     "left_alone": left[0],
                     "left_why": left[1] or None,
+                    "waiting": waiting[0],
+                    "waiting_why": waiting[1] or None,
                 },
             )
 

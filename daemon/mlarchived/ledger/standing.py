@@ -19,6 +19,8 @@ class Standing(Struct, frozen=True, kw_only=True):
         trouble: Why the target as a whole could not be served; "" if it could.
         left_alone: How many objects are not wanted there.
         left_why: Why most of them are not; "" if there are none.
+        waiting: How many objects come there by themselves later.
+        waiting_why: Why most of them wait; "" if there are none.
     """
 
     looked_at: int
@@ -28,6 +30,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     trouble: str
     left_alone: int = 0
     left_why: str = ""
+    waiting: int = 0
+    waiting_why: str = ""
 
 
 class ObjectTrouble(Struct, frozen=True, kw_only=True):
@@ -74,7 +78,8 @@ def standings(connection: sqlite3.Connection, mirror: str) -> Mapping[str, Stand
     """How a mirror stood at each target."""
     rows = connection.execute(
         "SELECT target, looked_at, coalesce(succeeded_at, 0), objects, behind,"
-        " coalesce(trouble, ''), left_alone, coalesce(left_why, '') FROM standing WHERE mirror = ?",
+        " coalesce(trouble, ''), left_alone, coalesce(left_why, ''), waiting,"
+        " coalesce(waiting_why, '') FROM standing WHERE mirror = ?",
         (mirror,),
     )
     return {
@@ -86,6 +91,8 @@ def standings(connection: sqlite3.Connection, mirror: str) -> Mapping[str, Stand
             trouble=row[5],
             left_alone=row[6],
             left_why=row[7],
+            waiting=row[8],
+            waiting_why=row[9],
         )
         for row in rows
     }

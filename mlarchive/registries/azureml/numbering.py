@@ -28,12 +28,14 @@ class Spot(Struct, frozen=True, kw_only=True):
         number: Its number.
         why: The reason, in a few words.
         present: What is there, if it is held.
+        above: The highest number there, where one that is to be made is below it.
     """
 
     how: Literal["held", "create", "skip"]
     number: str
     why: str = ""
     present: Asset | None = None
+    above: str = ""
 
 
 def find_spot(  # noqa: PLR0913  (all that a number depends on)
@@ -105,7 +107,9 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     if trouble and policy.conflict == "skip":
         return Spot(how="skip", number=wanted or mine[0].name, why=trouble)
     number = wanted if wanted and not trouble else next_number(present)
-    return Spot(how="create", number=number, why="new")
+    highest = str(int(next_number(sound)) - 1)
+    above = highest if int(highest) > int(number) else ""
+    return Spot(how="create", number=number, why="new", above=above)
 
 
 def _require_made(called: str, some: Sequence[Asset]) -> None:

@@ -237,6 +237,10 @@ def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:
     if wanted.version not in {"", spot.number}:
         why = f"it is {spot.number} at the target, the next free one"
         work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
+    if higher := spot.above:
+        work.change(
+            what, "@latest", f"it is made after version {higher}, so `@latest` names it there"
+        )
     labels = _labels(work, wanted)
     work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
 

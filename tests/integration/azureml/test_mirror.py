@@ -43,10 +43,10 @@ class Once:
         self._bench = Workbench(folder)
         self._variables = variables
 
-    def __call__(self) -> list[dict[str, Any]]:
+    def __call__(self, verb: str = "once") -> list[dict[str, Any]]:
         """What it says, as events; it never shows a traceback."""
         with mock.patch.dict(os.environ, environment(self._variables), clear=True):
-            done = self._bench.run("once", "--json")
+            done = self._bench.run(verb, "--json")
         assert done.status in {0, 3}, done.out + done.err
         return done.events
 
@@ -158,7 +158,11 @@ def test_what_a_run_gets_after_its_version_was_mirrored_is_news(
     once = Once(lab, clinic, tmp_path, azureml.environment(lab.tenant))
     ours, theirs = MlflowClient(lab.tracking), MlflowClient(clinic.tracking)
     ours.update_run(job, status="RUNNING")
-    assert outcomes(once()) == ["unsettled"]
+    azureml.put_model(lab, TRAINED, "2", {"w": b"2"})
+    assert outcomes(once()) == ["copied", "unsettled"]
+    (stood,) = (one for one in once("status") if one.get("target") == "clinic")
+    waits = (stood["behind"], stood["waiting"], stood["waiting_why"])
+    assert waits == (1, 1, "not settled: its run still logs")
     ours.set_terminated(job)
     assert outcomes(once()) == ["copied"]
     made = job_of(clinic)

@@ -58,6 +58,13 @@ def test_the_vault_comes_first_because_targets_are_written_from_it(tmp_path: Pat
     assert resolved(tmp_path, GOOD).jobs[0].rules().targets == (VAULT, "files", "base")
 
 
+def test_a_vault_and_azure_ml_take_a_number_late(tmp_path: Path) -> None:
+    (tmp_path / "keep").mkdir()
+    more = '[registries.keep]\nlocator = "vault:keep"\n[registries.lab]\nlocator = "azureml://registries/R"\n'
+    text = GOOD.replace('targets = ["files", "base"]', 'targets = ["base", "keep", "lab"]')
+    assert resolved(tmp_path, more + text).jobs[0].rules().patient == {"keep", "lab"}
+
+
 def test_the_effective_configuration_means_the_same(tmp_path: Path) -> None:
     setting = resolved(tmp_path, GOOD)
     elsewhere = tmp_path / "elsewhere"

@@ -463,6 +463,7 @@ def test_a_later_version_waits_for_one_that_is_not_settled_where_numbers_are_kep
     *_, third = make_plan(views, RULES)
     assert [(step.verb, step.never) for step in third.steps] == [("copy", False), ("wait", False)]
     assert "version 2 comes first" in third.steps[1].reason
+    assert 'with `versions = "next"` nothing waits' in third.steps[1].reason
     for rules in (replace(RULES, in_order=False), replace(RULES, patient=frozenset({"dr"}))):
         *_, third = make_plan(views, rules)
         assert [step.verb for step in third.steps] == ["copy", "copy"]

@@ -31,7 +31,8 @@ def spot(version: str, *present: Asset, same: bool = False, **policy: Any) -> Sp
 
 def test_a_free_number_is_kept() -> None:
     found = spot("3", there("1"), there("7"))
-    assert (found.how, found.number) == ("create", "3")
+    assert (found.how, found.number, found.above) == ("create", "3", "7")
+    assert not spot("3", there("1"), there("2")).above
 
 
 def test_the_next_number_is_above_the_highest() -> None:
