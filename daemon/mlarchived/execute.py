@@ -29,6 +29,7 @@ from mlarchived.contention import from_elsewhere, is_unknown, yields
 from mlarchived.debts import owed_by_others
 from mlarchived.defects import contained
 from mlarchived.events import IDLE, Outcome
+from mlarchived.gone import NEVER_READ
 from mlarchived.ledger import Delivery, LeaseLostError, Record
 from mlarchived.leftbehind import LeftBehind
 from mlarchived.meetings import may_meet, meeting
@@ -353,6 +354,7 @@ class Executor:
             at=str(held.address),
             losses=receipt.losses,
             awaits=bool(receipt.awaiting),
+            still_owed=view.ref is None and view.unread,
         )
         self.record.delivered(address, step.target, delivery)
         outcome = _outcome(view.holdings.get(step.target), kept, receipt)
@@ -369,6 +371,8 @@ class Executor:
                 losses=(*lost, *receipt.losses),
             ),
         )
+        if delivery.still_owed:
+            self._note_rest(view, Step(target=step.target, verb="set-aside", reason=NEVER_READ))
         return True
 
     def _remove(self, view: View, step: Step) -> bool:

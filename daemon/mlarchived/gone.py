@@ -28,6 +28,13 @@ NEVER_CAME = (
 )
 """Why an object is set aside that was pruned, or lost, before a target had it."""
 
+NEVER_READ = (
+    "the target has what was read of it last; what was seen after that went from its source before"
+    " anybody had read it; bring it there from wherever it still is, or let it be:"
+    " `mlarchived forget --object ADDRESS`"
+)
+"""Why an object is set aside of which something newer was seen once, be it labels alone."""
+
 UNLABELLED = (
     "its package with the labels that it had last is gone from the vault, which has its content"
     f" with others, {_BRINGING_BACK}"
@@ -40,6 +47,10 @@ UNSURE = (
     " (`mlarchive copy`), or let it be: `mlarchived forget --object ADDRESS`"
 )
 """Why an object is set aside of which a new ledger cannot say whether a target is to have it."""
+
+
+_IN_TIME = "gone from the source before it came there; the vault has it"
+_OF_BEFORE = "gone from the source before its news were read; the vault has it as it was before"
 
 
 def gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
@@ -78,20 +89,25 @@ def _outlived(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
 
 def _overdue(view: View, target: str, rules: Rules) -> tuple[Verb, str] | None:
     """What a target is owed of an object that its source shows no more; None for nothing."""
-    taken, held = _last(view), view.holdings.get(target)
+    taken, held = view.taken, view.holdings.get(target)
     if target not in view.holdings or _has_what_was_taken(view, target, rules):
         return None
     if held is None and any(rival.has_it for rival in view.rivals.get(target, ())):
         return None
-    if view.delivered[target].doubted:
-        return "set-aside", UNSURE
-    if taken is None or view.stored != "package":
-        return "set-aside", NEVER_CAME
-    if why := yields(view, target) or anothers_word(view, target, rules):
+    if why := _missed(view, target) or yields(view, target) or anothers_word(view, target, rules):
         return "set-aside", why
-    labels_alone = held is not None and held.content_id == taken.content
-    why = "gone from the source before it came there; the vault has it"
-    return "relabel" if labels_alone else "copy", why
+    labels_alone = taken and held and held.content_id == taken.content
+    return "relabel" if labels_alone else "copy", _OF_BEFORE if view.unread else _IN_TIME
+
+
+def _missed(view: View, target: str) -> str:
+    """Why nobody can give a target what it is owed; "" if the vault can."""
+    known = view.delivered[target]
+    if known.doubted:
+        return UNSURE
+    if view.unread and view.holdings[target] and view.taken in {None, known.given}:
+        return NEVER_READ
+    return NEVER_CAME if view.taken is None or view.stored != "package" else ""
 
 
 def _last(view: View) -> Ids | None:

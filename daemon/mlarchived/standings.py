@@ -97,6 +97,8 @@ class Standings:
             self._waiting[event.target][event.reason] += 1
         if event.outcome in DONE or event.outcome == "passed-over":
             self._behind[event.target].discard(event.object)
+        if event.outcome == "set-aside" and event.object:
+            self._behind[event.target].add(event.object)
         if event.outcome == "passed-over":
             self._wanted[event.target] -= 1
 

@@ -193,12 +193,12 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def unread(self) -> bool:
-        """Whether what was seen last was never read: the vault has what was before it alone."""
+        """Whether what was seen last, be it labels alone, was never read: only what was before."""
         given = self.delivered.get(VAULT, NOTHING_GIVEN).given
         seen = self.look or self.seen
-        if self.packed is None or seen is None or given != self.packed.ids:
+        if self.packed is None or seen is None or given not in {None, self.packed.ids}:
             return False
-        return seen.content != self.packed.marks.content
+        return seen != self.packed.marks
 
     @property
     def wanted(self) -> Ids | None:

@@ -114,6 +114,7 @@ _FAILS_NO_MORE = "UPDATE standing SET trouble = NULL WHERE mirror = :mirror AND 
 _PACKED = """
 UPDATE object SET packed_content_mark = :content_mark, packed_state_mark = :state_mark,
     content_id = :content, state_id = :state, packed_at = :now, losses = :losses,
+    seen_state_mark = :state_mark,
     read_at = CASE WHEN :whole THEN :now ELSE read_at END,
     trouble = NULL, strikes = 0, troubled_at = NULL
 WHERE id = :id
@@ -127,7 +128,7 @@ ON CONFLICT DO UPDATE SET given_content_id = :given_content, given_state_id = :g
     content_id = :content, state_id = :state, address = :address, delivered_at = :now,
     losses = :losses, awaits = coalesce(:awaits, awaits), came_at = coalesce(came_at, :now),
     passed_content_id = NULL, passed_state_id = NULL, pruned_at = NULL,
-    owed_at = NULL,
+    owed_at = CASE WHEN :still_owed THEN owed_at END,
     trouble = NULL, strikes = 0, troubled_at = NULL
 """
 _NOTHING_GIVEN = """
@@ -194,6 +195,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
         at: What it calls the object.
         losses: What it could not hold.
         awaits: Whether some of them end when other objects come; None if nothing was written.
+        still_owed: Whether something newer was seen of it, which nobody has read.
     """
 
     given: Ids
@@ -201,6 +203,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     at: str
     losses: tuple[Loss, ...] = ()
     awaits: bool | None = None
+    still_owed: bool = False
 
 
 class Record:
@@ -384,6 +387,7 @@ class Record:
             address=delivery.at,
             losses=_json(delivery.losses),
             awaits=delivery.awaits,
+            still_owed=delivery.still_owed,
         )
 
     def nothing_given(self, address: Address, target: str) -> None:

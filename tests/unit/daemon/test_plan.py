@@ -9,7 +9,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Traits
 from mlarchived import debts
 from mlarchived.choosing import Choice
-from mlarchived.gone import NEVER_CAME
+from mlarchived.gone import NEVER_CAME, NEVER_READ
 from mlarchived.plan import in_turn, make_plan
 from mlarchived.rules import Deletions, Rules
 from mlarchived.steps import ObjectPlan, Step, Verb
@@ -421,8 +421,12 @@ def test_what_was_seen_last_and_never_read_is_missed_where_the_vault_has_what_wa
     read = replace(DONE, ref=None, delivered=owed)
     assert at(read, "dr")[0] == "keep"
     unread = replace(read, seen=replace(LOOK, content="c2"))
-    assert at(unread, "dr") == ("set-aside", NEVER_CAME)
+    assert at(unread, "dr") == ("set-aside", NEVER_READ)
     assert at(unread, VAULT)[0] == "keep"
+    assert at(replace(read, seen=replace(LOOK, state="s2")), "dr") == ("set-aside", NEVER_READ)
+    empty = replace(unread, holdings={"dr": None}, delivered=owed | {"dr": Delivered(owed=True)})
+    assert at(empty, "dr")[0] == "copy"
+    assert at(replace(empty, stored="nothing"), "dr") == ("set-aside", NEVER_CAME)
 
 
 def test_what_cannot_be_read_is_set_aside_everywhere() -> None:

@@ -1,0 +1,74 @@
+"""What was seen last, went from its source before anybody read it, and is told until it is there.
+
+A process that is killed before it reads something leaves it so.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from mlarchive.vault import Vault
+from tests.support.mirroring import Workbench, lose, versions
+
+NEVER_READ = "/ale/1 -> dr: the target has what was read of it last; what was seen after that went"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path)
+    bench.configure(mirror='vault = "vault"\n')
+    bench.put("ale", "ale 1")
+    return bench
+
+
+def seen_and_never_read(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round saw what the source shows now, and was killed; then it is gone."""
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Vault, "add", _kill)
+        bench.run("once")
+    lose(bench, "1")
+
+
+def is_told_until_it_is_forgotten(bench: Workbench) -> None:
+    answer = bench.run("once")
+    assert answer.status == 23
+    assert NEVER_READ in answer.out
+    assert "dr: behind by 1 of 1 object" in bench.run("status").out
+    assert bench.run("forget", "m", "--object", "*/ale/1").status == 0
+    assert "nothing to do" in bench.run("once").out
+
+
+def test_labels_that_were_seen_last_and_never_read_are_told(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench.run("once").status == 0
+    bench.put("ale", "ale 1", tags={"stage": "prod"})
+    seen_and_never_read(bench, monkeypatch)
+    is_told_until_it_is_forgotten(bench)
+
+
+def test_what_was_read_before_comes_to_a_target_that_has_nothing_of_it(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.folder / "target").touch()
+    assert bench.run("once").status == 11
+    bench.put("ale", "another ale 1")
+    seen_and_never_read(bench, monkeypatch)
+    (bench.folder / "target").unlink()
+    answer = bench.run("once")
+    assert answer.status == 23
+    assert (
+        "gone from the source before its news were read; the vault has it as it was" in answer.out
+    )
+    assert NEVER_READ in answer.out
+    assert versions(bench) == ["1"]
+    assert "dr: behind by 1 of 1 object" in bench.run("status").out
+    is_told_until_it_is_forgotten(bench)
+
+
+class Killed(BaseException):
+    """Nothing goes on after this."""
+
+
+def _kill(*_: object, **__: object) -> None:
+    raise Killed
