@@ -117,7 +117,7 @@ def _views_of_shown(  # noqa: PLR0913, PLR0917  (all that it gathers from)
     now: int,
     tally: _Tally,
 ) -> Iterator[View]:
-    clashing = clashes(room.job, sighting, now)
+    clashing, shared = clashes(room.job, sighting, now), room.job.shared
     for refs in sighting.pages():
         stopping.check()
         known = ledger.known_of(room.job.name, [ref.address for ref in refs])
@@ -126,7 +126,7 @@ def _views_of_shown(  # noqa: PLR0913, PLR0917  (all that it gathers from)
         for view in _page(room, refs, known, now):
             clash, others = clashing.get(view.address, ""), rivals.get(view.address, {})
             met = structs.replace(view, clash=clash, rivals=others) if clash or others else view
-            yield _with_past(room, room.job.shared, met)
+            yield _with_past(room, shared, met)
 
 
 def _views_of_gone(
@@ -138,6 +138,7 @@ def _views_of_gone(
 ) -> Iterator[View]:
     """Of those of some objects that the source does not show, in their order."""
     unnoted = ledger.unnoted(room.job.name, str(room.job.source.locator))
+    shared = room.job.shared
     for addresses in pages:
         stopping.check()
         lacking = sighting.lacking(addresses)
@@ -146,7 +147,7 @@ def _views_of_gone(
         rivals = rivals_of(room.job, ledger, list(gone))
         for view in _gone(room, gone, sighting, unnoted):
             rivalled = structs.replace(view, rivals=rivals.get(view.address, {}))
-            yield _with_past(room, room.job.shared, rivalled)
+            yield _with_past(room, shared, rivalled)
 
 
 def _without(

@@ -76,7 +76,7 @@ def planned(
     for view in views:
         shown |= view.ref is not None
         plan = planner.plan(view)
-        if any(step.verb in REMOVING for step in plan.steps):
+        if not REMOVING.isdisjoint([step.verb for step in plan.steps]):
             removing.append((plan, view))
         else:
             yield from turns.put(plan, view)
@@ -320,7 +320,7 @@ def _changed(view: View, packed: Packed) -> tuple[Verb, str] | None:
 
 
 def _reading(view: View, steps: Sequence[Step], rules: Rules) -> Reading:
-    if view.ref is None or not any(step.verb in PACKED for step in steps):
+    if view.ref is None or PACKED.isdisjoint([step.verb for step in steps]):
         return "nothing"
     if _is_due(view, rules):
         return "everything"
@@ -334,4 +334,4 @@ def _reading(view: View, steps: Sequence[Step], rules: Rules) -> Reading:
 
 def unserved(plan: ObjectPlan) -> bool:
     """Whether some target is still to get an object, now or later."""
-    return any(step.verb in _LATER for step in plan.steps)
+    return not _LATER.isdisjoint([step.verb for step in plan.steps])

@@ -79,4 +79,4 @@ class ObjectPlan(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def works(self) -> bool:
         """Whether anything is to be done now."""
-        return any(step.works for step in self.steps)
+        return not WORK.isdisjoint([step.verb for step in self.steps])

@@ -29,11 +29,8 @@ class Address(
 
     def __str__(self) -> str:
         """Origin and object as a locator writes them: `ORIGIN#KIND/NAME/VERSION`."""
-        inside = self.kind
-        for part in (self.name, self.version):
-            if part:
-                inside = f"{inside}/{_quoted(part)}" if inside else _quoted(part)
-        return f"{self.origin}#{inside}"
+        inside = filter(None, (self.kind, _quoted(self.name), _quoted(self.version)))
+        return f"{self.origin}#{'/'.join(inside)}"
 
 
 def _quoted(part: str) -> str:
