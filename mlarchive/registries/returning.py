@@ -44,6 +44,7 @@ def first_of(
     Where the origin names none that is there, as after a way by others, and the way led through
     the registry, it is the one that began where the snapshot did, under the same number; where
     nobody remembers that number, one of the same content; else the one of the same name and number.
+    It is of the model that the way began with, where anybody remembers which one that was.
     Where the way did not, it is one that began there with the same content, and came by another.
 
     Args:
@@ -55,6 +56,7 @@ def first_of(
     """
     if named := named_first(snapshot, names, list(present)):
         return named
+    present = {one: held for one, held in present.items() if _may_be_of(held, one, snapshot)}
     also = snapshot.record(snapshot.subject).native.also
     path = path_of(also)
     number = marks.first_number(also, snapshot.address.version)
@@ -75,6 +77,17 @@ def first_of(
     of_number = next((one for one in present if (one.name, one.version) == source), None)
     found = same or began
     return of_number if of_number in found else next(iter(found), of_number)
+
+
+def first_model(snapshot: Snapshot) -> str:
+    """The name of the model that a version was of where it was first; "" if nobody remembers."""
+    return marks.first_model(snapshot.record(snapshot.subject).native.also, snapshot.address)
+
+
+def _may_be_of(tags: Tags, there: Address, snapshot: Snapshot) -> bool:
+    """Whether a version may be of the model that another one was of at first."""
+    one, other = first_model(snapshot), marks.first_model(tags, there)
+    return not one or not other or one.casefold() == other.casefold()
 
 
 def _is_from(tags: Tags, snapshot: Snapshot) -> bool:

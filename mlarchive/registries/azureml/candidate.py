@@ -230,6 +230,7 @@ def _lineage(snapshot: Snapshot, version: ModelVersion) -> Tags:
         keys.EXPERIMENT: named,
         keys.SOURCE_VERSION: marks.first_number(version.native.also, snapshot.address.version),
         **marks.path_marks(snapshot.record(snapshot.subject), snapshot),
+        **marks.model_marks(version, snapshot),
     }
     return {name: value for name, value in said.items() if value}
 

@@ -11,6 +11,8 @@ import msgspec
 
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Address, AnyRecord, Environment, LoggedModel, ModelVersion, Run, Tags
+from mlarchive.records.places import are_one, first_hop
+from mlarchive.records.provenance import path_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
@@ -26,7 +28,7 @@ from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing_run import is_run_there, run_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import given_in
-from mlarchive.registries.returning import first_of, named_first
+from mlarchive.registries.returning import first_model, first_of, named_first
 
 
 def what_changed(
@@ -99,6 +101,22 @@ def home_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Asset |
     some = _addressed(work, wanted, sound.values())
     first = first_of(work.snapshot, work.own_names, some, work.content_id)
     return sound[first.version] if first else None
+
+
+def called_at_home(work: Work, name: str) -> str:
+    """The model of the target that a version was of before, where it is to be of another one now.
+
+    Args:
+        work: What is to be written, and where.
+        name: Of its model at the target.
+
+    Returns:
+        Its name; "" where it was never there, or under that name, or nobody remembers.
+    """
+    came = path_of(work.snapshot.record(work.snapshot.subject).native.also)
+    first = first_model(work.snapshot)
+    began_here = bool(came) and are_one(first_hop(came), work.own_names)
+    return first if began_here and first.casefold() != name.casefold() else ""
 
 
 def stands_for(

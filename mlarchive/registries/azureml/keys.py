@@ -36,7 +36,16 @@ _MARKS = frozenset(
             marks.STATE_ID,
             marks.RECORD,
         ),
-        *(marks.GIVEN, marks.STATED, JOB, RUN, EXPERIMENT, SOURCE_VERSION, ENVIRONMENT),
+        *(
+            marks.GIVEN,
+            marks.STATED,
+            marks.MODEL,
+            JOB,
+            RUN,
+            EXPERIMENT,
+            SOURCE_VERSION,
+            ENVIRONMENT,
+        ),
     }
 )
 

@@ -32,6 +32,7 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
 from mlarchive.registries.azureml.differing import (
+    called_at_home,
     has_grown,
     home_among,
     is_job,
@@ -196,7 +197,7 @@ def _planned(work: Work) -> Address:
     work.losses.extend(losses_of(work.snapshot, wanted.name, in_registry=in_registry))
     if isinstance(subject, ModelVersion):
         wanted = _followed(work, wanted, subject, spot.number)
-    if spot.present is not None and is_of_another(spot.present, _labels(work, wanted)):
+    if spot.present is not None and _is_anothers(work, wanted, spot.present):
         _plan_of_another(work, wanted, spot.present)
         return target
     if returned:
@@ -209,6 +210,17 @@ def _planned(work: Work) -> Address:
         _plan_kept(work, wanted, spot.present, subject, spot.why)
     plan_model(work, wanted.name)
     return target
+
+
+def _is_anothers(work: Work, wanted: Candidate, present: Asset) -> bool:
+    """Whether a version has its labels from another object, and keeps them.
+
+    So has one that nobody wrote, where the source was one of another model here.
+    """
+    is_bare = marks.ORIGIN not in present.texts("properties")
+    if is_bare and called_at_home(work, wanted.name):
+        return True
+    return is_of_another(present, _labels(work, wanted))
 
 
 def _passed_over(work: Work, subject: AnyRecord) -> Address:
@@ -237,6 +249,8 @@ def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:
     if wanted.version not in {"", spot.number}:
         why = f"it is {spot.number} at the target, the next free one"
         work.change(f"models/{wanted.name}/{wanted.version}", "version", why)
+    if first := called_at_home(work, wanted.name):
+        work.change(what, "name", f"it was first models/{first} here, which stays as it is")
     if higher := spot.above:
         work.change(
             what, "@latest", f"it is made after version {higher}, so `@latest` names it there"

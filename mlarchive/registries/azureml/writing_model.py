@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from mlarchive.records import Address, RegisteredModel
 from mlarchive.registries.azureml.assets import Asset, Json
+from mlarchive.registries.azureml.differing import called_at_home
 from mlarchive.registries.azureml.labels import (
     Labels,
     is_of_another,
@@ -54,10 +55,9 @@ def plan_model(work: Work, name: str) -> None:
         return
     if there is not _BLANK:
         wanted = unmarked(work, wanted, record, target, there)
-    if is_of_another(there, wanted):
-        origin = origin_shown(there.texts("properties"))
+    if why := _why_it_stays(work, name, there, wanted):
         for label in lacking(there, wanted):
-            work.lose(f"models/{name}", label, f"the model has its labels from {origin}")
+            work.lose(f"models/{name}", label, why)
         return
     merged = wanted.merged_with(there, insists=work.policy.labels == "source")
     list_merged(work, f"models/{name}", merged)
@@ -77,6 +77,16 @@ def plan_model(work: Work, name: str) -> None:
     if changed:
         do = partial(work.control.put_container, "models", name, _said(there, wanted, merged))
         work.step("update", f"model {name}", f"{', '.join(changed)} changed", do)
+
+
+def _why_it_stays(work: Work, name: str, there: Asset, wanted: Labels) -> str:
+    """Why what is said of a model at the target is another's word; "" if it is not."""
+    if is_of_another(there, wanted):
+        return f"the model has its labels from {origin_shown(there.texts('properties'))}"
+    is_bare = there is not _BLANK and marks.ORIGIN not in there.texts("properties")
+    if is_bare and called_at_home(work, name):
+        return "it is another model, which keeps its labels"
+    return ""
 
 
 def _said(there: Asset, wanted: Labels, merged: Merged) -> Json:

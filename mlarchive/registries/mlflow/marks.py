@@ -82,6 +82,8 @@ JOB = "mlarchive.job"
 """On a version: the job that made it where it was first, as Azure ML has jobs."""
 VERSION = "mlarchive.version"
 """On a version: its number where it was first, as that spells it."""
+MODEL = "mlarchive.model"
+"""On a version: the name of its model where it was first."""
 EXPERIMENT = "mlarchive.experiment"
 """On a version without its run: that job's experiment."""
 STATED = "mlarchive.stated"
@@ -167,7 +169,15 @@ def way_marks(version: ModelVersion | PromptVersion, snapshot: Snapshot) -> Tags
     """The marks of the way that a version has behind it; none if its origin says all of it."""
     path = path_marks(version, snapshot)
     number = first_number(version.native.also, snapshot.address.version)
-    return {**path, VERSION: number} if path and number else path
+    return {**path, **model_marks(version, snapshot)} | (
+        {VERSION: number} if path and number else {}
+    )
+
+
+def model_marks(record: AnyRecord, snapshot: Snapshot) -> Tags:
+    """The mark of the model that a version was of at first; none if its origin says it."""
+    name = first_model(record.native.also, snapshot.address)
+    return {MODEL: name} if name and path_marks(record, snapshot) else {}
 
 
 def first_number(tags: Mapping[str, str], number: str) -> str:
@@ -182,6 +192,20 @@ def first_number(tags: Mapping[str, str], number: str) -> str:
         return told or number
     version = origin.partition("#")[2].split("/")[2:]
     return unquote(version[0]) if version and PATH not in tags else ""
+
+
+def first_model(tags: Mapping[str, str], address: Address) -> str:
+    """The name of the model that a version was of where it was first; "" where nobody remembers.
+
+    Args:
+        tags: Its marks.
+        address: Where it is.
+    """
+    origin, told = tags.get(ORIGIN, ""), tags.get(MODEL, "")
+    if told or not origin:
+        return told or (address.name if address.kind == "models" else "")
+    kind, *named = origin.partition("#")[2].split("/")
+    return unquote(named[0]) if kind == "models" and named and PATH not in tags else ""
 
 
 def origins_in(tags: Mapping[str, str]) -> dict[str, str]:

@@ -126,6 +126,39 @@ def test_a_version_that_got_another_number_on_its_way_comes_home_to_its_own(
     assert set(start.of("models")["m"].versions) == {"1", "2"}
 
 
+def test_a_copy_under_another_name_is_not_the_model_at_home_that_has_that_name(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    start, middle = azureml.workspace(tenant, "start"), azureml.workspace(tenant, "middle")
+    shared = azureml.registry(tenant, "shared")
+    for name in ("k", "m"):
+        azureml.put_model(start, name, "1", FILES, tags={"which": name}, description=name)
+        start.of("models")[name].properties["description"] = f"all of {name}"
+    before = repr(start.of("models"))
+    renamed = WritePolicy(rename="m")
+    carry(opened(start), address(start, "models", "k", "1"), opened(middle), tmp_path, renamed)
+    carry(opened(middle), address(middle, *WHAT), opened(shared), tmp_path)
+    for place in (middle, shared):
+        for policy in POLICIES[:2]:
+            done = carry(opened(place), address(place, *WHAT), opened(start), tmp_path, policy)
+            lost = {f"{one.record} {one.field}" for one in done.receipt.losses}
+            its = ("models/m/1 description", "models/m/1 tag which", "models/m description")
+            assert (done.receipt.idle, lost) == (True, set(its))
+        home = WritePolicy(rename="k")
+        done = carry(opened(place), address(place, *WHAT), opened(start), tmp_path, home)
+        assert (done.receipt.idle, done.receipt.losses) == (True, ())
+    assert repr(start.of("models")) == before
+    # Where no model has that name, one gets it, and it is said what it was first.
+    start.of("models").pop("m")
+    for idle in (False, True):
+        done = carry(opened(shared), address(shared, *WHAT), opened(start), tmp_path)
+        assert (done.receipt.idle, done.receipt.target.version) == (idle, "1")
+        told = [one.why for one in done.receipt.transformations if one.field == "name"]
+        assert told == ([] if idle else ["it was first models/k here, which stays as it is"])
+    assert set(start.of("models")["m"].versions) == {"1"}
+
+
 def test_a_version_that_got_another_number_at_each_place_is_the_same_at_each_of_them(
     azureml: Emulator,
     source_server: MlflowServer,

@@ -1,5 +1,7 @@
 """Which version of a registry something is that comes back there, whatever its numbers were."""
 
+import dataclasses
+
 import msgspec
 import pytest
 
@@ -12,10 +14,11 @@ HERE = Address(origin="a", kind="models", name="m")
 CONTENT = "c"
 
 
-def back(*, number: str, origin: str, path: str, first: str = "") -> Snapshot:
+def back(*, number: str, origin: str, path: str, first: str = "", model: str = "") -> Snapshot:
     """A version that comes by way of others; `path` has a letter for each registry."""
     way = msgspec.json.encode([*path]).decode()
     also = {marks.ORIGIN: origin, marks.PATH: way} | ({marks.VERSION: first} if first else {})
+    also |= {marks.MODEL: model} if model else {}
     version = ModelVersion(key="v", name="m", version=number, native=Native(also=also))
     return Snapshot(
         address=Address(origin=origin[0], kind="models", name="m", version=number),
@@ -70,6 +73,26 @@ def test_what_never_was_here_is_what_came_from_the_very_version_by_another_way()
     # What was written from it at once came by no other way.
     at_once = held("r#models/m/9", **{marks.PATH: '["x","b","r"]', marks.VERSION: "3"})
     assert found(snapshot, {"9": at_once}) == ""
+
+
+def test_what_had_another_name_here_first_is_no_version_of_the_model_that_has_its_name_now() -> (
+    None
+):
+    at_once = msgspec.structs.replace(HERE, origin="b", version="1")
+    renamed = back(number="1", origin="a#models/k/1", path="a")
+    (version,) = renamed.records
+    also = {marks.ORIGIN: "a#models/k/1"}
+    native = msgspec.structs.replace(version.native, also=also)
+    version = msgspec.structs.replace(version, native=native)
+    renamed = dataclasses.replace(renamed, address=at_once, records=(version,))
+    assert found(renamed, {"1": {}}) == ""
+    # On its way the name is remembered; a version that came by another way is known by it, too.
+    assert marks.model_marks(version, renamed) == {marks.MODEL: "k"}
+    further = back(number="1", origin="b#models/m/1", path="ab", first="1", model="k")
+    assert found(further, {"1": {}}) == ""
+    assert found(further, {"2": held("a#models/k/1", "other"), "1": {}}) == "2"
+    # Nobody knows it of what was written before there was that mark.
+    assert found(back(number="1", origin="b#models/m/1", path="ab", first="1"), {"1": {}}) == "1"
 
 
 @pytest.mark.parametrize(
