@@ -1,7 +1,9 @@
 """Who may change a vault at the same time: writers beside each other, one that removes alone.
 
 A thin package leans on another one from the moment that it is written; while that is so, nobody
-may remove what it leans on. Beside them, one at a time brings the catalog in step with the folder.
+may remove what it leans on. Of the writers one at a time compares what it has made with what there
+is, and publishes it. Beside them, one at a time brings the catalog in step with the folder.
+Whoever takes several of these locks takes them in this order.
 flock(2) on files in the vault says so to threads and processes.
 """
 
@@ -16,10 +18,15 @@ from mlarchive.errors import BusyError, MlarchiveError
 from mlarchive.fsops import explaining
 
 NAME = ".mlarchive-lock"
+PUBLISHING = ".mlarchive-publishing-lock"
 HEALING = ".mlarchive-catalog-lock"
 
 _PATIENCE = 30.0
 """Seconds that whoever removes waits for writers, who hold the lock while they publish."""
+
+
+_FIRST_NAP, _LAST_NAP = 0.002, 0.05
+"""Seconds between two tries; what is held for moments is tried again soon."""
 
 
 @contextlib.contextmanager
@@ -27,6 +34,18 @@ def writing(folder: Path) -> Iterator[None]:
     """Add packages beside other writers; waits while somebody removes some."""
     with _open(folder) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
+def publishing(folder: Path) -> Iterator[None]:
+    """Compare with what there is, and add to it, while no other writer does; for moments alone.
+
+    Who has waited for long does so all the same: the worst is that something is there twice.
+    """
+    with _open(folder, PUBLISHING) as descriptor:
+        if not _taken(descriptor):
+            _taken_within(descriptor, _PATIENCE)
         yield
 
 
@@ -66,9 +85,10 @@ def healing(folder: Path) -> Iterator[bool]:
 
 
 def _taken_within(descriptor: int, seconds: float) -> bool:
-    until = time.monotonic() + seconds
+    until, nap = time.monotonic() + seconds, _FIRST_NAP
     while time.monotonic() < until:
-        time.sleep(0.05)
+        time.sleep(nap)
+        nap = min(2 * nap, _LAST_NAP)
         if _taken(descriptor):
             return True
     return False

@@ -113,16 +113,28 @@ class Vault(Stock):
                 made = thinned(self, made, scratch, when, may)
             with lock.writing(self.folder):
                 # Somebody else may have added the same while this was packed.
-                counting = next(iter(self.find(address=snapshot.address)), None)
-                if not again and counting and _same(counting, made) and self.is_sound(counting):
-                    return counting
+                there = None if again else self._counting(made, snapshot.address)
+                if there and self.is_sound(there):
+                    return there
                 # Before it is among the others, so that a crash leaves none that lacks its base.
                 if not self.completes(made):
                     raise SourceChangedError(
                         f"the base of {snapshot.address} was removed from the vault meanwhile",
                         hint="run the same command again",
                     )
-                return publish(self, made, snapshot.address)
+                with lock.publishing(self.folder):
+                    now = None if again else self._counting(made, snapshot.address)
+                    if now and now != there:
+                        return now  # Added this moment, and nobody had found it rotten.
+                    return publish(self, made, snapshot.address)
+
+    def _counting(self, made: Packed, address: Address) -> Kept | None:
+        """What counts for an address, if it is the same as what was made of it."""
+        self.refresh()
+        counting = next(iter(self.find(address=address)), None)
+        ids = (made.content_id, made.state_id)
+        same = counting and (counting.content_id, counting.state_id) == ids
+        return counting if same else None
 
     def hand_in(self, snapshot: Snapshot, *, among: Collection[str] | None = None) -> Kept | None:
         """Keep the very package that a snapshot is from, if it is signed as such.
@@ -158,13 +170,16 @@ class Vault(Stock):
 
     def _publish_once(self, copy: Path, given: Checked, trust: Trust | None) -> Kept:
         """Put a checked package among the others, unless it is there, sound and trusted."""
-        for kept in self.find(address=given.address, content_id=given.content_id):
-            if kept.package_id == given.package_id:
-                if not (self.is_sound(kept) and self.trusts(kept, trust)):
-                    # It was the same, but for its signatures, before it rotted.
-                    self._put_in_place(kept, copy)
-                return kept
-        return self.publish(copy, given.address, given.content_id, given.state_id)
+        with lock.publishing(self.folder):
+            self.refresh()
+            there = self.find(address=given.address, package_id=given.package_id)
+            if not there:
+                return self.publish(copy, given.address, given.content_id, given.state_id)
+        kept = there[0]
+        if not (self.is_sound(kept) and self.trusts(kept, trust)):
+            # It was the same, but for its signatures, before it rotted.
+            self._put_in_place(kept, copy)
+        return kept
 
     def take(
         self,
@@ -465,7 +480,3 @@ def _latest(found: Iterable[Kept]) -> list[Kept]:
 
 def _is_full(decision: Decision) -> bool:
     return not decision.package.thin
-
-
-def _same(kept: Kept, made: Packed) -> bool:
-    return (kept.content_id, kept.state_id) == (made.content_id, made.state_id)

@@ -1,13 +1,14 @@
 """Whoever opens a vault while others add and remove packages takes nothing of theirs back."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlarchive.pack import pack_scratch
+from mlarchive.pack import Packed, pack_scratch
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Rules, Vault, leaning, listing, lock
 from mlarchive.vault.catalog import NAME, Catalog
@@ -223,3 +224,21 @@ def test_two_that_add_the_same_at_once_keep_it_once(
     monkeypatch.setattr("mlarchive.vault.vault.pack_scratch", meanwhile)
     kept = writer.add(of("late"), packed_at=7)
     assert writer.find(address=kept.address) == [kept]
+
+
+def test_two_that_have_found_nothing_before_they_publish_the_same_keep_it_once(
+    writer: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, real = threading.Barrier(2), Vault.completes
+
+    def completes(self: Vault, made: Packed) -> bool:
+        both.wait(30)
+        return real(self, made)
+
+    monkeypatch.setattr(Vault, "completes", completes)
+    adding = threading.Thread(target=writer.add, args=(of("late"),), kwargs={"packed_at": 7})
+    adding.start()
+    with Vault.open(writer.folder) as other:
+        kept = other.add(of("late"), packed_at=6)
+        adding.join(30)
+        assert len(other.find(address=kept.address)) == 1
