@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlarchive import fsops
+from mlarchive import fsops, waiting
 from mlarchive.errors import DamageError, Interrupted, MlarchiveError
 from mlarchive.registries.base import owed
 from mlarchive.registries.opening import packing_time
@@ -93,7 +93,10 @@ def do_round(job: MirrorJob, ledger: Ledger, around: Circumstances) -> None:
     if why := closed(job.windows):
         Reporter(job.name, around.report).all_waits(why)
         return
-    with ledger.record(job.name, shared=around.shared is not None) as record:
+    with (
+        waiting.stoppable(around.stopping.check),
+        ledger.record(job.name, shared=around.shared is not None) as record,
+    ):
         _sweep(job, around.state)
         standings = Standings(job, around.report)
         try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
+from mlarchive import waiting
 from mlarchive.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -52,7 +53,8 @@ class Stopping:
         """Listen for SIGINT and SIGTERM; the main thread only."""
         before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
         try:
-            yield
+            with waiting.stoppable(self.check):
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 
-from mlarchive import __version__
+from mlarchive import __version__, waiting
 from mlarchive.cli.commandline import (
     Parser,
     VerbParser,
@@ -122,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     console = Console(environment=os.environ, json="--json" in words)
     hear_interrupts()
+    waiting.watch(console.note)
     try:
         return _run(words, console)
     except BrokenPipeError:

@@ -10,10 +10,11 @@ flock(2) on files in the vault says so to threads and processes.
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from mlarchive import waiting
 from mlarchive.errors import BusyError, MlarchiveError
 from mlarchive.fsops import explaining
 
@@ -25,15 +26,12 @@ _PATIENCE = 30.0
 """Seconds that whoever removes waits for writers, who hold the lock while they publish."""
 
 
-_FIRST_NAP, _LAST_NAP = 0.002, 0.05
-"""Seconds between two tries; what is held for moments is tried again soon."""
-
-
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Add packages beside other writers; waits while somebody removes some."""
     with _open(folder) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        free = partial(_take, descriptor, fcntl.LOCK_SH)
+        waiting.wait(free, f"another process, which removes packages from {folder}")
         yield
 
 
@@ -44,8 +42,8 @@ def publishing(folder: Path) -> Iterator[None]:
     Who has waited for long does so all the same: the worst is that something is there twice.
     """
     with _open(folder, PUBLISHING) as descriptor:
-        if not _taken(descriptor):
-            _taken_within(descriptor, _PATIENCE)
+        free = partial(_take, descriptor, fcntl.LOCK_EX)
+        waiting.wait(free, f"another process, which adds to {folder}", seconds=_PATIENCE)
         yield
 
 
@@ -57,7 +55,8 @@ def removing(folder: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
         BusyError: Somebody has been adding packages all the time.
     """
     with _open(folder) as descriptor:
-        if not _taken(descriptor) and not _taken_within(descriptor, patience):
+        free = partial(_take, descriptor, fcntl.LOCK_EX)
+        if not waiting.wait(free, f"others, who add packages to {folder}", seconds=patience):
             raise BusyError(
                 f"packages are being added to {folder}, so none is removed now",
                 hint="try again when that is done",
@@ -78,25 +77,18 @@ def healing(folder: Path) -> Iterator[bool]:
         except MlarchiveError:
             yield False
             return
-        waited = not _taken(descriptor)
+        free = partial(_take, descriptor, fcntl.LOCK_EX)
+        waited = not free()
         if waited:
-            _taken_within(descriptor, _PATIENCE)
+            what = f"another process, which looks through {folder}"
+            waiting.wait(free, what, seconds=_PATIENCE)
         yield waited
 
 
-def _taken_within(descriptor: int, seconds: float) -> bool:
-    until, nap = time.monotonic() + seconds, _FIRST_NAP
-    while time.monotonic() < until:
-        time.sleep(nap)
-        nap = min(2 * nap, _LAST_NAP)
-        if _taken(descriptor):
-            return True
-    return False
-
-
-def _taken(descriptor: int) -> bool:
+def _take(descriptor: int, how: int) -> bool:
+    """Take a lock if nobody holds it against that; whether it is taken."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

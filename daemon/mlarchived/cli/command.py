@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mlarchive import __version__
+from mlarchive import __version__, waiting
 from mlarchive.cli.commandline import Parser, allow_what_is_set, parsed, spare_threads
 from mlarchive.errors import Interrupted, MlarchiveError
 from mlarchived.cli.screen import Screen
@@ -47,6 +47,7 @@ exit status:
 def run(words: Sequence[str]) -> int:
     """Do what some words say, and say how it ended."""
     screen = Screen(as_json="--json" in words)
+    waiting.watch(screen.note)
     try:
         options = parsed(words, VERBS, _parser)
         spare_threads(os.environ)

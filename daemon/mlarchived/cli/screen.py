@@ -35,6 +35,10 @@ class Screen:
         """Print a text as it is."""
         _print(text, sys.stdout)
 
+    def note(self, line: str) -> None:
+        """Print a line for whoever watches, on stderr."""
+        _print(_one_line(line) + "\n", sys.stderr)
+
     def error(self, error: MlarchiveError, *, of: str = "") -> None:
         """Say what went wrong, with what, and what to do next."""
         message = f"{of}: {error.message}" if of else error.message
