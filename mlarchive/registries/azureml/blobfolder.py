@@ -77,6 +77,11 @@ class BlobFolder:
         for path in self._empty:
             yield Listed(path.rstrip("/"), 0, _EMPTY)
 
+    def stated(self, path: str) -> tuple[int, str]:
+        """Size and SHA-256 of a file as this program said when it stored it; "" if it did not."""
+        blob = self._blobs.get(path)
+        return (blob.size, blob.sha256) if blob else (0, "")
+
     def open(self, path: str) -> BinaryIO:
         """One file's bytes, for a forward read."""
         return open_blob(self._container, self._blobs[path], self._pool)

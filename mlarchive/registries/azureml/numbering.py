@@ -122,6 +122,36 @@ def _require_made(called: str, some: Sequence[Asset]) -> None:
             )
 
 
+def instead_of_altered(
+    called: str, spot: Spot, altered: str, present: Sequence[Asset], policy: WritePolicy
+) -> Spot:
+    """What becomes of a version that is there, but no longer with the files that were written.
+
+    Args:
+        called: The model, as a person knows it.
+        spot: The version.
+        altered: What of it was altered.
+        present: The versions at the target.
+        policy: Of the write.
+
+    Raises:
+        ConflictError: The policy is `fail`.
+    """
+    trouble = (
+        f"version {spot.number} of {called} is there, but somebody altered its files since they "
+        f"were written: {altered}"
+    )
+    if policy.conflict == "fail":
+        raise ConflictError(
+            trouble,
+            hint="--conflict new-version (a mirror: `conflict`) writes them anew, and a version "
+            "with the next number; --conflict skip leaves all as it is",
+        )
+    if policy.conflict == "skip":
+        return Spot(how="skip", number=spot.number, why=trouble)
+    return Spot(how="create", number=next_number(present), why="new")
+
+
 def is_at_home(
     work: Work, record: RegisteredModel | ModelVersion | Folder | Environment, name: str
 ) -> bool:

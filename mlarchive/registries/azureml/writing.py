@@ -29,6 +29,7 @@ from mlarchive.records.others import UNREAD
 from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
+from mlarchive.registries.azureml.altered import what_was_altered
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
 from mlarchive.registries.azureml.differing import (
@@ -57,7 +58,12 @@ from mlarchive.registries.azureml.labels import (
     unmarked,
 )
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
-from mlarchive.registries.azureml.numbering import Spot, find_spot, is_at_home
+from mlarchive.registries.azureml.numbering import (
+    Spot,
+    find_spot,
+    instead_of_altered,
+    is_at_home,
+)
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_job import job_of, run_there
 from mlarchive.registries.azureml.sameness import is_from, is_same
@@ -347,8 +353,9 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | N
             not wanted.version and is_same(there, work.origin_marks(origin))
         )
 
-    return find_spot(
-        f"the model {wanted.name!r} at {work.control.shown}",
+    called = f"the model {wanted.name!r} at {work.control.shown}"
+    spot = find_spot(
+        called,
         wanted.version,
         there,
         content_id=work.content_id,
@@ -360,6 +367,8 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | N
         grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
         changed=partial(what_changed, work, wanted, partial(_holds, work, wanted), home=home),
     )
+    altered = what_was_altered(work, wanted, spot.present) if spot.present else ""
+    return instead_of_altered(called, spot, altered, there, work.policy) if altered else spot
 
 
 def _register(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> None:

@@ -58,6 +58,40 @@ def test_what_the_service_could_not_make_is_none_and_what_it_makes_comes_later(
         assert (done.status, "could not make it" in done.err) == (21, True)
 
 
+def test_files_that_somebody_altered_at_the_target_are_a_conflict_and_are_written_anew(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic, shared = azureml.workspace(lab.tenant, "clinic"), azureml.registry(lab.tenant, "shared")
+    files = {"w": b"1", "more/v": b"22"}
+    azureml.put_model(lab, "m", "1", files)
+    what, ways = address(lab, "models", "m", "1"), [opened(lab), opened(shared)]
+    carry(ways[0], what, ways[1], tmp_path)
+    target, at = opened(clinic), [what, address(shared, "models", "m", "1")]
+    carry(ways[0], what, target, tmp_path)
+
+    def put(path: str, raw: bytes) -> None:
+        uri = clinic.version("models", "m", "1")["properties"]["modelUri"]
+        store, _, folder = uri.partition("/datastores/")[2].partition("/paths/")
+        kept = clinic.datastores[store]
+        azureml.storage.put(kept.account, kept.container, folder.rstrip("/"), {path: raw})
+
+    put("w", b"1")
+    assert carry(ways[0], what, target, tmp_path).receipt.idle
+    skip, anew = WritePolicy(conflict="skip"), WritePolicy(conflict="new-version")
+    for path, raw in (("w", b"2"), ("w", b"longer"), ("stray", b"")):
+        put(path, raw)
+        for source, one in zip(ways, at, strict=True):
+            with pytest.raises(ConflictError, match=f"altered its files .* were written: {path}$"):
+                carry(source, one, target, tmp_path)
+            skipped = carry(source, one, target, tmp_path, skip).receipt
+            assert [action.verb for action in skipped.actions] == ["skip"]
+        if path == "w":
+            made = carry(ways[0], what, target, tmp_path, anew).receipt
+            assert (made.idle, azureml.files_of(clinic, "m", "1")) == (False, files)
+            assert azureml.files_of(clinic, "m", made.target.version) == files
+            assert carry(ways[0], what, target, tmp_path, anew).receipt.idle
+
+
 def test_what_the_target_could_not_make_or_still_makes_is_not_held(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
 ) -> None:
