@@ -123,12 +123,16 @@ def awaited(
         if not reads and job.vault != vault:
             continue
         before = ledger.names_before(job.name, job.destinations)
+        strays = ledger.strays(job.name, job.destinations)
         all_count = reads or not ledger.has_looked(job.name)
         for start in range(0, len(addresses), PAGE):
             page = addresses[start : start + PAGE]
             known = ledger.known_of(job.name, page)
             for address in page:
                 delivered = known[address].delivered if address in known else {}
+                for name in strays & delivered.keys():
+                    if delivered[name].owed:
+                        found[address] = f"{name} waits for it (mirror {job.name!r})"
                 unplanned = all_count and job.asks_for(address)
                 for place in job.targets:
                     one = delivered.get(before.get(place.name, place.name))

@@ -42,9 +42,9 @@ UNLABELLED = (
 """Why an object is set aside whose last labels neither its source nor the vault has."""
 
 UNSURE = (
-    "the vault had it before the ledger began, its source shows it no more, and the target does not"
-    " have it as the vault had it last: nobody knows whether it ever came there; bring it there"
-    " (`mlarchive copy`), or let it be: `mlarchived forget --object ADDRESS`"
+    "the mirror had it before the ledger knew this target, its source shows it no more, and the"
+    " target does not have it as it was last: nobody knows whether it ever came there; bring it"
+    " there (`mlarchive copy`), or let it be: `mlarchived forget --object ADDRESS`"
 )
 """Why an object is set aside of which a new ledger cannot say whether a target is to have it."""
 

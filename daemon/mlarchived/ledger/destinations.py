@@ -1,9 +1,14 @@
-"""Where a mirror's targets are: one that gets another name keeps what it was given and is owed."""
+"""Where a mirror's targets are: one that gets another name keeps what it was given and is owed.
+
+A ledger of an older version does not know where they were. What is owed there under a name that no
+target has any more may be owed to any whose name is new: nobody knows.
+"""
 
 import sqlite3
 from collections.abc import Mapping
 
 from mlarchived.ledger.database import transaction
+from mlarchived.ledger.taking import DOUBTED
 
 _KNOWN = "SELECT target, locator FROM destination WHERE mirror = ?"
 _THERE = """
@@ -25,6 +30,18 @@ _FORGOTTEN = (
         AND object IN (SELECT id FROM object WHERE mirror = :mirror)
     """,
 )
+_STRAYS = """
+SELECT DISTINCT d.target FROM delivery d INDEXED BY delivery_owed
+CROSS JOIN object o ON o.id = d.object WHERE d.owed_at IS NOT NULL AND o.mirror = ?
+"""
+_STOOD = "SELECT DISTINCT target FROM standing WHERE mirror = ?"
+_DOUBT = """
+INSERT INTO delivery (object, target, owed_at)
+SELECT d.object, :target, :at FROM delivery d INDEXED BY delivery_owed
+CROSS JOIN object o ON o.id = d.object
+WHERE d.owed_at IS NOT NULL AND o.mirror = :mirror AND d.target = :before
+ON CONFLICT DO NOTHING
+"""
 _ON_ITS_WAY = "->"
 """Before a name that is being given; no target has such a name."""
 
@@ -40,6 +57,7 @@ def called(connection: sqlite3.Connection, mirror: str, locators: Mapping[str, s
     if _known(connection, mirror).items() >= locators.items():
         return
     with transaction(connection):
+        _doubt(connection, mirror, locators)
         _rename(connection, mirror, names_before(connection, mirror, locators))
         for target, locator in locators.items():
             connection.execute(_THERE, {"mirror": mirror, "target": target, "locator": locator})
@@ -55,6 +73,26 @@ def _rename(connection: sqlite3.Connection, mirror: str, before: Mapping[str, st
     for statements, name, target in steps:
         for statement in statements:
             connection.execute(statement, {"mirror": mirror, "before": name, "target": target})
+
+
+def strays(
+    connection: sqlite3.Connection, mirror: str, locators: Mapping[str, str]
+) -> frozenset[str]:
+    """Names that no target of a mirror has, and that may be earlier ones of some: they are owed."""
+    if _known(connection, mirror):
+        return frozenset()
+    owed = {name for (name,) in connection.execute(_STRAYS, (mirror,))}
+    return frozenset(owed - locators.keys())
+
+
+def _doubt(connection: sqlite3.Connection, mirror: str, locators: Mapping[str, str]) -> None:
+    """Let what is owed under such a name be doubted at each target whose name is new."""
+    lost = strays(connection, mirror, locators)
+    new = locators.keys() - {name for (name,) in connection.execute(_STOOD, (mirror,))}
+    for before in lost:
+        for target in new:
+            values = {"mirror": mirror, "before": before, "target": target, "at": DOUBTED}
+            connection.execute(_DOUBT, values)
 
 
 def names_before(

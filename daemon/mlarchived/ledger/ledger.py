@@ -254,6 +254,11 @@ class Ledger(Closing):
         with database.explaining(str(self._path)):
             return destinations.names_before(self._connection, mirror, locators)
 
+    def strays(self, mirror: str, locators: Mapping[str, str]) -> frozenset[str]:
+        """Names under which something is owed that may be earlier ones of a mirror's targets."""
+        with database.explaining(str(self._path)):
+            return destinations.strays(self._connection, mirror, locators)
+
     def at_work(self, mirror: str) -> bool:
         """Whether some process works on a mirror now."""
         with database.explaining(str(self._path)):

@@ -13,7 +13,7 @@ from tests.support.mirroring import Workbench
 
 VAULT = 'vault = "vault"\n'
 PRUNING = "[vaults.vault]\nkeep_last = 1\n"
-UNSURE = "-> dr: the vault had it before the ledger began"
+UNSURE = "-> dr: the mirror had it before the ledger knew this target"
 
 
 @pytest.fixture
