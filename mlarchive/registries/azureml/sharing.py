@@ -18,6 +18,7 @@ from mlarchive.registries.azureml.reading_environment import (
 )
 from mlarchive.registries.azureml.recipe import Recipe, recipe_there
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
+from mlarchive.registries.azureml.sharing_losses import environment_meant, lost_of_kind
 from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.base import Action, Receipt, WritePolicy
@@ -62,16 +63,20 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
     name = policy.named(address.name)
     done: list[Labelled] = []
     losses: list[Loss] = []
+    needed: Address | None = None
+    what = f"models/{name}/{address.version}"
     if address.kind == "models":
         try:
             if needed := _environment_of(source, address):
                 done += _shared(source, target, needed, needed.name, skips=False)
         except NotFoundError as error:
             why = f"the model names it, and it cannot be read: {error.message}"
-            losses.append(
-                Loss(record=f"models/{name}/{address.version}", field="environment", why=why)
-            )
-    done += _shared(source, target, address, name, skips=policy.conflict == "skip")
+            losses.append(Loss(record=what, field="environment", why=why))
+    of_it = list(_shared(source, target, address, name, skips=policy.conflict == "skip"))
+    done += of_it
+    if needed and of_it[0].actions[0].verb != "skip":
+        there = target.control.version("models", name, address.version)
+        losses += _lost_environment(source, target, what, needed, there)
     return Receipt(
         source=address,
         target=Address(origin=target.origin, kind=address.kind, name=name, version=address.version),
@@ -119,12 +124,40 @@ def _shared(
     version = source.control.version(kind, address.name, address.version)
     whole = source.control.container(kind, address.name)
     if kind == "models":
+        what = f"{kind}/{name}/{address.version}"
+        there = target.control.version(kind, name, address.version)
+        yield Labelled((), tuple(lost_of_kind(what, version, there)), ())
         yield label_version(target.control, kind, name, version)
         yield label_model(target.control, name, whole)
         return
-    there = next(iter(target.control.named(kind, name)), Asset(name, {}))
-    yield label_version(target.control, kind, name, version, wholes=(whole, there))
+    whole_there = next(iter(target.control.named(kind, name)), Asset(name, {}))
+    yield label_version(target.control, kind, name, version, wholes=(whole, whole_there))
     yield Labelled((), tuple(_lost_of_all(whole, version)), ())
+
+
+def _lost_environment(
+    source: Side, target: Side, what: str, needed: Address, there: Asset
+) -> Iterator[Loss]:
+    """That a version means another environment at the registry than in the workspace.
+
+    Args:
+        source: The workspace.
+        target: The registry, which has the environment.
+        what: The version, as a person knows it.
+        needed: The environment in the workspace.
+        there: The version at the registry.
+    """
+    means, number = environment_meant(target.control, there)
+    if (means, number) == (needed.name, needed.version):
+        return
+    if means and number:
+        if source.recipe(needed.name, needed.version).is_same(target.recipe(means, number)):
+            return
+        has = f"there it means environments/{means}/{number}, which is another one"
+    else:
+        has = "there it means none"
+    why = f"it means {needed.kind}/{needed.name}/{needed.version}; {has}"
+    yield Loss(record=what, field="environment", why=why)
 
 
 def _lost_of_all(whole: Asset, version: Asset) -> Iterator[Loss]:

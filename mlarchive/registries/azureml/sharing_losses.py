@@ -1,0 +1,51 @@
+"""What of a model a registry that copied it by itself has otherwise (`share`), label by label.
+
+Azure ML changes none of it in a version that is there, so that it can only be told.
+"""
+
+from collections.abc import Iterator
+
+from mlarchive.errors import NotFoundError
+from mlarchive.records import Loss
+from mlarchive.registries.azureml.assets import Asset, ControlPlane
+from mlarchive.registries.azureml.reading_environment import meant, named_environment
+
+
+def lost_of_kind(what: str, wanted: Asset, there: Asset) -> Iterator[Loss]:
+    """Type, flavours and job of a version that are others at the registry, or are not there.
+
+    Args:
+        what: The version, as a person knows it.
+        wanted: As the workspace has it.
+        there: As the registry has it.
+    """
+    for label, field in (("type", "modelType"), ("job", "jobName")):
+        held, said = there.text(field), wanted.text(field)
+        if held != said:
+            yield Loss(record=what, field=label, why=f"the registry has {_or_none(held)}")
+    held_flavors = there.properties.get("flavors") or {}
+    flavors = wanted.properties.get("flavors") or {}
+    for name in sorted({*held_flavors, *flavors}):
+        if held_flavors.get(name) != flavors.get(name):
+            has = "another one" if name in held_flavors else "none"
+            yield Loss(record=what, field=f"flavor {name}", why=f"the registry has {has}")
+
+
+def environment_meant(control: ControlPlane, there: Asset) -> tuple[str, str]:
+    """Name and number of the environment that a version means at the registry; "" for none.
+
+    Args:
+        control: The registry's.
+        there: The version.
+    """
+    name, number = named_environment(there)
+    if not name or number:
+        return name, number
+    try:
+        return name, meant(control, name).name
+    except NotFoundError:
+        return name, ""
+
+
+def _or_none(text: str) -> str:
+    return repr(text) if text else "none"

@@ -1,0 +1,70 @@
+"""What a registry copies by itself is compared, label by label, and what is otherwise is told."""
+
+import pytest
+
+from mlarchive.registries.base import Receipt, WritePolicy
+from tests.integration.azureml.registries import Open, address
+from tests.support.azureml import Emulator, Place
+
+_FILES = {"MLmodel": b"flavors: {}"}
+_NAMES_E = {"tags": {"python_environment_name": "E"}}
+
+
+@pytest.fixture
+def lab(azureml: Emulator) -> Place:
+    """A workspace with nothing in it."""
+    return azureml.workspace(azureml.tenant(), "lab")
+
+
+@pytest.fixture
+def shared(azureml: Emulator, lab: Place) -> Place:
+    """A registry in the tenant of the workspace."""
+    return azureml.registry(lab.tenant, "shared")
+
+
+def _shared(lab: Place, shared: Place, opened: Open, number: str) -> Receipt:
+    what = address(lab, "models", "m", number)
+    return opened(lab).share(what, opened(shared), WritePolicy())
+
+
+def _lost(receipt: Receipt) -> list[tuple[str, str, str]]:
+    return [(loss.record, loss.field, loss.why) for loss in receipt.losses]
+
+
+def test_another_type_other_flavours_and_a_job_are_losses(
+    azureml: Emulator, lab: Place, shared: Place, opened: Open
+) -> None:
+    flavors = {"python_function": {"data": {"loader": "x"}}}
+    azureml.put_job(lab, "made-it")
+    azureml.put_model(
+        lab, "m", "1", _FILES, modelType="mlflow_model", flavors=flavors, jobName="made-it"
+    )
+    of_job = ("models/m/1", "job", "the registry has none")
+    assert _lost(_shared(lab, shared, opened, "1")) == [of_job]
+    there = shared.version("models", "m", "1")["properties"]
+    there.update({"modelType": "custom_model", "flavors": {"sklearn": {}}})
+    receipt = _shared(lab, shared, opened, "1")
+    assert receipt.idle
+    assert _lost(receipt) == [
+        ("models/m/1", "type", "the registry has 'custom_model'"),
+        of_job,
+        ("models/m/1", "flavor python_function", "the registry has none"),
+        ("models/m/1", "flavor sklearn", "the registry has another one"),
+    ]
+
+
+def test_that_a_model_means_another_environment_at_the_registry_is_a_loss(
+    azureml: Emulator, lab: Place, shared: Place, opened: Open
+) -> None:
+    azureml.put_environment(lab, "E", "3", image="img:three")
+    for number in "123":
+        azureml.put_model(lab, "m", number, _FILES, **_NAMES_E)
+    assert _lost(_shared(lab, shared, opened, "1")) == []
+    made_later = {"systemData": {"createdAt": "2099-01-01T00:00:00.0000000Z"}}
+    azureml.put_environment(shared, "E", "8", image="img:three")
+    shared.version("environments", "E", "8").update(made_later)
+    assert _lost(_shared(lab, shared, opened, "2")) == []
+    shared.version("environments", "E", "8")["properties"]["image"] = "img:eight"
+    (lost,) = _lost(_shared(lab, shared, opened, "3"))
+    why = "it means environments/E/3; there it means environments/E/8, which is another one"
+    assert lost == ("models/m/3", "environment", why)
