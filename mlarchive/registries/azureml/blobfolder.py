@@ -33,17 +33,26 @@ class BlobFolder:
     Attributes:
         name: The last part of its path; "" where the container itself is the folder, and where
             it is a single file.
+        elsewhere: Why it is not where its path says, for a person; "" if it is.
     """
 
     is_remote = True
 
-    def __init__(self, container: BlobContainer, path: str, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        container: BlobContainer,
+        path: str,
+        pool: ThreadPoolExecutor,
+        *,
+        elsewhere: str = "",
+    ) -> None:
         """List what it holds.
 
         Args:
             container: Where it is.
             path: Within the container; "" for all of it.
             pool: Whose threads read ranges.
+            elsewhere: Why that is not the path that was told.
 
         Raises:
             NotFoundError: Nothing is there.
@@ -51,8 +60,10 @@ class BlobFolder:
         path = path.strip("/")
         self._container = container
         self._pool = pool
+        self.elsewhere = elsewhere
         prefix = f"{path}/" if path else ""
-        found = {blob.name.removeprefix(prefix): blob for blob in container.blobs(prefix)}
+        listed = container.blobs(prefix, folders=True)
+        found = {blob.name.removeprefix(prefix): blob for blob in listed}
         # Some tools leave empty blobs that stand for folders, this one among them.
         standing = {
             name for name, blob in found.items() if not blob.size and name[-1:] in {"", "/"}

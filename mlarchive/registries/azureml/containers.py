@@ -82,12 +82,17 @@ class BlobContainer:
         parts = urlsplit(str(self._current().url))
         return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
-    def blobs(self, prefix: str) -> Iterator[Blob]:
-        """All blobs whose names begin so; folders that hierarchical accounts list are left out."""
+    def blobs(self, prefix: str, *, folders: bool = False) -> Iterator[Blob]:
+        """All blobs whose names begin so.
+
+        Args:
+            prefix: How they begin.
+            folders: Whether folders that hierarchical accounts list come too, a slash at their end.
+        """
         token: str | None = None
         while True:
             page, token = self._again(partial(_page, prefix=prefix, token=token))
-            yield from page
+            yield from (blob for blob, is_folder in page if folders or not is_folder)
             if not token:
                 return
 
@@ -210,18 +215,21 @@ class BlobContainer:
         return explained(error, self.url)
 
 
-def _page(client: ContainerClient, prefix: str, token: str | None) -> tuple[list[Blob], str | None]:
+def _page(
+    client: ContainerClient, prefix: str, token: str | None
+) -> tuple[list[tuple[Blob, bool]], str | None]:
+    """Some blobs, and whether each is a folder; what more there is begins with the token."""
     listed = client.list_blobs(
         name_starts_with=prefix, include=["metadata"], results_per_page=_PAGE
     )
     pages = listed.by_page(token)
-    found = [_blob(said) for said in next(pages, ()) if not _is_folder(said)]
+    found = [(_blob(said), _is_folder(said)) for said in next(pages, ())]
     return found, pages.continuation_token  # type: ignore[attr-defined]
 
 
 def _blob(said: BlobProperties) -> Blob:
     return Blob(
-        name=str(said.name),
+        name=f"{said.name}/" if _is_folder(said) else str(said.name),
         size=int(said.size),
         etag=str(said.etag).strip('"'),
         md5=bytes(said.content_settings.content_md5 or b""),
@@ -230,8 +238,9 @@ def _blob(said: BlobProperties) -> Blob:
 
 
 def _is_folder(said: BlobProperties) -> bool:
-    """Accounts with a hierarchical namespace list folders as empty blobs."""
-    return str((said.metadata or {}).get("hdi_isfolder", "")).lower() == "true"
+    """Accounts with a hierarchical namespace list folders as empty blobs; bytes are a file's."""
+    marked = str((said.metadata or {}).get("hdi_isfolder", "")).lower() == "true"
+    return marked and not said.size
 
 
 def _passes(error: AzureError) -> bool:

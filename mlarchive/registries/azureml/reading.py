@@ -73,6 +73,8 @@ def _read_version(
     _read_model(control.container("models", name), gathering)
     uri = version.text("modelUri")
     folder = storage.folder("models", name, number, uri)
+    if folder.elsewhere:
+        gathering.change(called, "path", folder.elsewhere)
     found = Gathering()
     listed = gather_files(folder, key, called, found)
     gathering.streams.extend(found.streams)

@@ -177,6 +177,8 @@ def _read_context(storage: Storage, name: str, number: str, uri: str, gathering:
     found = Gathering()
     try:
         folder = storage.folder("environments", name, number, uri)
+        if folder.elsewhere:
+            gathering.change(called, "path of the build context", folder.elsewhere)
         gather_files(folder, key, called, found)
     except MlarchiveError as error:
         if error.retryable:

@@ -101,7 +101,8 @@ class Storage(Closing):
             decoded = unquote(path)
             if uri.startswith("https://") or decoded == path:
                 raise
-            return BlobFolder(container, decoded, self.pool)
+            why = f"nothing lies there; {decoded} was read, as some clients encode what is stored"
+            return BlobFolder(container, decoded, self.pool, elsewhere=why)
 
     def sent(self, upload: Upload, kind: Kind, name: str, version: str, uri: str) -> BlobFolder:
         """What was sent, found by the path that the new version is going to have.
