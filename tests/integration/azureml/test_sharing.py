@@ -7,7 +7,7 @@ from tests.integration.azureml.registries import Open, address
 from tests.support.azureml import Emulator, Place
 
 _FILES = {"MLmodel": b"flavors: {}"}
-_NAMES_E = {"tags": {"python_environment_name": "E"}}
+_NAMES_E = {"python_environment_name": "E"}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_that_a_model_means_another_environment_at_the_registry_is_a_loss(
 ) -> None:
     azureml.put_environment(lab, "E", "3", image="img:three")
     for number in "123":
-        azureml.put_model(lab, "m", number, _FILES, **_NAMES_E)
+        azureml.put_model(lab, "m", number, _FILES, tags=_NAMES_E)
     assert _lost(_shared(lab, shared, opened, "1")) == []
     made_later = {"systemData": {"createdAt": "2099-01-01T00:00:00.0000000Z"}}
     azureml.put_environment(shared, "E", "8", image="img:three")
