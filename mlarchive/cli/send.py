@@ -80,6 +80,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     *sources, target = locators([*arguments.sources, arguments.target])
     if target.scheme != "outbox" or str(target) != target.origin:
         raise UsageError(f"{target.text} is no outbox", hint="name outbox:DIR last")
+    if arguments.deletions and (one := next((s for s in sources if s.selector.alias), None)):
+        raise UsageError(
+            f"{one.text} names one version by an alias, which says nothing of what is gone",
+            hint="leave out --deletions, or name the whole model, or a version by its number",
+        )
     if arguments.dry_run:
         return _rehearse(sources, target, arguments, console)
     end = Ending()

@@ -45,6 +45,18 @@ def test_a_vault_and_a_package_say_nothing_of_what_was_never_in_them(desk: Path)
         assert graves(done) == []
 
 
+def test_an_alias_says_nothing_of_what_is_gone(desk: Path) -> None:
+    for source in (
+        "mlflow+http://127.0.0.1:9#models/m@champion",
+        "azureml://registries/R#models/m@latest",
+    ):
+        for more in ((), ("--dry-run",)):
+            words = ("send", "vault:v", source, "outbox:o", "--deletions", *more)
+            done = within(*words, cwd=desk)
+            assert (done.status, "by an alias, which says nothing" in done.err) == (2, True)
+    assert not (desk / "o").exists()
+
+
 def test_nothing_counts_as_gone_while_a_source_cannot_tell_of_everything(desk: Path) -> None:
     assert within("send", "vault:v", "outbox:o", cwd=desk).status == 0
     (one,) = packages(desk, "m1")
