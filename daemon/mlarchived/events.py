@@ -76,7 +76,7 @@ class Ended(Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag=
         losses: What could not be carried, one sentence each.
         hint: What a person can do, if it failed.
         code: Of the error, if it failed.
-        exit_status: Of the error, if it failed.
+        exit_status: Of the error, if it failed, or waits since its source cannot tell how it is.
         retryable: Whether a failure may pass by itself.
     """
 

@@ -159,7 +159,9 @@ class Executor:
         if step.target == VAULT:
             self._note_pruned(view, known)
         self._note_withheld(view, step)
-        self.report.ended(view.address, step.target, IDLE[step.verb], step.reason)
+        self.report.ended(
+            view.address, step.target, IDLE[step.verb], step.reason, status=step.status
+        )
 
     def _note_withheld(self, view: View, step: Step) -> None:
         """Let the ledger learn what waits for a person though nothing failed, and what no more."""
@@ -347,7 +349,7 @@ class Executor:
             lost = () if kept.package_id == self._just_packed else package.meaning.losses
         held = target.holding(address, policy)
         if held is None or _ids(held) != Ids(content=receipt.content_id, state=receipt.state_id):
-            return self._note_passed_over(address, step.target, kept, receipt)
+            return self._note_passed_over(address, step, kept, receipt)
         delivery = Delivery(
             given=_ids(kept),
             held=_ids(held),
@@ -392,9 +394,7 @@ class Executor:
         self.report.ended(address, step.target, outcome, step.reason)
         return True
 
-    def _note_passed_over(
-        self, address: Address, target: str, kept: Kept, receipt: Receipt
-    ) -> bool:
+    def _note_passed_over(self, address: Address, step: Step, kept: Kept, receipt: Receipt) -> bool:
         """The target does not hold what it was given: by its policy, or not yet.
 
         Returns:
@@ -403,6 +403,7 @@ class Executor:
         Raises:
             RemoteError: It claims to have taken the object.
         """
+        target = step.target
         skips = [action for action in receipt.actions if action.verb == "skip"]
         if not skips:
             raise RemoteError(
@@ -414,7 +415,11 @@ class Executor:
             return False
         self.record.passed_over(address, target, _ids(kept))
         why, left = skips[0].why or skips[0].what, Effort(losses=receipt.losses)
-        self.report.ended(address, target, "passed-over", why, left)
+        if receipt.idle:
+            self.report.ended(address, target, "passed-over", why, left)
+        else:
+            # All but one thing of it is news, and arrived.
+            self.report.ended(address, target, "relabelled", f"{step.reason}; {why}", left)
         self._behind.bring(address, target)
         return True
 

@@ -36,8 +36,8 @@ from mlarchived.views import NOTHING_GIVEN, VAULT, Delivered, Ids, Packed, Troub
 _LATER: frozenset[Verb] = PACKED | {"wait", "set-aside"}
 
 _PASSED_OVER = (
-    "passed over before, since the target has no place for it, or something else under its name;"
-    " nothing has changed since"
+    "passed over before, since the target has no place for it, something else under its name, or"
+    " more of its run; nothing has changed since"
 )
 
 
@@ -128,7 +128,9 @@ def _in_line(step: Step, view: View, queue: Queue) -> Step:
 def _step(view: View, target: str, rules: Rules) -> Step:
     verb, reason = _judge(view, target, rules)
     never = verb == "unsettled" and view.ref is not None and bool(view.ref.unfinished)
-    return Step(target=target, verb=verb, reason=reason, never=never)
+    is_unread = verb == "wait" and view.ref is not None and reason == view.ref.unreadable
+    status = view.ref.unreadable_status if is_unread and view.ref else 0
+    return Step(target=target, verb=verb, reason=reason, never=never, status=status)
 
 
 def _judge(view: View, target: str, rules: Rules) -> tuple[Verb, str]:

@@ -35,15 +35,17 @@ class Reporter:
         """A step that may take long has begun."""
         self._report(Began(mirror=self._mirror, object=str(address), target=target, phase=phase))
 
-    def ended(
+    def ended(  # noqa: PLR0913  (all that is known of it)
         self,
         address: Address,
         target: str,
         outcome: Outcome,
         reason: str,
         effort: Effort = NONE,
+        *,
+        status: int = 0,
     ) -> None:
-        """A step has ended, or was not taken."""
+        """A step has ended, or was not taken; `status` is that of what keeps it from being told."""
         self._report(
             Ended(
                 mirror=self._mirror,
@@ -54,6 +56,7 @@ class Reporter:
                 bytes=effort.moved,
                 seconds=round(effort.seconds, 3),
                 losses=_told(effort.losses) if effort.losses else (),
+                exit_status=status,
             )
         )
 

@@ -50,12 +50,14 @@ class Step(Struct, frozen=True, kw_only=True, gc=False):
         verb: What.
         reason: Why, for a person.
         never: Whether no round can do it, since what the source shows is none.
+        status: Exit status of what keeps the source from telling how the object is; 0 if it can.
     """
 
     target: str
     verb: Verb
     reason: str
     never: bool = False
+    status: int = 0
 
     @property
     def works(self) -> bool:

@@ -123,6 +123,7 @@ class Ref(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         unfinished: Why it is no object yet, where a write goes on or was broken off; else "". What
             comes after it does not wait for it, since it may never become one.
         unreadable: Why nobody knows how it is now, though it is there; else "".
+        unreadable_status: Exit status of the error that says so; 0 if there is none.
         origin: The address the object was mirrored from, where this registry remembers one.
         adopted: Whether it was here before the same thing came from there.
         through: The registries it came through before, the first one first, where remembered.
@@ -135,6 +136,7 @@ class Ref(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     settled: bool = True
     unfinished: str = ""
     unreadable: str = ""
+    unreadable_status: int = 0
     origin: str = ""
     adopted: bool = False
     through: tuple[str, ...] = ()

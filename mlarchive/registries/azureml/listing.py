@@ -182,6 +182,7 @@ def _ref(  # noqa: PLR0913, PLR0917  (all that its marks are made of)
         settled=version.is_settled and run.ended,
         unfinished=why_unmade(version),
         unreadable=run.unreadable,
+        unreadable_status=run.status,
         origin=properties.get(marks.ORIGIN, ""),
         adopted=marks.ADOPTED in properties,
         through=provenance.path_of(properties),

@@ -33,12 +33,14 @@ class SeenRun(Struct, frozen=True, kw_only=True):
         state_mark: Over its name and tags; "" likewise.
         ended: Whether it logs no more.
         unreadable: Why nobody knows how it is now; else "".
+        status: Exit status of the error that says so; 0 if there is none.
     """
 
     content_mark: str = ""
     state_mark: str = ""
     ended: bool = True
     unreadable: str = ""
+    status: int = 0
 
 
 _NONE = SeenRun()
@@ -91,9 +93,9 @@ class SeenRuns:
             return _NONE
         about = "" if self._connection is None else _about_run(error, self._connection.uri, job)
         if not (about and self._may_answer()):
-            self._silent = SeenRun(unreadable=error.message)
+            self._silent = SeenRun(unreadable=error.message, status=error.exit_status)
             return self._silent
-        return SeenRun(unreadable=about)
+        return SeenRun(unreadable=about, status=error.exit_status)
 
     def _may_answer(self) -> bool:
         """Whether the server is worth being asked for another run."""

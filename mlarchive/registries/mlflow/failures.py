@@ -87,6 +87,17 @@ def speaking(place: str) -> Iterator[None]:
         raise explained(error, place) from error
 
 
+_LOG_IN = "set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD"
+_OF_AZURE = "/providers/Microsoft.MachineLearningServices/workspaces/"
+"""What stands in the address of the MLflow interface of a workspace of Azure ML."""
+
+_LET_IN_BY_AZURE = (
+    "give the principal that is logged in a role at the workspace that lets it read and write "
+    "runs, such as AzureML Data Scientist; MLFLOW_TRACKING_TOKEN counts with a locator of MLflow "
+    "(mlflow+https:…) alone, where it is a token of Azure for that workspace, for an hour or so"
+)
+
+
 def explained(error: Exception, place: str) -> MlarchiveError:
     """The error that says it."""
     error = error.error if isinstance(error, Unanswered) else error
@@ -114,9 +125,7 @@ def from_status(status: int, words: str, place: str) -> MlarchiveError:
     """The error for an HTTP status."""
     said = f"{place} answers {status}: {_words(words).strip()}"
     if status in _DENIED:
-        return AccessError(
-            said, hint="set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD"
-        )
+        return AccessError(said, hint=_LET_IN_BY_AZURE if _OF_AZURE in place else _LOG_IN)
     if status == HTTPStatus.NOT_FOUND:
         return NotFoundError(said)
     if status in _WAIT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

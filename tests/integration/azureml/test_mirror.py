@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.azureml import Emulator, Place
+from tests.support.azureml import Emulator, Place, tracking
 from tests.support.azureml.trained import TRAINED, job_of
 from tests.support.command import environment, within
 from tests.support.mirroring import Workbench
@@ -43,11 +43,11 @@ class Once:
         self._bench = Workbench(folder)
         self._variables = variables
 
-    def __call__(self, verb: str = "once") -> list[dict[str, Any]]:
+    def __call__(self, verb: str = "once", *, status: int = 0) -> list[dict[str, Any]]:
         """What it says, as events; it never shows a traceback."""
         with mock.patch.dict(os.environ, environment(self._variables), clear=True):
             done = self._bench.run(verb, "--json")
-        assert done.status in {0, 3}, done.out + done.err
+        assert done.status in ({status} if status else {0, 3}), done.out + done.err
         return done.events
 
 
@@ -181,10 +181,35 @@ def test_what_a_run_gets_after_its_version_was_mirrored_is_news(
     ended = theirs.get_run(made).data.tags["mlarchive.run_facts"]
     assert str(ours.get_run(job).info.end_time) in ended
     assert outcomes(once()) == []
-    # Nobody can say that this is news; it is told once.
+    # Nobody can say that this is news; it is told once, and news that come with it are none of it.
     ours.set_terminated(job, end_time=ours.get_run(job).info.end_time - 1)
     assert outcomes(once()) == ["passed-over"]
     assert outcomes(once()) == []
+    ours.set_terminated(job, end_time=ours.get_run(job).info.end_time - 1)
+    lab.version("models", TRAINED, "1")["properties"]["description"] = "news"
+    assert outcomes(once()) == ["relabelled"]
+    assert clinic.version("models", TRAINED, "1")["properties"]["description"] == "news"
+    assert outcomes(once()) == []
+
+
+@pytest.mark.parametrize("answer", [403, 401])
+def test_a_round_in_which_the_runs_of_a_workspace_could_not_be_asked_for_is_no_success(
+    azureml: Emulator,
+    trained: tuple[Place, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: int,
+) -> None:
+    lab, _ = trained
+    azureml.put_model(lab, "plain", "1", {"w": b"1"})
+    refused = (answer, [("Content-Type", "application/json")], b"{}")
+    monkeypatch.setattr(tracking, "_upstream", lambda *_: refused)
+    once = Once(
+        lab, azureml.workspace(lab.tenant, "clinic"), tmp_path, azureml.environment(lab.tenant)
+    )
+    events = once(status=13)
+    assert outcomes(events) == ["copied", "wait"]
+    assert events[-1]["exit_status"] == 13
 
 
 def test_labels_of_a_version_whose_run_grew_are_new_in_a_registry_and_nothing_else_is(

@@ -48,6 +48,11 @@ def test_versions_of_jobs_wait_while_their_runs_cannot_be_asked_and_others_do_no
         "2": "",
         "3": "not now",
     }
+    assert [ref.unreadable_status for ref in refs.values()] == [
+        kind.exit_status,
+        0,
+        kind.exit_status,
+    ]
 
 
 @pytest.mark.parametrize("trouble", [None, NotFoundError("no such workspace")])

@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.rest_utils import verify_rest_response
 
 from mlarchive.errors import AccessError, MlarchiveError, NotFoundError, UnavailableError
-from mlarchive.registries.mlflow.failures import explained, lacks_endpoint, speaking
+from mlarchive.registries.mlflow.failures import explained, from_status, lacks_endpoint, speaking
 
 _SEARCH = "API request to endpoint /api/3.0/mlflow/datasets/search failed with error code"
 
@@ -33,6 +33,13 @@ def test_only_an_unknown_request_says_that_there_is_no_such_thing(
     lacks: bool,  # noqa: FBT001  (a parameter of the test)
 ) -> None:
     assert lacks_endpoint(error) is lacks
+
+
+def test_who_is_not_let_in_is_told_what_counts_there() -> None:
+    workspace = "https://e.x/mlflow/v2.0/subscriptions/s/resourceGroups/g/providers/"
+    workspace += "Microsoft.MachineLearningServices/workspaces/lab"
+    for place, says in (("http://m:5000", "set MLFLOW_"), (workspace, "give the principal that")):
+        assert from_status(403, "no", place).hint.startswith(says)
 
 
 @pytest.mark.parametrize("status", [404, 501])
