@@ -95,8 +95,6 @@ def _is_owed(view: View, step: Step) -> bool:
         return known.given is None or known.given != view.wanted
     if step.verb == "unsettled":
         return known.owed  # What was packed before its run went on is still to come.
-    if step.verb == "set-aside" and view.trouble and view.taken is None:
-        return False  # Nobody could read it; that was told.
     return step.verb in _TO_COME
 
 

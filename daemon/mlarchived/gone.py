@@ -28,6 +28,13 @@ NEVER_CAME = (
 )
 """Why an object is set aside that was pruned, or lost, before a target had it."""
 
+UNREADABLE = (
+    "it went from its source before anybody could read it, so that neither a vault of this mirror"
+    " nor the target has anything of it, and nothing is left to be tried again; bring it there from"
+    " wherever it still is, or let it be: `mlarchived forget --object ADDRESS`"
+)
+"""Why an object is set aside that was seen and never read."""
+
 NEVER_READ = (
     "the target has what was read of it last; what was seen after that went from its source before"
     " anybody had read it; bring it there from wherever it still is, or let it be:"
@@ -107,6 +114,8 @@ def _missed(view: View, target: str) -> str:
         return UNSURE
     if view.unread and view.holdings[target] and view.taken in {None, known.given}:
         return NEVER_READ
+    if view.packed is None and view.taken is None and view.stored == "nothing":
+        return UNREADABLE
     return NEVER_CAME if view.taken is None or view.stored != "package" else ""
 
 
