@@ -12,6 +12,7 @@ from mlarchive.registries.innereye.environmentdocument import read_environment
 from mlarchive.registries.innereye.layout import (
     ENVIRONMENT_DOCUMENT,
     MARKS,
+    MODEL,
     MODEL_DOCUMENT,
     contents,
     streams,
@@ -28,6 +29,8 @@ from mlarchive.snapshot import Snapshot, Stream
 BESIDE = "beside"
 """Key of the record that holds whatever else lies in a model's folder."""
 
+_NAMES_ENVIRONMENT = "python_environment_name"
+
 
 def read_folder(place: Path, address: Address) -> Snapshot:
     """A version with its environment and all files.
@@ -43,6 +46,9 @@ def read_folder(place: Path, address: Address) -> Snapshot:
     what = f"models/{version.name}/{version.version}"
     losses = [Loss(record=what, field=item.path, why=item.why) for item in found.uncarried]
     losses += [Loss(record=what, field=at, why=NEVER_KEPT) for at in hidden_members(stated)]
+    if not found.model:
+        why = f"{MODEL} holds no files beside its document: the model itself is not there"
+        losses.append(Loss(record=what, field="files", why=why))
     if (place / ENVIRONMENT_DOCUMENT).exists():
         document = read_document(place / ENVIRONMENT_DOCUMENT)
         environment, hidden = read_environment(document, found)
@@ -52,6 +58,9 @@ def read_folder(place: Path, address: Address) -> Snapshot:
         losses += hidden
     else:
         found.beside.update({file.path: file for file in found.environment.values()})
+        if named := version.tags.get(_NAMES_ENVIRONMENT):
+            why = f"the model names it, and {ENVIRONMENT_DOCUMENT} is not there"
+            losses.append(Loss(record=what, field=f"environment {named}", why=why))
     if found.beside:
         records.append(Folder(key=BESIDE, name=f"{version.name}_{version.version}"))
         held += streams(place, found.beside, BESIDE)

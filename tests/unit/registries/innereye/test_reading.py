@@ -54,6 +54,15 @@ def test_a_version_has_its_name_number_labels_job_and_files() -> None:
     assert snapshot.losses == ()
 
 
+def test_a_model_or_an_environment_that_is_not_there_is_a_loss(tmp_path: Path) -> None:
+    top = copied(tmp_path)
+    shutil.rmtree(top / "my_model_100/MODEL/final_model")
+    shutil.rmtree(top / "my_model_100/ENVIRONMENT")
+    lost = [(loss.record, loss.field) for loss in read(top).losses]
+    what = "models/my_model/100"
+    assert lost == [(what, "files"), (what, "environment InnerEye-Env")]
+
+
 def test_a_folder_that_changes_while_it_is_read_makes_no_package(tmp_path: Path) -> None:
     """A document is read before the files, and may be another one when they were."""
     top = copied(tmp_path)
