@@ -22,6 +22,7 @@ from mlarchived.events import Report
 from mlarchived.execute import Executor
 from mlarchived.lanes import Shared
 from mlarchived.ledger import LeaseLostError, Ledger, Record
+from mlarchived.ledger.rehearsal import Rehearsal
 from mlarchived.mirrors import MirrorJob
 from mlarchived.plan import planned, unserved
 from mlarchived.reporting import Reporter
@@ -65,16 +66,23 @@ class Circumstances:
     breakers: Breakers = field(default_factory=Breakers)
 
 
-def look(job: MirrorJob, ledger: Ledger, around: Circumstances) -> Iterator[ObjectPlan]:
+def look(job: MirrorJob, ledger: Rehearsal, around: Circumstances) -> Iterator[ObjectPlan]:
     """What a round would do now, without doing it or leaving a trace.
+
+    Args:
+        job: The mirror.
+        ledger: Learns what a round would learn.
+        around: What the round needs beside its mirror.
 
     Raises:
         MlarchiveError: The source does not answer, or the vault cannot be read.
     """
     require_vault(job, ledger)
+    ledger.called(job.name, job.destinations)
     with opened(job, around.state, around.environment, Shared(), around.breakers) as room:
         rules = job.rules(retry=around.retry)
         sighting = gather.shown(room)
+        _note_seen(room, sighting, ledger, ledger.pen(job.name))
         views = gather.views(room, sighting, ledger, around.stopping, rules.now)
         for plan, _ in planned(views, rules, sighting.hiding()):
             yield plan
@@ -125,16 +133,7 @@ def _work(
 ) -> None:
     sighting = room.shared.see(around.due, lambda: gather.shown(room))
     standings.not_all_seen(sighting.trouble())
-    # What is no object yet, and may never be one, need not be remembered.
-    known = (ref for ref in sighting if not (ref.unfinished or ref.unreadable))
-    record.looked(
-        known,
-        sighting.digest(),
-        asked=str(room.job.source.locator),
-        whole=not sighting.unread,
-        before=partial(gather.before, room),
-    )
-    note_all(room, ledger, record)
+    _note_seen(room, sighting, ledger, record)
     executor = Executor(
         room=room,
         record=record,
@@ -176,6 +175,20 @@ def _work(
             _report_silence(room, standings.report)
             _report_unread(room, sighting, standings.report)
     _require_nothing_owed(room)
+
+
+def _note_seen(room: Room, sighting: Sighting, ledger: Ledger, record: Record) -> None:
+    """Let the ledger learn what the source shows, and what the vault got of what is gone."""
+    # What is no object yet, and may never be one, need not be remembered.
+    known = (ref for ref in sighting if not (ref.unfinished or ref.unreadable))
+    record.looked(
+        known,
+        sighting.digest(),
+        asked=str(room.job.source.locator),
+        whole=not sighting.unread,
+        before=partial(gather.before, room),
+    )
+    note_all(room, ledger, record)
 
 
 def _require_nothing_owed(room: Room) -> None:

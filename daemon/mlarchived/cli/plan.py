@@ -54,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, str]) -> int:
     """Print the plan of every mirror."""
+    from mlarchived.ledger.rehearsal import Rehearsal
     from mlarchived.once import Circumstances, look
 
     setting = resolve(read_config(options.config))
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
         report=report,
         retry=options.retry,
     )
-    with Ledger.look(setting.state) as ledger:
+    with Rehearsal.of(setting.state) as ledger:
         for job in setting.jobs:
             screen.say(f"mirror {job.name}: {whence(job)} -> {destinations(job)}")
             # What cannot be told of one mirror keeps no other from being told of.

@@ -69,9 +69,24 @@ def connect_to_look(path: Path) -> sqlite3.Connection:
     return _opened(str(path))
 
 
-def _opened(name: str, copied: sqlite3.Connection | None = None) -> sqlite3.Connection:
+def connect_to_copy(path: Path) -> sqlite3.Connection:
+    """A copy of the ledger's file as it is now, gone when it is closed; empty where there is none.
+
+    Raises:
+        MlarchiveError: As `connect`.
+    """
+    if not path.exists():
+        return _opened(":memory:")
+    with explaining(str(path)), contextlib.closing(_connection(str(path))) as there:
+        # A nameless database is a file of SQLite's own, which no crash leaves behind.
+        return _opened(str(path), there, into="")
+
+
+def _opened(
+    name: str, copied: sqlite3.Connection | None = None, *, into: str | None = None
+) -> sqlite3.Connection:
     with explaining(name):
-        connection = _connection(name)
+        connection = _connection(name if into is None else into)
         try:
             if copied:
                 copied.backup(connection)

@@ -137,6 +137,17 @@ def held(
             _release(lease)
 
 
+def apart(connection: sqlite3.Connection, name: str, mirror: str) -> Lease:
+    """A lease in a copy of the ledger that is this thread's alone, whoever works on the mirror."""
+    with explaining(name), transaction(connection):
+        connection.execute(
+            "INSERT OR REPLACE INTO lease (mirror, epoch, host, pid, started, expires_at)"
+            " VALUES (?, 0, '', 0, '', 0)",
+            (mirror,),
+        )
+    return Lease(connection, name, mirror, 0)
+
+
 _SHARING = threading.Lock()
 _ALONE: set[tuple[str, str]] = set()
 """The leases, by ledger and mirror, that one thread of this process holds for itself."""
