@@ -6,6 +6,7 @@ delivered. A lane that is about to pack something notes it for the other lanes t
 have planned anything when it is killed. A delivery settles it.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +26,11 @@ class Debts:
     """Collects what a round learns of them, and writes it down some hundreds at a time."""
 
     def __init__(self, job: MirrorJob, record: Record) -> None:
-        """Nothing was learned yet."""
+        """Nothing was learned yet.
+
+        Whatever comes into the vault of it from now on states a later time, by the same clock.
+        """
+        self._since = time.time_ns() // 1_000_000
         self._job = job
         self._record = record
         self._news: list[tuple[Address, str, bool]] = []
@@ -69,7 +74,7 @@ class Debts:
             MlarchiveError: The ledger cannot be written.
         """
         if self._news:
-            self._record.owes(self._news)
+            self._record.owes(self._news, since=self._since)
             self._news = []
 
 

@@ -134,6 +134,7 @@ def _work(
     sighting = room.shared.see(around.due, lambda: gather.shown(room))
     standings.not_all_seen(sighting.trouble())
     _note_seen(room, sighting, ledger, record)
+    debts = Debts(room.job, record)
     executor = Executor(
         room=room,
         record=record,
@@ -144,7 +145,6 @@ def _work(
     )
     rules = room.job.rules(retry=around.retry)
     waiting: set[Address] = set()
-    debts = Debts(room.job, record)
     with Worklist() as worklist:
         views = gather.views(room, sighting, ledger, around.stopping, rules.now)
         for plan, view in planned(views, rules, sighting.hiding()):

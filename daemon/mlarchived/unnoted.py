@@ -36,7 +36,8 @@ def _later(vault: Vault, address: Address, awaited: Awaited) -> Kept | None:
         return None
     if awaited.given is None:
         # The debt was noted before anything was packed; an older package is of something else.
-        return latest if _came_at(latest) >= awaited.since else None
+        # By this machine's clock, which that of the vault's disk may be behind, or by that.
+        return latest if max(latest.packed_at, _came_at(latest)) >= awaited.since else None
     # Where that one is gone, what is left may be older.
     return latest if find(vault, address, awaited.given) else None
 

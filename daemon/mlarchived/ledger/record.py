@@ -394,14 +394,18 @@ class Record:
         """A target was asked for an object that it was never known to be given, and has none."""
         self._write(_NOTHING_GIVEN, address, target=target)
 
-    def owes(self, news: Sequence[tuple[Address, str, bool]]) -> None:
-        """Which targets are to get what the mirror took of objects last, and which no more."""
-        now = _now()
+    def owes(self, news: Sequence[tuple[Address, str, bool]], *, since: int) -> None:
+        """Which targets are to get what the mirror took of objects last, and which no more.
+
+        Args:
+            news: Object, target, and whether it is to get it.
+            since: When none of it was packed yet, ms since 1970 UTC.
+        """
         with self._lease.writing() as connection:
             connection.executemany(
                 _OWED,
                 (
-                    self._key(address) | {"target": target, "at": now if owed else None}
+                    self._key(address) | {"target": target, "at": since if owed else None}
                     for address, target, owed in news
                 ),
             )

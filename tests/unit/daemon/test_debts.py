@@ -1,5 +1,6 @@
 """What a mirror has taken and a target has not got yet is neither lost nor called delivered."""
 
+import os
 import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -498,6 +499,21 @@ def test_what_the_vault_got_from_a_process_that_was_killed_before_it_noted_it_is
     lose(bench, "1", "target")
     assert bench.run("once").status == 0
     assert versions(bench) == ["0", "1"]
+
+
+def test_what_the_vault_got_so_is_found_where_the_clock_of_its_disk_is_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = with_two_targets(tmp_path)
+    bench.put("ale", "ale 1", version="1")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Record, "packed", _kill)
+        bench.run("once")
+    (package,) = (tmp_path / "vault").rglob("*.mlpkg")
+    os.utime(package, (1, 1))
+    lose(bench, "1")
+    assert bench.run("once").status == 0
+    assert versions(bench) == ["1"]
 
 
 def test_labels_that_the_vault_got_from_a_process_that_was_killed_are_delivered(
