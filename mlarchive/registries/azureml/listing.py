@@ -6,7 +6,7 @@ There is no feed of changes: a list of models names no versions, so each model i
 from collections.abc import Iterator
 from itertools import islice
 
-from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.errors import NotFoundError, UnavailableError, UnsupportedError
 from mlarchive.records import Address, provenance
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.natives import milliseconds
@@ -58,7 +58,7 @@ def _selected(control: ControlPlane, selector: Selector) -> Iterator[tuple[Kind,
     for kind in KINDS:
         if selector.kind in {"", kind}:
             for container in _containers(control, kind, selector):
-                for version in _versions(control, kind, container.name, selector):
+                for version in _versions(control, kind, container, selector):
                     yield kind, container, version
 
 
@@ -75,7 +75,10 @@ def _containers(control: ControlPlane, kind: Kind, selector: Selector) -> Iterat
             yield container
 
 
-def _versions(control: ControlPlane, kind: Kind, name: str, selector: Selector) -> list[Asset]:
+def _versions(
+    control: ControlPlane, kind: Kind, container: Asset, selector: Selector
+) -> list[Asset]:
+    name = container.name
     if selector.alias == _NEWEST:
         return [latest(control, kind, name)]
     if selector.alias:
@@ -85,8 +88,13 @@ def _versions(control: ControlPlane, kind: Kind, name: str, selector: Selector) 
         )
     if selector.version and is_exact(selector):
         return [control.version(kind, name, selector.version)]
-    every = reversed(control.versions(kind, name, archived=True))
-    found = [one for one in every if selector.version in {"", one.name}]
+    every = control.versions(kind, name, archived=True)
+    if not every and (newest := container.text("latestVersion")):
+        raise UnavailableError(
+            f"{control.shown} says that {kind}/{name} has a version {newest}, and shows none of it",
+            hint="it is behind, and nobody knows what it has of it; run the command again later",
+        )
+    found = [one for one in reversed(every) if selector.version in {"", one.name}]
     if selector.archived:
         return found
     left = (one for one in found if one.is_archived)

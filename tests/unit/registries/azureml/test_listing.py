@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from mlarchive.errors import UnavailableError
 from mlarchive.records import Address
 from mlarchive.registries.azureml import AzureMlRegistry
 from mlarchive.registries.azureml.assets import Asset
@@ -37,3 +38,19 @@ def test_what_is_archived_is_not_shown_and_not_gone() -> None:
         for name in ("m", "whole", "m2")
     }
     assert gone == {"m": False, "whole": False, "m2": True}
+
+
+def test_a_model_that_shows_none_of_its_versions_is_of_a_place_that_is_behind() -> None:
+    """What it does not show is not gone, as a mirror and `send --deletions` would take it for."""
+    model = Asset("m", {"properties": {"latestVersion": "2"}})
+    control = SimpleNamespace(
+        shown="azureml://registries/r",
+        containers=lambda *_, **__: [model],
+        container=lambda *_: model,
+        versions=lambda *_, **__: [],
+    )
+    for selector in (Selector(), Selector(kind="models", name="m")):
+        with pytest.raises(UnavailableError, match="models/m has a version 2, and shows none"):
+            list(list_objects(cast("Any", control), "lab", selector))
+    del model.raw["properties"]["latestVersion"]
+    assert list(list_objects(cast("Any", control), "lab", Selector())) == []
