@@ -45,6 +45,7 @@ def test_a_model_that_shows_none_of_its_versions_is_of_a_place_that_is_behind() 
     model = Asset("m", {"properties": {"latestVersion": "2"}})
     control = SimpleNamespace(
         shown="azureml://registries/r",
+        unlisted={},
         containers=lambda *_, **__: [model],
         container=lambda *_: model,
         versions=lambda *_, **__: [],
