@@ -6,9 +6,9 @@ tags as records are the person's own data and are carried as they are.
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
 
 import msgspec
 
@@ -84,6 +84,20 @@ def first_words(text: str) -> str:
     if len(line) <= _LONGEST_WORDS:
         return line
     return f"{line[: _LONGEST_WORDS + 1].rpartition(' ')[0] or line[:_LONGEST_WORDS]} …"
+
+
+def secrets_among(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of variables whose names say that they are secret, the longest first."""
+    found = {value for name, value in variables.items() if value and _is_secret(name)}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def without_values(text: str, secrets: Iterable[str]) -> str:
+    """A text without some secrets, as they are or percent-encoded."""
+    for secret in secrets:
+        for spelled in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(spelled, REDACTED)
+    return text
 
 
 def _redacted_sent(found: re.Match[str]) -> str:

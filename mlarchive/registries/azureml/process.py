@@ -23,6 +23,7 @@ from mlarchive.registries.azureml.messages import (
     send,
 )
 from mlarchive.registries.azureml.places import Place
+from mlarchive.registries.redaction import secrets_among, without_values
 
 _PATIENCE_SECONDS = 30
 
@@ -39,6 +40,7 @@ class CloudProcess(Closing):
     def __init__(self, access: Access) -> None:
         """Start it; it loads its libraries while the caller goes on."""
         self.prefix = access.prefix
+        self._secrets = secrets_among(access.variables)
         self._waiting: dict[int, Future[Answer]] = {}
         self._connected: dict[Place, Future[Answer]] = {}
         self._numbers = count()
@@ -141,5 +143,7 @@ class CloudProcess(Closing):
     def _settled(self, answer: Future[Answer], place: Place) -> Answer:
         said = answer.result()
         if said.failure:
-            raise raised(said.failure, said.words, f"azureml://{place.locator}", self.prefix)
+            # Who is asked may repeat what it was told.
+            words = without_values(said.words, self._secrets)
+            raise raised(said.failure, words, f"azureml://{place.locator}", self.prefix)
         return said

@@ -36,6 +36,17 @@ def test_a_right_that_is_lacking_is_said(azureml: Emulator, opened: Open, tmp_pa
         source.read(address(lab, "models", "gone", "1"))
 
 
+def test_a_secret_that_the_directory_repeats_is_not_told(azureml: Emulator, tmp_path: Path) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    env = {**azureml.environment(lab.tenant), "AZURE_CLIENT_SECRET": "wr0ng~but.secret"}
+    told = within("ls", lab.locator, "--json", cwd=tmp_path, env=env)
+    assert (told.status, "Invalid client secret provided: [redacted]" in told.err + told.out) == (
+        AccessError.exit_status,
+        True,
+    )
+    assert "wr0ng" not in told.err + told.out
+
+
 def test_what_is_not_there_is_named_with_its_place(azureml: Emulator, tmp_path: Path) -> None:
     lab = azureml.workspace(azureml.tenant(), "lab")
     azureml.put_model(lab, "m", "1", FILES)

@@ -39,7 +39,8 @@ def _token(call: Call, tenant: Tenant, tokens: Tokens) -> Answer:
         raise _refused("unsupported_grant_type", "AADSTS70003: Only client credentials are taken.")
     principal = _principal(tenant, form.get("client_id", ""))
     if principal is None or form.get("client_secret") != principal.secret:
-        why = "AADSTS7000215: Invalid client secret provided."
+        # A server may repeat what it was told.
+        why = f"AADSTS7000215: Invalid client secret provided: {form.get('client_secret')}"
         raise _refused("invalid_client", why, status=401)
     scopes = [scope for scope in form.get("scope", "").split() if scope.endswith("/.default")]
     roles = {call.cloud.audiences.get(scope) for scope in scopes}

@@ -7,7 +7,9 @@ from mlarchive.registries.redaction import (
     first_words,
     redacted,
     redacted_text,
+    secrets_among,
     without_credentials,
+    without_values,
 )
 
 
@@ -128,6 +130,13 @@ def test_the_value_of_an_option_that_is_a_secret_is_replaced(
 )
 def test_a_message_repeats_no_token_and_no_key_of_the_request(said: str, told: str) -> None:
     assert first_words(said) == told
+
+
+def test_a_message_repeats_no_secret_of_a_variable_whatever_stands_before_it() -> None:
+    secrets = secrets_among({"AZURE_CLIENT_SECRET": "s3/cret", "AZURE_CLIENT_ID": "me", "X": ""})
+    assert secrets == ("s3/cret",)
+    said = "me: no s3/cret, nor s3%2Fcret"
+    assert without_values(said, secrets) == f"me: no {REDACTED}, nor {REDACTED}"
 
 
 def test_the_first_words_of_a_message_are_whole() -> None:
