@@ -20,8 +20,12 @@ from mlarchive.registries.azureml.places import Place
 FILE = "MLARCHIVE_AZUREML"
 """The variable that names the file."""
 
-BUILT_IN = frozenset({"AzureCloud", "AzureChinaCloud", "AzureUSGovernment"})
+_PUBLIC = "AzureCloud"
+
+BUILT_IN = frozenset({_PUBLIC, "AzureChinaCloud", "AzureUSGovernment"})
 """The clouds that azure-ai-ml and azure-identity know by themselves."""
+
+_CLOUD, _CLOUDS = "AZUREML_CURRENT_CLOUD", "ARM_CLOUD_METADATA_URL"
 
 _OF_OTHERS = ("MLARCHIVE_", "TMPDIR")
 _OF_AZURE = ("AZURE_", "AZUREML_", "ARM_", "MSI_", "IDENTITY_", "IMDS_")
@@ -104,13 +108,30 @@ def access_to(place: Place, environment: Mapping[str, str], *, interactive: bool
             hint=f"add registry_discovery_endpoint to the table [clouds.{rule.cloud}]",
         )
     others = tuple(other.variables for other in configured.access if other.variables)
+    variables = _own_variables(environment, rule.variables, others)
+    if not rule.cloud:
+        _require_known(variables)
     return Access(
         cloud=rule.cloud,
         endpoints=endpoints,
-        variables=_own_variables(environment, rule.variables, others),
+        variables=variables,
         interactive=interactive,
         prefix=rule.variables,
     )
+
+
+def _require_known(variables: Mapping[str, str]) -> None:
+    """Refuse a cloud that azure-ai-ml would ask the public one about.
+
+    Raises:
+        ConfigError: It is none of those that it knows by itself, and nothing describes others.
+    """
+    named = variables.get(_CLOUD, _PUBLIC)
+    if named not in BUILT_IN and not variables.get(_CLOUDS):
+        raise ConfigError(
+            f"{_CLOUD} is {named!r}, and no cloud has that name",
+            hint=f"it is one of {', '.join(sorted(BUILT_IN))}, or one that {_CLOUDS} tells of",
+        )
 
 
 def _meant(rule: _Rule, place: Place) -> bool:

@@ -121,3 +121,13 @@ def test_places_that_differ_in_what_is_not_of_azure_ml_are_reached_alike(
         )
     ]
     assert told[0] == told[1] == told[2]
+
+
+def test_a_cloud_that_nobody_knows_is_refused_before_the_public_one_is_asked_about_it() -> None:
+    place = place_of("registries/r")
+    named = {"AZUREML_CURRENT_CLOUD": "AzureUsGovernment"}
+    with pytest.raises(ConfigError, match="'AzureUsGovernment', and no cloud has that name"):
+        access_to(place, named, interactive=False)
+    told = {**named, "ARM_CLOUD_METADATA_URL": "https://management.example/metadata"}
+    for known in (told, {"AZUREML_CURRENT_CLOUD": "AzureUSGovernment"}, {}):
+        assert access_to(place, known, interactive=False).variables.items() >= known.items()
