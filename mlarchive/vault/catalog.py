@@ -283,6 +283,15 @@ class Catalog:
         except (msgspec.ValidationError, TypeError) as error:
             raise _unusable(error) from error
 
+    def leaning_on(self, package_id: str) -> list[Row]:
+        """The rows of the thin packages that lean on one themselves."""
+        found = self._run(
+            f"SELECT {_COLUMNS} FROM package WHERE damage = ''"  # noqa: S608  (our own names)
+            " AND leans_on <> '' AND instr(' ' || leans_on || ' ', ' ' || ? || ' ')",
+            (package_id,),
+        )
+        return [_row(values) for values in found]
+
     def counting(self) -> Iterator[Row]:
         """The row of the latest package of each address, sorted by address."""
         after = ("", "", "", "")

@@ -22,6 +22,9 @@ NAME = ".mlarchive-lock"
 PUBLISHING = ".mlarchive-publishing-lock"
 HEALING = ".mlarchive-catalog-lock"
 
+_WORD = 16
+"""Bytes that no two writers leave alike."""
+
 _PATIENCE = 30.0
 """Seconds that whoever removes waits for writers, who hold the lock while they publish."""
 
@@ -40,11 +43,26 @@ def publishing(folder: Path) -> Iterator[None]:
     """Compare with what there is, and add to it, while no other writer does; for moments alone.
 
     Who has waited for long does so all the same: the worst is that something is there twice.
+    The file of the lock says something else from then on (see `last_published`).
     """
     with _open(folder, PUBLISHING) as descriptor:
         free = partial(_take, descriptor, fcntl.LOCK_EX)
         waiting.wait(free, f"another process, which adds to {folder}", seconds=_PATIENCE)
+        with explaining(folder / PUBLISHING, "write"):
+            os.pwrite(descriptor, os.urandom(_WORD), 0)
         yield
+
+
+def last_published(folder: Path) -> bytes:
+    """What the last writer left, whoever it was: as long as that stands, none has published since.
+
+    Whoever asks holds the lock of those that remove. People who put files there leave nothing.
+
+    Raises:
+        MlarchiveError: As the system says.
+    """
+    with _open(folder, PUBLISHING) as descriptor, explaining(folder / PUBLISHING, "read"):
+        return os.pread(descriptor, _WORD, 0)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from mlarchive.package import Lenders, Package
 from mlarchive.records import Address
 from mlarchive.trust import Trust, opener
 from mlarchive.vault.catalog import Catalog, Held, Kept, Row, Shown, decode, discard
+from mlarchive.vault.instep import InStep
 from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import closure, leaning
 from mlarchive.vault.listing import heal, holds_packages, look_into, sealed_in, trusted
@@ -41,6 +42,7 @@ class Stock(Closing):
         self._retired: list[Catalog] = []
         self._changing = threading.Lock()
         self._swept = False
+        self._in_step = InStep()
 
     @classmethod
     def open(cls, folder: Path, *, trust: Trust | None = None) -> Self:
@@ -174,16 +176,12 @@ class Stock(Closing):
         As long as there are any, `kept` cannot go.
         """
         found: dict[str, Kept] = {}
-        waiting = {kept.package_id}
-        everything = self.find()
+        waiting = [kept.package_id]
         while waiting:
-            more = [
-                other
-                for other in everything
-                if other.package_id not in found and not waiting.isdisjoint(other.bases)
-            ]
-            found |= {other.package_id: other for other in more}
-            waiting = {other.package_id for other in more}
+            for row in self._catalog.leaning_on(waiting.pop()):
+                if row.package_id not in found:
+                    found[row.package_id] = self._kept(row)
+                    waiting.append(row.package_id)
         return sorted(found.values(), key=lambda other: other.path)
 
     def is_sound(self, kept: Kept) -> bool:

@@ -353,7 +353,7 @@ class Vault(Stock):
             DamageError: What others lean on is damaged; nothing is removed.
         """
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
-            heal(self.folder, self._catalog)
+            self._in_step.keep(self.folder, self._catalog)
             going = self.find(address=address)
             self._released(going)
             for kept in leaning_first(going):
@@ -405,7 +405,7 @@ class Vault(Stock):
             self._put_in_place(kept, made)
 
     def _put_in_place(self, kept: Kept, made: Path) -> None:
-        with fsops.explaining(kept.path, "write"):
+        with lock.publishing(self.folder), fsops.explaining(kept.path, "write"):
             fsops.publish(made, kept.path)
         relearn(self.folder, self._catalog, kept.place)
 

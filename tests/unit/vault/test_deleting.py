@@ -1,0 +1,66 @@
+"""Many objects are deleted without looking through the vault for each, and no base of another."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlarchive.vault import Vault, instep, listing
+from mlarchive.vault.catalog import Catalog
+from tests.support import snapshots
+
+NOW = 1_800_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found is believed for the whole time that it may be."""
+    monkeypatch.setattr(instep, "_SHARE", 1_000_000)
+
+
+def test_what_is_deleted_one_after_the_other_is_looked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, real = [], listing._packages  # noqa: SLF001
+
+    def packages(folder: Path) -> Iterator[Any]:
+        looks.append(folder)
+        return real(folder)
+
+    with Vault.open(tmp_path) as vault:
+        added = [
+            vault.add(snapshots.folder({"w": name.encode()}, name=name, version="1"), packed_at=5)
+            for name in ("ale", "beer", "cider")
+        ]
+        monkeypatch.setattr(listing, "_packages", packages)
+        for kept in added:
+            vault.delete(kept.address, now=NOW)
+        assert len(looks) == 1
+        assert vault.find() == []
+
+
+def test_what_somebody_published_meanwhile_and_was_killed_keeps_its_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Vault.open(tmp_path) as vault:
+        base = vault.add(snapshots.model_version(), packed_at=5)
+        other = vault.add(snapshots.folder({"w": b"w"}, name="other", version="1"), packed_at=5)
+        vault.delete(other.address, now=NOW)
+        with Vault.open(tmp_path) as writer, monkeypatch.context() as patched:
+            patched.setattr(Catalog, "put", _kill)
+            with pytest.raises(Killed):
+                writer.add(snapshots.model_version(name="ale", ids="x"), packed_at=6)
+        vault.delete(base.address, now=NOW)
+    with Vault.open(tmp_path) as vault:
+        (left,) = vault.find()
+        assert left.address.name == "ale"
+        assert vault.is_sound(left)
+
+
+class Killed(BaseException):
+    """Nothing goes on after this."""
+
+
+def _kill(*_: object, **__: object) -> None:
+    raise Killed
