@@ -6,11 +6,11 @@ Long files are read in ranges, several at a time and in order, so that memory st
 import hashlib
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
-from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.errors import DamageError, NotFoundError, SourceChangedError
 from mlarchive.registries.azureml.containers import Blob, BlobContainer
 from mlarchive.registries.mlflow.listed import Listed
 
@@ -61,14 +61,10 @@ class BlobFolder:
         self._container = container
         self._pool = pool
         self.elsewhere = elsewhere
-        prefix = f"{path}/" if path else ""
-        listed = container.blobs(prefix, folders=True)
-        found = {blob.name.removeprefix(prefix): blob for blob in listed}
-        # Some tools leave empty blobs that stand for folders, this one among them.
-        standing = {
-            name for name, blob in found.items() if not blob.size and name[-1:] in {"", "/"}
-        }
-        self._blobs = {name: blob for name, blob in found.items() if name not in standing}
+        self._prefix = f"{path}/" if path else ""
+        found = self._below()
+        self._blobs = _files_among(found)
+        standing = found.keys() - self._blobs.keys()
         above = {name[: end + 1] for name in found for end in _slashes(name)}
         self._empty = sorted(standing - above - {""})
         self.name = path.rpartition("/")[2]
@@ -80,6 +76,28 @@ class BlobFolder:
                 f"nothing lies at {container.url}/{path}",
                 hint="its files were removed from the storage account; the registry does not know",
             )
+
+    def _below(self) -> dict[str, Blob]:
+        """What lies below it now, by path within it; folders too, a slash at their end."""
+        listed = self._container.blobs(self._prefix, folders=True)
+        return {blob.name.removeprefix(self._prefix): blob for blob in listed}
+
+    def require_same(self) -> None:
+        """Look again when all was read: each file was whole, and others may have come.
+
+        Raises:
+            SourceChangedError: A file came, went, or changed after it was read.
+            MlarchiveError: The store does not tell.
+        """
+        if not self.name and self._prefix:
+            return  # A single file, which is read as it was listed or not at all.
+        before, after = self._blobs, _files_among(self._below())
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                raise SourceChangedError(
+                    f"{name} in {self._container.url}/{self._prefix} changed while it was read",
+                    hint="run the command again",
+                )
 
     def files(self) -> Iterator[Listed]:
         """Everything below it."""
@@ -96,6 +114,11 @@ class BlobFolder:
     def open(self, path: str) -> BinaryIO:
         """One file's bytes, for a forward read."""
         return open_blob(self._container, self._blobs[path], self._pool)
+
+
+def _files_among(found: Mapping[str, Blob]) -> dict[str, Blob]:
+    """What is a file: some tools leave empty blobs that stand for folders, the top among them."""
+    return {name: blob for name, blob in found.items() if blob.size or name[-1:] not in {"", "/"}}
 
 
 def _slashes(name: str) -> Iterator[int]:

@@ -1,5 +1,7 @@
 """Reads a version of a model, or of an environment, with all that hangs on it."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from mlarchive.errors import NotFoundError, UnsupportedError
@@ -39,8 +41,9 @@ def read_object(
         UnsupportedError: Objects of that kind cannot be read.
     """
     gathering = Gathering()
+    settled: Callable[[], None] | None = None
     if address.kind == "models" and address.version:
-        subject = _read_version(control, storage, address, wanted, gathering)
+        subject, settled = _read_version(control, storage, address, wanted, gathering)
     elif address.kind == "environments" and address.version:
         subject = read_environment(control, storage, address.name, address.version, gathering)
     else:
@@ -55,6 +58,7 @@ def read_object(
         streams=tuple(gathering.streams),
         losses=tuple(gathering.losses),
         transformations=tuple(gathering.transformations),
+        settled=settled,
     )
 
 
@@ -64,7 +68,8 @@ def _read_version(
     address: Address,
     wanted: Wanted,
     gathering: Gathering,
-) -> str:
+) -> tuple[str, Callable[[], None]]:
+    """Gather a version of a model; returns its key, and what to call when its files were read."""
     name, number = address.name, address.version
     version = control.version("models", name, number)
     require_made(control.shown, f"models/{name}/{number}", version)
@@ -113,7 +118,7 @@ def _read_version(
             status=version.text("provisioningState"),
         )
     )
-    return key
+    return key, folder.require_same
 
 
 def _first_job(version: Asset) -> str:
