@@ -42,11 +42,12 @@ class Debts:
         if view.ref and (view.ref.unreadable or view.ref.unfinished):
             return
         for step in plan.steps:
-            if step.target == VAULT:
-                continue
+            if step.target == VAULT and self._job.destinations:
+                continue  # Targets tell of what is lost; where there are none, the vault does.
             known = view.delivered.get(step.target)
             owed = _is_owed(view, step) and not self._is_let_go(view, step)
             unnoted = known is None and view.ref is not None and self._notes_all
+            unnoted &= step.target != VAULT
             was_owed = known is not None and known.owed and not (known.doubted and view.ref)
             if unnoted or owed != was_owed:
                 self._news.append((plan.address, step.target, owed))

@@ -85,6 +85,8 @@ def _outlived(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
         missed = view.stored in {"nothing", "content"} and not delivered.pruned
         if delivered.given and missed:
             return "set-aside", UNLABELLED if view.stored == "content" and view.in_vault else LOST
+        if delivered.owed and (view.unread or not delivered.given):
+            return "set-aside", NEVER_READ if delivered.given else UNREADABLE
     elif delivered.given and _has_lost(view, target):
         if view.stored != "package":
             return "set-aside", LOST_THERE

@@ -18,7 +18,8 @@ INSERT INTO delivery (object, target, given_content_id, given_state_id, content_
     address, delivered_at)
 VALUES (:id, :vault, :content, :state, :content, :state, :at, :now)
 ON CONFLICT DO UPDATE SET given_content_id = :content, given_state_id = :state,
-    content_id = :content, state_id = :state, address = :at, delivered_at = :now, pruned_at = NULL
+    content_id = :content, state_id = :state, address = :at, delivered_at = :now, pruned_at = NULL,
+    owed_at = NULL
 """
 _OWED = """
 INSERT INTO delivery (object, target, owed_at) VALUES (:id, :target, :now)

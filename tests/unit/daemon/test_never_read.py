@@ -66,6 +66,26 @@ def test_what_was_read_before_comes_to_a_target_that_has_nothing_of_it(
     is_told_until_it_is_forgotten(bench)
 
 
+def test_a_mirror_that_has_a_vault_alone_tells_likewise(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.configure(('targets = ["dr"]', "targets = []"), mirror='vault = "vault"\n')
+    assert bench.run("once").status == 0
+    bench.put("ale", "another ale 1")
+    bench.put("beer", "beer 1")
+    seen_and_never_read(bench, monkeypatch)
+    for package in (bench.folder / "source").rglob("beer/*.mlpkg"):
+        package.unlink()
+    for _ in range(2):
+        answer = bench.run("once")
+        assert answer.status == 23
+        assert "/ale/1 -> vault: the target has what was read of it last" in answer.out
+        assert "/beer/1 -> vault: it went from its source before anybody could" in answer.out
+    assert "vault: behind by 2 of 2 objects" in bench.run("status").out
+    assert bench.run("forget", "m", "--object", "*").status == 0
+    assert bench.run("once").status == 0
+
+
 class Killed(BaseException):
     """Nothing goes on after this."""
 
