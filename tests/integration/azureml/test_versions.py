@@ -58,6 +58,17 @@ def test_what_the_service_could_not_make_is_none_and_what_it_makes_comes_later(
         assert (done.status, "could not make it" in done.err) == (21, True)
 
 
+def test_what_is_made_below_higher_numbers_is_the_latest_there_and_that_is_told(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    azureml.put_model(clinic, "m", "7", {"w": b"7"})
+    for told in (["it is made after version 7, so `@latest` names it there"], []):
+        done = carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+        changed = done.receipt.transformations
+        assert [one.why for one in changed if one.field == "@latest"] == told
+
+
 def test_files_that_somebody_altered_at_the_target_are_a_conflict_and_are_written_anew(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
 ) -> None:
