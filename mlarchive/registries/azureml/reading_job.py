@@ -15,10 +15,12 @@ from mlarchive.registries.azureml.reading_code import gather_code_notebooks
 from mlarchive.registries.azureml.runfacts import TAG, with_facts
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.tracking import tracking_connection
+from mlarchive.registries.azureml.withholding import NEVER_KEPT
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 from mlarchive.registries.mlflow.keys import run_key
 from mlarchive.registries.notebooks.wanted import Wanted
+from mlarchive.registries.redaction import redacted_text
 
 _ROOT_TAG = "mlflow.rootRunId"
 """The service puts it on every run: itself, or the first of its parents."""
@@ -56,6 +58,9 @@ def read_job(
     for at, record in enumerate(gathering.records):
         if record.key == key and isinstance(record, Run):
             run = gathering.records[at] = _with_job(record, job)
+            for label, said in sorted(marks.state_tags(job.texts("properties")).items()):
+                if redacted_text(said) != said:
+                    gathering.lose(f"job {name}", f"property {label}", NEVER_KEPT)
             if job.text("description") not in {"", run.tags.get(_NOTE)}:
                 why = f"the tag {_NOTE} of its run says something else; it is evidence alone"
                 gathering.lose(f"job {name}", "description", why)
@@ -93,7 +98,10 @@ def _with_job(run: Run, job: Asset) -> Run:
     read = msgspec.structs.replace(
         run,
         tags={**described, **tags},
-        properties=marks.state_tags(job.texts("properties")),
+        properties={
+            label: redacted_text(said)
+            for label, said in marks.state_tags(job.texts("properties")).items()
+        },
         native=msgspec.structs.replace(evidence, id=run.native.id, location=run.native.location),
     )
     return with_facts(read, run.native.also.get(TAG, ""))

@@ -36,6 +36,13 @@ def test_the_job_is_read_with_its_parameters_metrics_and_tags(
     (series,) = snapshot.streams_of(run.key)
     with series.open() as columns:
         assert len(columns.read()) == 40 * 24
+    said = lab.jobs[job]["properties"]["properties"]
+    said["azureml.git.repository_uri"] = "https://bob:s3cret@git.example/x"
+    snapshot = opened(lab).read(address(lab, "models", TRAINED, "1"))
+    (loss,) = snapshot.losses
+    assert (loss.record, loss.field) == (f"job {job}", "property azureml.git.repository_uri")
+    assert "s3cret" not in repr(snapshot.records)
+    del said["azureml.git.repository_uri"]
     MlflowClient(lab.tracking).set_tag(job, "mlflow.note.content", "another word")
     (loss,) = opened(lab).read(address(lab, "models", TRAINED, "1")).losses
     assert (loss.record, loss.field) == (f"job {job}", "description")
