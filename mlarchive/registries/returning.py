@@ -60,15 +60,8 @@ def first_of(
     also = snapshot.record(snapshot.subject).native.also
     path = path_of(also)
     number = marks.first_number(also, snapshot.address.version)
-    start = first_hop(path) or marks.names_of(snapshot)
-
-    def began_there(one: Address) -> bool:
-        held = present[one]
-        is_of_it = are_one(first_hop(path_of(held)) if marks.ORIGIN in held else names, start)
-        return is_of_it and marks.first_number(held, one.version) == number
-
-    began = [one for one in present if began_there(one)] if number else []
-    some = began if number else present
+    began = began_as(snapshot, names, present)
+    some = began if number else list(present)
     same = [one for one in some if present[one].get(marks.CONTENT_ID) == content_id]
     if not whence(names, "", path):
         others = (one for one in same if number and not _is_from(present[one], snapshot))
@@ -77,6 +70,31 @@ def first_of(
     of_number = next((one for one in present if (one.name, one.version) == source), None)
     found = same or began
     return of_number if of_number in found else next(iter(found), of_number)
+
+
+def began_as(
+    snapshot: Snapshot, names: Collection[str], present: Mapping[Address, Tags]
+) -> list[Address]:
+    """The versions that began where a snapshot did, under the same number, whatever their way.
+
+    Args:
+        snapshot: What is to be written.
+        names: Of the registry that the versions are in.
+        present: As `first_of` takes them.
+
+    Returns:
+        None of them where nobody remembers the number.
+    """
+    also = snapshot.record(snapshot.subject).native.also
+    number = marks.first_number(also, snapshot.address.version)
+    start = first_hop(path_of(also)) or marks.names_of(snapshot)
+
+    def began_there(one: Address, held: Tags) -> bool:
+        is_of_it = are_one(first_hop(path_of(held)) if marks.ORIGIN in held else names, start)
+        return is_of_it and marks.first_number(held, one.version) == number
+
+    some = ((one, held) for one, held in present.items() if _may_be_of(held, one, snapshot))
+    return [one for one, held in some if began_there(one, held)] if number else []
 
 
 def first_model(snapshot: Snapshot) -> str:

@@ -18,7 +18,6 @@ from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
 from mlarchive.registries.azureml.firstrun import first_of as first_run_of
 from mlarchive.registries.azureml.numbering import is_at_home
-from mlarchive.registries.azureml.reading_environment import meant
 from mlarchive.registries.azureml.reading_job import run_there
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
@@ -28,7 +27,7 @@ from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing_run import is_run_there, run_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import given_in
-from mlarchive.registries.returning import first_model, first_of, named_first
+from mlarchive.registries.returning import began_as, first_model, first_of, named_first
 
 
 def what_changed(
@@ -101,6 +100,21 @@ def home_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Asset |
     some = _addressed(work, wanted, sound.values())
     first = first_of(work.snapshot, work.own_names, some, work.content_id)
     return sound[first.version] if first else None
+
+
+def kin_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> list[Asset]:
+    """The versions that began where the source did, under the same number, and came by any way.
+
+    A registry on it may have had more than the source, as an environment that is named there.
+
+    Args:
+        work: What is to be written, and where.
+        wanted: Likewise, as the target has models.
+        there: The versions of its name.
+    """
+    sound = {one.name: one for one in there if not one.is_failed}
+    some = _addressed(work, wanted, sound.values())
+    return [sound[one.version] for one in began_as(work.snapshot, work.own_names, some)]
 
 
 def called_at_home(work: Work, name: str) -> str:
@@ -295,17 +309,23 @@ def _names_one(subject: AnyRecord) -> bool:
     return isinstance(subject, ModelVersion) and keys.ENVIRONMENT_NAME in subject.tags
 
 
-def _means(work: Work, subject: AnyRecord, name: str, number: str) -> bool:
-    """Whether the tags of a version, without its environment, mean that one at the target."""
+def _could_mean(work: Work, subject: AnyRecord, name: str, number: str) -> bool:
+    """Whether the tags of a version, without its environment, could mean that one at the target.
+
+    One that they name without a number was the one made last in its time, whatever came since.
+    """
     tags = subject.tags if isinstance(subject, ModelVersion) else {}
     if tags.get(keys.ENVIRONMENT_NAME) != name:
         return False
-    if told := tags.get(keys.ENVIRONMENT_VERSION, ""):
-        return told == number
+    told = tags.get(keys.ENVIRONMENT_VERSION, "")
+    if told in {"", number}:
+        return True
     try:
-        return meant(work.control, name).name == number
+        held = work.control.version("environments", name, number).texts("properties")
     except NotFoundError:
         return False
+    # It may have got another number here.
+    return held.get(marks.ORIGIN, "").partition("#")[2] == f"environments/{name}/{told}"
 
 
 def _is_environment(work: Work, there: Asset) -> bool:
@@ -316,7 +336,7 @@ def _is_environment(work: Work, there: Asset) -> bool:
     name, _, number = there.texts("properties").get(keys.ENVIRONMENT, "").partition(":")
     if not isinstance(carried, Environment):
         # One that a model names and that could be read once is missing; files may state another.
-        return not (number and _names_one(subject)) or _means(work, subject, name, number)
+        return not (number and _names_one(subject)) or _could_mean(work, subject, name, number)
     if not number:
         return True
     try:

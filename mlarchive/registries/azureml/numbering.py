@@ -48,6 +48,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     is_own: Callable[[Asset], bool],
     same: Callable[[Asset], bool],
     home: Asset | None = None,
+    kin: Sequence[Asset] = (),
     stands: Callable[[Asset], bool] = lambda _: False,
     grown: Callable[[Asset], bool] = lambda _: False,
     changed: Callable[[Asset], str] = lambda _: "",
@@ -64,6 +65,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         same: Whether a version that this program did not write holds the same.
         home: What the source was written from, or is; it comes before what has but the same
             number, and is never taken over.
+        kin: What began where the source did, and came by another way.
         stands: Whether a version is the very one that is to be written, with another id of its
             content.
         grown: Whether nothing has changed of a version that is made of something else, but what a
@@ -89,7 +91,9 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     others = [one for one in with_number if one is not home]
     unmarked = (one for one in others if marks.CONTENT_ID not in one.texts("properties"))
     found = found or next((one for one in unmarked if same(one)), None)
-    found = found or next((one for one in [*mine, *others] if stands(one)), None)
+    found = found or next(
+        (one for one in [*mine, *others, *kin] if one is not home and stands(one)), None
+    )
     if found:
         return Spot(how="held", number=found.name, present=found)
     if policy.conflict != "new-version" and (more := next(filter(grown, mine), None)):

@@ -37,6 +37,7 @@ from mlarchive.registries.azureml.differing import (
     has_grown,
     home_among,
     is_job,
+    kin_among,
     stands_for,
     what_changed,
 )
@@ -363,6 +364,7 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | N
         is_own=is_own,
         same=partial(_holds, work, wanted),
         home=home,
+        kin=kin_among(work, wanted, there),
         stands=partial(stands_for, work, wanted, partial(_holds, work, wanted), home=home),
         grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
         changed=partial(what_changed, work, wanted, partial(_holds, work, wanted), home=home),

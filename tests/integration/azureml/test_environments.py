@@ -7,7 +7,7 @@ import pytest
 from mlarchive.copy import Way, copy
 from mlarchive.errors import ConflictError
 from mlarchive.registries.azureml.standin import BASE_IMAGE
-from tests.integration.azureml.registries import POLICY, Open, address, carry
+from tests.integration.azureml.registries import POLICIES, POLICY, Open, address, carry
 from tests.support.azureml import Emulator
 from tests.support.command import within
 from tests.support.innereye import DOCK, PROSTATE, copied, read
@@ -38,24 +38,29 @@ def test_an_environment_that_got_another_number_is_the_model_s_at_every_hop(
     assert (image, said["tags"]["python_environment_name"]) == ("ubuntu:22.04", "gpu")
 
 
-def test_a_name_that_means_the_very_environment_at_the_target_is_no_difference(
-    azureml: Emulator, opened: Open, tmp_path: Path
+@pytest.mark.parametrize("tagged", ["7", ""])
+def test_what_brought_along_an_environment_that_the_source_lacks_is_the_version_that_names_it(
+    azureml: Emulator, opened: Open, tmp_path: Path, tagged: str
 ) -> None:
     tenant = azureml.tenant()
     lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
     shared = azureml.registry(tenant, "shared")
+    tags = {"python_environment_name": "gpu"} | (
+        {"python_environment_version": tagged} if tagged else {}
+    )
     azureml.put_environment(shared, "gpu", "7", image="ubuntu:22.04")
-    azureml.put_model(lab, "m", "1", {"w": b"x"}, tags={"python_environment_name": "gpu"})
+    azureml.put_environment(clinic, "gpu", "7", image="taken:1")
+    azureml.put_model(lab, "m", "1", {"w": b"x"}, tags=tags)
     first = address(lab, "models", "m", "1")
     carry(opened(lab), first, opened(shared), tmp_path)
     carry(opened(shared), address(shared, "models", "m", "1"), opened(clinic), tmp_path)
     said = clinic.version("models", "m", "1")["properties"]["properties"]
-    assert said["mlarchive.environment"] == "gpu:7"
-    assert carry(opened(lab), first, opened(clinic), tmp_path).receipt.idle
-    # A later one is what the name means then.
-    azureml.put_environment(clinic, "gpu", "8", image="other:1")
-    with pytest.raises(ConflictError, match="its environment"):
-        carry(opened(lab), first, opened(clinic), tmp_path)
+    assert said["mlarchive.environment"] == "gpu:8"
+    # A later one is not what the name meant then.
+    azureml.put_environment(clinic, "gpu", "9", image="other:1")
+    for policy in POLICIES:
+        assert carry(opened(lab), first, opened(clinic), tmp_path, policy).receipt.idle
+    assert list(clinic.of("models")["m"].versions) == ["1"]
 
 
 def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(
