@@ -155,9 +155,12 @@ def stands_for(
     """
     if home is there:
         return next(_others_at_home(work, wanted, holds, there), "") == ""
+    kinds = {type(one) for one in work.snapshot.records} & {Run, LoggedModel}
+    if marks.ADOPTED in there.texts("properties"):
+        is_own = _is_of_source(work, there) and _names_latest(work, wanted, there) != ""
+        return is_own and not (kinds or _others(work, wanted, there)) and holds(there)
     if not _is_written(there) or _parts(work, wanted, there):
         return False
-    kinds = {type(one) for one in work.snapshot.records} & {Run, LoggedModel}
     if kinds == {Run} and not _is_of_source(work, there):
         return is_run_there(work, run_there(there))
     return not kinds
@@ -183,7 +186,7 @@ def _others_at_home(
         yield "type"
     if is_less or (is_whole and held != said):
         yield "flavours"
-    if version.environment in work.snapshot.by_key and not _is_environment(work, there):
+    if version.environment in work.snapshot.by_key and not _is_environment(work, wanted, there):
         yield "environment"
     if not _is_job_at_home(work, wanted, there, is_whole=is_whole):
         yield "job"
@@ -248,7 +251,7 @@ def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
         "type": wanted.model_type == there.text("modelType"),
         "flavours": wanted.flavors == (there.properties.get("flavors") or {}),
         "properties": _are_properties(wanted, there),
-        "environment": _is_environment(work, there),
+        "environment": _is_environment(work, wanted, there),
         "job": is_job(work, wanted, there),
     }
     return [part for part, is_same in same.items() if not is_same]
@@ -268,7 +271,7 @@ def _others(work: Work, wanted: Candidate, there: Asset) -> list[str]:
     """What can be compared of a version that was there before, but its files, and is another."""
     same = {
         "properties": _are_properties(wanted, there),
-        "environment": _is_environment(work, there),
+        "environment": _is_environment(work, wanted, there),
         "job": is_job(work, wanted, there),
     }
     return [part for part, is_same in same.items() if not is_same]
@@ -328,7 +331,21 @@ def _could_mean(work: Work, subject: AnyRecord, name: str, number: str) -> bool:
     return held.get(marks.ORIGIN, "").partition("#")[2] == f"environments/{name}/{told}"
 
 
-def _is_environment(work: Work, there: Asset) -> bool:
+def _names_latest(work: Work, wanted: Candidate, there: Asset) -> str:
+    """The environment whose latest version a version and the one there of its kind mean.
+
+    The source has its own again when somebody makes another one there; the version is the same.
+
+    Returns:
+        "" where it names none, or one by its number, or what is there is of another source.
+    """
+    tags = _version(work).tags
+    if tags.get(keys.ENVIRONMENT_VERSION) or not kin_among(work, wanted, [there]):
+        return ""
+    return tags.get(keys.ENVIRONMENT_NAME, "")
+
+
+def _is_environment(work: Work, wanted: Candidate, there: Asset) -> bool:
     """Whether the environment that was registered for a version is made of the same."""
     subject = work.snapshot.record(work.snapshot.subject)
     named = subject.environment if isinstance(subject, ModelVersion) else ""
@@ -346,6 +363,8 @@ def _is_environment(work: Work, there: Asset) -> bool:
     stands_in = stated_by(registered) or marks.STATED in carried.native.also
     if stands_in and _names_one(subject):
         # What stands for the one that is named is no part of what a version is.
+        return True
+    if carried.name == name and _names_latest(work, wanted, there) == name:
         return True
     own = recipe(carried, sent_of(work.snapshot, carried.key))
     return recipe_there(work.control, work.storage, name, registered).is_same(own)

@@ -301,7 +301,7 @@ def _plan_kept(
         plan_run_ahead(work, name, number, made)
         plan_labels(work, "models", name, present, newer)
         return
-    if why:
+    if why and not _is_moved(work, present):
         work.change(what, "run", why)
     if labels.is_unmarked:
         plan_run_there(work, what, job_of(present))
@@ -318,6 +318,12 @@ def _plan_kept(
     plan_labels(work, "models", name, present, labels)
     if is_its_run:
         plan_link(work, name, present, labels)
+
+
+def _is_moved(work: Work, present: Asset) -> bool:
+    """Whether a version means another environment from now on, which is told by itself."""
+    held = present.texts("properties").get(keys.ENVIRONMENT, "")
+    return work.environment != "" and held not in {"", work.environment}
 
 
 def _known_as(work: Work, there: Sequence[Asset]) -> str:

@@ -82,6 +82,16 @@ def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None)
         candidate: The model version.
         present: The version that is there; None if it is to be made.
     """
+    _plan_environment_of(work, candidate, present)
+    name, number = named_environment(present) if present else ("", "")
+    before = _there(work, name, number) if name and work.environment else None
+    if present is None or before is None or work.environment == f"{name}:{before.name}":
+        return
+    why = f"it means {work.environment} from now on, and meant {name}:{before.name}, which stays"
+    work.change(f"models/{candidate.name}/{present.name}", "environment", why)
+
+
+def _plan_environment_of(work: Work, candidate: Candidate, present: Asset | None) -> None:
     called = f"models/{candidate.name}/{candidate.version}".rstrip("/")
     name = candidate.tags.get(keys.ENVIRONMENT_NAME, "")
     known = _environment_of(work)

@@ -63,6 +63,52 @@ def test_what_brought_along_an_environment_that_the_source_lacks_is_the_version_
     assert list(clinic.of("models")["m"].versions) == ["1"]
 
 
+def test_a_newer_environment_at_the_source_is_meant_by_the_version_that_was_written_from_it(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, fresh, held = (azureml.workspace(tenant, name) for name in ("lab", "fresh", "held"))
+    shared, beyond = azureml.registry(tenant, "shared"), azureml.workspace(tenant, "beyond")
+    tags = {"python_environment_name": "gpu"}
+    azureml.put_environment(lab, "gpu", "3", image="i:3")
+    azureml.put_environment(held, "gpu", "9", image="i:9")
+    for place in (lab, held):
+        azureml.put_model(place, "m", "1", {"w": b"x"}, tags=tags)
+    first, places = address(lab, "models", "m", "1"), (fresh, shared, held)
+    for place in places:
+        told = carry(opened(lab), first, opened(place), tmp_path).receipt.transformations
+        means = [one.why for one in told if one.field == "environment"]
+        assert means == (
+            ["it means gpu:3 from now on, and meant gpu:9, which stays"] if place is held else []
+        )
+    carry(opened(shared), address(shared, "models", "m", "1"), opened(beyond), tmp_path)
+    azureml.put_environment(lab, "gpu", "4", image="i:4")
+    lab.version("models", "m", "1")["properties"]["description"] = "news"
+    for place in places:
+        done = carry(opened(lab), first, opened(place), tmp_path)
+        means = [one.why for one in done.receipt.transformations if one.field == "environment"]
+        assert means == ["it means gpu:4 from now on, and meant gpu:3, which stays"]
+        said = place.version("models", "m", "1")["properties"]
+        meant = said["properties"]["mlarchive.environment"]
+        assert (said["description"], meant, done.receipt.losses) == ("news", "gpu:4", ())
+        assert {"3", "4"} <= set(place.of("environments")["gpu"].versions)
+        assert carry(opened(lab), first, opened(place), tmp_path).receipt.idle
+    # What came by another way stays as it is.
+    losses = carry(opened(lab), first, opened(beyond), tmp_path).receipt.losses
+    assert [one.field for one in losses] == ["description", "environment gpu"]
+    # By its number an environment is a part of what a version is.
+    for place, image in ((lab, "i:5"), (fresh, "taken:1")):
+        azureml.put_environment(place, "gpu", "5", image=image)
+    azureml.put_model(fresh, "n", "1", {"w": b"x"}, tags=tags)
+    tags["python_environment_version"] = "5"
+    azureml.put_model(lab, "n", "1", {"w": b"x"}, tags=tags)
+    carry(opened(lab), address(lab, "models", "n", "1"), opened(fresh), tmp_path)
+    tags["python_environment_version"] = "4"
+    lab.version("models", "n", "1")["properties"]["tags"] = dict(tags)
+    with pytest.raises(ConflictError):
+        carry(opened(lab), address(lab, "models", "n", "1"), opened(fresh), tmp_path)
+
+
 def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(
     azureml: Emulator, tmp_path: Path
 ) -> None:
