@@ -69,6 +69,9 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
         try:
             if needed := _environment_of(source, address):
                 done += _shared(source, target, needed, needed.name, skips=False)
+        except ConflictError as error:
+            hint = "leave --share out; the environment then gets another number at the registry"
+            raise ConflictError(f"{error.message}, and {what} needs it", hint=hint) from error
         except NotFoundError as error:
             why = f"the model names it, and it cannot be read: {error.message}"
             losses.append(Loss(record=what, field="environment", why=why))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mlarchive.errors import ConflictError
 from mlarchive.registries.base import Receipt, WritePolicy
 from tests.integration.azureml.registries import Open, address
 from tests.support.azureml import Emulator, Place
@@ -68,3 +69,16 @@ def test_that_a_model_means_another_environment_at_the_registry_is_a_loss(
     (lost,) = _lost(_shared(lab, shared, opened, "3"))
     why = "it means environments/E/3; there it means environments/E/8, which is another one"
     assert lost == ("models/m/3", "environment", why)
+
+
+def test_what_settles_a_conflict_over_the_environment_of_a_model_is_what_is_hinted(
+    azureml: Emulator, lab: Place, shared: Place, opened: Open
+) -> None:
+    azureml.put_environment(lab, "E", "3", image="img:three")
+    azureml.put_environment(shared, "E", "3", image="taken:1")
+    azureml.put_model(lab, "m", "1", _FILES, tags=_NAMES_E)
+    what = address(lab, "models", "m", "1")
+    with pytest.raises(ConflictError, match="and models/m/1 needs it") as raised:
+        opened(lab).share(what, opened(shared), WritePolicy(conflict="skip"))
+    assert raised.value.hint.startswith("leave --share out")
+    assert "m" not in shared.of("models")
