@@ -1,13 +1,11 @@
 """Names of Azure ML's records: keys, marks, and the tags by which models name environments."""
 
 from mlarchive.records import Tags
+from mlarchive.registries import latestenvironment
 from mlarchive.registries.mlflow import marks
 
-ENVIRONMENT_NAME = "python_environment_name"
-"""The tag by which a model names its environment, as InnerEye does."""
-
-ENVIRONMENT_VERSION = "python_environment_version"
-"""The tag that says which version of it; without it the latest is meant."""
+ENVIRONMENT_NAME = latestenvironment.NAME
+ENVIRONMENT_VERSION = latestenvironment.VERSION
 
 JOB = marks.JOB
 """Lineage: the job that made the model where it was first."""

@@ -20,6 +20,7 @@ from mlarchive.pack import content_id_of
 from mlarchive.records import Address, ModelVersion, PromptVersion, Run, Tags
 from mlarchive.registries.base import Action
 from mlarchive.registries.innereye.modeldocument import experiment_of
+from mlarchive.registries.latestenvironment import but_latest_environment
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.awaiting import await_ready
 from mlarchive.registries.mlflow.carrying import plan_carrier
@@ -70,8 +71,8 @@ def find_place(work: Work, record: Numbered) -> Place:
         given=_highest(model),
         origin=marks.origin_of(record, work.snapshot),
         content_id=work.snapshot.content_id,
-        but_traces=marks.content_but_traces(work.snapshot),
-        but_run=marks.content_but_run(work.snapshot),
+        but_traces=marks.content_at_server(work.snapshot),
+        but_run=marks.content_but_run(but_latest_environment(work.snapshot)),
         lost=partial(_lost, work),
         first=lambda: _first(work, record, name, present, home),
         home=home,
@@ -460,10 +461,10 @@ def plan_version_marks(
         # Another tool or a person wrote it: what it is here has come no way.
         wanted.pop(marks.PATH, None)
         wanted[marks.ADOPTED] = numbered(current.name, current.version)
-    but_traces = marks.content_but_traces(work.snapshot)
+    but_traces = marks.content_at_server(work.snapshot)
     if but_traces != work.snapshot.content_id or marks.BUT_TRACES in held:
         wanted[marks.BUT_TRACES] = but_traces
-    if but_run := marks.content_but_run(work.snapshot):
+    if but_run := marks.content_but_run(but_latest_environment(work.snapshot)):
         wanted[marks.BUT_RUN] = but_run
     if current is None:
         wanted.pop(marks.ORIGIN)

@@ -55,6 +55,24 @@ def test_a_model_goes_from_a_registry_into_mlflow_and_on_into_a_workspace(
     assert azureml.wire.leaks == ()
 
 
+def test_a_newer_environment_at_the_source_is_no_other_content_of_the_model_in_mlflow(
+    azureml: Emulator, target_server: MlflowServer, opened: Open, tmp_path: Path
+) -> None:
+    lab, name = azureml.workspace(azureml.tenant(), "lab"), "names-the-latest"
+    azureml.put_environment(lab, "gpu", "3", image="i:3")
+    azureml.put_model(lab, name, "1", {"w": b"x"}, tags={"python_environment_name": "gpu"})
+    with MlflowRegistry.open(target_server.uri) as target:
+        carry(opened(lab), address(lab, "models", name, "1"), target, tmp_path)
+        azureml.put_environment(lab, "gpu", "4", image="i:4")
+        lab.version("models", name, "1")["properties"]["description"] = "news"
+        for idle in (False, True):
+            done = carry(opened(lab), address(lab, "models", name, "1"), target, tmp_path).receipt
+            lost = [(one.record, one.field) for one in done.losses]
+            assert (done.idle, lost) == (idle, [("environments/gpu/4", "all of it")])
+    (version,) = MlflowClient(target_server.uri).search_model_versions(f"name='{name}'")
+    assert version.description == "news"
+
+
 def test_what_a_server_has_beside_models_is_passed_over_and_lost_each_time(
     azureml: Emulator, source_server: MlflowServer, opened: Open, tmp_path: Path
 ) -> None:
