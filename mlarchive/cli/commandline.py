@@ -274,6 +274,8 @@ def policy(arguments: argparse.Namespace) -> "WritePolicy":
         mlmodel="keep" if arguments.keep_mlmodel else "follow",
         stage=arguments.stage_as,
         model_type=arguments.type,
+        # Who leaves an option out says nothing.
+        unsaid="stays",
     )
 
 

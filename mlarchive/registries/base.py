@@ -174,6 +174,8 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
         stage: Where a target without stages keeps a model version's: in a `field`, or as a `tag`.
         labels: Whose word counts where a target's own people labelled an object: the `source`'s,
             or, with `merge`, of each label theirs.
+        unsaid: What becomes of a label of a folder, which has none of its own, that was given once
+            and is given no more: it `goes`, or it `stays`.
     """
 
     versions: Literal["preserve", "next"] = "preserve"
@@ -187,6 +189,7 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
     model_type: str = ""
     stage: Literal["field", "tag"] = "field"
     labels: Literal["source", "merge"] = "source"
+    unsaid: Literal["goes", "stays"] = "goes"
 
     def named(self, name: str) -> str:
         """What something that has a name at its source is written under."""

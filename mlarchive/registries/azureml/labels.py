@@ -46,6 +46,7 @@ class Labels(Struct, frozen=True, kw_only=True):
         state_id: The mark of all of this; "" where it is not the subject that is written.
         is_unmarked: Whether no marks are left: it is what the source itself was written from.
         home: What that said of itself then; None where it is not known.
+        stays: Whether what was said before and is not said now stays.
     """
 
     description: str
@@ -56,6 +57,7 @@ class Labels(Struct, frozen=True, kw_only=True):
     state_id: str = ""
     is_unmarked: bool = False
     home: Given | None = None
+    stays: bool = False
 
     def merged_with(self, present: Asset | None, *, insists: bool = True) -> Merged:
         """Them and what people said of a version that is there.
@@ -76,6 +78,7 @@ class Labels(Struct, frozen=True, kw_only=True):
             insists=insists,
             is_unchanged=bool(self.state_id) and self.state_id == before,
             home=self.home,
+            stays=self.stays,
         )
 
     def properties_of(

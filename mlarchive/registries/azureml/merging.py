@@ -86,6 +86,7 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
     insists: bool,
     is_unchanged: bool = False,
     home: Given | None = None,
+    stays: bool = False,
 ) -> Merged:
     """Merge what the source says with what is there.
 
@@ -100,6 +101,7 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
         is_unchanged: Whether the source is known to say what it said last.
         home: What the asset said itself when the source was written from it; None where it was not,
             or nothing is remembered.
+        stays: Whether what the source said before and does not say now stays.
     """
     digests = {name: digest(value) for name, value in sorted(properties.items())}
     lifecycle = _word(archived=archived)
@@ -111,7 +113,7 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
     if home is not None:
         known, whose = home, "home"
     before = known or Given()
-    merging = Merging(before, insists=insists, whose=whose)
+    merging = Merging(before, insists=insists, whose=whose, stays=stays)
     new = Merged(
         description=merging.text("description", there.text("description"), description),
         tags=merging.named("tag", marks.state_tags(there.texts("tags")), tags),
@@ -125,7 +127,7 @@ def merge(  # noqa: PLR0913  (what there is, and what the source says)
         lost=tuple(merging.lost),
         told=tuple(merging.told),
     )
-    return replace(new, mark=mark_of(_with_what_stays(given, before, new)))
+    return replace(new, mark=mark_of(_with_what_stays(given, before, new, stays=stays)))
 
 
 def _is_own(there: Asset) -> bool:
@@ -138,8 +140,16 @@ def _word(*, archived: bool) -> str:
     return "archived" if archived else "active"
 
 
-def _with_what_stays(given: Given, before: Given, new: Merged) -> Given:
-    """What the source says, with what it said before and the service may not take away."""
+def _with_what_stays(given: Given, before: Given, new: Merged, *, stays: bool) -> Given:
+    """What the source says, with what it said before and the service may not take away.
+
+    And with all else that it said before, if that stays.
+    """
+    if stays:
+        tags = {name: before.tags[name] for name in before.tags if name in new.tags}
+        unsaid = given.description == digest("")
+        description = before.description if unsaid and new.description else given.description
+        given = replace(given, tags={**tags, **given.tags}, description=description)
     stay = {name: before.properties[name] for name in before.properties if name in new.properties}
     stage = given.stage if new.stage else before.stage or given.stage
     return replace(given, properties={**stay, **given.properties}, stage=stage)
@@ -154,17 +164,19 @@ class Merging:
         told: Likewise.
     """
 
-    def __init__(self, before: Given, *, insists: bool, whose: Whose) -> None:
+    def __init__(self, before: Given, *, insists: bool, whose: Whose, stays: bool = False) -> None:
         """Nothing is settled yet.
 
         Args:
             before: What the source said last.
             insists: Whether its word counts where it and people have changed the same.
             whose: Who said what it did not say.
+            stays: Whether what it said before stays.
         """
         self._before = before
         self._insists = insists
         self._whose = whose
+        self._stays = stays
         self.changed: list[str] = []
         self.lost: list[tuple[str, str]] = []
         self.told: list[tuple[str, str]] = []
@@ -235,7 +247,8 @@ class Merging:
         value = wanted
         if wanted is None:
             # At home it may be missing because it could not be held elsewhere.
-            goes = held is not None and digest(held) in known and self._whose != "home"
+            may_go = not self._stays and self._whose != "home"
+            goes = held is not None and digest(held) in known and may_go
             value = None if goes else held
             if value is not None:
                 self._tell(label, _STAYS[self._whose])

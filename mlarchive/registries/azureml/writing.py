@@ -452,7 +452,12 @@ def _labels(work: Work, wanted: Candidate) -> Labels:
         stage=wanted.stage,
         archived=wanted.archived,
         state_id=work.snapshot.state_id,
+        stays=work.policy.unsaid == "stays" and _is_folder(work),
     )
+
+
+def _is_folder(work: Work) -> bool:
+    return isinstance(work.snapshot.record(work.snapshot.subject), Folder)
 
 
 def _holds(work: Work, wanted: Candidate, there: Asset) -> bool:

@@ -192,6 +192,21 @@ def test_a_folder_is_registered_once(azureml: Emulator, tmp_path: Path) -> None:
     assert said["tags"]["site"] == "lab"
     again = within(*command, cwd=tmp_path, env=env)
     assert (again.status, "nothing to do" in again.out) == (0, True)
+    # Who leaves an option out takes nothing away, and what was said once can be said anew.
+    for said, (description, site) in (
+        ((), ("finds it", "lab")),
+        (("--tag", "site=clinic"), ("finds it", "clinic")),
+        (("--description", "finds it well"), ("finds it well", "clinic")),
+        (command[-4:], ("finds it", "lab")),
+    ):
+        done = within(*command[:-4], *said, "--json", cwd=tmp_path, env=env)
+        held = shared.version("models", "prostate", "3")["properties"]
+        (receipt,) = done.receipts
+        told = [one["field"] for one in receipt["transformations"]]
+        missing = {"description", "tag site"} - {"tag site" if "--tag" in said else ""}
+        missing -= {"description"} if "--description" in said else set()
+        assert (done.status, set(told)) == (0, missing)
+        assert (held["description"], held["tags"]["site"]) == (description, site)
     unnumbered = [*command[:5], *command[7:]]
     same = within(*unnumbered, cwd=tmp_path, env=env)
     assert (same.status, "nothing to do" in same.out) == (0, True)
