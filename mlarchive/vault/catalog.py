@@ -22,7 +22,7 @@ from mlarchive.vault import database
 
 NAME = ".mlarchive-catalog.sqlite"
 
-_VERSION = 5
+_VERSION = 6
 _SCHEMA = """
 CREATE TABLE package (
     path BLOB PRIMARY KEY,

@@ -16,10 +16,7 @@ from mlarchive.package.signaturearea import carried
 from mlarchive.records import Address, File
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault.catalog import Kept, Row
-from mlarchive.vault.stock import Stock
-
-May = Callable[[Row | Kept], bool]
-"""Says whether a package may be leaned on."""
+from mlarchive.vault.stock import May, Stock
 
 _LEANS_FROM = 1 << 20
 """Bytes of files: what is smaller stands on its own, for little can be saved."""
@@ -112,13 +109,22 @@ def packed_without(stock: Stock, kept: Kept, without: Collection[str]) -> Kept:
                 signatures=carried(package.storage.source, package.storage.trailer),
             )
             made = packed_thin(stock, snapshot, packing, may)
-        return publish(stock, made, kept.address)
+        # What goes may have the same chunks: it is not to be noted as what this leans on.
+        return publish(stock, made, kept.address, may)
 
 
-def publish(stock: Stock, made: Packed, address: Address) -> Kept:
-    """Put what was packed in a scratch folder of a vault among its packages."""
+def publish(stock: Stock, made: Packed, address: Address, may: May | None) -> Kept:
+    """Put what was packed in a scratch folder of a vault among its packages.
+
+    Args:
+        stock: The vault's packages.
+        made: What was packed.
+        address: Of its object.
+        may: Which it may be said to lean on, near or far; None for any.
+    """
     assert made.path is not None  # noqa: S101  (a package in a scratch folder has a path)
-    return stock.publish(made.path, address, made.content_id, made.state_id)
+    stays = partial(_may_lean, stock, may=may)
+    return stock.publish(made.path, address, made.content_id, made.state_id, may=stays)
 
 
 def is_among(ids: Collection[str] | None, package: Row | Kept) -> bool:

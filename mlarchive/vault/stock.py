@@ -6,9 +6,9 @@ opening mends.
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from mlarchive import fsops
 from mlarchive.closing import Closing
@@ -23,6 +23,9 @@ from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import closure, leaning
 from mlarchive.vault.listing import heal, holds_packages, look_into, sealed_in, trusted
 from mlarchive.vault.naming import places
+
+May: TypeAlias = Callable[[Row | Kept], bool]
+"""Says whether a package may be leaned on."""
 
 
 class Stock(Closing):
@@ -207,7 +210,15 @@ class Stock(Closing):
             for row in self._catalog.rows(path=kept.place)
         )
 
-    def publish(self, made: Path, address: Address, content_id: str, state_id: str) -> Kept:
+    def publish(
+        self,
+        made: Path,
+        address: Address,
+        content_id: str,
+        state_id: str,
+        *,
+        may: May | None = None,
+    ) -> Kept:
         """Put a package from a scratch folder among the others, under a path of its own.
 
         Args:
@@ -215,6 +226,7 @@ class Stock(Closing):
             address: Of its object.
             content_id: Of its object.
             state_id: Of its object.
+            may: Which it may be said to lean on; they have all that it lacks. None for any.
 
         Raises:
             MlarchiveError: As the file system says.
@@ -230,7 +242,7 @@ class Stock(Closing):
                 continue
             except OSError as error:
                 raise fsops.explain(error, path, "write") from error
-            row = self._looked_into(place.as_posix())
+            row = self._looked_into(place.as_posix(), may)
             if not self._catalog.on_disk:
                 self._use_disk()
             # The package is kept, whatever the catalog can take of it.
@@ -260,10 +272,13 @@ class Stock(Closing):
     def _place_of(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    def _looked_into(self, path: str) -> Row:
+    def _looked_into(self, path: str, may: May | None = None) -> Row:
         """What the catalog is to say of a package that was just written."""
         row = look_into(self.folder, path)
-        return leaning(self.folder, row, self._lending_to(row), self._catalog) if row.thin else row
+        if not row.thin:
+            return row
+        lending = (other for other in self._lending_to(row) if may is None or may(other))
+        return leaning(self.folder, row, lending, self._catalog)
 
     def _lending_to(self, row: Row) -> Iterator[Row]:
         """Packages that have all that they need; few are asked for unless these do not do."""

@@ -29,6 +29,7 @@ from mlarchive.vault import lock
 from mlarchive.vault.catalog import Kept
 from mlarchive.vault.diminished import relabelled
 from mlarchive.vault.finding import Search
+from mlarchive.vault.instep import InStep
 from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import leaning_first
 from mlarchive.vault.listing import LATEST, heal, relearn
@@ -95,6 +96,7 @@ class Vault(Stock):
         if _would_count(snapshot, counting) and (given := self.hand_in(snapshot, among=among)):
             return given
         snapshot = replace(snapshot, original=None)
+        may = partial(is_among, among)
         with fsops.scratch_folder(self.folder) as scratch:
             if reuse_content:
                 made = packed_again(self, snapshot, reuse_content, scratch, when)
@@ -108,7 +110,6 @@ class Vault(Stock):
                     threads=threads,
                     progress=progress,
                 )
-                may = partial(is_among, among)
                 made = packed_thin(self, snapshot, packing, may)
                 made = thinned(self, made, scratch, when, may)
             with lock.writing(self.folder):
@@ -126,7 +127,8 @@ class Vault(Stock):
                     now = None if again else self._counting(made, snapshot.address)
                     if now and now != there:
                         return now  # Added this moment, and nobody had found it rotten.
-                    return publish(self, made, snapshot.address)
+                    # One whose content is known to be here may lean on any that has it.
+                    return publish(self, made, snapshot.address, None if reuse_content else may)
 
     def _counting(self, made: Packed, address: Address) -> Kept | None:
         """What counts for an address, if it is the same as what was made of it."""
@@ -387,6 +389,10 @@ class Vault(Stock):
         fsops.remove(kept.path)
         # Somebody who looked just before may have taken it for one that came back.
         self._catalog.drop([kept.place])
+        if self._catalog.leaning_on(kept.package_id):
+            # Whoever has the chunks is looked for before another one goes.
+            self._catalog.unsettle()
+            self._in_step = InStep()
         ids = (kept.content_id, kept.state_id)
         if not journal.was_pruned(kept.address, *ids):
             alike = self.find(address=kept.address, content_id=ids[0], state_id=ids[1])

@@ -141,6 +141,38 @@ def test_what_leans_on_what_leans_is_released_with_it(tmp_path: Path) -> None:
         assert counting(vault) == ["2", "3", "4"]
 
 
+@pytest.mark.parametrize("how", ["delete", "prune", "release"])
+def test_what_is_released_leans_on_what_stays_though_what_goes_has_the_same(
+    tmp_path: Path, how: str
+) -> None:
+    """Two full packages with the same weights: a dropped one, or one of two writers at once."""
+    shared = {"w": bytes(range(256)) * 8192}
+    first, second, third = (
+        snapshots.folder({**shared, "u": name.encode()}, name="wine", version=str(number))
+        for number, name in enumerate(("one", "two", "three"), 1)
+    )
+    with Vault.open(tmp_path / "other") as other, Vault.open(tmp_path / "v") as vault:
+        brought = other.add(second, packed_at=2).path
+        full = vault.add(first, packed_at=1)
+        vault.take(brought)
+        (going,) = vault.find(address=second.address)
+        assert vault.add(third, packed_at=3).bases == (going.package_id,)
+        if how == "delete":
+            vault.delete(second.address, now=NOW)
+        elif how == "prune":
+            stays = {first.address: "it stays"}
+            vault.prune(Rules(last=1), now=NOW, spare=lambda _: stays)
+            assert not going.path.exists()
+        else:
+            vault.release([going])
+            going.path.unlink()
+        (leaning,) = vault.find(address=third.address)
+        assert leaning.bases == (full.package_id,)
+        vault.delete(first.address, now=NOW)
+        (whole,) = vault.find(address=third.address)
+        assert (whole.bases, vault.is_sound(whole)) == ((), True)
+
+
 def test_the_catalog_finds_again_on_what_packages_lean(tmp_path: Path) -> None:
     kept = filled(tmp_path)
     before = {one.path: one.bases for one in kept}
