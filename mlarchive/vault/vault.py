@@ -326,7 +326,7 @@ class Vault(Stock):
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
             heal(self.folder, self._catalog)
             decisions, left = self._decided(rules, spare)
-            self._require_sound_bases(decisions)
+            self._require_sound(decisions)
             going = {one.package.path: one for one in decisions if not one.keeps}
             leaving = [*(one.package for one in going.values()), *left]
             self._released(leaving)
@@ -371,14 +371,12 @@ class Vault(Stock):
             self.withdraw(other)
         return replaced
 
-    def _require_sound_bases(self, decisions: Sequence[Decision]) -> None:
+    def _require_sound(self, decisions: Sequence[Decision]) -> None:
         """Of several packages with the same bytes the good ones must not be those that go."""
         going = {one.package.content_id for one in decisions if not one.keeps and _is_full(one)}
-        leaned = {base for one in decisions if one.keeps for base in one.package.bases}
-        needed = {one.package.content_id for one in decisions if one.package.package_id in leaned}
         for decision in decisions:
             kept = decision.package
-            if decision.keeps and _is_full(decision) and kept.content_id in going & needed:
+            if decision.keeps and _is_full(decision) and kept.content_id in going:
                 with self.open_package(kept) as package:
                     package.verify(full=False)
 

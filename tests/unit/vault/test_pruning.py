@@ -40,6 +40,47 @@ def test_the_last_versions_and_what_an_alias_names_are_kept(tmp_path: Path) -> N
         assert vault.rebuild() == 3
 
 
+def rotted(path: Path) -> None:
+    """Some of its bytes change, and its size and time do not."""
+    facts = path.stat()
+    raw = bytearray(path.read_bytes())
+    middle = len(raw) // 2
+    raw[middle : middle + 9] = bytes(byte ^ 1 for byte in raw[middle : middle + 9])
+    path.write_bytes(raw)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize("rotten", ["first", "copy", "both"])
+def test_of_two_that_are_the_same_a_sound_one_stays(tmp_path: Path, rotten: str) -> None:
+    """A person put a copy of a backup beside what was damaged."""
+    raw = bytes(range(256)) * 400
+    snapshot = snapshots.model_version(version="1", files={"weights": raw}, ids="1")
+    with Vault.open(tmp_path) as vault:
+        first = vault.add(snapshot, packed_at=5).path
+    copy = first.with_name(f"{first.stem}~2.mlpkg")
+    copy.write_bytes(first.read_bytes())
+    with Vault.open(tmp_path) as vault:
+        assert len(vault.find()) == 2
+        for name, path in (("first", first), ("copy", copy)):
+            if rotten in {name, "both"}:
+                rotted(path)
+        vault.prune(Rules(last=5), now=NOW)
+        found = {kept.path for kept in vault.find()}
+        assert found == {"first": {copy}, "copy": {first}, "both": {first, copy}}[rotten]
+
+
+def test_what_has_the_bytes_of_one_that_rotted_does_not_go(tmp_path: Path) -> None:
+    with Vault.open(tmp_path / "other") as other, Vault.open(tmp_path / "v") as vault:
+        first = add(vault, "1")
+        vault.take(add(other, "1", aliases=("best",), when=9).path)
+        assert left(vault) == [("1", False), ("1", False)]
+        (latest, _) = vault.find()
+        rotted(latest.path)
+        with pytest.raises(DamageError):
+            vault.prune(Rules(states=1), now=NOW)
+        assert first.path.exists()
+
+
 def test_of_a_version_its_last_states_are_kept_and_what_they_lean_on(tmp_path: Path) -> None:
     with Vault.open(tmp_path) as vault:
         full = add(vault, "1")
