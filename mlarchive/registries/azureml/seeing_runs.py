@@ -4,17 +4,18 @@ A run gets more after its version was made, of which the version says nothing. E
 request by its id: nobody says which searches Azure ML understands.
 """
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from mlarchive.errors import AccessError, MlarchiveError
+from mlarchive.errors import AccessError, MlarchiveError, UnavailableError
 from mlarchive.records.tracking import UNFINISHED
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.reading_job import job_of
-from mlarchive.registries.azureml.tracking import tracking_connection
+from mlarchive.registries.azureml.tracking import run_at_once, tracking_connection
 from mlarchive.registries.marking import digest
 
 if TYPE_CHECKING:
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 _MOST_ERRORS = 8
-"""How many runs may fail while none was seen, until the server counts as silent."""
+"""How many runs may fail while none was seen, until the server counts as silent.
+
+So many are asked for a second time, too; a server that failed for more is not asked twice.
+"""
+_FAILS = "failed with error code 500"
+"""What mlflow's client says of a server that fails without saying more."""
+_PAUSE_SECONDS = 1.0
+"""Until a run is asked for again."""
 
 
 class SeenRun(Struct, frozen=True, kw_only=True):
@@ -60,6 +68,7 @@ class SeenRuns:
         self._connection: Connection | None = None
         self._silent: SeenRun | None = None
         self._errors = 0
+        self._asked_again = 0
 
     def look_at(self, versions: Iterable[Asset]) -> None:
         """Fetch the runs behind some versions of models, several at a time."""
@@ -81,11 +90,21 @@ class SeenRuns:
             return self._silent
         try:
             self._connection = self._connection or tracking_connection(self._control)
-            seen = _seen(self._connection, job)
+            seen = self._patiently_seen(self._connection, job)
         except MlarchiveError as error:
             return self._unseen(error, job)
         self._errors = -1
         return seen
+
+    def _patiently_seen(self, connection: "Connection", job: str) -> SeenRun:
+        try:
+            return _seen(connection, job)
+        except UnavailableError as error:
+            self._asked_again += 1
+            if self._asked_again > _MOST_ERRORS or not _about_run(error, connection.uri, job):
+                raise
+        time.sleep(_PAUSE_SECONDS)
+        return _seen(connection, job)
 
     def _unseen(self, error: MlarchiveError, job: str) -> SeenRun:
         """What to say of a run that could not be asked for."""
@@ -108,9 +127,7 @@ def _about_run(error: MlarchiveError, uri: str, job: str) -> str:
     """What a server answered of one run; "" if it did not answer at all."""
     from mlflow.exceptions import RestException
 
-    from mlarchive.registries.mlflow.failures import FAILS_EACH_TIME
-
-    if FAILS_EACH_TIME in str(error.__cause__):
+    if _FAILS in str(error.__cause__):
         return f"{uri} answers with errors only when it is asked for the run {job}"
     if isinstance(error, AccessError) or isinstance(error.__cause__, RestException):
         return f"its run {job} cannot be read: {error.message}"
@@ -123,7 +140,7 @@ def _seen(connection: "Connection", job: str) -> SeenRun:
     from mlarchive.registries.mlflow.labelmarks import run_mark
 
     with speaking(connection.uri):
-        run = connection.tracking.get_run(job)
+        run = run_at_once(connection, job)
     return SeenRun(
         content_mark=digest(run_content(run)),
         state_mark=run_mark(run, {}),

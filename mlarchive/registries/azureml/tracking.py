@@ -10,9 +10,14 @@ from mlarchive.errors import MissingExtraError, NotFoundError
 from mlarchive.registries.azureml.assets import ControlPlane
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
+
     from mlarchive.registries.mlflow.connection import Connection
 
 _HTTPS = "https"
+_RUN = "/api/2.0/mlflow/runs/get"
+_ASKED_AGAIN = frozenset({408, 429, 502, 503, 504})
+"""What a server says that will answer soon; one that fails (500) does so each time, as a rule."""
 
 OWN_TAGS = ("azureml.", "mlflow.")
 """What tags begin with that the service puts on runs by itself."""
@@ -53,6 +58,25 @@ def tracking_connection(control: ControlPlane) -> "Connection":
         assigns=_ASSIGNED,
         own_tags=OWN_TAGS,
     )
+
+
+def run_at_once(connection: "Connection", job: str) -> "Run":
+    """A run, as far as a server tells it without being asked again where it fails.
+
+    Raises:
+        Exception: As MLflow's client does.
+    """
+    from mlflow.entities import Run
+    from mlflow.protos.service_pb2 import GetRun
+    from mlflow.utils.proto_json_utils import parse_dict
+    from mlflow.utils.rest_utils import http_request, verify_rest_response
+
+    creds = connection.creds(connection.uri)
+    asked = {"run_id": job, "run_uuid": job}
+    response = http_request(creds, _RUN, "GET", params=asked, retry_codes=_ASKED_AGAIN)
+    said = GetRun.Response()
+    parse_dict(verify_rest_response(response, _RUN).json(), said)
+    return Run.from_proto(said.run)
 
 
 def tracking_uri(control: ControlPlane) -> str:

@@ -16,6 +16,8 @@ from mlarchive.registries.azureml.listing import see_changes
 from mlarchive.registries.azureml.seeing_runs import SeenRuns
 from mlarchive.registries.base import Ref, Selector
 
+FAILED = MlflowException("API request to endpoint x failed with error code 500 != 200")
+
 
 def seen(*, workspace: MlarchiveError | None, is_registry: bool = False) -> dict[str, Ref]:
     """Versions with a job and without, of a place that says so of its MLflow interface."""
@@ -71,9 +73,7 @@ def test_a_run_that_the_server_cannot_tell_waits_alone(monkeypatch: pytest.Monke
     looked = looked_at(
         monkeypatch,
         {
-            "a": MlflowException(
-                "API request to x failed with exception too many 500 error responses"
-            ),
+            "a": FAILED,
             "b": MlflowException("no", error_code=ErrorCode.Value("PERMISSION_DENIED")),
             "c": None,
             "d": None,
@@ -88,22 +88,38 @@ def test_a_run_that_the_server_cannot_tell_waits_alone(monkeypatch: pytest.Monke
 
 
 def test_a_server_that_answers_no_run_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = MlflowException("API request to x failed with exception too many 500 error responses")
-    looked = looked_at(monkeypatch, {f"{number:02}": failed for number in range(30)})
-    silent = "cannot reach https://lab: it answers with errors only"
-    assert looked["29"] == silent
+    asked: list[str] = []
+    looked = looked_at(monkeypatch, {f"{number:02}": FAILED for number in range(60)}, asked)
+    assert looked["59"].startswith("https://lab answers 500")
+    # Some at once, and none of them again and again.
+    assert len(asked) < 40
     refused = MlflowException("API request to x failed with exception Connection refused")
     looked = looked_at(monkeypatch, {"a": refused, "b": None})
     silent = "cannot reach https://lab: nothing listens there"
     assert looked == {"a": silent, "b": silent}
 
 
+def test_a_server_that_fails_for_many_runs_is_not_asked_twice_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    runs = {"00": None, **{f"{number:02}": FAILED for number in range(1, 100)}}
+    looked = looked_at(monkeypatch, runs, asked)
+    assert (looked["00"], len({*looked.values()} - {""})) == ("", 99)
+    # Each of them once, and the first ones a second time.
+    assert 100 < len(asked) < 120
+
+
 def looked_at(
-    monkeypatch: pytest.MonkeyPatch, runs: Mapping[str, Exception | None]
+    monkeypatch: pytest.MonkeyPatch,
+    runs: Mapping[str, Exception | None],
+    asked: list[str] | None = None,
 ) -> dict[str, str]:
     """Why runs wait that a server answers with errors, or without one."""
 
-    def get_run(job: str) -> Run:
+    def get_run(_: object, job: str) -> Run:
+        if asked is not None:
+            asked.append(job)
         if (error := runs[job]) is not None:
             raise error
         return Run(
@@ -111,8 +127,10 @@ def looked_at(
             RunData(),
         )
 
-    connection = SimpleNamespace(uri="https://lab", tracking=SimpleNamespace(get_run=get_run))
+    connection = SimpleNamespace(uri="https://lab")
     monkeypatch.setattr(seeing_runs, "tracking_connection", lambda _: connection)
+    monkeypatch.setattr(seeing_runs, "run_at_once", get_run)
+    monkeypatch.setattr(seeing_runs, "_PAUSE_SECONDS", 0)
     seeing = SeenRuns(cast("Any", SimpleNamespace(place=SimpleNamespace(is_registry=False))))
     versions = {job: Asset("1", {"properties": {"jobName": job}}) for job in runs}
     seeing.look_at(versions.values())
