@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from mlarchived.contention import anothers_word, yields
 from mlarchived.rules import Deletions, Rules
 from mlarchived.steps import Verb
-from mlarchived.views import NOTHING_GIVEN, VAULT, Ids, View
+from mlarchived.views import NOTHING_GIVEN, VAULT, Ids, Marks, View
 
 _BRINGING_BACK = (
     "and its source shows it no more; copy its package back into the vault from a copy of the vault"
@@ -34,6 +34,13 @@ UNREADABLE = (
     " wherever it still is, or let it be: `mlarchived forget --object ADDRESS`"
 )
 """Why an object is set aside that was seen and never read."""
+
+OTHER_THERE = (
+    "it went from its source before anybody could read it; what the target has under its name is"
+    " from elsewhere, or from before; bring it there from wherever it still is, or let it be:"
+    " `mlarchived forget --object ADDRESS`"
+)
+"""Why an object is set aside that was never read, though its target has something of its name."""
 
 NEVER_READ = (
     "the target has what was read of it last; what was seen after that went from its source before"
@@ -117,7 +124,7 @@ def _missed(view: View, target: str) -> str:
     if view.unread and view.holdings[target] and view.taken in {None, known.given}:
         return NEVER_READ
     if view.packed is None and view.taken is None and view.stored == "nothing":
-        return UNREADABLE
+        return OTHER_THERE if view.holdings[target] else UNREADABLE
     return NEVER_CAME if view.taken is None or view.stored != "package" else ""
 
 
@@ -133,11 +140,23 @@ def _has_what_was_taken(view: View, target: str, rules: Rules) -> bool:
         return False
     there = Ids(content=held.content_id, state=held.state_id)
     if taken is None:
-        return there != known.ids
+        return _came_meanwhile(view, target, there)
     # What a server makes of labels is not known then; nor, of what was pruned, which were the last.
     by_server = target not in rules.keeping and known.given is None
     by_content = by_server or (known.doubted and view.stored == "pruned")
     return there.content == taken.content if by_content else there == taken
+
+
+def _came_meanwhile(view: View, target: str, there: Ids) -> bool:
+    """Whether a target has something of an object that came there after it was seen last."""
+    known = view.delivered[target]
+    if view.seen == Marks(content=there.content, state=there.state):
+        return True  # Packages look like what they are.
+    if known.ids is None:
+        # What it had before that is no news; of a new ledger and of others' nobody knows.
+        return known.doubted or any(one.has_it for one in view.rivals.get(target, ()))
+    # A server from which an alias was taken, be it by this mirror, states no labels any more.
+    return there.content != known.ids.content or there.state not in {known.ids.state, ""}
 
 
 def _has_lost(view: View, target: str) -> bool:

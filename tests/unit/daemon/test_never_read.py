@@ -3,6 +3,7 @@
 A process that is killed before it reads something leaves it so.
 """
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,25 @@ def test_a_mirror_that_has_a_vault_alone_tells_likewise(
         assert "/beer/1 -> vault: it went from its source before anybody could" in answer.out
     assert "vault: behind by 2 of 2 objects" in bench.run("status").out
     assert bench.run("forget", "m", "--object", "*").status == 0
+    assert bench.run("once").status == 0
+
+
+def test_what_the_target_had_under_its_name_before_is_not_taken_for_it(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put("ale", "another ale 1")
+    shutil.copytree(bench.folder / "source", bench.folder / "target")
+    lose(bench, "1")
+    bench.put("ale", "the last ale 1")
+    (last,) = (bench.folder / "source").rglob("ale/*.mlpkg")
+    kept = Path(shutil.copy(last, bench.folder / "kept.mlpkg"))
+    seen_and_never_read(bench, monkeypatch)
+    for _ in range(2):
+        answer = bench.run("once")
+        assert answer.status == 23
+        assert "/ale/1 -> dr: it went from its source before anybody could read it" in answer.out
+    with Vault.open(bench.folder / "target") as vault:
+        vault.take(kept)
     assert bench.run("once").status == 0
 
 

@@ -9,7 +9,7 @@ from mlarchive.records import Address
 from mlarchive.registries.base import Holding, Ref, Traits
 from mlarchived import debts
 from mlarchived.choosing import Choice
-from mlarchived.gone import NEVER_CAME, NEVER_READ
+from mlarchived.gone import NEVER_CAME, NEVER_READ, OTHER_THERE
 from mlarchived.plan import in_turn, make_plan
 from mlarchived.rules import Deletions, Rules
 from mlarchived.steps import ObjectPlan, Step, Verb
@@ -427,6 +427,25 @@ def test_what_was_seen_last_and_never_read_is_missed_where_the_vault_has_what_wa
     empty = replace(unread, holdings={"dr": None}, delivered=owed | {"dr": Delivered(owed=True)})
     assert at(empty, "dr")[0] == "copy"
     assert at(replace(empty, stored="nothing"), "dr") == ("set-aside", NEVER_CAME)
+
+
+def test_labels_that_a_target_states_no_more_are_not_those_that_were_seen_last() -> None:
+    owed = {VAULT: Delivered(given=IDS), "dr": Delivered(given=IDS, ids=IDS, owed=True)}
+    unread = replace(DONE, ref=None, delivered=owed, seen=Marks(content="c1", state="s2"))
+    unstated = replace(unread, holdings={"dr": held(replace(IDS, state=""))})
+    assert at(unstated, "dr") == ("set-aside", NEVER_READ)
+    for by_hand in (replace(IDS, state="S2"), Ids(content="C2", state="")):
+        assert at(replace(unread, holdings={"dr": held(by_hand)}), "dr")[0] == "keep"
+
+
+def test_what_a_target_had_before_is_not_what_was_seen_and_never_read() -> None:
+    owed = {"dr": Delivered(owed=True)}
+    unread = replace(NEW, ref=None, seen=LOOK, delivered=owed, holdings={"dr": held(OLD)})
+    assert at(unread, "dr") == ("set-aside", OTHER_THERE)
+    seen = Marks(content=OLD.content, state=OLD.state)
+    assert at(replace(unread, seen=seen), "dr")[0] == "keep"
+    rivals = {"dr": (Rival(mirror="other", first=False, content=OLD.content),)}
+    assert at(replace(unread, rivals=rivals), "dr")[0] == "keep"
 
 
 def test_what_cannot_be_read_is_set_aside_everywhere() -> None:
