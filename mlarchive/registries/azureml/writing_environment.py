@@ -9,6 +9,8 @@ import msgspec
 
 from mlarchive.errors import ConflictError, NotFoundError, UnsupportedError
 from mlarchive.records import Address, Environment, Folder, ModelVersion
+from mlarchive.records.places import are_one
+from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
@@ -330,9 +332,23 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: b
         work.change(wanted.called, "version", why)
     _list_losses(work, wanted)
     what = f"environments/{wanted.name}/{number}"
+    if wanted.record.lifecycle != "archived" and not wanted.stated_by:
+        _list_latest(work, wanted, number)
     why = "new" if as_subject else "the model needs it"
     work.step("create", what, why, partial(_create, work, wanted, number, labels))
     return f"{wanted.name}:{number}"
+
+
+def _list_latest(work: Work, wanted: Wanted, number: str) -> None:
+    """List that a name without a number means what is made, where it meant a foreign one."""
+    before = _there(work, wanted.name, "")
+    if before is None:
+        return
+    is_below = int(number) < int(before.name) if (number + before.name).isdecimal() else False
+    names = names_of(before.texts("properties"))
+    if is_below or not are_one(names, marks.names_of(work.snapshot)):
+        why = f"it is what the name without a number means there, which meant {before.name}"
+        work.change(f"environments/{wanted.name}/{number}", "@latest", why)
 
 
 def _home(work: Work, wanted: Wanted, present: Sequence[Asset], own: Recipe) -> Asset | None:

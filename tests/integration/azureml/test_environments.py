@@ -77,6 +77,10 @@ def test_a_newer_environment_at_the_source_is_meant_by_the_version_that_was_writ
     first, places = address(lab, "models", "m", "1"), (fresh, shared, held)
     for place in places:
         told = carry(opened(lab), first, opened(place), tmp_path).receipt.transformations
+        latest = ["it is what the name without a number means there, which meant 9"]
+        assert [one.why for one in told if one.field == "@latest"] == (
+            latest if place is held else []
+        )
         means = [one.why for one in told if one.field == "environment"]
         assert means == (
             ["it means gpu:3 from now on, and meant gpu:9, which stays"] if place is held else []
@@ -86,7 +90,9 @@ def test_a_newer_environment_at_the_source_is_meant_by_the_version_that_was_writ
     lab.version("models", "m", "1")["properties"]["description"] = "news"
     for place in places:
         done = carry(opened(lab), first, opened(place), tmp_path)
-        means = [one.why for one in done.receipt.transformations if one.field == "environment"]
+        told = done.receipt.transformations
+        assert "@latest" not in {one.field for one in told}
+        means = [one.why for one in told if one.field == "environment"]
         assert means == ["it means gpu:4 from now on, and meant gpu:3, which stays"]
         said = place.version("models", "m", "1")["properties"]
         meant = said["properties"]["mlarchive.environment"]
