@@ -284,10 +284,10 @@ class Catalog:
             raise _unusable(error) from error
 
     def leaning_on(self, package_id: str) -> list[Row]:
-        """The rows of the thin packages that lean on one themselves."""
+        """The rows of the thin packages that lean on one themselves, damaged ones among them."""
         found = self._run(
-            f"SELECT {_COLUMNS} FROM package WHERE damage = ''"  # noqa: S608  (our own names)
-            " AND leans_on <> '' AND instr(' ' || leans_on || ' ', ' ' || ? || ' ')",
+            f"SELECT {_COLUMNS} FROM package WHERE leans_on <> ''"  # noqa: S608  (our own names)
+            " AND instr(' ' || leans_on || ' ', ' ' || ? || ' ')",
             (package_id,),
         )
         return [_row(values) for values in found]

@@ -90,9 +90,19 @@ Spare = Callable[[Sequence[Address]], Mapping[Address, str]]
 
 
 def decide(
-    packages: Iterable[Kept], rules: Rules, spare: Spare | None = None
+    packages: Iterable[Kept],
+    rules: Rules,
+    spare: Spare | None = None,
+    needed: Mapping[str, str] = {},
 ) -> tuple[Decision, ...]:
-    """Decide of each package whether it is kept, and why; in the order of addresses and times."""
+    """Decide of each package whether it is kept, and why; in the order of addresses and times.
+
+    Args:
+        packages: Of a vault.
+        rules: What is kept.
+        spare: Says what stays though no rule chooses it.
+        needed: What stays whatever the rules say, by path in the vault, and why.
+    """
     objects = _objects(packages)
     chosen = dict(_chosen_versions(objects, rules))
     if spare:
@@ -103,6 +113,9 @@ def decide(
             number = len(states) if rules.states == ALL else rules.states
             for kept in states[:number]:
                 reasons[kept.path] = chosen[address]
+        for kept in states:
+            if why := needed.get(kept.place):
+                reasons.setdefault(kept.path, why)
     _keep_bases(objects, reasons)
     ordered = (kept for address in sorted(objects, key=str) for kept in objects[address])
     return tuple(Decision(package=kept, reason=reasons.get(kept.path, "")) for kept in ordered)

@@ -5,6 +5,7 @@ opening mends.
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -177,15 +178,44 @@ class Stock(Closing):
         """The packages that take chunks from one, themselves or through others; sorted by path.
 
         As long as there are any, `kept` cannot go.
+
+        Raises:
+            DamageError: One of them cannot be opened now: nobody knows what it needs.
         """
-        found: dict[str, Kept] = {}
+        found: dict[str, Row] = {}
         waiting = [kept.package_id]
         while waiting:
             for row in self._catalog.leaning_on(waiting.pop()):
-                if row.package_id not in found:
-                    found[row.package_id] = self._kept(row)
+                if row.path not in found:
+                    found[row.path] = row
                     waiting.append(row.package_id)
-        return sorted(found.values(), key=lambda other: other.path)
+        for row in found.values():
+            if row.damage:
+                raise DamageError(
+                    f"{self.folder / row.path}, which cannot be opened, takes bytes from"
+                    f" {kept.path}, which stays therefore: {row.damage}",
+                    hint="see what `mlarchive scrub` makes of it, or move it out of the vault",
+                )
+        return [self._kept(found[path]) for path in sorted(found)]
+
+    def needed_by_broken(self) -> Mapping[str, str]:
+        """Paths of packages that others may take chunks from which cannot be opened now, and why.
+
+        Of one that was never known it may be any that lies beside it.
+        """
+        found: dict[str, str] = {}
+        for row in self._catalog.damaged():
+            if row.package_id and not row.thin:
+                continue
+            rows, takes = closure(row, self._catalog), "takes"
+            if not rows:
+                beside = os.path.dirname(row.path)  # noqa: PTH120  (as the catalog has it)
+                rows = [one for one in self._catalog.rows(damage="") if _lies_in(one, beside)]
+                takes = "may take"
+            found |= {
+                one.path: f"{row.path}, which cannot be opened, {takes} its bytes" for one in rows
+            }
+        return found
 
     def is_sound(self, kept: Kept) -> bool:
         """Whether a package, and what it leans on, has the bytes that were stored."""
@@ -330,3 +360,7 @@ class Stock(Closing):
         catalog = Catalog.in_memory()
         heal(self.folder, catalog)
         return catalog
+
+
+def _lies_in(row: Row, folder: str) -> bool:
+    return os.path.dirname(row.path) == folder  # noqa: PTH120  (as the catalog has it)

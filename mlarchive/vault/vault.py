@@ -292,7 +292,7 @@ class Vault(Stock):
         left = twins(self, everything)
         besides = {kept.path for kept in left}
         packages = (kept for kept in everything if kept.path not in besides)
-        return decide(packages, rules, spare), left
+        return decide(packages, rules, spare, self.needed_by_broken()), left
 
     def prune(
         self,
@@ -362,14 +362,21 @@ class Vault(Stock):
                 self._remove(kept, journal, now)
 
     def _released(self, going: Sequence[Kept]) -> list[Kept]:
-        gone = {kept.package_id for kept in going}
-        found = {other.path: other for kept in going for other in self.dependents(kept)}
-        ordered = leaning_first(one for one in found.values() if one.package_id not in gone)
-        without = gone | {other.package_id for other in ordered}
+        leaving = {kept.path for kept in going}
+        # What lies here twice lends its chunks as long as one of them stays.
+        lost = [kept for kept in going if not self._has_another(kept, leaving)]
+        found = {other.path: other for kept in lost for other in self.dependents(kept)}
+        ordered = leaning_first(other for path, other in found.items() if path not in leaving)
+        without = {one.package_id for one in (*lost, *ordered)}
         replaced = [packed_without(self, other, without) for other in reversed(ordered)]
         for other in ordered:
             self.withdraw(other)
         return replaced
+
+    def _has_another(self, kept: Kept, leaving: Collection[Path]) -> bool:
+        """Whether a sound package of the very bytes stays when one goes."""
+        alike = self.find(package_id=kept.package_id)
+        return any(one.path not in leaving and self.is_sound(one) for one in alike)
 
     def _require_sound(self, decisions: Sequence[Decision]) -> None:
         """Of several packages with the same bytes the good ones must not be those that go."""

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -79,6 +80,52 @@ def test_what_has_the_bytes_of_one_that_rotted_does_not_go(tmp_path: Path) -> No
         with pytest.raises(DamageError):
             vault.prune(Rules(states=1), now=NOW)
         assert first.path.exists()
+
+
+def leaning(vault: Vault) -> tuple[Kept, Kept]:
+    """A full package, and a thin one of the next version that leans on it."""
+    weights = bytes(range(256)) * 8192
+    one, two = (
+        vault.add(
+            snapshots.folder({"w": weights, "u": name.encode()}, name="wine", version=version),
+            packed_at=int(version),
+        )
+        for version, name in (("1", "one"), ("2", "two"))
+    )
+    assert two.bases == (one.package_id,)
+    return one, two
+
+
+def test_a_thin_package_that_lies_there_twice_keeps_its_bytes(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        first, second = leaning(vault)
+    shutil.copy(second.path, second.path.with_name(f"{second.path.stem}~2.mlpkg"))
+    with Vault.open(tmp_path) as vault:
+        vault.prune(Rules(last=1), now=NOW)
+        (kept,) = vault.find()
+        assert (kept.address, vault.is_sound(kept)) == (second.address, True)
+    assert not first.path.exists()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_cannot_be_opened_now_keeps_what_it_leans_on(tmp_path: Path, *, known: bool) -> None:
+    with Vault.open(tmp_path) as vault:
+        first, second = leaning(vault)
+    whole = second.path.read_bytes()
+    second.path.write_bytes(whole[:-40] + bytes(40))
+    if not known:
+        (tmp_path / CATALOG).unlink()
+    with Vault.open(tmp_path) as vault:
+        vault.add(snapshots.folder({"w": b"3"}, name="wine", version="3"), packed_at=3)
+        (told,) = [one for one in vault.prune(Rules(last=1), now=NOW) if one.package == first]
+        assert "cannot be opened" in told.reason
+        if known:
+            with pytest.raises(DamageError, match="cannot be opened"):
+                vault.delete(first.address, now=NOW)
+    second.path.write_bytes(whole)
+    with Vault.open(tmp_path) as vault:
+        (kept,) = vault.find(address=second.address)
+        assert vault.is_sound(kept)
 
 
 def test_of_a_version_its_last_states_are_kept_and_what_they_lean_on(tmp_path: Path) -> None:
