@@ -1,20 +1,23 @@
 """What a mirror owes its targets: what it has seen or taken, and they are still to get.
 
-Noted when something is taken (`ledger.taking`) and while a round plans, which also takes it back,
-so that what its source shows no more, or a vault's retention is about to remove, is not taken for
-delivered. A lane that is about to pack something notes it for the other lanes too, which may not
-have planned anything when it is killed. A delivery settles it.
+Noted when something new is seen (`ledger.record`) or taken (`ledger.taking`), and while a round
+plans, which also takes it back, so that what its source shows no more, or a vault's retention is
+about to remove, is not taken for delivered. A lane that is about to pack something notes it for the
+other lanes too, which may not have planned anything when it is killed. A delivery settles it.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from mlarchive.records import Address
 from mlarchive.records.places import whence
-from mlarchived.choosing import exclusion
+from mlarchive.registries.base import Ref
+from mlarchived.choosing import exclusion, unfit
 from mlarchived.ledger import Ledger, Record
 from mlarchived.mirrors import MirrorJob
+from mlarchived.plan import is_ready
 from mlarchived.sighting import PAGE
 from mlarchived.steps import PACKED, ObjectPlan, Step, Verb
 from mlarchived.views import NOTHING_GIVEN, VAULT, View
@@ -77,6 +80,24 @@ class Debts:
         if self._news:
             self._record.owes(self._news, since=self._since)
             self._news = []
+
+
+def owing(job: MirrorJob, refs: Iterable[Ref]) -> Iterator[tuple[Address, str]]:
+    """Who is to get which of some objects, as far as their source tells, before any are planned."""
+    now = time.time_ns() // 1_000_000
+    names = {place: (place, locator) for place, locator in job.destinations.items()}
+    came = lru_cache(maxsize=1024)(whence)
+    for ref in refs:
+        if not is_ready(ref, snapshots=job.snapshots) or exclusion(job.choice, ref.address):
+            continue
+        if unfit(job.choice, ref, now):
+            continue
+        origin = ref.origin.partition("#")[0]
+        for target, place in names.items():
+            if not came(place, origin, ref.through):
+                yield ref.address, target
+        if not names:
+            yield ref.address, VAULT
 
 
 def owed_by_others(job: MirrorJob, view: View) -> list[str]:

@@ -16,7 +16,7 @@ from mlarchive.registries.base import owed
 from mlarchive.registries.opening import packing_time
 from mlarchived import gather
 from mlarchived.breakers import Breakers
-from mlarchived.debts import Debts
+from mlarchived.debts import Debts, owing
 from mlarchived.defects import contained
 from mlarchived.events import Report
 from mlarchived.execute import Executor
@@ -187,6 +187,7 @@ def _note_seen(room: Room, sighting: Sighting, ledger: Ledger, record: Record) -
         asked=str(room.job.source.locator),
         whole=not sighting.unread,
         before=partial(gather.before, room),
+        owing=lambda anew: owing(room.job, sighting.of(anew)),
     )
     note_all(room, ledger, record)
 

@@ -88,6 +88,13 @@ class Sighting:
         for page in self.pages():
             yield from page
 
+    def of(self, addresses: Sequence[Address]) -> list[Ref]:
+        """How it shows some objects; a page of them at most."""
+        turns = tuple({in_turn(address) for address in addresses})
+        marks = ", ".join("?" for _ in turns)
+        shown = self._ask(f"SELECT raw FROM ref WHERE turn IN ({marks})", turns)  # noqa: S608
+        return [_DECODER.decode(raw) for (raw,) in shown]
+
     def __len__(self) -> int:
         """How many objects there are."""
         return int(self._ask("SELECT count(*) FROM ref", ())[0][0])

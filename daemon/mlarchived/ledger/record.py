@@ -140,6 +140,10 @@ SELECT id, :target, :at FROM object
 WHERE mirror = :mirror AND origin = :origin AND kind = :kind AND name = :name AND version = :version
 ON CONFLICT DO UPDATE SET owed_at = :at
 """
+_OWED_ANEW = """
+INSERT INTO delivery (object, target, owed_at) VALUES (:id, :target, :now)
+ON CONFLICT DO UPDATE SET owed_at = :now WHERE owed_at IS NULL OR owed_at = :doubted
+"""
 _PASSED_OVER = """
 INSERT INTO delivery (object, target, passed_content_id, passed_state_id)
 VALUES (:id, :target, :content, :state)
@@ -184,6 +188,9 @@ _FIND = """
 SELECT id FROM object WHERE mirror = :mirror AND origin = :origin AND kind = :kind
     AND name = :name AND version = :version
 """
+
+_AT_ONCE = 500
+"""So many objects of which it is asked at a time who is to get them."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -243,7 +250,7 @@ class Record:
         row = self._lease.asking(_CONTENT_AT, values)
         return str(row[0] or "") if row else ""
 
-    def looked(
+    def looked(  # noqa: PLR0913  (all that a look tells)
         self,
         refs: Iterable[Ref],
         digest: str = "",
@@ -251,10 +258,12 @@ class Record:
         asked: str = "",
         whole: bool = True,
         before: Callable[[], Mapping[Address, Before]] = dict,
+        owing: Callable[[Sequence[Address]], Iterable[tuple[Address, str]]] = lambda _: (),
     ) -> None:
         """The source was looked at, and shows exactly these objects.
 
-        What looks different from last time gets a new chance: its strikes are forgotten.
+        What looks different from last time gets a new chance: its strikes are forgotten. It is owed
+        from now on, since whoever looks may be killed before it plans anything.
 
         Args:
             refs: The objects.
@@ -264,6 +273,7 @@ class Record:
             whole: Whether what it does not show is not there.
             before: Gives what the vault has, or had before its retention removed it: asked in the
                 first look alone, where the ledger may have been lost.
+            owing: Which targets are to get which of some objects that are new, or look different.
         """
         moment = moments.now()
         of_now = {"mirror": self._mirror, "asked": asked} | msgspec.structs.asdict(moment)
@@ -286,8 +296,9 @@ class Record:
                 ),
             )
             of_this = {"mirror": self._mirror}
-            for row in connection.execute(_SHOWN_ANEW, of_this).fetchall():
-                self._look(connection, of_this | dict(zip(_SHOWN_COLUMNS, row, strict=True)))
+            anew = connection.execute(_SHOWN_ANEW, of_this).fetchall()
+            for start in range(0, len(anew), _AT_ONCE):
+                self._look(connection, anew[start : start + _AT_ONCE], owing)
             if last is None:
                 self._adopt(connection, before(), whole=whole)
             if whole:
@@ -520,11 +531,29 @@ class Record:
             with self._lease.writing() as connection:
                 connection.execute(_FAILS_NO_MORE, of_this)
 
-    def _look(self, connection: sqlite3.Connection, shown: dict[str, str]) -> None:
-        """Take in an object that is new, or looks otherwise than it did."""
-        (number,) = connection.execute(_LOOKED, shown).fetchone()
-        connection.execute("UPDATE object SET strikes = 0 WHERE id = ?", (number,))
-        connection.execute("UPDATE delivery SET strikes = 0 WHERE object = ?", (number,))
+    def _look(
+        self,
+        connection: sqlite3.Connection,
+        rows: Sequence[tuple[str, ...]],
+        owing: Callable[[Sequence[Address]], Iterable[tuple[Address, str]]],
+    ) -> None:
+        """Take in objects that are new, or look otherwise than they did."""
+        numbers: dict[Address, int] = {}
+        for row in rows:
+            shown = dict(zip(_SHOWN_COLUMNS, row, strict=True)) | {"mirror": self._mirror}
+            (number,) = connection.execute(_LOOKED, shown).fetchone()
+            connection.execute("UPDATE object SET strikes = 0 WHERE id = ?", (number,))
+            connection.execute("UPDATE delivery SET strikes = 0 WHERE object = ?", (number,))
+            origin, kind, name, version = row[:4]
+            numbers[Address(origin=origin, kind=kind, name=name, version=version)] = number
+        of_now = {"now": _now(), "doubted": DOUBTED}
+        connection.executemany(
+            _OWED_ANEW,
+            (
+                of_now | {"id": numbers[address], "target": target}
+                for address, target in owing(list(numbers))
+            ),
+        )
 
     def _write(self, statement: str, of: Address, /, **values: str | int | None) -> None:
         with self._lease.writing() as connection:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlarchive.vault import Vault
+from mlarchived import gather
 from tests.support.mirroring import Workbench, lose, versions
 
 NEVER_READ = "/ale/1 -> dr: the target has what was read of it last; what was seen after that went"
@@ -103,6 +104,34 @@ def test_what_the_target_had_under_its_name_before_is_not_taken_for_it(
         assert "/ale/1 -> dr: it went from its source before anybody could read it" in answer.out
     with Vault.open(bench.folder / "target") as vault:
         vault.take(kept)
+    assert bench.run("once").status == 0
+
+
+@pytest.mark.parametrize("vault_alone", [False, True])
+def test_what_a_round_saw_is_told_though_it_was_killed_before_it_planned_anything(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, *, vault_alone: bool
+) -> None:
+    place = "vault" if vault_alone else "dr"
+    targets = "[]" if vault_alone else '["dr"]'
+    change = ('targets = ["dr"]', f"targets = {targets}")
+    bench.configure(change, mirror='vault = "vault"\nexclude = ["c*"]\n')
+    assert bench.run("once").status == 0
+    bench.put("ale", "another ale 1")
+    for name in ("beer", "cider"):
+        bench.put(name, f"{name} 1")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(gather, "_page", _kill)
+        bench.run("once")
+    for package in (bench.folder / "source").rglob("*.mlpkg"):
+        package.unlink()
+    bench.put("dry cider", "dry cider 1")
+    for _ in range(2):
+        answer = bench.run("once")
+        assert answer.status == 23
+        assert f"/ale/1 -> {place}: the target has what was read of it last" in answer.out
+        assert f"/beer/1 -> {place}: it went from its source before anybody could" in answer.out
+        assert "2 set aside" in answer.out
+    assert bench.run("forget", "m", "--object", "*").status == 0
     assert bench.run("once").status == 0
 
 
