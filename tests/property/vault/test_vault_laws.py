@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlarchive.errors import MlarchiveError
@@ -54,7 +54,15 @@ def sound(vault: Vault) -> set[Meaning]:
     return {meaning(kept) for kept in vault.find() if vault.is_sound(kept)}
 
 
+TWICE: list[Step] = [
+    *(("add", 4, "a"), ("add", 2, "a"), ("copy", 1, "a"), ("add", 2, "b"), ("copy", 1, "a")),
+    *(("add", 3, "b"), ("prune", 1, "a")),
+]
+"""What is thin lies there twice when what it leans on goes."""
+
+
 @given(STEPS)
+@example(TWICE)
 @settings(max_examples=12)
 def test_what_stays_can_be_read(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
