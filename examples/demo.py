@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
 MARK = DEMO / ".made-by-make-demo"
 BIN = Path(sys.executable).parent
-MODEL = "wine-classifier"
+MODEL = "wine"
 
 MIRROR = """\
 # What `mlarchived` keeps true. Paths are relative to this file.

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-MODEL = "wine-classifier"
+MODEL = "wine"
 EPOCHS = 40
 
 

@@ -1,4 +1,4 @@
-"""Putting the units of systemd in their places, with this installation's own path to the program.
+"""Putting systemd's units, and alert rules, in their places, with the path to this program.
 
 Everything is read from the package; a file that somebody else wrote is never replaced.
 """
@@ -15,7 +15,9 @@ from mlarchive.errors import ConflictError, UsageError
 PROGRAM = "/opt/mlarchive/bin/mlarchived"
 """What the units as they are call the program."""
 
-MARK = "# Written by `mlarchived install-units`; changes belong into drop-ins.\n"
+_OURS = "# Written by `mlarchived install-units`; "
+MARK = f"{_OURS}changes belong into drop-ins.\n"
+_ALERTS_MARK = f"{_OURS}changes belong into a file of your own.\n"
 
 _HOMES = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108  (none is written to)
 """What the units hide from the service."""
@@ -27,6 +29,8 @@ _PLACES = {
     ".tmpfiles": "etc/tmpfiles.d",
 }
 _AIR_GAP = "air-gap.conf"
+_ALERTS = PurePosixPath("usr/local/share/mlarchived/alerts.yml")
+"""Readable by Prometheus, as what is below /etc/mlarchived is not."""
 
 
 class Installed(Struct, frozen=True, kw_only=True, tag_field="event", tag="installed"):
@@ -34,7 +38,8 @@ class Installed(Struct, frozen=True, kw_only=True, tag_field="event", tag="insta
 
     Attributes:
         path: Where.
-        outcome: `new`, `changed`, or `same`.
+        outcome: `new`, `changed`, or `same`; `left` is a drop-in that an earlier `--air-gap` put
+            there, and that stays in force.
     """
 
     path: str
@@ -47,7 +52,7 @@ def install(root: Path, program: Path, *, air_gap: bool, dry_run: bool) -> Itera
     Args:
         root: What stands for `/`.
         program: The program that the units start.
-        air_gap: Whether the service gets the drop-in that takes all network away.
+        air_gap: Whether every service gets the drop-in that takes all network away.
         dry_run: Whether nothing is written.
 
     Raises:
@@ -68,6 +73,11 @@ def install(root: Path, program: Path, *, air_gap: bool, dry_run: bool) -> Itera
                 file.write(text.encode())
             path.chmod(0o644)
         yield Installed(path=str(path), outcome=outcomes[path])
+    for place, _ in units(program, air_gap=True):
+        path = root / place
+        with fsops.explaining(path, "read"):
+            if path not in texts and path.exists():
+                yield Installed(path=str(path), outcome="left")
 
 
 def units(program: Path, *, air_gap: bool) -> Iterator[tuple[PurePosixPath, str]]:
@@ -80,13 +90,16 @@ def units(program: Path, *, air_gap: bool) -> Iterator[tuple[PurePosixPath, str]
         name = PurePosixPath(file.name)
         if file.name == _AIR_GAP:
             if air_gap:
-                for unit in ("mlarchived", "mlarchived@"):
-                    drop_ins = PurePosixPath("etc/systemd/system", f"{unit}.service.d")
-                    yield drop_ins / file.name, text
+                for unit in folder.iterdir():
+                    if unit.name.endswith(".service"):
+                        drop_ins = PurePosixPath(_PLACES[".service"], f"{unit.name}.d")
+                        yield drop_ins / file.name, text
             continue
         place = PurePosixPath(_PLACES[name.suffix])
         plain = name.suffix in {".sysusers", ".tmpfiles"}
         yield place / (f"{name.stem}.conf" if plain else file.name), text
+    rules = resources.files("mlarchived.monitoring") / "alerts.yml"
+    yield _ALERTS, _ALERTS_MARK + rules.read_text(encoding="utf-8")
 
 
 def _outcome(path: Path, text: str) -> str:
@@ -96,7 +109,7 @@ def _outcome(path: Path, text: str) -> str:
         there = path.read_text(encoding="utf-8", errors="replace")
     if there == text:
         return "same"
-    if not there.startswith(MARK):
+    if not there.startswith(_OURS):
         raise ConflictError(
             f"{path} is there already, and was not written by this command",
             hint="move it away, then run the same command again",

@@ -11,7 +11,9 @@ SUMMARY = "put the units of systemd in their places"
 DESCRIPTION = """\
 Writes mlarchived.service, mlarchived@.service (one service for each /etc/mlarchived/NAME.toml), the
 timers for machines that run `once` and `tend` instead, a user and its folders, with the path of
-this very program. Run again it brings them up to date; files of others are never replaced."""
+this very program, and alert rules for Prometheus (/usr/local/share/mlarchived/alerts.yml). Run
+again it brings them up to date; files of others are never replaced, and drop-ins of an earlier
+`--air-gap` are named and left."""
 EPILOG = """\
 example:
   sudo mlarchived install-units
@@ -20,7 +22,8 @@ example:
 
   mlarchived install-units --root image --program /opt/mlarchive/bin/mlarchived --air-gap
 
-exit status: 0 they are there; 13 a file may not be written; 15 the disk is full or fails"""
+exit status: 0 they are there; 2 the units could not see the program; 13 a file may not be written;
+14 a file is there that another wrote; 15 the disk is full or fails"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +39,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the program that the units start (default: this one)",
     )
     parser.add_argument(
-        "--air-gap", action="store_true", help="take all network away from the service"
+        "--air-gap",
+        action="store_true",
+        help="take all network away from every service: vaults, folders, inboxes, outboxes and"
+        " SQLite files remain; no server, not even one on this machine",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and change nothing"
@@ -54,5 +60,8 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     word = "would be " if options.dry_run else ""
     for file in done:
         screen.tell(file)
-        screen.say(f"{word}{file.outcome}: {file.path}")
+        if file.outcome == "left":
+            screen.say(f"left, and in force until you remove it: {file.path}")
+        else:
+            screen.say(f"{word}{file.outcome}: {file.path}")
     return 0

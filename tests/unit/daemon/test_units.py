@@ -91,7 +91,7 @@ def test_units_are_hardened(tmp_path: Path, name: str) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", ["mlarchived.service", "mlarchived@.service"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_behind_an_air_gap_they_are_hardened_further(tmp_path: Path, name: str) -> None:
     assert exposure(installed(tmp_path, air_gap=True) / name) <= 0.5
 
@@ -126,6 +126,35 @@ def test_installing_again_changes_nothing_and_an_update_changes_what_is_ours(
     assert "ExecStart=/opt/b/mlarchived --config /etc/mlarchived/mirror.toml run" in text
     assert (tmp_path / "root/etc/sysusers.d/mlarchived.conf").exists()
     assert not list(tmp_path.rglob("air-gap.conf"))
+
+
+def test_behind_an_air_gap_each_service_has_no_network_and_that_is_not_taken_back_in_silence(
+    tmp_path: Path,
+) -> None:
+    bench = Workbench(tmp_path)
+    words = ("install-units", "--root", str(tmp_path / "root"), "--program", "/opt/a/mlarchived")
+    assert "left" not in bench.run(*words).out
+    bench.run(*words, "--air-gap")
+    drop_ins = {path.parent.name for path in tmp_path.rglob("air-gap.conf")}
+    assert drop_ins == {f"{name}.d" for name in SERVICES}
+    assert bench.run(*words).out.count("left, and in force until you remove it: ") == len(SERVICES)
+    left = [e for e in bench.run(*words, "--json").events if e["outcome"] == "left"]
+    assert len(left) == len(SERVICES)
+    assert "left" not in bench.run(*words, "--air-gap").out
+
+
+def test_alert_rules_are_put_where_prometheus_may_read_them(tmp_path: Path) -> None:
+    words = ("--root", str(tmp_path), "--program", "/opt/a/mlarchived")
+    assert (
+        "usr/local/share/mlarchived/alerts.yml"
+        in Workbench(tmp_path).run("install-units", *words).out
+    )
+    spec = (ROOT / "spec" / "monitoring.md").read_text()
+    (place,) = re.findall(r'rule_files: \["/(\S+)"\]', spec)
+    rules = (tmp_path / place).read_text()
+    jobs = re.findall(r'job="(\w+)"', rules)
+    assert jobs == re.findall(r"job_name: (\w+)", spec)
+    assert (tmp_path / place).stat().st_mode & 0o004
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:

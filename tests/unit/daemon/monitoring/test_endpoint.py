@@ -138,6 +138,17 @@ def test_every_metric_is_on_the_page_and_alerts_ask_for_no_other(board: Board) -
     } <= names
 
 
+def test_alerts_do_not_contradict_the_examples() -> None:
+    rules = resources.files("mlarchived.monitoring").joinpath("alerts.yml").read_text()
+    (days,) = re.findall(r"oldest_check_timestamp_seconds > (\d+) \* 86400", rules)
+    examples = (SPEC.parents[1] / "examples" / "mirrors").glob("*.toml")
+    read_again = re.findall(r'scrub_every = "(\d+)d"', "".join(p.read_text() for p in examples))
+    assert int(days) >= 1.5 * max(int(every) for every in read_again)
+    behind = rules.partition("MlarchivedMirrorBehind")[2].partition("alert:")[0]
+    assert "mlarchived_backlog_objects > 0" in behind
+    assert "once --retry" not in rules
+
+
 def test_health_and_readiness_say_why_not(board: Board, address: str) -> None:
     assert get(f"{address}/health") == (200, '{"ok":true,"ailments":[]}\n')
     assert get(f"{address}/ready")[0] == 200
