@@ -25,6 +25,7 @@ from mlarchived.service.happenings import (
     Staged,
     TicksMissed,
     Troubled,
+    Waits,
 )
 from mlarchived.tending import PackageTended, VaultTended
 
@@ -74,7 +75,7 @@ def level_of(happening: Happening) -> Level:  # noqa: PLR0911  (one for each kin
             return "debug"
         case Troubled():
             return "error"
-        case TicksMissed():
+        case TicksMissed() | Waits():
             return "warning"
         case Ended():
             return _level_of_step(happening)
@@ -122,6 +123,8 @@ def _line(happening: Happening) -> str:  # noqa: PLR0911  (one for each kind)
         case TicksMissed():
             why = "no service ran" if happening.why == "down" else "the last round still goes on"
             return f"{happening.worker}: {plural(happening.count, 'tick')} missed, because {why}"
+        case Waits():
+            return f"{happening.worker}: {happening.reason}"
         case Troubled():
             return f"{happening.part}: {happening.reason}"
         case BreakerMoved():

@@ -76,6 +76,18 @@ class TicksMissed(Struct, frozen=True, kw_only=True, tag_field="event", tag="tic
     why: Literal["down", "busy"]
 
 
+class Waits(Struct, frozen=True, kw_only=True, tag_field="event", tag="waits"):
+    """Something that another process holds has been waited for for some seconds.
+
+    Attributes:
+        worker: As in `RoundBegan`.
+        reason: What is waited for.
+    """
+
+    worker: str
+    reason: str
+
+
 class Troubled(Struct, frozen=True, kw_only=True, tag_field="event", tag="troubled"):
     """A part of the service failed; the others go on.
 
@@ -109,6 +121,7 @@ Happening: TypeAlias = (
     | RoundBegan
     | RoundEnded
     | TicksMissed
+    | Waits
     | Troubled
     | Beat
     | Tending

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from mlarchive import waiting
 from mlarchive.errors import ConfigError, MlarchiveError, UndrainedError
 from mlarchived import durations
 from mlarchived.alone import Lock, alone
@@ -26,7 +27,7 @@ from mlarchived.schedules import Schedule
 from mlarchived.service.clock import Clock
 from mlarchived.service.crew import Crew
 from mlarchived.service.directing import Directions
-from mlarchived.service.happenings import Beat, Staged, TicksMissed, Troubled
+from mlarchived.service.happenings import Beat, Staged, TicksMissed, Troubled, Waits
 from mlarchived.service.inbox import Inbox, Word
 from mlarchived.service.observing import Observer, Observers
 from mlarchived.service.paces import Paces
@@ -77,6 +78,7 @@ class Service:
             UndrainedError: Work at hand did not end in time, and was left as it was.
             MlarchiveError: The configuration is wrong, or the state folder cannot be used.
         """
+        waiting.watch(self._waits)
         with contextlib.closing(self._inbox), self._inbox.listening():
             # What changes in the configuration after this is told, and is not missed.
             setting = resolve(read_config(self._path))
@@ -227,6 +229,10 @@ class Service:
                 f"stopped without waiting any longer for {', '.join(left)}",
                 hint="nothing is lost: the next start finishes or removes what was half done",
             )
+
+    def _waits(self, line: str) -> None:
+        """Somebody waits; called by the thread that does."""
+        self._observers.take(Waits(worker=threading.current_thread().name, reason=line))
 
     def _troubled(self, part: str, error: MlarchiveError) -> None:
         self._observers.take(

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from mlarchive import waiting
 from mlarchived.stopping import Stopping
 
 _GLANCE = 2.0
@@ -120,7 +121,7 @@ class Worker:
         return not self.alive
 
     def _run(self) -> None:
-        with self.closing:
+        with self.closing, waiting.stoppable(self.stopping.check):
             self._loop()
 
     def _loop(self) -> None:

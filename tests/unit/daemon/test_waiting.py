@@ -10,7 +10,9 @@ import pytest
 from mlarchive import waiting
 from mlarchive.vault import lock
 from mlarchived.cli.screen import Screen
+from tests.support.dropping import DropBench
 from tests.support.mirroring import Workbench
+from tests.support.service import running_service
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
@@ -36,3 +38,21 @@ def test_a_round_that_waits_for_a_vault_says_so_and_stops_when_asked(
     assert answer.status == 130
     assert f"waiting for another process, which looks through {tmp_path / 'vault'}" in answer.err
     assert bench.run("once").status == 0
+
+
+def test_a_service_whose_drop_folder_waits_for_a_vault_says_so_and_stops_when_asked(
+    tmp_path: Path,
+) -> None:
+    bench = DropBench(tmp_path)
+    shutil.copy(bench.package("ale"), bench.inbox)
+    assert bench.run("once").status == 0
+    with running_service(tmp_path) as service:
+        service.await_stage("ready")
+        with lock.removing(tmp_path / "vault"):
+            shutil.copy(bench.package("beer"), bench.inbox)
+            waits = service.wait_for(lambda event: event["event"] == "waits")
+            assert waits["reason"].startswith("waiting for another process")
+            assert (waits["level"], waits["worker"]) == ("warning", "drop:m")
+            assert service.stop() == 0
+    assert bench.run("once").status == 0
+    assert bench.vaulted("target") == ["ale", "beer"]

@@ -16,6 +16,7 @@ from mlarchived.service.happenings import (
     Staged,
     TicksMissed,
     Troubled,
+    Waits,
 )
 from mlarchived.tending import PackageTended
 
@@ -53,6 +54,7 @@ LEVELS: list[tuple[Happening, str]] = [
     (RoundEnded(worker="w", error="down", again_in=1.0), "warning"),
     (RoundEnded(worker="w", error="wrong"), "error"),
     (TicksMissed(worker="w", count=2, why="busy"), "warning"),
+    (Waits(worker="w", reason="waiting for a vault"), "warning"),
     (BreakerMoved(target="dr", state="open", reason="down", seconds=10), "warning"),
     (BreakerMoved(target="dr", state="closed"), "info"),
     (Troubled(part="reload", reason="wrong"), "error"),

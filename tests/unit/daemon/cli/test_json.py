@@ -14,6 +14,7 @@ from mlarchived.cli.command import VERBS
 from mlarchived.cli.journal import Journal
 from mlarchived.cli.screen import Screen
 from mlarchived.ledger import Ledger
+from mlarchived.service.happenings import Waits
 from tests.support.dropping import DropBench
 from tests.support.json_document import differences, differences_of_run, shapes
 from tests.support.mirroring import Workbench
@@ -37,6 +38,7 @@ def test_every_event_is_as_its_page_says(tmp_path: Path) -> None:
     lines += bench.run(*words).events
     told, run = _of_a_service(bench)
     run += _of_a_target_that_is_down()
+    run += _of_a_vault_that_is_held()
     lines += told
     assert [wrong for line in run for wrong in differences_of_run(line)] == []
     assert [wrong for line in lines for wrong in differences(line, f"event {line['event']}")] == []
@@ -106,6 +108,14 @@ def _of_a_target_that_is_down() -> list[dict[str, Any]]:
         for _ in range(FAILURES):
             breaker.erred(UnavailableError("it is down"))
         breaker.answered()
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def _of_a_vault_that_is_held() -> list[dict[str, Any]]:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        waits = Waits(worker="mirror:m/dr", reason="waiting for another process")
+        Journal(Screen(as_json=True)).take(waits)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
