@@ -214,7 +214,8 @@ class VaultRegistry(Closing):
                     content_id=held[0].content_id,
                     state_id=held[0].state_id,
                 )
-                if held
+                # What lacks the chunks that it leans on is nothing that anybody could use.
+                if held and held[0].complete
                 else None
             )
 
@@ -287,6 +288,8 @@ class VaultRegistry(Closing):
             return Action(verb="create", what=what, why="its content changed")
         if kept.state_id != snapshot.state_id:
             return Action(verb="update", what=what, why="its labels changed")
+        if not kept.complete:
+            return Action(verb="create", what=what, why="bytes of it are missing in the vault")
         return Action(verb="keep", what=what, why="the vault has it already")
 
     def _selected(self, selector: Selector) -> Iterator[Kept]:

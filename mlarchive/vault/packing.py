@@ -15,6 +15,7 @@ from mlarchive.package import Elsewhere, Lenders, Package
 from mlarchive.package.signaturearea import carried
 from mlarchive.records import Address, File
 from mlarchive.snapshot import Snapshot
+from mlarchive.vault import lock
 from mlarchive.vault.catalog import Kept, Row
 from mlarchive.vault.stock import May, Stock
 
@@ -110,7 +111,8 @@ def packed_without(stock: Stock, kept: Kept, without: Collection[str]) -> Kept:
             )
             made = packed_thin(stock, snapshot, packing, may)
         # What goes may have the same chunks: it is not to be noted as what this leans on.
-        return publish(stock, made, kept.address, may)
+        with lock.publishing(stock.folder):
+            return publish(stock, made, kept.address, may)
 
 
 def publish(stock: Stock, made: Packed, address: Address, may: May | None) -> Kept:

@@ -278,8 +278,18 @@ class Stock(Closing):
             # The package is kept, whatever the catalog can take of it.
             with contextlib.suppress(StorageError):
                 self._catalog.put([row])
+                self._lean_on_it(row)
             return self._kept(row)
         raise AssertionError("places never end")  # pragma: no cover
+
+    def _lean_on_it(self, new: Row) -> None:
+        """Let packages of the name that lack chunks lean on others, now that one more is there."""
+        named = {"origin": new.origin, "kind": new.kind, "name": new.name}
+        for row in self._catalog.rows(**named, damage="", thin=1, leans_on=""):
+            with contextlib.suppress(DamageError, NotFoundError):
+                now = leaning(self.folder, row, self._lending_to(row), self._catalog)
+                if now.complete:
+                    self._catalog.lean(row, now)
 
     def withdraw(self, kept: Kept) -> None:
         """Take a package out of the vault of which there is another, or that is of no use."""

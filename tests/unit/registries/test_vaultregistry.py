@@ -125,3 +125,27 @@ def test_a_package_is_closed_when_its_snapshot_is_gone(vault: Path) -> None:
         assert descriptors() <= before + 1
         assert all(stream.open().read() for stream in snapshot.streams)
     assert descriptors() < before
+
+
+def test_what_lacks_its_bytes_is_not_held_and_is_whole_when_they_come_again(tmp_path: Path) -> None:
+    raw = bytes(range(256)) * 8192
+    one, two = (
+        snapshots.folder({"w": raw, "u": version.encode()}, name="wine", version=version)
+        for version in "12"
+    )
+    with Vault.open(tmp_path / "v") as filled:
+        full, thin = filled.add(one, packed_at=1), filled.add(two, packed_at=2)
+        assert thin.thin
+    full.path.unlink()
+    with registry(tmp_path / "v") as opened:
+        assert opened.holding(two.address, POLICY) is None
+        known = dataclasses.replace(two, content_id=thin.content_id, state_id=thin.state_id)
+        (action,) = opened.plan_write(known, POLICY).actions
+        assert action.verb == "create"
+    with Vault.open(tmp_path / "v") as vault:
+        vault.add(one, packed_at=3)
+        (whole,) = vault.find(address=two.address)
+        assert (whole.package_id, vault.is_sound(whole)) == (thin.package_id, True)
+        assert vault.dependents(vault.find(address=one.address)[0]) == [whole]
+    with registry(tmp_path / "v") as opened:
+        assert opened.holding(two.address, POLICY)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlarchive.vault import Vault, instep, listing
+from mlarchive.vault import Vault, instep, listing, lock
 from mlarchive.vault.catalog import Catalog
 from tests.support import snapshots
 
@@ -56,6 +56,29 @@ def test_what_somebody_published_meanwhile_and_was_killed_keeps_its_base(
         (left,) = vault.find()
         assert left.address.name == "ale"
         assert vault.is_sound(left)
+
+
+def test_what_somebody_else_released_meanwhile_keeps_its_base(tmp_path: Path) -> None:
+    """What is told in the catalog of another process may not be told in ours."""
+    raw = bytes(range(256)) * 8192
+    one, two, three, other = (
+        snapshots.folder(
+            {"w": raw if number < 4 else b"", "u": bytes([number])}, version=str(number)
+        )
+        for number in range(1, 5)
+    )
+    with Vault.open(tmp_path) as vault:
+        vault.add(one, packed_at=1)
+        before = lock.last_published(tmp_path)
+        with Vault.open(tmp_path / "elsewhere") as elsewhere:
+            vault.take(elsewhere.add(two, packed_at=2).path)
+        vault.add(three, packed_at=3)
+        vault.add(other, packed_at=4)
+        told = lock.last_published(tmp_path)
+        assert told != before
+        with Vault.open(tmp_path) as somebody:
+            somebody.release(somebody.find(address=two.address))
+        assert lock.last_published(tmp_path) != told
 
 
 class Killed(BaseException):
