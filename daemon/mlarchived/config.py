@@ -127,6 +127,10 @@ class Deletions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 10
 
 
+EVERY = "15m"
+"""How often a mirror is due that says nothing of it."""
+
+
 class Mirror(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is mirrored, from where, to where, and how."""
 
@@ -227,7 +231,7 @@ class Mirror(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 5
     every: Annotated[
         Duration, Meta(description="How often `mlarchived run` brings it up to date.")
-    ] = "15m"
+    ] = EVERY
     cron: Annotated[
         str,
         Meta(

@@ -17,7 +17,7 @@ from msgspec import Struct
 from mlarchive.errors import ConfigError
 from mlarchive.fsops import explaining
 from mlarchived import strict, toml_lines
-from mlarchived.config import STATE, Config
+from mlarchived.config import EVERY, STATE, Config
 
 
 class ConfigFile(Struct, frozen=True, kw_only=True):
@@ -86,6 +86,9 @@ def to_toml(config: Config) -> str:
     blocks.append(_table("[monitoring]", monitoring))
     blocks += [_table(f"[vaults.{_key(name)}]", body) for name, body in vaults.items()]
     for body in mirrors:
+        if body["cron"] and body["every"] == EVERY:
+            # Who gives both is refused.
+            del body["every"]
         blocks += _tables("[[{}]]", "mirror", body)
     return "\n".join(blocks)
 

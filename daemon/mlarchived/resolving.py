@@ -266,6 +266,10 @@ class _Resolver:
     def _schedule(self, mirror: Mirror, key: toml_lines.Path) -> Schedule:
         if not mirror.cron:
             return Schedule(every=durations.seconds(mirror.every))
+        if (*key, "every") in self._file.lines:
+            raise self._file.wrong(
+                (*key, "cron"), "`every` is given as well, and one of them alone can hold"
+            )
         schedule = Schedule(cron=mirror.cron)
         try:
             schedule.trigger()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from mlarchive.errors import NotFoundError
 from mlarchived.cli.directing import add_mirror, add_object, hurry, ledger_of_each
 from mlarchived.cli.screen import Screen, plural
 from mlarchived.configfile import read_config
@@ -19,7 +20,8 @@ EPILOG = """\
 example:
   mlarchived retry models --object 'lab#models/wine/*'
 
-exit status: 0 done; 2 no such mirror; 10 the configuration is wrong"""
+exit status: 0 done; 2 no such mirror; 10 the configuration is wrong; 11 nothing that waits fits
+`--object`"""
 
 
 class Forgiven(Struct, frozen=True, kw_only=True, tag_field="event", tag="forgiven"):
@@ -44,9 +46,16 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     """Forgive them."""
     del environment
     setting = resolve(read_config(options.config))
+    tried = 0
     for ledger, mirror in ledger_of_each(setting, options.mirror):
         count = ledger.forgive(mirror, options.object)
+        tried += count
         screen.tell(Forgiven(mirror=mirror, objects=count))
         screen.say(f"{mirror}: {plural(count, 'object')} may be tried again")
+    if options.object and not tried:
+        raise NotFoundError(
+            f"nothing that failed or was passed over fits {options.object!r}",
+            hint="`mlarchived status` names what is set aside; * and ? stand for any letters",
+        )
     hurry(setting, options.mirror)
     return 0

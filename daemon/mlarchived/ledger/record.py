@@ -103,9 +103,12 @@ ON CONFLICT DO UPDATE SET looked_at = :now, trouble = :trouble
 """
 _FAILS = """
 INSERT INTO standing (mirror, target, looked_at, succeeded_at, objects, behind, trouble)
-VALUES (:mirror, :target, :now, :now, 0, 0, :trouble)
-ON CONFLICT DO UPDATE SET looked_at = :now, trouble = :trouble,
-    succeeded_at = CASE WHEN trouble IS NULL THEN :now ELSE succeeded_at END
+SELECT :mirror, :target, :now, (
+    SELECT s.succeeded_at FROM standing s WHERE s.mirror = :served AND s.target = :target
+), 0, 0, :trouble
+WHERE true
+ON CONFLICT DO UPDATE SET looked_at = :now, trouble = excluded.trouble,
+    succeeded_at = CASE WHEN trouble IS NULL THEN excluded.succeeded_at ELSE succeeded_at END
 """
 _FAILING = """
 SELECT 1 FROM standing WHERE mirror = :mirror AND target = :target AND trouble IS NOT NULL
@@ -520,9 +523,10 @@ class Record:
 
     def fails(self, target: str, *, trouble: str) -> None:
         """What serves a target fails as a whole, from now on or still, and why."""
-        of_this = {"mirror": self._mirror, "target": target, "now": _now(), "trouble": trouble}
+        served = self._mirror.removeprefix("drop:")
+        of_this = {"mirror": self._mirror, "served": served, "target": target}
         with self._lease.writing() as connection:
-            connection.execute(_FAILS, of_this)
+            connection.execute(_FAILS, of_this | {"now": _now(), "trouble": trouble})
 
     def fails_no_more(self, target: str) -> None:
         """What serves a target works; writes nothing if it did so before."""

@@ -147,8 +147,7 @@ class Board:
     def _count_round(self, event: RoundEnded) -> None:
         worker = self.workers.setdefault(event.worker, Worker())
         worker.began_at, worker.ended_at = 0.0, time.time()
-        steps = f"{event.failed} steps failed" if event.failed else ""
-        worker.trouble, worker.hint = event.error or steps, event.hint
+        worker.trouble, worker.hint = event.trouble, event.hint
         worker.since = (worker.since or time.time()) if worker.trouble else 0.0
         self.counts.rounds[event.worker, "failed" if worker.trouble else "ok"] += 1
         if event.again_in:

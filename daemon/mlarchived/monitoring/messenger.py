@@ -119,7 +119,7 @@ class Messenger:
 
     def _round(self, event: RoundEnded) -> None:
         now = time.time()
-        trouble = event.error or (f"{event.failed} steps failed" if event.failed else "")
+        trouble = event.trouble
         if trouble and event.worker not in self._failing:
             self._failing[event.worker] = now
             self._tell(

@@ -61,6 +61,12 @@ class RoundEnded(Struct, frozen=True, kw_only=True, tag_field="event", tag="roun
     code: str = ""
     again_in: float = 0.0
 
+    @property
+    def trouble(self) -> str:
+        """What went wrong in it, for a person; "" for nothing."""
+        steps = "step" if self.failed == 1 else "steps"
+        return self.error or (f"{self.failed} {steps} failed" if self.failed else "")
+
 
 class TicksMissed(Struct, frozen=True, kw_only=True, tag_field="event", tag="ticks-missed"):
     """A worker was due, and nothing was done: one round now makes up for all of them.

@@ -102,6 +102,11 @@ def test_the_effective_configuration_means_the_same(tmp_path: Path) -> None:
             '"dir:models#folders/x"',
             "line 4: registries.files.locator: a registry is named without an object",
         ),
+        (
+            'vault = "vault"',
+            'vault = "vault"\nevery = "15m"\ncron = "30 1 * * mon"',
+            "line 12: mirror[1].cron: `every` is given as well",
+        ),
         ("models/wine*", "models/wine//MLmodel", "line 9: mirror[1].source: a mirror takes whole"),
         (
             'vault = "vault"',
@@ -123,6 +128,11 @@ def test_a_contradiction_is_refused_with_its_line(
         resolved(tmp_path, GOOD.replace(good, bad))
     assert said in caught.value.message
     assert "secret" not in caught.value.message
+
+
+def test_a_mirror_that_goes_by_cron_is_written_without_every(tmp_path: Path) -> None:
+    setting = resolved(tmp_path, GOOD.replace("[[mirror]]", "[[mirror]]\ncron = '30 1 * * mon'"))
+    assert resolved(tmp_path, to_toml(setting.config)).config == setting.config
 
 
 def test_two_mirrors_cannot_share_a_name(tmp_path: Path) -> None:

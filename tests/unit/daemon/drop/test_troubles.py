@@ -36,6 +36,16 @@ def test_an_intake_that_fails_is_the_trouble_of_the_vault_until_it_works(
     assert not bench.standing()["trouble"]
 
 
+def test_a_drop_folder_that_never_could_be_read_has_had_no_success(bench: DropBench) -> None:
+    bench.inbox.rmdir()
+    for _ in range(2):
+        assert bench.run("once").status == 11
+        assert bench.standing()["succeeded_at"] == 0
+    bench.inbox.mkdir()
+    assert bench.run("once").status == 0
+    assert bench.standing()["succeeded_at"] > 0
+
+
 def test_a_mirror_that_has_no_drop_folder_any_more_has_no_trouble_of_it(bench: DropBench) -> None:
     bench.put("ale", "ale 1")
     bench.inbox.rmdir()

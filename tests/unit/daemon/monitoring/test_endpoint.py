@@ -138,6 +138,11 @@ def test_every_metric_is_on_the_page_and_alerts_ask_for_no_other(board: Board) -
     } <= names
 
 
+def test_one_step_that_failed_is_told_as_one() -> None:
+    assert RoundEnded(worker="mirror:m", failed=1).trouble == "1 step failed"
+    assert RoundEnded(worker="mirror:m", failed=2).trouble == "2 steps failed"
+
+
 def test_alerts_do_not_contradict_the_examples() -> None:
     rules = resources.files("mlarchived.monitoring").joinpath("alerts.yml").read_text()
     (days,) = re.findall(r"oldest_check_timestamp_seconds > (\d+) \* 86400", rules)

@@ -104,7 +104,10 @@ def test_what_was_set_aside_is_tried_again_when_a_person_says_so(bench: Workbenc
     bench.put("beer", "beer 1")
     bench.configure(('targets = ["dr"]', 'targets = ["folder"]\nset_aside_after = 1'))
     assert [bench.run("once").status for _ in range(2)] == [14, 23]
-    assert "m: 0 objects" in bench.run("retry", "m", "--object", "*/wine/*").out
+    nothing = bench.run("retry", "m", "--object", "*/wine/*")
+    assert nothing.status == 11
+    assert "m: 0 objects" in nothing.out
+    assert "fits '*/wine/*'" in nothing.err
     assert "m: 1 object may be tried again" in bench.run("retry", "m").out
     assert bench.run("once").status == 14
 
