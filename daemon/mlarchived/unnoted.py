@@ -24,7 +24,9 @@ def note_all(room: Room, ledger: Ledger, record: Record) -> None:
     for address, awaited in ledger.gone_and_owed(room.job.name).items():
         with room.store.vault(address) as vault:
             kept = _later(vault, address, awaited)
-        if kept:
+        # Of packages it is known what was seen; of others the time has to tell.
+        of_packages = room.job.source.locator.scheme == "vault"
+        if kept and (not of_packages or kept.content_id == awaited.seen):
             ids = _ids(kept)
             record.delivered(address, VAULT, Delivery(given=ids, held=ids, at=str(kept.path)))
 

@@ -59,7 +59,8 @@ LIMIT 1
 _HAS_LOOKED = "SELECT 1 FROM looked WHERE mirror = ?"
 
 _GONE_AND_OWED = """
-SELECT o.origin, o.kind, o.name, o.version, v.given_content_id, v.given_state_id, min(d.owed_at)
+SELECT o.origin, o.kind, o.name, o.version, v.given_content_id, v.given_state_id, min(d.owed_at),
+    o.seen_content_mark
 FROM delivery d INDEXED BY delivery_owed CROSS JOIN object o ON o.id = d.object
 LEFT JOIN delivery v ON v.object = o.id AND v.target = ?
 WHERE d.owed_at > ? AND o.mirror = ? AND o.present = 0 AND o.seen_content_mark IS NOT NULL
@@ -75,10 +76,12 @@ class Awaited(Struct, frozen=True, kw_only=True):
     Attributes:
         given: What the mirror's vault was given of it last; None for nothing.
         since: Of the first target that waits, ms since 1970 UTC.
+        seen: How its content looked from afar when it was seen last.
     """
 
     given: Ids | None
     since: int
+    seen: str
 
 
 class Known(Struct, frozen=True, kw_only=True, gc=False):
@@ -225,7 +228,10 @@ class Ledger(Closing):
         """What a mirror's source showed once and shows no more, and targets wait for."""
         with database.explaining(str(self._path)):
             rows = self._connection.execute(_GONE_AND_OWED, (VAULT, DOUBTED, mirror))
-            return {_address(row[:4]): Awaited(given=_ids(row[4:6]), since=row[6]) for row in rows}
+            return {
+                _address(row[:4]): Awaited(given=_ids(row[4:6]), since=row[6], seen=row[7])
+                for row in rows
+            }
 
     def has_looked(self, mirror: str) -> bool:
         """Whether a mirror ever looked at its source, since the ledger began."""

@@ -3,6 +3,7 @@
 A process that is killed before it reads something leaves it so.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -105,6 +106,23 @@ def test_what_the_target_had_under_its_name_before_is_not_taken_for_it(
     with Vault.open(bench.folder / "target") as vault:
         vault.take(kept)
     assert bench.run("once").status == 0
+
+
+def test_what_the_vault_had_under_its_name_before_is_not_taken_for_it_whatever_time_it_states(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (package,) = (bench.folder / "source").rglob("ale/*.mlpkg")
+    with Vault.open(bench.folder / "vault") as vault:
+        vault.take(package)
+    (package,) = (bench.folder / "vault").rglob("ale/*.mlpkg")
+    os.utime(package, (2**33, 2**33))
+    lose(bench, "1")
+    bench.put("ale", "another ale 1")
+    seen_and_never_read(bench, monkeypatch)
+    for _ in range(2):
+        answer = bench.run("once")
+        assert answer.status == 23
+        assert "/ale/1 -> dr: it went from its source before anybody could read it" in answer.out
 
 
 @pytest.mark.parametrize("vault_alone", [False, True])
