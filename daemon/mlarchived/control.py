@@ -42,8 +42,8 @@ class SilentError(UnavailableError):
     """A service runs with a state folder, and does not answer."""
 
 
-Verb: TypeAlias = Literal["status", "sync-now"]
-"""How the service stands; or: do at once what would be done by the clock."""
+Verb: TypeAlias = Literal["service", "status", "sync-now"]
+"""How the service stands; what its workers are at; or: do at once what is due by the clock."""
 
 
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +76,16 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     refusal: Refusal | None = None
     result: Any = None
+
+
+class ServiceState(Struct, frozen=True, kw_only=True):
+    """How the service itself stands.
+
+    Attributes:
+        stopping: Whether it was told to stop, and ends the work at hand.
+    """
+
+    stopping: bool = False
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):
@@ -228,9 +238,12 @@ def _why_silent(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+_KINDS = (UsageError, BusyError, UnavailableError, StorageError, DamageError)
+
+
 def _refused(refusal: Refusal) -> MlarchiveError:
     """What the service said, as the error that it was there."""
-    known = {kind.code: kind for kind in (UsageError, BusyError, StorageError, DamageError)}
+    known = {kind.code: kind for kind in _KINDS}
     kind = known.get(refusal.code, MlarchiveError)
     return kind(refusal.message, hint=refusal.hint)
 

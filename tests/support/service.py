@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,12 @@ class RunningService:
 
 @contextlib.contextmanager
 def running_service(
-    folder: Path, *, faults: str = "", forked: bool = False, **environment: str
+    folder: Path,
+    *,
+    faults: str = "",
+    forked: bool = False,
+    module: str = "mlarchived.cli",
+    **environment: str,
 ) -> Iterator[RunningService]:
     """A service with the `mirror.toml` of a folder; killed at the end if it still runs.
 
@@ -103,10 +109,11 @@ def running_service(
         folder: Where it runs.
         faults: As of `tests.crash.faults`; "" for none.
         forked: Whether it starts at once (see `Forked`), because it is started again and again.
+        module: What is run, unless there are faults or it is forked.
         environment: Added to the process's own.
     """
     arguments = ["--config", "mirror.toml", "run", "--json"]
-    start = Forked if forked else _start
+    start = Forked if forked else partial(_start, module)
     process = start(arguments, folder, faults, environment)
     service = RunningService(process)
     try:
@@ -117,9 +124,13 @@ def running_service(
 
 
 def _start(
-    arguments: Sequence[str], folder: Path, faults: str, environment: dict[str, str]
+    name: str,
+    arguments: Sequence[str],
+    folder: Path,
+    faults: str,
+    environment: dict[str, str],
 ) -> "subprocess.Popen[str]":
-    module = ["tests.crash.faults", faults] if faults else ["mlarchived.cli"]
+    module = ["tests.crash.faults", faults] if faults else [name]
     return subprocess.Popen(
         [sys.executable, "-m", *module, *arguments],
         cwd=folder,

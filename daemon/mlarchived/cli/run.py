@@ -1,9 +1,11 @@
 """`mlarchived run`: keep every mirror up to date, by the clock, until told to stop."""
 
 import argparse
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mlarchive.errors import UndrainedError
 from mlarchived.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -50,5 +52,10 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     ]
     if manager := ServiceManager.of(environment):
         observers.append(manager)
-    Service(options.config, environment, observers, vault_tasks).run()
+    try:
+        Service(options.config, environment, observers, vault_tasks).run()
+    except UndrainedError as error:
+        screen.error(error)
+        # The interpreter would wait for threads that read and write for the work that is left.
+        os._exit(error.exit_status)
     return 0

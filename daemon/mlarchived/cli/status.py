@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from mlarchive.errors import ConfigError, MlarchiveError, UnavailableError
+from mlarchive.errors import ConfigError, MlarchiveError, UnavailableError, UsageError
 from mlarchived.cli.ending import exit_status
 from mlarchived.cli.names import shown, whence
 from mlarchived.cli.screen import Screen, duration, moment, plural
 from mlarchived.condition import standings_of, troubles_of
 from mlarchived.configfile import likely_state, read_config
-from mlarchived.control import NoServiceError, Request, SilentError, WorkerState, ask
+from mlarchived.control import NoServiceError, Request, ServiceState, SilentError, WorkerState, ask
 from mlarchived.drop.apart import put_into
 from mlarchived.drop.candidates import LEFT, QUARANTINE
 from mlarchived.ledger import Ledger, ObjectTrouble, Standing
@@ -59,6 +59,10 @@ class StandingLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="st
 
 class WorkerLine(WorkerState, frozen=True, kw_only=True, tag_field="event", tag="worker"):
     """What a worker of the running service is at, for a program."""
+
+
+class ServiceLine(ServiceState, frozen=True, kw_only=True, tag_field="event", tag="service-state"):
+    """How the running service itself stands, for a program."""
 
 
 class TroubleLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="trouble"):
@@ -157,6 +161,7 @@ def _print_service(screen: Screen, state: Path, failed: list[MlarchiveError]) ->
     except UnavailableError as error:
         screen.say(f"{error.message}; {error.hint}")
         return False
+    _print_state(screen, state)
     for worker in msgspec.convert(found, list[WorkerState]):
         screen.tell(WorkerLine(**msgspec.structs.asdict(worker)))
         doing = "at work" if worker.busy else "waits"
@@ -170,6 +175,18 @@ def _print_service(screen: Screen, state: Path, failed: list[MlarchiveError]) ->
         to_go = f", {duration(worker.clearing)} to go" if worker.clearing else ""
         screen.say(f"  {worker.worker.removesuffix(':')}: {doing}{due}{tries}{alone}{to_go}")
     return True
+
+
+def _print_state(screen: Screen, state: Path) -> None:
+    """What is to be known of the service itself."""
+    try:
+        stood = msgspec.convert(ask(state, Request(verb="service")), ServiceState)
+    except (UsageError, UnavailableError):
+        # It is of an older version, which does not know this question; or it has ended by now.
+        return
+    screen.tell(ServiceLine(**msgspec.structs.asdict(stood)))
+    if stood.stopping:
+        screen.say("the service is being stopped: it ends the work at hand, and begins no other")
 
 
 def _why_unknown(job: MirrorJob, ledger: Ledger) -> str:

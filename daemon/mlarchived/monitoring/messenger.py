@@ -110,7 +110,7 @@ class Messenger:
         self._closing.set()
         if self._thread:
             self._put(None)
-            self._thread.join(2 * _TIMEOUT)
+            self._thread.join(_TIMEOUT)
 
     def _lives(self, beat: Beat) -> bool:
         """Whether a sign of life is due, and true."""

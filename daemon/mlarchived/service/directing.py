@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from mlarchive.errors import UnavailableError
 from mlarchived.breakers import Breakers
 from mlarchived.condition import standings_of
-from mlarchived.control import Request, WorkerState
+from mlarchived.control import Request, ServiceState, WorkerState
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, Setting, chosen
 from mlarchived.service.crew import Crew
@@ -35,6 +36,7 @@ class Directions:
             paces: How long objects took lately.
         """
         self.setting: Setting | None = None
+        self.stopping = False
         self._crew = crew
         self._next_of = next_of
         self._breakers = breakers
@@ -45,11 +47,19 @@ class Directions:
 
         Raises:
             UsageError: There is no such mirror.
+            UnavailableError: It is to hurry, and is being stopped.
             MlarchiveError: The ledger cannot be used.
         """
+        if request.verb == "service":
+            return msgspec.to_builtins(ServiceState(stopping=self.stopping))
         assert self.setting  # noqa: S101  (the socket opens when there is one)
         jobs = chosen(self.setting, request.mirror)
         if request.verb == "sync-now":
+            if self.stopping:
+                raise UnavailableError(
+                    "the service is being stopped: it ends the work at hand, and begins no other",
+                    hint="the next start looks at every mirror at once",
+                )
             self._ring(jobs)
             return None
         with Ledger.open(self.setting.state) as ledger:

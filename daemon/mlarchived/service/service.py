@@ -89,7 +89,7 @@ class Service:
         self._inbox.post(word)
 
     def _serve(self, setting: Setting) -> None:
-        with alone(setting.state) as lock:
+        with alone(setting.state) as lock, contextlib.ExitStack() as closing:
             # Where it cannot be opened, the service does not start.
             Ledger.open(setting.state).close()
             self._observers.configured(setting)
@@ -97,9 +97,10 @@ class Service:
             self._clock.start()
             try:
                 self._take_up(setting)
-                with listening(setting.state, self._directions.handle) as listener:
-                    self._observers.take(Staged(stage="ready", note=self._at_work()))
-                    setting = self._keep_going(setting, lock, listener)
+                # Closed last: people may ask while it drains.
+                listener = closing.enter_context(listening(setting.state, self._directions.handle))
+                self._observers.take(Staged(stage="ready", note=self._at_work()))
+                setting = self._keep_going(setting, lock, listener)
             finally:
                 self._clock.stop()
                 self._drain(durations.seconds(setting.config.service.drain))
@@ -214,6 +215,7 @@ class Service:
         Raises:
             UndrainedError: One of them did not.
         """
+        self._directions.stopping = True
         self._observers.take(Staged(stage="draining", note=f"for {seconds:.0f} s at most"))
         self._crew.stop()
         until = time.monotonic() + seconds
