@@ -7,10 +7,20 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
-from mlarchive.errors import AccessError, MlarchiveError, StorageError
+from mlarchive.errors import AccessError, ConfigError, MlarchiveError, StorageError
 from mlarchive.records import Address
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.opening import open_registry, open_target
+from mlarchived import toml_lines
+from mlarchived.addresses import (
+    is_given_to_the_service_alone,
+    messaged,
+    secret_url,
+    shown,
+    try_to_listen,
+)
+from mlarchived.alone import is_running
+from mlarchived.configfile import ConfigFile
 from mlarchived.defects import contained
 from mlarchived.drop.candidates import require_there
 from mlarchived.drop.rules import DropRules
@@ -23,12 +33,19 @@ _TO_BE_MADE = "it is not there and will be made; if it should be there, mount wh
 _ONE = "it holds one object; of mirror {!r}, which may bring more, the others are conflicts there"
 
 
+_TAKEN = (
+    "a service runs with this state folder, so it was not tried whether this can be listened on"
+)
+_NOT_GIVEN = "systemd gives it to the service alone, so nobody looked whether it is there"
+
+
 class Checked(Struct, frozen=True, kw_only=True, tag_field="event", tag="checked"):
     """What was found of one thing.
 
     Attributes:
-        thing: What was tried: `source`, `drop`, `target`, `registry`, `vault` or `state`.
-        name: Its name or path.
+        thing: What was tried: `source`, `drop`, `target`, `registry`, `vault`, `state`,
+            `listen`, `webhook` or `heartbeat`.
+        name: Its name, path or address.
         where: Its locator; "" for a folder.
         error: What is wrong; "" if it can be used.
         hint: What a person can do.
@@ -45,8 +62,8 @@ class Checked(Struct, frozen=True, kw_only=True, tag_field="event", tag="checked
     exit_status: int = 0
 
 
-def check(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]:
-    """Try everything once: each folder, each source, each target, each registry left over."""
+def check(file: ConfigFile, setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]:
+    """Try everything once: folders, sources, targets, registries left over, how it is monitored."""
     yield _tried("state", str(setting.state), "", partial(_refuse_unwritable, setting.state))
     for vault in dict.fromkeys(job.vault for job in setting.jobs if job.vault):
         found = _tried("vault", str(vault), "", partial(_try_vault, setting, vault))
@@ -56,6 +73,33 @@ def check(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]
         if job.drop:
             yield _tried("drop", str(job.drop.folder), "", partial(_try_drop, job, job.drop))
     yield from _each_place(setting, environment)
+    yield from _monitored(file, setting, environment)
+
+
+def _monitored(
+    file: ConfigFile, setting: Setting, environment: Mapping[str, str]
+) -> Iterator[Checked]:
+    monitoring = setting.config.monitoring
+    if monitoring.listen:
+        found = _tried("listen", monitoring.listen, "", partial(try_to_listen, monitoring.listen))
+        taken = found.error and is_running(setting.state)
+        yield Checked(thing="listen", name=found.name, hint=_TAKEN) if taken else found
+    for place, text in messaged(monitoring):
+        thing = "heartbeat" if "heartbeat" in place else "webhook"
+        if is_given_to_the_service_alone(text, environment):
+            yield Checked(thing=thing, name=text, hint=_NOT_GIVEN)
+        else:
+            attempt = partial(_find_address, file, place, text, environment)
+            yield _tried(thing, shown(text), "", attempt)
+
+
+def _find_address(
+    file: ConfigFile, place: toml_lines.Path, text: str, environment: Mapping[str, str]
+) -> None:
+    try:
+        secret_url(text, environment)
+    except ConfigError as error:
+        raise file.wrong(place, error.message, hint=error.hint) from error
 
 
 def _each_place(setting: Setting, environment: Mapping[str, str]) -> Iterator[Checked]:

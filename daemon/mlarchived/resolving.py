@@ -3,7 +3,8 @@
 Knows locators by their grammar alone; `mlarchive.registries.opening` opens them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from mlarchive.registries.base import KEEPING_NAMES, WritePolicy
 from mlarchive.registries.locator import Locator
 from mlarchive.registries.selecting import is_exact
 from mlarchived import durations, toml_lines, windows
+from mlarchived.addresses import messaged, refuse_no_address, refuse_no_port
 from mlarchived.choosing import Choice
 from mlarchived.config import Config, Mirror, Registry, VaultCare
 from mlarchived.configfile import ConfigFile
@@ -48,6 +50,7 @@ def resolve(file: ConfigFile) -> Setting:
     Raises:
         ConfigError: A locator is wrong, a name unknown or used twice, a mirror goes nowhere.
     """
+    _refuse_wrong_addresses(file)
     resolver = _Resolver(file)
     alone = [resolver.job(number) for number in range(len(file.config.mirror))]
     jobs = tuple(_among(alone, number) for number in range(len(alone)))
@@ -59,6 +62,19 @@ def resolve(file: ConfigFile) -> Setting:
         vaults=resolver.vaults(jobs),
         config=resolver.effective(jobs),
     )
+
+
+def _refuse_wrong_addresses(file: ConfigFile) -> None:
+    monitoring = file.config.monitoring
+    found: list[tuple[toml_lines.Path, Callable[[], None]]] = [
+        (("monitoring", "listen"), partial(refuse_no_port, monitoring.listen)),
+        *((place, partial(refuse_no_address, text)) for place, text in messaged(monitoring)),
+    ]
+    for place, refuse in found:
+        try:
+            refuse()
+        except ConfigError as error:
+            raise file.wrong(place, error.message, hint=error.hint) from error
 
 
 def _among(jobs: Sequence[MirrorJob], number: int) -> MirrorJob:

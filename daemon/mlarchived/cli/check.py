@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 SUMMARY = "validate the configuration and reach every registry"
 DESCRIPTION = """\
 Reads the configuration strictly, then tries once whether each registry answers and each folder
-can be written. Always connects; changes nothing."""
+can be written, and whether `monitoring` can listen and knows its addresses. Always connects;
+changes nothing."""
 EPILOG = """\
 example:
   mlarchived check
@@ -45,10 +46,11 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     """Try everything, and say of each whether it can be used."""
     from mlarchived.checking import check
 
-    setting = resolve(read_config(options.config))
+    file = read_config(options.config)
+    setting = resolve(file)
     screen.say(f"{options.config}: {plural(len(setting.jobs), 'mirror')}, every key understood")
     found = []
-    for checked in check(setting, environment):
+    for checked in check(file, setting, environment):
         screen.tell(checked)
         screen.say(_line(checked))
         if checked.hint:

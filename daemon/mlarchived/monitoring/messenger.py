@@ -12,14 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from mlarchive.errors import ConfigError
-from mlarchive.fsops import explaining
 from mlarchived import durations
+from mlarchived.addresses import secret_url
 from mlarchived.mirrors import Setting
 from mlarchived.monitoring.board import Board
 from mlarchived.service.happenings import Beat, Happening, RoundEnded
@@ -177,39 +175,6 @@ class Messenger:
     def _lost(self, kind: str) -> None:
         with self._board.lock:
             self._board.undelivered[kind] += 1
-
-
-def secret_url(text: str, environment: Mapping[str, str]) -> str:
-    """The address that a configuration names: itself, `file:PATH`, or `credential:NAME`.
-
-    Raises:
-        ConfigError: It is not there, or is no http address.
-    """
-    kind, _, name = text.partition(":")
-    path = None
-    if kind == "file":
-        path = Path(name)
-    elif kind == "credential":
-        folder = environment.get("CREDENTIALS_DIRECTORY", "")
-        if not folder:
-            raise ConfigError(
-                f"{text} names a credential, and this process was given none",
-                hint="add LoadCredential= to the unit, or write file:PATH",
-            )
-        path = Path(folder) / name
-    url = text
-    if path:
-        if not path.is_absolute():
-            raise ConfigError(f"{text} is no absolute path", hint="write file:/etc/…")
-        with explaining(path, "read"):
-            url = path.read_text(encoding="utf-8").strip()
-    if not url.startswith(("http://", "https://")) or any(c.isspace() for c in url):
-        # The address itself may be a secret, and is not repeated.
-        raise ConfigError(
-            f"what `{kind}:` names under `monitoring` is no address",
-            hint="write https://…, file:PATH or credential:NAME",
-        )
-    return url
 
 
 def _post(parcel: _Parcel) -> bool:

@@ -1,5 +1,6 @@
 """`mlarchived check` names each thing that cannot be used, and only those."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,45 @@ def test_different_faults_have_an_exit_status_of_their_own(bench: Workbench) -> 
         ("src#folders/*", "src#folders/nothing"), ('targets = ["dr"]', 'targets = ["down"]')
     )
     assert bench.run("check").status == 22
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('listen = "127.0.0.1:99999"', "monitoring.listen"),
+        ('heartbeat = "ftp://x/T0K3N"', "monitoring.heartbeat"),
+        ('webhooks = ["https://x/y", "T0K3N"]', "monitoring.webhooks[2]"),
+        ('webhooks = ["file:hook"]', "monitoring.webhooks[1]"),
+        ('webhooks = ["http://x:99999/T0K3N"]', "monitoring.webhooks[1]"),
+    ],
+)
+def test_what_can_be_no_address_is_refused_by_every_command(
+    bench: Workbench, line: str, key: str
+) -> None:
+    bench.configure(WITHOUT_DOWN, mirror=f"[monitoring]\n{line}\n")
+    for verb in ("check", "status"):
+        answer = bench.run(verb)
+        assert answer.status == 10
+        assert f"mirror.toml, line 13: {key}: " in answer.err
+        assert "T0K3N" not in answer.err
+
+
+def test_addresses_of_monitoring_are_looked_for(bench: Workbench) -> None:
+    hook = bench.folder / "hook"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        text = f'[monitoring]\nlisten = "{listen}"\nwebhooks = ["file:{hook}"]\n'
+        bench.configure(WITHOUT_DOWN, mirror=f'{text}heartbeat = "credential:x"\n')
+        wrong = {e["thing"]: e for e in bench.run("check", "--json").events if e["error"]}
+        assert wrong.keys() == {"listen", "webhook"}
+        assert wrong["listen"]["exit_status"] == 15
+        assert f"cannot listen on {listen}" in wrong["listen"]["error"]
+        assert wrong["webhook"]["exit_status"] == 10
+        assert "line 14: monitoring.webhooks[1]: cannot read" in wrong["webhook"]["error"]
+    hook.write_text("https://chat.example/T0K3N\n")
+    answer = bench.run("check")
+    assert answer.status == 0
+    assert "systemd gives it to the service alone" in answer.out
+    assert "T0K3N" not in answer.out

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from mlarchive.errors import ConfigError
+from mlarchived.addresses import secret_url
 from mlarchived.configfile import read_config
 from mlarchived.monitoring import Board, Messenger
-from mlarchived.monitoring.messenger import secret_url
 from mlarchived.resolving import resolve
 from mlarchived.service.happenings import Beat, RoundEnded
 from tests.support.mirroring import Workbench
