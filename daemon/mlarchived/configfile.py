@@ -97,7 +97,8 @@ def _read_text(path: Path) -> str:
     if not path.is_file():
         raise ConfigError(
             f"there is no configuration file {path}",
-            hint="name yours with --config FILE; `mlarchived check --help` shows an example",
+            hint="name yours with --config FILE, as that of systemd's units,"
+            " /etc/mlarchived/mirror.toml; `mlarchived check --help` shows an example",
         )
     with explaining(path, "read"):
         raw = path.read_bytes()

@@ -83,9 +83,12 @@ class ServiceState(Struct, frozen=True, kw_only=True):
 
     Attributes:
         stopping: Whether it was told to stop, and ends the work at hand.
+        refused: Why the newest configuration was refused, and an older one is in force; "" if it
+            was not.
     """
 
     stopping: bool = False
+    refused: str = ""
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):

@@ -1,21 +1,21 @@
 """`mlarchived status`: how the mirrors stand, from the ledger alone."""
 
 import argparse
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
-from mlarchive.errors import ConfigError, MlarchiveError, UnavailableError, UsageError
+from mlarchive.errors import ConfigError, MlarchiveError
 from mlarchived.cli.ending import exit_status
 from mlarchived.cli.names import shown, whence
 from mlarchived.cli.screen import Screen, duration, moment, plural
+from mlarchived.cli.workers import print_service
 from mlarchived.condition import standings_of, troubles_of
 from mlarchived.configfile import likely_state, read_config
-from mlarchived.control import NoServiceError, Request, ServiceState, SilentError, WorkerState, ask
 from mlarchived.drop.apart import put_into
 from mlarchived.drop.candidates import LEFT, QUARANTINE
 from mlarchived.ledger import Ledger, ObjectTrouble, Standing
@@ -26,7 +26,9 @@ from mlarchived.windows import closed
 SUMMARY = "say how the mirrors stand"
 DESCRIPTION = """\
 Reads the ledger: for every mirror and target the last success, by how many objects it is behind,
-and what went wrong with which object. If a service runs, it is asked what its workers are at."""
+and what went wrong with which object. If a service runs, it is asked what its workers are at, and
+whether an older configuration than the file's is in force. Where the file is wrong, what was noted
+last is shown all the same."""
 EPILOG = """\
 example:
   mlarchived status
@@ -55,14 +57,6 @@ class StandingLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="st
     left_why: str = ""
     waiting: int = 0
     waiting_why: str = ""
-
-
-class WorkerLine(WorkerState, frozen=True, kw_only=True, tag_field="event", tag="worker"):
-    """What a worker of the running service is at, for a program."""
-
-
-class ServiceLine(ServiceState, frozen=True, kw_only=True, tag_field="event", tag="service-state"):
-    """How the running service itself stands, for a program."""
 
 
 class TroubleLine(Struct, frozen=True, kw_only=True, tag_field="event", tag="trouble"):
@@ -104,9 +98,10 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     try:
         setting = resolve(read_config(options.config))
     except ConfigError:
-        # A service that runs has an older configuration, and can be asked all the same.
-        if _print_service(screen, likely_state(options.config), []):
-            screen.say("the service goes on with the configuration that was right last")
+        try:
+            _print_as_noted(screen, likely_state(options.config))
+        except MlarchiveError as error:
+            screen.error(error)
         raise
     unread: list[MlarchiveError] = []
     with Ledger.look(setting.state) as ledger:
@@ -130,8 +125,24 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
             except MlarchiveError as error:
                 screen.error(error, of=f"mirror {job.name}")
                 unread.append(error)
-    _print_service(screen, setting.state, unread)
+    print_service(screen, setting.state, unread)
     return exit_status([error.exit_status for error in unread])
+
+
+def _print_as_noted(screen: Screen, state: Path) -> None:
+    """What is known though the file is wrong: from a service that runs, and from the ledger."""
+    if not os.path.isdir(state):  # noqa: PTH112  (no error where one may not look)
+        return
+    # It has an older configuration, and can be asked all the same.
+    workers = print_service(screen, state, [], wrong=True)
+    with Ledger.look(state) as ledger:
+        for mirror in ledger.mirrors():
+            standings = ledger.standings(mirror, intake=True)
+            served = [t for t in standings if not workers or f"mirror:{mirror}/{t}" in workers]
+            if served:
+                screen.say(f"mirror {mirror}, as was noted last:")
+            for target in served:
+                _print_standing(screen, mirror, target, standings[target])
 
 
 def _print_dropped(screen: Screen, job: MirrorJob) -> None:
@@ -145,48 +156,6 @@ def _print_dropped(screen: Screen, job: MirrorJob) -> None:
     if left := len(put_into(folder)):
         screen.tell(LeftLine(mirror=job.name, folder=str(folder), things=left))
         screen.say(f"  {plural(left, 'thing')} taken with losses; see {folder}, with a list each")
-
-
-def _print_service(screen: Screen, state: Path, failed: list[MlarchiveError]) -> bool:
-    """What the workers of the running service are at; whether one says so."""
-    try:
-        found = ask(state, Request(verb="status"))
-    except NoServiceError:
-        screen.say("no service runs; `mlarchived run` starts one")
-        return False
-    except SilentError as error:
-        screen.error(error)
-        failed.append(error)
-        return False
-    except UnavailableError as error:
-        screen.say(f"{error.message}; {error.hint}")
-        return False
-    _print_state(screen, state)
-    for worker in msgspec.convert(found, list[WorkerState]):
-        screen.tell(WorkerLine(**msgspec.structs.asdict(worker)))
-        doing = "at work" if worker.busy else "waits"
-        if worker.paused:
-            doing = "paused"
-        due = f", next due {moment(worker.next_at)}" if worker.next_at else ""
-        alone = (
-            f", target left alone for {duration(worker.left_alone)}" if worker.left_alone else ""
-        )
-        tries = f", {plural(worker.failures, 'failure')} in a row" if worker.failures else ""
-        to_go = f", {duration(worker.clearing)} to go" if worker.clearing else ""
-        screen.say(f"  {worker.worker.removesuffix(':')}: {doing}{due}{tries}{alone}{to_go}")
-    return True
-
-
-def _print_state(screen: Screen, state: Path) -> None:
-    """What is to be known of the service itself."""
-    try:
-        stood = msgspec.convert(ask(state, Request(verb="service")), ServiceState)
-    except (UsageError, UnavailableError):
-        # It is of an older version, which does not know this question; or it has ended by now.
-        return
-    screen.tell(ServiceLine(**msgspec.structs.asdict(stood)))
-    if stood.stopping:
-        screen.say("the service is being stopped: it ends the work at hand, and begins no other")
 
 
 def _why_unknown(job: MirrorJob, ledger: Ledger) -> str:

@@ -270,6 +270,11 @@ class Ledger(Closing):
         with database.explaining(str(self._path)):
             return lease.is_held(self._connection, mirror)
 
+    def mirrors(self) -> list[str]:
+        """Every mirror of which it is known how it stood, be it configured still or not."""
+        with database.explaining(str(self._path)):
+            return standing.mirrors(self._connection)
+
     def standings(self, mirror: str, *, intake: bool) -> Mapping[str, standing.Standing]:
         """How a mirror stood at each target when it was last looked at.
 

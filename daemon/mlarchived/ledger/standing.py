@@ -98,6 +98,12 @@ def standings(connection: sqlite3.Connection, mirror: str) -> Mapping[str, Stand
     }
 
 
+def mirrors(connection: sqlite3.Connection) -> list[str]:
+    """Every mirror of which it is known how it stood, be it configured still or not."""
+    rows = connection.execute("SELECT DISTINCT mirror FROM standing")
+    return sorted({row[0].removeprefix("drop:") for row in rows})
+
+
 def with_intake(
     stood: Mapping[str, Standing], intake: Mapping[str, Standing]
 ) -> Mapping[str, Standing]:

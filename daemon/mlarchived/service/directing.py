@@ -27,7 +27,7 @@ class Directions:
         breakers: Breakers,
         paces: Paces,
     ) -> None:
-        """Direct nobody yet: `setting` comes first.
+        """Direct nobody yet: `setting` comes first; `refused` is why a newer one was not taken up.
 
         Args:
             crew: The workers.
@@ -37,6 +37,7 @@ class Directions:
         """
         self.setting: Setting | None = None
         self.stopping = False
+        self.refused = ""
         self._crew = crew
         self._next_of = next_of
         self._breakers = breakers
@@ -51,7 +52,7 @@ class Directions:
             MlarchiveError: The ledger cannot be used.
         """
         if request.verb == "service":
-            return msgspec.to_builtins(ServiceState(stopping=self.stopping))
+            return msgspec.to_builtins(ServiceState(stopping=self.stopping, refused=self.refused))
         assert self.setting  # noqa: S101  (the socket opens when there is one)
         jobs = chosen(self.setting, request.mirror)
         if request.verb == "sync-now":

@@ -148,10 +148,12 @@ class Service:
                     )
                 self._take_up(fresh)
         except MlarchiveError as error:
+            self._directions.refused = error.message
             self._troubled("reload", error)
             note = f"the old configuration stays: {error.message}"
             self._observers.take(Staged(stage="ready", note=note, stale=True))
             return setting
+        self._directions.refused = ""
         self._observers.configured(fresh)
         self._observers.take(Staged(stage="ready", note=self._at_work()))
         return fresh

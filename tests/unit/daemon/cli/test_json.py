@@ -96,6 +96,7 @@ def _of_a_service(bench: Workbench) -> tuple[list[dict[str, Any]], list[dict[str
         bench.configure(("targets", "target"))
         service.tell(signal.SIGHUP)
         service.wait_for(lambda event: event["event"] == "troubled")
+        told += bench.run("status", "--json").events
         service.stop()
     return told, service.seen
 

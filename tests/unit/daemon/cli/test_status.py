@@ -1,6 +1,7 @@
 """`mlarchived status` says from the ledger alone how the mirrors stand."""
 
 import shutil
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -133,9 +134,50 @@ def test_a_service_is_asked_although_the_file_is_wrong_now(tmp_path: Path) -> No
         status = bench.run("status")
         assert status.status == 10
         assert "mirror:m/dr: " in status.out
-        assert "goes on with the configuration that was right last" in status.out
+        assert "goes on with the configuration that was right last\n" in status.out
+        assert "dr: up to date, 1 object; last success" in status.out
         assert "unknown key `target`" in status.err
         told = bench.run("sync-now")
         assert told.status == 10
         assert told.out.startswith("told; ")
         service.await_round("mirror:m/dr")
+
+
+def test_an_older_configuration_that_is_in_force_is_named_until_one_is_taken_up(
+    tmp_path: Path,
+) -> None:
+    bench = Workbench(tmp_path)
+    bench.configure()
+    right = (tmp_path / "mirror.toml").read_text()
+    with running_service(bench.folder) as service:
+        service.await_stage("ready")
+        bench.configure(("targets", "target"))
+        service.tell(signal.SIGHUP)
+        service.wait_for(lambda event: event.get("stale") is True)
+        assert "was refused: mirror.toml, line " in bench.run("status").out
+        (tmp_path / "mirror.toml").write_text(right)
+        mended = bench.run("status")
+        assert mended.status == 0
+        assert "right last; the newer one was refused: mirror.toml, line " in mended.out
+        assert "(SIGHUP lets it read the file again)" in mended.out
+        service.tell(signal.SIGHUP)
+        service.await_stage("ready")
+        assert "refused" not in bench.run("status").out
+
+
+def test_without_a_service_and_with_a_wrong_file_it_says_how_mirrors_stood(
+    bench: Workbench,
+) -> None:
+    bench.run("once")
+    bench.configure(("targets", "target"))
+    answer = bench.run("status", "--json")
+    assert answer.status == 10
+    stood = {e["target"]: e["behind"] for e in answer.events if e["event"] == "standing"}
+    assert stood == {"folder": 1, "dr": 0}
+
+
+def test_where_there_is_no_configuration_nothing_is_said_of_a_service(tmp_path: Path) -> None:
+    answer = Workbench(tmp_path).run("status")
+    assert answer.status == 10
+    assert not answer.out
+    assert "/etc/mlarchived/mirror.toml" in answer.err
