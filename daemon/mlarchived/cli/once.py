@@ -29,9 +29,9 @@ example:
   mlarchived once
   mlarchived once --mirror wine --retry   # also what was set aside after too many failures
 
-exit status: 0 done or nothing to do; 3 done, with losses; 20 another mlarchived is at work on the
-mirror; 23 something is set aside, and nothing else failed; a failure's own where all failures are
-alike, else 22; 130 stopped by a signal"""
+exit status: 0 done or nothing to do; 3 done, with losses; 10 the configuration is wrong; 20 another
+mlarchived is at work on the mirror; 23 something is set aside, and nothing else failed; a failure's
+own where all failures are alike, else 22; 130 stopped by a signal"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

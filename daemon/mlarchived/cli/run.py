@@ -26,8 +26,9 @@ when, in mirror.toml:
   [[mirror]]
   every = "15m"               # or cron = "30 2 * * mon-fri", in UTC
 
-exit status: 0 stopped when told to; 10 the configuration is wrong; 20 a service runs already with
-this state folder; 32 work at hand did not end in time"""
+exit status: 0 stopped when told to; 10 the configuration is wrong; 13 the configuration or the
+state folder may not be used; 15 the state folder was removed, or its disk is full or fails; 20 a
+service runs already with this state folder; 32 work at hand did not end in time"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,8 @@ EPILOG = """\
 example:
   mlarchived sync-now models
 
-exit status: 0 it was told; 12 no service runs"""
+exit status: 0 it was told; 2 no such mirror; 10 the configuration is wrong; 12 no service runs, or
+it is being stopped or does not answer"""
 
 
 class Told(Struct, frozen=True, kw_only=True, tag_field="event", tag="told"):

@@ -31,8 +31,8 @@ in mirror.toml:
   scrub_every = "30d"
   scrub_rate = 20_000_000     # bytes a second
 
-exit status: 0 all is well; 4 something is damaged and could not be mended; 20 a mirror is writing
-to a vault that was to be pruned"""
+exit status: 0 all is well; 4 something is damaged and could not be mended; 10 the configuration is
+wrong; 20 a mirror is writing to a vault that was to be pruned"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
