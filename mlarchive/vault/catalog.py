@@ -22,7 +22,7 @@ from mlarchive.vault import database
 
 NAME = ".mlarchive-catalog.sqlite"
 
-_VERSION = 6
+_VERSION = 7
 _SCHEMA = """
 CREATE TABLE package (
     path BLOB PRIMARY KEY,
@@ -45,6 +45,7 @@ CREATE TABLE package (
 CREATE INDEX package_address ON package (origin, kind, name, version);
 CREATE INDEX package_content ON package (content_id);
 CREATE INDEX package_package ON package (package_id);
+CREATE INDEX package_incomplete ON package (path) WHERE thin AND leans_on = '';
 """
 
 
@@ -289,6 +290,15 @@ class Catalog:
             f"SELECT {_COLUMNS} FROM package WHERE leans_on <> ''"  # noqa: S608  (our own names)
             " AND instr(' ' || leans_on || ' ', ' ' || ? || ' ')",
             (package_id,),
+        )
+        return [_row(values) for values in found]
+
+    def incomplete(self) -> list[Row]:
+        """The rows of the thin packages that lack chunks which no other one has."""
+        found = self._run(
+            f"SELECT {_COLUMNS} FROM package WHERE damage = ''"  # noqa: S608  (our own names)
+            " AND thin AND leans_on = ''",
+            (),
         )
         return [_row(values) for values in found]
 

@@ -151,6 +151,15 @@ def _leaned_on(folder: Path, row: Row, others: Iterable[Row], opener: Opener) ->
     return ()
 
 
+def lends(folder: Path, other: Row, row: Row, opener: Opener = Package.open) -> bool:
+    """Whether a package has any chunk that a thin one lacks.
+
+    Raises:
+        MlarchiveError: The thin one cannot be opened.
+    """
+    return bool(_held(folder / other.path, _lacked(folder / row.path, opener), opener))
+
+
 def closure(row: Row | Kept, catalog: Catalog) -> list[Row]:
     """The packages that one leans on, near and far."""
     found: dict[str, Row] = {}

@@ -21,7 +21,7 @@ from mlarchive.trust import Trust, opener
 from mlarchive.vault.catalog import Catalog, Held, Kept, Row, Shown, decode, discard
 from mlarchive.vault.instep import InStep
 from mlarchive.vault.journal import Journal
-from mlarchive.vault.leaning import closure, leaning
+from mlarchive.vault.leaning import closure, leaning, lends
 from mlarchive.vault.listing import heal, holds_packages, look_into, sealed_in, trusted
 from mlarchive.vault.naming import places
 
@@ -205,8 +205,8 @@ class Stock(Closing):
         """
         found: dict[str, str] = {}
         for row in self._catalog.damaged():
-            if row.package_id and not row.thin:
-                continue
+            if row.kind and not row.thin:
+                continue  # It was known once, and stands on its own.
             rows, takes = closure(row, self._catalog), "takes"
             if not rows:
                 beside = os.path.dirname(row.path)  # noqa: PTH120  (as the catalog has it)
@@ -283,13 +283,17 @@ class Stock(Closing):
         raise AssertionError("places never end")  # pragma: no cover
 
     def _lean_on_it(self, new: Row) -> None:
-        """Let packages of the name that lack chunks lean on others, now that one more is there."""
-        named = {"origin": new.origin, "kind": new.kind, "name": new.name}
-        for row in self._catalog.rows(**named, damage="", thin=1, leans_on=""):
-            with contextlib.suppress(DamageError, NotFoundError):
-                now = leaning(self.folder, row, self._lending_to(row), self._catalog)
-                if now.complete:
-                    self._catalog.lean(row, now)
+        """Let packages that lack chunks lean on others, now that one more is there."""
+        came = [new]
+        while came:
+            other = came.pop()
+            for row in self._catalog.incomplete() if other.complete else ():
+                with contextlib.suppress(DamageError, NotFoundError):
+                    if row.path == other.path or not lends(self.folder, other, row):
+                        continue
+                    now = leaning(self.folder, row, self._lending_to(row), self._catalog)
+                    if now.complete and self._catalog.lean(row, now):
+                        came.append(now)
 
     def withdraw(self, kept: Kept) -> None:
         """Take a package out of the vault of which there is another, or that is of no use."""

@@ -365,6 +365,13 @@ class Vault(Stock):
         leaving = {kept.path for kept in going}
         # What lies here twice lends its chunks as long as one of them stays.
         lost = [kept for kept in going if not self._has_another(kept, leaving)]
+        needed = self.needed_by_broken() if lost else {}
+        for kept in lost:
+            if why := needed.get(kept.place):
+                raise DamageError(
+                    f"{kept.path} stays: {why}",
+                    hint="see what `mlarchive scrub` makes of that, or move it out of the vault",
+                )
         found = {other.path: other for kept in lost for other in self.dependents(kept)}
         ordered = leaning_first(other for path, other in found.items() if path not in leaving)
         without = {one.package_id for one in (*lost, *ordered)}

@@ -56,16 +56,17 @@ def run(options: argparse.Namespace, screen: Screen, environment: Mapping[str, s
     statuses = []
     with stopping.listening():
         for folder, care in setting.vaults.items():
-            try:
-                with contained():
-                    if rules(care) != Rules():
-                        prune(folder, care, setting, manner)
-                    scrub_vault(folder, care, setting, manner)
-            except Interrupted:
-                raise
-            except MlarchiveError as error:
-                screen.error(error)
-                statuses.append(error.exit_status)
+            works = [prune] if rules(care) != Rules() else []
+            # What keeps one from pruning may be what a scrub mends.
+            for work in (*works, scrub_vault):
+                try:
+                    with contained():
+                        work(folder, care, setting, manner)
+                except Interrupted:
+                    raise
+                except MlarchiveError as error:
+                    screen.error(error)
+                    statuses.append(error.exit_status)
     return exit_status(statuses)
 
 

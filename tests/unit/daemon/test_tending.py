@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.errors import DamageError
 from mlarchive.vault import Vault
 from mlarchive.vault.journal import Journal
 from tests.support.mirroring import Workbench
@@ -31,6 +32,21 @@ def rot(folder: Path) -> None:
 
 def versions(bench: Workbench) -> list[str]:
     return sorted(address.version for address in bench.held("vault"))
+
+
+def test_what_cannot_be_pruned_is_read_again_and_mended_all_the_same(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.configure(mirror=VAULT + "[vaults.vault]\nkeep_last = 2\n")
+
+    def hindered(*_: object, **__: object) -> None:
+        raise DamageError("what others lean on has rotted")
+
+    monkeypatch.setattr(Vault, "prune", hindered)
+    rot(bench.folder / "vault")
+    answer = bench.run("tend")
+    assert (answer.status, "what others lean on has rotted" in answer.err) == (4, True)
+    assert "3 mended, 0 damaged" in answer.out
 
 
 def test_what_the_rules_do_not_keep_is_pruned_and_stays_so(bench: Workbench) -> None:

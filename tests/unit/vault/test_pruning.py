@@ -17,6 +17,7 @@ from mlarchive.records import Address
 from mlarchive.vault import Kept, Rules, Vault, lock
 from mlarchive.vault.catalog import NAME as CATALOG
 from mlarchive.vault.journal import NAME as JOURNAL
+from mlarchive.vault.listing import look_into
 from tests.support import snapshots
 
 NOW = 1_800_000_000_000
@@ -107,21 +108,36 @@ def test_a_thin_package_that_lies_there_twice_keeps_its_bytes(tmp_path: Path) ->
     assert not first.path.exists()
 
 
+def unopenable(whole: bytes, path: Path) -> bytes:
+    """The bytes of a package of which a document has rotted, and whose trailer is well."""
+    for at in range(len(whole) - 200, 0, -100):
+        path.write_bytes(whole[:at] + bytes(4) + whole[at + 4 :])
+        row = look_into(path.parent, path.name)
+        if row.damage and row.package_id:
+            path.unlink()
+            return whole[:at] + bytes(4) + whole[at + 4 :]
+    raise AssertionError("nothing in it matters")
+
+
 @pytest.mark.parametrize("known", [True, False])
-def test_what_cannot_be_opened_now_keeps_what_it_leans_on(tmp_path: Path, *, known: bool) -> None:
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_cannot_be_opened_now_keeps_what_it_leans_on(
+    tmp_path: Path, *, inside: bool, known: bool
+) -> None:
     with Vault.open(tmp_path) as vault:
         first, second = leaning(vault)
     whole = second.path.read_bytes()
-    second.path.write_bytes(whole[:-40] + bytes(40))
+    second.path.write_bytes(
+        unopenable(whole, tmp_path / "try") if inside else whole[:-40] + bytes(40)
+    )
     if not known:
         (tmp_path / CATALOG).unlink()
     with Vault.open(tmp_path) as vault:
         vault.add(snapshots.folder({"w": b"3"}, name="wine", version="3"), packed_at=3)
         (told,) = [one for one in vault.prune(Rules(last=1), now=NOW) if one.package == first]
         assert "cannot be opened" in told.reason
-        if known:
-            with pytest.raises(DamageError, match="cannot be opened"):
-                vault.delete(first.address, now=NOW)
+        with pytest.raises(DamageError, match="cannot be opened"):
+            vault.delete(first.address, now=NOW)
     second.path.write_bytes(whole)
     with Vault.open(tmp_path) as vault:
         (kept,) = vault.find(address=second.address)
