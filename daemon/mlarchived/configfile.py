@@ -125,21 +125,10 @@ def _wrong(
     hint: str,
 ) -> ConfigError:
     where = f"{path}, line {toml_lines.line_of(lines, place)}"
-    name = _spelt(place)
+    name = toml_lines.spelt(place)
     return ConfigError(
         f"{where}: {name}: {sentence}" if name else f"{where}: {sentence}", hint=hint
     )
-
-
-def _spelt(place: toml_lines.Path) -> str:
-    """A place as people write it: `mirror[1].targets[0]`, the first item being 1."""
-    text = ""
-    for part in place:
-        if isinstance(part, int):
-            text += f"[{part + 1}]"
-        else:
-            text += f".{part}" if text else part
-    return text
 
 
 def _tables(header: str, name: str, table: Mapping[str, Any]) -> list[str]:

@@ -85,10 +85,12 @@ class ServiceState(Struct, frozen=True, kw_only=True):
         stopping: Whether it was told to stop, and ends the work at hand.
         refused: Why the newest configuration was refused, and an older one is in force; "" if it
             was not.
+        ailments: What of the service itself is not well, a sentence for each part.
     """
 
     stopping: bool = False
     refused: str = ""
+    ailments: tuple[str, ...] = ()
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):

@@ -24,6 +24,17 @@ _STRING = re.compile(
 )
 
 
+def spelt(place: Path) -> str:
+    """A place as people write it: `mirror[1].targets[0]`, the first item being 1."""
+    text = ""
+    for part in place:
+        if isinstance(part, int):
+            text += f"[{part + 1}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
 def key_lines(text: str) -> Mapping[Path, int]:
     """The line, from 1, on which each key, table and array item of a valid TOML text begins."""
     scan = _Scan(text.replace("\r\n", "\n"))

@@ -20,6 +20,7 @@ from mlarchived.mirrors import Setting
 from mlarchived.service.happenings import (
     Beat,
     Happening,
+    Recovered,
     RoundBegan,
     RoundEnded,
     Staged,
@@ -87,7 +88,7 @@ def level_of(happening: Happening) -> Level:  # noqa: PLR0911  (one for each kin
             return "warning" if happening.state == "open" else "info"
         case Staged():
             return "warning" if happening.stale else "info"
-        case VaultTended():
+        case VaultTended() | Recovered():
             return "info"
 
 
@@ -127,8 +128,8 @@ def _line(happening: Happening) -> str:  # noqa: PLR0911  (one for each kind)
             return f"{happening.worker}: {happening.reason}"
         case Troubled():
             return f"{happening.part}: {happening.reason}"
-        case BreakerMoved():
-            return _breaker(happening)
+        case BreakerMoved() | Recovered():
+            return _well(happening)
         case PackageTended() | VaultTended():
             return tend.line(happening)
         case Began() | RoundBegan() | Beat():
@@ -143,7 +144,9 @@ def _step(event: Ended) -> str:
     return f"{what}: {event.reason}{losses}{effort}"
 
 
-def _breaker(event: BreakerMoved) -> str:
+def _well(event: BreakerMoved | Recovered) -> str:
+    if isinstance(event, Recovered):
+        return f"{event.part}: well again"
     if event.state == "closed":
         return f"{event.target} answers again"
     return f"{event.target} is left alone for {duration(event.seconds)}: {event.reason}"

@@ -69,6 +69,8 @@ def _print_state(screen: Screen, state: Path, *, wrong: bool) -> None:
         stood = None
     if stood:
         screen.tell(ServiceLine(**msgspec.structs.asdict(stood)))
+        for ailment in stood.ailments:
+            screen.say(f"the service: {ailment}")
     if stood and stood.stopping:
         screen.say("the service is being stopped: it ends the work at hand, and begins no other")
     if wrong or (stood and stood.refused):

@@ -12,12 +12,16 @@ from mlarchived.events import Ended
 from mlarchived.lanes import lanes
 from mlarchived.mirrors import Setting
 from mlarchived.service.happenings import (
+    MESSAGES,
     Beat,
     Happening,
+    Recovered,
     RoundBegan,
     RoundEnded,
     Staged,
     TicksMissed,
+    Troubled,
+    is_of_observers,
 )
 from mlarchived.service.paces import Paces
 from mlarchived.tending import PackageTended, VaultTended
@@ -73,6 +77,7 @@ class Board:
         self.paces = Paces()
         self.undelivered: Counter[str] = Counter()
         self.left_alone: dict[str, bool] = {}
+        self.unwell: dict[str, str] = {}
         self._beat = time.monotonic()
 
     def configured(self, setting: Setting) -> None:
@@ -94,9 +99,14 @@ class Board:
         """What was counted stays."""
 
     def ailments(self) -> list[str]:
-        """Why the service as such is not well: loops that are dead, or hang."""
+        """Why the service as such is not well: loops are dead or hang, or it is not watched."""
         with self.lock:
             found = [f"{name} does not run any more" for name in self.dead]
+            found += [
+                f"{part}: {reason}"
+                for part, reason in self.unwell.items()
+                if not part.startswith(MESSAGES)
+            ]
             silent = time.monotonic() - self._beat
         if silent > _FRESH:
             found.append(f"the main loop has not come round for {silent:.0f} s")
@@ -119,6 +129,8 @@ class Board:
             case Beat():
                 self.dead = happening.dead
                 self._beat = time.monotonic()
+            case Troubled() | Recovered():
+                self._note(happening)
             case BreakerMoved():
                 self.left_alone[happening.target] = happening.state == "open"
             case Ended():
@@ -130,12 +142,22 @@ class Board:
                 self._count_round(happening)
             case TicksMissed():
                 self.counts.missed[happening.worker, happening.why] += happening.count
-            case PackageTended():
-                self.counts.packages[happening.vault, happening.outcome] += 1
-            case VaultTended() if happening.work == "scrub":
-                self.counts.scrubbed[happening.vault,] += happening.bytes
+            case PackageTended() | VaultTended():
+                self._count_tending(happening)
             case _:
                 pass
+
+    def _count_tending(self, event: PackageTended | VaultTended) -> None:
+        if isinstance(event, PackageTended):
+            self.counts.packages[event.vault, event.outcome] += 1
+        elif event.work == "scrub":
+            self.counts.scrubbed[event.vault,] += event.bytes
+
+    def _note(self, event: Troubled | Recovered) -> None:
+        if isinstance(event, Recovered):
+            self.unwell.pop(event.part, None)
+        elif is_of_observers(event.part):
+            self.unwell[event.part] = event.reason
 
     def _count_step(self, event: Ended) -> None:
         there = (event.mirror, event.target)

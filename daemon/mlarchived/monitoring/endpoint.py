@@ -4,9 +4,11 @@ It only answers GET, changes nothing, and holds no secret; put a proxy with a pa
 where strangers can reach it.
 """
 
+import contextlib
 import html
 import threading
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import msgspec
 
 from mlarchive.errors import MlarchiveError, StorageError
+from mlarchived.addresses import cannot_listen, host_and_port
 from mlarchived.condition import standings_of, troubles_of
 from mlarchived.defects import contained
 from mlarchived.ledger import Ledger
@@ -37,6 +40,7 @@ class Endpoint:
         self._board = board
         self._server: ThreadingHTTPServer | None = None
         self._listen = ""
+        self._trouble: MlarchiveError | None = None
 
     @property
     def address(self) -> str:
@@ -47,24 +51,33 @@ class Endpoint:
         return f"http://{host!s}:{port}"
 
     def configured(self, setting: Setting) -> None:
-        """Listen where the configuration says.
-
-        Raises:
-            StorageError: The address is taken, or is none of this machine's.
-        """
-        listen = setting.config.monitoring.listen
-        if listen == self._listen and self._server:
+        """Listen where the configuration says, or go on where it said before."""
+        listen, before = setting.config.monitoring.listen, self._listen
+        self._trouble = None
+        if listen == before:
             return
         self.close()
-        if listen:
-            host, _, port = listen.rpartition(":")
-            try:
-                server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(self._board))
-            except OSError as error:
-                raise StorageError(f"cannot listen on {listen}: {error.strerror}") from error
-            server.daemon_threads = True
-            threading.Thread(target=server.serve_forever, name="endpoint", daemon=True).start()
-            self._server, self._listen = server, listen
+        try:
+            self._open(listen)
+        except StorageError as error:
+            self._trouble = error
+            with contextlib.suppress(StorageError):
+                self._open(before)
+
+    def failures(self) -> Mapping[str, MlarchiveError]:
+        """That it cannot listen."""
+        return {"monitoring.listen": self._trouble} if self._trouble else {}
+
+    def _open(self, listen: str) -> None:
+        if not listen:
+            return
+        try:
+            server = ThreadingHTTPServer(host_and_port(listen), _handler(self._board))
+        except (OSError, UnicodeError) as error:
+            raise cannot_listen(listen, error) from error
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, name="endpoint", daemon=True).start()
+        self._server, self._listen = server, listen
 
     def take(self, happening: Happening) -> None:
         """The board takes it."""

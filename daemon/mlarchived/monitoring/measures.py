@@ -47,6 +47,8 @@ def _counted(board: Board) -> Iterator[Family]:
     yield _gauge("start_time_seconds", "When it started.", (), {(): board.started_at})
     yield _gauge("ready", "Whether it is up.", (), {(): board.ready})
     yield _gauge("loops_dead", "Loops that do not run and should.", (), {(): len(board.dead)})
+    unwell = {(part,): 1 for part in board.unwell}
+    yield _gauge("monitoring_failing", "Observers that fail.", ("part",), unwell)
     busy = {(name,): bool(worker.began_at) for name, worker in board.workers.items()}
     yield _gauge("worker_busy", "Whether a worker is at work.", ("worker",), busy)
     failing = {(name,): bool(worker.trouble) for name, worker in board.workers.items()}

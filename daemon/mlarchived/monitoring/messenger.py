@@ -2,9 +2,10 @@
 
 That goes to an address which raises an alarm when it hears nothing. A thread sends; one address
 that does not answer delays nothing. What nobody took after several tries is counted
-(`messages_undelivered_total`) and given up.
+(`messages_undelivered_total`), told once in the journal, and given up.
 """
 
+import http.client
 import queue
 import socket
 import threading
@@ -16,12 +17,15 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
+from mlarchive.errors import MlarchiveError, UnavailableError
 from mlarchived import durations
-from mlarchived.addresses import secret_url
+from mlarchived.addresses import messaged, secret_url
 from mlarchived.mirrors import Setting
 from mlarchived.monitoring.board import Board
-from mlarchived.service.happenings import Beat, Happening, RoundEnded
+from mlarchived.service.happenings import MESSAGES, Beat, Happening, RoundEnded
+from mlarchived.toml_lines import spelt
 
+_HEARTBEAT = "monitoring.heartbeat"
 _TRIES = 5
 _FIRST_PAUSE = 1.0
 _TIMEOUT = 10.0
@@ -54,6 +58,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
 class _Parcel(Struct, frozen=True):
     kind: str
+    part: str
     url: str
     body: bytes | None
 
@@ -70,8 +75,10 @@ class Messenger:
         """
         self._board = board
         self._environment = environment
-        self._webhooks: tuple[str, ...] = ()
+        self._webhooks: Mapping[str, str] = {}
         self._heartbeat = ""
+        self._unknown: Mapping[str, MlarchiveError] = {}
+        self._unheard: dict[str, MlarchiveError] = {}
         self._every = 60.0
         self._last = -float("inf")
         self._failing: dict[str, float] = {}
@@ -80,20 +87,32 @@ class Messenger:
         self._closing = threading.Event()
 
     def configured(self, setting: Setting) -> None:
-        """Learn whom to tell.
-
-        Raises:
-            ConfigError: A secret is not where it should be, or is no address.
-        """
+        """Learn whom to tell; an address that is not where it should be stops no other."""
         wanted = setting.config.monitoring
-        self._webhooks = tuple(secret_url(text, self._environment) for text in wanted.webhooks)
-        self._heartbeat = (
-            secret_url(wanted.heartbeat, self._environment) if wanted.heartbeat else ""
-        )
+        found: dict[str, str] = {}
+        unknown: dict[str, MlarchiveError] = {}
+        for place, text in messaged(wanted):
+            try:
+                found[spelt(place)] = secret_url(text, self._environment)
+            except MlarchiveError as error:
+                unknown[spelt(place)] = error
+        before = {**self._webhooks, _HEARTBEAT: self._heartbeat}
+        with self._board.lock:
+            for part, url in before.items():
+                if found.get(part) != url:
+                    self._unheard.pop(part, None)
+        self._heartbeat = found.pop(_HEARTBEAT, "")
+        self._webhooks, self._unknown = found, unknown
         self._every = float(durations.seconds(wanted.heartbeat_every))
         if (self._webhooks or self._heartbeat) and self._thread is None:
             self._thread = threading.Thread(target=self._send_all, name="messenger", daemon=True)
             self._thread.start()
+
+    def failures(self) -> Mapping[str, MlarchiveError]:
+        """Which addresses are not where they should be, and who takes no messages."""
+        with self._board.lock:
+            unheard = {f"{MESSAGES}{part}": error for part, error in self._unheard.items()}
+        return {**self._unknown, **unheard}
 
     def take(self, happening: Happening) -> None:
         """Tell of failures and recoveries, once each; give a sign of life while all is well."""
@@ -101,7 +120,7 @@ class Messenger:
             self._round(happening)
         elif isinstance(happening, Beat) and self._lives(happening):
             self._last = time.monotonic()
-            self._put(_Parcel("heartbeat", self._heartbeat, None))
+            self._put(_Parcel("heartbeat", _HEARTBEAT, self._heartbeat, None))
 
     def close(self) -> None:
         """Send what is waiting, but do not wait long for anybody."""
@@ -146,8 +165,8 @@ class Messenger:
 
     def _tell(self, message: Message) -> None:
         body = msgspec.json.encode(message)
-        for url in self._webhooks:
-            self._put(_Parcel("webhook", url, body))
+        for part, url in self._webhooks.items():
+            self._put(_Parcel("webhook", part, url, body))
 
     def _put(self, parcel: _Parcel | None) -> None:
         try:
@@ -158,32 +177,56 @@ class Messenger:
     def _send_all(self) -> None:
         while (parcel := self._waiting.get()) is not None:
             tries = 1 if parcel.kind == "heartbeat" else _TRIES
-            if not self._sent(parcel, tries):
+            why = self._send(parcel, tries)
+            if why:
                 self._lost(parcel.kind)
+            self._heard(parcel, why)
 
-    def _sent(self, parcel: _Parcel, tries: int) -> bool:
-        pause = _FIRST_PAUSE
+    def _send(self, parcel: _Parcel, tries: int) -> str:
+        """Try so often; why nobody took it, "" if somebody did."""
+        pause, why = _FIRST_PAUSE, ""
         for number in range(tries):
             if number and self._closing.wait(pause):
-                return False
+                return why
             if number:
                 pause *= 2
-            if _post(parcel):
-                return True
-        return False
+            why = _post(parcel)
+            if not why:
+                break
+        return why
+
+    def _heard(self, parcel: _Parcel, why: str) -> None:
+        """Note whether an address takes messages, with the reason that it had first."""
+        with self._board.lock:
+            if parcel.url not in {self._heartbeat, self._webhooks.get(parcel.part)}:
+                return
+            if not why:
+                self._unheard.pop(parcel.part, None)
+            elif parcel.part not in self._unheard:
+                self._unheard[parcel.part] = UnavailableError(
+                    f"nobody takes them: {why}",
+                    hint="check the address, and whether this machine may reach it",
+                )
 
     def _lost(self, kind: str) -> None:
         with self._board.lock:
             self._board.undelivered[kind] += 1
 
 
-def _post(parcel: _Parcel) -> bool:
+def _post(parcel: _Parcel) -> str:
+    """Send; why it was not taken, without the address, which may be a secret; "" if it was."""
     headers = {"User-Agent": "mlarchived"}
     if parcel.body is not None:
         headers["Content-Type"] = "application/json"
-    request = urllib.request.Request(parcel.url, data=parcel.body, headers=headers)  # noqa: S310  (http alone: `secret_url`)
     try:
+        request = urllib.request.Request(parcel.url, data=parcel.body, headers=headers)  # noqa: S310  (http alone: `secret_url`)
         with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
-            return True
-    except (OSError, ValueError, urllib.error.HTTPError):
-        return False
+            return ""
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"it answers {error.code}"
+    except urllib.error.URLError as error:
+        reason = error.reason
+        return getattr(reason, "strerror", None) or type(reason).__name__
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return getattr(error, "strerror", None) or type(error).__name__

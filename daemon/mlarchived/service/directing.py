@@ -1,12 +1,12 @@
 """What a running service does when it is asked: says how it stands, or hurries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import MlarchiveError, UnavailableError
 from mlarchived.breakers import Breakers
 from mlarchived.condition import standings_of
 from mlarchived.control import Request, ServiceState, WorkerState
@@ -26,6 +26,7 @@ class Directions:
         next_of: Callable[[str], datetime | None],
         breakers: Breakers,
         paces: Paces,
+        ailments: Callable[[], Mapping[str, MlarchiveError]],
     ) -> None:
         """Direct nobody yet: `setting` comes first; `refused` is why a newer one was not taken up.
 
@@ -34,6 +35,7 @@ class Directions:
             next_of: When a bell rings next.
             breakers: Which targets are left alone.
             paces: How long objects took lately.
+            ailments: What of the service itself is not well, by its part.
         """
         self.setting: Setting | None = None
         self.stopping = False
@@ -42,6 +44,7 @@ class Directions:
         self._next_of = next_of
         self._breakers = breakers
         self._paces = paces
+        self._ailments = ailments
 
     def handle(self, request: Request) -> Any:  # noqa: ANN401  (as the verb has it)
         """Do what is asked.
@@ -52,7 +55,9 @@ class Directions:
             MlarchiveError: The ledger cannot be used.
         """
         if request.verb == "service":
-            return msgspec.to_builtins(ServiceState(stopping=self.stopping, refused=self.refused))
+            return msgspec.to_builtins(
+                ServiceState(stopping=self.stopping, refused=self.refused, ailments=self._unwell())
+            )
         assert self.setting  # noqa: S101  (the socket opens when there is one)
         jobs = chosen(self.setting, request.mirror)
         if request.verb == "sync-now":
@@ -65,6 +70,9 @@ class Directions:
             return None
         with Ledger.open(self.setting.state) as ledger:
             return msgspec.to_builtins(self._states(ledger, jobs))
+
+    def _unwell(self) -> tuple[str, ...]:
+        return tuple(f"{part}: {error.message}" for part, error in self._ailments().items())
 
     def _ring(self, jobs: list[MirrorJob]) -> None:
         for name in {place.name for job in jobs for place in job.targets}:

@@ -9,6 +9,12 @@ from mlarchived.breakers import BreakerMoved
 from mlarchived.events import Event
 from mlarchived.tending import Tending
 
+OBSERVER = "observer"
+"""The part of the service that failed where an observer has a defect."""
+
+MESSAGES = "messages to "
+"""What the part is called that cannot deliver, before the key of the address."""
+
 Stage: TypeAlias = Literal["starting", "ready", "reloading", "draining", "stopped"]
 
 
@@ -98,7 +104,8 @@ class Troubled(Struct, frozen=True, kw_only=True, tag_field="event", tag="troubl
     """A part of the service failed; the others go on.
 
     Attributes:
-        part: Which: a worker's name, `reload`, `clock`, `control`, `observer`.
+        part: Which: a worker's name, `reload`, `clock`, `control`, `observer`, a key of
+            `monitoring`, or `messages to` one.
         reason: What went wrong.
         hint: What a person can do.
         code: Of the error.
@@ -108,6 +115,16 @@ class Troubled(Struct, frozen=True, kw_only=True, tag_field="event", tag="troubl
     reason: str
     hint: str = ""
     code: str = ""
+
+
+class Recovered(Struct, frozen=True, kw_only=True, tag_field="event", tag="recovered"):
+    """A part of the service that observes is well again.
+
+    Attributes:
+        part: As in `Troubled`.
+    """
+
+    part: str
 
 
 class Beat(Struct, frozen=True, kw_only=True, tag_field="event", tag="beat"):
@@ -129,8 +146,19 @@ Happening: TypeAlias = (
     | TicksMissed
     | Waits
     | Troubled
+    | Recovered
     | Beat
     | Tending
 )
 Tell: TypeAlias = Callable[[Happening], None]
 """Takes each happening, from whatever thread it comes."""
+
+
+def is_of_observers(part: str) -> bool:
+    """Whether a part of the service observes, so that it may be `Recovered`."""
+    return part == OBSERVER or part.startswith(MESSAGES) or is_of_configuration(part)
+
+
+def is_of_configuration(part: str) -> bool:
+    """Whether a part of the service is a key of `monitoring`."""
+    return part.startswith("monitoring.")

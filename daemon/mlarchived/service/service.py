@@ -67,7 +67,9 @@ class Service:
         self._crew = Crew()
         self._unheard = ""
         self._breakers = Breakers(tell=self._observers.take)
-        self._directions = Directions(self._crew, self._clock.next, self._breakers, paces)
+        self._directions = Directions(
+            self._crew, self._clock.next, self._breakers, paces, lambda: self._observers.ailments
+        )
 
     def run(self) -> None:
         """Keep every mirror up to date until SIGTERM or SIGINT; SIGHUP reloads.

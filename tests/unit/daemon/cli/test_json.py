@@ -14,7 +14,7 @@ from mlarchived.cli.command import VERBS
 from mlarchived.cli.journal import Journal
 from mlarchived.cli.screen import Screen
 from mlarchived.ledger import Ledger
-from mlarchived.service.happenings import Waits
+from mlarchived.service.happenings import Recovered, Waits
 from tests.support.dropping import DropBench
 from tests.support.json_document import differences, differences_of_run, shapes
 from tests.support.mirroring import Workbench
@@ -109,6 +109,7 @@ def _of_a_target_that_is_down() -> list[dict[str, Any]]:
         for _ in range(FAILURES):
             breaker.erred(UnavailableError("it is down"))
         breaker.answered()
+        Journal(Screen(as_json=True)).take(Recovered(part="monitoring.listen"))
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -196,10 +198,39 @@ def test_a_ledger_that_cannot_be_read_is_an_answer_and_no_end(
     assert get(f"{address}/health")[0] == 200
 
 
-def test_the_service_says_where_it_cannot_listen_and_goes_on(bench: Workbench) -> None:
-    bench.configure(mirror='every = "1s"\n[monitoring]\nlisten = "192.0.2.1:9"\n')
-    with running_service(bench.folder) as service:
-        trouble = service.wait_for(lambda event: event["event"] == "troubled")
-        assert "cannot listen on 192.0.2.1:9" in trouble["reason"]
-        service.await_round()
+def test_the_service_says_where_it_cannot_listen_until_it_can(bench: Workbench) -> None:
+    with running_service(bench.folder) as service, socket.socket() as other:
+        service.await_stage("ready")
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        hook = bench.folder / "hook"
+        text = f'listen = "{listen}"\nwebhooks = ["file:{hook}"]\n'
+        bench.configure(mirror=f'every = "1s"\n[monitoring]\n{text}')
+        service.tell(signal.SIGHUP)
+        troubles = [service.wait_for(lambda e: e["event"] == "troubled") for _ in range(2)]
+        assert {trouble["part"] for trouble in troubles} == {
+            "monitoring.listen",
+            "monitoring.webhooks[1]",
+        }
+        assert not any("report it" in trouble["hint"] for trouble in troubles)
+        assert (
+            f"the service: monitoring.listen: cannot listen on {listen}" in bench.run("status").out
+        )
+        other.close()
+        service.tell(signal.SIGHUP)
+        assert service.wait_for(lambda e: e["event"] == "recovered")["part"] == "monitoring.listen"
+        service.await_stage("ready")
+        status, text = get(f"http://{listen}/health")
+        assert status == 503
+        (ailment,) = json.loads(text)["ailments"]
+        assert ailment.startswith("monitoring.webhooks[1]: cannot read")
+        metrics = get(f"http://{listen}/metrics")[1]
+        assert 'mlarchived_monitoring_failing{part="monitoring.webhooks[1]"} 1' in metrics
+        hook.write_text("http://127.0.0.1:9/x")
+        service.tell(signal.SIGHUP)
+        service.wait_for(lambda e: e["event"] == "recovered")
+        service.await_stage("ready")
+        assert get(f"http://{listen}/health")[0] == 200
+        assert "the service:" not in bench.run("status").out
         assert service.stop() == 0

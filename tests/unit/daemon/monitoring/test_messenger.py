@@ -134,3 +134,40 @@ def test_secrets_come_from_files_and_credentials_and_are_not_repeated(tmp_path: 
         secret_url("file:hook", {})
     with pytest.raises(ConfigError):
         secret_url("ftp://chat.example/", {})
+
+
+def test_an_address_that_is_not_there_takes_no_other_with_it_and_is_asked_for_again(
+    tmp_path: Path, mailbox: Mailbox
+) -> None:
+    hook = tmp_path / "hook"
+    told = messenger(tmp_path, f'webhooks = ["file:{hook}", "{mailbox.url}"]')
+    trouble = told.failures()["monitoring.webhooks[1]"]
+    assert (trouble.exit_status, "report it" in trouble.hint) == (10, False)
+    told.take(ended("down"))
+    mailbox.wait(1)
+    hook.write_text(mailbox.url)
+    told.configured(resolve(read_config(tmp_path / "mirror.toml")))
+    assert told.failures() == {}
+    told.take(ended())
+    mailbox.wait(3)
+    told.close()
+
+
+def test_who_takes_no_messages_is_named_until_he_does_and_his_address_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlarchived.monitoring.messenger._FIRST_PAUSE", 0.01)
+    mailbox = Mailbox(refuse=5)
+    told = messenger(tmp_path, f'webhooks = ["{mailbox.url}"]')
+    told.take(ended("down"))
+    until = time.monotonic() + PATIENCE
+    while not told.failures():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    (trouble,) = told.failures().items()
+    assert trouble[0] == "messages to monitoring.webhooks[1]"
+    assert trouble[1].message == "nobody takes them: it answers 503"
+    told.take(ended())
+    mailbox.wait(1)
+    told.close()
+    assert told.failures() == {}

@@ -4,11 +4,15 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlarchive.errors import UnavailableError
+import pytest
+
+from mlarchive.errors import MlarchiveError, StorageError, UnavailableError
+from mlarchived.configfile import read_config
 from mlarchived.mirrors import Setting
+from mlarchived.resolving import resolve
 from mlarchived.schedules import Schedule
-from mlarchived.service import Service, Task
-from mlarchived.service.happenings import Beat, Happening, RoundEnded, Staged, Troubled
+from mlarchived.service import Service, Task, observing
+from mlarchived.service.happenings import Beat, Happening, Recovered, RoundEnded, Staged, Troubled
 from mlarchived.service.tasks import TaskCircumstances
 from tests.support.mirroring import Workbench
 
@@ -89,6 +93,43 @@ def test_a_task_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
     assert {h.error for h in ended} == {"the shelf does not answer"}
     assert ended[0].again_in > 0
     assert bench.held() == bench.held("source")
+
+
+class Ill(Witness):
+    """Cannot do as the configuration says, the first two times."""
+
+    def failures(self) -> dict[str, MlarchiveError]:
+        if len(self.settings) > 2:
+            return {}
+        return {"monitoring.listen": StorageError("it is taken")}
+
+
+def test_what_the_configuration_made_ill_is_given_it_again_and_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observing, "AGAIN", 0.0)
+    setting = resolve(read_config(bench_at(tmp_path).folder / "mirror.toml"))
+    witness = Witness(9)
+    observers = observing.Observers([Ill(9), witness])
+    observers.configured(setting)
+    for _ in range(3):
+        observers.take(Beat())
+    assert [h for h in witness.seen if not isinstance(h, Beat)] == [
+        Troubled(part="monitoring.listen", reason="it is taken", code="storage"),
+        Recovered(part="monitoring.listen"),
+    ]
+
+
+def test_an_observer_that_failed_is_asked_again_at_each_reload(tmp_path: Path) -> None:
+    setting = resolve(read_config(bench_at(tmp_path).folder / "mirror.toml"))
+    careless, witness = Careless(9), Witness(9)
+    observers = observing.Observers([careless, witness])
+    observers.configured(setting)
+    observers.take(Beat())
+    assert observers.ailments.keys() == {"observer"}
+    observers.configured(setting)
+    assert len(careless.settings) == 2
+    assert isinstance(witness.seen[-1], Recovered)
 
 
 def test_an_observer_that_fails_costs_itself_alone(tmp_path: Path) -> None:
