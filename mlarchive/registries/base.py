@@ -394,10 +394,20 @@ class Burying(Protocol):
         """Whether it was told that an object is gone."""
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """A source whose lists may be behind, and that can be asked for one object itself."""
+
+    def has(self, address: Address) -> bool:
+        """Whether an object is there, whatever lists show."""
+
+
 def is_gone(source: Source, address: Address) -> bool:
     """Whether an object that a source does not show is gone from it."""
     if isinstance(source, Burying):
         return source.buried(address)
+    if isinstance(source, Answering) and source.has(address):
+        return False
     whole = f"{address.kind}/{address.name}"
     return {whole, f"{whole}/{address.version}"}.isdisjoint(archived_unlisted(source))
 

@@ -7,6 +7,7 @@ thin package beside those that have the rest.
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from mlarchive import fsops
 from mlarchive.errors import DamageError, MissingChunksError, NotFoundError
@@ -26,26 +27,39 @@ _COMPARED = 3
 """Packages that a new one is compared with; those lean on others, whose chunks count as well."""
 
 
+class Leaning(NamedTuple):
+    """A package in a scratch folder of a vault.
+
+    Attributes:
+        made: It.
+        on: The package_ids of those that it was packed against, and of what these lean on.
+    """
+
+    made: Packed
+    on: tuple[str, ...]
+
+
 def packed_again(
     stock: Stock, snapshot: Snapshot, content_id: str, scratch: Path, when: int
-) -> Packed:
+) -> Leaning:
     """A package of a content that the vault has, without reading a stream."""
     base = _whole(stock, content_id)
     if base is None:
         raise NotFoundError(f"the vault has no package of content {content_id}")
     with stock.open_package(base) as package:
-        return pack_state(
+        made = pack_state(
             snapshot,
             package,
             scratch / "thin.mlpkg",
             packed_at=when,
             called=stock.folder,
         )
+    return Leaning(made, (base.package_id, *base.bases))
 
 
 def packed_thin(
     stock: Stock, snapshot: Snapshot, packing: Callable[..., Packed], may: May | None = None
-) -> Packed:
+) -> Leaning:
     """Pack what is not in the packages that an object is most likely to resemble.
 
     Args:
@@ -64,29 +78,33 @@ def packed_thin(
         elsewhere = Elsewhere(lenders.lending(len(near)), check=True)
         made = packing(elsewhere=elsewhere)
         # What was read just now is better than what is rotting; nothing leans on that.
-        return packing(elsewhere=None) if elsewhere.met_damage else made
+        if elsewhere.met_damage:
+            return Leaning(packing(elsewhere=None), ())
+        return Leaning(made, tuple(row.package_id for row in (*near, *far)))
 
 
-def thinned(stock: Stock, made: Packed, scratch: Path, when: int, may: May) -> Packed:
+def thinned(stock: Stock, packed: Leaning, scratch: Path, when: int, may: May) -> Leaning:
     """A thin package in place of one whose content the vault has, and has whole."""
+    made = packed.made
     base = _whole(stock, made.content_id, may)
     if base is None or made.path is None:
-        return made
+        return packed
     try:
         with stock.open_package(base) as package, Package.open(made.path) as read:
             if not read.storage.held({*package.storage.chunk_numbers}):
-                return made
+                return packed
             package.verify(full=True)
-            return pack_state(
+            state = pack_state(
                 read.snapshot(),
                 package,
                 scratch / "thin.mlpkg",
                 packed_at=when,
                 called=stock.folder,
             )
+            return Leaning(state, (base.package_id, *base.bases))
     except (DamageError, NotFoundError):
         # The bytes that were just read are the better ones: keep them.
-        return made
+        return packed
 
 
 def packed_without(stock: Stock, kept: Kept, without: Collection[str]) -> Kept:
@@ -109,24 +127,27 @@ def packed_without(stock: Stock, kept: Kept, without: Collection[str]) -> Kept:
                 packed_at=kept.packed_at,
                 signatures=carried(package.storage.source, package.storage.trailer),
             )
-            made = packed_thin(stock, snapshot, packing, may)
+            packed = packed_thin(stock, snapshot, packing, may)
         # What goes may have the same chunks: it is not to be noted as what this leans on.
         with lock.publishing(stock.folder):
-            return publish(stock, made, kept.address, may)
+            return publish(stock, packed, kept.address, may)
 
 
-def publish(stock: Stock, made: Packed, address: Address, may: May | None) -> Kept:
+def publish(stock: Stock, packed: Leaning, address: Address, may: May | None) -> Kept:
     """Put what was packed in a scratch folder of a vault among its packages.
 
     Args:
         stock: The vault's packages.
-        made: What was packed.
+        packed: What was packed, and against what: it is noted to lean on these first, which were
+            read and found sound.
         address: Of its object.
         may: Which it may be said to lean on, near or far; None for any.
     """
+    made = packed.made
     assert made.path is not None  # noqa: S101  (a package in a scratch folder has a path)
     stays = partial(_may_lean, stock, may=may)
-    return stock.publish(made.path, address, made.content_id, made.state_id, may=stays)
+    ids = (made.content_id, made.state_id)
+    return stock.publish(made.path, address, *ids, may=stays, first=packed.on)
 
 
 def is_among(ids: Collection[str] | None, package: Row | Kept) -> bool:

@@ -240,7 +240,7 @@ class Stock(Closing):
             for row in self._catalog.rows(path=kept.place)
         )
 
-    def publish(
+    def publish(  # noqa: PLR0913  (what it is, and on what it leans)
         self,
         made: Path,
         address: Address,
@@ -248,6 +248,7 @@ class Stock(Closing):
         state_id: str,
         *,
         may: May | None = None,
+        first: Sequence[str] = (),
     ) -> Kept:
         """Put a package from a scratch folder among the others, under a path of its own.
 
@@ -257,6 +258,7 @@ class Stock(Closing):
             content_id: Of its object.
             state_id: Of its object.
             may: Which it may be said to lean on; they have all that it lacks. None for any.
+            first: The package_ids of those that are asked first.
 
         Raises:
             MlarchiveError: As the file system says.
@@ -272,7 +274,7 @@ class Stock(Closing):
                 continue
             except OSError as error:
                 raise fsops.explain(error, path, "write") from error
-            row = self._looked_into(place.as_posix(), may)
+            row = self._looked_into(place.as_posix(), may, first)
             if not self._catalog.on_disk:
                 self._use_disk()
             # The package is kept, whatever the catalog can take of it.
@@ -316,17 +318,18 @@ class Stock(Closing):
     def _place_of(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    def _looked_into(self, path: str, may: May | None = None) -> Row:
+    def _looked_into(self, path: str, may: May | None = None, first: Sequence[str] = ()) -> Row:
         """What the catalog is to say of a package that was just written."""
         row = look_into(self.folder, path)
         if not row.thin:
             return row
-        lending = (other for other in self._lending_to(row) if may is None or may(other))
+        lending = (other for other in self._lending_to(row, first) if may is None or may(other))
         return leaning(self.folder, row, lending, self._catalog)
 
-    def _lending_to(self, row: Row) -> Iterator[Row]:
+    def _lending_to(self, row: Row, first: Sequence[str] = ()) -> Iterator[Row]:
         """Packages that have all that they need; few are asked for unless these do not do."""
         few: Sequence[Mapping[str, str]] = (
+            *({"package_id": one} for one in first),
             {"content_id": row.content_id},
             {"origin": row.origin, "kind": row.kind, "name": row.name},
             {},

@@ -34,7 +34,8 @@ def twins(stock: Stock, packages: Iterable[Kept]) -> list[Kept]:
 def _spare(stock: Stock, alike: Sequence[Kept]) -> list[Kept]:
     """Those of some packages of the same that can go."""
     by_proof: dict[bytes, list[Kept]] = {}
-    for kept in alike:
+    # What a link leads to stays rather than the link.
+    for kept in sorted(alike, key=lambda kept: kept.path.is_symlink()):
         # What cannot be opened is taken for nothing; a scrub tells of it.
         with contextlib.suppress(DamageError, NotFoundError):
             by_proof.setdefault(_signatures(stock, kept), []).append(kept)

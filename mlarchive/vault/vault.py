@@ -99,7 +99,7 @@ class Vault(Stock):
         may = partial(is_among, among)
         with fsops.scratch_folder(self.folder) as scratch:
             if reuse_content:
-                made = packed_again(self, snapshot, reuse_content, scratch, when)
+                packed = packed_again(self, snapshot, reuse_content, scratch, when)
             else:
                 packing = partial(
                     pack_scratch,
@@ -110,8 +110,9 @@ class Vault(Stock):
                     threads=threads,
                     progress=progress,
                 )
-                made = packed_thin(self, snapshot, packing, may)
-                made = thinned(self, made, scratch, when, may)
+                packed = packed_thin(self, snapshot, packing, may)
+                packed = thinned(self, packed, scratch, when, may)
+            made = packed.made
             with lock.writing(self.folder):
                 # Somebody else may have added the same while this was packed.
                 there = None if again else self._counting(made, snapshot.address)
@@ -128,7 +129,7 @@ class Vault(Stock):
                     if now and now != there:
                         return now  # Added this moment, and nobody had found it rotten.
                     # One whose content is known to be here may lean on any that has it.
-                    return publish(self, made, snapshot.address, None if reuse_content else may)
+                    return publish(self, packed, snapshot.address, None if reuse_content else may)
 
     def _counting(self, made: Packed, address: Address) -> Kept | None:
         """What counts for an address, if it is the same as what was made of it."""
@@ -383,7 +384,10 @@ class Vault(Stock):
     def _has_another(self, kept: Kept, leaving: Collection[Path]) -> bool:
         """Whether a sound package of the very bytes stays when one goes."""
         alike = self.find(package_id=kept.package_id)
-        return any(one.path not in leaving and self.is_sound(one) for one in alike)
+        return any(
+            one.path not in leaving and not one.path.is_symlink() and self.is_sound(one)
+            for one in alike
+        )
 
     def _require_sound(self, decisions: Sequence[Decision]) -> None:
         """Of several packages with the same bytes the good ones must not be those that go."""

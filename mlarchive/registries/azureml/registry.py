@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 from mlarchive.closing import Closing
+from mlarchive.errors import NotFoundError
 from mlarchive.records import Address
 from mlarchive.records.places import azureml_origin
 from mlarchive.registries.azureml.access import access_to
-from mlarchive.registries.azureml.assets import ControlPlane
+from mlarchive.registries.azureml.assets import ControlPlane, Kind
 from mlarchive.registries.azureml.listing import list_objects, see_changes
 from mlarchive.registries.azureml.places import place_of
 from mlarchive.registries.azureml.processes import SHARED
@@ -94,6 +95,15 @@ class AzureMlRegistry(Closing):
     def archived_unlisted(self) -> Sequence[str]:
         """What its lists left out so far since it is archived."""
         return tuple(self._control.unlisted)
+
+    def has(self, address: Address) -> bool:
+        """Whether a version is there, also where a list, which may be behind, does not show it."""
+        kind: Kind = "environments" if address.kind == "environments" else "models"
+        try:
+            self._control.version(kind, address.name, address.version)
+        except NotFoundError:
+            return False
+        return True
 
     def changes(self, selector: Selector) -> Iterator[Ref]:
         """See every selected version from afar; of one name newest first."""

@@ -97,6 +97,35 @@ def leaning(vault: Vault) -> tuple[Kept, Kept]:
     return one, two
 
 
+def test_what_a_link_leads_to_stays_rather_than_the_link(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        first = add(vault, "1")
+    link = first.path.with_name("zz-best.mlpkg")
+    link.symlink_to(first.path.name)
+    with Vault.open(tmp_path) as vault:
+        vault.prune(Rules(last=5), now=NOW)
+        (kept,) = vault.find()
+        assert (kept.path, vault.is_sound(kept)) == (first.path, True)
+
+
+def test_what_is_packed_is_noted_to_lean_on_what_it_was_compared_with(tmp_path: Path) -> None:
+    """Another one of the very content may have rotted, and nobody has read it since."""
+    shared = {"w": bytes(range(256)) * 8192}
+    with Vault.open(tmp_path) as vault:
+        old = vault.add(snapshots.folder({**shared, "u": b"a"}, name="w", version="1"), packed_at=1)
+        for number in range(2, 5):
+            files = {"w": bytes([number]) * (1 << 20)}
+            vault.add(snapshots.folder(files, name="w", version=str(number)), packed_at=number)
+        with Vault.open(tmp_path / "o") as other:
+            files = {**shared, "u": b"b"}
+            snapshot = snapshots.folder(files, name="w", version="5")
+            vault.take(other.add(snapshot, packed_at=5).path)
+        rotted(old.path)
+        rolled = snapshots.folder({**shared, "u": b"a"}, name="w", version="6")
+        kept = vault.add(rolled, packed_at=6)
+        assert vault.is_sound(kept)
+
+
 def test_a_thin_package_that_lies_there_twice_keeps_its_bytes(tmp_path: Path) -> None:
     with Vault.open(tmp_path) as vault:
         first, second = leaning(vault)

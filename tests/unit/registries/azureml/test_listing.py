@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import NotFoundError, UnavailableError
 from mlarchive.records import Address
 from mlarchive.registries.azureml import AzureMlRegistry
 from mlarchive.registries.azureml.assets import Asset
@@ -29,7 +29,7 @@ def test_a_version_is_archived_where_its_model_is_as_a_whole(*, whole: bool, one
 
 def test_what_is_archived_is_not_shown_and_not_gone() -> None:
     hidden = {f"models/{one}": None for one in ("m/1", "whole")}
-    control = SimpleNamespace(unlisted=hidden)
+    control = SimpleNamespace(unlisted=hidden, version=_not_found)
     registry = AzureMlRegistry(
         cast("Any", control), cast("Any", None), "lab", ExitStack(), NONE_WANTED
     )
@@ -38,6 +38,21 @@ def test_what_is_archived_is_not_shown_and_not_gone() -> None:
         for name in ("m", "whole", "m2")
     }
     assert gone == {"m": False, "whole": False, "m2": True}
+
+
+def test_what_answers_is_not_gone_though_a_list_that_is_behind_does_not_show_it() -> None:
+    control = SimpleNamespace(unlisted={}, version=lambda *_: Asset("2", {}))
+    registry = AzureMlRegistry(
+        cast("Any", control), cast("Any", None), "lab", ExitStack(), NONE_WANTED
+    )
+    address = Address(origin="lab", kind="models", name="m", version="2")
+    assert not is_gone(registry, address)
+    control.version = _not_found
+    assert is_gone(registry, address)
+
+
+def _not_found(*_: object) -> Asset:
+    raise NotFoundError("it is not there")
 
 
 def test_a_model_that_shows_none_of_its_versions_is_of_a_place_that_is_behind() -> None:
