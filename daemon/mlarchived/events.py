@@ -74,6 +74,7 @@ class Ended(Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag=
         bytes: How many bytes it moved.
         seconds: How long it took.
         losses: What could not be carried, one sentence each.
+        changes: What the target holds in another form, one sentence each.
         hint: What a person can do, if it failed.
         code: Of the error, if it failed.
         exit_status: Of the error, if it failed, or waits since its source cannot tell how it is.
@@ -88,6 +89,7 @@ class Ended(Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag=
     bytes: int = 0
     seconds: float = 0.0
     losses: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     hint: str = ""
     code: str = ""
     exit_status: int = 0

@@ -371,6 +371,7 @@ class Executor:
                 moved=receipt.bytes,
                 seconds=time.monotonic() - began,
                 losses=(*lost, *receipt.losses),
+                changes=receipt.transformations,
             ),
         )
         if delivery.still_owed:
@@ -414,7 +415,8 @@ class Executor:
             self.report.ended(address, target, "wait", skips[0].why, Effort(moved=receipt.bytes))
             return False
         self.record.passed_over(address, target, _ids(kept))
-        why, left = skips[0].why or skips[0].what, Effort(losses=receipt.losses)
+        why = skips[0].why or skips[0].what
+        left = Effort(losses=receipt.losses, changes=receipt.transformations)
         if receipt.idle:
             self.report.ended(address, target, "passed-over", why, left)
         else:

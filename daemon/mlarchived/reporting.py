@@ -14,11 +14,13 @@ class Effort(Struct, frozen=True, kw_only=True):
         moved: Bytes read into a package, or sent to a target.
         seconds: How long.
         losses: What could not be carried.
+        changes: What the target holds in another form.
     """
 
     moved: int = 0
     seconds: float = 0.0
     losses: tuple[Loss, ...] = ()
+    changes: tuple[Loss, ...] = ()
 
 
 NONE = Effort()
@@ -56,6 +58,7 @@ class Reporter:
                 bytes=effort.moved,
                 seconds=round(effort.seconds, 3),
                 losses=_told(effort.losses) if effort.losses else (),
+                changes=_told(effort.changes) if effort.changes else (),
                 exit_status=status,
             )
         )

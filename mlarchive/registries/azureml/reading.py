@@ -1,6 +1,7 @@
 """Reads a version of a model, or of an environment, with all that hangs on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -41,9 +42,8 @@ def read_object(
         UnsupportedError: Objects of that kind cannot be read.
     """
     gathering = Gathering()
-    settled: Callable[[], None] | None = None
     if address.kind == "models" and address.version:
-        subject, settled = _read_version(control, storage, address, wanted, gathering)
+        subject = _read_version(control, storage, address, wanted, gathering)
     elif address.kind == "environments" and address.version:
         subject = read_environment(control, storage, address.name, address.version, gathering)
     else:
@@ -58,8 +58,13 @@ def read_object(
         streams=tuple(gathering.streams),
         losses=tuple(gathering.losses),
         transformations=tuple(gathering.transformations),
-        settled=settled,
+        settled=partial(_require_same, tuple(gathering.checks)),
     )
+
+
+def _require_same(checks: Sequence[Callable[[], None]]) -> None:
+    for check in checks:
+        check()
 
 
 def _read_version(
@@ -68,8 +73,8 @@ def _read_version(
     address: Address,
     wanted: Wanted,
     gathering: Gathering,
-) -> tuple[str, Callable[[], None]]:
-    """Gather a version of a model; returns its key, and what to call when its files were read."""
+) -> str:
+    """Gather a version of a model; returns its key."""
     name, number = address.name, address.version
     version = control.version("models", name, number)
     require_made(control.shown, f"models/{name}/{number}", version)
@@ -80,6 +85,7 @@ def _read_version(
     folder = storage.folder("models", name, number, uri)
     if folder.elsewhere:
         gathering.change(called, "path", folder.elsewhere)
+    gathering.checks.append(folder.require_same)
     found = Gathering()
     listed = gather_files(folder, key, called, found)
     gathering.streams.extend(found.streams)
@@ -118,7 +124,7 @@ def _read_version(
             status=version.text("provisioningState"),
         )
     )
-    return key, folder.require_same
+    return key
 
 
 def _first_job(version: Asset) -> str:

@@ -177,6 +177,7 @@ def _read_context(storage: Storage, name: str, number: str, uri: str, gathering:
     found = Gathering()
     try:
         folder = storage.folder("environments", name, number, uri)
+        gathering.checks.append(folder.require_same)
         if folder.elsewhere:
             gathering.change(called, "path of the build context", folder.elsewhere)
         gather_files(folder, key, called, found)

@@ -18,7 +18,12 @@ from mlarchive.registries.azureml.reading_environment import (
 )
 from mlarchive.registries.azureml.recipe import Recipe, recipe_there
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
-from mlarchive.registries.azureml.sharing_losses import environment_meant, lost_of_kind
+from mlarchive.registries.azureml.sharing_losses import (
+    environment_meant,
+    latest_moved,
+    latest_there,
+    lost_of_kind,
+)
 from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.base import Action, Receipt, WritePolicy
@@ -119,8 +124,11 @@ def _shared(
         name: That it gets.
         skips: Whether something else that is there is left alone.
     """
+    meant_before = latest_there(target.control, address, name)
     action = _copied(source, target, address, name, skips=skips)
-    yield Labelled((action,), (), ())
+    takes_over = meant_before and action.verb == "create"
+    moved = latest_moved(action.what, meant_before) if takes_over else ()
+    yield Labelled((action,), (), tuple(moved))
     if action.verb == "skip":
         return
     kind: Kind = "environments" if address.kind == "environments" else "models"

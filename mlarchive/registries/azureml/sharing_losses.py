@@ -6,7 +6,7 @@ Azure ML changes none of it in a version that is there, so that it can only be t
 from collections.abc import Iterator
 
 from mlarchive.errors import NotFoundError
-from mlarchive.records import Loss
+from mlarchive.records import Address, Loss
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
 
@@ -45,6 +45,28 @@ def environment_meant(control: ControlPlane, there: Asset) -> tuple[str, str]:
         return name, meant(control, name).name
     except NotFoundError:
         return name, ""
+
+
+def latest_there(control: ControlPlane, address: Address, name: str) -> str:
+    """Which version of an environment its name alone means at the registry; "" for none.
+
+    Args:
+        control: The registry's.
+        address: What is to be shared.
+        name: That it gets there.
+    """
+    if address.kind != "environments":
+        return ""
+    try:
+        return meant(control, name).name
+    except NotFoundError:
+        return ""
+
+
+def latest_moved(what: str, before: str) -> Iterator[Loss]:
+    """That what was made is what its name alone means at the registry from now on."""
+    why = f"it is what the name without a number means there, which meant {before}"
+    yield Loss(record=what, field="@latest", why=why)
 
 
 def _or_none(text: str) -> str:

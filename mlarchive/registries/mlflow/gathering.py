@@ -1,6 +1,6 @@
 """What a read has collected so far: records, their streams, losses and transformations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -32,6 +32,7 @@ class Gathering:
         experiments: As the server gave them, by id.
         state_mark: Of the labels that were read; "" where nobody says.
         unlisted: Folders of which nobody knows what is in them, by the key of the record.
+        checks: Called when all bytes were read; each raises if the whole did not stay as it was.
     """
 
     records: list[AnyRecord] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Gathering:
     experiments: "dict[str, Experiment]" = field(default_factory=dict)
     state_mark: str = ""
     unlisted: dict[str, list[str]] = field(default_factory=dict)
+    checks: list[Callable[[], None]] = field(default_factory=list)
 
     def lose(self, record: str, what: str, why: str) -> None:
         """List something that cannot be carried."""

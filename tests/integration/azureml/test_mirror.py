@@ -92,6 +92,8 @@ def test_a_workspace_arrives_once(
     losses = [loss for e in first if e["event"] == "ended" for loss in e.get("losses", ())]
     # MLflow has no environments that are objects of their own: of two models and by itself.
     assert [loss.startswith("environments/gpu/1, all of it:") for loss in losses].count(True) == 3
+    changes = [change for e in first if e["event"] == "ended" for change in e["changes"]]
+    assert any(change.startswith("run ") for change in changes), changes
     lab.version("models", oak, "2")["properties"]["tags"]["team"] = "attic"
     assert outcomes(once()) == ["relabelled"]
     assert clinic.get_model_version(oak, "2").tags["team"] == "attic"

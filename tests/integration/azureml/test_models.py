@@ -442,6 +442,12 @@ def test_a_file_that_comes_or_goes_while_a_model_is_read_is_a_change(
             pack_file(snapshot, tmp_path / f"{number}.mlpkg", packed_at=0)
     snapshot = opened(lab).read(address(lab, "models", "prostate", "892"))
     pack_file(snapshot, tmp_path / "whole.mlpkg", packed_at=0)
+    uri = lab.version("environments", "built", "1")["properties"]["build"]["contextUri"]
+    path = uri.partition(f"/{store.container}/")[2].rstrip("/")
+    snapshot = opened(lab).read(address(lab, "environments", "built", "1"))
+    azureml.storage.put(store.account, store.container, path, {"late": b""})
+    with pytest.raises(SourceChangedError, match="late in "):
+        pack_file(snapshot, tmp_path / "environment.mlpkg", packed_at=0)
 
 
 def test_one_file_lies_beside_a_folder_that_has_no_other(

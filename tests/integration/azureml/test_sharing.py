@@ -61,6 +61,11 @@ def test_that_a_model_means_another_environment_at_the_registry_is_a_loss(
     for number in "123":
         azureml.put_model(lab, "m", number, _FILES, tags=_NAMES_E)
     assert _lost(_shared(lab, shared, opened, "1")) == []
+    azureml.put_environment(shared, "F", "1", image="img:theirs")
+    azureml.put_environment(lab, "F", "3", image="img:ours")
+    what = address(lab, "environments", "F", "3")
+    taken = opened(lab).share(what, opened(shared), WritePolicy()).transformations
+    assert [(one.record, one.field) for one in taken] == [("environments/F/3", "@latest")]
     made_later = {"systemData": {"createdAt": "2099-01-01T00:00:00.0000000Z"}}
     azureml.put_environment(shared, "E", "8", image="img:three")
     shared.version("environments", "E", "8").update(made_later)
