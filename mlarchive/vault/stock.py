@@ -7,7 +7,7 @@ opening mends.
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -217,6 +217,26 @@ class Stock(Closing):
             }
         return found
 
+    def needed_by_incomplete(self, some: Iterable[Kept]) -> Mapping[str, str]:
+        """Paths of those of some packages that have chunks which an incomplete one lacks, and why.
+
+        The others that it lacks may come again, or can be opened again.
+        """
+        incomplete = self._catalog.incomplete()
+        found: dict[str, str] = {}
+        for kept in some if incomplete else ():
+            (row,) = self._catalog.rows(path=kept.place) or (None,)
+            for other in incomplete:
+                if row and other.path != row.path and self._lends(row, other):
+                    found[kept.place] = f"{other.path}, which lacks more, takes its bytes"
+        return found
+
+    def _lends(self, row: Row, other: Row) -> bool:
+        try:
+            return lends(self.folder, row, other)
+        except (DamageError, NotFoundError):
+            return False
+
     def is_sound(self, kept: Kept) -> bool:
         """Whether a package, and what it leans on, has the bytes that were stored."""
         try:
@@ -290,9 +310,9 @@ class Stock(Closing):
         while came:
             other = came.pop()
             for row in self._catalog.incomplete() if other.complete else ():
+                if row.path == other.path or not self._lends(other, row):
+                    continue
                 with contextlib.suppress(DamageError, NotFoundError):
-                    if row.path == other.path or not lends(self.folder, other, row):
-                        continue
                     now = leaning(self.folder, row, self._lending_to(row), self._catalog)
                     if now.complete and self._catalog.lean(row, now):
                         came.append(now)

@@ -292,8 +292,15 @@ class Vault(Stock):
         everything = self.find()
         left = twins(self, everything)
         besides = {kept.path for kept in left}
-        packages = (kept for kept in everything if kept.path not in besides)
-        return decide(packages, rules, spare, self.needed_by_broken()), left
+        packages = [kept for kept in everything if kept.path not in besides]
+        needed = dict(self.needed_by_broken())
+        while True:
+            decisions = decide(packages, rules, spare, needed)
+            going = [one.package for one in decisions if not one.keeps]
+            more = self.needed_by_incomplete(going)
+            if not more:
+                return decisions, left
+            needed |= more
 
     def prune(
         self,
@@ -366,7 +373,7 @@ class Vault(Stock):
         leaving = {kept.path for kept in going}
         # What lies here twice lends its chunks as long as one of them stays.
         lost = [kept for kept in going if not self._has_another(kept, leaving)]
-        needed = self.needed_by_broken() if lost else {}
+        needed = {**self.needed_by_broken(), **self.needed_by_incomplete(lost)} if lost else {}
         for kept in lost:
             if why := needed.get(kept.place):
                 raise DamageError(

@@ -97,6 +97,26 @@ def leaning(vault: Vault) -> tuple[Kept, Kept]:
     return one, two
 
 
+def test_what_lacks_some_bytes_for_a_while_keeps_the_others(tmp_path: Path) -> None:
+    """The disk with one of its bases is away, or that cannot be opened just now."""
+    first, second = (bytes([number]) + bytes(range(256)) * 8192 for number in (1, 2))
+    with Vault.open(tmp_path) as vault:
+        away = vault.add(snapshots.folder({"a": first}, name="w", version="1"), packed_at=1)
+        base = vault.add(snapshots.folder({"b": second}, name="w", version="2"), packed_at=2)
+        both = snapshots.folder({"a": first, "b": second}, name="w", version="3")
+        assert set(vault.add(both, packed_at=3).bases) == {away.package_id, base.package_id}
+    away.path.rename(tmp_path / "elsewhere")
+    with Vault.open(tmp_path) as vault:
+        told = vault.prune(Rules(last=1), now=NOW)
+        assert {one.package: "lacks more" in one.reason for one in told}[base]
+        with pytest.raises(DamageError, match="lacks more"):
+            vault.delete(base.address, now=NOW)
+    (tmp_path / "elsewhere").rename(away.path)
+    with Vault.open(tmp_path) as vault:
+        (kept,) = vault.find(address=both.address)
+        assert vault.is_sound(kept)
+
+
 def test_what_a_link_leads_to_stays_rather_than_the_link(tmp_path: Path) -> None:
     with Vault.open(tmp_path) as vault:
         first = add(vault, "1")
