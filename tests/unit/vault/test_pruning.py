@@ -108,7 +108,7 @@ def test_what_lacks_some_bytes_for_a_while_keeps_the_others(tmp_path: Path) -> N
     away.path.rename(tmp_path / "elsewhere")
     with Vault.open(tmp_path) as vault:
         told = vault.prune(Rules(last=1), now=NOW)
-        assert {one.package: "lacks more" in one.reason for one in told}[base]
+        assert {one.package.path: "lacks more" in one.reason for one in told}[base.path]
         with pytest.raises(DamageError, match="lacks more"):
             vault.delete(base.address, now=NOW)
     (tmp_path / "elsewhere").rename(away.path)
