@@ -5,7 +5,7 @@ once. Whichever has a chunk will do. A package that is thin itself is leaned on 
 lacks is there, so that nothing leans in a circle.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -161,11 +161,11 @@ def lends(folder: Path, other: Row, row: Row, opener: Opener = Package.open) -> 
 
 
 def closure(row: Row | Kept, catalog: Catalog) -> list[Row]:
-    """The packages that one leans on, near and far."""
+    """The packages that one leans on, the nearest first, in the order in which they are noted."""
     found: dict[str, Row] = {}
-    waiting = list(row.bases)
+    waiting = deque(row.bases)
     while waiting:
-        package_id = waiting.pop()
+        package_id = waiting.popleft()
         if package_id not in found:
             for base in catalog.rows(package_id=package_id, damage="")[:1]:
                 found[package_id] = base

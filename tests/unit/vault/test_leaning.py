@@ -11,8 +11,8 @@ from mlarchive.pack import pack_file
 from mlarchive.package import Package
 from mlarchive.snapshot import Snapshot
 from mlarchive.vault import Kept, Rules, Vault
-from mlarchive.vault.catalog import NAME
-from mlarchive.vault.leaning import leaning_first
+from mlarchive.vault.catalog import NAME, Catalog, Row
+from mlarchive.vault.leaning import closure, leaning_first
 from tests.support import snapshots
 from tests.support.models import Weights, file_of, tuned, weights
 
@@ -278,3 +278,15 @@ def test_what_leans_stands_before_what_it_leans_on() -> None:
     three = replace(one, place="3", package_id="3", bases=("2", "1"), thin=True)
     for given in itertools.permutations((one, two, three)):
         assert leaning_first(given) == [three, two, one]
+
+
+def test_what_a_package_leans_on_comes_as_it_is_noted_the_nearest_first() -> None:
+    catalog = Catalog.in_memory()
+    far = Row(path="far", bytes=1, mtime_ns=1, package_id="far")
+    a, b = (
+        Row(path=name, bytes=1, mtime_ns=1, package_id=name, thin=True, leans_on=on)
+        for name, on in (("a", "far"), ("b", ""))
+    )
+    catalog.put([far, a, b])
+    leaning = Row(path="x", bytes=1, mtime_ns=1, thin=True, leans_on="a b")
+    assert [row.path for row in closure(leaning, catalog)] == ["a", "b", "far"]

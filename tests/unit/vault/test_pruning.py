@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import random
 import shutil
 import sqlite3
 import threading
@@ -134,7 +135,7 @@ def test_what_is_packed_is_noted_to_lean_on_what_it_was_compared_with(tmp_path: 
     with Vault.open(tmp_path) as vault:
         old = vault.add(snapshots.folder({**shared, "u": b"a"}, name="w", version="1"), packed_at=1)
         for number in range(2, 5):
-            files = {"w": bytes([number]) * (1 << 20)}
+            files = {"w": random.Random(number).randbytes(1 << 20), "u": b"a"}  # noqa: S311
             vault.add(snapshots.folder(files, name="w", version=str(number)), packed_at=number)
         with Vault.open(tmp_path / "o") as other:
             files = {**shared, "u": b"b"}
