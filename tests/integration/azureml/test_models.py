@@ -7,8 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from mlarchive.copy import Way, copy
-from mlarchive.errors import ConflictError, SourceChangedError, UnsupportedError
-from mlarchive.pack import pack_file
+from mlarchive.errors import ConflictError, UnsupportedError
 from mlarchive.registries.azureml import AzureMlRegistry
 from mlarchive.registries.base import Action, Selector, WritePolicy
 from mlarchive.registries.directory import DirectoryRegistry, labelled
@@ -427,27 +426,6 @@ def test_an_empty_blob_that_stands_for_a_folder_is_no_file(
     assert lost == [("bare", why), ("nothing/in", why)]
     names = {entry_name(stream.entry) for stream in snapshot.streams}
     assert names >= {*FILES, "marked"}
-
-
-def test_a_file_that_comes_or_goes_while_a_model_is_read_is_a_change(
-    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
-) -> None:
-    uri = lab.version("models", "prostate", "892")["properties"]["modelUri"]
-    store = lab.datastores["workspaceblobstore"]
-    path = uri.partition("/paths/")[2].rstrip("/")
-    for number in range(2):
-        snapshot = opened(lab).read(address(lab, "models", "prostate", "892"))
-        azureml.storage.put(store.account, store.container, path, {"late": bytes(number)})
-        with pytest.raises(SourceChangedError, match="late in "):
-            pack_file(snapshot, tmp_path / f"{number}.mlpkg", packed_at=0)
-    snapshot = opened(lab).read(address(lab, "models", "prostate", "892"))
-    pack_file(snapshot, tmp_path / "whole.mlpkg", packed_at=0)
-    uri = lab.version("environments", "built", "1")["properties"]["build"]["contextUri"]
-    path = uri.partition(f"/{store.container}/")[2].rstrip("/")
-    snapshot = opened(lab).read(address(lab, "environments", "built", "1"))
-    azureml.storage.put(store.account, store.container, path, {"late": b""})
-    with pytest.raises(SourceChangedError, match="late in "):
-        pack_file(snapshot, tmp_path / "environment.mlpkg", packed_at=0)
 
 
 def test_one_file_lies_beside_a_folder_that_has_no_other(
