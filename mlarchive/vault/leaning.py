@@ -5,6 +5,7 @@ once. Whichever has a chunk will do. A package that is thin itself is leaned on 
 lacks is there, so that nothing leans in a circle.
 """
 
+import contextlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -151,13 +152,18 @@ def _leaned_on(folder: Path, row: Row, others: Iterable[Row], opener: Opener) ->
     return ()
 
 
-def lends(folder: Path, other: Row, row: Row, opener: Opener = Package.open) -> bool:
-    """Whether a package has any chunk that a thin one lacks.
+def lacking(folder: Path, rows: Iterable[Row]) -> list[tuple[Row, set[bytes]]]:
+    """The hashes of the chunks that each of some packages lacks; but of those that do not open."""
+    found = []
+    for row in rows:
+        with contextlib.suppress(DamageError, NotFoundError):
+            found.append((row, _lacked(folder / row.path, Package.open)))
+    return found
 
-    Raises:
-        MlarchiveError: The thin one cannot be opened.
-    """
-    return bool(_held(folder / other.path, _lacked(folder / row.path, opener), opener))
+
+def lends(folder: Path, path: str, wanted: set[bytes]) -> bool:
+    """Whether a package has any of some chunks itself."""
+    return bool(_held(folder / path, wanted, Package.open))
 
 
 def closure(row: Row | Kept, catalog: Catalog) -> list[Row]:

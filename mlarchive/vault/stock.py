@@ -21,7 +21,7 @@ from mlarchive.trust import Trust, opener
 from mlarchive.vault.catalog import Catalog, Held, Kept, Row, Shown, decode, discard
 from mlarchive.vault.instep import InStep
 from mlarchive.vault.journal import Journal
-from mlarchive.vault.leaning import closure, leaning, lends
+from mlarchive.vault.leaning import closure, lacking, leaning, lends
 from mlarchive.vault.listing import heal, holds_packages, look_into, sealed_in, trusted
 from mlarchive.vault.naming import places
 
@@ -222,20 +222,14 @@ class Stock(Closing):
 
         The others that it lacks may come again, or can be opened again.
         """
-        incomplete = self._catalog.incomplete()
         found: dict[str, str] = {}
-        for kept in some if incomplete else ():
-            (row,) = self._catalog.rows(path=kept.place) or (None,)
-            for other in incomplete:
-                if row and other.path != row.path and self._lends(row, other):
-                    found[kept.place] = f"{other.path}, which lacks more, takes its bytes"
+        # What each lacks is asked once, however many are to go.
+        if incomplete := lacking(self.folder, self._catalog.incomplete()):
+            for kept in some:
+                for other, lacked in incomplete:
+                    if other.path != kept.place and lends(self.folder, kept.place, lacked):
+                        found[kept.place] = f"{other.path}, which lacks more, takes its bytes"
         return found
-
-    def _lends(self, row: Row, other: Row) -> bool:
-        try:
-            return lends(self.folder, row, other)
-        except (DamageError, NotFoundError):
-            return False
 
     def is_sound(self, kept: Kept) -> bool:
         """Whether a package, and what it leans on, has the bytes that were stored."""
@@ -309,8 +303,9 @@ class Stock(Closing):
         came = [new]
         while came:
             other = came.pop()
-            for row in self._catalog.incomplete() if other.complete else ():
-                if row.path == other.path or not self._lends(other, row):
+            rows = self._catalog.incomplete() if other.complete else ()
+            for row, lacked in lacking(self.folder, rows):
+                if row.path == other.path or not lends(self.folder, other.path, lacked):
                     continue
                 with contextlib.suppress(DamageError, NotFoundError):
                     now = leaning(self.folder, row, self._lending_to(row), self._catalog)
