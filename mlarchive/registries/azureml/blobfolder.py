@@ -26,6 +26,9 @@ _AHEAD = 4
 
 _EMPTY = "it is an empty folder, and only files are carried"
 
+BESIDE = "a file has the very name of the folder, which is carried with what lies below it, not it"
+"""Why a blob is lost that lies where its folder does."""
+
 
 class BlobFolder:
     """A folder, or a single file, of a container.
@@ -98,6 +101,16 @@ class BlobFolder:
                     f"{name} in {self._container.url}/{self._prefix} changed while it was read",
                     hint="run the command again",
                 )
+
+    def beside(self) -> Blob | None:
+        """The blob that has the very name of the folder, which only a flat account can hold.
+
+        Azure's own client downloads it as a file among those of the folder.
+
+        Raises:
+            MlarchiveError: The store does not tell.
+        """
+        return self._container.find(self._prefix.rstrip("/")) if self.name else None
 
     def files(self) -> Iterator[Listed]:
         """Everything below it."""

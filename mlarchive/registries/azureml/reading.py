@@ -9,6 +9,7 @@ from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import Address, ModelVersion, RegisteredModel
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
+from mlarchive.registries.azureml.blobfolder import BESIDE
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
 from mlarchive.registries.azureml.reading_environment import (
     meant,
@@ -85,6 +86,8 @@ def _read_version(
     folder = storage.folder("models", name, number, uri)
     if folder.elsewhere:
         gathering.change(called, "path", folder.elsewhere)
+    if folder.beside():
+        gathering.lose(called, folder.name, BESIDE)
     gathering.checks.append(folder.require_same)
     found = Gathering()
     listed = gather_files(folder, key, called, found)

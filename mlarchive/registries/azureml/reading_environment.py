@@ -11,6 +11,7 @@ from mlarchive.errors import MlarchiveError, NotFoundError
 from mlarchive.records import Environment, File
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+from mlarchive.registries.azureml.blobfolder import BESIDE
 from mlarchive.registries.azureml.merging import OF_SERVICE
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
 from mlarchive.registries.azureml.soundness import require_made
@@ -177,6 +178,8 @@ def _read_context(storage: Storage, name: str, number: str, uri: str, gathering:
     found = Gathering()
     try:
         folder = storage.folder("environments", name, number, uri)
+        if folder.beside():
+            gathering.lose(called, folder.name, BESIDE)
         gathering.checks.append(folder.require_same)
         if folder.elsewhere:
             gathering.change(called, "path of the build context", folder.elsewhere)

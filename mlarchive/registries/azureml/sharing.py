@@ -229,7 +229,9 @@ def _conflict(what: str, trouble: str, *, skips: bool) -> Action:
 
 
 def _same(one: BlobFolder, other: BlobFolder) -> bool:
-    """Whether two folders hold the very same files."""
+    """Whether two folders hold the very same files, and both or none a blob of their own name."""
+    if (one.beside() is None) != (other.beside() is None):
+        return False
     sizes = {listed.path: listed.size for listed in one.files()}
     if sizes != {listed.path: listed.size for listed in other.files()}:
         return False

@@ -443,6 +443,28 @@ def test_one_file_lies_beside_a_folder_that_has_no_other(
     assert azureml.files_of(clinic, "folder", "1") == {"w": b"1"}
 
 
+def test_a_blob_that_has_the_very_name_of_the_folder_is_a_loss(
+    azureml: Emulator, opened: Open
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", {"w": b"1"})
+    said = lab.version("models", "m", "1")["properties"]
+    above = said["modelUri"].partition("/paths/")[2]
+    said["modelUri"] += "/w"
+    what = address(lab, "models", "m", "1")
+    assert opened(lab).read(what).losses == ()
+    store = lab.datastores["workspaceblobstore"]
+    azureml.storage.put(store.account, store.container, above, {"w/w": b"in", "w2": b"sibling"})
+    snapshot = opened(lab).read(what)
+    assert [entry_name(stream.entry) for stream in snapshot.streams] == ["w"]
+    assert [(loss.record, loss.field) for loss in snapshot.losses] == [("models/m/1", "w")]
+    # An account with a hierarchical namespace lists the folder itself so.
+    client = azureml.storage.container(store.account, store.container)
+    marked = {"hdi_isfolder": "true"}
+    client.upload_blob(f"{above}/w", b"", metadata=marked, overwrite=True)
+    assert opened(lab).read(what).losses == ()
+
+
 def test_a_tag_without_a_value_is_an_empty_text(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
 ) -> None:
