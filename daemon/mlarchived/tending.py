@@ -4,6 +4,7 @@
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,7 @@ class VaultTended(Struct, frozen=True, kw_only=True, tag_field="event", tag="vau
         work: `prune` or `scrub`.
         packages: How many were there, or were read.
         pruned: How many were removed.
+        held: How many stay though no rule keeps them, by what they stay for.
         mended: How many were damaged and are sound again.
         damaged: How many are damaged.
         restored: How many were unpacked on trial, and well.
@@ -64,6 +66,7 @@ class VaultTended(Struct, frozen=True, kw_only=True, tag_field="event", tag="vau
     work: str
     packages: int
     pruned: int = 0
+    held: Mapping[str, int] = {}
     mended: int = 0
     damaged: int = 0
     restored: int = 0
@@ -116,15 +119,16 @@ def prune(folder: Path, care: VaultCare, setting: Setting, manner: Manner) -> No
     with Ledger.look(setting.state) as ledger, Vault.open(folder) as vault:
         spare = partial(awaited, setting.jobs, ledger, folder)
         decisions = vault.prune(rules(care), now=_now(), spare=spare)
-    gone = [decision.package for decision in decisions if not decision.keeps]
-    for kept in gone:
+    gone = [decision for decision in decisions if not decision.keeps]
+    for decision in gone:
+        kept = decision.package
         manner.tell(
             PackageTended(
                 vault=str(folder),
                 path=str(kept.path),
                 object=str(kept.address),
                 outcome="pruned",
-                reason="no rule keeps it",
+                reason=decision.reason,
                 size=kept.size,
             )
         )
@@ -134,7 +138,8 @@ def prune(folder: Path, care: VaultCare, setting: Setting, manner: Manner) -> No
             work="prune",
             packages=len(decisions),
             pruned=len(gone),
-            bytes=sum(kept.size for kept in gone),
+            held=Counter(decision.reason for decision in decisions if decision.held),
+            bytes=sum(decision.package.size for decision in gone),
             seconds=round(time.monotonic() - began, 3),
         )
     )
@@ -153,7 +158,7 @@ def scrub_vault(folder: Path, care: VaultCare, setting: Setting, manner: Manner)
         return
     pace = Pace(rate=care.scrub_rate, check=manner.stopping.check)
     before = _now() - 1000 * durations.seconds(care.scrub_every)
-    counts = dict.fromkeys(("packages", "mended", "damaged", "restored"), 0)
+    counts: Counter[str] = Counter()
     donors = list(_donors(folder, setting, manner.environment))
     with Vault.open(folder) as vault:
         wanted = Care(before=before, trials=care.trials)
@@ -179,9 +184,12 @@ def scrub_vault(folder: Path, care: VaultCare, setting: Setting, manner: Manner)
         VaultTended(
             vault=str(folder),
             work="scrub",
+            packages=counts["packages"],
+            mended=counts["mended"],
+            damaged=counts["damaged"],
+            restored=counts["restored"],
             bytes=pace.read,
             seconds=round(time.monotonic() - began, 3),
-            **counts,
         )
     )
     if counts["damaged"]:

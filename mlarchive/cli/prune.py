@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from mlarchive.cli import wording
@@ -89,6 +90,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _tell(decisions: "tuple[Decision, ...]", console: Console, *, dry_run: bool) -> None:
+    from mlarchive.vault.retention import SPARE
+
     word = "would remove" if dry_run else "removed"
     for decision in decisions:
         kept = decision.package
@@ -101,17 +104,24 @@ def _tell(decisions: "tuple[Decision, ...]", console: Console, *, dry_run: bool)
                 "state_id": kept.state_id,
                 "kept": decision.keeps,
                 "reason": decision.reason,
+                "held": decision.held,
                 "dry_run": dry_run,
             }
         )
         if not decision.keeps:
-            console.say(f"{word}  {kept.address}  {wording.size(kept.size)}  {kept.path}")
+            same = f"  ({SPARE})" if decision.reason == SPARE else ""
+            console.say(f"{word}  {kept.address}  {wording.size(kept.size)}  {kept.path}{same}")
         elif dry_run:
             console.say(f"keep  {kept.address}: {decision.reason}")
     gone = [one.package.size for one in decisions if not one.keeps]
     stays = wording.count(len(decisions) - len(gone), "package")
     freed = f"{wording.count(len(gone), 'package')}, {wording.size(sum(gone))}"
     console.say(f"{word} {freed}; {stays} {'would stay' if dry_run else 'left'}")
+    held = Counter(decision.reason for decision in decisions if decision.held)
+    for reason, many in held.items():
+        console.note(f"note: {wording.count(many, 'package')} by no rule: {reason}")
+    if held:
+        console.note("hint: `mlarchive scrub` may mend that; or move it out of the vault")
 
 
 def _number(text: str) -> int:

@@ -5,7 +5,7 @@ is used does not matter: a chunk has the hash that names it, or it is not handed
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mlarchive.closing import Closing
@@ -18,13 +18,19 @@ class Lenders(Closing):
 
     Args:
         paths: Where they are, the likeliest first. What is damaged or gone lends nothing.
+        copies: Where else some of these are, which lend in their stead what is damaged there.
         opener: Opens a package, and may refuse to; `Package.open` by default.
     """
 
     def __init__(
-        self, paths: Iterable[Path] = (), *, opener: Callable[..., Package] | None = None
+        self,
+        paths: Iterable[Path] = (),
+        *,
+        copies: Mapping[Path, Sequence[Path]] = {},
+        opener: Callable[..., Package] | None = None,
     ) -> None:
         self._paths = tuple(dict.fromkeys(paths))
+        self._copies = copies
         self._opener = opener or Package.open
         self._opened = contextlib.ExitStack()
         self._lending: dict[Path, Package] = {}
@@ -62,12 +68,15 @@ class Lenders(Closing):
         """Packages that together have as many of the chunks as can be had."""
         for path in self._paths:
             if wanted and path not in asking and self._has_any(path, wanted):
-                lender = self._lender(path, asking)
-                if lender is not None:
-                    lent = {chunk for chunk in wanted if lender.storage.has_chunk(chunk)}
-                    wanted -= lent
-                    if lent:
-                        yield lender
+                lent: set[bytes] = set()
+                for place in dict.fromkeys((path, *self._copies.get(path, ()))):
+                    lender = self._lender(place, asking)
+                    if lender is not None:
+                        lends = {chunk for chunk in wanted if lender.storage.has_chunk(chunk)}
+                        lent |= lends
+                        if lends:
+                            yield lender
+                wanted -= lent
 
     def _has_any(self, path: Path, wanted: set[bytes]) -> bool:
         """Whether a package holds one of the chunks itself."""

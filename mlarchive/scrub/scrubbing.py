@@ -178,7 +178,14 @@ def _scrub_one(vault: Vault, due: _Due, donors: Sequence[Donor], pace: Pace) -> 
     done = replace(done, notes=mended.failed)
     if not mended.donor:
         return replace(done, damage="; ".join((done.damage, *mended.failed)))
-    return replace(done, status="mended", mended_from=mended.donor, dropped=mended.dropped)
+    done = replace(done, mended_from=mended.donor, dropped=mended.dropped)
+    try:
+        missing = _missing(vault, vault.as_it_lies(kept))
+    except NotFoundError:
+        return None
+    if missing:
+        return replace(done, damage=f"{done.damage}; it is mended itself, and {missing}")
+    return replace(done, status="mended")
 
 
 class _Damage(Struct, frozen=True, kw_only=True):
@@ -204,12 +211,8 @@ def _damage(vault: Vault, kept: Kept, pace: Pace) -> _Damage:
             file = cast("BinaryIO", stack.enter_context(PacedFile(kept.path, pace)))
             package = stack.enter_context(Package.open(file))
             package.verify(full=not kept.thin)
-        if kept.thin:
-            with vault.open_package(kept) as whole:
-                missing = len(whole.missing())
-            if missing:
-                why = f"{missing} of its chunks are in no package of the vault"
-                return _Damage(why=why, intact=True)
+        if missing := _missing(vault, kept):
+            return _Damage(why=missing, intact=True)
     except DamageError as error:
         return _Damage(why=error.message)
     except StorageError as error:
@@ -218,6 +221,15 @@ def _damage(vault: Vault, kept: Kept, pace: Pace) -> _Damage:
         # A bad sector. The others are to be read all the same.
         return _Damage(why=error.message)
     return _Damage()
+
+
+def _missing(vault: Vault, kept: Kept) -> str:
+    """What a thin package lacks; "" if nothing."""
+    if not kept.thin:
+        return ""
+    with vault.open_package(kept) as package:
+        missing = len(package.missing())
+    return f"{missing} of its chunks are in no package of the vault" if missing else ""
 
 
 def _tried(vault: Vault, kept: Kept) -> Trial:
@@ -230,7 +242,7 @@ def _tried(vault: Vault, kept: Kept) -> Trial:
 
 
 def _note(journal: Journal, vault: Vault, due: _Due, done: Scrubbed, now: int) -> None:
-    kept = vault.as_it_lies(due.kept) if done.status == "mended" else due.kept
+    kept = vault.as_it_lies(due.kept) if done.mended_from else due.kept
     restored = now if done.trial.outcome == "restored" else due.last.restored_at
     damage = done.damage if done.status == "damaged" else ""
     if done.trial.outcome == "failed":

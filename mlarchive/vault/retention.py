@@ -26,6 +26,10 @@ from mlarchive.vault.catalog import Kept
 ALL = 0
 """Of states: no limit."""
 
+NO_RULE = "no rule keeps it"
+SPARE = "the same as another one, which stays"
+"""Why a package goes."""
+
 
 class Rules(Struct, frozen=True, kw_only=True):
     """What is kept. A version that any rule chooses is kept; without a rule, all are.
@@ -73,16 +77,16 @@ class Decision(Struct, frozen=True, kw_only=True):
 
     Attributes:
         package: Which.
-        reason: Why it is kept; "" if it is not.
+        keeps: Whether it is kept.
+        reason: Why it is, or is not.
+        held: Whether it is kept though no rule keeps it, for others that are not whole now, and
+            which may take its bytes.
     """
 
     package: Kept
+    keeps: bool
     reason: str
-
-    @property
-    def keeps(self) -> bool:
-        """Whether it is kept."""
-        return bool(self.reason)
+    held: bool = False
 
 
 Spare = Callable[[Sequence[Address]], Mapping[Address, str]]
@@ -113,12 +117,23 @@ def decide(
             number = len(states) if rules.states == ALL else rules.states
             for kept in states[:number]:
                 reasons[kept.path] = chosen[address]
+    _keep_bases(objects, reasons)
+    by_rule = {*reasons}
+    for states in objects.values():
         for kept in states:
             if why := needed.get(kept.place):
                 reasons.setdefault(kept.path, why)
     _keep_bases(objects, reasons)
-    ordered = (kept for address in sorted(objects, key=str) for kept in objects[address])
-    return tuple(Decision(package=kept, reason=reasons.get(kept.path, "")) for kept in ordered)
+    return tuple(
+        Decision(
+            package=kept,
+            keeps=kept.path in reasons,
+            reason=reasons.get(kept.path, NO_RULE),
+            held=kept.place in needed and kept.path not in by_rule,
+        )
+        for address in sorted(objects, key=str)
+        for kept in objects[address]
+    )
 
 
 def _objects(packages: Iterable[Kept]) -> Mapping[Address, Sequence[Kept]]:

@@ -165,11 +165,12 @@ class Stock(Closing):
             FormatError: It is damaged. What it leans on is read later, and can be damaged too.
             UntrustedError: The policy does not trust it, or what it leans on.
         """
-        bases = self.bases(kept)
+        copies = {
+            self.folder / base.path: [other.path for other in self.find(package_id=base.package_id)]
+            for base in self.bases(kept)
+        }
         with (
-            Lenders(
-                (self.folder / base.path for base in bases), opener=opener(self._trust)
-            ) as lenders,
+            Lenders(copies, copies=copies, opener=opener(self._trust)) as lenders,
             lenders.open(kept.path) as package,
         ):
             yield package

@@ -41,7 +41,7 @@ from mlarchive.vault.packing import (
     publish,
     thinned,
 )
-from mlarchive.vault.retention import Decision, Rules, Spare, decide
+from mlarchive.vault.retention import SPARE, Decision, Rules, Spare, decide
 from mlarchive.vault.stock import Stock
 from mlarchive.vault.taking import Checked, checked, copied, copied_from
 from mlarchive.vault.twins import twins
@@ -283,12 +283,13 @@ class Vault(Stock):
 
     def plan_prune(self, rules: Rules) -> tuple[Decision, ...]:
         """What `prune` would keep and why, and what it would remove; changes nothing."""
-        return self._decided(rules)[0]
+        decisions, left = self._decided(rules)
+        return (*decisions, *left)
 
     def _decided(
         self, rules: Rules, spare: Spare | None = None
-    ) -> tuple[tuple[Decision, ...], list[Kept]]:
-        """What rules decide, and the packages that a crash left beside those that replace them."""
+    ) -> tuple[tuple[Decision, ...], tuple[Decision, ...]]:
+        """What rules decide, and the packages that lie beside the same, which stays or goes so."""
         everything = self.find()
         left = twins(self, everything)
         besides = {kept.path for kept in left}
@@ -299,7 +300,8 @@ class Vault(Stock):
             going = [one.package for one in decisions if not one.keeps]
             more = self.needed_by_incomplete(going)
             if not more:
-                return decisions, left
+                alike = (Decision(package=one, keeps=False, reason=SPARE) for one in left)
+                return decisions, tuple(alike)
             needed |= more
 
     def prune(
@@ -335,17 +337,18 @@ class Vault(Stock):
             heal(self.folder, self._catalog)
             decisions, left = self._decided(rules, spare)
             self._require_sound(decisions)
+            decisions = (*decisions, *left)
             going = {one.package.path: one for one in decisions if not one.keeps}
-            leaving = [*(one.package for one in going.values()), *left]
+            leaving = [one.package for one in going.values()]
             self._released(leaving)
             # What others lean on goes when they are gone.
             for kept in leaning_first(leaving):
-                if kept.path not in going:
-                    self.withdraw(kept)
-                    continue
                 if told:
                     told(going[kept.path])
-                self._remove(kept, journal, now)
+                if going[kept.path].reason == SPARE:
+                    self.withdraw(kept)
+                else:
+                    self._remove(kept, journal, now)
         return decisions
 
     def delete(self, address: Address, *, now: int) -> None:
@@ -383,7 +386,14 @@ class Vault(Stock):
         found = {other.path: other for kept in lost for other in self.dependents(kept)}
         ordered = leaning_first(other for path, other in found.items() if path not in leaving)
         without = {one.package_id for one in (*lost, *ordered)}
-        replaced = [packed_without(self, other, without) for other in reversed(ordered)]
+        try:
+            replaced = [packed_without(self, other, without) for other in reversed(ordered)]
+        except DamageError as error:
+            raise DamageError(
+                f"what takes bytes from {lost[0].path} cannot be packed without it, so that"
+                f" nothing goes: {error.message}",
+                hint=f"mend the vault first: `mlarchive scrub vault:{self.folder} --from COPY`",
+            ) from error
         for other in ordered:
             self.withdraw(other)
         return replaced

@@ -108,8 +108,13 @@ def _level_of_round(event: RoundEnded) -> Level:
 
 def _is_idle(happening: Struct) -> bool:
     if isinstance(happening, VaultTended):
-        return not (happening.packages if happening.work == "scrub" else happening.pruned)
+        return not (happening.packages if happening.work == "scrub" else _has_pruned(happening))
     return isinstance(happening, Ended) and happening.outcome in _QUIET
+
+
+def _has_pruned(happening: VaultTended) -> bool:
+    """Whether there is anything to tell: also of what no rule keeps, and stays all the same."""
+    return bool(happening.pruned or happening.held)
 
 
 def _line(happening: Happening) -> str:  # noqa: PLR0911  (one for each kind)

@@ -85,7 +85,8 @@ def _summary(done: "VaultTended") -> str:
     took = f"({duration(done.seconds)})"
     if done.work == "prune":
         gone = f"{plural(done.pruned, 'package')} pruned, {size(done.bytes)} freed"
-        return f"vault {done.vault}: {gone}, {done.packages - done.pruned} kept {took}"
+        held = "".join(f"; {many} by no rule: {why}" for why, many in done.held.items())
+        return f"vault {done.vault}: {gone}, {done.packages - done.pruned} kept{held} {took}"
     counts = f"{done.mended} mended, {done.damaged} damaged, {done.restored} restored on trial"
     read = f"{plural(done.packages, 'package')} read again, {size(done.bytes)}"
     return f"vault {done.vault}: {read}: {counts} {took}"

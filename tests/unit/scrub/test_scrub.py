@@ -385,6 +385,22 @@ def test_a_thin_package_is_not_called_mended_while_its_base_is_gone(
     assert done.get(str(thin.path)) != "mended"
 
 
+def test_what_is_mended_itself_and_lacks_what_it_leans_on_is_damaged(
+    vault: Vault, kept: Kept
+) -> None:
+    thin = vault.add(wine("1", aliases=("next",)), packed_at=6)
+    raw = thin.path.read_bytes()
+    thin.path.write_bytes(raw[:-40] + bytes(40))
+    kept.path.unlink()
+    with Vault.open(vault.folder) as again:
+        (done,) = run(again)
+        assert (done.status, done.mended_from) == ("damaged", str(thin.path))
+        assert "it is mended itself, and 6 of its chunks are in no package" in done.damage
+        (after,) = run(again, now=NOW + 1)
+    assert after.status == "damaged"
+    assert thin.path.read_bytes() == raw
+
+
 def test_a_bad_sector_is_damage_of_one_package_and_the_others_are_read(
     vault: Vault, kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

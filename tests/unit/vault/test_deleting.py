@@ -1,11 +1,13 @@
 """Many objects are deleted without looking through the vault for each, and no base of another."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlarchive.errors import DamageError
 from mlarchive.vault import Vault, instep, listing, lock
 from mlarchive.vault.catalog import Catalog
 from tests.support import snapshots
@@ -87,3 +89,22 @@ class Killed(BaseException):
 
 def _kill(*_: object, **__: object) -> None:
     raise Killed
+
+
+def test_what_cannot_be_packed_without_a_rotten_base_says_how_to_mend_it(tmp_path: Path) -> None:
+    weights = random.Random(7).randbytes(2 << 20)  # noqa: S311  (no secret)
+    with Vault.open(tmp_path) as vault:
+        first, thin = (
+            vault.add(
+                snapshots.folder({"w": weights, "n": name.encode()}, name="ale", version=name),
+                packed_at=5,
+            )
+            for name in ("1", "2")
+        )
+        raw = bytearray(first.path.read_bytes())
+        raw[len(raw) // 2] ^= 1
+        first.path.write_bytes(raw)
+        with pytest.raises(DamageError, match="cannot be packed without it") as refused:
+            vault.delete(first.address, now=NOW)
+        assert f"mlarchive scrub vault:{tmp_path} --from" in refused.value.hint
+        assert {kept.path for kept in vault.find()} == {first.path, thin.path}

@@ -72,6 +72,28 @@ def test_of_two_that_are_the_same_a_sound_one_stays(tmp_path: Path, rotten: str)
         assert found == {"first": {copy}, "copy": {first}, "both": {first, copy}}[rotten]
 
 
+@pytest.mark.parametrize("rotten", ["first", "copy"])
+def test_of_two_copies_the_sound_one_lends_what_the_other_has_no_more(
+    tmp_path: Path, rotten: str
+) -> None:
+    weights = random.Random(7).randbytes(2 << 20)  # noqa: S311  (no secret)
+    with Vault.open(tmp_path) as vault:
+        for version in ("1", "2"):
+            files = {"weights": weights, "name": version.encode()}
+            snapshot = snapshots.model_version(version=version, files=files, ids=version)
+            last = vault.add(snapshot, packed_at=int(version))
+        assert last.thin
+        first = vault.find(address=snapshots.model_version(version="1", files={}).address)[0].path
+    copy = first.with_name(f"{first.stem}~2.mlpkg")
+    copy.write_bytes(first.read_bytes())
+    rotted(first if rotten == "first" else copy)
+    with Vault.open(tmp_path) as vault:
+        assert vault.is_sound(last)
+        vault.prune(Rules(last=1), now=NOW)
+        assert left(vault) == [("2", False)]
+        assert vault.is_sound(vault.find()[0])
+
+
 def test_what_has_the_bytes_of_one_that_rotted_does_not_go(tmp_path: Path) -> None:
     with Vault.open(tmp_path / "other") as other, Vault.open(tmp_path / "v") as vault:
         first = add(vault, "1")
