@@ -26,7 +26,7 @@ from mlarchive.registries.azureml.uploading import digest_of, sent_of
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing_run import is_run_there, run_of
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.mlflow.given import given_in
+from mlarchive.registries.mlflow.given import Given, digest, given_in
 from mlarchive.registries.returning import began_as, first_model, first_of, named_first
 
 
@@ -157,7 +157,8 @@ def stands_for(
         return next(_others_at_home(work, wanted, holds, there), "") == ""
     kinds = {type(one) for one in work.snapshot.records} & {Run, LoggedModel}
     if marks.ADOPTED in there.texts("properties"):
-        is_own = _is_of_source(work, there) and _names_latest(work, wanted, there) != ""
+        may_move = _names_latest(work, wanted, there) != "" or _names_another(work, wanted, there)
+        is_own = _is_of_source(work, there) and may_move
         return is_own and not (kinds or _others(work, wanted, there)) and holds(there)
     if not _is_written(there) or _parts(work, wanted, there):
         return False
@@ -345,6 +346,28 @@ def _names_latest(work: Work, wanted: Candidate, there: Asset) -> str:
     return tags.get(keys.ENVIRONMENT_NAME, "")
 
 
+def _names_another(work: Work, wanted: Candidate, there: Asset) -> bool:
+    """Whether the source names another environment in its tags than it did last, and people none.
+
+    Tags are labels, so that the version is the same whatever they name.
+    """
+    given = given_in(there.texts("tags"))
+    if given is None or not kin_among(work, wanted, [there]):
+        return False
+    named = (keys.ENVIRONMENT_NAME, keys.ENVIRONMENT_VERSION)
+    held, says = there.texts("tags"), _version(work).tags
+    means, known = there.texts("properties").get(keys.ENVIRONMENT, ""), given.of_tag(named[0])
+    if means and known and digest(means.partition(":")[0]) not in known:
+        return False
+    is_as_given = all(_was_said(given, one, held) for one in named)
+    return is_as_given and not all(_was_said(given, one, says) for one in named)
+
+
+def _was_said(given: Given, name: str, tags: Tags) -> bool:
+    """Whether a tag is, or is not there, as a source said last."""
+    return (digest(tags[name]) if name in tags else "") in (given.of_tag(name) or {""})
+
+
 def _is_environment(work: Work, wanted: Candidate, there: Asset) -> bool:
     """Whether the environment that was registered for a version is made of the same."""
     subject = work.snapshot.record(work.snapshot.subject)
@@ -364,7 +387,8 @@ def _is_environment(work: Work, wanted: Candidate, there: Asset) -> bool:
     if stands_in and _names_one(subject):
         # What stands for the one that is named is no part of what a version is.
         return True
-    if carried.name == name and _names_latest(work, wanted, there) == name:
+    is_latest = carried.name == name and _names_latest(work, wanted, there) == name
+    if is_latest or _names_another(work, wanted, there):
         return True
     own = recipe(carried, sent_of(work.snapshot, carried.key))
     return recipe_there(work.control, work.storage, name, registered).is_same(own)

@@ -1,11 +1,11 @@
 """Names of Azure ML's records: keys, marks, and the tags by which models name environments."""
 
 from mlarchive.records import Tags
-from mlarchive.registries import latestenvironment
+from mlarchive.registries import namedenvironment
 from mlarchive.registries.mlflow import marks
 
-ENVIRONMENT_NAME = latestenvironment.NAME
-ENVIRONMENT_VERSION = latestenvironment.VERSION
+ENVIRONMENT_NAME = namedenvironment.NAME
+ENVIRONMENT_VERSION = namedenvironment.VERSION
 
 JOB = marks.JOB
 """Lineage: the job that made the model where it was first."""

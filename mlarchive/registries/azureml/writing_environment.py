@@ -123,6 +123,8 @@ def _plan_environment_of(work: Work, candidate: Candidate, present: Asset | None
             work.lose(called, named, why)
     elif name:
         work.lose(called, named, _NEITHER)
+    elif present and held_number:
+        _list_more(work, f"models/{candidate.name}/{present.name}", held_name, held_number)
 
 
 def plan_environment_there(work: Work, candidate: Candidate, present: Asset) -> None:

@@ -34,7 +34,7 @@ from mlarchive.records import (
     provenance,
 )
 from mlarchive.records.places import names_in
-from mlarchive.registries.latestenvironment import but_latest_environment
+from mlarchive.registries.namedenvironment import but_named_environment
 from mlarchive.snapshot import Snapshot
 
 # As in `mlflow.utils.mlflow_tags`; adapters of other registries come here without mlflow.
@@ -281,9 +281,9 @@ def content_but_traces(snapshot: Snapshot) -> str:
 def content_at_server(snapshot: Snapshot) -> str:
     """The content id without what changes later or has no place at an MLflow server.
 
-    That is traces, notebooks, and the environment that is the latest of its name.
+    That is traces, notebooks, and the environment that is named in tags.
     """
-    rest = but_latest_environment(but_traces(snapshot))
+    rest = but_named_environment(but_traces(snapshot))
     if len(rest.records) == len(snapshot.records):
         return snapshot.content_id
     return _content_of(snapshot, rest.records)

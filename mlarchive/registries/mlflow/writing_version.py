@@ -20,7 +20,6 @@ from mlarchive.pack import content_id_of
 from mlarchive.records import Address, ModelVersion, PromptVersion, Run, Tags
 from mlarchive.registries.base import Action
 from mlarchive.registries.innereye.modeldocument import experiment_of
-from mlarchive.registries.latestenvironment import but_latest_environment
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.awaiting import await_ready
 from mlarchive.registries.mlflow.carrying import plan_carrier
@@ -47,6 +46,7 @@ from mlarchive.registries.mlflow.sourcetags import source_tags
 from mlarchive.registries.mlflow.work import Numbered, Step, Work, cut, plan_tags, target_name
 from mlarchive.registries.mlflow.writing_aliases import plan_aliases
 from mlarchive.registries.mlflow.writing_named import model_at_target
+from mlarchive.registries.namedenvironment import but_named_environment
 
 STAGES = {"", "Staging", "Production", "Archived"}
 _UNREGISTERED = {"PENDING_REGISTRATION", "FAILED_REGISTRATION"}
@@ -72,7 +72,7 @@ def find_place(work: Work, record: Numbered) -> Place:
         origin=marks.origin_of(record, work.snapshot),
         content_id=work.snapshot.content_id,
         but_traces=marks.content_at_server(work.snapshot),
-        but_run=marks.content_but_run(but_latest_environment(work.snapshot)),
+        but_run=marks.content_but_run(but_named_environment(work.snapshot)),
         lost=partial(_lost, work),
         first=lambda: _first(work, record, name, present, home),
         home=home,
@@ -464,7 +464,7 @@ def plan_version_marks(
     but_traces = marks.content_at_server(work.snapshot)
     if but_traces != work.snapshot.content_id or marks.BUT_TRACES in held:
         wanted[marks.BUT_TRACES] = but_traces
-    if but_run := marks.content_but_run(but_latest_environment(work.snapshot)):
+    if but_run := marks.content_but_run(but_named_environment(work.snapshot)):
         wanted[marks.BUT_RUN] = but_run
     if current is None:
         wanted.pop(marks.ORIGIN)

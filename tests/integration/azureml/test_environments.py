@@ -102,17 +102,60 @@ def test_a_newer_environment_at_the_source_is_meant_by_the_version_that_was_writ
     # What came by another way stays as it is.
     losses = carry(opened(lab), first, opened(beyond), tmp_path).receipt.losses
     assert [one.field for one in losses] == ["description", "environment gpu"]
-    # By its number an environment is a part of what a version is.
-    for place, image in ((lab, "i:5"), (fresh, "taken:1")):
-        azureml.put_environment(place, "gpu", "5", image=image)
-    azureml.put_model(fresh, "n", "1", {"w": b"x"}, tags=tags)
-    tags["python_environment_version"] = "5"
-    azureml.put_model(lab, "n", "1", {"w": b"x"}, tags=tags)
-    carry(opened(lab), address(lab, "models", "n", "1"), opened(fresh), tmp_path)
-    tags["python_environment_version"] = "4"
-    lab.version("models", "n", "1")["properties"]["tags"] = dict(tags)
-    with pytest.raises(ConflictError):
-        carry(opened(lab), address(lab, "models", "n", "1"), opened(fresh), tmp_path)
+
+
+def test_another_environment_that_the_source_s_tags_name_by_now_is_a_label(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, fresh, held = (azureml.workspace(tenant, name) for name in ("lab", "fresh", "held"))
+    shared, what = azureml.registry(tenant, "shared"), address(lab, "models", "m", "1")
+    name, number = "python_environment_name", "python_environment_version"
+    for place, version, image in ((lab, "3", "i:3"), (lab, "4", "i:4"), (held, "3", "taken:1")):
+        azureml.put_environment(place, "gpu", version, image=image)
+    azureml.put_environment(lab, "cpu", "1", image="i:1")
+    for place in (lab, held):
+        tags = {name: "gpu", number: "3"}
+        azureml.put_model(place, "m", "1", {"w": b"x"}, tags=tags)
+    places = (fresh, shared, held)
+    for place in places:
+        carry(opened(lab), what, opened(place), tmp_path)
+    at_source = lab.version("models", "m", "1")["properties"]
+    numbers = {"gpu:3": "gpu:4", "gpu:4": "gpu:5"}
+    """At `held`, which has another one of that number."""
+    named, before = [("gpu", "4"), ("gpu", ""), ("gpu", "3"), ("cpu", ""), ("", "")], "gpu:3"
+    for (called, by), means in zip(
+        named, ["gpu:4", "gpu:4", "gpu:3", "cpu:1", "cpu:1"], strict=True
+    ):
+        tags = {key: value for key, value in ((name, called), (number, by)) if value}
+        at_source["tags"], at_source["description"] = tags, called + by
+        for place in places:
+            there, was = (
+                numbers.get(one, one) if place is held else one for one in (means, before)
+            )
+            done = carry(opened(lab), what, opened(place), tmp_path).receipt
+            told = [one.why for one in done.transformations if one.field == "environment"]
+            moved = [f"it means {there} from now on, and meant {was}, which stays"]
+            stays = "the version is there already and stays as it is, and means cpu:1"
+            if not called:
+                moved = [f"{stays}, where the source means none"]
+            assert (told, done.losses) == (moved if there != was or not called else [], ())
+            said = place.version("models", "m", "1")["properties"]
+            assert said["properties"]["mlarchive.environment"] == there
+            assert (said["description"], said["tags"].get(number, "")) == (called + by, by)
+            assert carry(opened(lab), what, opened(place), tmp_path).receipt.idle
+        before = means
+    # Another one under its number is another content, and what people say there is theirs.
+    at_source["tags"] = {name: "gpu", number: "3"}
+    carry(opened(lab), what, opened(fresh), tmp_path)
+    at_source["tags"] = {name: "gpu", number: "4"}
+    fresh.version("models", "m", "1")["properties"]["tags"][number] = "7"
+    with pytest.raises(ConflictError, match="its environment"):
+        carry(opened(lab), what, opened(fresh), tmp_path)
+    carry(opened(lab), what, opened(shared), tmp_path)
+    lab.version("environments", "gpu", "4")["properties"]["image"] = "i:other"
+    with pytest.raises(ConflictError, match="its environment"):
+        carry(opened(lab), what, opened(shared), tmp_path)
 
 
 def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(

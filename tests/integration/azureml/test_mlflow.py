@@ -55,7 +55,7 @@ def test_a_model_goes_from_a_registry_into_mlflow_and_on_into_a_workspace(
     assert azureml.wire.leaks == ()
 
 
-def test_a_newer_environment_at_the_source_is_no_other_content_of_the_model_in_mlflow(
+def test_another_environment_at_the_source_is_no_other_content_of_the_model_in_mlflow(
     azureml: Emulator, target_server: MlflowServer, opened: Open, tmp_path: Path
 ) -> None:
     lab, name = azureml.workspace(azureml.tenant(), "lab"), "names-the-latest"
@@ -64,13 +64,20 @@ def test_a_newer_environment_at_the_source_is_no_other_content_of_the_model_in_m
     with MlflowRegistry.open(target_server.uri) as target:
         carry(opened(lab), address(lab, "models", name, "1"), target, tmp_path)
         azureml.put_environment(lab, "gpu", "4", image="i:4")
-        lab.version("models", name, "1")["properties"]["description"] = "news"
-        for idle in (False, True):
-            done = carry(opened(lab), address(lab, "models", name, "1"), target, tmp_path).receipt
-            lost = [(one.record, one.field) for one in done.losses]
-            assert (done.idle, lost) == (idle, [("environments/gpu/4", "all of it")])
+        said = lab.version("models", name, "1")["properties"]
+        for number in ("4", "3"):
+            if number == "3":
+                said["tags"] = {**said["tags"], "python_environment_version": number}
+            said["description"] = f"news of {number}"
+            for idle in (False, True):
+                done = carry(opened(lab), address(lab, "models", name, "1"), target, tmp_path)
+                lost = [(one.record, one.field) for one in done.receipt.losses]
+                assert (done.receipt.idle, lost) == (
+                    idle,
+                    [(f"environments/gpu/{number}", "all of it")],
+                )
     (version,) = MlflowClient(target_server.uri).search_model_versions(f"name='{name}'")
-    assert version.description == "news"
+    assert version.description == "news of 3"
 
 
 def test_what_a_server_has_beside_models_is_passed_over_and_lost_each_time(

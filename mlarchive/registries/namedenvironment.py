@@ -1,6 +1,6 @@
-"""The environment that a model names without a number, which is the latest there is at its place.
+"""The environment that a model names in its tags, by its number or as the latest at its place.
 
-InnerEye's models name theirs so, in tags of the version, and Azure ML's by way of them.
+InnerEye's models name theirs so, and Azure ML's by way of them.
 """
 
 from dataclasses import replace
@@ -18,13 +18,14 @@ VERSION = "python_environment_version"
 """The tag that says which version of it; without it the latest is meant."""
 
 
-def but_latest_environment(snapshot: Snapshot) -> Snapshot:
-    """A snapshot of a version without the environment that it names without a number.
+def but_named_environment(snapshot: Snapshot) -> Snapshot:
+    """A snapshot of a version without the environment that its tags name.
 
-    That one is another when somebody makes a later one, whatever becomes of the version.
+    That one is another when somebody says so in a tag, or makes a later one where the tags name no
+    number, whatever becomes of the version.
     """
     version = snapshot.record(snapshot.subject)
-    if not isinstance(version, ModelVersion) or version.tags.get(VERSION):
+    if not isinstance(version, ModelVersion):
         return snapshot
     meant = snapshot.by_key.get(version.environment)
     if not isinstance(meant, Environment) or meant.record or meant.name != version.tags.get(NAME):
