@@ -7,6 +7,7 @@ hold, so a version that somebody deleted there is noticed, and a lost ledger doe
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec import structs
 
@@ -20,6 +21,7 @@ from mlarchive.registries.base import (
     forgetting,
     holdings,
     is_gone,
+    lagging,
     unread,
 )
 from mlarchived.choosing import Choice, chooses_by_traits, exclusion, unfit, untold
@@ -51,7 +53,11 @@ def shown(room: Room) -> Sighting:
         return Sighting(())  # Nothing was dropped yet.
     # Of what its lists hide the plan says why it is left alone.
     selector = structs.replace(room.job.source.locator.selector, archived=True)
-    return Sighting(room.source.changes(selector), unread(room.source, selector))
+    return Sighting(
+        room.source.changes(selector),
+        unread(room.source, selector),
+        partial(lagging, room.source),
+    )
 
 
 def before(room: Room) -> Mapping[Address, Before]:

@@ -7,7 +7,7 @@ import functools
 import io
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
@@ -31,6 +31,7 @@ from mlarchive.registries.base import (
     forgetting,
     holdings,
     is_gone,
+    lagging,
     owed,
     unread,
 )
@@ -123,6 +124,10 @@ class LimitedSource:
     def unread(self, selector: Selector) -> Sequence[Unread]:
         """As the source's."""
         return unread(self._source, selector)
+
+    def lagging(self) -> Mapping[str, MlarchiveError]:
+        """As the source's."""
+        return lagging(self._source)
 
     def buried(self, address: Address) -> bool:
         """As the source's."""

@@ -185,7 +185,7 @@ def _note_seen(room: Room, sighting: Sighting, ledger: Ledger, record: Record) -
         known,
         sighting.digest(),
         asked=str(room.job.source.locator),
-        whole=not sighting.unread,
+        whole=sighting.whole,
         before=partial(gather.before, room),
         owing=lambda anew: owing(room.job, sighting.of(anew)),
     )
@@ -209,13 +209,15 @@ def _report_silence(room: Room, report: Report) -> None:
 
 
 def _report_unread(room: Room, sighting: Sighting, report: Report) -> None:
-    """Say what the source holds that cannot be read."""
+    """Say what the source holds that cannot be read, and of what it did not show all."""
     for one in sighting.unread:
         error = DamageError(
             f"it cannot be opened: {one.why}",
             hint="while it lies there, nothing counts as gone from the source; repair or remove it",
         )
         Reporter(room.job.name, report).failed(error, one.what)
+    for what, behind in sighting.lagging.items():
+        Reporter(room.job.name, report).failed(behind, what)
 
 
 def _sweep(job: MirrorJob, state: Path) -> None:

@@ -8,12 +8,12 @@ import hashlib
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from mlarchive.errors import StorageError
+from mlarchive.errors import MlarchiveError, StorageError
 from mlarchive.records import Address
 from mlarchive.registries.base import Ref, Unread
 from mlarchived.plan import in_turn
@@ -32,14 +32,21 @@ class Sighting:
     Attributes:
         unread: What the source holds and cannot read: while there is any, nothing is known to be
             gone.
+        lagging: Why its lists did not show all of a name, by `KIND/NAME`; likewise.
     """
 
-    def __init__(self, refs: Iterable[Ref], unread: Sequence[Unread] = ()) -> None:
+    def __init__(
+        self,
+        refs: Iterable[Ref],
+        unread: Sequence[Unread] = (),
+        lagging: Callable[[], Mapping[str, MlarchiveError]] = dict,
+    ) -> None:
         """Take down what is shown.
 
         Args:
             refs: The objects.
             unread: What the source holds beside them, and cannot read.
+            lagging: Tells of which names it did not show all, once all is taken down.
 
         Raises:
             StorageError: There is no room for it.
@@ -57,11 +64,18 @@ class Sighting:
             self._connection.execute("BEGIN")
             self._connection.executemany("INSERT OR REPLACE INTO ref VALUES (?, ?)", rows)
             self._connection.execute("COMMIT")
+        self.lagging = dict(lagging())
+
+    @property
+    def whole(self) -> bool:
+        """Whether the source showed all that it has."""
+        return not (self.unread or self.lagging)
 
     def hiding(self) -> str:
         """Why what is not shown may be there all the same; "" if it is not."""
         if not self.unread:
-            return ""
+            behind = self._behind()
+            return f"the source has it perhaps all the same: {behind}" if behind else ""
         first, more = self.unread[0], len(self.unread) - 1
         others = f" ({more} more likewise)" if more else ""
         return f"the source has it perhaps in {first.what}, which cannot be opened{others}"
@@ -69,10 +83,16 @@ class Sighting:
     def trouble(self) -> str:
         """What the source holds and cannot read, as one sentence; "" for nothing."""
         if not self.unread:
-            return ""
+            return self._behind()
         first, more = self.unread[0], len(self.unread) - 1
         others = f" ({more} more likewise)" if more else ""
         return f"{first.what} cannot be opened: {first.why}{others}"
+
+    def _behind(self) -> str:
+        """Why lists did not show all, as one sentence; "" if they did."""
+        first, more = next(iter(self.lagging.values()), None), len(self.lagging) - 1
+        others = f" ({more} more names likewise)" if more > 0 else ""
+        return f"{first.message}{others}" if first else ""
 
     def pages(self) -> Iterator[list[Ref]]:
         """The objects, some at a time, in their turn."""
@@ -101,7 +121,7 @@ class Sighting:
 
     def digest(self) -> str:
         """The same for two sightings that show the same; hex."""
-        found = hashlib.sha256(_ENCODER.encode(self.unread))
+        found = hashlib.sha256(_ENCODER.encode((self.unread, sorted(self.lagging))))
         with self._lock, _explaining():
             for (raw,) in self._connection.execute("SELECT raw FROM ref ORDER BY turn"):
                 found.update(len(raw).to_bytes(4, "big") + raw)

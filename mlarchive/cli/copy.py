@@ -165,6 +165,7 @@ def _copy_found(source: "Source", locator: "Locator", way: _Way) -> None:
     chosen = wanted(arguments, locator)
     found = addresses(source, locator, chosen)
     tell_unlisted(source, console, wanted=chosen)
+    end.lag(source, console)
     tally.expect(one_to_attach(arguments, found))
     behind = LeftBehind(source, locator, found)
     waiting: list[Address] = []
@@ -227,7 +228,9 @@ def _share(
                 # Both are places of Azure ML, which alone can share.
                 carry = partial(source.share, target=target, policy=wanted_policy)  # type: ignore[attr-defined]
                 chosen = wanted(arguments, locator)
-                for address in addresses(source, locator, chosen):
+                found = addresses(source, locator, chosen)
+                end.lag(source, console)
+                for address in found:
                     with end.outlasting(address, console):
                         end.take(tell_receipt(carry(address), console))
                 tell_unlisted(source, console, wanted=chosen)

@@ -91,6 +91,19 @@ class Ending:
             self.fail(locator.origin, error, console)
         return bool(found)
 
+    def lag(self, source: "Source", console: Console) -> bool:
+        """Say of which names a source's lists did not show all; the others go on.
+
+        Returns:
+            Whether there are any.
+        """
+        from mlarchive.registries.base import lagging
+
+        found = lagging(source)
+        for name, error in found.items():
+            self.fail(name, error, console)
+        return bool(found)
+
     def fail(self, name: object, error: MlarchiveError, console: Console) -> None:
         """Tell a failure; the others go on."""
         console.note(f"error: {error.about(str(name))}")

@@ -77,10 +77,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         with opened(locator, console) as source:
             end.owe(source, locator, console)
             listings = list(_found(source, locator, arguments))
+            lags = end.lag(source, console)
             if arguments.files:
                 _list_files(source, listings, locator, console)
             else:
-                _list_objects(listings, console)
+                _list_objects(listings, console, is_all=not lags)
             chosen = wanted(arguments, locator, labelling=False)
             tell_unlisted(source, console, wanted=chosen)
     return end.status
@@ -128,7 +129,7 @@ def _tag(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _list_objects(listings: "list[Listing]", console: Console) -> None:
+def _list_objects(listings: "list[Listing]", console: Console, *, is_all: bool) -> None:
     rows = []
     for listing in listings:
         console.document({"object": _inside(listing), **_document(listing)})
@@ -136,7 +137,7 @@ def _list_objects(listings: "list[Listing]", console: Console) -> None:
         rows.append((_inside(listing), wording.size(listing.size), listing.title, facts))
     for line in wording.table(rows, right=frozenset({1})):
         console.say(line)
-    if not listings:
+    if not listings and is_all:
         console.note("nothing there")
 
 

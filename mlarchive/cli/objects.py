@@ -98,6 +98,7 @@ def addresses(
         UsageError: There is such a path, and the caller takes whole objects.
         NotFoundError: There is none.
         UnsupportedError: The registry does not tell what is asked of its objects.
+        UnavailableError: There is none, and its lists are behind.
     """
     from mlarchive.registries.base import WholeSource
     from mlarchive.registries.filtering import Chooser, Filter
@@ -114,9 +115,22 @@ def addresses(
         found = sorted((ref.address for ref in source.changes(selector)), key=_by_number)
     chooser.check()
     if not found:
+        require_listed(source)
         is_whole = wanted in {None, Filter()}
         raise _none_of(source, locator, seen=chooser.seen, is_whole=is_whole)
     return found
+
+
+def require_listed(source: "Source") -> None:
+    """Refuse to go on where a source's lists did not show all.
+
+    Raises:
+        UnavailableError: They are behind what it has.
+    """
+    from mlarchive.registries.base import lagging
+
+    for error in lagging(source).values():
+        raise error
 
 
 def _none_of(source: "Source", locator: "Locator", *, seen: int, is_whole: bool) -> NotFoundError:
@@ -157,6 +171,7 @@ def one_address(source: "Source", locator: "Locator", *, files: bool = False) ->
         NotFoundError: There is none.
     """
     found = addresses(source, locator, files=files)
+    require_listed(source)
     if len(found) > 1:
         raise UsageError(
             f"{locator.text} names {len(found)} objects, and one is wanted",

@@ -17,7 +17,7 @@ from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.labelling import add_labels, read_labelled
 from mlarchive.cli.leftbehind import LeftBehind
 from mlarchive.cli.notebooks import add_notebooks, one_to_attach
-from mlarchive.cli.objects import addresses, opened, tell_unlisted
+from mlarchive.cli.objects import addresses, opened, require_listed, tell_unlisted
 from mlarchive.cli.secrets import add_recipients, add_signing, private_keys, recipients
 from mlarchive.cli.sources import add_source_options, tell_sources
 from mlarchive.cli.split import add_volume_size
@@ -178,6 +178,7 @@ def _to_one(sources: "list[Locator]", arguments: argparse.Namespace, console: Co
         chosen = wanted(arguments, sources[0])
         found = one_to_attach(arguments, addresses(source, sources[0], chosen))
         tell_unlisted(source, console, wanted=chosen)
+        require_listed(source)
         if len(found) > 1:
             raise _too_many(arguments.output, len(found))
         snapshot = stack.enter_context(
@@ -254,6 +255,7 @@ def _to_vault(sources: "list[Locator]", arguments: argparse.Namespace, console: 
                 chosen = wanted(arguments, locator)
                 found = addresses(source, locator, chosen)
                 tell_unlisted(source, console, wanted=chosen)
+                end.lag(source, console)
                 behind = LeftBehind(source, locator, found)
                 for address in one_to_attach(arguments, found):
                     came = False
@@ -329,16 +331,17 @@ def _keep_snapshot(
 
 def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Console) -> int:
     """Say what would be packed, from what the sources say without giving the bytes."""
-    losses = 0
+    end = Ending()
     for locator in sources:
         with opened(locator, console) as source:
             chosen = wanted(arguments, locator)
             found = addresses(source, locator, chosen)
             tell_unlisted(source, console, wanted=chosen)
+            end.lag(source, console)
             for address in one_to_attach(arguments, found):
                 snapshot = read_labelled(source, address, arguments)
                 raw = _raw_size(snapshot)
-                losses += len(snapshot.losses)
+                end.take(WITH_LOSSES if snapshot.losses else 0)
                 console.document(
                     {
                         "address": str(snapshot.address),
@@ -354,7 +357,7 @@ def _plan(sources: "list[Locator]", arguments: argparse.Namespace, console: Cons
                     f"{wording.size(raw)} raw"
                 )
                 console.losses(snapshot.losses)
-    return WITH_LOSSES if losses else 0
+    return end.status
 
 
 def _held(*, signed: bool) -> str:

@@ -147,6 +147,7 @@ def _each(  # noqa: PLR0913  (from where, to where, how, and how it is told)
             with end.outlasting(locator.text, console):
                 found = addresses(source, locator)
             tell_unlisted(source, console, BY_NUMBER)
+            owes |= end.lag(source, console)
             silent = silent or (locator.text if owes or not found else "")
             there |= {*found}
             before = outbox.remembered(_key(locator))

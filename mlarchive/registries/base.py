@@ -402,6 +402,19 @@ class Answering(Protocol):
         """Whether an object is there, whatever lists show."""
 
 
+@runtime_checkable
+class Lagging(Protocol):
+    """A source that can tell where its lists are behind what it has."""
+
+    def lagging(self) -> Mapping[str, MlarchiveError]:
+        """Why its lists so far did not show all of a name, by `KIND/NAME`; a sentence for each."""
+
+
+def lagging(source: Source) -> Mapping[str, MlarchiveError]:
+    """Names of which a source's lists so far did not show all: while any is, nothing is gone."""
+    return source.lagging() if isinstance(source, Lagging) else {}
+
+
 def is_gone(source: Source, address: Address) -> bool:
     """Whether an object that a source does not show is gone from it."""
     if isinstance(source, Burying):
@@ -409,6 +422,8 @@ def is_gone(source: Source, address: Address) -> bool:
     if isinstance(source, Answering) and source.has(address):
         return False
     whole = f"{address.kind}/{address.name}"
+    if whole in lagging(source):
+        return False
     return {whole, f"{whole}/{address.version}"}.isdisjoint(archived_unlisted(source))
 
 

@@ -114,6 +114,7 @@ class ControlPlane:
         place: Which it is.
         shown: How a person knows it.
         unlisted: What lists left out since it is archived, as `KIND/NAME/VERSION` or `KIND/NAME`.
+        lagging: Why the last list of a name did not show all that it has, by `KIND/NAME`.
     """
 
     def __init__(self, place: Place, process: CloudProcess) -> None:
@@ -122,6 +123,7 @@ class ControlPlane:
         self.place = place
         self.shown = f"azureml://{place.locator}"
         self.unlisted: dict[str, None] = {}
+        self.lagging: dict[str, UnavailableError] = {}
         self._process = process
         self._is_there = False
 

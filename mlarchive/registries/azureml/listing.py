@@ -89,17 +89,36 @@ def _versions(
     if selector.version and is_exact(selector):
         return [control.version(kind, name, selector.version)]
     every = control.versions(kind, name, archived=True)
-    if not every and (newest := container.text("latestVersion")):
-        raise UnavailableError(
-            f"{control.shown} says that {kind}/{name} has a version {newest}, and shows none of it",
-            hint="it is behind, and nobody knows what it has of it; run the command again later",
-        )
+    _see_whether_behind(control, kind, container, every)
     found = [one for one in reversed(every) if selector.version in {"", one.name}]
     if selector.archived:
         return found
     left = (one for one in found if one.is_archived)
     control.unlisted.update({f"{kind}/{name}/{one.name}": None for one in left})
     return [one for one in found if not one.is_archived]
+
+
+def _see_whether_behind(
+    control: ControlPlane, kind: Kind, container: Asset, shown: list[Asset]
+) -> None:
+    """Note a name whose list of versions does not show the one that it says to have last.
+
+    Where others are shown that one may be gone since, and is asked for itself.
+    """
+    what, newest = f"{kind}/{container.name}", container.text("latestVersion")
+    control.lagging.pop(what, None)
+    if not newest or newest in {one.name for one in shown}:
+        return
+    if shown:
+        try:
+            control.version(kind, container.name, newest)
+        except NotFoundError:
+            return
+    lacks = "does not list it" if shown else "shows none of it"
+    control.lagging[what] = UnavailableError(
+        f"{control.shown} says that {what} has a version {newest}, and {lacks}",
+        hint="it is behind, and nobody knows what it has of it; run the command again later",
+    )
 
 
 def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listing:

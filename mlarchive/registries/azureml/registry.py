@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 from mlarchive.closing import Closing
-from mlarchive.errors import NotFoundError
+from mlarchive.errors import MlarchiveError, NotFoundError
 from mlarchive.records import Address
 from mlarchive.records.places import azureml_origin
 from mlarchive.registries.azureml.access import access_to
@@ -95,6 +95,10 @@ class AzureMlRegistry(Closing):
     def archived_unlisted(self) -> Sequence[str]:
         """What its lists left out so far since it is archived."""
         return tuple(self._control.unlisted)
+
+    def lagging(self) -> Mapping[str, MlarchiveError]:
+        """Names of which the last list did not show all, as they say themselves."""
+        return dict(self._control.lagging)
 
     def has(self, address: Address) -> bool:
         """Whether a version is there, also where a list, which may be behind, does not show it."""

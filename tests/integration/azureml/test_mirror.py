@@ -9,7 +9,8 @@ from unittest import mock
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.azureml import Emulator, Place, tracking
+from tests.support.azureml import Emulator, Place, assets, tracking
+from tests.support.azureml.answers import Answer
 from tests.support.azureml.trained import TRAINED, job_of
 from tests.support.command import environment, within
 from tests.support.mirroring import Workbench
@@ -226,3 +227,46 @@ def test_labels_of_a_version_whose_run_grew_are_new_in_a_registry_and_nothing_el
     lab.version("models", TRAINED, "1")["properties"]["description"] = "news"
     assert outcomes(once()) == ["relabelled"]
     assert outcomes(once()) == []
+
+
+def test_a_name_whose_list_is_behind_holds_up_nothing_but_itself(
+    azureml: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic, fresh = (azureml.workspace(tenant, name) for name in ("lab", "clinic", "fresh"))
+    for name, number in (("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")):
+        azureml.put_model(lab, name, number, {"w": name.encode()})
+    env = azureml.environment(tenant)
+    once, send = Once(lab, clinic, tmp_path, env), ("send", lab.locator, "outbox:o", "--deletions")
+    assert outcomes(once()) == ["copied"] * 4
+    assert within(*send, cwd=tmp_path, env=env).status == 0
+
+    every = assets.versions
+
+    def lagging(place: Place, kind: str, name: str, *rest: Any) -> Answer:  # noqa: ANN401
+        if (place, name) == (lab, "b"):
+            return Answer(body={"value": [], "nextLink": None})
+        return every(place, kind, name, *rest)
+
+    monkeypatch.setattr(assets, "versions", lagging)
+    lab.version("models", "a", "1")["properties"]["description"] = "news"
+    del lab.of("models")["c"]
+    why = "models/b has a version 2, and shows none of it"
+    for done in (["relabelled"], []):
+        events = once(status=12)
+        assert outcomes(events) == [*done, *["wait"] * 3]
+        (failed,) = [e for e in events if e["event"] == "ended" and e["outcome"] == "failed"]
+        assert (failed["object"], failed["exit_status"]) == ("models/b", 12)
+        assert failed["reason"].endswith(why)
+    sent = within(*send, cwd=tmp_path, env=env)
+    assert (sent.status, "gone, " in sent.out, why in sent.err) == (12, False, True)
+    for verb in (("ls", lab.locator), ("copy", lab.locator, fresh.locator)):
+        told = within(*verb, cwd=tmp_path, env=env)
+        assert (told.status, "models/a/1" in told.out, why in told.err) == (12, True, True)
+    assert set(fresh.of("models")) == {"a"}
+    packed = within("pack", f"{lab.locator}#models/*", "-o", "one.mlpkg", cwd=tmp_path, env=env)
+    assert (packed.status, (tmp_path / "one.mlpkg").exists()) == (12, False)
+    monkeypatch.undo()
+    assert outcomes(once()) == []
+    sent = within(*send, cwd=tmp_path, env=env)
+    assert (sent.status, sent.out.count("gone, ")) == (0, 1)

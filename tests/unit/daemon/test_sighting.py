@@ -1,8 +1,10 @@
 """What a source shows is kept on disk, in the order in which it is worked on."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import MlarchiveError, UnavailableError
 from mlarchive.records import Address
 from mlarchive.registries.base import Ref
 from mlarchived.plan import in_turn
@@ -51,6 +53,23 @@ def test_a_source_that_falls_silent_midway_was_not_seen() -> None:
 
     with pytest.raises(UnavailableError):
         Sighting(one for refs in ([ref("wine", 1)], shown()) for one in refs)
+
+
+def test_nothing_counts_as_gone_while_a_name_is_behind() -> None:
+    behind = {"models/wine": UnavailableError("it shows none of it")}
+    known: dict[str, MlarchiveError] = {}
+
+    def shown() -> Iterator[Ref]:
+        yield ref("oak", 1)
+        known.update(behind)
+
+    sighting = Sighting(shown(), lagging=lambda: known)
+    assert (sighting.whole, sighting.lagging) == (False, behind)
+    assert sighting.trouble() == "it shows none of it"
+    assert sighting.hiding() == "the source has it perhaps all the same: it shows none of it"
+    sound = Sighting([ref("oak", 1)])
+    assert (sound.whole, sound.hiding()) == (True, "")
+    assert sound.digest() != sighting.digest()
 
 
 def test_work_is_done_in_the_order_in_which_it_was_planned() -> None:

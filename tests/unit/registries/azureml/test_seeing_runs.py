@@ -32,6 +32,7 @@ def seen(*, workspace: MlarchiveError | None, is_registry: bool = False) -> dict
         place=SimpleNamespace(is_registry=is_registry),
         shown="azureml://lab",
         unlisted={},
+        lagging={},
         workspace=ask,
         container=lambda *_: Asset("m", {}),
         versions=lambda *_, **__: [Asset(one, {"properties": p}) for one, p in said.items()],
