@@ -5,44 +5,20 @@ people changed, added or took away is known, and stays until the source says som
 """
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from mlarchive.records import Tags
 from mlarchive.registries.azureml.assets import Asset
+from mlarchive.registries.labelmerging import REPLACED, LabelMerging, Whose
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.mlflow.given import Given, digest, given_in, mark_of, merged, said
+from mlarchive.registries.mlflow.given import Given, digest, given_in, mark_of, said
 
 OF_SERVICE = "azureml."
 """How properties begin that the service sets itself, such as `azureml.labels`."""
 
-Whose: TypeAlias = Literal["theirs", "nobody's", "there", "home"]
-"""Who said what the source did not say last: people, nobody knows, or it was there before.
-
-At `home` it was there before, and what it said when it was copied from there is known.
-"""
-
-_STAYS: Mapping[Whose, str] = {
-    "theirs": "the source does not say it; it stays",
-    "nobody's": "it stays; whether the source said it is not known",
-    "there": "it was there before, and stays",
-    "home": "it was there before, and stays",
-}
-_REPLACED: Mapping[Whose, str] = {
-    "theirs": "the source's news replaces what people at the target said",
-    "nobody's": "the source's word replaces what nobody knows who said",
-    "there": "the source's word replaces what was there before",
-    "home": "the source's word replaces what was said here since it was copied from here",
-}
-_LEFT: Mapping[Whose, str] = {
-    "theirs": "people at the target changed it, and theirs stays",
-    "nobody's": "people at the target changed it, and theirs stays",
-    "there": "people at the target changed it, and theirs stays",
-    "home": "it was changed here since it was copied from here, and stays",
-}
-_SET = "the source says it; whether people at the target took it away is not known"
 _LIFECYCLE_STAYS = {
     "archived": "it was archived at the target, and stays so",
     "active": "it was restored at the target, and stays so",
@@ -155,49 +131,24 @@ def _with_what_stays(given: Given, before: Given, new: Merged, *, stays: bool) -
     return replace(given, properties={**stay, **given.properties}, stage=stage)
 
 
-class Merging:
-    """Settles label by label, and remembers what it changed and lost, and what people said.
-
-    Attributes:
-        changed: As of `Merged`.
-        lost: Likewise.
-        told: Likewise.
-    """
-
-    def __init__(self, before: Given, *, insists: bool, whose: Whose, stays: bool = False) -> None:
-        """Nothing is settled yet.
-
-        Args:
-            before: What the source said last.
-            insists: Whether its word counts where it and people have changed the same.
-            whose: Who said what it did not say.
-            stays: Whether what it said before stays.
-        """
-        self._before = before
-        self._insists = insists
-        self._whose = whose
-        self._stays = stays
-        self.changed: list[str] = []
-        self.lost: list[tuple[str, str]] = []
-        self.told: list[tuple[str, str]] = []
-
-    def text(self, label: Literal["description", "stage", "name"], held: str, wanted: str) -> str:
-        """What a text is to be; "" for none."""
-        known = self._before.of_text(label)
-        return self._settled(label, held or None, wanted or None, known) or ""
+class Merging(LabelMerging):
+    """Settles labels of an asset, which may have properties and be archived."""
 
     def named(
         self, label: Literal["tag", "property"], held: Mapping[str, str], wanted: Tags
     ) -> Tags:
         """What all tags or properties are to be."""
+        if label == "tag":
+            return self.tags(held, wanted)
         found: Tags = {}
+        properties = self.before.properties
         for name in sorted(held.keys() | wanted.keys()):
-            called = f"{label} {name}"
-            known = self._known(label, name)
-            value = self._settled(called, held.get(name), wanted.get(name), known)
+            called = f"property {name}"
+            known = frozenset({properties[name]} if name in properties else ())
+            value = self.settled(called, held.get(name), wanted.get(name), known)
             if value is not None:
                 found[name] = value
-            elif label == "property" and name in held:
+            elif name in held:
                 found[name] = held[name]
                 self._keep(called)
         return found
@@ -210,13 +161,18 @@ class Merging:
         # Where nothing is known, what this program made is as the source said it; what people made
         # and archived stays so.
         unsaid = held if _is_own(there) or held == "active" else wanted
-        if (self._before.lifecycle or unsaid) == wanted:
+        if (self.before.lifecycle or unsaid) == wanted:
             self.told.append(("lifecycle", _LIFECYCLE_STAYS[held]))
             return there.is_archived
         self.changed.append("lifecycle")
-        if there.raw and not self._before.lifecycle:
-            self.told.append(("lifecycle", _REPLACED[self._whose]))
+        if there.raw and not self.before.lifecycle:
+            self.told.append(("lifecycle", REPLACED[self.whose]))
         return not there.is_archived
+
+    def tell(self, label: str, why: str) -> None:
+        """List what people said at the target; nothing of what the service says."""
+        if not label.startswith(f"property {OF_SERVICE}"):
+            super().tell(label, why)
 
     def _keep(self, called: str) -> None:
         """List a property that the source took away: the service takes none away."""
@@ -224,51 +180,3 @@ class Merging:
         if not called.startswith(f"property {OF_SERVICE}"):
             why = "the source has it no longer, and Azure ML takes no property away"
             self.lost.append((called, why))
-
-    def _known(self, label: str, name: str) -> frozenset[str]:
-        if label == "tag":
-            return self._before.of_tag(name)
-        properties = self._before.properties
-        return frozenset({properties[name]} if name in properties else ())
-
-    def _settled(
-        self, label: str, held: str | None, wanted: str | None, known: frozenset[str]
-    ) -> str | None:
-        """What a label is to be; None for nothing.
-
-        Args:
-            label: As a person knows it.
-            held: What is there.
-            wanted: What the source says.
-            known: Digests of what it said before.
-        """
-        if held == wanted:
-            return held
-        value = wanted
-        if wanted is None:
-            # At home it may be missing because it could not be held elsewhere.
-            may_go = not self._stays and self._whose != "home"
-            goes = held is not None and digest(held) in known and may_go
-            value = None if goes else held
-            if value is not None:
-                self._tell(label, _STAYS[self._whose])
-        else:
-            verdict = merged(held, wanted, known)
-            if verdict == "lose" and not self._insists:
-                why = "it was changed at the target as well, which stays"
-                self.lost.append((label, why))
-            if verdict == "leave" or (verdict == "lose" and not self._insists):
-                value = held
-            elif verdict == "lose":
-                self._tell(label, _REPLACED[self._whose])
-            if verdict == "leave":
-                self._tell(label, _LEFT[self._whose])
-            if verdict == "write" and held is None and self._whose == "nobody's":
-                self._tell(label, _SET)
-        if value != held:
-            self.changed.append(label)
-        return value
-
-    def _tell(self, label: str, why: str) -> None:
-        if not label.startswith(f"property {OF_SERVICE}"):
-            self.told.append((label, why))

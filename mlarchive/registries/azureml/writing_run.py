@@ -14,7 +14,7 @@ import msgspec
 from mlarchive.errors import ConflictError
 from mlarchive.records import Experiment, File, ModelVersion, Run, Tags
 from mlarchive.registries.azureml.firstrun import first_of, has_all, lacks_nothing, plan_kept
-from mlarchive.registries.azureml.merging import Merging, Whose
+from mlarchive.registries.azureml.merging import Merging
 from mlarchive.registries.azureml.runfacts import TAG, facts_of
 from mlarchive.registries.azureml.tracking import tracking_connection
 from mlarchive.registries.azureml.work import Work
@@ -22,6 +22,7 @@ from mlarchive.registries.mlflow.given import Given, given_in
 from mlarchive.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from mlarchive.registries.labelmerging import Whose
     from mlarchive.registries.mlflow.work import RunLabels
     from mlarchive.registries.mlflow.work import Work as TrackingWork
 

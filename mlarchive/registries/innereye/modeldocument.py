@@ -127,6 +127,16 @@ def write_version(
     return json.dumps({**stated, **said}).encode()
 
 
+def relabelled(document: Table, description: str, tags: Tags) -> bytes:
+    """A document with other labels, and all else as it is."""
+    stated = {"description": None, "tags": None, **document.members}
+    said = {
+        "description": description or _empty(stated, "description"),
+        "tags": stated_as(stated["tags"], tags) or _empty(stated, "tags"),
+    }
+    return json.dumps({**stated, **said}).encode()
+
+
 def is_ours(native: Native) -> bool:
     """Whether the verbatim document of a record has this layout's form."""
     return native.also.get(LAYOUT) == OURS

@@ -22,9 +22,11 @@ from mlarchive.records import (
     ModelVersion,
     Notebook,
     RegisteredModel,
+    Tags,
 )
 from mlarchive.registries.base import Action, Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.innereye.environmentdocument import unplaced, write_environment
+from mlarchive.registries.innereye.labels import Labelled, labelled
 from mlarchive.registries.innereye.layout import (
     CONDA,
     DOCKERFILE,
@@ -40,6 +42,7 @@ from mlarchive.registries.innereye.placing import Placed, Present, placed, prese
 from mlarchive.registries.innereye.reading import encoded_marks
 from mlarchive.registries.innereye.returning import home_among, is_alike, lacking
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.given import mark_of, said
 from mlarchive.registries.modelid import followed
 from mlarchive.registries.tree import file_stream, files_of
 from mlarchive.registries.unplaced import environment_alone, passed_over
@@ -57,6 +60,7 @@ class _Work:
         snapshot: What is written.
         version: Its subject.
         at: Where it goes.
+        labels: How it is to be labelled, if it is there, and not at home.
         losses: What the layout cannot hold.
         transformations: What it holds in another form.
     """
@@ -64,6 +68,7 @@ class _Work:
     snapshot: Snapshot
     version: ModelVersion
     at: Placed
+    labels: Labelled | None = None
     losses: list[Loss] = field(default_factory=list)
     transformations: list[Loss] = field(default_factory=list)
 
@@ -82,10 +87,19 @@ class _Work:
             return Action(verb="create", what=self.what, why="not there yet")
         if self.at.is_home:
             return Action(verb="keep", what=self.what, why=_HOME)
-        ids = (marks.CONTENT_ID, marks.STATE_ID)
-        if all(held.marks.get(one) == self.marks[one] for one in ids):
-            return Action(verb="keep", what=self.what, why="same content and labels")
-        return Action(verb="update", what=self.what, why="its labels changed")
+        labels = self.labels
+        if held.marks.get(marks.STATE_ID) == self.marks[marks.STATE_ID]:
+            differs = labels and (labels.lost or labels.told)
+            same = "same content, but for labels" if differs else "same content and labels"
+            return Action(verb="keep", what=self.what, why=same)
+        changed = labels and labels.changed
+        why = "its labels changed" if changed else "only what is remembered of it changed"
+        return Action(verb="update", what=self.what, why=why)
+
+    @property
+    def tags(self) -> Tags:
+        """The version's tags, as they are there."""
+        return followed(self.version.tags, self.version, self.at.name, self.at.number)[0]
 
     @property
     def marks(self) -> dict[str, str]:
@@ -94,8 +108,13 @@ class _Work:
             marks.ORIGIN: marks.origin_mark(self.snapshot.address),
             marks.CONTENT_ID: self.snapshot.content_id,
             marks.STATE_ID: self.snapshot.state_id,
+            **mark_of(said(self.tags, self.version.description)),
             **marks.way_marks(self.version, self.snapshot),
         }
+
+    def change(self, what: str, why: str) -> None:
+        """List something that the layout holds in another form."""
+        self.transformations.append(Loss(record=self.what, field=what, why=why))
 
     def lose(self, record: str, what: str, why: str = _WHY) -> None:
         """List something that the layout cannot hold."""
@@ -150,11 +169,7 @@ def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Re
         fsops.remove_stale_temporaries(top, deep=False)
         sent = extract([*_files(work), *_documents(work)], work.at.place)
     elif action.verb == "update":
-        for document in _documents(work):
-            # The marks come last: they say that the rest is there.
-            path = work.at.place / getattr(document.entry, "path", "")
-            with fsops.atomic_file(path) as file, document.open() as raw:
-                file.write(raw.read())
+        _relabel(work)
     skipped = action.verb == "skip"
     return Receipt(
         source=snapshot.address,
@@ -166,6 +181,15 @@ def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Re
         transformations=tuple(work.transformations),
         bytes=sent,
     )
+
+
+def _relabel(work: _Work) -> None:
+    if work.labels and work.labels.changed:
+        with fsops.atomic_file(work.at.place / MODEL_DOCUMENT) as file:
+            file.write(work.labels.raw)
+    # The marks come last: they say that the rest is there.
+    with fsops.atomic_file(work.at.place / MARKS) as file:
+        file.write(encoded_marks(work.marks))
 
 
 def _planned(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> _Work:
@@ -185,11 +209,13 @@ def _planned(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) ->
     )
     work = _Work(snapshot=snapshot, version=version, at=at)
     if at.is_home and at.present:
-        tags, _ = followed(version.tags, version, at.name, at.number)
-        for label in lacking(version, tags, at.present):
+        for label in lacking(version, work.tags, at.present):
             work.lose(work.what, label, _HOME)
     elif not at.skipped:
         _list_changes(work)
+        if at.present:
+            work.labels = labelled(version, work.tags, work.marks, at.present, policy)
+            _list_labels(work, work.labels)
     if not at.skipped:
         _list_losses(work)
     return work
@@ -264,8 +290,7 @@ def _moved(stream: Stream, path: str) -> Stream:
 
 
 def _documents(work: _Work) -> Iterator[Stream]:
-    tags, _ = followed(work.version.tags, work.version, work.at.name, work.at.number)
-    raw = write_version(work.version, work.snapshot, work.at.name, work.at.number, tags)
+    raw = write_version(work.version, work.snapshot, work.at.name, work.at.number, work.tags)
     yield file_stream(MODEL_DOCUMENT, raw)
     if environment := _environment(work.snapshot, work.version):
         yield file_stream(ENVIRONMENT_DOCUMENT, write_environment(environment))
@@ -275,11 +300,15 @@ def _documents(work: _Work) -> Iterator[Stream]:
 # --- what is not
 
 
-def _list_changes(work: _Work) -> None:
-    def change(what: str, why: str) -> None:
-        work.transformations.append(Loss(record=work.what, field=what, why=why))
+def _list_labels(work: _Work, labels: Labelled) -> None:
+    for label, why in labels.lost:
+        work.lose(work.what, label, why)
+    for label, why in labels.told:
+        work.change(label, why)
 
-    version = work.version
+
+def _list_changes(work: _Work) -> None:
+    change, version = work.change, work.version
     if work.at.number != version.version:
         change("version", f"it is version {version.version} at the source")
     if _folder(work) != version.folder:
