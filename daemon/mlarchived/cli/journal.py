@@ -145,8 +145,10 @@ def _step(event: Ended) -> str:
     where = f" -> {shown(event.target)}" if event.target else ""
     effort = f" ({size(event.bytes)}, {duration(event.seconds)})" if event.seconds else ""
     losses = f"; {plural(len(event.losses), 'loss')}" if event.losses else ""
+    things = plural(len(event.changes), "thing")
+    changes = f"; {things} held in another form: {event.changes[0]}" if event.changes else ""
     what = f"{event.mirror}: {event.outcome} {event.object or 'everything'}{where}"
-    return f"{what}: {event.reason}{losses}{effort}"
+    return f"{what}: {event.reason}{losses}{effort}{changes}"
 
 
 def _well(event: BreakerMoved | Recovered) -> str:

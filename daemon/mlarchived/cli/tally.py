@@ -140,7 +140,7 @@ class Tally:
         return f"{text}; {size(self._bytes)} moved"
 
     def _print(self, event: Ended) -> None:
-        if not event.losses and self._is_one_of_many(event):
+        if not (event.losses or event.changes) and self._is_one_of_many(event):
             return
         effort = f" ({size(event.bytes)}, {duration(event.seconds)})" if event.seconds else ""
         what = event.object or "everything"
@@ -151,6 +151,11 @@ class Tally:
             self._screen.say(f"{_INDENT}hint: {event.hint}")
         for loss in event.losses:
             self._screen.say(f"{_INDENT}loss: {loss}")
+        if event.changes:
+            first, *others = event.changes
+            more = f"; {len(others)} more, as --json lists" if others else ""
+            things = plural(len(event.changes), "thing")
+            self._screen.say(f"{_INDENT}{things} held in another form: {first}{more}")
 
     def _is_one_of_many(self, event: Ended) -> bool:
         """Whether enough lines like this one, but for its object, were printed already."""

@@ -148,8 +148,9 @@ def instead_of_altered(
     if policy.conflict == "fail":
         raise ConflictError(
             trouble,
-            hint="--conflict new-version (a mirror: `conflict`) writes them anew, and a version "
-            "with the next number; --conflict skip leaves all as it is",
+            hint="remove what was added there, if anything; then --conflict new-version (a mirror: "
+            "`conflict`) writes the others anew, and a version with the next number; --conflict "
+            "skip leaves all as it is",
         )
     if policy.conflict == "skip":
         return Spot(how="skip", number=spot.number, why=trouble)

@@ -188,7 +188,8 @@ def _check(
     if strays:
         raise RemoteError(
             f"{container.url} holds {strays[0]} beside what was sent there",
-            hint="remove it there, and run the same command again",
+            hint="somebody added it, and a version that has its files there would show it: "
+            "remove it there, and run the same command again",
         )
     wrong = [name for name, file in wanted.items() if not _same_size(present.get(name), file)]
     short = [name for name in wanted if name not in wrong and wanted[name].size <= RANGE]

@@ -2,11 +2,13 @@
 
 import json
 
+import msgspec
 import pytest
 
 from mlarchived.breakers import BreakerMoved
 from mlarchived.cli.journal import Journal
 from mlarchived.cli.screen import Screen
+from mlarchived.cli.tally import Tally
 from mlarchived.events import Began, Ended
 from mlarchived.service.happenings import (
     Beat,
@@ -88,3 +90,19 @@ def test_what_is_no_news_is_not_printed_for_people(
 ) -> None:
     Journal(Screen(as_json=False), clock=lambda: NOW).take(nothing)
     assert capsys.readouterr().out == ""
+
+
+def test_a_person_reads_what_is_held_in_another_form(capsys: pytest.CaptureFixture[str]) -> None:
+    screen, changes = (
+        Screen(as_json=False),
+        ("m/1, environment: it means e:2", "m/1, tag: it stays"),
+    )
+    event = msgspec.structs.replace(step("copied"), changes=changes)
+    Journal(screen, clock=lambda: NOW).take(event)
+    Tally(screen).take(event)
+    held = "2 things held in another form: m/1, environment: it means e:2"
+    assert capsys.readouterr().out.splitlines() == [
+        f"2023-11-14 22:13:20Z info    m: copied prod#models/wine/1 -> dr: so it was; {held}",
+        "  copied        prod#models/wine/1 -> dr: so it was",
+        f"                {held}; 1 more, as --json lists",
+    ]
