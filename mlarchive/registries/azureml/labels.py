@@ -4,8 +4,7 @@ Properties can be added, so the marks of this program are properties, but for th
 changes: that is a tag.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 from mlarchive.records import Address, AnyRecord, Tags
 from mlarchive.records.places import whence
 from mlarchive.records.provenance import path_of
-from mlarchive.registries.azureml.assets import NO_STAGE, Asset, Json, Kind
+from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
 from mlarchive.registries.azureml.sameness import is_from, is_same, kept_origin, origin_shown
 from mlarchive.registries.azureml.work import Work
@@ -27,8 +26,6 @@ _MADE_OF = (
 """What a version is made of: sent back as it is."""
 
 _HIDDEN: Json = {"isArchived": True}
-
-_CALLED = {"isArchived": "lifecycle"}
 
 ITSELF = "it is itself what is copied"
 _SINCE = "it is itself what is copied, says otherwise by now, and stays as it is"
@@ -195,76 +192,14 @@ def made_of(version: Asset) -> Json:
     return {part: version.properties[part] for part in _MADE_OF if part in version.properties}
 
 
-def plan_labels(  # noqa: PLR0913  (what there is, and what is to be)
-    work: Work, kind: Kind, name: str, present: Asset, wanted: Labels, *, is_hidden: bool = False
-) -> None:
-    """Plan what differs of a version that is there, or that it is kept.
-
-    Args:
-        work: Gets the step, the losses and the transformations.
-        kind: Of the version.
-        name: At the target.
-        present: The version.
-        wanted: Its labels.
-        is_hidden: Whether lists hide all versions, so that it need not be archived by itself.
-    """
-    what = f"{kind}/{name}/{present.name}"
-    seen = as_hidden(present) if is_hidden and wanted.archived else present
-    merged = wanted.merged_with(seen, insists=work.policy.labels == "source")
-    list_merged(work, what, merged)
-    labels = wanted.properties_of(present, f"{name}/{present.name}", merged)
-    stays = merged.archived == seen.is_archived
-    said = {**labels, "isArchived": present.is_archived if stays else merged.archived}
-    held: Json = {
+def held_by(present: Asset) -> Json:
+    """What an asset says that can be changed."""
+    return {
         "description": present.text("description"),
         "tags": present.texts("tags"),
         "properties": present.texts("properties"),
-        "stage": present.stage,
         "isArchived": present.is_archived,
     }
-    differing = sorted(part for part, value in said.items() if held[part] != value)
-    if not differing:
-        differs = merged.lost or merged.told
-        same = "it holds the same, but for labels" if differs else "it holds the same already"
-        work.step("keep", what, same)
-        return
-    put = partial(work.control.put_version, kind, name, present.name)
-    parts = [part for part in differing if _bare(said[part]) != _bare(held[part])]
-    shown = ", ".join(_CALLED.get(part, part) for part in parts)
-    why = f"{shown} changed" if shown else "only what is remembered of it changed"
-    stage = {"stage": present.stage} if present.stage else {}
-    do = partial(_label, work, what, put, {**stage, **made_of(present), **said})
-    work.step("update", f"labels of {what}", why, do)
-
-
-def _bare(said: object) -> object:
-    """Tags or properties without marks; any other label as it is."""
-    return marks.state_tags(said) if isinstance(said, dict) else said
-
-
-def list_merged(work: Work, what: str, merged: Merged) -> None:
-    """List what labels are not as the source says them.
-
-    Args:
-        work: Gets the losses and transformations.
-        what: Is labelled.
-        merged: Its labels.
-    """
-    for label, why in merged.lost:
-        work.lose(what, label, why)
-    for label, why in merged.told:
-        work.change(what, label, why)
-
-
-def _label(work: Work, what: str, put: Callable[[Json], Asset], body: Json) -> None:
-    """Change labels; a stage that is not taken away by leaving it out is by its word."""
-    stage = str(body.get("stage", ""))
-    made = put({**body, "stage": stage or None} if "stage" in body else body)
-    if made.stage and not stage:
-        made = put({**body, "stage": NO_STAGE})
-    if made.stage != stage:
-        why = f"the service keeps {made.stage!r} where there is to be {stage or 'none'!r}"
-        work.lose(what, "stage", why)
 
 
 def archive(work: Work, kind: Kind, name: str, version: Asset, labels: Labels) -> None:

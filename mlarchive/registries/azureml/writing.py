@@ -49,13 +49,13 @@ from mlarchive.registries.azureml.keeping import (
     plan_link,
     with_job_there,
 )
+from mlarchive.registries.azureml.labelling import plan_labels
 from mlarchive.registries.azureml.labels import (
     Labels,
     archive,
     is_of_another,
     is_taken_over,
     lose_lacking,
-    plan_labels,
     unmarked,
 )
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers

@@ -15,6 +15,7 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
+from mlarchive.registries.azureml.labelling import plan_labels
 from mlarchive.registries.azureml.labels import (
     ITSELF,
     Labels,
@@ -22,7 +23,6 @@ from mlarchive.registries.azureml.labels import (
     as_hidden,
     lose_lacking,
     lose_since,
-    plan_labels,
     unmarked,
 )
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers

@@ -5,18 +5,21 @@ the source that labelled it first, and what others say otherwise is a loss.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from mlarchive.errors import ConflictError
 from mlarchive.records import Address, RegisteredModel
 from mlarchive.registries.azureml.assets import Asset, Json
 from mlarchive.registries.azureml.differing import called_at_home
+from mlarchive.registries.azureml.labelling import list_merged, unlist_merged
 from mlarchive.registries.azureml.labels import (
     Labels,
+    held_by,
     is_of_another,
     is_taken_over,
     lacking,
-    list_merged,
     lose_since,
     unmarked,
 )
@@ -59,8 +62,29 @@ def plan_model(work: Work, name: str) -> None:
         for label in lacking(there, wanted):
             work.lose(f"models/{name}", label, why)
         return
+    planned = _labelled(work, name, there, wanted)
+    list_merged(work, f"models/{name}", planned.merged)
+    if planned.changed:
+        do = partial(_label, work, name, there, wanted, planned)
+        work.step("update", f"model {name}", f"{', '.join(planned.changed)} changed", do)
+
+
+class _Labelled(NamedTuple):
+    """What a model is to say.
+
+    Attributes:
+        merged: The source's labels and people's.
+        changed: Which are to be others than those that are there, as a person knows them.
+        said: What is to be sent.
+    """
+
+    merged: Merged
+    changed: list[str]
+    said: Json
+
+
+def _labelled(work: Work, name: str, there: Asset, wanted: Labels) -> _Labelled:
     merged = wanted.merged_with(there, insists=work.policy.labels == "source")
-    list_merged(work, f"models/{name}", merged)
     changed = [one for one in merged.changed if not one.startswith(f"property {OF_SERVICE}")]
     is_first = there is not _BLANK and is_taken_over(there)
     if is_first and merged.archived and not wanted.archived:
@@ -74,9 +98,27 @@ def plan_model(work: Work, name: str) -> None:
         and not merged.mark.items() <= there.texts("tags").items()
     ):
         changed = changed or ["what the source says of it"]
-    if changed:
-        do = partial(work.control.put_container, "models", name, _said(there, wanted, merged))
-        work.step("update", f"model {name}", f"{', '.join(changed)} changed", do)
+    return _Labelled(merged, changed, _said(there, wanted, merged))
+
+
+def _label(work: Work, name: str, there: Asset, wanted: Labels, planned: _Labelled) -> None:
+    """Label it as it is by now: what was sent since may have taken long.
+
+    Raises:
+        ConflictError: It is gone, or another's by now, so all has to be looked at again.
+    """
+    now = next(iter(work.control.named("models", name)), _BLANK)
+    if held_by(now) != held_by(there):
+        gone = now is _BLANK
+        if gone or _why_it_stays(work, name, now, wanted):
+            became = "was deleted" if gone else "was labelled from elsewhere"
+            why = f"the model {name!r} at {work.control.shown} {became} while this was written"
+            raise ConflictError(why, hint="run the same command again")
+        unlist_merged(work, f"models/{name}", planned.merged)
+        planned = _labelled(work, name, now, wanted)
+        list_merged(work, f"models/{name}", planned.merged)
+    if planned.changed:
+        work.control.put_container("models", name, planned.said)
 
 
 def _why_it_stays(work: Work, name: str, there: Asset, wanted: Labels) -> str:

@@ -147,6 +147,51 @@ def test_an_environment_whose_number_somebody_else_takes_gets_the_next_one(
     assert azureml.files_at(shared, build["contextUri"]) == {"Dockerfile": b"FROM ours"}
 
 
+def test_what_people_say_while_an_environment_is_sent_stays(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, clinic = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "clinic")
+    azureml.put_environment(lab, "gpu", "1", image="ours:1")
+    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags={"x": "1", "python_environment_name": "gpu"})
+    lab.of("models")["m"].properties["tags"] = {"y": "1"}
+    ends = opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path
+    carry(*ends)
+
+    def needs(number: str) -> None:
+        # The one that is made last is what a name without a number means.
+        made = f"2030-01-0{number}T00:00:00Z"
+        azureml.put_environment(lab, "gpu", number, context={"Dockerfile": number.encode()})
+        lab.version("environments", "gpu", number)["systemData"]["createdAt"] = made
+        lab.version("models", "m", "1")["properties"]["tags"]["x"] = number
+        lab.of("models")["m"].properties["tags"] = {"y": number}
+
+    def people() -> None:
+        there = clinic.version("models", "m", "1")["properties"]
+        there.update(description="theirs", stage="Production", isArchived=True)
+        there["tags"]["people"] = "yes"
+        clinic.of("models")["m"].properties["tags"]["people"] = "too"
+
+    def sends(method: str, host: str, path: str) -> bool:
+        return method == "PUT" and ".blob." in host and "/Dockerfile" in path
+
+    needs("2")
+    azureml.faults.meanwhile(people, counts=sends)
+    receipt = carry(*ends).receipt
+    there = clinic.version("models", "m", "1")["properties"]
+    said = {name: there.get(name) for name in ("description", "stage", "isArchived")}
+    assert said == {"description": "theirs", "stage": "Production", "isArchived": True}
+    assert (there["tags"]["x"], there["tags"]["people"]) == ("2", "yes")
+    whole = clinic.of("models")["m"].properties["tags"]
+    assert (whole["y"], whole["people"]) == ("2", "too")
+    told = {one.field for one in receipt.transformations}
+    assert told >= {"description", "stage", "lifecycle", "tag people"}
+    # What is deleted meanwhile is made as a whole, and not by its labels.
+    needs("3")
+    azureml.faults.meanwhile(clinic.of("models")["m"].versions.clear, counts=sends)
+    assert "create" in {action.verb for action in carry(*ends).receipt.actions}
+
+
 def test_what_a_killed_copy_sent_is_removed_when_the_version_is_registered(
     azureml: Emulator, tmp_path: Path
 ) -> None:

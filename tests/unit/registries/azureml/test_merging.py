@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from mlarchive.records import RegisteredModel
 from mlarchive.registries.azureml.assets import Asset
-from mlarchive.registries.azureml.labels import Labels, plan_labels
+from mlarchive.registries.azureml.labelling import plan_labels
+from mlarchive.registries.azureml.labels import Labels
 from mlarchive.registries.azureml.merging import Merged
 from mlarchive.registries.azureml.places import Place
 from mlarchive.registries.azureml.work import Work
@@ -126,6 +127,9 @@ class Target:
 
     def named(self, *_: object) -> list[Asset]:
         return [self.held]
+
+    def version(self, *_: object) -> Asset:
+        return self.held
 
     def put_container(self, *sent: Any) -> None:  # noqa: ANN401  (any JSON)
         self.put_version(*sent)
