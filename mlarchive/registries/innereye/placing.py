@@ -1,7 +1,7 @@
 """Under which name and number a version goes into a folder of models (clause 5.2)."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -42,6 +42,7 @@ class Placed(Struct, frozen=True, kw_only=True):
         present: What is there already, if it is the same.
         skipped: Whether something else is there, and the policy is to leave that alone.
         is_home: Whether it is what the version was written from, which stays as it is.
+        wrong: What somebody did to the files there, which were the same; "" if that is not so.
     """
 
     place: Path
@@ -50,6 +51,7 @@ class Placed(Struct, frozen=True, kw_only=True):
     present: Present | None = None
     skipped: bool = False
     is_home: bool = False
+    wrong: str = ""
 
 
 def present_in(top: Path) -> list[Present]:
@@ -86,6 +88,7 @@ def placed(  # noqa: PLR0913  (all that a place depends on)
     origin: str,
     content_id: str,
     home: Callable[[Sequence[Present]], Present | None],
+    wrong: Callable[[Present], str],
 ) -> Placed:
     """Choose name and number.
 
@@ -96,20 +99,28 @@ def placed(  # noqa: PLR0913  (all that a place depends on)
         origin: The mark of where it is from.
         content_id: What it is.
         home: Gives the folder that it was written from, if it is there and holds the same.
+        wrong: Says what somebody did to a folder whose marks say that it holds the same.
 
     Raises:
-        ConflictError: Something else has the number, and the policy is `fail`.
+        ConflictError: Something else has the number, or what is there was altered, and the policy
+            is `fail`.
         UnsupportedError: The name or the number can be none there.
     """
     name = policy.named(version.name)
     present = [item for item in present_in(top) if item.name == name]
     versions = {item.number: item for item in present}
-    same = next((item for item in present if _same(item, origin, content_id)), None)
-    if found := same or home(present):
-        at = _at(top, name, found.number, found)
-        is_home = found.marks.get(marks.CONTENT_ID) != content_id
-        return msgspec.structs.replace(at, is_home=is_home)
+    wanted = _Wanted(version=version, policy=policy, origin=origin, content_id=content_id)
+    altered: Placed | None = None
+    for item in _candidates(present, wanted, home):
+        at = _at(top, name, item.number, item)
+        is_home = item.marks.get(marks.CONTENT_ID) != content_id
+        why = "" if is_home else wrong(item)
+        if not why:
+            return msgspec.structs.replace(at, is_home=is_home)
+        altered = altered or msgspec.structs.replace(at, wrong=why)
     following = str(max((int(n) for n in versions if n.isdecimal()), default=0) + 1)
+    if altered:
+        return _instead(altered, _at(top, name, following), policy)
     if policy.versions == "next":
         return _at(top, name, following)
     number = version.version
@@ -119,24 +130,53 @@ def placed(  # noqa: PLR0913  (all that a place depends on)
             hint="take the next free number with --versions next",
         )
     at = _at(top, name, number)
-    taken = versions.get(number)
-    if taken and taken.marks.get(marks.CONTENT_ID) == content_id:
-        return _at(top, name, number, taken)
-    if taken is None and not at.place.exists():
+    if number not in versions and not at.place.exists():
         return at
+    return _instead(at, _at(top, name, following), policy)
+
+
+class _Wanted(Struct, frozen=True, kw_only=True):
+    """What is to be written, and how."""
+
+    version: ModelVersion
+    policy: WritePolicy
+    origin: str
+    content_id: str
+
+
+def _candidates(
+    present: Sequence[Present],
+    wanted: _Wanted,
+    home: Callable[[Sequence[Present]], Present | None],
+) -> Iterator[Present]:
+    """The folders whose marks say that they are what is to be written, in the order that counts."""
+    same = [one for one in present if one.marks.get(marks.CONTENT_ID) == wanted.content_id]
+    own = [one for one in same if one.marks.get(marks.ORIGIN) == wanted.origin]
+    yield from own
+    found = home(present)
+    if found and found not in own:
+        yield found
+    if wanted.policy.versions != "next":
+        others = (one for one in same if one not in own and one != found)
+        yield from (one for one in others if one.number == wanted.version.version)
+
+
+def _instead(at: Placed, following: Placed, policy: WritePolicy) -> Placed:
+    """Where a version goes whose place holds something else.
+
+    Raises:
+        ConflictError: The policy is `fail`.
+    """
     if policy.conflict == "skip":
-        return Placed(place=at.place, name=name, number=number, skipped=True)
+        return msgspec.structs.replace(at, present=None, skipped=True)
     if policy.conflict == "new-version":
-        return _at(top, name, following)
+        return following
+    what = f"the same with files changed: {at.wrong}" if at.wrong else "something else already"
+    mend = "remove it and copy again" if at.wrong else "name another folder"
     raise ConflictError(
-        f"{at.place} holds something else already",
-        hint="choose --conflict skip or new-version (a mirror: `conflict`), or name another folder",
+        f"{at.place} holds {what}",
+        hint=f"choose --conflict skip or new-version (a mirror: `conflict`), or {mend}",
     )
-
-
-def _same(item: Present, origin: str, content_id: str) -> bool:
-    held = item.marks
-    return held.get(marks.ORIGIN) == origin and held.get(marks.CONTENT_ID) == content_id
 
 
 def _at(top: Path, name: str, number: str, present: Present | None = None) -> Placed:

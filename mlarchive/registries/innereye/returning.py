@@ -49,7 +49,7 @@ def is_alike(snapshot: Snapshot, environment: Mapping[str, Stream], there: Prese
         return not environment
     own = {_path(stream): stream for stream in held.streams_of(named.key)}
     return all(
-        (name in own and _digest(own[name]) == _digest(environment[name]))
+        (name in own and digest_of(own[name]) == digest_of(environment[name]))
         if name in environment
         else name not in own
         for name in (CONDA, DOCKERFILE)
@@ -87,10 +87,11 @@ def _version(snapshot: Snapshot) -> ModelVersion:
 
 
 def _digests(snapshot: Snapshot) -> dict[str, str]:
-    return {leaf.path: _digest(leaf.stream) for leaf in files_of(snapshot, snapshot.subject)}
+    return {leaf.path: digest_of(leaf.stream) for leaf in files_of(snapshot, snapshot.subject)}
 
 
-def _digest(stream: Stream) -> str:
+def digest_of(stream: Stream) -> str:
+    """The SHA-256 of a file, which is read where nobody says it."""
     entry = stream.entry
     if isinstance(entry, File) and entry.sha256:
         return entry.sha256

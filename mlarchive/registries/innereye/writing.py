@@ -1,6 +1,5 @@
 """Writes a version as a model's folder: whole under its name, or not at all (clause 5)."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,19 +24,23 @@ from mlarchive.records import (
     Tags,
 )
 from mlarchive.registries.base import Action, Holding, Receipt, WritePlan, WritePolicy
+from mlarchive.registries.innereye.altered import files_added, what_is_wrong
 from mlarchive.registries.innereye.environmentdocument import unplaced, write_environment
 from mlarchive.registries.innereye.labels import Labelled, labelled
 from mlarchive.registries.innereye.layout import (
-    CONDA,
     DOCKERFILE,
-    ENVIRONMENT,
     ENVIRONMENT_DOCUMENT,
-    FINAL_FOLDERS,
     MARKS,
-    MODEL,
     MODEL_DOCUMENT,
 )
-from mlarchive.registries.innereye.modeldocument import is_ours, write_version
+from mlarchive.registries.innereye.modeldocument import write_version
+from mlarchive.registries.innereye.parts import (
+    environment_files,
+    environment_of,
+    files_written,
+    folder_of,
+    place_in_environment,
+)
 from mlarchive.registries.innereye.placing import Placed, Present, placed, present_in
 from mlarchive.registries.innereye.reading import encoded_marks
 from mlarchive.registries.innereye.returning import home_among, is_alike, lacking
@@ -82,7 +85,9 @@ class _Work:
         """The one thing to do."""
         held = self.at.present
         if self.at.skipped:
-            return Action(verb="skip", what=self.what, why="it holds something else")
+            wrong = self.at.wrong
+            what = f"the same with files changed: {wrong}" if wrong else "something else"
+            return Action(verb="skip", what=self.what, why=f"it holds {what}")
         if held is None:
             return Action(verb="create", what=self.what, why="not there yet")
         if self.at.is_home:
@@ -167,7 +172,9 @@ def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Re
     if action.verb == "create":
         fsops.make_folder(top)
         fsops.remove_stale_temporaries(top, deep=False)
-        sent = extract([*_files(work), *_documents(work)], work.at.place)
+        sent = extract(
+            [*files_written(work.snapshot, work.version), *_documents(work)], work.at.place
+        )
     elif action.verb == "update":
         _relabel(work)
     skipped = action.verb == "skip"
@@ -206,6 +213,7 @@ def _planned(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) ->
         origin=marks.origin_mark(snapshot.address),
         content_id=snapshot.content_id,
         home=partial(_home, snapshot, version, origin),
+        wrong=partial(what_is_wrong, snapshot, version),
     )
     work = _Work(snapshot=snapshot, version=version, at=at)
     if at.is_home and at.present:
@@ -216,6 +224,8 @@ def _planned(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) ->
         if at.present:
             work.labels = labelled(version, work.tags, work.marks, at.present, policy)
             _list_labels(work, work.labels)
+            if added := files_added(snapshot, version, at.present):
+                work.change("files", f"{added}, which somebody added there, stays")
     if not at.skipped:
         _list_losses(work)
     return work
@@ -228,12 +238,7 @@ def _home(
     home = home_among(snapshot, {origin}, present)
     if home is None or home.marks.get(marks.CONTENT_ID) == snapshot.content_id:
         return home
-    files: dict[str, Stream] = {}
-    if environment := _environment(snapshot, version):
-        for stream in snapshot.streams_of(environment.key):
-            if name := _place_in_environment(environment, stream):
-                files[name] = stream
-    return home if is_alike(snapshot, files, home) else None
+    return home if is_alike(snapshot, environment_files(snapshot, version), home) else None
 
 
 def _target(work: _Work, origin: str) -> Address:
@@ -243,56 +248,10 @@ def _target(work: _Work, origin: str) -> Address:
 # --- what is written
 
 
-def _folder(work: _Work) -> str:
-    """The folder of the model's files in `MODEL`, where the script looks for it."""
-    folder = work.version.folder
-    return folder if is_ours(work.version.native) or folder in FINAL_FOLDERS else FINAL_FOLDERS[0]
-
-
-def _environment(snapshot: Snapshot, version: ModelVersion) -> Environment | None:
-    found = snapshot.by_key.get(version.environment)
-    return found if isinstance(found, Environment) and not found.record else None
-
-
-def _files(work: _Work) -> Iterator[Stream]:
-    snapshot = work.snapshot
-    folder = _folder(work)
-    prefix = f"{MODEL}/{folder}/" if folder else f"{MODEL}/"
-    for leaf in files_of(snapshot, work.version.key):
-        yield _moved(leaf.stream, prefix + leaf.path)
-    if environment := _environment(work.snapshot, work.version):
-        for stream in snapshot.streams_of(environment.key):
-            if name := _place_in_environment(environment, stream):
-                yield _moved(stream, f"{ENVIRONMENT}/{name}")
-    for record in snapshot.records:
-        if isinstance(record, Folder):
-            for stream in snapshot.streams_of(record.key):
-                yield _moved(stream, getattr(stream.entry, "path", ""))
-
-
-def _place_in_environment(environment: Environment, stream: Stream) -> str:
-    """What a file of an environment is called there; "" if it has no place."""
-    path = stream.entry.path if isinstance(stream.entry, File) else ""
-    below = f"{environment.context}/" if environment.context else ""
-    places = {environment.dockerfile: DOCKERFILE}
-    if not environment.conda:
-        # A context that was made of such a folder has its two files.
-        places[below + CONDA] = CONDA
-    places[environment.conda] = CONDA
-    return places.get(path, "") if path else ""
-
-
-def _moved(stream: Stream, path: str) -> Stream:
-    entry = stream.entry
-    if not isinstance(entry, File):
-        return stream
-    return dataclasses.replace(stream, entry=msgspec.structs.replace(entry, path=path))
-
-
 def _documents(work: _Work) -> Iterator[Stream]:
     raw = write_version(work.version, work.snapshot, work.at.name, work.at.number, work.tags)
     yield file_stream(MODEL_DOCUMENT, raw)
-    if environment := _environment(work.snapshot, work.version):
+    if environment := environment_of(work.snapshot, work.version):
         yield file_stream(ENVIRONMENT_DOCUMENT, write_environment(environment))
     yield file_stream(MARKS, encoded_marks(work.marks))
 
@@ -311,9 +270,12 @@ def _list_changes(work: _Work) -> None:
     change, version = work.change, work.version
     if work.at.number != version.version:
         change("version", f"it is version {version.version} at the source")
-    if _folder(work) != version.folder:
-        change("folder", f"its files are in {_folder(work)}, where move_model.py looks for them")
-    environment = _environment(work.snapshot, work.version)
+    if folder_of(work.version) != version.folder:
+        change(
+            "folder",
+            f"its files are in {folder_of(work.version)}, where move_model.py looks for them",
+        )
+    environment = environment_of(work.snapshot, work.version)
     if environment and environment.context and environment.dockerfile:
         what = environment.dockerfile.removeprefix(f"{environment.context}/")
         if what != DOCKERFILE:
@@ -335,7 +297,7 @@ def _list_losses(work: _Work) -> None:
     for name, lost in facts.items():
         if lost:
             work.lose(work.what, name)
-    named = _environment(work.snapshot, work.version)
+    named = environment_of(work.snapshot, work.version)
     carriers = {version.root.record} if isinstance(version.root, ArtifactRoot) else set()
     for record in work.snapshot.records:
         if record.key not in {version.key, *carriers}:
@@ -359,7 +321,7 @@ def _lost(work: _Work, record: AnyRecord, named: Environment | None) -> Iterator
     elif record is named:
         yield from unplaced(named)
         for stream in work.snapshot.streams_of(named.key):
-            if not _place_in_environment(named, stream):
+            if not place_in_environment(named, stream):
                 yield Loss(record=f"environments/{named.name}", field=_name(stream), why=_WHY)
     elif isinstance(record, Environment) and record.record:
         # It says what files say that are written.

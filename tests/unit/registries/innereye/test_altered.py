@@ -1,0 +1,81 @@
+"""What somebody did to a folder that was written is seen when it is written again."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlarchive.errors import ConflictError
+from mlarchive.registries.base import WritePolicy
+from tests.support.innereye import DOCUMENTS, FOLDERS, PROSTATE, files, read, written
+
+ANEW = WritePolicy(conflict="new-version")
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def alter(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(b"EVIL")
+
+
+def say(name: str, **members: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), **members}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (remove("MODEL/final_model/score.py"), "MODEL/final_model/score.py is gone"),
+        (alter("MODEL/final_model/score.py"), "MODEL/final_model/score.py is altered"),
+        (alter("NOTES.txt"), "NOTES.txt is altered"),
+        (remove(DOCUMENTS[1]), f"{DOCUMENTS[1]} is gone"),
+        (alter(DOCUMENTS[1]), f"{DOCUMENTS[1]} is damaged"),
+        (say(DOCUMENTS[1], environmentVariables={"A": "B"}), f"{DOCUMENTS[1]} is altered"),
+        (say(DOCUMENTS[0], properties={"p": "q"}), f"{DOCUMENTS[0]} has other properties"),
+        (lambda top: shutil.rmtree(top / "MODEL/final_model"), "MODEL/final_model/.* is gone"),
+    ],
+)
+def test_what_is_gone_or_altered_is_a_conflict_and_is_written_anew(
+    tmp_path: Path, change: Callable[[Path], object], named: str
+) -> None:
+    top = tmp_path / "back"
+    written(read(FOLDERS), top)
+    change(top / PROSTATE)
+    with pytest.raises(ConflictError, match=f"holds the same with files changed: .*{named}"):
+        written(read(FOLDERS), top)
+    (skipped,) = written(read(FOLDERS), top, WritePolicy(conflict="skip")).actions
+    assert (skipped.verb, "with files changed" in skipped.why) == ("skip", True)
+    altered = files(top / PROSTATE)
+    anew = written(read(FOLDERS), top, ANEW)
+    assert (anew.target.version, anew.actions[0].verb) == ("101", "create")
+    assert files(top / "my_model_101") == files(FOLDERS / PROSTATE)
+    assert files(top / PROSTATE) == altered
+    assert written(read(FOLDERS), top).idle
+    assert written(read(FOLDERS), top, ANEW).target.version == "101"
+
+
+def test_the_next_number_is_not_taken_for_what_was_altered_without_a_word(tmp_path: Path) -> None:
+    top = tmp_path / "back"
+    written(read(FOLDERS), top, WritePolicy(versions="next"))
+    alter("NOTES.txt")(top / "my_model_1")
+    with pytest.raises(ConflictError, match=r"NOTES\.txt is altered"):
+        written(read(FOLDERS), top, WritePolicy(versions="next"))
+
+
+def test_what_somebody_added_stays_and_is_told(tmp_path: Path) -> None:
+    top = tmp_path / "back"
+    written(read(FOLDERS), top)
+    (top / PROSTATE / "MODEL/final_model/extra.txt").write_text("mine")
+    (top / PROSTATE / "MINE.txt").write_text("mine")
+    receipt = written(read(FOLDERS), top)
+    assert receipt.idle
+    assert [change.field for change in receipt.transformations] == ["files"]
+    assert "extra.txt" in receipt.transformations[0].why
