@@ -26,6 +26,7 @@ from mlarchive.errors import RemoteError, UnavailableError
 from mlarchive.registries.azureml.access import BUILT_IN
 from mlarchive.registries.azureml.failures import words_of
 from mlarchive.registries.azureml.messages import Bearer, Connected, Request, Share, Start
+from mlarchive.registries.azureml.pausing import shorten
 from mlarchive.registries.azureml.places import Place
 from mlarchive.registries.redaction import without_credentials
 
@@ -90,7 +91,7 @@ class Client:
         self._registry = ""
         self._client = MLClient(
             login.credential,
-            raw_response_hook=self._note_spelling if place.is_registry else None,
+            raw_response_hook=self._noted if place.is_registry else shorten,
             show_progress=False,
             enable_telemetry=False,
             retry_total=_RETRIES,
@@ -116,8 +117,9 @@ class Client:
             registry=self._registry,
         )
 
-    def _note_spelling(self, response: PipelineResponse[Any, Any]) -> None:
+    def _noted(self, response: PipelineResponse[Any, Any]) -> None:
         """Keep how the service itself spells a registry, which the client asks for and drops."""
+        shorten(response)
         if urlsplit(str(response.http_request.url)).path.endswith(_DISCOVERY):
             with contextlib.suppress(ValueError, LookupError, TypeError):
                 self._registry = str(json.loads(response.http_response.text())["registryName"])
@@ -171,7 +173,7 @@ class Client:
         until = time.monotonic() + _LONGEST_OPERATION_SECONDS
         wait = _POLL_SECONDS
         while time.monotonic() < until:
-            time.sleep(_pause(response, wait))
+            time.sleep(min(_pause(response, wait), max(0.0, until - time.monotonic())))
             wait = min(wait * 1.5, _SLOWEST_POLL_SECONDS)
             response = self._sender.send_request(HttpRequest("GET", self._own(monitor or location)))
             if response.status_code >= _REFUSED:

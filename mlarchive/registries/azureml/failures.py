@@ -90,7 +90,9 @@ def _words(error: BaseException) -> str:
     return said or str(getattr(error, "message", "") or error) or type(error).__name__
 
 
-def raised(code: str, words: str, place: str, prefix: str = "") -> MlarchiveError:
+def raised(
+    code: str, words: str, place: str, prefix: str = "", *, hint: str = ""
+) -> MlarchiveError:
     """The error that another process told of.
 
     Args:
@@ -98,9 +100,10 @@ def raised(code: str, words: str, place: str, prefix: str = "") -> MlarchiveErro
         words: What happened.
         place: Where.
         prefix: What the names of the place's variables begin with.
+        hint: What a person can do; "" for what its kind says.
     """
     kind = _KINDS.get(code, RemoteError)
-    return kind(f"{place}: {words}", hint=_HINTS.get(kind.code, "").format(prefix))
+    return kind(f"{place}: {words}", hint=hint or _HINTS.get(kind.code, "").format(prefix))
 
 
 def from_status(status: int, words: str, place: str, prefix: str = "") -> MlarchiveError:

@@ -117,6 +117,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         body: What the server said, byte by byte; or JSON of a `Connected` or a `Bearer`.
         failure: The code of an error of this project, if there was no answer.
         words: What it says.
+        hint: What a person can do, where it says that; "" leaves it to the parent.
     """
 
     number: int
@@ -124,6 +125,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     failure: str = ""
     words: str = ""
+    hint: str = ""
 
 
 def send(stream: IO[bytes], message: Struct) -> None:

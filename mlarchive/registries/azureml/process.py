@@ -145,5 +145,6 @@ class CloudProcess(Closing):
         if said.failure:
             # Who is asked may repeat what it was told.
             words = without_values(said.words, self._secrets)
-            raise raised(said.failure, words, f"azureml://{place.locator}", self.prefix)
+            where = f"azureml://{place.locator}"
+            raise raised(said.failure, words, where, self.prefix, hint=said.hint)
         return said

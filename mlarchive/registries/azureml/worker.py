@@ -132,7 +132,8 @@ def _serve(start: Start, questions: BinaryIO, answers: BinaryIO) -> None:
             said = session.answered(ask)
         except Exception as error:  # noqa: BLE001  (told to the parent, whatever it is)
             failure, words = told(error)
-            said = Answer(number=ask.number, failure=failure, words=words)
+            hint = error.hint if isinstance(error, MlarchiveError) else ""
+            said = Answer(number=ask.number, failure=failure, words=words, hint=hint)
         with lock:
             send(answers, said)
 

@@ -36,6 +36,22 @@ def test_a_right_that_is_lacking_is_said(azureml: Emulator, opened: Open, tmp_pa
         source.read(address(lab, "models", "gone", "1"))
 
 
+def test_who_is_busy_for_long_is_not_waited_for(azureml: Emulator, tmp_path: Path) -> None:
+    tenant = azureml.tenant()
+    # A registry of a name of its own is asked where it is; others were before.
+    shared = azureml.registry(tenant, "busy")
+    env = azureml.environment(tenant)
+    lab, date = azureml.workspace(tenant, "lab"), "Wed, 21 Oct 2099 07:28:00 GMT"
+    for place, asked, pause in ((lab, "/models", "100000"), (shared, "/discovery", date)):
+        azureml.faults.plan("throttle", counts=lambda _m, _h, path, asked=asked: asked in path)  # type: ignore[misc]
+        azureml.faults.pause = pause
+        told = within("ls", place.locator, cwd=tmp_path, env=env)
+        assert (told.status, "run the same command again then" in told.err) == (12, True)
+        until = "2099-10-21 07:28 UTC" if pause == date else "20"
+        assert f"{place.locator}: it answers 429, and is busy until {until}" in told.err
+        assert within("ls", place.locator, cwd=tmp_path, env=env).status == 0
+
+
 def test_a_secret_that_the_directory_repeats_is_not_told(azureml: Emulator, tmp_path: Path) -> None:
     lab = azureml.workspace(azureml.tenant(), "lab")
     env = {**azureml.environment(lab.tenant), "AZURE_CLIENT_SECRET": "wr0ng~but.secret"}

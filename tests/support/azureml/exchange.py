@@ -140,7 +140,7 @@ class Exchange(BaseHTTPRequestHandler):
             raise RefusedError(500, "InternalError", "Injected.")
         if seen.fault == "throttle":
             busy = (503, "ServerBusy") if self._blob else (429, "TooManyRequests")
-            raise RefusedError(*busy, "Injected.", {"Retry-After": "1"})
+            raise RefusedError(*busy, "Injected.", {"Retry-After": self._to.faults.pause})
 
     def _refuse_other_host(self) -> None:
         if self.headers.get("Host", "").partition(":")[0].lower() != self._host:

@@ -38,10 +38,15 @@ class Planned:
 
 
 class Faults:
-    """The faults of an emulator; threads may share it."""
+    """The faults of an emulator; threads may share it.
+
+    Attributes:
+        pause: How long one that is throttled is to wait, as `Retry-After` says it.
+    """
 
     def __init__(self) -> None:
         """Begin without any."""
+        self.pause = "1"
         self._lock = threading.Lock()
         self._planned: list[tuple[Planned, int]] = []
         self._meanwhile: tuple[Callable[[], object], Callable[[str, str, str], bool]] | None = None
@@ -109,6 +114,7 @@ class Faults:
     def clear(self) -> None:
         """Plan none any more."""
         with self._lock:
+            self.pause = "1"
             self._planned.clear()
             self._meanwhile = None
         if self._meeting:
