@@ -111,8 +111,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     if trouble and policy.conflict == "skip":
         return Spot(how="skip", number=wanted or mine[0].name, why=trouble)
     number = wanted if wanted and not trouble else next_number(present)
-    highest = str(int(next_number(sound)) - 1)
-    above = highest if int(highest) > int(number) else ""
+    above = higher_than(number, sound)
     return Spot(how="create", number=number, why="new", above=above)
 
 
@@ -170,6 +169,17 @@ def next_number(present: Sequence[Asset]) -> str:
     return str(max((int(one.name) for one in present if one.name.isdecimal()), default=0) + 1)
 
 
+def higher_than(number: str, present: Sequence[Asset]) -> str:
+    """The highest number that is there, if a version that is to be made is below it; else ""."""
+    highest = str(int(next_number(present)) - 1)
+    return highest if int(highest) > int(number) else ""
+
+
+def made_after(higher: str) -> str:
+    """What it means that a version is made where there is a higher one, for a person."""
+    return f"it is made after version {higher}, so `@latest` names it there"
+
+
 def _trouble(called: str, version: str, there: Asset | None, mine: Sequence[Asset]) -> str:
     """Why the version cannot simply be made; "" if it can."""
     if there and there.is_failed:
@@ -196,5 +206,8 @@ def _number(called: str, version: str) -> str:
             hint=f"name it {int(version)}, or take the next free number: --versions next",
         )
     if len(version) > _MOST_DIGITS:
-        raise UnsupportedError(f"version {version} of {called} is too high for Azure ML")
+        raise UnsupportedError(
+            f"version {version} of {called} is too high for Azure ML",
+            hint="take the next free number instead: --versions next",
+        )
     return version

@@ -21,7 +21,6 @@ from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, l
 from mlarchive.registries.azureml.sharing_losses import (
     environment_meant,
     latest_moved,
-    latest_there,
     lost_of_kind,
 )
 from mlarchive.registries.azureml.soundness import require_made, why_unmade
@@ -69,20 +68,23 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
     done: list[Labelled] = []
     losses: list[Loss] = []
     needed: Address | None = None
-    what = f"models/{name}/{address.version}"
-    if address.kind == "models":
+    what = f"{address.kind}/{name}/{address.version}"
+    # Nothing is made for a version that is not to be there.
+    seen = _look(source, target, address, name, skips=policy.conflict == "skip")
+    is_there = seen.verb != "skip"
+    if address.kind == "models" and is_there:
         try:
             if needed := _environment_of(source, address):
-                done += _shared(source, target, needed, needed.name, skips=False)
+                found = _look(source, target, needed, needed.name, skips=False)
+                done += _shared(source, target, needed, needed.name, found)
         except ConflictError as error:
             hint = "leave --share out; the environment then gets another number at the registry"
             raise ConflictError(f"{error.message}, and {what} needs it", hint=hint) from error
         except NotFoundError as error:
             why = f"the model names it, and it cannot be read: {error.message}"
             losses.append(Loss(record=what, field="environment", why=why))
-    of_it = list(_shared(source, target, address, name, skips=policy.conflict == "skip"))
-    done += of_it
-    if needed and of_it[0].actions[0].verb != "skip":
+    done += _shared(source, target, address, name, seen)
+    if needed:
         there = target.control.version("models", name, address.version)
         losses += _lost_environment(source, target, what, needed, there)
     return Receipt(
@@ -113,7 +115,7 @@ def _environment_of(source: Side, address: Address) -> Address | None:
 
 
 def _shared(
-    source: Side, target: Side, address: Address, name: str, *, skips: bool
+    source: Side, target: Side, address: Address, name: str, action: Action
 ) -> Iterator[Labelled]:
     """Have one thing copied unless it is there, and set the labels that it lacks.
 
@@ -122,16 +124,16 @@ def _shared(
         target: The registry.
         address: Of it.
         name: That it gets.
-        skips: Whether something else that is there is left alone.
+        action: What is to become of it, as a look tells.
     """
-    meant_before = latest_there(target.control, address, name)
-    action = _copied(source, target, address, name, skips=skips)
-    takes_over = meant_before and action.verb == "create"
-    moved = latest_moved(action.what, meant_before) if takes_over else ()
+    moved: list[Loss] = []
+    if action.verb == "create":
+        moved += latest_moved(target.control, address, name)
+        _copy(source, target, address, name)
     yield Labelled((action,), (), tuple(moved))
     if action.verb == "skip":
         return
-    kind: Kind = "environments" if address.kind == "environments" else "models"
+    kind = _kind_of(address)
     version = source.control.version(kind, address.name, address.version)
     whole = source.control.container(kind, address.name)
     if kind == "models":
@@ -177,42 +179,65 @@ def _lost_of_all(whole: Asset, version: Asset) -> Iterator[Loss]:
         yield Loss(record=f"environments/{whole.name}", field=label, why=OF_ALL)
 
 
-def _copied(source: Side, target: Side, address: Address, name: str, *, skips: bool) -> Action:
-    """Have one thing copied unless it is there."""
-    kind: Kind = "environments" if address.kind == "environments" else "models"
-    version = address.version
+def _look(source: Side, target: Side, address: Address, name: str, *, skips: bool) -> Action:
+    """See what is to become of one thing; makes nothing.
+
+    Args:
+        source: Where it is.
+        target: The registry.
+        address: Of it.
+        name: That it gets.
+        skips: Whether something else that is there is left alone.
+
+    Raises:
+        ConflictError: Something else is there, and is not to be left alone.
+    """
+    kind, version = _kind_of(address), address.version
     asked_for = source.control.version(kind, address.name, version)
     require_made(source.control.shown, f"{kind}/{address.name}/{version}", asked_for)
     versions = target.control.versions(kind, name, archived=True)
     what = f"{kind}/{name}/{version}"
     there = next((one for one in versions if one.name == version), None)
-    if there and (why := why_unmade(there)):
+    if there is None:
+        return Action(verb="create", what=what, why="copied by the registry itself")
+    if why := why_unmade(there):
         return _conflict(what, f"{what} at {target.control.shown} is none: {why}", skips=skips)
-    if there:
-        require_made(target.control.shown, what, there)
-    action = Action(verb="keep", what=what, why="the registry has it already")
-    if not there:
-        asked = Share(
-            place=source.control.place,
-            kind=kind,
-            name=address.name,
-            version=version,
-            registry=target.control.registry,
-            as_name=name,
-            as_version=version,
-        )
-        source.control.share(asked)
-        action = Action(verb="create", what=what, why="copied by the registry itself")
-    same = (
-        source.recipe(address.name, version).is_same(target.recipe(name, version))
-        if kind == "environments"
-        else _same(source.folder(address.name, version), target.folder(name, version))
+    require_made(target.control.shown, what, there)
+    if _is_same(source, target, address, name):
+        return Action(verb="keep", what=what, why="the registry has it already")
+    return _conflict(what, f"{what} at {target.control.shown} is another one", skips=skips)
+
+
+def _copy(source: Side, target: Side, address: Address, name: str) -> None:
+    """Have one thing copied that is not there, and compare it.
+
+    Raises:
+        RemoteError: What arrived is not what was shared.
+    """
+    asked = Share(
+        place=source.control.place,
+        kind=_kind_of(address),
+        name=address.name,
+        version=address.version,
+        registry=target.control.registry,
+        as_name=name,
+        as_version=address.version,
     )
-    if same:
-        return action
-    if there:
-        return _conflict(what, f"{what} at {target.control.shown} is another one", skips=skips)
-    raise RemoteError(f"{target.control.shown} did not copy {address} as it is")
+    source.control.share(asked)
+    if not _is_same(source, target, address, name):
+        raise RemoteError(f"{target.control.shown} did not copy {address} as it is")
+
+
+def _is_same(source: Side, target: Side, address: Address, name: str) -> bool:
+    """Whether both sides hold the very same, byte by byte."""
+    version = address.version
+    if address.kind == "environments":
+        return source.recipe(address.name, version).is_same(target.recipe(name, version))
+    return _same(source.folder(address.name, version), target.folder(name, version))
+
+
+def _kind_of(address: Address) -> Kind:
+    return "environments" if address.kind == "environments" else "models"
 
 
 def _conflict(what: str, trouble: str, *, skips: bool) -> Action:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
+from mlarchive.registries.azureml.numbering import higher_than, made_after
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
 
 
@@ -47,26 +48,34 @@ def environment_meant(control: ControlPlane, there: Asset) -> tuple[str, str]:
         return name, ""
 
 
-def latest_there(control: ControlPlane, address: Address, name: str) -> str:
-    """Which version of an environment its name alone means at the registry; "" for none.
+def latest_moved(control: ControlPlane, address: Address, name: str) -> Iterator[Loss]:
+    """That what is to be made is what its name alone means at the registry from then on.
 
     Args:
         control: The registry's.
-        address: What is to be shared.
+        address: What is to be shared, and is not there.
         name: That it gets there.
     """
-    if address.kind != "environments":
-        return ""
+    what = f"{address.kind}/{name}/{address.version}"
+    if address.kind == "environments":
+        if before := _latest_environment(control, name):
+            why = f"it is what the name without a number means there, which meant {before}"
+            yield Loss(record=what, field="@latest", why=why)
+        return
+    if not address.version.isdecimal():
+        return
+    versions = control.versions("models", name, archived=True)
+    sound = [one for one in versions if not one.is_failed]
+    if higher := higher_than(address.version, sound):
+        yield Loss(record=what, field="@latest", why=made_after(higher))
+
+
+def _latest_environment(control: ControlPlane, name: str) -> str:
+    """Which version of an environment its name alone means at the registry; "" for none."""
     try:
         return meant(control, name).name
     except NotFoundError:
         return ""
-
-
-def latest_moved(what: str, before: str) -> Iterator[Loss]:
-    """That what was made is what its name alone means at the registry from now on."""
-    why = f"it is what the name without a number means there, which meant {before}"
-    yield Loss(record=what, field="@latest", why=why)
 
 
 def _or_none(text: str) -> str:

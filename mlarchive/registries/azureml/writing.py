@@ -64,6 +64,7 @@ from mlarchive.registries.azureml.numbering import (
     find_spot,
     instead_of_altered,
     is_at_home,
+    made_after,
 )
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_job import job_of, run_there
@@ -259,9 +260,7 @@ def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:
     if first := called_at_home(work, wanted.name):
         work.change(what, "name", f"it was first models/{first} here, which stays as it is")
     if higher := spot.above:
-        work.change(
-            what, "@latest", f"it is made after version {higher}, so `@latest` names it there"
-        )
+        work.change(what, "@latest", made_after(higher))
     labels = _labels(work, wanted)
     work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
 

@@ -87,3 +87,29 @@ def test_what_settles_a_conflict_over_the_environment_of_a_model_is_what_is_hint
         opened(lab).share(what, opened(shared), WritePolicy(conflict="skip"))
     assert raised.value.hint.startswith("leave --share out")
     assert "m" not in shared.of("models")
+
+
+def test_nothing_is_made_for_a_model_that_is_another_one_there(
+    azureml: Emulator, lab: Place, shared: Place, opened: Open
+) -> None:
+    azureml.put_environment(lab, "E", "3", image="img:three")
+    azureml.put_environment(shared, "E", "2", image="img:theirs")
+    azureml.put_model(lab, "m", "1", _FILES, tags=_NAMES_E)
+    azureml.put_model(shared, "m", "1", {"w": b"other"})
+    with pytest.raises(ConflictError, match=r"models/m/1 at .* is another one"):
+        _shared(lab, shared, opened, "1")
+    what = address(lab, "models", "m", "1")
+    skipped = opened(lab).share(what, opened(shared), WritePolicy(conflict="skip"))
+    assert [(one.verb, one.what) for one in skipped.actions] == [("skip", "models/m/1")]
+    assert list(shared.of("environments")["E"].versions) == ["2"]
+
+
+def test_that_a_model_below_higher_numbers_is_the_latest_is_told(
+    azureml: Emulator, lab: Place, shared: Place, opened: Open
+) -> None:
+    azureml.put_model(lab, "m", "2", _FILES)
+    azureml.put_model(shared, "m", "9", {"w": b"other"})
+    (told,) = _shared(lab, shared, opened, "2").transformations
+    why = "it is made after version 9, so `@latest` names it there"
+    assert (told.record, told.field, told.why) == ("models/m/2", "@latest", why)
+    assert _shared(lab, shared, opened, "2").transformations == ()
