@@ -18,6 +18,7 @@ from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
 from mlarchive.registries.azureml.firstrun import first_of as first_run_of
 from mlarchive.registries.azureml.numbering import is_at_home
+from mlarchive.registries.azureml.reading_environment import may_mean
 from mlarchive.registries.azureml.reading_job import run_there
 from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
@@ -313,25 +314,6 @@ def _names_one(subject: AnyRecord) -> bool:
     return isinstance(subject, ModelVersion) and keys.ENVIRONMENT_NAME in subject.tags
 
 
-def _could_mean(work: Work, subject: AnyRecord, name: str, number: str) -> bool:
-    """Whether the tags of a version, without its environment, could mean that one at the target.
-
-    One that they name without a number was the one made last in its time, whatever came since.
-    """
-    tags = subject.tags if isinstance(subject, ModelVersion) else {}
-    if tags.get(keys.ENVIRONMENT_NAME) != name:
-        return False
-    told = tags.get(keys.ENVIRONMENT_VERSION, "")
-    if told in {"", number}:
-        return True
-    try:
-        held = work.control.version("environments", name, number).texts("properties")
-    except NotFoundError:
-        return False
-    # It may have got another number here.
-    return held.get(marks.ORIGIN, "").partition("#")[2] == f"environments/{name}/{told}"
-
-
 def _names_latest(work: Work, wanted: Candidate, there: Asset) -> str:
     """The environment whose latest version a version and the one there of its kind mean.
 
@@ -347,9 +329,10 @@ def _names_latest(work: Work, wanted: Candidate, there: Asset) -> str:
 
 
 def _names_another(work: Work, wanted: Candidate, there: Asset) -> bool:
-    """Whether the source names another environment in its tags than it did last, and people none.
+    """Whether the source names another environment in its tags than the one that is meant there.
 
-    Tags are labels, so that the version is the same whatever they name.
+    Tags are labels, so that the version is the same whatever they name, unless people changed them
+    there. What was named last may not have been readable then.
     """
     given = given_in(there.texts("tags"))
     if given is None or not kin_among(work, wanted, [there]):
@@ -359,8 +342,13 @@ def _names_another(work: Work, wanted: Candidate, there: Asset) -> bool:
     means, known = there.texts("properties").get(keys.ENVIRONMENT, ""), given.of_tag(named[0])
     if means and known and digest(means.partition(":")[0]) not in known:
         return False
-    is_as_given = all(_was_said(given, one, held) for one in named)
-    return is_as_given and not all(_was_said(given, one, says) for one in named)
+    if not all(_was_said(given, one, held) for one in named):
+        return False
+    name, _, number = means.partition(":")
+    is_meant = not (number and known) or may_mean(
+        work.control, held, name, number, unless_unknown=True
+    )
+    return not is_meant or not all(_was_said(given, one, says) for one in named)
 
 
 def _was_said(given: Given, name: str, tags: Tags) -> bool:
@@ -372,11 +360,12 @@ def _is_environment(work: Work, wanted: Candidate, there: Asset) -> bool:
     """Whether the environment that was registered for a version is made of the same."""
     subject = work.snapshot.record(work.snapshot.subject)
     named = subject.environment if isinstance(subject, ModelVersion) else ""
-    carried = work.snapshot.by_key.get(named)
+    carried, said = work.snapshot.by_key.get(named), _version(work).tags
     name, _, number = there.texts("properties").get(keys.ENVIRONMENT, "").partition(":")
     if not isinstance(carried, Environment):
         # One that a model names and that could be read once is missing; files may state another.
-        return not (number and _names_one(subject)) or _could_mean(work, subject, name, number)
+        may_be = not number or not _names_one(subject) or may_mean(work.control, said, name, number)
+        return may_be or _names_another(work, wanted, there)
     if not number:
         return True
     try:

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from mlarchive.errors import MlarchiveError, NotFoundError
-from mlarchive.records import Environment, File
+from mlarchive.records import Environment, File, Tags
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.blobfolder import BESIDE
@@ -59,6 +59,33 @@ def meant(control: ControlPlane, name: str) -> Asset:
         but = " but what stands for another, of a model's own files" if every else ""
         raise NotFoundError(f"{control.shown} has no environments/{name}{but}")
     return max(active or found, key=_made_at)
+
+
+def may_mean(
+    control: ControlPlane, tags: Tags, name: str, number: str, *, unless_unknown: bool = False
+) -> bool:
+    """Whether tags of a version of a model elsewhere could mean an environment that is here.
+
+    One that they name without a number was the one made last in its time, whatever came since.
+
+    Args:
+        control: Of here.
+        tags: Of the version.
+        name: Of the environment.
+        number: Of its version here, which may have had another one there.
+        unless_unknown: What is said where nobody knows where that came from.
+    """
+    if tags.get(keys.ENVIRONMENT_NAME) != name:
+        return False
+    told = tags.get(keys.ENVIRONMENT_VERSION, "")
+    if told in {"", number}:
+        return True
+    try:
+        held = control.version("environments", name, number).texts("properties")
+    except NotFoundError:
+        return unless_unknown
+    came_as = held.get(marks.ORIGIN, "").partition("#")[2]
+    return came_as == f"environments/{name}/{told}" or (unless_unknown and not came_as)
 
 
 def _sound(control: ControlPlane, kind: Kind, name: str, *, archived: bool) -> list[Asset]:

@@ -26,6 +26,7 @@ from mlarchive.registries.azureml.labels import (
     unmarked,
 )
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
+from mlarchive.registries.azureml.meaning import NEITHER, keep_or_move, number_meant
 from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
@@ -47,7 +48,6 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import MODEL_FILE
 from mlarchive.snapshot import Snapshot
 
-_NEITHER = "it is named by a tag, and neither carried nor registered at the target"
 _OF_FILES = "-files"
 _LONGEST_NAME = 255
 _HIDDEN_THERE = "all of it is archived at the target, and stays so: lists hide every version"
@@ -103,9 +103,10 @@ def _plan_environment_of(work: Work, candidate: Candidate, present: Asset | None
     version = candidate.tags.get(keys.ENVIRONMENT_VERSION, "") if name else ""
     held = present.texts("properties").get(keys.ENVIRONMENT, "") if present else ""
     held_name, _, held_number = held.partition(":")
-    if name and held_name == name and _meant(work, name, held_number):
+    if name and held_name == name and number_meant(work, name, held_number):
+        keep_or_move(work, called, candidate.tags, held)
         return
-    if name and (number := _meant(work, name, version)):
+    if name and (number := number_meant(work, name, version)):
         if held_name not in {"", name}:
             # What stood for it gives way.
             work.environment = f"{name}:{number}"
@@ -119,10 +120,10 @@ def _plan_environment_of(work: Work, candidate: Candidate, present: Asset | None
         why = f"its conda file is registered as {work.environment}, on {BASE_IMAGE}"
         work.change(called, "environment", why)
         if name:
-            why = f"{_NEITHER}; what the model's files state stands for it, as {work.environment}"
+            why = f"{NEITHER}; what the model's files state stands for it, as {work.environment}"
             work.lose(called, named, why)
     elif name:
-        work.lose(called, named, _NEITHER)
+        work.lose(called, named, NEITHER)
     elif present and held_number:
         _list_more(work, f"models/{candidate.name}/{present.name}", held_name, held_number)
 
@@ -222,25 +223,9 @@ def _lose_since(work: Work, read: Wanted, one: Asset, own: Recipe) -> None:
 
 def _list_more(work: Work, what: str, name: str, number: str) -> None:
     """List the environment that a version means, where the source means none."""
-    if _meant(work, name, number):
+    if number_meant(work, name, number):
         why = f"the version is there already and stays as it is, and means {name}:{number}"
         work.change(what, "environment", f"{why}, where the source means none")
-
-
-def _meant(work: Work, name: str, number: str) -> str:
-    """The number of the version that tags mean at the target, of any where they name none.
-
-    Returns:
-        "" where there is none that a reader would take for it.
-    """
-    try:
-        if not number:
-            one = meant(work.control, name)
-            return "" if one.is_archived else one.name
-        one = work.control.version("environments", name, number)
-    except NotFoundError:
-        return ""
-    return "" if one.is_failed or stated_by(one) else number
 
 
 def _is_made_of(work: Work, name: str, one: Asset, own: Recipe) -> bool:

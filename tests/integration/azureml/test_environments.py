@@ -158,6 +158,43 @@ def test_another_environment_that_the_source_s_tags_name_by_now_is_a_label(
         carry(opened(lab), what, opened(shared), tmp_path)
 
 
+def test_an_environment_that_tags_name_by_now_and_nobody_has_is_lost_until_it_is_there(
+    azureml: Emulator, opened: Open, tmp_path: Path
+) -> None:
+    tenant = azureml.tenant()
+    lab, places = (
+        azureml.workspace(tenant, "lab"),
+        (azureml.workspace(tenant, "fresh"), azureml.registry(tenant, "shared")),
+    )
+    tags = {"python_environment_name": "cpu", "python_environment_version": "1"}
+    azureml.put_environment(lab, "cpu", "1", image="i:1")
+    at_source = azureml.put_model(lab, "m", "1", {"w": b"x"}, tags=tags)["properties"]
+    what = address(lab, "models", "m", "1")
+    for place in places:
+        carry(opened(lab), what, opened(place), tmp_path)
+    at_source["tags"]["python_environment_version"], at_source["description"] = "2", "later"
+    for place in places:
+        for idle in (False, True):
+            done = carry(opened(lab), what, opened(place), tmp_path).receipt
+            lost = [loss.field for loss in done.losses]
+            assert (lost, done.idle) == (["environment cpu, version 2"], idle)
+        said = place.version("models", "m", "1")["properties"]
+        meant = said["properties"]["mlarchive.environment"]
+        assert (said["description"], meant) == ("later", "cpu:1")
+    azureml.put_environment(lab, "cpu", "2", image="i:2")
+    for place in places:
+        done = carry(opened(lab), what, opened(place), tmp_path).receipt
+        told = [one.why for one in done.transformations if one.field == "environment"]
+        assert told == ["it means cpu:2 from now on, and meant cpu:1, which stays"]
+        assert carry(opened(lab), what, opened(place), tmp_path).receipt.idle
+    # What is there under the number that is named is meant, as it is where it is named first.
+    at_source["tags"]["python_environment_version"] = "7"
+    azureml.put_environment(places[0], "cpu", "7", image="i:7")
+    done = carry(opened(lab), what, opened(places[0]), tmp_path).receipt
+    told = [one.why for one in done.transformations if one.field == "environment"]
+    assert told == ["it means cpu:7 from now on, and meant cpu:2, which stays"]
+
+
 def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(
     azureml: Emulator, tmp_path: Path
 ) -> None:
