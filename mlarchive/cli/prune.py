@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlarchive.cli import wording
 from mlarchive.cli.commandline import add_dry_run, vault_folder
 from mlarchive.cli.console import Console
+from mlarchive.cli.ending import DAMAGE
 from mlarchive.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ examples:
   mlarchive prune vault:vault --keep-last 10 --keep-alias '*' --dry-run
   mlarchive prune vault:vault --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --keep-yearly 30
   mlarchive prune vault:vault --keep-states 3      every version, and of each its last three states
+
+exit status: 0 what no rule keeps is gone; 4 some of it stays, since something that is damaged or
+not whole now may take bytes from it
 """
 
 _PERIODS = {
@@ -86,7 +90,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     gone = sum(one.package.size for one in decisions if not one.keeps)
     if not arguments.dry_run and gone > freed:
         console.say(f"{wording.size(gone - freed)} of that were given to what leaned on them")
-    return 0
+    return DAMAGE if any(one.held for one in decisions) else 0
 
 
 def _tell(decisions: "tuple[Decision, ...]", console: Console, *, dry_run: bool) -> None:
@@ -119,7 +123,8 @@ def _tell(decisions: "tuple[Decision, ...]", console: Console, *, dry_run: bool)
     console.say(f"{word} {freed}; {stays} {'would stay' if dry_run else 'left'}")
     held = Counter(decision.reason for decision in decisions if decision.held)
     for reason, many in held.items():
-        console.note(f"note: {wording.count(many, 'package')} by no rule: {reason}")
+        verb = "stays" if many == 1 else "stay"
+        console.note(f"note: {wording.count(many, 'package')} {verb} by no rule: {reason}")
     if held:
         console.note("hint: `mlarchive scrub` may mend that; or move it out of the vault")
 

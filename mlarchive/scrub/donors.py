@@ -5,7 +5,7 @@ so that a donor may offer what turns out to be something else.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from mlarchive.pack import pack_scratch
 from mlarchive.records import Address
 from mlarchive.registries.base import Source, WritePolicy
 from mlarchive.vault import Vault
+from mlarchive.vault.needing import held_by
 
 
 class Donor(Protocol):
@@ -47,6 +48,25 @@ class VaultDonor:
         """Packages of the content, full ones first."""
         found = self._vault.find(content_id=content_id) if content_id else []
         yield from (kept.path for kept in sorted(found, key=lambda kept: kept.thin))
+
+    def kin(self, chunks: Collection[bytes]) -> "KinDonor":
+        """Whatever else of the vault has any of some chunks."""
+        return KinDonor(self.name, self._vault, chunks)
+
+
+class KinDonor:
+    """Packages of a vault that have chunks of what was lost, of whatever content they are."""
+
+    def __init__(self, name: str, vault: Vault, chunks: Collection[bytes]) -> None:
+        self.name = name
+        self._vault = vault
+        self._chunks = frozenset(chunks)
+
+    def copies(self, address: Address, content_id: str, scratch: Path) -> Iterator[Path]:  # noqa: ARG002  (a donor's contract)
+        """Packages of other contents."""
+        for kept in self._vault.find() if self._chunks else ():
+            if kept.content_id != content_id and not self._chunks.isdisjoint(held_by(kept.path)):
+                yield kept.path
 
 
 class PackageDonor:

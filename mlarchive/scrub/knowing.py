@@ -13,6 +13,7 @@ from mlarchive.package.repairing.salvage import Salvage
 from mlarchive.package.repairing.signing import Signatures
 from mlarchive.records import Address
 from mlarchive.vault import Kept
+from mlarchive.vault.needing import chunks_of
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -24,6 +25,7 @@ class Known(Struct, frozen=True, kw_only=True):
         package_id: The same.
         address: None if nothing says it.
         absent: Chunks that it leaves to others, by their hashes.
+        chunks: All of which it may be made, as far as anything says.
         signatures: What is left of these.
         goes_on: Whether the file goes on behind it, with more than zeros and a trailer.
         ending: What stands where its trailer was, if that is lost and its place is known.
@@ -34,6 +36,7 @@ class Known(Struct, frozen=True, kw_only=True):
     package_id: str = ""
     address: Address | None = None
     absent: frozenset[str] = frozenset()
+    chunks: frozenset[bytes] = frozenset()
     signatures: Signatures = Signatures()
     goes_on: bool = False
     ending: bytes = b""
@@ -109,6 +112,7 @@ def _own(salvage: Salvage) -> Known:
         package_id=salvage.survey.package_id.hex(),
         address=address,
         absent=frozenset(chunk.hex() for chunk in salvage.absent),
+        chunks=chunks_of(salvage),
         signatures=salvage.survey.signatures,
         goes_on=salvage.survey.goes_on,
         ending=salvage.survey.ending,

@@ -18,7 +18,7 @@ from mlarchive.package.encrypted import is_encrypted
 from mlarchive.package.repairing.signing import count_of
 from mlarchive.repair import salvaging, write_package
 from mlarchive.scrub.copying import copied
-from mlarchive.scrub.donors import Donor, RegistryDonor
+from mlarchive.scrub.donors import Donor, RegistryDonor, VaultDonor
 from mlarchive.scrub.knowing import Known, known_of
 from mlarchive.vault import Kept, Vault
 
@@ -148,7 +148,9 @@ class _Mending:
         """Make all that can be made, until nothing is lost."""
         self._rebuild()
         at_hand = [donor for donor in donors if not isinstance(donor, RegistryDonor)]
-        batches: list[Sequence[Donor]] = [at_hand]
+        vaults = [donor for donor in donors if isinstance(donor, VaultDonor)]
+        kin = [donor.kin(self.known.chunks) for donor in vaults]
+        batches: list[Sequence[Donor]] = [at_hand, kin]
         batches += [[donor] for donor in donors if isinstance(donor, RegistryDonor)]
         for some in batches:
             if some and not self._is_done():

@@ -177,7 +177,8 @@ def _scrub_one(vault: Vault, due: _Due, donors: Sequence[Donor], pace: Pace) -> 
     mended = mend(vault, kept, donors, rotted=rotted, intact=damage.intact)
     done = replace(done, notes=mended.failed)
     if not mended.donor:
-        return replace(done, damage="; ".join((done.damage, *mended.failed)))
+        leaning = _leaning(vault, kept)
+        return replace(done, damage="; ".join((done.damage, *leaning, *mended.failed)))
     done = replace(done, mended_from=mended.donor, dropped=mended.dropped)
     try:
         missing = _missing(vault, vault.as_it_lies(kept))
@@ -221,6 +222,17 @@ def _damage(vault: Vault, kept: Kept, pace: Pace) -> _Damage:
         # A bad sector. The others are to be read all the same.
         return _Damage(why=error.message)
     return _Damage()
+
+
+def _leaning(vault: Vault, kept: Kept) -> tuple[str, ...]:
+    """What is to be said of those that take bytes from a damaged package."""
+    try:
+        number = len(vault.dependents(kept))
+    except DamageError as error:
+        return (error.message,)
+    if not number:
+        return ()
+    return (f"{number} other package{'s take' if number > 1 else ' takes'} bytes from it",)
 
 
 def _missing(vault: Vault, kept: Kept) -> str:

@@ -156,6 +156,11 @@ class Journal(Closing):
             ) in self._run("SELECT * FROM checked")
         }
 
+    def damaged(self) -> Mapping[str, str]:
+        """The package_ids of those that were damaged at their last check, by path in the vault."""
+        rows = self._run("SELECT path, package_id FROM checked WHERE damage <> ''")
+        return {os.fsdecode(path): package_id for path, package_id in rows}
+
     def checked(self, path: str, check: Check) -> None:
         """A package was checked."""
         values = (

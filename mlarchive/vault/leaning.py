@@ -7,7 +7,7 @@ lacks is there, so that nothing leans in a circle.
 
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -76,6 +76,7 @@ def _leaned(folder: Path, catalog: Catalog, opener: Opener) -> bool:
     known = {row.path: row for row in thin}
     lending = Lending(catalog.rows(damage="", thin=0)[::-1]) if thin else Lending(())
     waiting = thin[::-1]
+    lent = _Lent(folder, _left_alone(thin, lending), opener)
     said = True
     while True:
         left: list[Row] = []
@@ -84,7 +85,7 @@ def _leaned(folder: Path, catalog: Catalog, opener: Opener) -> bool:
             try:
                 now = row
                 if not (row.complete and lending.has(row.bases)):
-                    now = leaning(folder, row, lending.to(row), catalog, opener)
+                    now = leaning(folder, row, lending.to(row), catalog, opener, lent=lent)
             except NotFoundError:
                 said = said and not (folder / row.path).exists()
                 continue
@@ -111,18 +112,59 @@ def _noted(catalog: Catalog, rows: Iterable[Row], known: Mapping[str, Row]) -> b
     return held
 
 
-def leaning(
+def _left_alone(thin: Sequence[Row], lending: Lending) -> Iterable[Row]:
+    """Thin packages of which it is not said on what they lean, or on what is not there any more."""
+    left: list[Row] = []
+    waiting, whole = [*thin], {row.package_id for row in thin}
+    while True:
+        alone = [
+            row
+            for row in waiting
+            if not (
+                row.complete and all(base in whole or lending.has((base,)) for base in row.bases)
+            )
+        ]
+        if not alone:
+            return left
+        left += alone
+        paths = {row.path for row in alone}
+        waiting = [row for row in waiting if row.path not in paths]
+        whole = {row.package_id for row in waiting}
+
+
+class _Lent:
+    """What packages lend of all that some lack; each is opened once."""
+
+    def __init__(self, folder: Path, thin: Iterable[Row], opener: Opener) -> None:
+        self._wanted = {one for _, lacked in lacking(folder, thin, opener) for one in lacked}
+        self._folder = folder
+        self._opener = opener
+        self._known: dict[str, set[bytes]] = {}
+
+    def of(self, row: Row, wanted: set[bytes]) -> set[bytes]:
+        """Those of some chunks that a package holds itself."""
+        if not wanted <= self._wanted:
+            return _held(self._folder / row.path, wanted, self._opener)
+        if row.path not in self._known:
+            self._known[row.path] = _held(self._folder / row.path, self._wanted, self._opener)
+        return self._known[row.path] & wanted
+
+
+def leaning(  # noqa: PLR0913  (what, on whom, where it is noted, and how they are read)
     folder: Path,
     row: Row,
     others: Iterable[Row],
     catalog: Catalog,
     opener: Opener = Package.open,
+    *,
+    lent: _Lent | None = None,
 ) -> Row:
     """What the catalog says of a thin package that others of the vault complete, if they do.
 
     Its metrics may be in these.
     """
-    leans = replace(row, leans_on=" ".join(_leaned_on(folder, row, others, opener)))
+    lent = lent or _Lent(folder, (), opener)
+    leans = replace(row, leans_on=" ".join(_leaned_on(folder, row, others, opener, lent)))
     bases = closure(leans, catalog)
     with (
         Lenders((folder / base.path for base in bases), opener=opener) as lenders,
@@ -131,7 +173,9 @@ def leaning(
         return replace(leans, labels=encode(labels_of(package)))
 
 
-def _leaned_on(folder: Path, row: Row, others: Iterable[Row], opener: Opener) -> tuple[str, ...]:
+def _leaned_on(
+    folder: Path, row: Row, others: Iterable[Row], opener: Opener, lent: _Lent
+) -> tuple[str, ...]:
     """The package_ids of packages that together have what a thin one lacks; none if they have not.
 
     Args:
@@ -139,25 +183,27 @@ def _leaned_on(folder: Path, row: Row, others: Iterable[Row], opener: Opener) ->
         row: The thin package.
         others: Packages that have all that they need; looked into one after another.
         opener: Opens packages.
+        lent: What the others lend.
     """
     wanted = _lacked(folder / row.path, opener)
     found = []
     for other in others:
-        lent = _held(folder / other.path, wanted, opener)
-        if lent:
+        if some := lent.of(other, wanted):
             found.append(other.package_id)
-            wanted -= lent
+            wanted -= some
         if not wanted:
             return tuple(found)
     return ()
 
 
-def lacking(folder: Path, rows: Iterable[Row]) -> list[tuple[Row, set[bytes]]]:
+def lacking(
+    folder: Path, rows: Iterable[Row], opener: Opener = Package.open
+) -> list[tuple[Row, set[bytes]]]:
     """The hashes of the chunks that each of some packages lacks; but of those that do not open."""
     found = []
     for row in rows:
         with contextlib.suppress(DamageError, NotFoundError):
-            found.append((row, _lacked(folder / row.path, Package.open)))
+            found.append((row, _lacked(folder / row.path, opener)))
     return found
 
 

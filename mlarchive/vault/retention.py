@@ -27,7 +27,7 @@ ALL = 0
 """Of states: no limit."""
 
 NO_RULE = "no rule keeps it"
-SPARE = "the same as another one, which stays"
+SPARE = "the same as another one"
 """Why a package goes."""
 
 
@@ -134,6 +134,12 @@ def decide(
         for address in sorted(objects, key=str)
         for kept in objects[address]
     )
+
+
+def spared(kept: Kept, needed: Mapping[str, str]) -> Decision:
+    """What becomes of a package beside which the same lies; arguments as of `decide`."""
+    why = needed.get(kept.place, "")
+    return Decision(package=kept, keeps=bool(why), reason=why or SPARE, held=bool(why))
 
 
 def _objects(packages: Iterable[Kept]) -> Mapping[Address, Sequence[Kept]]:

@@ -5,9 +5,8 @@ opening mends.
 """
 
 import contextlib
-import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -24,6 +23,7 @@ from mlarchive.vault.journal import Journal
 from mlarchive.vault.leaning import closure, lacking, leaning, lends
 from mlarchive.vault.listing import heal, holds_packages, look_into, sealed_in, trusted
 from mlarchive.vault.naming import places
+from mlarchive.vault.needing import Need, Stated, needs
 
 May: TypeAlias = Callable[[Row | Kept], bool]
 """Says whether a package may be leaned on."""
@@ -47,6 +47,7 @@ class Stock(Closing):
         self._changing = threading.Lock()
         self._swept = False
         self._in_step = InStep()
+        self._stated: Stated = {}
 
     @classmethod
     def open(cls, folder: Path, *, trust: Trust | None = None) -> Self:
@@ -116,6 +117,11 @@ class Stock(Closing):
         ids = {"content_id": content_id, "state_id": state_id, "package_id": package_id}
         equal |= {name: wanted for name, wanted in ids.items() if wanted}
         return [self._kept(row) for row in self._catalog.rows(**equal)]
+
+    def of_name(self, address: Address) -> list[Kept]:
+        """The packages of all versions of what an address names."""
+        named = {"origin": address.origin, "kind": address.kind, "name": address.name}
+        return [self._kept(row) for row in self._catalog.rows(**named, damage="")]
 
     def of_size(self, size: int) -> list[Kept]:
         """The packages that have so many bytes."""
@@ -199,38 +205,9 @@ class Stock(Closing):
                 )
         return [self._kept(found[path]) for path in sorted(found)]
 
-    def needed_by_broken(self) -> Mapping[str, str]:
-        """Paths of packages that others may take chunks from which cannot be opened now, and why.
-
-        Of one that was never known it may be any that lies beside it.
-        """
-        found: dict[str, str] = {}
-        for row in self._catalog.damaged():
-            if row.kind and not row.thin:
-                continue  # It was known once, and stands on its own.
-            rows, takes = closure(row, self._catalog), "takes"
-            if not rows:
-                beside = os.path.dirname(row.path)  # noqa: PTH120  (as the catalog has it)
-                rows = [one for one in self._catalog.rows(damage="") if _lies_in(one, beside)]
-                takes = "may take"
-            found |= {
-                one.path: f"{row.path}, which cannot be opened, {takes} its bytes" for one in rows
-            }
-        return found
-
-    def needed_by_incomplete(self, some: Iterable[Kept]) -> Mapping[str, str]:
-        """Paths of those of some packages that have chunks which an incomplete one lacks, and why.
-
-        The others that it lacks may come again, or can be opened again.
-        """
-        found: dict[str, str] = {}
-        # What each lacks is asked once, however many are to go.
-        if incomplete := lacking(self.folder, self._catalog.incomplete()):
-            for kept in some:
-                for other, lacked in incomplete:
-                    if other.path != kept.place and lends(self.folder, kept.place, lacked):
-                        found[kept.place] = f"{other.path}, which lacks more, takes its bytes"
-        return found
+    def needs(self) -> list[Need]:
+        """What packages that are not whole now may take from others."""
+        return needs(self.folder, self._catalog, self._stated)
 
     def is_sound(self, kept: Kept) -> bool:
         """Whether a package, and what it leans on, has the bytes that were stored."""
@@ -393,7 +370,3 @@ class Stock(Closing):
         catalog = Catalog.in_memory()
         heal(self.folder, catalog)
         return catalog
-
-
-def _lies_in(row: Row, folder: str) -> bool:
-    return os.path.dirname(row.path) == folder  # noqa: PTH120  (as the catalog has it)

@@ -31,6 +31,7 @@ from mlarchive.vault.diminished import relabelled
 from mlarchive.vault.finding import Search
 from mlarchive.vault.instep import InStep
 from mlarchive.vault.journal import Journal
+from mlarchive.vault.lastcopies import LastCopies
 from mlarchive.vault.leaning import leaning_first
 from mlarchive.vault.listing import LATEST, heal, relearn
 from mlarchive.vault.packing import (
@@ -41,7 +42,7 @@ from mlarchive.vault.packing import (
     publish,
     thinned,
 )
-from mlarchive.vault.retention import SPARE, Decision, Rules, Spare, decide
+from mlarchive.vault.retention import SPARE, Decision, Rules, Spare, decide, spared
 from mlarchive.vault.stock import Stock
 from mlarchive.vault.taking import Checked, checked, copied, copied_from
 from mlarchive.vault.twins import twins
@@ -49,6 +50,8 @@ from mlarchive.vault.twins import twins
 
 class Vault(Stock):
     """A stock that can be added to and pruned; a context manager, safe to use from threads."""
+
+    _copies: LastCopies | None = None
 
     def add(  # noqa: PLR0913  (what, on what it leans, when, and how)
         self,
@@ -279,30 +282,34 @@ class Vault(Stock):
         """
         with lock.removing(self.folder):
             heal(self.folder, self._catalog)
-            return self._released(going)
+            return self._released(going, self._last_copies())
 
     def plan_prune(self, rules: Rules) -> tuple[Decision, ...]:
         """What `prune` would keep and why, and what it would remove; changes nothing."""
-        decisions, left = self._decided(rules)
-        return (*decisions, *left)
+        return self._decided(rules, None, LastCopies(self))
 
     def _decided(
-        self, rules: Rules, spare: Spare | None = None
-    ) -> tuple[tuple[Decision, ...], tuple[Decision, ...]]:
-        """What rules decide, and the packages that lie beside the same, which stays or goes so."""
+        self, rules: Rules, spare: Spare | None, copies: LastCopies
+    ) -> tuple[Decision, ...]:
+        """What rules decide; of what lies beside the same, which stays or goes so, that it goes.
+
+        What others need that are not whole now, or have rotted, stays.
+        """
         everything = self.find()
-        left = twins(self, everything)
-        besides = {kept.path for kept in left}
+        besides = {kept.path: kept for kept in twins(self, everything)}
         packages = [kept for kept in everything if kept.path not in besides]
-        needed = dict(self.needed_by_broken())
+        some = self.needs()
+        stays: dict[str, str] = {}
         while True:
-            decisions = decide(packages, rules, spare, needed)
+            decisions = (
+                *decide(packages, rules, spare, stays),
+                *(spared(kept, stays) for kept in besides.values()),
+            )
             going = [one.package for one in decisions if not one.keeps]
-            more = self.needed_by_incomplete(going)
+            more = copies.among(going, some)
             if not more:
-                alike = (Decision(package=one, keeps=False, reason=SPARE) for one in left)
-                return decisions, tuple(alike)
-            needed |= more
+                return decisions
+            stays |= more
 
     def prune(
         self,
@@ -328,19 +335,19 @@ class Vault(Stock):
 
         Raises:
             BusyError: Packages are being added; nothing is removed.
-            DamageError: A package that others lean on is damaged, and one that has the same
-                bytes, or some of theirs, was to be removed; nothing is removed.
+            DamageError: What others lean on is damaged; nothing is removed.
         """
         if not self.folder.is_dir():
             return ()
+        copies = LastCopies(self)
+        # What must be read for it is read while others may write.
+        self._decided(rules, spare, copies)
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
             heal(self.folder, self._catalog)
-            decisions, left = self._decided(rules, spare)
-            self._require_sound(decisions)
-            decisions = (*decisions, *left)
+            decisions = self._decided(rules, spare, copies)
             going = {one.package.path: one for one in decisions if not one.keeps}
             leaving = [one.package for one in going.values()]
-            self._released(leaving)
+            self._released(leaving, copies)
             # What others lean on goes when they are gone.
             for kept in leaning_first(leaving):
                 if told:
@@ -368,20 +375,21 @@ class Vault(Stock):
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
             self._in_step.keep(self.folder, self._catalog)
             going = self.find(address=address)
-            self._released(going)
+            self._released(going, self._last_copies())
             for kept in leaning_first(going):
                 self._remove(kept, journal, now)
 
-    def _released(self, going: Sequence[Kept]) -> list[Kept]:
+    def _released(self, going: Sequence[Kept], copies: LastCopies) -> list[Kept]:
         leaving = {kept.path for kept in going}
         # What lies here twice lends its chunks as long as one of them stays.
         lost = [kept for kept in going if not self._has_another(kept, leaving)]
-        needed = {**self.needed_by_broken(), **self.needed_by_incomplete(lost)} if lost else {}
+        stays = copies.among(going, self.needs()) if lost else {}
         for kept in lost:
-            if why := needed.get(kept.place):
+            if why := stays.get(kept.place):
                 raise DamageError(
                     f"{kept.path} stays: {why}",
-                    hint="see what `mlarchive scrub` makes of that, or move it out of the vault",
+                    hint=f"mend the vault first: `mlarchive scrub vault:{self.folder} --from COPY`;"
+                    " or move that out of it",
                 )
         found = {other.path: other for kept in lost for other in self.dependents(kept)}
         ordered = leaning_first(other for path, other in found.items() if path not in leaving)
@@ -398,6 +406,12 @@ class Vault(Stock):
             self.withdraw(other)
         return replaced
 
+    def _last_copies(self) -> LastCopies:
+        """What is known of copies for a while, where one object is deleted after the other."""
+        if self._copies is None or self._copies.is_old:
+            self._copies = LastCopies(self)
+        return self._copies
+
     def _has_another(self, kept: Kept, leaving: Collection[Path]) -> bool:
         """Whether a sound package of the very bytes stays when one goes."""
         alike = self.find(package_id=kept.package_id)
@@ -405,15 +419,6 @@ class Vault(Stock):
             one.path not in leaving and not one.path.is_symlink() and self.is_sound(one)
             for one in alike
         )
-
-    def _require_sound(self, decisions: Sequence[Decision]) -> None:
-        """Of several packages with the same bytes the good ones must not be those that go."""
-        going = {one.package.content_id for one in decisions if not one.keeps and _is_full(one)}
-        for decision in decisions:
-            kept = decision.package
-            if decision.keeps and _is_full(decision) and kept.content_id in going:
-                with self.open_package(kept) as package:
-                    package.verify(full=False)
 
     def _remove(self, kept: Kept, journal: Journal, now: int) -> None:
         # What stays after all, whatever kept it from going, is seen as new, and is not pruned then.
@@ -515,7 +520,3 @@ def _latest(found: Iterable[Kept]) -> list[Kept]:
     for kept in found:
         latest.setdefault(kept.address, kept)
     return [latest[address] for address in sorted(latest, key=str)]
-
-
-def _is_full(decision: Decision) -> bool:
-    return not decision.package.thin

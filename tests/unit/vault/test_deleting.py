@@ -11,6 +11,7 @@ from mlarchive.errors import DamageError
 from mlarchive.vault import Vault, instep, listing, lock
 from mlarchive.vault.catalog import Catalog
 from tests.support import snapshots
+from tests.support.rotting import rot
 
 NOW = 1_800_000_000_000
 
@@ -101,9 +102,7 @@ def test_what_cannot_be_packed_without_a_rotten_base_says_how_to_mend_it(tmp_pat
             )
             for name in ("1", "2")
         )
-        raw = bytearray(first.path.read_bytes())
-        raw[len(raw) // 2] ^= 1
-        first.path.write_bytes(raw)
+        rot(first.path)
         with pytest.raises(DamageError, match="cannot be packed without it") as refused:
             vault.delete(first.address, now=NOW)
         assert f"mlarchive scrub vault:{tmp_path} --from" in refused.value.hint
