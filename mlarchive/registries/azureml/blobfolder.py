@@ -29,6 +29,10 @@ _EMPTY = "it is an empty folder, and only files are carried"
 BESIDE = "a file has the very name of the folder, which is carried with what lies below it, not it"
 """Why a blob is lost that lies where its folder does."""
 
+_AS_STORED = "it is carried as it is stored, without its header Content-Encoding"
+_DECODED = {"gzip", "x-gzip", "deflate"}
+"""Encodings that Azure's own client takes away where it downloads a blob."""
+
 
 class BlobFolder:
     """A folder, or a single file, of a container.
@@ -118,6 +122,12 @@ class BlobFolder:
             yield Listed(path, blob.size)
         for path in self._empty:
             yield Listed(path.rstrip("/"), 0, _EMPTY)
+
+    def encoded(self) -> Iterator[tuple[str, str]]:
+        """Files that others get decoded, which are carried as they are stored; each with why."""
+        for path, blob in self._blobs.items():
+            if blob.encoding.lower() in _DECODED:
+                yield path, f"{_AS_STORED}: {blob.encoding}, by which clients decode it"
 
     def stated(self, path: str) -> tuple[int, str]:
         """Size and SHA-256 of a file as this program said when it stored it; "" if it did not."""

@@ -24,7 +24,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobBlock, BlobProperties, ContainerClient, ContentSettings
 from msgspec import Struct
 
-from mlarchive.errors import NotFoundError, RemoteError, SourceChangedError
+from mlarchive.errors import NotFoundError, RemoteError, SourceChangedError, UnsupportedError
 from mlarchive.registries.azureml.failures import explained
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ _PAGE = 500
 """Blobs that are listed at once; the client takes some ten kilobytes for each."""
 
 _SHA256 = "mlarchive_sha256"
+_ARCHIVED = {"BlobArchived", "BlobBeingRehydrated"}
 
 
 class Blob(Struct, frozen=True, kw_only=True):
@@ -52,6 +53,7 @@ class Blob(Struct, frozen=True, kw_only=True):
         etag: Changes with its bytes.
         md5: Of its bytes, as whoever stored it says; empty if nobody did.
         sha256: What this program said when it stored it; "" if it did not.
+        encoding: The HTTP header `Content-Encoding` that it is given out with; "" for none.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Blob(Struct, frozen=True, kw_only=True):
     etag: str
     md5: bytes = b""
     sha256: str = ""
+    encoding: str = ""
 
 
 class BlobContainer:
@@ -105,31 +108,42 @@ class BlobContainer:
         return None if _is_folder(said) else _blob(said)
 
     def read(self, blob: Blob, start: int, length: int) -> bytes:
-        """Some of a blob's bytes.
+        """Some of a blob's bytes, as they are stored.
 
         Raises:
             SourceChangedError: It is no longer the blob that was listed.
+            UnsupportedError: It is in the archive tier.
             MlarchiveError: The store does not give them.
         """
 
         def fetch(client: ContainerClient) -> bytes:
-            raw: bytes = (
-                client.get_blob_client(blob.name)
-                .download_blob(
+            try:
+                stream = client.get_blob_client(blob.name).download_blob(
                     offset=start,
                     length=length,
                     max_concurrency=1,
                     etag=blob.etag,
                     match_condition=MatchConditions.IfNotModified,
+                    decompress=False,
                 )
-                .readall()
-            )
+                raw: bytes = stream.readall()
+            except HttpResponseError as error:
+                if getattr(error, "error_code", "") in _ARCHIVED:
+                    raise self._archived(blob) from error
+                raise
             return raw
 
         raw = self._again(fetch)
         if len(raw) != length:
             raise RemoteError(f"{self.url} gave {len(raw)} of {length} bytes of {blob.name}")
         return raw
+
+    def _archived(self, blob: Blob) -> UnsupportedError:
+        return UnsupportedError(
+            f"{blob.name} in {self.url} is in the archive tier, of which nothing can be read",
+            hint="have it rehydrated (`az storage blob set-tier --tier Hot`, which takes hours), "
+            "and run the command again",
+        )
 
     def put(self, name: str, raw: bytes, sha256: str) -> None:
         """Store a small blob, in place of what has its name."""
@@ -234,6 +248,7 @@ def _blob(said: BlobProperties) -> Blob:
         etag=str(said.etag).strip('"'),
         md5=bytes(said.content_settings.content_md5 or b""),
         sha256=str((said.metadata or {}).get(_SHA256, "")),
+        encoding=str(said.content_settings.content_encoding or ""),
     )
 
 

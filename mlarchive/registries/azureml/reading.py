@@ -88,6 +88,8 @@ def _read_version(
         gathering.change(called, "path", folder.elsewhere)
     if folder.beside():
         gathering.lose(called, folder.name, BESIDE)
+    for path, why in folder.encoded():
+        gathering.lose(called, f"Content-Encoding of {path}", why)
     gathering.checks.append(folder.require_same)
     found = Gathering()
     listed = gather_files(folder, key, called, found)

@@ -207,6 +207,8 @@ def _read_context(storage: Storage, name: str, number: str, uri: str, gathering:
         folder = storage.folder("environments", name, number, uri)
         if folder.beside():
             gathering.lose(called, folder.name, BESIDE)
+        for path, why in folder.encoded():
+            gathering.lose(called, f"Content-Encoding of {path}", why)
         gathering.checks.append(folder.require_same)
         if folder.elsewhere:
             gathering.change(called, "path of the build context", folder.elsewhere)

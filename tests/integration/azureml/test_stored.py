@@ -1,0 +1,54 @@
+"""Files are read as they are stored, whatever a storage account does to give them out."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import pytest
+from azure.storage.blob import ContainerClient, ContentSettings, StandardBlobTier
+
+from mlarchive.errors import UnsupportedError
+from tests.integration.azureml.registries import Open, address, carry
+from tests.support.azureml import Emulator, Place
+
+
+@pytest.fixture
+def lab(azureml: Emulator) -> Place:
+    """A workspace with a model of one file, `w`."""
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", {"w": b"1"})
+    return lab
+
+
+def stored(azureml: Emulator, lab: Place) -> tuple[ContainerClient, str]:
+    """Where the files of the model lie, and the path of their folder."""
+    uri = lab.version("models", "m", "1")["properties"]["modelUri"]
+    store = lab.datastores["workspaceblobstore"]
+    client = azureml.storage.container(store.account, store.container)
+    return client, uri.partition("/paths/")[2].rstrip("/")
+
+
+def test_what_others_get_decoded_is_carried_as_it_is_stored(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    raw = {"gzip": gzip.compress(b"z" * 100), "deflate": zlib.compress(b"z" * 100), "br": b"x"}
+    client, folder = stored(azureml, lab)
+    for encoding, stands in raw.items():
+        settings = ContentSettings(content_encoding=encoding)
+        client.upload_blob(f"{folder}/{encoding}", stands, content_settings=settings)
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    what = address(lab, "models", "m", "1")
+    carry(opened(lab), what, opened(clinic), tmp_path)
+    assert azureml.files_of(clinic, "m", "1") == {"w": b"1", **raw}
+    lost = [loss.field for loss in opened(lab).read(what).losses]
+    assert lost == ["Content-Encoding of deflate", "Content-Encoding of gzip"]
+
+
+def test_a_file_in_the_archive_tier_is_named_with_what_to_do(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    client, folder = stored(azureml, lab)
+    client.get_blob_client(f"{folder}/w").set_standard_blob_tier(StandardBlobTier.ARCHIVE)
+    with pytest.raises(UnsupportedError, match=r"/w in .* is in the archive tier") as raised:
+        carry(opened(lab), address(lab, "models", "m", "1"), opened(lab), tmp_path)
+    assert "rehydrated" in raised.value.hint
