@@ -340,15 +340,25 @@ def _names_another(work: Work, wanted: Candidate, there: Asset) -> bool:
     named = (keys.ENVIRONMENT_NAME, keys.ENVIRONMENT_VERSION)
     held, says = there.texts("tags"), _version(work).tags
     means, known = there.texts("properties").get(keys.ENVIRONMENT, ""), given.of_tag(named[0])
-    if means and known and digest(means.partition(":")[0]) not in known:
+    name, _, number = means.partition(":")
+    is_other = bool(name and known) and digest(name) not in known
+    if is_other and not _is_registered(work, name, number):
         return False
     if not all(_was_said(given, one, held) for one in named):
         return False
-    name, _, number = means.partition(":")
     is_meant = not (number and known) or may_mean(
         work.control, held, name, number, unless_unknown=True
     )
     return not is_meant or not all(_was_said(given, one, says) for one in named)
+
+
+def _is_registered(work: Work, name: str, number: str) -> bool:
+    """Whether this program registered an environment, and people did not."""
+    try:
+        there = work.control.version("environments", name, number)
+    except NotFoundError:
+        return False
+    return marks.ORIGIN in there.texts("properties")
 
 
 def _was_said(given: Given, name: str, tags: Tags) -> bool:

@@ -123,7 +123,8 @@ def _plan_environment_of(work: Work, candidate: Candidate, present: Asset | None
             why = f"{NEITHER}; what the model's files state stands for it, as {work.environment}"
             work.lose(called, named, why)
     elif name:
-        work.lose(called, named, NEITHER)
+        stays = f"; what is there goes on meaning {held}" if held_number else ""
+        work.lose(called, named, f"{NEITHER}{stays}")
     elif present and held_number:
         _list_more(work, f"models/{candidate.name}/{present.name}", held_name, held_number)
 

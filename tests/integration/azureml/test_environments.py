@@ -187,12 +187,25 @@ def test_an_environment_that_tags_name_by_now_and_nobody_has_is_lost_until_it_is
         told = [one.why for one in done.transformations if one.field == "environment"]
         assert told == ["it means cpu:2 from now on, and meant cpu:1, which stays"]
         assert carry(opened(lab), what, opened(place), tmp_path).receipt.idle
+    at_source["tags"]["python_environment_name"] = "gpu"
+    for place in places:
+        (loss,) = carry(opened(lab), what, opened(place), tmp_path).receipt.losses
+        assert (loss.field, loss.why.partition("; ")[2]) == (
+            "environment gpu, version 2",
+            "what is there goes on meaning cpu:2",
+        )
+    azureml.put_environment(lab, "gpu", "2", image="i:3")
+    for place in places:
+        done = carry(opened(lab), what, opened(place), tmp_path).receipt
+        told = [one.why for one in done.transformations if one.field == "environment"]
+        assert told == ["it means gpu:2 from now on, and meant cpu:2, which stays"]
     # What is there under the number that is named is meant, as it is where it is named first.
+    at_source["tags"]["python_environment_name"] = "cpu"
     at_source["tags"]["python_environment_version"] = "7"
     azureml.put_environment(places[0], "cpu", "7", image="i:7")
     done = carry(opened(lab), what, opened(places[0]), tmp_path).receipt
     told = [one.why for one in done.transformations if one.field == "environment"]
-    assert told == ["it means cpu:7 from now on, and meant cpu:2, which stays"]
+    assert told == ["it means cpu:7 from now on, and meant gpu:2, which stays"]
 
 
 def test_a_password_of_a_docker_registry_reaches_no_package_and_no_target(
