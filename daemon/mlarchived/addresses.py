@@ -12,6 +12,7 @@ from mlarchived.toml_lines import Path as Place
 
 _MOST = 65535
 _HINT = "write https://…, file:PATH or credential:NAME"
+_PLAIN = "leave out USER:PASSWORD@, and write what is not ASCII as %XX or xn--"
 
 
 def messaged(monitoring: Monitoring) -> Iterator[tuple[Place, str]]:
@@ -35,8 +36,8 @@ def refuse_no_address(text: str) -> None:
     elif kind == "credential":
         if not name or "/" in name:
             raise ConfigError(f"{text} names no credential", hint="write credential:NAME")
-    elif not _is_http(text):
-        raise ConfigError("this is no address of http or https", hint=_HINT)
+    else:
+        _refuse_url(text, "this", _HINT)
 
 
 def refuse_no_port(listen: str) -> None:
@@ -116,11 +117,16 @@ def secret_url(text: str, environment: Mapping[str, str]) -> str:
         raise ConfigError(error.message, hint=f"put the address there, or {_HINT}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"what {text} names is no text", hint="put the address there") from error
-    if not _is_http(url):
-        raise ConfigError(
-            f"what {text} names holds no address of http or https", hint="put the address there"
-        )
+    _refuse_url(url, f"what {text} names", "put the address there")
     return url
+
+
+def _refuse_url(url: str, what: str, hint: str) -> None:
+    """Refuse what is no http address, or one that nobody could send to."""
+    if not _is_http(url):
+        raise ConfigError(f"{what} is no address of http or https", hint=hint)
+    if not url.isascii() or "@" in urlsplit(url).netloc:
+        raise ConfigError(f"{what} is no address that messages can be sent to", hint=_PLAIN)
 
 
 def _is_http(url: str) -> bool:

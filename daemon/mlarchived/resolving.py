@@ -117,7 +117,7 @@ class _Resolver:
         if found.scheme == "name":
             raise self._file.wrong(key, f"{found.registry!r} is a name, not a locator")
         for other in self.places.values():
-            if other.locator.origin == found.origin:
+            if _is_one(other.locator, found):
                 raise self._file.wrong(key, f"{other.name!r} is the same registry; name it once")
         limits = Limits(bytes=registry.bytes_per_second, requests=registry.requests_per_second)
         return Place(name=name, locator=found, limits=limits)
@@ -379,8 +379,10 @@ class _Resolver:
                 raise self._unknown(name, here)
             if place in places:
                 raise self._file.wrong(here, f"{name!r} is named twice")
-            if place.locator.origin == source.locator.origin:
+            if _is_one(place.locator, source.locator):
                 raise self._file.wrong(here, "a registry cannot be mirrored into itself")
+            if mirror.vault and _is_one(place.locator, _vault(self._folder(mirror.vault))):
+                raise self._file.wrong(here, f"{name!r} is the mirror's own vault")
             places.append(place)
         return places
 
@@ -439,6 +441,14 @@ def _absolute(found: Locator, folder: Path) -> Locator:
     else:
         return found
     return msgspec.structs.replace(found, registry=path)
+
+
+def _is_one(one: Locator, other: Locator) -> bool:
+    """Whether two locators name the same registry, or the same folder by whatever links."""
+    if one.origin == other.origin:
+        return True
+    folders = one.scheme == other.scheme and one.scheme in _FILES
+    return folders and Path(one.registry).resolve() == Path(other.registry).resolve()
 
 
 def _lies_in(place: Path, folder: Path) -> bool:

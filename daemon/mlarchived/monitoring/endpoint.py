@@ -6,6 +6,7 @@ where strangers can reach it.
 
 import contextlib
 import html
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -31,6 +32,15 @@ _SECONDS = 30.0
 
 _JSON = "application/json"
 _Answer = tuple[HTTPStatus, str, str]
+
+
+class _Server(ThreadingHTTPServer):
+    """One whose clients may hang up."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  (socketserver's contract)
+        """A client that went before it was answered is nobody's trouble."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class Endpoint:
@@ -72,7 +82,7 @@ class Endpoint:
         if not listen:
             return
         try:
-            server = ThreadingHTTPServer(host_and_port(listen), _handler(self._board))
+            server = _Server(host_and_port(listen), _handler(self._board))
         except (OSError, UnicodeError) as error:
             raise cannot_listen(listen, error) from error
         server.daemon_threads = True

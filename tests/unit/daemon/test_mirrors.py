@@ -130,6 +130,17 @@ def test_a_contradiction_is_refused_with_its_line(
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["vault", "link"])
+def test_a_mirrors_vault_is_no_target_of_it_by_whatever_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "link").symlink_to("vault")
+    more = f'[registries.keep]\nlocator = "vault:{name}"\n'
+    with pytest.raises(ConfigError, match="'keep' is the mirror's own vault"):
+        resolved(tmp_path, more + GOOD.replace('targets = ["files",', 'targets = ["keep",'))
+    with pytest.raises(ConfigError, match="'one' is the same registry"):
+        resolved(tmp_path, '[registries.one]\nlocator = "vault:vault"\n' + more + GOOD)
+
+
 def test_a_mirror_that_goes_by_cron_is_written_without_every(tmp_path: Path) -> None:
     setting = resolved(tmp_path, GOOD.replace("[[mirror]]", "[[mirror]]\ncron = '30 1 * * mon'"))
     assert resolved(tmp_path, to_toml(setting.config)).config == setting.config

@@ -4,6 +4,8 @@ import json
 import re
 import signal
 import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -184,6 +186,22 @@ def test_labels_are_escaped() -> None:
     assert exposed([family], prefix="p") == (
         '# HELP p_x a\\nb\n# TYPE p_x gauge\np_x{n="a\\"\\\\\\n"} 1.5\n'
     )
+
+
+def test_who_hangs_up_before_the_answer_is_nobodys_trouble(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host, _, port = address.removeprefix("http://").partition(":")
+    for _ in range(20):
+        with socket.create_connection((host, int(port))) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")
+    assert get(f"{address}/health")[0] == 200
+    # Whoever was hung up on has ended by the time that the others have.
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(30)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_ledger_that_cannot_be_read_is_an_answer_and_no_end(

@@ -134,6 +134,10 @@ def test_secrets_come_from_files_and_credentials_and_are_not_repeated(tmp_path: 
         secret_url("file:hook", {})
     with pytest.raises(ConfigError):
         secret_url("ftp://chat.example/", {})
+    for nowhere in ("https://me:T0K3N@chat.example/", "https://chat.example/é"):
+        with pytest.raises(ConfigError, match="that messages can be sent to") as refused:
+            secret_url(nowhere, {})
+        assert "T0K3N" not in refused.value.message + refused.value.hint
 
 
 def test_an_address_that_is_not_there_takes_no_other_with_it_and_is_asked_for_again(
