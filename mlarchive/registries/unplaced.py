@@ -2,21 +2,25 @@
 
 Writers for MLflow list it as losses; a type or a flavour that the files say anyway is none. An
 environment that comes by itself is passed over by every target that has none, so that a whole
-workspace can be copied there.
+workspace can be copied there; so is any other object by targets of models alone.
 """
 
 from collections.abc import Iterator
+
+import msgspec
 
 from mlarchive.records import (
     Address,
     AnyRecord,
     Environment,
+    Experiment,
     Folder,
     Loss,
     ModelVersion,
     RegisteredModel,
     Run,
 )
+from mlarchive.records.others import UNREAD
 from mlarchive.registries.base import Action, Receipt, WritePlan
 from mlarchive.registries.mlflow import marks
 from mlarchive.snapshot import Snapshot
@@ -45,8 +49,35 @@ def environment_alone(snapshot: Snapshot, origin: str, why: str = _WHY) -> Write
     )
 
 
+def object_alone(snapshot: Snapshot, origin: str, why: str) -> WritePlan:
+    """The plan of a target that passes an object over, whatever it is, and tells that it is lost.
+
+    Args:
+        snapshot: What is to be written.
+        origin: The target's own name.
+        why: The target has no place for it.
+    """
+    what = str(snapshot.address).partition("#")[2]
+    # What could not be read was told then, and there is no more of it to lose.
+    is_unread = any((one.record, one.field) == (what, UNREAD) for one in snapshot.losses)
+    is_lost = not is_unread and not says_nothing(snapshot.record(snapshot.subject))
+    return WritePlan(
+        target=msgspec.structs.replace(snapshot.address, origin=origin),
+        actions=(Action(verb="skip", what=what, why=why),),
+        losses=(Loss(record=what, field="all of it", why=why),) if is_lost else (),
+    )
+
+
+def says_nothing(subject: AnyRecord) -> bool:
+    """Whether an object has but its name."""
+    if isinstance(subject, RegisteredModel):
+        said = (subject.description, subject.tags, subject.properties)
+        return not any(said) and subject.lifecycle != "archived"
+    return isinstance(subject, Experiment) and not subject.tags
+
+
 def passed_over(snapshot: Snapshot, plan: WritePlan) -> Receipt:
-    """The receipt of a target that carries out the plan of `environment_alone`."""
+    """The receipt of a target that carries out such a plan."""
     return Receipt(
         source=snapshot.address,
         target=plan.target,

@@ -89,6 +89,7 @@ from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.marking import sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.modelid import MODEL_ID, followed
+from mlarchive.registries.unplaced import says_nothing
 
 _TRIES = 5
 _OLDER = "the run there has more by now than is said of it here, which stays"
@@ -239,17 +240,9 @@ def _passed_over(work: Work, subject: AnyRecord) -> Address:
     work.step("skip", what, why)
     # What could not be read was told then, and there is no more of it to lose.
     is_unread = any((one.record, one.field) == (what, UNREAD) for one in work.snapshot.losses)
-    if not is_unread and not _says_nothing(subject):
+    if not is_unread and not says_nothing(subject):
         work.lose(what, "all of it", why)
     return msgspec.structs.replace(source, origin=work.origin)
-
-
-def _says_nothing(subject: AnyRecord) -> bool:
-    """Whether an object has but its name."""
-    if isinstance(subject, RegisteredModel):
-        said = (subject.description, subject.tags, subject.properties)
-        return not any(said) and subject.lifecycle != "archived"
-    return isinstance(subject, Experiment) and not subject.tags
 
 
 def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:

@@ -24,11 +24,13 @@ from mlarchive.registries.innereye.modeldocument import (
 )
 from mlarchive.registries.innereye.secrets import NEVER_KEPT
 from mlarchive.registries.jsondocuments import read_document
+from mlarchive.registries.mlflow.marks import ORIGIN
 from mlarchive.snapshot import Snapshot, Stream
 
 BESIDE = "beside"
 """Key of the record that holds whatever else lies in a model's folder."""
 
+_NOT_OURS = "it is somebody's own, and has the name under which mlarchive remembers what it wrote"
 _NAMES_ENVIRONMENT = "python_environment_name"
 
 
@@ -46,6 +48,8 @@ def read_folder(place: Path, address: Address) -> Snapshot:
     what = f"models/{version.name}/{version.version}"
     losses = [Loss(record=what, field=item.path, why=item.why) for item in found.uncarried]
     losses += [Loss(record=what, field=at, why=NEVER_KEPT) for at in hidden_members(stated)]
+    if not version.native.also.get(ORIGIN) and any(file.path == MARKS for file in found.files):
+        losses.append(Loss(record=what, field=MARKS, why=_NOT_OURS))
     if not found.model:
         why = f"{MODEL} holds no files beside its document: the model itself is not there"
         losses.append(Loss(record=what, field="files", why=why))
@@ -84,6 +88,8 @@ def read_marks(place: Path) -> Tags:
     if not path.exists():
         return {}
     document = read_document(path)
+    if ORIGIN not in document.members:
+        return {}
     return {name: document.text(name) for name in document.members}
 
 

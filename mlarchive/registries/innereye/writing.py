@@ -48,7 +48,7 @@ from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.given import mark_of, said
 from mlarchive.registries.modelid import followed
 from mlarchive.registries.tree import file_stream, files_of
-from mlarchive.registries.unplaced import environment_alone, passed_over
+from mlarchive.registries.unplaced import environment_alone, object_alone, passed_over
 from mlarchive.snapshot import Snapshot, Stream
 
 _WHY = "the layout has no place for it"
@@ -148,7 +148,7 @@ def plan(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Wri
         ConflictError: Something else is there, and the policy is `fail`.
         UnsupportedError: The layout has no place for such an object.
     """
-    if alone := environment_alone(snapshot, origin, _WHY):
+    if alone := _alone(snapshot, origin):
         return alone
     work = _planned(top, origin, snapshot, policy)
     return WritePlan(
@@ -165,7 +165,7 @@ def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Re
     Raises:
         MlarchiveError: As `plan`, as the package, or as the system says.
     """
-    if alone := environment_alone(snapshot, origin, _WHY):
+    if alone := _alone(snapshot, origin):
         return passed_over(snapshot, alone)
     work = _planned(top, origin, snapshot, policy)
     action, sent = work.action, 0
@@ -188,6 +188,14 @@ def write(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Re
         transformations=tuple(work.transformations),
         bytes=sent,
     )
+
+
+def _alone(snapshot: Snapshot, origin: str) -> WritePlan | None:
+    """The plan to pass over what is no model, so that a whole registry can be copied here."""
+    if isinstance(snapshot.record(snapshot.subject), ModelVersion | Folder):
+        return None
+    alone = environment_alone(snapshot, origin, _WHY)
+    return alone or object_alone(snapshot, origin, _WHY)
 
 
 def _relabel(work: _Work) -> None:

@@ -247,3 +247,11 @@ def test_a_dockerfile_that_stands_in_the_document_alone_is_a_loss(tmp_path: Path
     assert read(top, "dock").losses == ()
     (top / DOCK / "ENVIRONMENT/BaseDockerfile").unlink()
     assert [loss.field for loss in read(top, "dock").losses] == ["docker.baseDockerfile"]
+
+
+def test_somebody_s_own_document_under_the_name_of_the_marks_is_a_loss(tmp_path: Path) -> None:
+    top = copied(tmp_path, PROSTATE)
+    (top / PROSTATE / "mlarchive.json").write_text('{"hello": ["mine"]}')
+    snapshot = read(top)
+    assert [loss.field for loss in snapshot.losses] == ["mlarchive.json"]
+    assert "hello" not in version_of(snapshot).native.also

@@ -201,9 +201,14 @@ def test_numbers_are_whole_and_names_name_folders(tmp_path: Path) -> None:
     assert receipt.target.version == "1"
 
 
-def test_only_versions_have_a_place(tmp_path: Path) -> None:
+def test_a_folder_has_no_place_and_what_is_no_model_is_passed_over(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="only for model versions"):
-        written(snapshots.traced_run(), tmp_path / "back")
+        written(snapshots.folder({"w": b"1"}), tmp_path / "back")
+    receipt = written(snapshots.traced_run(), tmp_path / "back")
+    assert [action.verb for action in receipt.actions] == ["skip"]
+    (loss,) = receipt.losses
+    assert (loss.record.partition("/")[0], loss.field) == ("runs", "all of it")
+    assert (receipt.content_id, receipt.idle) == ("", True)
 
 
 def test_a_build_context_that_was_such_a_folder_comes_back_as_its_files(tmp_path: Path) -> None:
