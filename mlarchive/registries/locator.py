@@ -43,13 +43,16 @@ _SEGMENT = r"[^/?]+"
 _DATABASE = re.compile(
     r"//(?P<host>(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]{1,5})?)/(?P<name>[^/?@:\s]+)"
 )
-_AZUREML = re.compile(
+_AZUREML_PLACE = (
     rf"(?P<place>registries/{_SEGMENT}"
     rf"|subscriptions/{_SEGMENT}/resourcegroups/{_SEGMENT}(?:/providers/[^?]+?)?"
     rf"/workspaces/{_SEGMENT})"
-    rf"(?:/(?P<kind>models|environments)/(?P<name>{_SEGMENT})/versions/(?P<version>{_SEGMENT}))?/?",
-    re.IGNORECASE,
 )
+_AZUREML_NAME = rf"/(?P<kind>models|environments)/(?P<name>{_SEGMENT})"
+_AZUREML = re.compile(
+    rf"{_AZUREML_PLACE}(?:{_AZUREML_NAME}/versions/(?P<version>{_SEGMENT}))?/?", re.IGNORECASE
+)
+_AZUREML_UNNUMBERED = re.compile(rf"{_AZUREML_PLACE}{_AZUREML_NAME}(?:/versions)?/?", re.IGNORECASE)
 
 
 class Locator(Struct, frozen=True, kw_only=True):
@@ -276,6 +279,13 @@ def _parse_azureml(rest: str) -> Parsed:
             f"azureml:{_hushed(rest)} goes on after the version",
             hint=f"a file in it is named after two slashes: azureml://{begun['place']}#{inside}//"
             "PATH",
+        )
+    if unnumbered := _AZUREML_UNNUMBERED.fullmatch(named):
+        inside = f"{unnumbered['kind'].lower()}/{unnumbered['name']}"
+        raise LocatorError(
+            f"{_hushed(f'azureml:{rest}')} names no version",
+            hint=f"write azureml://{unnumbered['place']}#{inside} for all versions, or add "
+            "/versions/ and the number of one",
         )
     if match is None:
         raise LocatorError(

@@ -48,7 +48,7 @@ _SENT = re.compile(
     r"(?i)(\b(?:bearer|basic)\s+)(?=[\w.~+/-]*\d)[\w.~+/=-]{8,}"
     r"|\b()eyJ[\w-]{8,}[\w.-]*"
     r"|(\b(?:account_?key|shared_?access_?(?:key|signature)|client_?secret|access_?token|"
-    r"refresh_?token|api_?key|password)(?:=|\\?[\"']\s*:\s*\\?[\"']))[^\s\"'\\&;,]+"
+    r"refresh_?token|sas_?token|api_?key|(?:primary|secondary)_?(?:master_?)?key|password)(?:=|\\?[\"']\s*:\s*\\?[\"']))[^\s\"'\\&;,]+"
 )
 """What a server that repeats a request says of it: a token after its scheme or alone, a key."""
 

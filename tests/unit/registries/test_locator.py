@@ -135,6 +135,16 @@ def test_one_place_of_azure_ml_has_one_origin_however_it_is_written() -> None:
             "goes on after",
             "#models/m/1//PATH",
         ),
+        (
+            "azureml://registries/R/models/m",
+            "names no version",
+            "azureml://registries/R#models/m for",
+        ),
+        (
+            "azureml://subscriptions/S/resourceGroups/G/workspaces/W/environments/E/versions/",
+            "names no version",
+            "workspaces/W#environments/E for all versions, or add /versions/",
+        ),
         ("neptune://w", "names no project", "neptune://WORKSPACE/PROJECT"),
         ("databricks://", "names no profile", "databricks://PROFILE"),
         ("mlflow:x", "not a locator", "MLFLOW_TRACKING_URI"),

@@ -125,6 +125,11 @@ def test_the_value_of_an_option_that_is_a_secret_is_replaced(
         ("a;AccountKey=abc+/0==;b", f"a;AccountKey={REDACTED}"),
         (f"no AccountKey={'k' * 9}", f"no AccountKey={REDACTED}"),
         ('{"access_token": "s3cret", "a": 1}', f'{{"access_token": "{REDACTED}", "a": 1}}'),
+        ('{"primaryKey":"s3cret","b":1}', f'{{"primaryKey":"{REDACTED}","b":1}}'),
+        (
+            "secondary_master_key=s3cret; sasToken=s",
+            f"secondary_master_key={REDACTED}; sasToken={REDACTED}",
+        ),
         ('Bearer realm="x9", Bearer authentication', 'Bearer realm="x9", Bearer authentication'),
     ],
 )
