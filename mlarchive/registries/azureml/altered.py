@@ -1,12 +1,14 @@
 """Whether the files of a version are still those that this program wrote, as their storage tells.
 
 Each blob keeps the digest that it was stored with, which whoever puts another one in its place
-takes away; so only such a one is read. Nobody else can write to a registry's storage.
+takes away; so only such a one is read. Nobody else can write to a registry's storage, where only
+what lies elsewhere than it was written to is looked at: people can make a version with its marks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlarchive.errors import NotFoundError
+from mlarchive.records import File
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.blobfolder import BlobFolder
 from mlarchive.registries.azureml.candidate import Candidate
@@ -28,21 +30,35 @@ def what_was_altered(work: Work, wanted: Candidate, present: Asset) -> str:
     Raises:
         MlarchiveError: The storage does not answer.
     """
-    if work.control.place.is_registry or is_taken_over(present):
+    if is_taken_over(present):
         return ""
     uri = present.text("modelUri")
+    if work.control.place.is_registry and wanted.digest in uri:
+        return ""
     try:
         folder = work.storage.folder("models", wanted.name, present.name, uri)
     except NotFoundError as error:
         return error.message
-    found = sorted(_altered(folder, wanted))
+    return altered_in(folder, [one.file for one in wanted.files])
+
+
+def altered_in(folder: BlobFolder, files: Iterable[File]) -> str:
+    """What somebody did to files that this program wrote, for a person; "" if nothing.
+
+    Args:
+        folder: Where they lie.
+        files: As they were written, by path within it.
+
+    Raises:
+        MlarchiveError: The storage does not answer.
+    """
+    found = sorted(_altered(folder, {one.path: one for one in files}))
     more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
     return ", ".join(found[:_MOST_NAMED]) + more
 
 
-def _altered(folder: BlobFolder, wanted: Candidate) -> Iterator[str]:
+def _altered(folder: BlobFolder, said: Mapping[str, File]) -> Iterator[str]:
     there = {one.path: one.size for one in folder.files()}
-    said = {one.file.path: one.file for one in wanted.files}
     yield from there.keys() ^ said.keys()
     for path, file in said.items():
         if path not in there or folder.stated(path) == (file.size, file.sha256):

@@ -37,6 +37,7 @@ def counterpart(  # noqa: PLR0913  (all that it depends on)
     same: Callable[[Asset], bool],
     is_hidden: bool = False,
     insists: bool = False,
+    held: str = "",
 ) -> Counterpart | None:
     """Find it; its own one first, then the one of its number, then the newest.
 
@@ -50,9 +51,12 @@ def counterpart(  # noqa: PLR0913  (all that it depends on)
         same: Whether a version is made of the same.
         is_hidden: Whether the environment is archived there as a whole.
         insists: Whether a new version is better than one that lacks labels.
+        held: The number that the model means there by now; "" if it means none.
     """
     sound = [one for one in reversed(present) if not one.is_failed]
-    for one in sorted(sound, key=lambda one: (not _is_own(one, labels), one.name != number)):
+    for one in sorted(
+        sound, key=lambda one: (not _is_own(one, labels), one.name != held, one.name != number)
+    ):
         fits = _is_as_archived(one, labels, is_hidden=is_hidden)
         is_labelled = _is_labelled(one, labels, as_subject=as_subject, fits=fits)
         if is_labelled is not None and same(one):

@@ -16,11 +16,11 @@ from mlarchive.records.provenance import path_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.environment_there import look_at
 from mlarchive.registries.azureml.firstrun import first_of as first_run_of
 from mlarchive.registries.azureml.numbering import is_at_home
 from mlarchive.registries.azureml.reading_environment import may_mean
 from mlarchive.registries.azureml.reading_job import run_there
-from mlarchive.registries.azureml.recipe import recipe, recipe_there
 from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.standin import stated_by
 from mlarchive.registries.azureml.uploading import digest_of, sent_of
@@ -389,5 +389,6 @@ def _is_environment(work: Work, wanted: Candidate, there: Asset) -> bool:
     is_latest = carried.name == name and _names_latest(work, wanted, there) == name
     if is_latest or _names_another(work, wanted, there):
         return True
-    own = recipe(carried, sent_of(work.snapshot, carried.key))
-    return recipe_there(work.control, work.storage, name, registered).is_same(own)
+    # Files that somebody altered since are told where the environment itself is planned.
+    seen = look_at(work, name, registered, carried, sent_of(work.snapshot, carried.key))
+    return seen.is_same or seen.altered != ""

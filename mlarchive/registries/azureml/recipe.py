@@ -11,12 +11,11 @@ import msgspec
 from mlarchive.records import Environment, File
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
-from mlarchive.registries.azureml.reading_environment import read_environment
+from mlarchive.registries.azureml.reading_environment import read_environment_version
 from mlarchive.registries.azureml.standin import BASE_IMAGE
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.uploading import Sent
 from mlarchive.registries.marking import digest, sha256_of
-from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.gathering import Gathering
 
 _LINUX = "Linux"
@@ -41,7 +40,11 @@ class Recipe(msgspec.Struct, frozen=True):
 
 def recipe(record: Environment, files: Sequence[Sent]) -> Recipe:
     """Of an environment, given its files with their digests."""
-    held = {one.file.path: one.file.sha256 for one in files}
+    return recipe_of(record, {one.file.path: one.file.sha256 for one in files})
+
+
+def recipe_of(record: Environment, held: dict[str, str]) -> Recipe:
+    """Of an environment, given the digests of its files by their paths."""
     before = _digest(record, record.image, record.conda, record.dockerfile, held)
     if is_built(record):
         dockerfile, placed = _in_context(record, held)
@@ -58,13 +61,10 @@ def is_built(record: Environment) -> bool:
     return bool(record.dockerfile) and not record.image
 
 
-def recipe_there(control: ControlPlane, storage: Storage, name: str, version: Asset) -> Recipe:
-    """Of an environment that is registered; what this program wrote states it."""
-    stated = version.texts("properties").get(marks.RECORD, "")
-    if stated:
-        return Recipe(stated, frozenset({stated}))
+def recipe_read(control: ControlPlane, storage: Storage, name: str, version: Asset) -> Recipe:
+    """Of an environment that is registered, whatever is noted of it: all its files are read."""
     found = Gathering()
-    key = read_environment(control, storage, name, version.name, found)
+    key = read_environment_version(control, storage, name, version, found)
     record = next(record for record in found.records if record.key == key)
     assert isinstance(record, Environment)  # noqa: S101  (it was gathered as one)
     files = []

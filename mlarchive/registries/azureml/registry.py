@@ -51,6 +51,7 @@ class AzureMlRegistry(Closing):
         self._storage = storage
         self._held = held
         self._wanted = wanted
+        self._looked: dict[tuple[str, str, str], tuple[bool, str]] = {}
         self.origin = origin
 
     @classmethod
@@ -143,4 +144,5 @@ class AzureMlRegistry(Closing):
             origin=self.origin,
             snapshot=snapshot,
             policy=policy,
+            looked=self._looked,
         )

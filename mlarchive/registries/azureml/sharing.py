@@ -16,7 +16,7 @@ from mlarchive.registries.azureml.reading_environment import (
     named_environment,
     said_of_all,
 )
-from mlarchive.registries.azureml.recipe import Recipe, recipe_there
+from mlarchive.registries.azureml.recipe import Recipe, recipe_read
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
 from mlarchive.registries.azureml.sharing_losses import (
     environment_meant,
@@ -46,7 +46,7 @@ class Side:
     def recipe(self, name: str, version: str) -> Recipe:
         """What an environment is made of."""
         asset = self.control.version("environments", name, version)
-        return recipe_there(self.control, self.storage, name, asset)
+        return recipe_read(self.control, self.storage, name, asset)
 
 
 def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> Receipt:

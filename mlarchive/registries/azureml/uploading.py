@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
+import msgspec
+
 from mlarchive.errors import DamageError, RemoteError
 from mlarchive.records import File
 from mlarchive.registries.azureml.blobfolder import RANGE, open_blob
@@ -46,6 +48,16 @@ def sent_of(snapshot: Snapshot, key: str) -> tuple[Sent, ...]:
     """The files of a record as they are."""
     streams = snapshot.streams_of(key)
     return tuple(Sent(one.entry, one) for one in streams if isinstance(one.entry, File))
+
+
+def files_within(files: Sequence[Sent], folder: str) -> tuple[Sent, ...]:
+    """The files below a folder, by path within it; all of them if there is none."""
+    below = f"{folder}/" if folder else ""
+    return tuple(
+        Sent(msgspec.structs.replace(one.file, path=one.file.path.removeprefix(below)), one.stream)
+        for one in files
+        if one.file.path.startswith(below)
+    )
 
 
 def refuses(path: str, below: str = "") -> str:

@@ -45,6 +45,8 @@ class Work:
         known_content: The content id under which a registry has it, whose run may have got more
             since; "" if it does not have it.
         environment: The environment that the model means at the target, `NAME:VERSION`.
+        looked: What was seen of environments that are there, by name, number and what they are to
+            be made of: whether they are, and what of their files was altered.
         made_run: Gives the target's id of the run that the model came from, once it is written;
             "" if it is not.
         sent: Bytes of files sent so far.
@@ -61,6 +63,7 @@ class Work:
     known_as: str = ""
     known_content: str = ""
     environment: str = ""
+    looked: dict[tuple[str, str, str], tuple[bool, str]] = field(default_factory=dict)
     made_run: Callable[[], str] = str
     sent: int = 0
 

@@ -1,20 +1,27 @@
 """Registers an environment: the one that is written, or the one that a model needs."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import NamedTuple
 
 import msgspec
 
 from mlarchive.errors import ConflictError, NotFoundError, UnsupportedError
-from mlarchive.records import Address, Environment, Folder, ModelVersion
+from mlarchive.records import Address, Environment
 from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
+from mlarchive.registries.azureml.environment_there import Look, look_at
+from mlarchive.registries.azureml.environment_wanted import (
+    Wanted,
+    apart,
+    carried_as,
+    environment_of,
+    stated_by_files,
+)
 from mlarchive.registries.azureml.labelling import plan_labels
 from mlarchive.registries.azureml.labels import (
     ITSELF,
@@ -30,50 +37,22 @@ from mlarchive.registries.azureml.meaning import NEITHER, keep_or_move, number_m
 from mlarchive.registries.azureml.numbering import is_at_home, next_number
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
-from mlarchive.registries.azureml.recipe import Recipe, is_built, recipe, recipe_there
+from mlarchive.registries.azureml.recipe import is_built, recipe
 from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.standin import BASE_IMAGE, stated_by
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import (
-    Sent,
     digest_of,
+    files_within,
     fill,
     longest_prefix,
     refuses,
-    sent_of,
 )
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.innereye.environmentdocument import evidence_alone
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.mlflow.gathering import MODEL_FILE
-from mlarchive.snapshot import Snapshot
 
-_OF_FILES = "-files"
-_LONGEST_NAME = 255
 _HIDDEN_THERE = "all of it is archived at the target, and stays so: lists hide every version"
-
-
-class Wanted(NamedTuple):
-    """An environment as it is to be.
-
-    Attributes:
-        record: What it is.
-        name: At the target.
-        version: Wanted; "" for the next one.
-        files: Its files.
-        stated_by: The model whose files state it; "" if it is one of its own.
-    """
-
-    record: Environment
-    name: str
-    version: str
-    files: tuple[Sent, ...]
-    stated_by: str = ""
-
-    @property
-    def called(self) -> str:
-        """What a person calls it."""
-        return "/".join(part for part in ("environments", self.name, self.version) if part)
 
 
 def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None) -> None:
@@ -96,12 +75,12 @@ def plan_environment_of(work: Work, candidate: Candidate, present: Asset | None)
 def _plan_environment_of(work: Work, candidate: Candidate, present: Asset | None) -> None:
     called = f"models/{candidate.name}/{candidate.version}".rstrip("/")
     name = candidate.tags.get(keys.ENVIRONMENT_NAME, "")
-    known = _environment_of(work)
+    known = environment_of(work)
+    held = present.texts("properties").get(keys.ENVIRONMENT, "") if present else ""
     if known and not (known.stated_by and name):
-        _plan_needed(work, called, _apart(work, known) if known.stated_by else known)
+        _plan_needed(work, called, apart(work, known) if known.stated_by else known, held)
         return
     version = candidate.tags.get(keys.ENVIRONMENT_VERSION, "") if name else ""
-    held = present.texts("properties").get(keys.ENVIRONMENT, "") if present else ""
     held_name, _, held_number = held.partition(":")
     if name and held_name == name and number_meant(work, name, held_number):
         keep_or_move(work, called, candidate.tags, held)
@@ -112,9 +91,9 @@ def _plan_environment_of(work: Work, candidate: Candidate, present: Asset | None
             work.environment = f"{name}:{number}"
         return
     named = f"environment {name}" + (f", version {version}" if version else "")
-    stated = known or _stated_by_files(work.snapshot, candidate, name)
+    stated = known or stated_by_files(work.snapshot, candidate, name)
     if stated is not None:
-        _plan_needed(work, called, _apart(work, stated))
+        _plan_needed(work, called, apart(work, stated), held)
         if not work.environment:
             return
         why = f"its conda file is registered as {work.environment}, on {BASE_IMAGE}"
@@ -139,14 +118,13 @@ def plan_environment_there(work: Work, candidate: Candidate, present: Asset) -> 
         candidate: The model version.
         present: What it was first.
     """
-    carried = _environment_of(work)
+    carried = environment_of(work)
     if carried is None or carried.stated_by:
         return
-    own = recipe(carried.record, carried.files)
     there = work.control.versions("environments", carried.name, archived=True)
-    if any(_is_alike(work, carried, one, own) for one in there):
+    if any(_is_alike(work, carried, one) for one in there):
         plan_environment(work, carried, as_subject=False, creates=False)
-    _list_meant(work, candidate, present, carried, own)
+    _list_meant(work, candidate, present, carried)
 
 
 def list_environment_since(work: Work, candidate: Candidate, present: Asset) -> None:
@@ -157,13 +135,12 @@ def list_environment_since(work: Work, candidate: Candidate, present: Asset) -> 
         candidate: The model version.
         present: As it is.
     """
-    carried = _environment_of(work)
+    carried = environment_of(work)
     if carried is None or carried.stated_by:
         return
-    own = recipe(carried.record, carried.files)
-    one = _list_meant(work, candidate, present, carried, own)
+    one = _list_meant(work, candidate, present, carried)
     if one and named_environment(present)[0] == carried.name:
-        _lose_since(work, carried, one, own)
+        _lose_since(work, carried, one)
 
 
 def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> None:
@@ -174,19 +151,16 @@ def list_environment_there(work: Work, candidate: Candidate, present: Asset) -> 
         candidate: The model version.
         present: What is there in its place, of another source.
     """
-    carried = _environment_of(work)
+    carried = environment_of(work)
     if carried is not None:
-        own = recipe(carried.record, carried.files)
-        _list_meant(work, candidate, present, carried, own)
+        _list_meant(work, candidate, present, carried)
         return
     name, number = named_environment(present)
     if name and number and not candidate.tags.get(keys.ENVIRONMENT_NAME):
         _list_more(work, f"models/{candidate.name}/{present.name}", name, number)
 
 
-def _list_meant(
-    work: Work, candidate: Candidate, present: Asset, carried: Wanted, own: Recipe
-) -> Asset | None:
+def _list_meant(work: Work, candidate: Candidate, present: Asset, carried: Wanted) -> Asset | None:
     """Lose the environment that comes along, where a version means another one.
 
     Returns:
@@ -194,7 +168,7 @@ def _list_meant(
     """
     name, number = named_environment(present)
     one = _there(work, name, number) if name else None
-    if one and not one.is_failed and _is_made_of(work, name, one, own):
+    if one and not one.is_failed and _look(work, carried, one, name).is_same:
         return one
     it_means = f"means {name}:{one.name}" if one else "means none that is there"
     why = f"the version is there already and stays as it is, and {it_means}"
@@ -214,10 +188,10 @@ def _there(work: Work, name: str, number: str) -> Asset | None:
         return None
 
 
-def _lose_since(work: Work, read: Wanted, one: Asset, own: Recipe) -> None:
+def _lose_since(work: Work, read: Wanted, one: Asset) -> None:
     """Lose labels of an environment that is itself what is copied, and says otherwise by now."""
     is_hidden = any(whole.is_archived for whole in work.control.named("environments", read.name))
-    labels = _labels(work, read, own.stated, as_subject=False)
+    labels = _labels(work, read, as_subject=False)
     what = f"environments/{read.name}/{one.name}"
     lose_since(work, what, as_hidden(one) if is_hidden else one, labels)
 
@@ -229,16 +203,21 @@ def _list_more(work: Work, what: str, name: str, number: str) -> None:
         work.change(what, "environment", f"{why}, where the source means none")
 
 
-def _is_made_of(work: Work, name: str, one: Asset, own: Recipe) -> bool:
-    return recipe_there(work.control, work.storage, name, one).is_same(own)
+def _plan_needed(work: Work, called: str, wanted: Wanted, held: str) -> None:
+    """Plan what a model needs; one that Azure ML cannot hold is a loss of the model's.
 
-
-def _plan_needed(work: Work, called: str, wanted: Wanted) -> None:
-    """Plan what a model needs; one that Azure ML cannot hold is a loss of the model's."""
+    Args:
+        work: Gets the steps and losses.
+        called: The model, as a person knows it.
+        wanted: The environment.
+        held: The one that it means at the target by now, `NAME:VERSION`; "" if it means none.
+    """
     if why := _refusal(wanted, in_registry=work.control.place.is_registry):
         work.lose(called, f"environment {wanted.name}", why)
     else:
-        work.environment = plan_environment(work, wanted, as_subject=False)
+        name, _, number = held.partition(":")
+        means = number if name == wanted.name else ""
+        work.environment = plan_environment(work, wanted, as_subject=False, held=means)
 
 
 def plan_environment_alone(work: Work, subject: Environment) -> str:
@@ -248,10 +227,10 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
         ConflictError: Another one has its number.
         UnsupportedError: Azure ML cannot hold it.
     """
-    wanted = _carried(work, subject)
+    wanted = carried_as(work, subject)
     renamed = wanted._replace(name=work.policy.named(wanted.name))
     if is_at_home(work, subject, renamed.name) and (itself := _itself(work, renamed)):
-        _lose_since(work, renamed, itself, recipe(renamed.record, renamed.files))
+        _lose_since(work, renamed, itself)
         work.step("keep", renamed.called, ITSELF)
         return renamed.version
     if work.policy.versions == "next":
@@ -264,13 +243,14 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
 
 def _itself(work: Work, wanted: Wanted) -> Asset | None:
     """That very version at the target, if it is made of the same."""
-    own = recipe(wanted.record, wanted.files)
     present = work.control.versions("environments", wanted.name, archived=True)
     there = (one for one in present if one.name == wanted.version)
-    return next((one for one in there if _is_alike(work, wanted, one, own)), None)
+    return next((one for one in there if _is_alike(work, wanted, one)), None)
 
 
-def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: bool = True) -> str:
+def plan_environment(
+    work: Work, wanted: Wanted, *, as_subject: bool, creates: bool = True, held: str = ""
+) -> str:
     """Plan an environment; returns `NAME:VERSION` as it is or will be.
 
     One that is there and stands for it is kept, whatever its number.
@@ -281,32 +261,37 @@ def plan_environment(work: Work, wanted: Wanted, *, as_subject: bool, creates: b
         as_subject: Whether it is written by itself, and not because a model needs it.
         creates: Whether it is made where none stands for it; else one that is made of the same
             stays as it is, and what it lacks is lost.
+        held: The number that the model means there by now; "" if it means none.
 
     Raises:
         ConflictError: It is the subject, and another one has its number.
     """
-    own = recipe(wanted.record, wanted.files)
     present = work.control.versions("environments", wanted.name, archived=True)
-    labels = _labels(work, wanted, own.stated, as_subject=as_subject)
+    labels = _labels(work, wanted, as_subject=as_subject)
     is_hidden = any(one.is_archived for one in work.control.named("environments", wanted.name))
     if is_hidden and not labels.archived:
         work.change(f"environments/{wanted.name}", "lifecycle", _HIDDEN_THERE)
-    home = _home(work, wanted, present, own)
+    home = _home(work, wanted, present)
     found = Counterpart(home, is_labelled=True) if home else None
-    found = found or counterpart(
+    stands = partial(
+        counterpart,
         present,
         labels,
         wanted.version,
         as_subject=as_subject,
-        same=lambda one: _is_alike(work, wanted, one, own),
         is_hidden=is_hidden,
         insists=as_subject and work.policy.conflict == "new-version",
+        held=held,
     )
+    found = found or stands(same=partial(_is_alike, work, wanted))
+    altered = None if found or not creates else stands(same=partial(_was_alike, work, wanted))
+    if altered and _stays_altered(work, wanted, altered.version, as_subject=as_subject):
+        return f"{wanted.name}:{altered.version.name}"
     if found:
         _plan_kept(work, wanted, found, labels, as_subject=as_subject, is_hidden=is_hidden)
         return f"{wanted.name}:{found.version.name}"
     if not creates:
-        alike = next(one for one in reversed(present) if _is_alike(work, wanted, one, own))
+        alike = next(one for one in reversed(present) if _is_alike(work, wanted, one))
         stays = Counterpart(alike, is_labelled=False)
         _plan_kept(work, wanted, stays, labels, as_subject=as_subject, is_hidden=is_hidden)
         return f"{wanted.name}:{alike.name}"
@@ -339,20 +324,33 @@ def _list_latest(work: Work, wanted: Wanted, number: str) -> None:
         work.change(f"environments/{wanted.name}/{number}", "@latest", why)
 
 
-def _home(work: Work, wanted: Wanted, present: Sequence[Asset], own: Recipe) -> Asset | None:
+def _home(work: Work, wanted: Wanted, present: Sequence[Asset]) -> Asset | None:
     """The version that the environment was written from, as its origin names it."""
     place = Address(origin=work.origin, kind="environments", name=wanted.name)
     for one in present:
         called = marks.origin_mark(msgspec.structs.replace(place, version=one.name))
         if is_from(wanted.record.native.also, work.own_names, called):
-            return one if _is_alike(work, wanted, one, own) else None
+            return one if _is_alike(work, wanted, one) else None
     return None
 
 
-def _is_alike(work: Work, wanted: Wanted, one: Asset, own: Recipe) -> bool:
+def _is_alike(work: Work, wanted: Wanted, one: Asset) -> bool:
     """Whether a version can be the one; what stands in for another one is none but that."""
+    return _could_be(wanted, one) and _look(work, wanted, one).is_same
+
+
+def _was_alike(work: Work, wanted: Wanted, one: Asset) -> bool:
+    """Whether a version is that one still, but for files that somebody altered since."""
+    return _could_be(wanted, one) and _look(work, wanted, one).altered != ""
+
+
+def _could_be(wanted: Wanted, one: Asset) -> bool:
     is_real = bool(wanted.stated_by) or not stated_by(one)
-    return is_real and not one.is_failed and _is_made_of(work, wanted.name, one, own)
+    return is_real and not one.is_failed
+
+
+def _look(work: Work, wanted: Wanted, one: Asset, name: str = "") -> Look:
+    return look_at(work, name or wanted.name, one, wanted.record, wanted.files)
 
 
 def _plan_kept(  # noqa: PLR0913  (what there is, and what is to be)
@@ -380,6 +378,33 @@ def _plan_kept(  # noqa: PLR0913  (what there is, and what is to be)
     target = Address(origin=work.origin, kind=kind, name=wanted.name, version=one.name)
     labels = unmarked(work, labels, wanted.record, target, one)
     plan_labels(work, kind, wanted.name, one, labels, is_hidden=is_hidden)
+
+
+def _stays_altered(work: Work, wanted: Wanted, one: Asset, *, as_subject: bool) -> bool:
+    """Plan what becomes of an environment with files that somebody altered, as the policy says.
+
+    Returns:
+        Whether it stays as it is; else a new one is to be made.
+
+    Raises:
+        ConflictError: The policy is `fail`.
+    """
+    what, altered = f"environments/{wanted.name}/{one.name}", _look(work, wanted, one).altered
+    trouble = (
+        f"{what} at {work.control.shown} is there, but somebody altered its build context since it "
+        f"was written: {altered}"
+    )
+    if work.policy.conflict == "fail":
+        raise ConflictError(
+            trouble,
+            hint="--conflict new-version (a mirror: `conflict`) writes the files anew, and a "
+            "version with the next number; --conflict skip leaves all as it is",
+        )
+    if work.policy.conflict == "skip":
+        work.step("skip" if as_subject else "keep", what, trouble)
+        work.lose(what, "build context", trouble)
+        return True
+    return False
 
 
 def _settle_conflict(work: Work, wanted: Wanted, present: Sequence[Asset]) -> None:
@@ -426,7 +451,7 @@ def _made_of(work: Work, wanted: Wanted, number: str) -> tuple[Json, Upload | No
         if (conda := _conda(wanted)) is not None:
             said["condaFile"] = conda.decode()
         return said, None
-    context = tuple(_within(wanted, record.context))
+    context = files_within(wanted.files, record.context)
     digest = digest_of(keys.CONTEXT, context)
     upload = work.storage.upload("environments", wanted.name, number, digest)
     prefix = f"{upload.prefix}{keys.CONTEXT}/"
@@ -456,23 +481,13 @@ def _refusal(wanted: Wanted, *, in_registry: bool) -> str:
         return "nothing is carried that it is made of: image, conda file or build context"
     if is_built(record):
         below = longest_prefix("environments", wanted.name, keys.CONTEXT, in_registry=in_registry)
-        files = (one.file.path for one in _within(wanted, record.context))
+        files = (one.file.path for one in files_within(wanted.files, record.context))
         return next((f"{path}: {why}" for path in files if (why := refuses(path, below))), "")
     try:
         (_conda(wanted) or b"").decode()
     except UnicodeDecodeError:
         return f"{record.conda} is no UTF-8, and Azure ML takes conda files as texts"
     return ""
-
-
-def _within(wanted: Wanted, folder: str) -> list[Sent]:
-    """The files below a folder, by path within it; all of them if there is none."""
-    below = f"{folder}/" if folder else ""
-    return [
-        Sent(msgspec.structs.replace(one.file, path=one.file.path.removeprefix(below)), one.stream)
-        for one in wanted.files
-        if one.file.path.startswith(below)
-    ]
 
 
 def _list_losses(work: Work, wanted: Wanted) -> None:
@@ -493,12 +508,13 @@ def _list_losses(work: Work, wanted: Wanted) -> None:
         work.change(wanted.called, "image", why)
 
 
-def _labels(work: Work, wanted: Wanted, own: str, *, as_subject: bool) -> Labels:
+def _labels(work: Work, wanted: Wanted, *, as_subject: bool) -> Labels:
     source, record = work.marked.address, wanted.record
     address = msgspec.structs.replace(
         source, kind="environments", name=record.name, version=record.version
     )
-    found = {marks.RECORD: own, **work.origin_marks(marks.origin_mark(address))}
+    own = recipe(record, wanted.files)
+    found = {marks.RECORD: own.stated, **work.origin_marks(marks.origin_mark(address))}
     found |= marks.path_marks(record, work.snapshot)
     if wanted.stated_by:
         found[marks.STATED] = wanted.stated_by
@@ -511,65 +527,3 @@ def _labels(work: Work, wanted: Wanted, own: str, *, as_subject: bool) -> Labels
         archived=record.lifecycle == "archived",
         state_id=work.snapshot.state_id if as_subject else "",
     )
-
-
-def _environment_of(work: Work) -> Wanted | None:
-    """The environment that the model version which is written names, if it comes along."""
-    subject = work.snapshot.record(work.snapshot.subject)
-    carried = work.snapshot.by_key.get(getattr(subject, "environment", ""))
-    return _carried(work, carried) if isinstance(carried, Environment) else None
-
-
-def _carried(work: Work, record: Environment) -> Wanted:
-    files = sent_of(work.snapshot, record.key)
-    stated_by = record.native.also.get(marks.STATED, "")
-    return Wanted(record, record.name, record.version, files, stated_by)
-
-
-def _stated_by_files(snapshot: Snapshot, candidate: Candidate, named: str) -> Wanted | None:
-    """The environment that the conda file beside a model's `MLmodel` states.
-
-    It is called as the model is, and never as the one that the model names, if it names one.
-    """
-    name = candidate.name
-    if name.casefold() == named.casefold():
-        name = _of_files(name)
-    files = {one.file.path: one for one in candidate.files}
-    for path in _conda_files(snapshot, files):
-        if one := files.get(path):
-            file = msgspec.structs.replace(one.file, path=keys.CONDA_FILE)
-            stated = Environment(
-                key="", name=name, conda=keys.CONDA_FILE, image=BASE_IMAGE, os="Linux"
-            )
-            whose = f"models/{candidate.name}"
-            return Wanted(stated, name, "", (Sent(file, one.stream),), whose)
-    return None
-
-
-def _apart(work: Work, stated: Wanted) -> Wanted:
-    """What a model's files state, under another name than a real environment has at the target."""
-    there = work.control.versions("environments", stated.name, archived=True)
-    held = [stated_by(one) for one in there]
-    if all(held) or stated.stated_by in held:
-        return stated
-    return stated._replace(name=_of_files(stated.name), version="")
-
-
-def _of_files(name: str) -> str:
-    return f"{name[: _LONGEST_NAME - len(_OF_FILES)]}{_OF_FILES}"
-
-
-def _conda_files(snapshot: Snapshot, files: Container[str]) -> Iterator[str]:
-    """Where conda files may lie among a model's files."""
-    subject = snapshot.record(snapshot.subject)
-    if isinstance(subject, Folder):
-        # Nobody has read what its files say.
-        if MODEL_FILE in files:
-            yield keys.CONDA_FILE
-        return
-    root = subject.root if isinstance(subject, ModelVersion) else None
-    owner = root.record if root else snapshot.subject
-    below = f"{root.path}/" if root and root.path else ""
-    for record in snapshot.records:
-        if isinstance(record, Environment) and record.record == owner and record.conda:
-            yield record.conda.removeprefix(below)
