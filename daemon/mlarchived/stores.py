@@ -142,9 +142,10 @@ def require_vault(job: MirrorJob, ledger: Ledger) -> None:
     """
     if job.vault and not job.vault.is_dir() and ledger.has_given(job.name, VAULT):
         raise NotFoundError(
-            f"the vault {job.vault} is not there any more, and has packages of {job.name!r}",
-            hint="mount what it is on; if it is lost, make the folder, and run the same again: what"
-            " the source still has is packed again, what it has no more is told",
+            f"the vault {job.vault} is not there, and {job.name!r} had packages in its vault",
+            hint="mount what it is on; if it is lost, or this is a new one, make the folder, and"
+            " run the same again: what the source still has is packed again, what it has no more"
+            " is told",
         )
 
 
