@@ -4,15 +4,20 @@ Packages that were made elsewhere, or long after each other, may hold the same c
 says that they do. If the one that stays has rotted, or is not whole, the other is what mends it.
 """
 
+import contextlib
 import time
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from mlarchive.errors import DamageError, NotFoundError
 from mlarchive.package import Elsewhere, Package
 from mlarchive.vault.catalog import Kept
 from mlarchive.vault.needing import Need, held_by
 from mlarchive.vault.stock import Stock
+
+_Key: TypeAlias = tuple[str, str]
+"""Path in the vault, and package_id."""
 
 _BELIEVED = 60.0
 """Seconds."""
@@ -32,9 +37,9 @@ class LastCopies:
 
     def __init__(self, stock: Stock) -> None:
         self._stock = stock
-        self._held: dict[tuple[Path, str], frozenset[bytes]] = {}
-        self._opened: dict[tuple[Path, str], bool] = {}
-        self._sound: set[tuple[Path, str, bytes]] = set()
+        self._held: dict[_Key, frozenset[bytes]] = {}
+        self._opened: dict[_Key, bool] = {}
+        self._sound: dict[_Key, set[bytes]] = {}
         self._until = time.monotonic() + _BELIEVED
 
     @property
@@ -50,53 +55,97 @@ class LastCopies:
             needs: Of those of the vault that are not whole now.
         """
         going = list(going)
-        leaving = {kept.path for kept in going}
-        places = {kept.place for kept in going}
-        staying = [need for need in needs if need.place not in places]
-        found: dict[str, str] = {}
-        named: dict[tuple[str, str, str], list[Kept]] = {}
+        leaving = {kept.place for kept in going}
+        staying = [need for need in needs if need.place not in leaving]
+        by_name: defaultdict[tuple[str, str, str], list[Kept]] = defaultdict(list)
         for kept in going:
             address = kept.address
-            name = (address.origin, address.kind, address.name)
-            if name not in named:
-                named = {name: self._stock.of_name(address)}
-            alike = {one.path: one for one in self._stock.find(content_id=kept.content_id)}
-            alike |= {one.path: one for one in named[name]}
-            others = [one for path, one in alike.items() if path not in leaving]
-            if why := self._why(kept, others, staying):
-                found[kept.place] = why
+            by_name[address.origin, address.kind, address.name].append(kept)
+        found: dict[str, str] = {}
+        for some in by_name.values():
+            named = self._stock.of_name(some[0].address)
+            others = [one for one in named if one.place not in leaving]
+            found |= self._among(some, others, leaving, staying)
         return found
 
-    def _why(self, kept: Kept, others: Collection[Kept], needs: Collection[Need]) -> str:
-        """Why one that was to go stays; "" if nothing needs it.
+    def _among(
+        self,
+        going: Sequence[Kept],
+        others: Sequence[Kept],
+        leaving: Collection[str],
+        needs: Collection[Need],
+    ) -> Iterator[tuple[str, str]]:
+        """As `among`, of those of one name.
 
         Args:
-            kept: It.
-            others: That stay, and may have the same.
+            going: Of a name.
+            others: Of that name, that stay.
+            leaving: Paths of all that go.
             needs: Of those that stay.
         """
+        alike: defaultdict[str, dict[str, Kept]] = defaultdict(dict)
+        for one in others:
+            alike[one.content_id][one.place] = one
+        for content_id in {kept.content_id for kept in going}:
+            for one in self._stock.find(content_id=content_id):
+                if one.place not in leaving:
+                    alike[content_id][one.place] = one
+        compared = {place: one for same in alike.values() for place, one in same.items()}
+        holders = self._holders(going, compared.values()) if compared or needs else {}
+        for kept in going:
+            same = alike[kept.content_id].values()
+            if why := self._why(kept, same, holders, needs):
+                yield kept.place, why
+
+    def _holders(
+        self, going: Iterable[Kept], staying: Iterable[Kept]
+    ) -> Mapping[bytes, Sequence[Kept]]:
+        """Those that stay and have chunks of those that go, by chunk."""
+        own = frozenset[bytes]().union(*map(self._chunks, going))
+        holders: defaultdict[bytes, list[Kept]] = defaultdict(list)
+        for other in staying:
+            for chunk in own & self._chunks(other):
+                holders[chunk].append(other)
+        return holders
+
+    def _why(
+        self,
+        kept: Kept,
+        same: Collection[Kept],
+        holders: Mapping[bytes, Sequence[Kept]],
+        needs: Collection[Need],
+    ) -> str:
+        """Why one that was to go stays; "" if nothing needs it."""
         for need in needs:
             if need.chunks is None or kept.place in need.bases:
                 return need.why
-        same = [one for one in others if one.content_id == kept.content_id]
         if same and not any(map(self._opens, same)):
-            return _ROTTED.format(same[0].place)
-        own = self._chunks(kept) if others or needs else frozenset()
-        wanted: dict[bytes, str] = {}
+            return _ROTTED.format(next(iter(same)).place)
+        own = self._chunks(kept) if holders or needs else frozenset()
+        wanted = {chunk: _ROTTED.format(holders[chunk][0].place) for chunk in own & holders.keys()}
         for need in needs:
             wanted |= dict.fromkeys(own & (need.chunks or frozenset()), need.why)
-        proven: set[bytes] = set()
-        for other in others:
-            shared = (own & self._chunks(other)) - proven
-            wanted = dict.fromkeys(shared, _ROTTED.format(other.place)) | wanted
-            self._read(other, {one for one in shared if (*_key(other), one) not in self._sound})
-            proven |= {one for one in shared if (*_key(other), one) in self._sound}
-        return next((why for one, why in wanted.items() if one not in proven), "")
+        unsound = self._unsound(wanted, holders)
+        return next((why for chunk, why in wanted.items() if chunk in unsound), "")
+
+    def _unsound(
+        self, chunks: Iterable[bytes], holders: Mapping[bytes, Sequence[Kept]]
+    ) -> set[bytes]:
+        """Those of some chunks that nobody who holds them has sound; each holder is read once."""
+        left = {*chunks}
+        turns: dict[str, Kept] = {
+            one.place: one for chunk in left for one in holders.get(chunk, ())
+        }
+        for other in turns.values():
+            asked = left & self._chunks(other)
+            left -= self._read(other, asked)
+        return left
 
     def _chunks(self, kept: Kept) -> frozenset[bytes]:
-        if _key(kept) not in self._held:
-            self._held[_key(kept)] = held_by(kept.path)
-        return self._held[_key(kept)]
+        key = _key(kept)
+        if key not in self._held:
+            self._held[key] = held_by(kept.path)
+        return self._held[key]
 
     def _opens(self, kept: Kept) -> bool:
         """Whether the documents of a package are sound."""
@@ -108,17 +157,18 @@ class LastCopies:
                 self._opened[_key(kept)] = False
         return self._opened[_key(kept)]
 
-    def _read(self, kept: Kept, chunks: Collection[bytes]) -> None:
-        """Note which of some chunks a package has sound."""
-        if not chunks:
-            return
-        try:
-            with self._stock.open_package(kept) as package:
+    def _read(self, kept: Kept, chunks: set[bytes]) -> set[bytes]:
+        """Those of some chunks that a package has sound."""
+        sound = self._sound.setdefault(_key(kept), set())
+        if new := chunks - sound:
+            with (
+                contextlib.suppress(DamageError, NotFoundError),
+                self._stock.open_package(kept) as package,
+            ):
                 read = Elsewhere([package], check=True)
-                self._sound |= {(*_key(kept), one) for one in chunks if read.holds(one)}
-        except (DamageError, NotFoundError):
-            return
+                sound |= {chunk for chunk in new if read.holds(chunk)}
+        return chunks & sound
 
 
-def _key(kept: Kept) -> tuple[Path, str]:
-    return kept.path, kept.package_id
+def _key(kept: Kept) -> _Key:
+    return kept.place, kept.package_id

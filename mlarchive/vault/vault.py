@@ -372,10 +372,13 @@ class Vault(Stock):
             BusyError: Packages are being added; nothing is removed.
             DamageError: What others lean on is damaged; nothing is removed.
         """
+        copies = self._last_copies()
+        # What must be read for it is read while others may write.
+        copies.among(self.find(address=address), ())
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
             self._in_step.keep(self.folder, self._catalog)
             going = self.find(address=address)
-            self._released(going, self._last_copies())
+            self._released(going, copies)
             for kept in leaning_first(going):
                 self._remove(kept, journal, now)
 
