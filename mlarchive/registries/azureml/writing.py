@@ -105,13 +105,16 @@ _ALONE: Mapping[type[AnyRecord], str] = {
 def held(
     control: ControlPlane, origin: str, source: Address, policy: WritePolicy
 ) -> Holding | None:
-    """What the target remembers of an object; None if it never got it."""
+    """What the target remembers of an object; None if it never got it.
+
+    The highest number counts where several came from it, as where it has changed (`conflict`).
+    """
     if source.kind not in {"models", "folders", "environments"}:
         return None
     kind = "environments" if source.kind == "environments" else "models"
     wanted, names = marks.origin_mark(source), (source.origin,)
     name = policy.named(source.name)
-    for version in control.versions(kind, name, archived=True):  # type: ignore[arg-type]
+    for version in reversed(control.versions(kind, name, archived=True)):  # type: ignore[arg-type]
         properties = version.texts("properties")
         if version.is_failed or version.is_coming:
             continue

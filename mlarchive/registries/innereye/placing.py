@@ -149,8 +149,11 @@ def _candidates(
     wanted: _Wanted,
     home: Callable[[Sequence[Present]], Present | None],
 ) -> Iterator[Present]:
-    """The folders whose marks say that they are what is to be written, in the order that counts."""
-    same = [one for one in present if one.marks.get(marks.CONTENT_ID) == wanted.content_id]
+    """The folders whose marks say that they are what is to be written, in the order that counts.
+
+    Of those from the same object the last one counts.
+    """
+    same = [one for one in latest(present) if one.marks.get(marks.CONTENT_ID) == wanted.content_id]
     own = [one for one in same if one.marks.get(marks.ORIGIN) == wanted.origin]
     yield from own
     found = home(present)
@@ -159,6 +162,15 @@ def _candidates(
     if wanted.policy.versions != "next":
         others = (one for one in same if one not in own and one != found)
         yield from (one for one in others if one.number == wanted.version.version)
+
+
+def latest(present: Sequence[Present]) -> list[Present]:
+    """Versions, the highest number first."""
+
+    def number(one: Present) -> int:
+        return int(one.number) if one.number.isdecimal() else 0
+
+    return sorted(present, key=number, reverse=True)
 
 
 def _instead(at: Placed, following: Placed, policy: WritePolicy) -> Placed:

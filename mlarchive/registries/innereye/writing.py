@@ -41,7 +41,7 @@ from mlarchive.registries.innereye.parts import (
     folder_of,
     place_in_environment,
 )
-from mlarchive.registries.innereye.placing import Placed, Present, placed, present_in
+from mlarchive.registries.innereye.placing import Placed, Present, latest, placed, present_in
 from mlarchive.registries.innereye.reading import encoded_marks
 from mlarchive.registries.innereye.returning import home_among, is_alike, lacking
 from mlarchive.registries.mlflow import marks
@@ -127,18 +127,20 @@ class _Work:
 
 
 def held(top: Path, origin: str, source: Address, policy: WritePolicy) -> Holding | None:  # noqa: ARG001  (the name does not matter)
-    """What a folder remembers of an object; None if it never got it."""
+    """What a folder remembers of an object; None if it never got it.
+
+    Of several, as where what it was before stays (`conflict`), it is the one that was made last.
+    """
     wanted = marks.origin_mark(source)
-    for item in present_in(top):
-        if item.marks.get(marks.ORIGIN) == wanted:
-            return Holding(
-                address=msgspec.structs.replace(
-                    source, origin=origin, name=item.name, version=item.number
-                ),
-                content_id=item.marks.get(marks.CONTENT_ID, ""),
-                state_id=item.marks.get(marks.STATE_ID, ""),
-            )
-    return None
+    found = [item for item in present_in(top) if item.marks.get(marks.ORIGIN) == wanted]
+    if not found:
+        return None
+    last = latest(found)[0]
+    return Holding(
+        address=msgspec.structs.replace(source, origin=origin, name=last.name, version=last.number),
+        content_id=last.marks.get(marks.CONTENT_ID, ""),
+        state_id=last.marks.get(marks.STATE_ID, ""),
+    )
 
 
 def plan(top: Path, origin: str, snapshot: Snapshot, policy: WritePolicy) -> WritePlan:

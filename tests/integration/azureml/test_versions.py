@@ -280,3 +280,18 @@ def test_nobody_says_that_what_is_archived_is_as_asked(
     none = within(*asked, cwd=tmp_path, env=env)
     assert none.status == 11
     assert "that is as asked; what is archived was not looked at: models/m/2" in none.err
+
+
+def test_what_is_held_of_a_version_that_has_changed_is_what_was_made_last(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    target, what = opened(clinic), address(lab, "models", "m", "1")
+    carry(opened(lab), what, target, tmp_path)
+    del lab.of("models")["m"].versions["1"]
+    azureml.put_model(lab, "m", "1", {"other": b"2"})
+    anew = WritePolicy(conflict="new-version")
+    made = carry(opened(lab), what, target, tmp_path, anew).receipt
+    held = target.holding(what, anew)
+    assert held is not None
+    assert (held.address.version, held.content_id) == ("2", made.content_id)

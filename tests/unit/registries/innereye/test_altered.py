@@ -9,7 +9,7 @@ import pytest
 
 from mlarchive.errors import ConflictError
 from mlarchive.registries.base import WritePolicy
-from tests.support.innereye import DOCUMENTS, FOLDERS, PROSTATE, files, read, written
+from tests.support.innereye import DOCUMENTS, FOLDERS, PROSTATE, files, read, registry, written
 
 ANEW = WritePolicy(conflict="new-version")
 
@@ -79,3 +79,14 @@ def test_what_somebody_added_stays_and_is_told(tmp_path: Path) -> None:
     assert receipt.idle
     assert [change.field for change in receipt.transformations] == ["files"]
     assert "extra.txt" in receipt.transformations[0].why
+
+
+def test_of_what_was_written_anew_the_last_one_is_held(tmp_path: Path) -> None:
+    top = tmp_path / "back"
+    written(read(FOLDERS), top)
+    for times in range(2):
+        alter("NOTES.txt")(top / f"my_model_{100 + times}")
+        anew = written(read(FOLDERS), top, ANEW)
+        held = registry(top).holding(read(FOLDERS).address, ANEW)
+        assert held is not None
+        assert (held.address.version, held.state_id) == (f"{101 + times}", anew.state_id)
