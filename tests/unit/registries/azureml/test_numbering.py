@@ -46,6 +46,10 @@ def test_what_came_from_the_same_place_is_held_under_any_number() -> None:
     assert (found.how, found.number) == ("held", "8")
 
 
+def test_of_several_from_the_same_place_the_highest_number_is_held() -> None:
+    assert spot("3", there("3", **OURS), there("8", **OURS)).number == "8"
+
+
 def test_the_same_content_under_the_number_is_held_wherever_it_came_from() -> None:
     other = there("3", **{marks.ORIGIN: "elsewhere", marks.CONTENT_ID: "c3"})
     assert spot("3", other).how == "held"
@@ -69,8 +73,9 @@ def test_what_changed_at_its_source_is_a_conflict() -> None:
 
 @pytest.mark.parametrize("version", ["1.2", "0", "03", "latest", "-1", "9" * 30])
 def test_a_version_that_is_no_number_is_refused(version: str) -> None:
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(UnsupportedError) as refused:
         spot(version)
+    assert "--versions next" in refused.value.hint
 
 
 def test_a_version_that_the_service_could_not_make_holds_nothing() -> None:
