@@ -80,12 +80,13 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     wanted = _number(called, version) if version and policy.versions == "preserve" else ""
     sound = [one for one in present if not one.is_failed]
     mine = [one for one in sound if is_own(one)]
-    # The highest number counts where several came from it.
-    latest = mine[::-1]
+    # The highest number counts where several came from it: what it was once is another version.
+    latest = mine[:-2:-1] if policy.conflict == "new-version" else mine[::-1]
+    past = [one for one in mine if one not in latest]
     first = [home] if home else []
     there = next((one for one in present if one.name == wanted), None)
     _require_made(called, [*first, *mine, *([there] if there else [])])
-    with_number = [one for one in sound if one is there]
+    with_number = [one for one in sound if one is there and one not in past]
     for one in [*latest, *first, *([] if home else with_number)]:
         if one.texts("properties").get(marks.CONTENT_ID) == content_id:
             return Spot(how="held", number=one.name, present=one)
@@ -93,9 +94,8 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     others = [one for one in with_number if one is not home]
     unmarked = (one for one in others if marks.CONTENT_ID not in one.texts("properties"))
     found = found or next((one for one in unmarked if same(one)), None)
-    found = found or next(
-        (one for one in [*latest, *others, *kin] if one is not home and stands(one)), None
-    )
+    likely = [*latest, *others, *(one for one in kin if one not in past)]
+    found = found or next((one for one in likely if one is not home and stands(one)), None)
     if found:
         return Spot(how="held", number=found.name, present=found)
     if policy.conflict != "new-version" and (more := next(filter(grown, latest), None)):

@@ -151,10 +151,17 @@ def _candidates(
 ) -> Iterator[Present]:
     """The folders whose marks say that they are what is to be written, in the order that counts.
 
-    Of those from the same object the last one counts.
+    Of those from the same object the last one counts: what it was once is another version, where
+    several are made.
     """
-    same = [one for one in latest(present) if one.marks.get(marks.CONTENT_ID) == wanted.content_id]
-    own = [one for one in same if one.marks.get(marks.ORIGIN) == wanted.origin]
+    mine = [one for one in latest(present) if one.marks.get(marks.ORIGIN) == wanted.origin]
+    past = mine[1:] if wanted.policy.conflict == "new-version" else []
+    same = [
+        one
+        for one in latest(present)
+        if one.marks.get(marks.CONTENT_ID) == wanted.content_id and one not in past
+    ]
+    own = [one for one in same if one in mine]
     yield from own
     found = home(present)
     if found and found not in own:

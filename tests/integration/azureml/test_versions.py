@@ -287,11 +287,20 @@ def test_what_is_held_of_a_version_that_has_changed_is_what_was_made_last(
 ) -> None:
     clinic = azureml.workspace(lab.tenant, "clinic")
     target, what = opened(clinic), address(lab, "models", "m", "1")
-    carry(opened(lab), what, target, tmp_path)
+    first = lab.of("models")["m"].versions["1"]
+    was = carry(opened(lab), what, target, tmp_path).receipt
     del lab.of("models")["m"].versions["1"]
-    azureml.put_model(lab, "m", "1", {"other": b"2"})
+    azureml.put_model(lab, "m", "1", {"other": b"2"}, folder="second")
     anew = WritePolicy(conflict="new-version")
     made = carry(opened(lab), what, target, tmp_path, anew).receipt
     held = target.holding(what, anew)
     assert held is not None
     assert (held.address.version, held.content_id) == ("2", made.content_id)
+    # What it was once is the third one.
+    lab.of("models")["m"].versions["1"] = first
+    back = carry(opened(lab), what, target, tmp_path, anew).receipt
+    held = target.holding(what, anew)
+    assert held is not None
+    assert (held.address.version, held.content_id) == ("3", was.content_id)
+    assert not back.idle
+    assert carry(opened(lab), what, target, tmp_path, anew).receipt.idle

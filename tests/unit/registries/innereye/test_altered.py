@@ -9,7 +9,16 @@ import pytest
 
 from mlarchive.errors import ConflictError
 from mlarchive.registries.base import WritePolicy
-from tests.support.innereye import DOCUMENTS, FOLDERS, PROSTATE, files, read, registry, written
+from tests.support.innereye import (
+    DOCUMENTS,
+    FOLDERS,
+    PROSTATE,
+    copied,
+    files,
+    read,
+    registry,
+    written,
+)
 
 ANEW = WritePolicy(conflict="new-version")
 
@@ -79,6 +88,20 @@ def test_what_somebody_added_stays_and_is_told(tmp_path: Path) -> None:
     assert receipt.idle
     assert [change.field for change in receipt.transformations] == ["files"]
     assert "extra.txt" in receipt.transformations[0].why
+
+
+def test_what_a_version_was_once_and_is_again_is_a_further_version(tmp_path: Path) -> None:
+    source, top = copied(tmp_path, PROSTATE), tmp_path / "back"
+    notes = source / PROSTATE / "NOTES.txt"
+    first = notes.read_bytes()
+    for number, content in ((100, first), (101, b"other"), (102, first)):
+        notes.write_bytes(content)
+        for idle in (False, True):
+            receipt = written(read(source), top, ANEW)
+            assert (receipt.target.version, receipt.idle) == (f"{number}", idle)
+        held = registry(top).holding(read(source).address, ANEW)
+        assert held is not None
+        assert held.address.version == f"{number}"
 
 
 def test_of_what_was_written_anew_the_last_one_is_held(tmp_path: Path) -> None:
