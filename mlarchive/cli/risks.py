@@ -52,12 +52,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     from mlarchive.vault import Vault
 
     folder = vault_folder(arguments.vault)
-    before = time.time_ns() // 1_000_000 - int(arguments.older_than * 1000)
+    now = time.time_ns() // 1_000_000
+    before = now - int(arguments.older_than * 1000)
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         vault = stack.enter_context(Vault.open(folder))
         others = [stack.enter_context(Vault.open(vault_folder(text))) for text in arguments.copy]
-        for risk in risks(vault, before=before, others=others):
+        for risk in risks(vault, before=before, now=now, others=others):
             counts[risk.kind] += 1
             console.document(risk)
             if counts[risk.kind] <= _ALIKE:

@@ -14,7 +14,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from mlarchive.errors import DamageError, MissingChunksError
+from mlarchive.errors import DamageError, MissingChunksError, StorageError
 from mlarchive.package.chunkers import outline
 from mlarchive.package.encoding import Base
 from mlarchive.package.index import NO_BASE, Extent, Row
@@ -102,7 +102,7 @@ class Elsewhere:
     def _loaded(self, place: _Place) -> Base | None:
         try:
             raw = place.storage.find_chunk(place.row)
-        except DamageError:
+        except (DamageError, StorageError):
             self.met_damage = True
             return None
         return None if raw is None else Base(NO_BASE, place.row.raw_hash, raw)
@@ -125,7 +125,7 @@ def _keyed(package: Package) -> Iterator[tuple[bytes, _Place]]:
         places = _whole_chunks(storage, storage.extents(row.number))
         # A header and a tensor, at least. What is absent or damaged has no outline.
         if len(places) > 1:
-            unread = contextlib.suppress(DamageError, MissingChunksError, LookupError)
+            unread = contextlib.suppress(DamageError, StorageError, MissingChunksError, LookupError)
             with unread, package.open_object(sha256) as file:
                 at = 0
                 for part in outline(Intake(file)):

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mlarchive.closing import Closing
-from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.errors import DamageError, NotFoundError, StorageError
 from mlarchive.package.reader import Package
+
+UNREADABLE = (DamageError, NotFoundError, StorageError)
+"""What keeps a package from lending: damage, of the disk as well."""
 
 
 class Lenders(Closing):
@@ -86,7 +89,7 @@ class Lenders(Closing):
         try:
             with self._opener(path) as package:
                 return bool(package.storage.held(wanted))
-        except (DamageError, NotFoundError):
+        except UNREADABLE:
             return False
 
     def _lender(self, path: Path, asking: frozenset[Path]) -> Package | None:
@@ -94,7 +97,7 @@ class Lenders(Closing):
         if package is None:
             try:
                 package = self._open(path, asking=asking)
-            except (DamageError, NotFoundError):
+            except UNREADABLE:
                 return None
             self._opened.enter_context(package)
             # One that was not to ask those that ask for it may be whole when nobody does.

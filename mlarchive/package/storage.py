@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mlarchive.errors import DamageError, FormatError, MissingChunksError
+from mlarchive.errors import DamageError, FormatError, MissingChunksError, StorageError
 from mlarchive.package.buffers import Buffer
 from mlarchive.package.bytesource import ByteSource
 from mlarchive.package.codec import Codec
@@ -157,11 +157,11 @@ class Storage:
             base = self._load(row.base) if row.base != NO_BASE else None
             with self.source.named():
                 return decode_payload(read_payload(self.source, row), row, base)
-        damage: DamageError | None = None
+        damage: DamageError | StorageError | None = None
         for base_package in self._bases:
             try:
                 found = base_package.find_chunk(row)
-            except DamageError as error:
+            except (DamageError, StorageError) as error:
                 damage = damage or error  # Another one may have it sound.
                 continue
             if found is not None:

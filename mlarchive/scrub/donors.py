@@ -17,7 +17,7 @@ from mlarchive.pack import pack_scratch
 from mlarchive.records import Address
 from mlarchive.registries.base import Source, WritePolicy
 from mlarchive.vault import Vault
-from mlarchive.vault.needing import held_by
+from mlarchive.vault.leaning import lends
 
 
 class Donor(Protocol):
@@ -60,12 +60,14 @@ class KinDonor:
     def __init__(self, name: str, vault: Vault, chunks: Collection[bytes]) -> None:
         self.name = name
         self._vault = vault
-        self._chunks = frozenset(chunks)
+        self._chunks = {*chunks}
 
     def copies(self, address: Address, content_id: str, scratch: Path) -> Iterator[Path]:  # noqa: ARG002  (a donor's contract)
         """Packages of other contents."""
         for kept in self._vault.find() if self._chunks else ():
-            if kept.content_id != content_id and not self._chunks.isdisjoint(held_by(kept.path)):
+            if kept.content_id != content_id and lends(
+                self._vault.folder, kept.place, self._chunks
+            ):
                 yield kept.path
 
 

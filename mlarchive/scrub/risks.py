@@ -33,16 +33,17 @@ class Risk(Struct, frozen=True, kw_only=True):
     why: str
 
 
-def risks(vault: Vault, *, before: int, others: Sequence[Vault] = ()) -> Iterator[Risk]:
+def risks(vault: Vault, *, before: int, now: int, others: Sequence[Vault] = ()) -> Iterator[Risk]:
     """Everything that is at risk, what is worst first.
 
     Args:
         vault: Open.
         before: What was checked before this time is due, ms since 1970 UTC.
+        now: Likewise.
         others: Vaults that should have what this one has; none for no such question.
     """
     with Journal.look(vault.folder) as journal:
-        checks = journal.checks()
+        checks = {place: check.by(now) for place, check in journal.checks().items()}
     found = vault.find()
     for path, why in vault.damaged():
         yield Risk(kind="damaged", path=str(path), address="", why=why)

@@ -96,7 +96,7 @@ def scrub(
         MlarchiveError: The vault cannot be read or written, or the pace's check says so.
     """
     with Journal.open(vault.folder) as journal:
-        due = _due(vault, journal, care)
+        due = _due(vault, journal, care, clock())
         trials = _for_trial(due, care.trials)
         for stated in due:
             if pace.spent:
@@ -112,9 +112,9 @@ def scrub(
             yield done
 
 
-def _due(vault: Vault, journal: Journal, care: Care) -> list[_Due]:
+def _due(vault: Vault, journal: Journal, care: Care, now: int) -> list[_Due]:
     """What is due: what cannot be opened, then whatever was checked longest ago."""
-    checks = journal.checks()
+    checks = {place: check.by(now) for place, check in journal.checks().items()}
     broken = [
         _Due(kept=_known(kept, last), last=last, why=why)
         for kept, why in vault.broken()

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.errors import DamageError, NotFoundError, StorageError
 from mlarchive.package import Lenders, Package
+from mlarchive.package.lenders import UNREADABLE
 from mlarchive.vault.catalog import Catalog, Kept, Row, encode
 from mlarchive.vault.finding import labels_of
 
@@ -89,7 +90,7 @@ def _leaned(folder: Path, catalog: Catalog, opener: Opener) -> bool:
             except NotFoundError:
                 said = said and not (folder / row.path).exists()
                 continue
-            except DamageError:
+            except (DamageError, StorageError):
                 # It has rotted: it lends nothing, and a scrub finds it as it was known.
                 continue
             (found if now.complete else left).append(now)
@@ -202,7 +203,7 @@ def lacking(
     """The hashes of the chunks that each of some packages lacks; but of those that do not open."""
     found = []
     for row in rows:
-        with contextlib.suppress(DamageError, NotFoundError):
+        with contextlib.suppress(*UNREADABLE):
             found.append((row, _lacked(folder / row.path, opener)))
     return found
 
@@ -255,5 +256,5 @@ def _held(path: Path, wanted: set[bytes], opener: Opener) -> set[bytes]:
     try:
         with opener(path) as package:
             return package.storage.held(wanted)
-    except (DamageError, NotFoundError):
+    except UNREADABLE:
         return set()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from mlarchive.errors import DamageError, MlarchiveError, NotFoundError
+from mlarchive.errors import MlarchiveError
 from mlarchive.package import Package
 from mlarchive.package.bytesource import ByteSource
+from mlarchive.package.lenders import UNREADABLE
 from mlarchive.package.repairing.salvage import Salvage
 from mlarchive.vault.catalog import Catalog, Row
 from mlarchive.vault.journal import Journal
@@ -56,7 +57,7 @@ def needs(folder: Path, catalog: Catalog, stated: Stated) -> list[Need]:
     for row in catalog.damaged():
         key = (row.path, row.bytes, row.mtime_ns)
         if key not in stated:
-            stated[key] = _stated(folder / row.path)
+            stated[key] = stated_in(folder / row.path)
         found.append(
             Need(
                 place=row.path,
@@ -68,7 +69,7 @@ def needs(folder: Path, catalog: Catalog, stated: Stated) -> list[Need]:
     return [*found, *_rotted(folder, catalog)]
 
 
-def _stated(path: Path) -> frozenset[bytes] | None:
+def stated_in(path: Path) -> frozenset[bytes] | None:
     """The chunks that a damaged file may be made of, by what is left of it; None if unknown."""
     try:
         with ByteSource(path) as source, Salvage(source) as salvage:
@@ -102,18 +103,9 @@ def _rotted(folder: Path, catalog: Catalog) -> Iterable[Need]:
             )
 
 
-def held_by(path: Path) -> frozenset[bytes]:
-    """The hashes of the chunks that a package holds itself; none if it does not open."""
-    try:
-        with Package.open(path) as package:
-            return frozenset(package.storage.held({*package.storage.chunk_numbers}))
-    except (DamageError, NotFoundError):
-        return frozenset()
-
-
 def _chunks(folder: Path, row: Row) -> frozenset[bytes] | None:
     try:
         with Package.open(folder / row.path) as package:
             return frozenset(package.storage.chunk_numbers)
-    except (DamageError, NotFoundError):
+    except UNREADABLE:
         return None

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mlarchive import fsops
-from mlarchive.errors import DamageError, MissingChunksError, NotFoundError
+from mlarchive.errors import MissingChunksError, NotFoundError
 from mlarchive.pack import Packed, pack_scratch, pack_state
 from mlarchive.package import Elsewhere, Lenders, Package
+from mlarchive.package.lenders import UNREADABLE
 from mlarchive.package.signaturearea import carried
 from mlarchive.records import Address, File
 from mlarchive.snapshot import Snapshot
@@ -102,7 +103,7 @@ def thinned(stock: Stock, packed: Leaning, scratch: Path, when: int, may: May) -
                 called=stock.folder,
             )
             return Leaning(state, (base.package_id, *base.bases))
-    except (DamageError, NotFoundError):
+    except UNREADABLE:
         # The bytes that were just read are the better ones: keep them.
         return packed
 

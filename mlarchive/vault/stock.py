@@ -12,9 +12,10 @@ from typing import Self, TypeAlias
 
 from mlarchive import fsops
 from mlarchive.closing import Closing
-from mlarchive.errors import DamageError, NotFoundError, StorageError, UntrustedError
+from mlarchive.errors import DamageError, StorageError, UntrustedError
 from mlarchive.pack import Packed
 from mlarchive.package import Lenders, Package
+from mlarchive.package.lenders import UNREADABLE
 from mlarchive.records import Address
 from mlarchive.trust import Trust, opener
 from mlarchive.vault.catalog import Catalog, Held, Kept, Row, Shown, decode, discard
@@ -215,7 +216,7 @@ class Stock(Closing):
             with self.open_package(kept) as package:
                 package.verify(full=kept.thin)
                 return not package.missing()
-        except (DamageError, NotFoundError):
+        except UNREADABLE:
             return False
 
     def is_untouched(self, kept: Kept) -> bool:
@@ -285,7 +286,7 @@ class Stock(Closing):
             for row, lacked in lacking(self.folder, rows):
                 if row.path == other.path or not lends(self.folder, other.path, lacked):
                     continue
-                with contextlib.suppress(DamageError, NotFoundError):
+                with contextlib.suppress(*UNREADABLE):
                     now = leaning(self.folder, row, self._lending_to(row), self._catalog)
                     if now.complete and self._catalog.lean(row, now):
                         came.append(now)

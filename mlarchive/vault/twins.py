@@ -7,7 +7,7 @@ Both mean the same, and count as one, which is to be sound.
 import contextlib
 from collections.abc import Iterable, Sequence
 
-from mlarchive.errors import DamageError, NotFoundError
+from mlarchive.package.lenders import UNREADABLE
 from mlarchive.vault.catalog import Kept
 from mlarchive.vault.stock import Stock
 
@@ -34,12 +34,15 @@ def twins(stock: Stock, packages: Iterable[Kept]) -> list[Kept]:
 def _spare(stock: Stock, alike: Sequence[Kept]) -> list[Kept]:
     """Those of some packages of the same that can go."""
     by_proof: dict[bytes, list[Kept]] = {}
-    # What a link leads to stays rather than the link.
+    places = {kept.path.resolve() for kept in alike if not kept.path.is_symlink()}
+    # A link to another one is nothing by itself, sound or not.
+    found = [kept for kept in alike if kept.path.is_symlink() and kept.path.resolve() in places]
+    # What leads elsewhere goes rather than what lies here.
     for kept in sorted(alike, key=lambda kept: kept.path.is_symlink()):
         # What cannot be opened is taken for nothing; a scrub tells of it.
-        with contextlib.suppress(DamageError, NotFoundError):
-            by_proof.setdefault(_signatures(stock, kept), []).append(kept)
-    found: list[Kept] = []
+        with contextlib.suppress(*UNREADABLE):
+            if kept not in found:
+                by_proof.setdefault(_signatures(stock, kept), []).append(kept)
     for same in by_proof.values():
         stays = next((kept for kept in same if len(same) > 1 and stock.is_sound(kept)), None)
         found += [kept for kept in same if stays and kept != stays]

@@ -306,7 +306,7 @@ class Vault(Stock):
                 *(spared(kept, stays) for kept in besides.values()),
             )
             going = [one.package for one in decisions if not one.keeps]
-            more = copies.among(going, some)
+            more = copies.among(going, everything, some)
             if not more:
                 return decisions
             stays |= more
@@ -374,7 +374,8 @@ class Vault(Stock):
         """
         copies = self._last_copies()
         # What must be read for it is read while others may write.
-        copies.among(self.find(address=address), ())
+        gone = self.find(address=address)
+        copies.among(gone, copies.named_alike(gone), ())
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
             self._in_step.keep(self.folder, self._catalog)
             going = self.find(address=address)
@@ -386,7 +387,8 @@ class Vault(Stock):
         leaving = {kept.path for kept in going}
         # What lies here twice lends its chunks as long as one of them stays.
         lost = [kept for kept in going if not self._has_another(kept, leaving)]
-        stays = copies.among(going, self.needs()) if lost else {}
+        others = copies.named_alike(going) if lost else ()
+        stays = copies.among(going, others, self.needs()) if lost else {}
         for kept in lost:
             if why := stays.get(kept.place):
                 raise DamageError(

@@ -10,7 +10,7 @@ NOW = 1_800_000_000_000
 
 
 def kinds(vault: Vault, *others: Vault, before: int = 0) -> list[str]:
-    found = [risk.kind for risk in risks(vault, before=before, others=others)]
+    found = [risk.kind for risk in risks(vault, before=before, now=NOW + 1, others=others)]
     return [kind for kind in found if kind != "space"]
 
 
@@ -27,6 +27,17 @@ def test_a_vault_that_was_checked_is_at_no_risk_until_the_next_check_is_due(
         check(vault)
         assert kinds(vault, before=NOW) == []
         assert kinds(vault, before=NOW + 1) == ["unchecked"]
+
+
+def test_a_check_by_a_clock_that_was_ahead_is_none(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        vault.add(snapshots.model_version(), packed_at=5)
+        ahead = Care(before=NOW + 10**11)
+        assert len(list(scrub(vault, ahead, pace=Pace(), clock=lambda: NOW + 10**11))) == 1
+        assert kinds(vault, before=NOW) == ["unchecked"]
+        care = Care(before=NOW)
+        assert len(list(scrub(vault, care, pace=Pace(), clock=lambda: NOW))) == 1
+        assert kinds(vault, before=NOW) == []
 
 
 def test_what_rotted_or_lost_its_base_is_named_first(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What one that is damaged may be mended from stays, whatever it is called."""
 
+import errno
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -25,10 +27,10 @@ def put(vault: Vault, version: str, *, name: str = "wine", **files: bytes) -> Ke
     return vault.add(snapshot, packed_at=int(version))
 
 
-def brought(vault: Vault, elsewhere: Path, version: str) -> Kept:
+def brought(vault: Vault, elsewhere: Path, version: str, name: str = "wine") -> Kept:
     """A full package of the weights, whatever the vault has of them."""
     with Vault.open(elsewhere / version) as other:
-        return vault.take(put(other, version, weights=WEIGHTS).path)
+        return vault.take(put(other, version, name=name, weights=WEIGHTS).path)
 
 
 def scrubbed(vault: Vault) -> list[str]:
@@ -37,23 +39,74 @@ def scrubbed(vault: Vault) -> list[str]:
     )
 
 
+def unreadable(path: Path, begin: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk gives no byte of a file any more that lies behind some place."""
+    inode, real = path.stat().st_ino, os.pread
+
+    def pread(number: int, length: int, offset: int) -> bytes:
+        if offset + length > begin and os.fstat(number).st_ino == inode:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(number, length, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+
+
+def test_a_bad_sector_in_one_package_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Vault.open(tmp_path) as vault:
+        base = put(vault, "1", weights=WEIGHTS)
+        assert put(vault, "2", weights=WEIGHTS).bases == (base.package_id,)
+        for version in ("1", "2"):
+            put(vault, version, name="beer")
+        unreadable(base.path, base.size - 4000, monkeypatch)
+        assert not put(vault, "3", weights=WEIGHTS, more=b"m").thin
+        # Nobody can say what it needs.
+        told = vault.prune(Rules(last=1), now=NOW)
+        assert {one.reason.partition(", ")[2] for one in told if one.held} == {
+            "which cannot be opened now, may take its bytes",
+            "and others may need what it has",
+        }
+        assert len(vault.find()) == 5
+        # What leans on it is full from now on, by one that has the same.
+        assert scrubbed(vault) == ["mended", *4 * ["sound"]]
+
+
+def test_a_link_to_a_package_is_none_by_itself_though_nothing_is_sound(tmp_path: Path) -> None:
+    with Vault.open(tmp_path) as vault:
+        base = put(vault, "1", weights=WEIGHTS)
+        thin = put(vault, "2", weights=WEIGHTS)
+    thin.path.with_name("zz.mlpkg").symlink_to(thin.path.name)
+    away = base.path.rename(tmp_path / "away")
+    with Vault.open(tmp_path) as vault:
+        vault.prune(Rules(last=2, states=1), now=NOW)
+    away.rename(base.path)
+    with Vault.open(tmp_path) as vault:
+        assert [vault.is_sound(kept) for kept in vault.find(address=thin.address)] == [True]
+
+
 @pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("name", ["wine", "cand"])
 def test_the_last_sound_copy_of_a_chunk_stays_until_it_has_mended_the_other(
-    tmp_path: Path, *, seen: bool
+    tmp_path: Path, name: str, *, seen: bool
 ) -> None:
     """Nobody says that two full packages of other content share weights."""
     with Vault.open(tmp_path / "v") as vault:
-        first, second = (brought(vault, tmp_path, version) for version in ("1", "2"))
+        first = brought(vault, tmp_path, "1", name=name)
+        put(vault, "2", name="cand")
+        put(vault, "3", name="cand")
+        second = brought(vault, tmp_path, "2")
         thin = put(vault, "3", weights=WEIGHTS)
         assert thin.bases == (second.package_id,)
         rot(second.path)
         assert not vault.is_sound(thin)
         if not seen:
-            with pytest.raises(DamageError, match="of which bytes have rotted"):
-                vault.delete(first.address, now=NOW)
+            if name == "wine":
+                with pytest.raises(DamageError, match="of which bytes have rotted"):
+                    vault.delete(first.address, now=NOW)
             told = {one.package.path: one for one in vault.prune(Rules(last=2), now=NOW)}
             assert told[first.path].held
-        assert scrubbed(vault) == ["mended", "sound", "sound"]
+        assert scrubbed(vault) == ["mended", *4 * ["sound"]]
         vault.prune(Rules(last=2), now=NOW)
         assert {kept.address.version for kept in vault.find()} == {"2", "3"}
         assert vault.is_sound(thin)
