@@ -1,14 +1,18 @@
 """How patient mlflow's client is while a registry is open.
 
 The client takes these from the process's environment only, and its defaults (seven retries,
-about four minutes) hide a stopped server. What a person has set is left alone. Registries may be
-open side by side: the first one in sets, the last one out restores.
+about four minutes) hide a stopped server. It keeps a pause that a server asks for (`Retry-After`,
+RFC 9110, 10.2.3) however long, in silence; for a minute is enough. What a person has set is left
+alone. Registries may be open side by side: the first one in sets, the last one out restores.
 """
 
 import contextlib
 import os
 import threading
 from collections.abc import Iterator
+
+from mlflow.utils import request_utils
+from urllib3.util import Retry
 
 # Three retries, about six seconds in all; whoever needs more retries the whole operation.
 _PATIENCE = {
@@ -19,11 +23,22 @@ _PATIENCE = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
+_LONGEST_PAUSE = 60.0
+"""Seconds."""
+
 LOCK = threading.RLock()
 """Held by whoever changes these variables."""
 
 _open = 0
 _ours: set[str] = set()
+
+
+class BoundedRetry(Retry):
+    """Retries as mlflow's client has them, which keep no pause for longer than a minute."""
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """What a server asks for, in seconds, or what is kept of it."""
+        return min(super().parse_retry_after(retry_after), _LONGEST_PAUSE)
 
 
 @contextlib.contextmanager
@@ -32,6 +47,7 @@ def patience() -> Iterator[None]:
     global _open  # noqa: PLW0603  (a count over all open registries of the process)
     with LOCK:
         _open += 1
+        request_utils.Retry = BoundedRetry  # type: ignore[attr-defined]  # it asks for no other
         for name, value in _PATIENCE.items():
             if name not in os.environ:
                 os.environ[name] = value
@@ -42,6 +58,7 @@ def patience() -> Iterator[None]:
         with LOCK:
             _open -= 1
             if _open == 0:
+                request_utils.Retry = Retry  # type: ignore[attr-defined]
                 for name in _ours:
                     os.environ.pop(name, None)
                 _ours.clear()

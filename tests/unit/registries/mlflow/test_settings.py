@@ -2,9 +2,13 @@
 
 import contextlib
 import os
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
+from mlflow.utils.rest_utils import MlflowHostCreds, http_request
 
 from mlarchive.errors import RemoteError, UnavailableError
 from mlarchive.registries.azureml import registry
@@ -46,6 +50,31 @@ def test_what_a_person_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     with patience():
         assert os.environ[RETRIES] == "9"
     assert os.environ[RETRIES] == "9"
+
+
+@pytest.mark.parametrize("asked", ["100000", "Tue, 01 Jan 2999 00:00:00 GMT"])
+def test_a_pause_that_a_server_asks_for_is_kept_for_a_minute_at_most(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    pauses: list[float] = []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if pauses else 429)
+            self.send_header("Retry-After", asked)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with HTTPServer(("127.0.0.1", 0), Busy) as server, patience():
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        creds = MlflowHostCreds(f"http://127.0.0.1:{server.server_port}")
+        assert http_request(creds, "/x", "GET").status_code == 200
+        server.shutdown()
+    assert pauses == [60]
 
 
 def test_what_must_happen_once_is_sent_once() -> None:
