@@ -30,8 +30,8 @@ BESIDE = "a file has the very name of the folder, which is carried with what lie
 """Why a blob is lost that lies where its folder does."""
 
 _AS_STORED = "it is carried as it is stored, without its header Content-Encoding"
-_DECODED = {"gzip", "x-gzip", "deflate"}
-"""Encodings that Azure's own client takes away where it downloads a blob."""
+_PLAIN = {"", "identity"}
+"""Encodings that are none (RFC 9110, 8.4.1)."""
 
 
 class BlobFolder:
@@ -126,8 +126,8 @@ class BlobFolder:
     def encoded(self) -> Iterator[tuple[str, str]]:
         """Files that others get decoded, which are carried as they are stored; each with why."""
         for path, blob in self._blobs.items():
-            if blob.encoding.lower() in _DECODED:
-                yield path, f"{_AS_STORED}: {blob.encoding}, by which clients decode it"
+            if blob.encoding.lower() not in _PLAIN:
+                yield path, f"{_AS_STORED}: {blob.encoding}, by which clients may decode it"
 
     def stated(self, path: str) -> tuple[int, str]:
         """Size and SHA-256 of a file as this program said when it stored it; "" if it did not."""
