@@ -38,6 +38,7 @@ _MARKS = frozenset(
             marks.GIVEN,
             marks.STATED,
             marks.MODEL,
+            marks.WRITTEN,
             JOB,
             RUN,
             EXPERIMENT,

@@ -12,6 +12,7 @@ from mlarchive.errors import ConflictError, NotFoundError
 from mlarchive.registries.azureml.assets import NO_STAGE, Asset, Json, Kind
 from mlarchive.registries.azureml.labels import Labels, as_hidden, held_by, made_of
 from mlarchive.registries.azureml.merging import Merged
+from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.mlflow import marks
 
@@ -103,7 +104,7 @@ def _as_it_is(work: Work, kind: Kind, what: str, name: str, planned: Asset) -> A
     if now.is_failed or any(said != before.get(part, said) for part, said in made_of(now).items()):
         why = f"{what} at {work.control.shown} was made anew while this was written"
         raise ConflictError(why, hint="run the same command again")
-    return now
+    return with_own_marks(name, now) if kind == "models" else now
 
 
 def _bare(said: object) -> object:

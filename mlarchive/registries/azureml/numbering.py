@@ -6,13 +6,14 @@ from typing import Literal
 from msgspec import Struct
 
 from mlarchive.errors import ConflictError, UnavailableError, UnsupportedError
-from mlarchive.records import Environment, Folder, ModelVersion, RegisteredModel
+from mlarchive.records import Environment, Folder, ModelVersion, RegisteredModel, Tags
 from mlarchive.records.places import place_among
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.soundness import why_coming
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.written import current
 
 _MOST_DIGITS = 18
 
@@ -47,6 +48,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     policy: WritePolicy,
     is_own: Callable[[Asset], bool],
     same: Callable[[Asset], bool],
+    altered: Callable[[Asset], str],
     home: Asset | None = None,
     kin: Sequence[Asset] = (),
     stands: Callable[[Asset], bool] = lambda _: False,
@@ -63,6 +65,8 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         policy: Of the write.
         is_own: Whether a version was written from the one that is to be written.
         same: Whether a version that this program did not write holds the same.
+        altered: What somebody did to the files of a version; of several from the same object one
+            whose files are as they were written comes first.
         home: What the source was written from, or is; it comes before what has but the same
             number, and is never taken over.
         kin: What began where the source did, and came by another way.
@@ -80,15 +84,20 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     wanted = _number(called, version) if version and policy.versions == "preserve" else ""
     sound = [one for one in present if not one.is_failed]
     mine = [one for one in sound if is_own(one)]
-    # The highest number counts where several came from it: what it was once is another version.
-    latest = mine[:-2:-1] if policy.conflict == "new-version" else mine[::-1]
+    latest = current(mine, marks_of)
+    if policy.conflict != "new-version":
+        latest += [one for one in reversed(mine) if one not in latest]
+    # What it was once is another version, where several are made.
     past = [one for one in mine if one not in latest]
     first = [home] if home else []
     there = next((one for one in present if one.name == wanted), None)
     _require_made(called, [*first, *mine, *([there] if there else [])])
     with_number = [one for one in sound if one is there and one not in past]
-    for one in [*latest, *first, *([] if home else with_number)]:
-        if one.texts("properties").get(marks.CONTENT_ID) == content_id:
+    own = [one for one in latest if marks_of(one).get(marks.CONTENT_ID) == content_id]
+    if len(own) > 1:
+        own.sort(key=lambda one: altered(one) != "")
+    for one in [*own, *first, *([] if home else with_number)]:
+        if marks_of(one).get(marks.CONTENT_ID) == content_id:
             return Spot(how="held", number=one.name, present=one)
     found = next(filter(stands, first), None)
     others = [one for one in with_number if one is not home]
@@ -115,6 +124,11 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     number = wanted if wanted and not trouble else next_number(present)
     above = higher_than(number, sound)
     return Spot(how="create", number=number, why="new", above=above)
+
+
+def marks_of(version: Asset) -> Tags:
+    """What tells where a version came from, and what it is."""
+    return version.texts("properties")
 
 
 def _require_made(called: str, some: Sequence[Asset]) -> None:

@@ -65,7 +65,9 @@ from mlarchive.registries.azureml.numbering import (
     instead_of_altered,
     is_at_home,
     made_after,
+    marks_of,
 )
+from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_job import job_of, run_there
 from mlarchive.registries.azureml.sameness import is_from, is_same
@@ -90,6 +92,7 @@ from mlarchive.registries.marking import sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.modelid import MODEL_ID, followed
 from mlarchive.registries.unplaced import says_nothing
+from mlarchive.registries.written import current, written_mark
 
 _TRIES = 5
 _OLDER = "the run there has more by now than is said of it here, which stays"
@@ -107,23 +110,30 @@ def held(
 ) -> Holding | None:
     """What the target remembers of an object; None if it never got it.
 
-    The highest number counts where several came from it, as where it has changed (`conflict`).
+    Where several came from it, as where it has changed (`conflict`), what it was last counts.
     """
     if source.kind not in {"models", "folders", "environments"}:
         return None
     kind = "environments" if source.kind == "environments" else "models"
     wanted, names = marks.origin_mark(source), (source.origin,)
     name = policy.named(source.name)
-    for version in reversed(control.versions(kind, name, archived=True)):  # type: ignore[arg-type]
-        properties = version.texts("properties")
-        if version.is_failed or version.is_coming:
-            continue
-        if is_from(properties, names, wanted) and marks.CONTENT_ID in properties:
-            return Holding(
-                address=Address(origin=origin, kind=kind, name=name, version=version.name),
-                content_id=properties[marks.CONTENT_ID],
-                state_id=version.texts("tags").get(marks.STATE_ID, ""),
-            )
+    there: list[Asset] = control.versions(kind, name, archived=True)  # type: ignore[arg-type]
+    is_model = kind == "models"
+    if is_model:
+        there = [with_own_marks(name, one) for one in there]
+    mine = [
+        one
+        for one in there
+        if not (one.is_failed or one.is_coming)
+        and is_from(one.texts("properties"), names, wanted)
+        and marks.CONTENT_ID in one.texts("properties")
+    ]
+    for version in current(mine, marks_of) if is_model else reversed(mine):
+        return Holding(
+            address=Address(origin=origin, kind=kind, name=name, version=version.name),
+            content_id=version.texts("properties")[marks.CONTENT_ID],
+            state_id=version.texts("tags").get(marks.STATE_ID, ""),
+        )
     return None
 
 
@@ -193,7 +203,8 @@ def _planned(work: Work) -> Address:
         return _passed_over(work, subject)
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
-    there = work.control.versions("models", wanted.name, archived=True)
+    listed = work.control.versions("models", wanted.name, archived=True)
+    there = [with_own_marks(wanted.name, one) for one in listed]
     work.known_as, work.known_content = _known_as(work, there), _known_content(work, there)
     home = home_among(work, wanted, there)
     spot = _spot(work, wanted, there, home)
@@ -364,6 +375,7 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | N
         policy=work.policy,
         is_own=is_own,
         same=partial(_holds, work, wanted),
+        altered=partial(what_was_altered, work, wanted),
         home=home,
         kin=kin_among(work, wanted, there),
         stands=partial(stands_for, work, wanted, partial(_holds, work, wanted), home=home),
@@ -389,6 +401,7 @@ def _sent_and_made(work: Work, wanted: Candidate, spot: Spot, labels: Labels) ->
     uri = upload.uri_of(wanted.path)
     _check_path(work, wanted, spot.number, upload, uri)
     said = labels.properties_of(None)
+    said["properties"] |= written_mark(wanted.name, spot.number)
     run = work.made_run()
     if run:
         said["properties"][keys.RUN] = run

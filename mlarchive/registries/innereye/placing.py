@@ -14,6 +14,7 @@ from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.innereye.finding import Found, look
 from mlarchive.registries.innereye.reading import read_marks
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.written import current, is_made_of_another
 
 
 class Present(Struct, frozen=True, kw_only=True):
@@ -73,10 +74,14 @@ def present_in(top: Path) -> list[Present]:
 
 
 def _marks(item: Found) -> Tags:
-    """What is remembered of a folder; nothing where it is damaged, which is in nobody's way."""
+    """What is remembered of a folder; nothing where somebody made it of another one.
+
+    Nor where it is damaged, which is in nobody's way.
+    """
     if not item.trouble:
         with contextlib.suppress(DamageError):
-            return read_marks(item.place)
+            held = read_marks(item.place)
+            return {} if is_made_of_another(held, item.name, item.number) else held
     return {}
 
 
@@ -151,14 +156,17 @@ def _candidates(
 ) -> Iterator[Present]:
     """The folders whose marks say that they are what is to be written, in the order that counts.
 
-    Of those from the same object the last one counts: what it was once is another version, where
-    several are made.
+    Of those from the same object what it was last counts: what it was once is another version,
+    where several are made.
     """
-    mine = [one for one in latest(present) if one.marks.get(marks.ORIGIN) == wanted.origin]
-    past = mine[1:] if wanted.policy.conflict == "new-version" else []
+    mine = [one for one in present if one.marks.get(marks.ORIGIN) == wanted.origin]
+    first = latest(mine)
+    rest = [one for one in mine if one not in first]
+    past = rest if wanted.policy.conflict == "new-version" else []
+    some = [*first, *reversed(rest), *(one for one in present if one not in mine)]
     same = [
         one
-        for one in latest(present)
+        for one in some
         if one.marks.get(marks.CONTENT_ID) == wanted.content_id and one not in past
     ]
     own = [one for one in same if one in mine]
@@ -172,12 +180,16 @@ def _candidates(
 
 
 def latest(present: Sequence[Present]) -> list[Present]:
-    """Versions, the highest number first."""
+    """The versions from one object that hold what it was last, in the order that counts."""
 
-    def number(one: Present) -> int:
-        return int(one.number) if one.number.isdecimal() else 0
+    def number(one: Present) -> tuple[int, bool]:
+        return int(one.number) if one.number.isdecimal() else 0, _is_in_its_folder(one)
 
-    return sorted(present, key=number, reverse=True)
+    return current(sorted(present, key=number), lambda one: one.marks)
+
+
+def _is_in_its_folder(one: Present) -> bool:
+    return one.place.name == _folder_of(one.name, one.number)
 
 
 def _instead(at: Placed, following: Placed, policy: WritePolicy) -> Placed:
@@ -199,8 +211,7 @@ def _instead(at: Placed, following: Placed, policy: WritePolicy) -> Placed:
 
 
 def _at(top: Path, name: str, number: str, present: Present | None = None) -> Placed:
-    # As the script does with the id of a model.
-    folder = f"{name}:{number}".replace(":", "_")
+    folder = _folder_of(name, number)
     why = "holds a /" if "/" in folder else component_refusal(folder)
     if why:
         raise UnsupportedError(
@@ -209,3 +220,8 @@ def _at(top: Path, name: str, number: str, present: Present | None = None) -> Pl
         )
     place = present.place if present else top / folder
     return Placed(place=place, name=name, number=number, present=present)
+
+
+def _folder_of(name: str, number: str) -> str:
+    """What a version's folder is called: as the script does with the id of a model."""
+    return f"{name}:{number}".replace(":", "_")

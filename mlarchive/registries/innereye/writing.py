@@ -49,6 +49,7 @@ from mlarchive.registries.mlflow.given import mark_of, said
 from mlarchive.registries.modelid import followed
 from mlarchive.registries.tree import file_stream, files_of
 from mlarchive.registries.unplaced import environment_alone, object_alone, passed_over
+from mlarchive.registries.written import written_mark
 from mlarchive.snapshot import Snapshot, Stream
 
 _WHY = "the layout has no place for it"
@@ -115,6 +116,7 @@ class _Work:
             marks.STATE_ID: self.snapshot.state_id,
             **mark_of(said(self.tags, self.version.description)),
             **marks.way_marks(self.version, self.snapshot),
+            **written_mark(self.at.name, self.at.number),
         }
 
     def change(self, what: str, why: str) -> None:
@@ -129,7 +131,7 @@ class _Work:
 def held(top: Path, origin: str, source: Address, policy: WritePolicy) -> Holding | None:  # noqa: ARG001  (the name does not matter)
     """What a folder remembers of an object; None if it never got it.
 
-    Of several, as where what it was before stays (`conflict`), it is the one that was made last.
+    Of several, as where what it was before stays (`conflict`), what it was last counts.
     """
     wanted = marks.origin_mark(source)
     found = [item for item in present_in(top) if item.marks.get(marks.ORIGIN) == wanted]

@@ -1,5 +1,6 @@
 """What is said and what becomes of a version that is there, that changes, or that is none."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -304,3 +305,40 @@ def test_what_is_held_of_a_version_that_has_changed_is_what_was_made_last(
     assert (held.address.version, held.content_id) == ("3", was.content_id)
     assert not back.idle
     assert carry(opened(lab), what, target, tmp_path, anew).receipt.idle
+
+
+@pytest.mark.parametrize("kind", ["workspace", "registry"])
+@pytest.mark.parametrize("files", [{"w": b"people's"}, {"w": b"1"}])
+def test_what_somebody_made_of_a_version_marks_along_is_none_of_ours(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, kind: str, files: dict[str, bytes]
+) -> None:
+    clinic = getattr(azureml, kind)(lab.tenant, "clinic")
+    source, target, what = opened(lab), opened(clinic), address(lab, "models", "m", "1")
+    carry(source, what, target, tmp_path)
+    said = clinic.version("models", "m", "1")["properties"]
+    # As the client does that gets a version, gives it another number and sends it.
+    labels = {part: dict(said[part]) for part in ("tags", "properties")}
+    azureml.put_model(clinic, "m", "2", files, description="people's", **labels)
+    clone = copy.deepcopy(clinic.version("models", "m", "2"))
+    for conflict in ("fail", "skip", "new-version"):
+        receipt = carry(source, what, target, tmp_path, WritePolicy(conflict=conflict)).receipt
+        assert (receipt.idle, receipt.target.version) == (True, "1")
+    lab.version("models", "m", "1")["properties"]["tags"]["a"] = "b"
+    for idle in (False, True):
+        receipt = carry(source, what, target, tmp_path).receipt
+        assert (receipt.idle, receipt.target.version) == (idle, "1")
+        held = target.holding(what, WritePolicy())
+        assert held is not None
+        assert (held.address.version, held.state_id) == ("1", receipt.state_id)
+    assert clinic.version("models", "m", "2") == clone
+    assert clinic.version("models", "m", "1")["properties"]["tags"]["a"] == "b"
+
+    # It is taken over as any that has no marks, where its number is wanted.
+    azureml.put_model(lab, "m", "2", files, tags={"c": "d"})
+    for idle in (False, True):
+        receipt = carry(source, address(lab, "models", "m", "2"), target, tmp_path).receipt
+        assert (receipt.idle, receipt.target.version) == (idle, "2")
+    taken = clinic.version("models", "m", "2")["properties"]
+    assert (taken["description"], taken["tags"]["c"]) == ("people's", "d")
+    assert (set(clinic.of("models")["m"].versions)) == {"1", "2"}
+    assert carry(source, what, target, tmp_path).receipt.target.version == "1"

@@ -26,6 +26,7 @@ def spot(version: str, *present: Asset, same: bool = False, **policy: Any) -> Sp
         policy=WritePolicy(**policy),
         is_own=lambda one: one.texts("properties").get(marks.ORIGIN) == OURS[marks.ORIGIN],
         same=lambda _: same,
+        altered=lambda one: one.texts("tags").get("altered", ""),
     )
 
 
@@ -46,8 +47,36 @@ def test_what_came_from_the_same_place_is_held_under_any_number() -> None:
     assert (found.how, found.number) == ("held", "8")
 
 
-def test_of_several_from_the_same_place_the_highest_number_is_held() -> None:
-    assert spot("3", there("3", **OURS), there("8", **OURS)).number == "8"
+def written(number: str, *, altered: str = "", content: str = "c3", **more: str) -> Asset:
+    held = {**OURS, marks.CONTENT_ID: content, **more}
+    return Asset(number, {"properties": {"properties": held, "tags": {"altered": altered}}})
+
+
+def as_written(number: str, *, altered: str = "") -> Asset:
+    return written(number, altered=altered, **{marks.WRITTEN: f"wine/{number}"})
+
+
+@pytest.mark.parametrize("conflict", ["fail", "new-version"])
+def test_of_several_from_the_same_place_one_with_the_files_that_were_written_is_held(
+    conflict: str,
+) -> None:
+    def held(*some: Asset) -> str:
+        return spot("3", *some, conflict=conflict).number
+
+    assert held(as_written("3"), as_written("8")) == "8"
+    assert held(as_written("3"), as_written("8", altered="w")) == "3"
+    # Of older ones, which do not say what they were written as, a higher one may be somebody's.
+    assert held(written("3"), written("8")) == "3"
+    assert held(written("3", altered="w"), written("8")) == "8"
+    assert held(written("3", altered="w"), written("8", altered="w")) == "3"
+    assert held(written("3"), as_written("8"), written("9")) == "8"
+
+
+def test_what_a_version_was_once_is_another_one_where_several_are_made() -> None:
+    past = (written("3"), written("4", content="c4"))
+    assert spot("3", *past).number == "3"
+    found = spot("3", *past, conflict="new-version")
+    assert (found.how, found.number) == ("create", "5")
 
 
 def test_the_same_content_under_the_number_is_held_wherever_it_came_from() -> None:

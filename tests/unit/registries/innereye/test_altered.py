@@ -113,3 +113,19 @@ def test_of_what_was_written_anew_the_last_one_is_held(tmp_path: Path) -> None:
         held = registry(top).holding(read(FOLDERS).address, ANEW)
         assert held is not None
         assert (held.address.version, held.state_id) == (f"{101 + times}", anew.state_id)
+
+
+def test_a_folder_that_somebody_copied_marks_along_is_none_of_ours(tmp_path: Path) -> None:
+    top = tmp_path / "back"
+    written(read(FOLDERS), top)
+    for name, number in (("my_model_101", 101), ("my_model_102", 100)):
+        shutil.copytree(top / PROSTATE, top / name)
+        say(DOCUMENTS[0], version=number)(top / name)
+        alter("NOTES.txt")(top / name)
+        for policy in (WritePolicy(), WritePolicy(conflict="skip"), ANEW):
+            receipt = written(read(FOLDERS), top, policy)
+            assert (receipt.idle, receipt.target.version) == (True, "100")
+        held = registry(top).holding(read(FOLDERS).address, ANEW)
+        assert held is not None
+        assert held.address.version == "100"
+    assert files(top / PROSTATE) == files(FOLDERS / PROSTATE)
