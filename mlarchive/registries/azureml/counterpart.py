@@ -14,6 +14,7 @@ from mlarchive.registries.azureml.labels import Labels
 from mlarchive.registries.azureml.merging import OF_SERVICE
 from mlarchive.registries.azureml.sameness import is_same
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.written import current
 
 
 class Counterpart(NamedTuple):
@@ -54,8 +55,11 @@ def counterpart(  # noqa: PLR0913  (all that it depends on)
         held: The number that the model means there by now; "" if it means none.
     """
     sound = [one for one in reversed(present) if not one.is_failed]
+    own = [one for one in reversed(sound) if _is_own(one, labels)]
+    first = current(own, lambda one: one.texts("properties"))
+    in_order = [*first, *(one for one in sound if one not in first)]
     for one in sorted(
-        sound, key=lambda one: (not _is_own(one, labels), one.name != held, one.name != number)
+        in_order, key=lambda one: (not _is_own(one, labels), one.name != held, one.name != number)
     ):
         fits = _is_as_archived(one, labels, is_hidden=is_hidden)
         is_labelled = _is_labelled(one, labels, as_subject=as_subject, fits=fits)

@@ -104,7 +104,7 @@ def _as_it_is(work: Work, kind: Kind, what: str, name: str, planned: Asset) -> A
     if now.is_failed or any(said != before.get(part, said) for part, said in made_of(now).items()):
         why = f"{what} at {work.control.shown} was made anew while this was written"
         raise ConflictError(why, hint="run the same command again")
-    return with_own_marks(name, now) if kind == "models" else now
+    return with_own_marks(name, now)
 
 
 def _bare(said: object) -> object:

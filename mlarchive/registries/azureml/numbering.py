@@ -109,8 +109,8 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         return Spot(how="held", number=found.name, present=found)
     if policy.conflict != "new-version" and (more := next(filter(grown, latest), None)):
         return Spot(how="held", number=more.name, why=GROWN, present=more)
-    trouble = _trouble(called, version, there, mine)
-    other = there or next(iter(mine), None)
+    trouble = _trouble(called, version, there, latest)
+    other = there or next(iter(latest), None)
     if trouble and other and not other.is_failed and (why := changed(other)):
         trouble += f": {why}"
     if trouble and policy.conflict == "fail":
@@ -120,7 +120,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
             "or another name",
         )
     if trouble and policy.conflict == "skip":
-        return Spot(how="skip", number=wanted or mine[0].name, why=trouble)
+        return Spot(how="skip", number=wanted or latest[0].name, why=trouble)
     number = wanted if wanted and not trouble else next_number(present)
     above = higher_than(number, sound)
     return Spot(how="create", number=number, why="new", above=above)

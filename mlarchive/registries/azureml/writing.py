@@ -118,23 +118,24 @@ def held(
     wanted, names = marks.origin_mark(source), (source.origin,)
     name = policy.named(source.name)
     there: list[Asset] = control.versions(kind, name, archived=True)  # type: ignore[arg-type]
-    is_model = kind == "models"
-    if is_model:
-        there = [with_own_marks(name, one) for one in there]
     mine = [
         one
-        for one in there
+        for one in (with_own_marks(name, listed) for listed in there)
         if not (one.is_failed or one.is_coming)
         and is_from(one.texts("properties"), names, wanted)
         and marks.CONTENT_ID in one.texts("properties")
     ]
-    for version in current(mine, marks_of) if is_model else reversed(mine):
-        return Holding(
-            address=Address(origin=origin, kind=kind, name=name, version=version.name),
-            content_id=version.texts("properties")[marks.CONTENT_ID],
-            state_id=version.texts("tags").get(marks.STATE_ID, ""),
-        )
-    return None
+    if not mine:
+        return None
+    found = current(mine, marks_of)
+    if kind == "environments":
+        # As where it is written.
+        found.sort(key=lambda one: one.name != source.version)
+    return Holding(
+        address=Address(origin=origin, kind=kind, name=name, version=found[0].name),
+        content_id=found[0].texts("properties")[marks.CONTENT_ID],
+        state_id=found[0].texts("tags").get(marks.STATE_ID, ""),
+    )
 
 
 def plan(work: Work) -> WritePlan:

@@ -35,6 +35,7 @@ from mlarchive.registries.azureml.labels import (
 from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
 from mlarchive.registries.azureml.meaning import NEITHER, keep_or_move, number_meant
 from mlarchive.registries.azureml.numbering import is_at_home, next_number
+from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
 from mlarchive.registries.azureml.recipe import is_built, recipe
@@ -51,6 +52,7 @@ from mlarchive.registries.azureml.uploading import (
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.innereye.environmentdocument import evidence_alone
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.written import written_mark
 
 _HIDDEN_THERE = "all of it is archived at the target, and stays so: lists hide every version"
 
@@ -121,7 +123,7 @@ def plan_environment_there(work: Work, candidate: Candidate, present: Asset) -> 
     carried = environment_of(work)
     if carried is None or carried.stated_by:
         return
-    there = work.control.versions("environments", carried.name, archived=True)
+    there = _present(work, carried.name)
     if any(_is_alike(work, carried, one) for one in there):
         plan_environment(work, carried, as_subject=False, creates=False)
     _list_meant(work, candidate, present, carried)
@@ -243,7 +245,7 @@ def plan_environment_alone(work: Work, subject: Environment) -> str:
 
 def _itself(work: Work, wanted: Wanted) -> Asset | None:
     """That very version at the target, if it is made of the same."""
-    present = work.control.versions("environments", wanted.name, archived=True)
+    present = _present(work, wanted.name)
     there = (one for one in present if one.name == wanted.version)
     return next((one for one in there if _is_alike(work, wanted, one)), None)
 
@@ -266,7 +268,7 @@ def plan_environment(
     Raises:
         ConflictError: It is the subject, and another one has its number.
     """
-    present = work.control.versions("environments", wanted.name, archived=True)
+    present = _present(work, wanted.name)
     labels = _labels(work, wanted, as_subject=as_subject)
     is_hidden = any(one.is_archived for one in work.control.named("environments", wanted.name))
     if is_hidden and not labels.archived:
@@ -310,6 +312,12 @@ def plan_environment(
     why = "new" if as_subject else "the model needs it"
     work.step("create", what, why, partial(_create, work, wanted, number, labels))
     return f"{wanted.name}:{number}"
+
+
+def _present(work: Work, name: str) -> list[Asset]:
+    """The versions of an environment that are there, by number, with marks of their own."""
+    listed = work.control.versions("environments", name, archived=True)
+    return [with_own_marks(name, one) for one in listed]
 
 
 def _list_latest(work: Work, wanted: Wanted, number: str) -> None:
@@ -430,7 +438,9 @@ def _create(work: Work, wanted: Wanted, number: str, labels: Labels) -> None:
 
 def _sent_and_made(work: Work, wanted: Wanted, number: str, labels: Labels) -> Asset:
     made_of, upload = _made_of(work, wanted, number)
-    body = {**made_of, **labels.properties_of(None)}
+    said = labels.properties_of(None)
+    said["properties"] |= written_mark(wanted.name, number)
+    body = {**made_of, **said}
     kind: Kind = "environments"
     sent = naming_what_was_sent(work, kind, wanted.name, number, upload) if upload else None
     with sent or nullcontext():

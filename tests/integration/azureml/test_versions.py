@@ -307,17 +307,17 @@ def test_what_is_held_of_a_version_that_has_changed_is_what_was_made_last(
     assert carry(opened(lab), what, target, tmp_path, anew).receipt.idle
 
 
-@pytest.mark.parametrize("kind", ["workspace", "registry"])
-@pytest.mark.parametrize("files", [{"w": b"people's"}, {"w": b"1"}])
+@pytest.mark.parametrize("made", ["workspace people's", "workspace 1", "registry people's"])
 def test_what_somebody_made_of_a_version_marks_along_is_none_of_ours(
-    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, kind: str, files: dict[str, bytes]
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, made: str
 ) -> None:
-    clinic = getattr(azureml, kind)(lab.tenant, "clinic")
+    kind, _, raw = made.partition(" ")
+    clinic, files = getattr(azureml, kind)(lab.tenant, "clinic"), {"w": raw.encode()}
     source, target, what = opened(lab), opened(clinic), address(lab, "models", "m", "1")
     carry(source, what, target, tmp_path)
     said = clinic.version("models", "m", "1")["properties"]
     # As the client does that gets a version, gives it another number and sends it.
-    labels = {part: dict(said[part]) for part in ("tags", "properties")}
+    labels = {part: copy.deepcopy(said[part]) for part in ("tags", "properties")}
     azureml.put_model(clinic, "m", "2", files, description="people's", **labels)
     clone = copy.deepcopy(clinic.version("models", "m", "2"))
     for conflict in ("fail", "skip", "new-version"):
@@ -342,3 +342,30 @@ def test_what_somebody_made_of_a_version_marks_along_is_none_of_ours(
     assert (taken["description"], taken["tags"]["c"]) == ("people's", "d")
     assert (set(clinic.of("models")["m"].versions)) == {"1", "2"}
     assert carry(source, what, target, tmp_path).receipt.target.version == "1"
+
+
+@pytest.mark.parametrize("made", ["i:1", "i:people's", "i:1 of an older one"])
+def test_an_environment_that_somebody_made_of_one_marks_along_is_not_what_is_held(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, made: str
+) -> None:
+    clinic, (image, _, is_older) = azureml.workspace(lab.tenant, "clinic"), made.partition(" ")
+    source, target, what = opened(lab), opened(clinic), address(lab, "environments", "e", "1")
+    carry(source, what, target, tmp_path)
+    said = clinic.version("environments", "e", "1")["properties"]
+    if is_older:
+        del said["properties"]["mlarchive.written"]
+    labels = {part: copy.deepcopy(said[part]) for part in ("tags", "properties")}
+    azureml.put_environment(clinic, "e", "2", image=image, **labels)
+    clone = copy.deepcopy(clinic.version("environments", "e", "2"))
+    lab.version("environments", "e", "1")["properties"]["tags"] = {"a": "b"}
+    for idle in (False, True):
+        receipt = carry(source, what, target, tmp_path).receipt
+        held = target.holding(what, WritePolicy())
+        assert held is not None
+        assert (receipt.idle, held.address, held.state_id) == (
+            idle,
+            receipt.target,
+            receipt.state_id,
+        )
+    assert receipt.target.version == "1"
+    assert clinic.version("environments", "e", "2") == clone
