@@ -6,9 +6,10 @@ There is no feed of changes: a list of models names no versions, so each model i
 from collections.abc import Iterator
 from itertools import islice
 
-from mlarchive.errors import NotFoundError, UnavailableError, UnsupportedError
+from mlarchive.errors import NotFoundError, UnsupportedError
 from mlarchive.records import Address, provenance
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+from mlarchive.registries.azureml.behind import why_behind
 from mlarchive.registries.azureml.natives import milliseconds
 from mlarchive.registries.azureml.reading_environment import latest, meant, named_environment
 from mlarchive.registries.azureml.seeing_runs import SeenRun, SeenRuns
@@ -101,24 +102,11 @@ def _versions(
 def _see_whether_behind(
     control: ControlPlane, kind: Kind, container: Asset, shown: list[Asset]
 ) -> None:
-    """Note a name whose list of versions does not show the one that it says to have last.
-
-    Where others are shown that one may be gone since, and is asked for itself.
-    """
-    what, newest = f"{kind}/{container.name}", container.text("latestVersion")
+    """Note a name whose list of versions does not show the one that it says to have last."""
+    what = f"{kind}/{container.name}"
     control.lagging.pop(what, None)
-    if not newest or newest in {one.name for one in shown}:
-        return
-    if shown:
-        try:
-            control.version(kind, container.name, newest)
-        except NotFoundError:
-            return
-    lacks = "does not list it" if shown else "shows none of it"
-    control.lagging[what] = UnavailableError(
-        f"{control.shown} says that {what} has a version {newest}, and {lacks}",
-        hint="it is behind, and nobody knows what it has of it; run the command again later",
-    )
+    if error := why_behind(control, kind, container, shown):
+        control.lagging[what] = error
 
 
 def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listing:

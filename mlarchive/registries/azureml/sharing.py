@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+from mlarchive.registries.azureml.behind import require_whole
 from mlarchive.registries.azureml.blobfolder import BlobFolder
 from mlarchive.registries.azureml.messages import Share
 from mlarchive.registries.azureml.reading_environment import (
@@ -199,6 +200,7 @@ def _look(source: Side, target: Side, address: Address, name: str, *, skips: boo
     what = f"{kind}/{name}/{version}"
     there = next((one for one in versions if one.name == version), None)
     if there is None:
+        require_whole(target.control, kind, name, versions)
         return Action(verb="create", what=what, why="copied by the registry itself")
     if why := why_unmade(there):
         return _conflict(what, f"{what} at {target.control.shown} is none: {why}", skips=skips)

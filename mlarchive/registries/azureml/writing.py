@@ -31,6 +31,7 @@ from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.altered import what_was_altered
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
+from mlarchive.registries.azureml.behind import require_whole
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
 from mlarchive.registries.azureml.differing import (
     called_at_home,
@@ -204,11 +205,7 @@ def _planned(work: Work) -> Address:
         return _passed_over(work, subject)
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
-    listed = work.control.versions("models", wanted.name, archived=True)
-    there = [with_own_marks(wanted.name, one) for one in listed]
-    work.known_as, work.known_content = _known_as(work, there), _known_content(work, there)
-    home = home_among(work, wanted, there)
-    spot = _spot(work, wanted, there, home)
+    spot, home = _spot_and_home(work, wanted)
     target = Address(origin=work.origin, kind="models", name=wanted.name, version=spot.number)
     returned = home if home is spot.present else None
     if returned and is_at_home(work, subject, wanted.name):
@@ -355,6 +352,18 @@ def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str)
         called, why = f"models/{wanted.name}/{number}", f"it names {tags[MODEL_ID]} at the target"
         work.change(called, f"tag {MODEL_ID}", why)
     return msgspec.structs.replace(wanted, tags=tags)
+
+
+def _spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None]:
+    """Where a version goes, and which one there the source was written from, or is."""
+    while True:
+        listed = work.control.versions("models", wanted.name, archived=True)
+        there = [with_own_marks(wanted.name, one) for one in listed]
+        work.known_as, work.known_content = _known_as(work, there), _known_content(work, there)
+        home = home_among(work, wanted, there)
+        spot = _spot(work, wanted, there, home)
+        if spot.how != "create" or require_whole(work.control, "models", wanted.name, listed):
+            return spot, home
 
 
 def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | None) -> Spot:

@@ -12,6 +12,7 @@ from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
+from mlarchive.registries.azureml.behind import why_behind
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
 from mlarchive.registries.azureml.environment_there import Look, look_at
@@ -268,9 +269,10 @@ def plan_environment(
     Raises:
         ConflictError: It is the subject, and another one has its number.
     """
+    whole = work.control.named("environments", wanted.name)
     present = _present(work, wanted.name)
     labels = _labels(work, wanted, as_subject=as_subject)
-    is_hidden = any(one.is_archived for one in work.control.named("environments", wanted.name))
+    is_hidden = any(one.is_archived for one in whole)
     if is_hidden and not labels.archived:
         work.change(f"environments/{wanted.name}", "lifecycle", _HIDDEN_THERE)
     home = _home(work, wanted, present)
@@ -305,6 +307,9 @@ def plan_environment(
     if taken:
         why = f"the target has another one of that number, so it is {number} there"
         work.change(wanted.called, "version", why)
+    for container in whole:
+        if error := why_behind(work.control, "environments", container, present, highest=True):
+            raise error
     _list_losses(work, wanted)
     what = f"environments/{wanted.name}/{number}"
     if wanted.record.lifecycle != "archived" and not wanted.stated_by:

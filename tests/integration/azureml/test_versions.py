@@ -3,13 +3,15 @@
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlarchive.errors import ConflictError, RemoteError, UnavailableError
 from mlarchive.registries.base import Selector, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
-from tests.support.azureml import Emulator, Place
+from tests.support.azureml import Emulator, Place, assets
+from tests.support.azureml.answers import Answer
 from tests.support.command import Done, within
 from tests.support.json_document import differences
 
@@ -369,3 +371,35 @@ def test_an_environment_that_somebody_made_of_one_marks_along_is_not_what_is_hel
         )
     assert receipt.target.version == "1"
     assert clinic.version("environments", "e", "2") == clone
+
+
+def test_nothing_is_made_where_the_target_lists_less_than_it_has(
+    azureml: Emulator,
+    lab: Place,
+    opened: Open,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared = azureml.registry(lab.tenant, "shared")
+    azureml.put_model(lab, "m", "3", {"w": b"3"})
+    source, target, what = opened(lab), opened(shared), address(lab, "models", "m", "3")
+    carry(source, what, target, tmp_path)
+    azureml.put_model(shared, "m", "1", {"w": b"people's"})
+    listed = assets.versions
+
+    def behind(place: Place, kind: str, name: str, *asked: Any) -> Answer:  # noqa: ANN401
+        answer = listed(place, kind, name, *asked)
+        if place is not shared:
+            return answer
+        rows = [one for one in answer.body["value"] if one["name"] != "3"]
+        return Answer(body={**answer.body, "value": rows})
+
+    said = "says that models/m has a version 3, and does not list it"
+    with monkeypatch.context() as patched:
+        patched.setattr(assets, "versions", behind)
+        for policy in (WritePolicy(), WritePolicy(versions="next")):
+            with pytest.raises(UnavailableError, match=said):
+                carry(source, what, target, tmp_path, policy)
+        with pytest.raises(UnavailableError, match=said):
+            source.share(what, target, WritePolicy())
+    assert carry(source, what, target, tmp_path, WritePolicy(versions="next")).receipt.idle
