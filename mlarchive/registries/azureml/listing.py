@@ -6,12 +6,17 @@ There is no feed of changes: a list of models names no versions, so each model i
 from collections.abc import Iterator
 from itertools import islice
 
-from mlarchive.errors import NotFoundError, UnsupportedError
+from mlarchive.errors import NotFoundError, UnavailableError, UnsupportedError
 from mlarchive.records import Address, provenance
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.behind import why_behind
 from mlarchive.registries.azureml.natives import milliseconds
-from mlarchive.registries.azureml.reading_environment import latest, meant, named_environment
+from mlarchive.registries.azureml.reading_environment import (
+    all_shown,
+    latest,
+    meant_of,
+    named_environment,
+)
 from mlarchive.registries.azureml.seeing_runs import SeenRun, SeenRuns
 from mlarchive.registries.azureml.soundness import why_coming, why_unmade
 from mlarchive.registries.azureml.withholding import plain
@@ -23,6 +28,7 @@ from mlarchive.registries.selecting import is_exact, matches
 
 KINDS: tuple[Kind, ...] = ("models", "environments")
 _NEWEST = "latest"
+_IN_DOUBT = "?"
 _AT_A_TIME = 100
 
 
@@ -81,7 +87,9 @@ def _versions(
 ) -> list[Asset]:
     name = container.name
     if selector.alias == _NEWEST:
-        return [latest(control, kind, name)]
+        every = control.versions(kind, name, archived=True)
+        is_behind = _see_whether_behind(control, kind, container, every)
+        return [] if is_behind else [latest(control, kind, container, every)]
     if selector.alias:
         raise NotFoundError(
             f"{control.shown} has no {kind}/{name}@{selector.alias}",
@@ -101,12 +109,17 @@ def _versions(
 
 def _see_whether_behind(
     control: ControlPlane, kind: Kind, container: Asset, shown: list[Asset]
-) -> None:
+) -> bool:
     """Note a name whose list of versions does not show the one that it says to have last."""
-    what = f"{kind}/{container.name}"
+    behind = why_behind(control, kind, container, shown)
+    _note(control, f"{kind}/{container.name}", behind)
+    return behind is not None
+
+
+def _note(control: ControlPlane, what: str, behind: UnavailableError | None) -> None:
     control.lagging.pop(what, None)
-    if error := why_behind(control, kind, container, shown):
-        control.lagging[what] = error
+    if behind:
+        control.lagging[what] = behind
 
 
 def _listing(origin: str, kind: Kind, container: Asset, version: Asset) -> Listing:
@@ -148,11 +161,20 @@ def _named_environment(control: ControlPlane, version: Asset, newest: dict[str, 
     if not name or number:
         return f"{name}:{number}" if name else ""
     if name not in newest:
-        try:
-            newest[name] = meant(control, name).name
-        except NotFoundError:
-            newest[name] = ""
+        newest[name] = _newest(control, name)
     return f"{name}:{newest[name]}"
+
+
+def _newest(control: ControlPlane, name: str) -> str:
+    every, behind = all_shown(control, name)
+    _note(control, f"environments/{name}", behind)
+    if behind:
+        # Whoever reads a model that means it is told why it cannot be read now.
+        return _IN_DOUBT
+    try:
+        return meant_of(control, name, every).name
+    except NotFoundError:
+        return ""
 
 
 def _ref(  # noqa: PLR0913, PLR0917  (all that its marks are made of)

@@ -2,15 +2,16 @@
 
 import io
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import msgspec
 
-from mlarchive.errors import MlarchiveError, NotFoundError
+from mlarchive.errors import MlarchiveError, NotFoundError, UnavailableError
 from mlarchive.records import Environment, File, Tags
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+from mlarchive.registries.azureml.behind import why_behind
 from mlarchive.registries.azureml.blobfolder import BESIDE
 from mlarchive.registries.azureml.merging import OF_SERVICE
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
@@ -27,16 +28,22 @@ OF_ALL = (
 )
 
 
-def latest(control: ControlPlane, kind: Kind, name: str) -> Asset:
+def latest(control: ControlPlane, kind: Kind, whole: Asset, every: Sequence[Asset]) -> Asset:
     """The version that was made last, which is what `latest` means to azure-ai-ml.
+
+    Args:
+        control: Of the place.
+        kind: Of the versions.
+        whole: Their name, as it is said.
+        every: All of them, archived ones too.
 
     Raises:
         NotFoundError: There is none.
     """
-    found = _sound(control, kind, name, archived=False)
+    found = [] if whole.is_archived else [one for one in _sound(every) if not one.is_archived]
     if not found:
         raise NotFoundError(
-            f"{control.shown} has no {kind}/{name}, or archived versions of it only",
+            f"{control.shown} has no {kind}/{whole.name}, or archived versions of it only",
             hint="name a version by its number, or see them with `mlarchive ls --archived`",
         )
     return max(found, key=_made_at)
@@ -50,15 +57,37 @@ def meant(control: ControlPlane, name: str) -> Asset:
 
     Raises:
         NotFoundError: There is none.
+        UnavailableError: Not all that there are were shown.
     """
-    every = _sound(control, "environments", name, archived=True)
+    every, behind = all_shown(control, name)
+    if behind:
+        raise behind
+    return meant_of(control, name, every)
+
+
+def meant_of(control: ControlPlane, name: str, every: Sequence[Asset]) -> Asset:
+    """Which of all versions of an environment that is.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    sound = _sound(every)
     # What stands for one that was not there is not what anybody means.
-    found = [one for one in every if not stated_by(one)]
+    found = [one for one in sound if not stated_by(one)]
     active = [one for one in found if not one.is_archived]
     if not found:
-        but = " but what stands for another, of a model's own files" if every else ""
+        but = " but what stands for another, of a model's own files" if sound else ""
         raise NotFoundError(f"{control.shown} has no environments/{name}{but}")
     return max(active or found, key=_made_at)
+
+
+def all_shown(control: ControlPlane, name: str) -> tuple[list[Asset], UnavailableError | None]:
+    """The versions of an environment that a place lists, and why these are not all, if so."""
+    # What is made between both requests is listed, and not yet said.
+    whole = control.named("environments", name)
+    every = control.versions("environments", name, archived=True)
+    found = (why_behind(control, "environments", one, every) for one in whole)
+    return every, next(filter(None, found), None)
 
 
 def may_mean(
@@ -88,9 +117,8 @@ def may_mean(
     return came_as == f"environments/{name}/{told}" or (unless_unknown and not came_as)
 
 
-def _sound(control: ControlPlane, kind: Kind, name: str, *, archived: bool) -> list[Asset]:
-    found = control.versions(kind, name, archived=archived)
-    return [one for one in found if not one.is_failed]
+def _sound(some: Iterable[Asset]) -> list[Asset]:
+    return [one for one in some if not one.is_failed]
 
 
 def _made_at(version: Asset) -> str:
