@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlarchive.errors import MissingExtraError, NotFoundError
 from mlarchive.registries.azureml.assets import ControlPlane
+from mlarchive.registries.mlflow.patience import bound_pauses
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -44,6 +45,7 @@ def tracking_connection(control: ControlPlane) -> "Connection":
         ) from error
     from mlarchive.registries.mlflow.connection import Connection
 
+    bound_pauses()
     uri = tracking_uri(control)
 
     def creds(host: str = uri) -> MlflowHostCreds:

@@ -8,10 +8,10 @@ alone. Registries may be open side by side: the first one in sets, the last one 
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 
-from mlflow.utils import request_utils
 from urllib3.util import Retry
 
 # Three retries, about six seconds in all; whoever needs more retries the whole operation.
@@ -47,7 +47,7 @@ def patience() -> Iterator[None]:
     global _open  # noqa: PLW0603  (a count over all open registries of the process)
     with LOCK:
         _open += 1
-        request_utils.Retry = BoundedRetry  # type: ignore[attr-defined]  # it asks for no other
+        _retry_as(BoundedRetry)
         for name, value in _PATIENCE.items():
             if name not in os.environ:
                 os.environ[name] = value
@@ -58,7 +58,20 @@ def patience() -> Iterator[None]:
         with LOCK:
             _open -= 1
             if _open == 0:
-                request_utils.Retry = Retry  # type: ignore[attr-defined]
+                _retry_as(Retry)
                 for name in _ours:
                     os.environ.pop(name, None)
                 _ours.clear()
+
+
+def bound_pauses() -> None:
+    """Bound the pauses of a client that was imported since its registry was opened."""
+    with LOCK:
+        if _open:
+            _retry_as(BoundedRetry)
+
+
+def _retry_as(kind: type[Retry]) -> None:
+    """Let mlflow's client, if it is imported, retry so: it asks for no other class."""
+    if client := sys.modules.get("mlflow.utils.request_utils"):
+        client.Retry = kind  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,12 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
+from urllib3.util import Retry
 
 from mlarchive.errors import RemoteError, UnavailableError
 from mlarchive.registries.azureml import registry
 from mlarchive.registries.azureml.registry import AzureMlRegistry
 from mlarchive.registries.mlflow.failures import Unanswered, explained
-from mlarchive.registries.mlflow.patience import patience
+from mlarchive.registries.mlflow.patience import BoundedRetry, bound_pauses, patience
 from mlarchive.registries.mlflow.settings import answered, default_registry, once
 
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
@@ -99,3 +101,13 @@ def test_a_persons_default_registry_comes_back(monkeypatch: pytest.MonkeyPatch) 
     with default_registry("sqlite:////tmp/x.db"):
         assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:////tmp/x.db"
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:1"
+
+
+def test_a_client_that_is_imported_later_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = SimpleNamespace()
+    monkeypatch.delitem(sys.modules, "mlflow.utils.request_utils")
+    with patience():
+        monkeypatch.setitem(sys.modules, "mlflow.utils.request_utils", client)
+        bound_pauses()
+        assert client.Retry is BoundedRetry
+    assert client.Retry is Retry
