@@ -126,7 +126,9 @@ def _tell(decisions: "tuple[Decision, ...]", console: Console, *, dry_run: bool)
         verb = "stays" if many == 1 else "stay"
         console.note(f"note: {wording.count(many, 'package')} {verb} by no rule: {reason}")
     if held:
-        console.note("hint: `mlarchive scrub` may mend that; or move it out of the vault")
+        console.note(
+            "hint: `mlarchive scrub` may mend that, with --from COPY if need be; or move it out"
+        )
 
 
 def _number(text: str) -> int:

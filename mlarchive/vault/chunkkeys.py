@@ -55,10 +55,15 @@ def without(some: Keys, others: Keys) -> Keys:
 
 
 class ChunkKeys:
-    """Keys by package; of so many that they would take much memory, they are read again."""
+    """Keys by package; of so many that they would take much memory, they are read again.
+
+    Attributes:
+        closed: Why those cannot be opened that were asked for and cannot.
+    """
 
     def __init__(self) -> None:
         self._known: dict[PackageKey, Keys | None] = {}
+        self.closed: dict[PackageKey, str] = {}
         self._bytes = 0
 
     def of(self, kept: Kept) -> Keys | None:
@@ -66,7 +71,11 @@ class ChunkKeys:
         name = key_of(kept)
         if name in self._known:
             return self._known[name]
-        found = _held_by(kept.path)
+        found = None
+        try:
+            found = _held_by(kept.path)
+        except UNREADABLE as error:
+            self.closed[name] = error.message
         size = 0 if found is None else found.nbytes
         if self._bytes + size <= _MOST:
             self._known[name] = found
@@ -74,10 +83,7 @@ class ChunkKeys:
         return found
 
 
-def _held_by(path: Path) -> Keys | None:
-    try:
-        with Package.open(path) as package:
-            storage = package.storage
-            return keys_of(storage.held({*storage.chunk_numbers}))
-    except UNREADABLE:
-        return None
+def _held_by(path: Path) -> Keys:
+    with Package.open(path) as package:
+        storage = package.storage
+        return keys_of(storage.held({*storage.chunk_numbers}))

@@ -33,7 +33,7 @@ _BELIEVED = 60.0
 """Seconds."""
 
 _ROTTED = "{}, of which bytes have rotted, may take its bytes"
-_CLOSED = "it cannot be opened now, and others may need what it has"
+_CLOSED = "it cannot be opened now, and others may need what it has: {}"
 
 
 class LastCopies:
@@ -131,7 +131,7 @@ class LastCopies:
             return _ROTTED.format(next(iter(same)).place)
         keys = self._keys.of(kept)
         if keys is None:
-            return _CLOSED
+            return _CLOSED.format(self._keys.closed[key_of(kept)])
         return next((why for why, chunks in wanted if len(common(chunks, keys))), "")
 
     def _need_of(self, kept: Kept) -> Need:
@@ -139,7 +139,8 @@ class LastCopies:
         name = key_of(kept)
         if name not in self._stated:
             self._stated[name] = stated_in(kept.path)
-        why = f"{kept.place}, which cannot be opened now, may take its bytes"
+        closed = self._keys.closed[name]
+        why = f"{kept.place}, which cannot be opened now, may take its bytes: {closed}"
         return Need(place=kept.place, why=why, chunks=self._stated[name])
 
     def _opens(self, kept: Kept) -> bool:

@@ -282,7 +282,8 @@ class Vault(Stock):
         """
         with lock.removing(self.folder):
             heal(self.folder, self._catalog)
-            return self._released(going, self._last_copies())
+            copies = self._last_copies()
+            return self._released(going, copies, copies.named_alike(going))
 
     def plan_prune(self, rules: Rules) -> tuple[Decision, ...]:
         """What `prune` would keep and why, and what it would remove; changes nothing."""
@@ -347,7 +348,7 @@ class Vault(Stock):
             decisions = self._decided(rules, spare, copies)
             going = {one.package.path: one for one in decisions if not one.keeps}
             leaving = [one.package for one in going.values()]
-            self._released(leaving, copies)
+            self._released(leaving, copies, self.find())
             # What others lean on goes when they are gone.
             for kept in leaning_first(leaving):
                 if told:
@@ -379,15 +380,17 @@ class Vault(Stock):
         with lock.removing(self.folder), Journal.open(self.folder) as journal:
             self._in_step.keep(self.folder, self._catalog)
             going = self.find(address=address)
-            self._released(going, copies)
+            self._released(going, copies, copies.named_alike(going))
             for kept in leaning_first(going):
                 self._remove(kept, journal, now)
 
-    def _released(self, going: Sequence[Kept], copies: LastCopies) -> list[Kept]:
+    def _released(
+        self, going: Sequence[Kept], copies: LastCopies, others: Iterable[Kept]
+    ) -> list[Kept]:
+        """As `release`; what goes is compared with others."""
         leaving = {kept.path for kept in going}
         # What lies here twice lends its chunks as long as one of them stays.
         lost = [kept for kept in going if not self._has_another(kept, leaving)]
-        others = copies.named_alike(going) if lost else ()
         stays = copies.among(going, others, self.needs()) if lost else {}
         for kept in lost:
             if why := stays.get(kept.place):

@@ -61,11 +61,12 @@ def test_a_bad_sector_in_one_package_stops_no_other(
             put(vault, version, name="beer")
         unreadable(base.path, base.size - 4000, monkeypatch)
         assert not put(vault, "3", weights=WEIGHTS, more=b"m").thin
+        why = f"cannot read {base.path}: Input/output error"
         # Nobody can say what it needs.
         told = vault.prune(Rules(last=1), now=NOW)
         assert {one.reason.partition(", ")[2] for one in told if one.held} == {
-            "which cannot be opened now, may take its bytes",
-            "and others may need what it has",
+            f"which cannot be opened now, may take its bytes: {why}",
+            f"and others may need what it has: {why}",
         }
         assert len(vault.find()) == 5
         # What leans on it is full from now on, by one that has the same.
@@ -110,6 +111,18 @@ def test_the_last_sound_copy_of_a_chunk_stays_until_it_has_mended_the_other(
         vault.prune(Rules(last=2), now=NOW)
         assert {kept.address.version for kept in vault.find()} == {"2", "3"}
         assert vault.is_sound(thin)
+
+
+def test_what_another_name_has_sound_may_go(tmp_path: Path) -> None:
+    with Vault.open(tmp_path / "v") as vault:
+        first, second = (brought(vault, tmp_path, version) for version in ("1", "2"))
+        put(vault, "3")
+        brought(vault, tmp_path, "4", name="beer")
+        rot(second.path)
+        planned = vault.plan_prune(Rules(last=2))
+        assert vault.prune(Rules(last=2), now=NOW) == planned
+        assert not first.path.exists()
+        assert "mended" in scrubbed(vault)
 
 
 def test_what_was_found_damaged_holds_whatever_has_its_chunks(tmp_path: Path) -> None:
