@@ -11,6 +11,7 @@ from mlarchive.records import Address, provenance
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.behind import why_behind
 from mlarchive.registries.azureml.natives import milliseconds
+from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.reading_environment import (
     all_shown,
     latest,
@@ -54,7 +55,8 @@ def see_changes(control: ControlPlane, origin: str, selector: Selector) -> Itera
             is_model = kind == "models"
             named = _named_environment(control, version, newest) if is_model else ""
             run = runs.of(version) if is_model else SeenRun()
-            yield _ref(origin, kind, container, version, named, run)
+            own = with_own_marks(container.name, version)
+            yield _ref(origin, kind, container, own, named, run)
 
 
 def _selected(control: ControlPlane, selector: Selector) -> Iterator[tuple[Kind, Asset, Asset]]:

@@ -1,4 +1,4 @@
-"""A version as it is seen at a target: without marks that it has from another one."""
+"""A version as it is seen, at a source and at a target: without marks it has from another one."""
 
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset

@@ -11,6 +11,7 @@ from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.blobfolder import BESIDE
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
+from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.reading_environment import (
     meant,
     named_environment,
@@ -77,7 +78,7 @@ def _read_version(
 ) -> str:
     """Gather a version of a model; returns its key."""
     name, number = address.name, address.version
-    version = control.version("models", name, number)
+    version = with_own_marks(name, control.version("models", name, number))
     require_made(control.shown, f"models/{name}/{number}", version)
     key = keys.version_key(name, number)
     called = f"models/{name}/{number}"

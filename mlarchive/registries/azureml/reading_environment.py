@@ -15,6 +15,7 @@ from mlarchive.registries.azureml.behind import why_behind
 from mlarchive.registries.azureml.blobfolder import BESIDE
 from mlarchive.registries.azureml.merging import OF_SERVICE
 from mlarchive.registries.azureml.natives import EVIDENCE_ALONE, evidence_alone, native
+from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.soundness import require_made
 from mlarchive.registries.azureml.standin import stated_by
 from mlarchive.registries.azureml.storage import Storage
@@ -163,7 +164,7 @@ def read_environment_version(
     Raises:
         MlarchiveError: As `read_environment`.
     """
-    number = asset.name
+    number, asset = asset.name, with_own_marks(name, asset)
     require_made(control.shown, f"environments/{name}/{number}", asset)
     whole = control.container("environments", name)
     key = keys.environment_key(name, number)

@@ -311,6 +311,29 @@ def test_what_is_held_of_a_version_that_has_changed_is_what_was_made_last(
     assert carry(opened(lab), what, target, tmp_path, anew).receipt.idle
 
 
+@pytest.mark.parametrize("kind", ["workspace", "registry"])
+def test_what_somebody_made_of_a_version_marks_along_is_read_as_a_version_of_its_own(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, kind: str
+) -> None:
+    clinic, far = getattr(azureml, kind)(lab.tenant, "clinic"), azureml.workspace(lab.tenant, "far")
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    said = clinic.version("models", "m", "1")["properties"]
+    labels = {part: copy.deepcopy(said[part]) for part in ("tags", "properties")}
+    azureml.put_model(clinic, "m", "2", {"w": b"1"}, description="people's", **labels)
+    source = opened(clinic)
+    refs = {ref.address.version: ref for ref in source.changes(Selector(kind="models"))}
+    assert (bool(refs["1"].origin), refs["2"].origin, refs["2"].through) == (True, "", ())
+    for version in ("1", "2", "1", "2"):
+        receipt = carry(source, address(clinic, "models", "m", version), opened(far), tmp_path)
+        assert receipt.receipt.target.version == version
+    descriptions = [far.version("models", "m", one)["properties"] for one in ("1", "2")]
+    assert [one.get("description") or "" for one in descriptions] == ["", "people's"]
+    # At home it is a version of its own, too.
+    home = carry(source, address(clinic, "models", "m", "2"), opened(lab), tmp_path).receipt
+    assert home.target.version == "2"
+    assert not lab.version("models", "m", "1")["properties"].get("description")
+
+
 @pytest.mark.parametrize("made", ["workspace people's", "workspace 1", "registry people's"])
 def test_what_somebody_made_of_a_version_marks_along_is_none_of_ours(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, made: str
