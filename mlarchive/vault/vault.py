@@ -391,7 +391,10 @@ class Vault(Stock):
         leaving = {kept.path for kept in going}
         # What lies here twice lends its chunks as long as one of them stays.
         lost = [kept for kept in going if not self._has_another(kept, leaving)]
-        stays = copies.among(going, others, self.needs()) if lost else {}
+        some = self.needs() if lost else ()
+        stays = copies.among(going, others, some) if lost else {}
+        # Before anything is refused it is looked for under other names, too.
+        stays = copies.among(going, self.find(), some) if stays else {}
         for kept in lost:
             if why := stays.get(kept.place):
                 raise DamageError(

@@ -113,14 +113,18 @@ def test_the_last_sound_copy_of_a_chunk_stays_until_it_has_mended_the_other(
         assert vault.is_sound(thin)
 
 
-def test_what_another_name_has_sound_may_go(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["prune", "delete"])
+def test_what_another_name_has_sound_may_go(tmp_path: Path, verb: str) -> None:
     with Vault.open(tmp_path / "v") as vault:
         first, second = (brought(vault, tmp_path, version) for version in ("1", "2"))
         put(vault, "3")
         brought(vault, tmp_path, "4", name="beer")
         rot(second.path)
         planned = vault.plan_prune(Rules(last=2))
-        assert vault.prune(Rules(last=2), now=NOW) == planned
+        if verb == "prune":
+            assert vault.prune(Rules(last=2), now=NOW) == planned
+        else:
+            vault.delete(first.address, now=NOW)
         assert not first.path.exists()
         assert "mended" in scrubbed(vault)
 
