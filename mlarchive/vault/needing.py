@@ -61,7 +61,7 @@ def needs(folder: Path, catalog: Catalog, stated: Stated) -> list[Need]:
         found.append(
             Need(
                 place=row.path,
-                why=f"{row.path}, which cannot be opened, may take its bytes",
+                why=f"{row.path}, which cannot be opened, may take its bytes: {row.damage}",
                 chunks=stated[key],
                 bases=frozenset(base.path for base in closure(row, catalog)),
             )
