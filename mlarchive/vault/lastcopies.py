@@ -81,7 +81,6 @@ class LastCopies:
         staying = [one for one in others if one.place not in leaving] if going else []
         if not staying and not needs:
             return {}
-        needs += map(self._need_of, (one for one in staying if self._keys.of(one) is None))
         return dict(self._among(going, staying, needs))
 
     def _among(
@@ -91,23 +90,28 @@ class LastCopies:
         for one in staying:
             same[one.content_id].append(one)
         own = _union(keys for kept in going if (keys := self._keys.of(kept)) is not None)
+        proven, shared, closed = self._proven(own, staying)
+        needs = [*needs, *map(self._need_of, closed)]
         wanted = [(need.why, common(keys_of(need.chunks or ()), own)) for need in needs]
-        proven, more = self._proven(own, staying)
-        wanted = [(why, without(keys, proven)) for why, keys in (*wanted, *more)]
+        wanted = [(why, without(keys, proven)) for why, keys in (*wanted, *shared)]
         for kept in going:
             if why := self._why(kept, same[kept.content_id], needs, wanted):
                 yield kept.place, why
 
-    def _proven(self, own: Keys, staying: Iterable[Kept]) -> tuple[Keys, list[tuple[str, Keys]]]:
-        """Which of some chunks those that stay have sound, and which of them they have at all."""
-        proven, found = NOTHING, []
+    def _proven(
+        self, own: Keys, staying: Iterable[Kept]
+    ) -> tuple[Keys, list[tuple[str, Keys]], list[Kept]]:
+        """Which of some chunks those that stay have sound, which at all, and who does not open."""
+        proven, found, closed = NOTHING, [], []
         for other in staying:
-            shared = common(keys, own) if (keys := self._keys.of(other)) is not None else NOTHING
-            if len(shared):
+            keys = self._keys.of(other)
+            if keys is None:
+                closed.append(other)
+            elif len(shared := common(keys, own)):
                 found.append((_ROTTED.format(other.place), shared))
                 sound = self._read(other, without(shared, proven))
                 proven = np.union1d(proven, sound) if len(sound) else proven
-        return proven, found
+        return proven, found, closed
 
     def _why(
         self,
