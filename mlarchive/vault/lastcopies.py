@@ -59,12 +59,19 @@ class LastCopies:
         return time.monotonic() > self._until
 
     def named_alike(self, going: Sequence[Kept]) -> list[Kept]:
-        """Those that have the same name as some, or the same content."""
+        """Those of the same name as some, or of the same content, and all that these lean on."""
         names = {(one.address.origin, one.address.kind, one.address.name): one for one in going}
-        found = [kept for one in names.values() for kept in self._stock.of_name(one.address)]
+        some = [kept for one in names.values() for kept in self._stock.of_name(one.address)]
         for content_id in {kept.content_id for kept in going}:
-            found += self._stock.find(content_id=content_id)
-        return [*{kept.place: kept for kept in found}.values()]
+            some += self._stock.find(content_id=content_id)
+        found: dict[str, Kept] = {}
+        known: set[str] = set()
+        while some:
+            found |= {kept.place: kept for kept in some}
+            bases = {base for kept in some for base in kept.bases} - known
+            known |= bases
+            some = [kept for base in bases for kept in self._stock.find(package_id=base)]
+        return [*found.values()]
 
     def among(
         self, going: Collection[Kept], others: Iterable[Kept], needs: Iterable[Need]

@@ -129,6 +129,23 @@ def test_what_another_name_has_sound_may_go(tmp_path: Path, verb: str) -> None:
         assert "mended" in scrubbed(vault)
 
 
+def test_a_deletion_asks_for_what_others_of_the_name_lean_on(tmp_path: Path) -> None:
+    """The base of one lies under another name, and has rotted."""
+    with Vault.open(tmp_path / "v") as vault:
+        first = brought(vault, tmp_path, "1")
+        base = brought(vault, tmp_path, "2", name="beer")
+        snapshot = snapshots.folder(
+            {"notes": b"beer 2", "weights": WEIGHTS}, name="wine", version="3"
+        )
+        thin = vault.add(snapshot, packed_at=3)
+        assert thin.bases == (base.package_id,)
+        rot(base.path)
+        with pytest.raises(DamageError, match="of which bytes have rotted"):
+            vault.delete(first.address, now=NOW)
+        assert "mended" in scrubbed(vault)
+        assert vault.is_sound(thin)
+
+
 def test_what_was_found_damaged_holds_whatever_has_its_chunks(tmp_path: Path) -> None:
     with Vault.open(tmp_path / "v") as vault:
         second = brought(vault, tmp_path, "2")
