@@ -51,6 +51,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     altered: Callable[[Asset], str],
     home: Asset | None = None,
     kin: Sequence[Asset] = (),
+    may_be: Callable[[Asset], bool] = lambda _: False,
     stands: Callable[[Asset], bool] = lambda _: False,
     grown: Callable[[Asset], bool] = lambda _: False,
     changed: Callable[[Asset], str] = lambda _: "",
@@ -70,6 +71,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
         home: What the source was written from, or is; it comes before what has but the same
             number, and is never taken over.
         kin: What began where the source did, and came by another way.
+        may_be: Whether a version without marks is looked at (`same`) though no number is wanted.
         stands: Whether a version is the very one that is to be written, with another id of its
             content.
         grown: Whether nothing has changed of a version that is made of something else, but what a
@@ -91,7 +93,9 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     past = [one for one in mine if one not in latest]
     first = [home] if home else []
     there = next((one for one in present if one.name == wanted), None)
-    _require_made(called, [*first, *mine, *([there] if there else [])])
+    bare = [one for one in present if marks.CONTENT_ID not in marks_of(one)]
+    maybe = [one for one in bare if one is there or (not wanted and may_be(one))]
+    _require_made(called, [*first, *mine, *maybe, *([there] if there else [])])
     with_number = [one for one in sound if one is there and one not in past]
     own = [one for one in latest if marks_of(one).get(marks.CONTENT_ID) == content_id]
     if len(own) > 1:
@@ -101,8 +105,9 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
             return Spot(how="held", number=one.name, present=one)
     found = next(filter(stands, first), None)
     others = [one for one in with_number if one is not home]
-    unmarked = (one for one in others if marks.CONTENT_ID not in one.texts("properties"))
-    found = found or next((one for one in unmarked if same(one)), None)
+    maybe = [one for one in maybe if one in sound and one not in past and one is not home]
+    unmarked = sorted(maybe, key=lambda one: one.name != version)
+    found = found or next(filter(same, unmarked), None)
     likely = [*latest, *others, *(one for one in kin if one not in past)]
     found = found or next((one for one in likely if one is not home and stands(one)), None)
     if found:

@@ -1,6 +1,7 @@
 """A registry copies a version of a workspace of its own tenant by itself (`share`).
 
-No byte passes through here, and no mark is left; what arrived is compared all the same.
+No byte passes through here, and what came along are the only marks; what arrived is compared all
+the same.
 """
 
 from collections.abc import Iterator
@@ -141,11 +142,12 @@ def _shared(
         what = f"{kind}/{name}/{address.version}"
         there = target.control.version(kind, name, address.version)
         yield Labelled((), tuple(lost_of_kind(what, version, there)), ())
-        yield label_version(target.control, kind, name, version)
+        yield label_version(target.control, kind, name, address.name, version)
         yield label_model(target.control, name, whole)
         return
     whole_there = next(iter(target.control.named(kind, name)), Asset(name, {}))
-    yield label_version(target.control, kind, name, version, wholes=(whole, whole_there))
+    wholes = (whole, whole_there)
+    yield label_version(target.control, kind, name, address.name, version, wholes=wholes)
     yield Labelled((), tuple(_lost_of_all(whole, version)), ())
 
 

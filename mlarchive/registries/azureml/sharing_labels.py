@@ -1,17 +1,19 @@
 """Labels of what a registry has copied by itself (`share`).
 
-Azure ML copies those of a version once, and those of a model as a whole never. No mark is left, so
-nobody knows who said what is there: what the registry lacks is set, and what it says stays.
+Azure ML copies those of a version once, and those of a model as a whole never. No mark says what is
+there: what the registry lacks is set, and what it says stays. Marks that were copied are the
+version's own, whatever it is called.
 """
 
 from typing import NamedTuple
 
-from mlarchive.records import Loss
+from mlarchive.records import Loss, Tags
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.labels import made_of
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.written import is_made_of_another, written_mark
 
 _STAYS = "the registry says otherwise, which stays"
 _MORE = "the source does not say it; it stays"
@@ -32,30 +34,33 @@ class Labelled(NamedTuple):
     transformations: tuple[Loss, ...]
 
 
-def label_version(
+def label_version(  # noqa: PLR0913  (two versions, each by its name)
     control: ControlPlane,
     kind: Kind,
     name: str,
+    called: str,
     wanted: Asset,
     *,
     wholes: tuple[Asset, Asset] = (_NOTHING, _NOTHING),
 ) -> Labelled:
-    """Set what a version at a registry lacks.
+    """Set what a version at a registry lacks, and under which name it has its marks.
 
     Args:
         control: The registry's.
         kind: Of the asset.
         name: There.
+        called: Its name at the source.
         wanted: The version at the source.
         wholes: The environment as a whole at the source and at the registry, whose versions are
             archived where it is.
     """
     there = control.version(kind, name, wanted.name)
     merged, changed = _merged(there, wanted)
-    if changed:
+    own = _own_marks(name, called, there, wanted)
+    if changed or own:
         stage = {"stage": merged.stage} if merged.stage else {}
         archived = {"isArchived": there.is_archived}
-        said = {**made_of(there), **stage, **archived, **_said(there, merged)}
+        said = {**made_of(there), **stage, **archived, **_said(there, merged, own)}
         control.put_version(kind, name, wanted.name, said)
     whole, whole_there = wholes
     hidden = (there.is_archived or whole_there.is_archived, wanted.is_archived or whole.is_archived)
@@ -73,7 +78,7 @@ def label_model(control: ControlPlane, name: str, wanted: Asset) -> Labelled:
     there = control.container("models", name)
     merged, changed = _merged(there, wanted)
     if changed:
-        said = {**_said(there, merged), "isArchived": there.is_archived}
+        said = {**_said(there, merged, {}), "isArchived": there.is_archived}
         control.put_container("models", name, said)
     hidden = there.is_archived, wanted.is_archived
     return _labelled(f"models/{name}", wanted, merged, changed, hidden)
@@ -94,11 +99,25 @@ def _merged(there: Asset, wanted: Asset) -> tuple[Merged, list[str]]:
     return merged, [one for one in merged.changed if not _is_of_service(one)]
 
 
-def _said(there: Asset, merged: Merged) -> dict[str, object]:
+def _own_marks(name: str, called: str, there: Asset, wanted: Asset) -> Tags:
+    """The mark by which a version has under another name what it was copied with as its own.
+
+    Of what somebody made of another version, marks along, the marks are not its own here either.
+    """
+    held, said = there.texts("properties"), wanted.texts("properties")
+    if marks.marks_in(held) != marks.marks_in(said):
+        return {}
+    if is_made_of_another(said, called, wanted.name):
+        return {}
+    is_other = is_made_of_another(held, name, wanted.name)
+    return written_mark(name, wanted.name) if is_other else {}
+
+
+def _said(there: Asset, merged: Merged, own: Tags) -> dict[str, object]:
     return {
         "description": merged.description,
         "tags": {**there.texts("tags"), **merged.tags},
-        "properties": {**there.texts("properties"), **merged.properties},
+        "properties": {**there.texts("properties"), **merged.properties, **own},
     }
 
 

@@ -4,7 +4,7 @@ Files are sent and read back first, the version is registered last, with all its
 so what can be seen is whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -42,6 +42,7 @@ from mlarchive.registries.azureml.differing import (
     stands_for,
     what_changed,
 )
+from mlarchive.registries.azureml.doubles import worth_comparing
 from mlarchive.registries.azureml.itself import plan_itself
 from mlarchive.registries.azureml.keeping import (
     list_frozen,
@@ -361,12 +362,19 @@ def _spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None]:
         there = [with_own_marks(wanted.name, one) for one in listed]
         work.known_as, work.known_content = _known_as(work, there), _known_content(work, there)
         home = home_among(work, wanted, there)
-        spot = _spot(work, wanted, there, home)
+        maybe = worth_comparing(work, wanted.version, listed)
+        spot = _spot(work, wanted, there, home, maybe)
         if spot.how != "create" or require_whole(work.control, "models", wanted.name, listed):
             return spot, home
 
 
-def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | None) -> Spot:
+def _spot(
+    work: Work,
+    wanted: Candidate,
+    there: Sequence[Asset],
+    home: Asset | None,
+    maybe: Container[str],
+) -> Spot:
     origin, names = marks.origin_mark(work.snapshot.address), marks.names_of(work.snapshot)
 
     def is_own(one: Asset) -> bool:
@@ -388,6 +396,7 @@ def _spot(work: Work, wanted: Candidate, there: Sequence[Asset], home: Asset | N
         altered=partial(what_was_altered, work, wanted),
         home=home,
         kin=kin_among(work, wanted, there),
+        may_be=lambda one: one.name in maybe,
         stands=partial(stands_for, work, wanted, partial(_holds, work, wanted), home=home),
         grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
         changed=partial(what_changed, work, wanted, partial(_holds, work, wanted), home=home),

@@ -281,7 +281,7 @@ def plan_environment(
         counterpart,
         present,
         labels,
-        wanted.version,
+        wanted.version or wanted.record.version,
         as_subject=as_subject,
         is_hidden=is_hidden,
         insists=as_subject and work.policy.conflict == "new-version",
