@@ -4,10 +4,14 @@ A service may list a version later than it has it; what is decided by such a lis
 what is there a second time, or take an older one for the newest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 
 from mlarchive.errors import NotFoundError, UnavailableError
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
+
+_MOST_ASKED = 16
+"""How many numbers that are not listed are asked for."""
 
 
 def why_behind(
@@ -39,13 +43,56 @@ def why_behind(
             continue
         if (shown or number != said[0]) and not _is_there(control, kind, container.name, number):
             continue
-        lacks = "does not list it" if shown else "shows none of it"
-        return UnavailableError(
-            f"{control.shown} says that {kind}/{container.name} has a version {number}, and "
-            f"{lacks}",
-            hint="it is behind, and nobody knows what it has of it; run the command again later",
-        )
+        return _behind(control, kind, container.name, number, shown)
     return None
+
+
+def why_lacking(  # noqa: PLR0913  (a name at a place, and what matters of it)
+    control: ControlPlane,
+    kind: Kind,
+    name: str,
+    shown: Sequence[Asset],
+    numbers: Collection[str],
+    *,
+    gaps: bool = False,
+) -> UnavailableError | None:
+    """Why a list does not show all that matters before a version is made; None if nothing tells.
+
+    Args:
+        control: Of the place.
+        kind: Of the versions.
+        name: That they have.
+        shown: The list, archived ones too.
+        numbers: Those of what may be the same, or may be made: each is asked for itself.
+        gaps: Whether that may have any number, so that those between are asked for, too, as many
+            as are asked for in no time.
+    """
+    there = {one.name for one in shown}
+    asked = [*numbers, *(_between(there) if gaps else ())]
+    for container in control.named(kind, name):
+        if error := why_behind(control, kind, container, shown, highest=True):
+            return error
+        for number in dict.fromkeys(asked):
+            if number not in there and _is_there(control, kind, name, number):
+                return _behind(control, kind, name, number, shown)
+    return None
+
+
+def _between(there: Collection[str]) -> list[str]:
+    """The highest numbers below others of which none is there."""
+    known = {int(one) for one in there if one.isdecimal()}
+    lacking = (number for number in range(max(known, default=1) - 1, 0, -1) if number not in known)
+    return [str(number) for number in islice(lacking, _MOST_ASKED)]
+
+
+def _behind(
+    control: ControlPlane, kind: Kind, name: str, number: str, shown: Sequence[Asset]
+) -> UnavailableError:
+    lacks = "does not list it" if shown else "shows none of it"
+    return UnavailableError(
+        f"{control.shown} says that {kind}/{name} has a version {number}, and {lacks}",
+        hint="it is behind, and nobody knows what it has of it; run the command again later",
+    )
 
 
 def _is_there(control: ControlPlane, kind: Kind, name: str, number: str) -> bool:
@@ -56,14 +103,24 @@ def _is_there(control: ControlPlane, kind: Kind, name: str, number: str) -> bool
     return True
 
 
-def require_whole(control: ControlPlane, kind: Kind, name: str, shown: Sequence[Asset]) -> bool:
-    """See that a list shows all that a name has, before a number is chosen by it.
+def require_whole(  # noqa: PLR0913  (a name at a place, and what matters of it)
+    control: ControlPlane,
+    kind: Kind,
+    name: str,
+    shown: Sequence[Asset],
+    numbers: Collection[str],
+    *,
+    gaps: bool = False,
+) -> bool:
+    """See that a list shows all that matters of a name, before a version is made.
 
     Args:
         control: Of the place.
         kind: Of the versions.
         name: That they have.
         shown: The list, archived ones too.
+        numbers: As `why_lacking` takes them.
+        gaps: Likewise.
 
     Returns:
         False if there are more by now, since somebody else was quicker.
@@ -71,10 +128,9 @@ def require_whole(control: ControlPlane, kind: Kind, name: str, shown: Sequence[
     Raises:
         UnavailableError: The list is behind.
     """
-    for container in control.named(kind, name):
-        if why_behind(control, kind, container, shown, highest=True):
-            newer = control.versions(kind, name, archived=True)
-            if error := why_behind(control, kind, container, newer, highest=True):
-                raise error
-            return False
-    return True
+    if why_lacking(control, kind, name, shown, numbers, gaps=gaps) is None:
+        return True
+    newer = control.versions(kind, name, archived=True)
+    if error := why_lacking(control, kind, name, newer, numbers, gaps=gaps):
+        raise error
+    return False

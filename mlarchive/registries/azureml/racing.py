@@ -27,3 +27,12 @@ def noticing_others(work: Work, kind: Kind, name: str, number: str) -> Iterator[
         if any(one.name == number and not one.is_failed for one in present):
             raise ConflictError(error.message) from error
         raise
+    except ConflictError as error:
+        present = work.control.versions(kind, name, archived=True)
+        if not error.hint and all(one.name != number for one in present):
+            error.hint = (
+                f"{work.control.shown} does not show {kind}/{name}/{number} to anybody who asks: "
+                "it is behind, or does not give a number again that was deleted; run the same "
+                "command again later, or take another number (--version, or --versions next)"
+            )
+        raise

@@ -202,7 +202,7 @@ def _look(source: Side, target: Side, address: Address, name: str, *, skips: boo
     what = f"{kind}/{name}/{version}"
     there = next((one for one in versions if one.name == version), None)
     if there is None:
-        require_whole(target.control, kind, name, versions)
+        require_whole(target.control, kind, name, versions, [version])
         return Action(verb="create", what=what, why="copied by the registry itself")
     if why := why_unmade(there):
         return _conflict(what, f"{what} at {target.control.shown} is none: {why}", skips=skips)

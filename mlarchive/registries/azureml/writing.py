@@ -364,7 +364,11 @@ def _spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None]:
         home = home_among(work, wanted, there)
         maybe = worth_comparing(work, wanted.version, listed)
         spot = _spot(work, wanted, there, home, maybe)
-        if spot.how != "create" or require_whole(work.control, "models", wanted.name, listed):
+        if spot.how != "create":
+            return spot, home
+        may_be = [one for one in (spot.number, wanted.version) if one.isdecimal()]
+        gaps = spot.number != wanted.version
+        if require_whole(work.control, "models", wanted.name, listed, may_be, gaps=gaps):
             return spot, home
 
 

@@ -12,7 +12,7 @@ from mlarchive.records.places import are_one
 from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.assets import Asset, Json, Kind
-from mlarchive.registries.azureml.behind import why_behind
+from mlarchive.registries.azureml.behind import why_lacking
 from mlarchive.registries.azureml.candidate import CLASSIC_ALONE, NAMES, Candidate, is_name
 from mlarchive.registries.azureml.counterpart import Counterpart, counterpart
 from mlarchive.registries.azureml.environment_there import Look, look_at
@@ -307,9 +307,10 @@ def plan_environment(
     if taken:
         why = f"the target has another one of that number, so it is {number} there"
         work.change(wanted.called, "version", why)
-    for container in whole:
-        if error := why_behind(work.control, "environments", container, present, highest=True):
-            raise error
+    numbers = [one for one in (number, wanted.record.version) if one]
+    gaps = number != wanted.record.version
+    if error := why_lacking(work.control, "environments", wanted.name, present, numbers, gaps=gaps):
+        raise error
     _list_losses(work, wanted)
     what = f"environments/{wanted.name}/{number}"
     if wanted.record.lifecycle != "archived" and not wanted.stated_by:

@@ -3,19 +3,15 @@
 import copy
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mlarchive.errors import ConflictError, RemoteError, UnavailableError
 from mlarchive.registries.base import Selector, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
-from tests.support.azureml import Emulator, Place, assets
-from tests.support.azureml.answers import Answer
+from tests.support.azureml import Emulator, Place
 from tests.support.command import Done, within
 from tests.support.json_document import differences
-
-_MEANT = "mlarchive.environment"
 
 
 @pytest.fixture
@@ -396,71 +392,3 @@ def test_an_environment_that_somebody_made_of_one_marks_along_is_not_what_is_hel
         )
     assert receipt.target.version == "1"
     assert clinic.version("environments", "e", "2") == clone
-
-
-def hide(patched: pytest.MonkeyPatch, at: Place, number: str) -> None:
-    """Let the lists of a place lack versions of a number, as where they are behind."""
-    listed = assets.versions
-
-    def behind(place: Place, kind: str, name: str, *asked: Any) -> Answer:  # noqa: ANN401
-        answer = listed(place, kind, name, *asked)
-        if place is not at:
-            return answer
-        rows = [one for one in answer.body["value"] if one["name"] != number]
-        return Answer(body={**answer.body, "value": rows})
-
-    patched.setattr(assets, "versions", behind)
-
-
-def test_nothing_is_made_where_the_target_lists_less_than_it_has(
-    azureml: Emulator,
-    lab: Place,
-    opened: Open,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    shared = azureml.registry(lab.tenant, "shared")
-    azureml.put_model(lab, "m", "3", {"w": b"3"})
-    source, target, what = opened(lab), opened(shared), address(lab, "models", "m", "3")
-    carry(source, what, target, tmp_path)
-    azureml.put_model(shared, "m", "1", {"w": b"people's"})
-    said = "says that models/m has a version 3, and does not list it"
-    with monkeypatch.context() as patched:
-        hide(patched, shared, "3")
-        for policy in (WritePolicy(), WritePolicy(versions="next")):
-            with pytest.raises(UnavailableError, match=said):
-                carry(source, what, target, tmp_path, policy)
-        with pytest.raises(UnavailableError, match=said):
-            source.share(what, target, WritePolicy())
-    assert carry(source, what, target, tmp_path, WritePolicy(versions="next")).receipt.idle
-
-
-@pytest.mark.parametrize("kind", ["models", "environments"])
-def test_what_a_name_means_is_not_known_while_its_list_lacks_the_newest(
-    azureml: Emulator, lab: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    clinic, env = azureml.workspace(lab.tenant, "clinic"), azureml.environment(lab.tenant)
-    azureml.put_environment(lab, "e", "2", image="i:2")
-    azureml.put_model(lab, "m", "2", {"w": b"2"})
-    what = f"{lab.locator}#models/m" + ("@latest" if kind == "models" else "/1")
-
-    def done() -> Done:
-        return within("copy", what, clinic.locator, cwd=tmp_path, env=env)
-
-    def meant() -> str:
-        return str(clinic.version("models", "m", "1")["properties"]["properties"][_MEANT])
-
-    with monkeypatch.context() as patched:
-        hide(patched, lab, "2")
-        behind = done()
-    said = f"{kind}/{'m' if kind == 'models' else 'e'} has a version 2, and does not list it"
-    assert (behind.status, said in behind.err, clinic.of("models")) == (12, True, {})
-    assert done().status == 0
-    if kind == "models":
-        assert set(clinic.of("models")["m"].versions) == {"2"}
-        return
-    assert meant() == "e:2"
-    with monkeypatch.context() as patched:
-        hide(patched, lab, "2")
-        assert done().status == 12
-    assert meant() == "e:2"
