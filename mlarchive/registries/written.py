@@ -32,16 +32,19 @@ def is_made_of_another(held: Mapping[str, str], name: str, number: str) -> bool:
 
 
 def current(
-    some: Sequence[_Version], marks_of: Callable[[_Version], Mapping[str, str]]
+    some: Sequence[_Version],
+    marks_of: Callable[[_Version], Mapping[str, str]],
+    made_at: Callable[[_Version], str] = lambda _: "",
 ) -> list[_Version]:
     """The versions from one object that hold what it was last, in the order that counts.
 
     Of those that say what they were written as the highest number comes first, of older ones after
-    them the lowest, since a higher one may be somebody's.
+    them the one made first, or the lowest, since what came later may be somebody's.
 
     Args:
         some: All versions from that object, by number.
         marks_of: Gives the marks of one.
+        made_at: Gives when one was made, as what sorts in that order; "" where nobody knows.
     """
     if not some:
         return []
@@ -51,4 +54,5 @@ def current(
 
     last = list(takewhile(lambda one: content(one) == content(some[-1]), reversed(some)))
     said = [one for one in last if marks.WRITTEN in marks_of(one)]
-    return [*said, *(one for one in reversed(last) if one not in said)]
+    older = [one for one in reversed(last) if one not in said]
+    return [*said, *sorted(older, key=made_at)]

@@ -72,6 +72,11 @@ class Asset(Struct, frozen=True):
         return {name: value for name, value in said.items() if value is not None}
 
     @property
+    def made_at(self) -> str:
+        """When it was made, as the service writes times, which sort; "" where it does not say."""
+        return str((self.raw.get("systemData") or {}).get("createdAt") or "")
+
+    @property
     def is_archived(self) -> bool:
         """Whether lists leave it out."""
         return bool(self.properties.get("isArchived"))

@@ -12,6 +12,7 @@ from mlarchive.records import Tags
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.labels import Labels
 from mlarchive.registries.azureml.merging import OF_SERVICE
+from mlarchive.registries.azureml.numbering import made_at, marks_of
 from mlarchive.registries.azureml.sameness import is_same
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.written import current
@@ -56,7 +57,7 @@ def counterpart(  # noqa: PLR0913  (all that it depends on)
     """
     sound = [one for one in reversed(present) if not one.is_failed]
     own = [one for one in reversed(sound) if _is_own(one, labels)]
-    first = current(own, lambda one: one.texts("properties"))
+    first = current(own, marks_of, made_at)
     in_order = [*first, *(one for one in sound if one not in first)]
     for one in sorted(
         in_order, key=lambda one: (not _is_own(one, labels), one.name != held, one.name != number)

@@ -184,7 +184,7 @@ def _ref(  # noqa: PLR0913, PLR0917  (all that its marks are made of)
 ) -> Ref:
     tags, properties = version.texts("tags"), version.texts("properties")
     said = version.properties
-    made = _made(version)
+    made = version.made_at or None
     frozen = (
         "modelUri",
         "modelType",
@@ -233,10 +233,6 @@ def _traits(container: Asset, version: Asset) -> Traits:
     return Traits(
         stage=version.stage,
         tags=tag_traits(marks.state_tags(version.texts("tags"))),
-        made_at=milliseconds(_made(version)) or None,
+        made_at=milliseconds(version.made_at) or None,
         archived=version.is_archived or container.is_archived,
     )
-
-
-def _made(version: Asset) -> object:
-    return (version.raw.get("systemData") or {}).get("createdAt")

@@ -86,7 +86,7 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     wanted = _number(called, version) if version and policy.versions == "preserve" else ""
     sound = [one for one in present if not one.is_failed]
     mine = [one for one in sound if is_own(one)]
-    latest = current(mine, marks_of)
+    latest = current(mine, marks_of, made_at)
     if policy.conflict != "new-version":
         latest += [one for one in reversed(mine) if one not in latest]
     # What it was once is another version, where several are made.
@@ -134,6 +134,11 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
 def marks_of(version: Asset) -> Tags:
     """What tells where a version came from, and what it is."""
     return version.texts("properties")
+
+
+def made_at(version: Asset) -> str:
+    """When a version was made, which sorts."""
+    return version.made_at
 
 
 def _require_made(called: str, some: Sequence[Asset]) -> None:

@@ -47,7 +47,7 @@ def latest(control: ControlPlane, kind: Kind, whole: Asset, every: Sequence[Asse
             f"{control.shown} has no {kind}/{whole.name}, or archived versions of it only",
             hint="name a version by its number, or see them with `mlarchive ls --archived`",
         )
-    return max(found, key=_made_at)
+    return max(found, key=lambda one: one.made_at)
 
 
 def meant(control: ControlPlane, name: str) -> Asset:
@@ -79,7 +79,7 @@ def meant_of(control: ControlPlane, name: str, every: Sequence[Asset]) -> Asset:
     if not found:
         but = " but what stands for another, of a model's own files" if sound else ""
         raise NotFoundError(f"{control.shown} has no environments/{name}{but}")
-    return max(active or found, key=_made_at)
+    return max(active or found, key=lambda one: one.made_at)
 
 
 def all_shown(control: ControlPlane, name: str) -> tuple[list[Asset], UnavailableError | None]:
@@ -120,10 +120,6 @@ def may_mean(
 
 def _sound(some: Iterable[Asset]) -> list[Asset]:
     return [one for one in some if not one.is_failed]
-
-
-def _made_at(version: Asset) -> str:
-    return (version.raw.get("systemData") or {}).get("createdAt") or ""
 
 
 def named_environment(version: Asset) -> tuple[str, str]:

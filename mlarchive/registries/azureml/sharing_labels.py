@@ -11,6 +11,7 @@ from mlarchive.records import Loss, Tags
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.labels import made_of
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
+from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.written import is_made_of_another, written_mark
@@ -107,9 +108,10 @@ def _own_marks(name: str, called: str, there: Asset, wanted: Asset) -> Tags:
     held, said = there.texts("properties"), wanted.texts("properties")
     if marks.marks_in(held) != marks.marks_in(said):
         return {}
-    if is_made_of_another(said, called, wanted.name):
+    if marks.ORIGIN not in with_own_marks(called, wanted).texts("properties"):
         return {}
-    is_other = is_made_of_another(held, name, wanted.name)
+    is_said = {marks.WRITTEN, marks.ADOPTED} & held.keys()
+    is_other = not is_said or is_made_of_another(held, name, wanted.name)
     return written_mark(name, wanted.name) if is_other else {}
 
 

@@ -67,6 +67,7 @@ from mlarchive.registries.azureml.numbering import (
     instead_of_altered,
     is_at_home,
     made_after,
+    made_at,
     marks_of,
 )
 from mlarchive.registries.azureml.ownmarks import with_own_marks
@@ -129,7 +130,7 @@ def held(
     ]
     if not mine:
         return None
-    found = current(mine, marks_of)
+    found = current(mine, marks_of, made_at)
     if kind == "environments":
         # As where it is written.
         found.sort(key=lambda one: one.name != source.version)

@@ -307,13 +307,16 @@ def test_what_is_held_of_a_version_that_has_changed_is_what_was_made_last(
     assert carry(opened(lab), what, target, tmp_path, anew).receipt.idle
 
 
-@pytest.mark.parametrize("kind", ["workspace", "registry"])
+@pytest.mark.parametrize("made", ["workspace", "workspace of an older one", "registry"])
 def test_what_somebody_made_of_a_version_marks_along_is_read_as_a_version_of_its_own(
-    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, kind: str
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, made: str
 ) -> None:
+    kind, *older = made.split(" ", 1)
     clinic, far = getattr(azureml, kind)(lab.tenant, "clinic"), azureml.workspace(lab.tenant, "far")
     carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
     said = clinic.version("models", "m", "1")["properties"]
+    if older:
+        del said["properties"]["mlarchive.written"]
     labels = {part: copy.deepcopy(said[part]) for part in ("tags", "properties")}
     azureml.put_model(clinic, "m", "2", {"w": b"1"}, description="people's", **labels)
     source = opened(clinic)
@@ -330,15 +333,25 @@ def test_what_somebody_made_of_a_version_marks_along_is_read_as_a_version_of_its
     assert not lab.version("models", "m", "1")["properties"].get("description")
 
 
-@pytest.mark.parametrize("made", ["workspace people's", "workspace 1", "registry people's"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        "workspace people's",
+        "workspace people's of an older one",
+        "workspace 1",
+        "registry people's",
+    ],
+)
 def test_what_somebody_made_of_a_version_marks_along_is_none_of_ours(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, made: str
 ) -> None:
-    kind, _, raw = made.partition(" ")
+    kind, raw, *older = made.split(" ", 2)
     clinic, files = getattr(azureml, kind)(lab.tenant, "clinic"), {"w": raw.encode()}
     source, target, what = opened(lab), opened(clinic), address(lab, "models", "m", "1")
     carry(source, what, target, tmp_path)
     said = clinic.version("models", "m", "1")["properties"]
+    if older:
+        del said["properties"]["mlarchive.written"]
     # As the client does that gets a version, gives it another number and sends it.
     labels = {part: copy.deepcopy(said[part]) for part in ("tags", "properties")}
     azureml.put_model(clinic, "m", "2", files, description="people's", **labels)
@@ -365,6 +378,27 @@ def test_what_somebody_made_of_a_version_marks_along_is_none_of_ours(
     assert (taken["description"], taken["tags"]["c"]) == ("people's", "d")
     assert (set(clinic.of("models")["m"].versions)) == {"1", "2"}
     assert carry(source, what, target, tmp_path).receipt.target.version == "1"
+
+
+def test_what_somebody_made_of_an_older_version_is_not_what_its_source_was_last(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic, anew = azureml.workspace(lab.tenant, "clinic"), WritePolicy(conflict="new-version")
+    source, target, what = opened(lab), opened(clinic), address(lab, "models", "m", "1")
+    carry(source, what, target, tmp_path, anew)
+    del lab.of("models")["m"].versions["1"]
+    azureml.put_model(lab, "m", "1", {"other": b"2"}, folder="second")
+    now = carry(source, what, target, tmp_path, anew).receipt
+    for number in ("1", "2"):
+        del clinic.version("models", "m", number)["properties"]["properties"]["mlarchive.written"]
+    said = clinic.version("models", "m", "1")["properties"]
+    labels = {part: copy.deepcopy(said[part]) for part in ("tags", "properties")}
+    azureml.put_model(clinic, "m", "3", {"w": b"people's"}, **labels)
+    held = target.holding(what, anew)
+    assert held is not None
+    assert (held.address.version, held.content_id) == ("2", now.content_id)
+    assert carry(source, what, target, tmp_path, anew).receipt.idle
+    assert set(clinic.of("models")["m"].versions) == {"1", "2", "3"}
 
 
 @pytest.mark.parametrize("made", ["i:1", "i:people's", "i:1 of an older one"])

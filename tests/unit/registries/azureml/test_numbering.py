@@ -72,6 +72,16 @@ def test_of_several_from_the_same_place_one_with_the_files_that_were_written_is_
     assert held(written("3"), as_written("8"), written("9")) == "8"
 
 
+def test_of_older_ones_that_do_not_say_what_they_were_written_as_the_first_one_is_held() -> None:
+    def made(number: str, day: int) -> Asset:
+        return Asset(
+            number, {**written(number).raw, "systemData": {"createdAt": f"2026-01-0{day}"}}
+        )
+
+    assert spot("7", made("3", 2), made("8", 1)).number == "8"
+    assert spot("7", made("3", 1), made("8", 2)).number == "3"
+
+
 def test_what_a_version_was_once_is_another_one_where_several_are_made() -> None:
     past = (written("3"), written("4", content="c4"))
     assert spot("3", *past).number == "3"
