@@ -46,19 +46,24 @@ def test_versions_are_seen_newest_first_and_settled(lab: MlflowRegistry, wine: S
     assert refs == list(lab.changes(Selector(kind="models", name=wine.name)))
 
 
-@pytest.mark.usefixtures("wine")
 def test_a_read_says_which_labels_it_took_as_a_look_does(
-    lab: MlflowRegistry, client: MlflowClient, tmp_path: Path
+    lab: MlflowRegistry, client: MlflowClient, wine: Seeded, tmp_path: Path
 ) -> None:
-    make_version(client, "aliased", tmp_path)
+    run_id = make_version(client, "aliased", tmp_path)
     client.set_registered_model_alias("aliased", "best", "1")
     client.register_prompt("aliased-prompt", "Taste {{wine}}.", tags={"a": "b"})
     client.set_prompt_alias("aliased-prompt", "best", 1)
-    for kind in ("models", "runs", "prompts"):
-        seen_from_afar = list(lab.changes(Selector(kind=kind)))
-        assert seen_from_afar
-        for ref in seen_from_afar:
-            assert lab.read(ref.address).state_mark == ref.state_mark, ref.address
+    named = {
+        "models": ("aliased", wine.name),
+        "runs": (run_id, wine.run_id, wine.old_run_id),
+        "prompts": ("aliased-prompt",),
+    }
+    for kind, names in named.items():
+        for name in names:
+            seen_from_afar = list(lab.changes(Selector(kind=kind, name=name)))
+            assert seen_from_afar
+            for ref in seen_from_afar:
+                assert lab.read(ref.address).state_mark == ref.state_mark, ref.address
 
 
 def test_labels_move_the_state_mark_only(
@@ -170,8 +175,13 @@ def test_runs_and_experiments_are_listed(lab: MlflowRegistry, wine: Seeded) -> N
 
 
 def test_one_folder_that_the_server_cannot_list_hides_no_other_object(
-    lab: MlflowRegistry, client: MlflowClient, source_server: MlflowServer, tmp_path: Path
+    lab: MlflowRegistry,
+    client: MlflowClient,
+    source_server: MlflowServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     run_id = make_version(client, "unspeakable 1", tmp_path)
     make_version(client, "unspeakable 2", tmp_path)
     (folder,) = source_server.folder.glob(f"artifacts/*/{run_id}/artifacts/model")
