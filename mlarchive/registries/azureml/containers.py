@@ -127,6 +127,11 @@ class BlobContainer:
                     decompress=False,
                 )
                 raw: bytes = stream.readall()
+            except ResourceModifiedError as error:
+                raise SourceChangedError(
+                    f"{blob.name} in {self.url} was replaced while it was read",
+                    hint="run the command again, which reads what is there by then",
+                ) from error
             except HttpResponseError as error:
                 if getattr(error, "error_code", "") in _ARCHIVED:
                     raise self._archived(blob) from error
@@ -135,7 +140,10 @@ class BlobContainer:
 
         raw = self._again(fetch)
         if len(raw) != length:
-            raise RemoteError(f"{self.url} gave {len(raw)} of {length} bytes of {blob.name}")
+            raise RemoteError(
+                f"{self.url} gave {len(raw)} of {length} bytes of {blob.name}",
+                hint="run the command again; if it happens again, see what lies there",
+            )
         return raw
 
     def _archived(self, blob: Blob) -> UnsupportedError:
@@ -190,11 +198,11 @@ class BlobContainer:
             try:
                 return do(client)
             except (ResourceModifiedError, ResourceNotFoundError) as error:
-                raise self._explained(error) from error
+                raise explained(error, self.url) from error
             except AzureError as error:
                 denied = isinstance(error, HttpResponseError) and error.status_code in _DENIED
                 if not left or not (renewals if denied else _passes(error)):
-                    raise self._explained(error) from error
+                    raise explained(error, self.url) from error
                 if denied:
                     renewals -= 1
                     self._renew(client)
@@ -220,13 +228,6 @@ class BlobContainer:
         with self._lock:
             if self._client is used:
                 self._client = None
-
-    def _explained(self, error: AzureError) -> Exception:
-        if isinstance(error, ResourceModifiedError):
-            return SourceChangedError(
-                f"a file in {self.url} changed while it was read", hint="run the command again"
-            )
-        return explained(error, self.url)
 
 
 def _page(

@@ -108,6 +108,8 @@ def fill(
 ) -> int:
     """Make the blobs below a prefix be the files, and no others.
 
+    What lies there and says that it is a file is believed first, and sent when it is not.
+
     Args:
         container: Where.
         prefix: What their names begin with.
@@ -123,14 +125,30 @@ def fill(
     """
     present = {blob.name: blob for blob in container.blobs(prefix)}
     lacking = [one for one in files if not _stated(present.get(prefix + one.file.path), one.file)]
+    _send_all(container, prefix, lacking, pool)
+    wrong = set(_wrong(container, prefix, files, pool))
+    altered = [one for one in files if prefix + one.file.path in wrong and one not in lacking]
+    if altered:
+        # Somebody put other bytes there, and left what was said of them.
+        _send_all(container, prefix, altered, pool)
+        wrong = set(_wrong(container, prefix, files, pool))
+    if wrong:
+        raise RemoteError(
+            f"{min(wrong)} did not arrive at {container.url} as it was sent",
+            hint="run the same command again; it goes on where this one stopped",
+        )
+    return sum(one.file.size for one in (*lacking, *altered))
+
+
+def _send_all(
+    container: BlobContainer, prefix: str, files: Sequence[Sent], pool: ThreadPoolExecutor
+) -> None:
     flying = _Flying(pool)
     try:
-        for one in lacking:
+        for one in files:
             _send(flying, container, prefix + one.file.path, one)
     finally:
         flying.land()
-    _check(container, prefix, files, pool)
-    return sum(one.file.size for one in lacking)
 
 
 class _Flying:
@@ -190,10 +208,17 @@ def _send_blocks(
     container.commit(name, blocks, md5.digest(), file.sha256)
 
 
-def _check(
+def _wrong(
     container: BlobContainer, prefix: str, files: Sequence[Sent], pool: ThreadPoolExecutor
-) -> None:
-    """Compare what is there with what should be: names, lengths, and every byte."""
+) -> list[str]:
+    """Compare what is there with what should be: names, lengths, and every byte.
+
+    Returns:
+        The names of blobs that are others, or not there; not all where some are obvious.
+
+    Raises:
+        RemoteError: Something else is there.
+    """
     present = {blob.name: blob for blob in container.blobs(prefix)}
     wanted = {prefix + one.file.path: one.file for one in files}
     strays = sorted(present.keys() - wanted.keys())
@@ -204,22 +229,16 @@ def _check(
             "remove it there, and run the same command again",
         )
     wrong = [name for name, file in wanted.items() if not _same_size(present.get(name), file)]
-    short = [name for name in wanted if name not in wrong and wanted[name].size <= RANGE]
+    if wrong:
+        return wrong
+    short = [name for name, file in wanted.items() if file.size <= RANGE]
     read = pool.map(lambda name: _digest(container, present[name], pool), short)
-    wrong += [name for name, own in zip(short, read, strict=True) if own != wanted[name].sha256]
+    wrong = [name for name, own in zip(short, read, strict=True) if own != wanted[name].sha256]
     for name, file in wanted.items():
         # One by one, since each is read by several threads.
-        if (
-            not wrong
-            and file.size > RANGE
-            and _digest(container, present[name], pool) != file.sha256
-        ):
+        if file.size > RANGE and _digest(container, present[name], pool) != file.sha256:
             wrong.append(name)
-    if wrong:
-        raise RemoteError(
-            f"{wrong[0]} did not arrive at {container.url} as it was sent",
-            hint="run the same command again; it goes on where this one stopped",
-        )
+    return wrong
 
 
 def _same_size(blob: Blob | None, file: File) -> bool:

@@ -91,7 +91,10 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     keep = policy.versions == "preserve"
     wanted = _number(name, version) if keep else 0
     highest = max([given, *(int(v.version) for v in present)])
-    mine = [v for v in present if origin in marks.origins_in(v.tags)]
+    every = [v for v in present if origin in marks.origins_in(v.tags)]
+    # What it was once is another version, where several are made.
+    past = _past(every) if policy.conflict == "new-version" else []
+    mine = [v for v in every if v not in past]
     sweep = tuple(
         sorted(int(v.version) for v in mine if is_placeholder(v) and int(v.version) != wanted)
     )
@@ -99,7 +102,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     named = int(home) if home else wanted
     same = [
         v
-        for v in [*mine, *(v for v in present if int(v.version) == named)]
+        for v in [*mine, *(v for v in present if int(v.version) == named and v not in past)]
         if v.tags.get(marks.CONTENT_ID) == content_id or int(v.version) in alike
     ]
     # What was mirrored from here stays the same thing when its run has got other traces since.
@@ -128,6 +131,15 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         return Place(how="skip", number=number, expected=number, sweep=sweep, why=trouble, own=own)
     number = 0 if trouble else wanted
     return Place(how="create", number=number, expected=number or highest + 1, sweep=sweep)
+
+
+def _past(mine: Sequence[MlflowVersion]) -> list[MlflowVersion]:
+    """Those of one origin that hold what it was before, and not what it was last."""
+    whole = [v for v in mine if marks.CONTENT_ID in v.tags]
+    if not whole:
+        return []
+    last = _but_traces(max(whole, key=lambda v: int(v.version)))
+    return [v for v in whole if _but_traces(v) != last]
 
 
 def _there(

@@ -169,7 +169,8 @@ def plan_version(work: Work, record: ModelVersion, place: Place) -> None:
     what = f"models/{name}/{place.expected}"
     before = len(work.steps)
     current = None
-    plan_carrier(work, record, held=place.how == "held")
+    begun = place.number if place.how == "finish" else 0
+    plan_carrier(work, record, held=place.how == "held", begun=begun)
     if record.status in _UNREGISTERED:
         why = f"it is {record.status} at the source; the target says its own, READY as a rule"
         work.lose(what, "status", why)

@@ -1,6 +1,7 @@
 """`mlarchived once` mirrors a workspace into an MLflow server with nothing but a configuration."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from unittest import mock
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 
 from tests.support.azureml import Emulator, Place, assets, tracking
 from tests.support.azureml.answers import Answer
@@ -270,3 +272,45 @@ def test_a_name_whose_list_is_behind_holds_up_nothing_but_itself(
     assert outcomes(once()) == []
     sent = within(*send, cwd=tmp_path, env=env)
     assert (sent.status, sent.out.count("gone, ")) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["workspace", "registry", "mlflow", "mlflow of an older one"])
+def test_files_that_somebody_replaces_where_they_lie_and_puts_back_are_a_version_each_time(
+    azureml: Emulator, target_server: MlflowServer, tmp_path: Path, kind: str
+) -> None:
+    tenant, name = azureml.tenant(), f"m-{tmp_path.name}".replace("_", "-")
+    lab, there = azureml.workspace(tenant, "lab"), azureml.workspace(tenant, "there")
+    azureml.put_model(lab, name, "1", {"w": b"1"})
+    shared = azureml.registry(tenant, "shared")
+    targets: dict[str, Place | MlflowServer]
+    targets = {"workspace": there, "registry": shared, "mlflow": target_server}
+    target = targets[kind.partition(" ")[0]]
+    once = Once(lab, target, tmp_path, azureml.environment(tenant))
+    config = tmp_path / "mirror.toml"
+    more = 'conflict = "new-version"\nreread = "1s"\n'
+    config.write_text(config.read_text("utf-8") + more, "utf-8")
+    assert outcomes(once()) == ["copied"]
+    if kind.endswith("older one") and isinstance(target, MlflowServer):
+        clinic = MlflowClient(target.uri)
+        source = clinic.get_model_version(name, "1").source or ""
+        clinic.delete_logged_model_tag(source.removeprefix("models:/"), "mlarchive.record")
+    path = lab.version("models", name, "1")["properties"]["modelUri"].partition("/paths/")[2]
+    store = lab.datastores["workspaceblobstore"]
+    for raw in (b"2", b"1", b"2"):
+        azureml.storage.put(store.account, store.container, path.rstrip("/"), {"w": raw})
+        time.sleep(1.1)
+        assert outcomes(once()) == ["copied"]
+        time.sleep(1.1)
+        assert outcomes(once()) == ["there"]
+    if isinstance(target, Place):
+        held = [azureml.files_of(target, name, number)["w"] for number in ("1", "2", "3", "4")]
+    else:
+        clinic = MlflowClient(target.uri)
+        sources = [
+            clinic.get_model_version_download_uri(name, number) for number in ("1", "2", "3", "4")
+        ]
+        held = [
+            Path(download_artifacts(f"{uri}/w", tracking_uri=target.uri)).read_bytes()
+            for uri in sources
+        ]
+    assert held == [b"1", b"2", b"1", b"2"]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import ContainerClient, ContentSettings, StandardBlobTier
 
-from mlarchive.errors import UnsupportedError
+from mlarchive.errors import SourceChangedError, UnsupportedError
+from mlarchive.pack import pack_file
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
 
@@ -20,10 +21,10 @@ def lab(azureml: Emulator) -> Place:
     return lab
 
 
-def stored(azureml: Emulator, lab: Place) -> tuple[ContainerClient, str]:
+def stored(azureml: Emulator, place: Place) -> tuple[ContainerClient, str]:
     """Where the files of the model lie, and the path of their folder."""
-    uri = lab.version("models", "m", "1")["properties"]["modelUri"]
-    store = lab.datastores["workspaceblobstore"]
+    uri = place.version("models", "m", "1")["properties"]["modelUri"]
+    store = place.datastores["workspaceblobstore"]
     client = azureml.storage.container(store.account, store.container)
     return client, uri.partition("/paths/")[2].rstrip("/")
 
@@ -52,3 +53,34 @@ def test_a_file_in_the_archive_tier_is_named_with_what_to_do(
     with pytest.raises(UnsupportedError, match=r"/w in .* is in the archive tier") as raised:
         carry(opened(lab), address(lab, "models", "m", "1"), opened(lab), tmp_path)
     assert "rehydrated" in raised.value.hint
+
+
+@pytest.mark.parametrize("size", [1, 9_000_000])
+def test_what_says_of_itself_what_it_is_not_is_sent_anew(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, size: int
+) -> None:
+    del lab.of("models")["m"]
+    azureml.put_model(lab, "m", "1", {"w": b"1" * size, "v": b"2"})
+    clinic, what = azureml.workspace(lab.tenant, "clinic"), address(lab, "models", "m", "1")
+    carry(opened(lab), what, opened(clinic), tmp_path)
+    client, folder = stored(azureml, clinic)
+    blob = client.get_blob_client(f"{folder}/w")
+    blob.upload_blob(b"3" * size, overwrite=True, metadata=blob.get_blob_properties().metadata)
+    del clinic.of("models")["m"]
+    receipt = carry(opened(lab), what, opened(clinic), tmp_path).receipt
+    assert receipt.bytes == size
+    assert azureml.files_of(clinic, "m", "1") == {"w": b"1" * size, "v": b"2"}
+
+
+@pytest.mark.parametrize("size", [1, 9_000_000])
+def test_a_file_that_is_replaced_while_it_is_read_is_named(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, size: int
+) -> None:
+    del lab.of("models")["m"]
+    azureml.put_model(lab, "m", "1", {"w": b"1" * size, "v": b"2"})
+    what = address(lab, "models", "m", "1")
+    snapshot = opened(lab).read(what)
+    client, folder = stored(azureml, lab)
+    client.upload_blob(f"{folder}/w", b"3", overwrite=True)
+    with pytest.raises(SourceChangedError, match=f"^{folder}/w in .* was replaced while it was"):
+        pack_file(snapshot, tmp_path / "m.mlpkg", packed_at=0)

@@ -123,3 +123,17 @@ def test_a_version_of_another_tool_with_the_same_content_is_taken_over() -> None
     assert place(version(3), alike=frozenset({3})).how == "held"
     with pytest.raises(ConflictError, match="something else"):
         place(version(3))
+
+
+def test_what_a_version_was_once_is_another_one_where_several_are_made() -> None:
+    anew = WritePolicy(conflict="new-version")
+    past = [version(3, origin=OURS, content_id="c1"), version(4, origin=OURS, content_id="c2")]
+    assert (place(*past).how, place(*past).number) == ("held", 3)
+    found = place(*past, policy=anew)
+    assert (found.how, found.expected) == ("create", 5)
+    # The highest number comes first, as servers are asked.
+    again = place(version(5, origin=OURS, content_id="c1"), *reversed(past), policy=anew)
+    assert (again.how, again.number) == ("held", 5)
+    # Traces that a version got since make no other of it.
+    traced = version(4, origin=OURS, content_id="c0", content_but_traces="b1")
+    assert place(past[0], traced, policy=anew).number == 4
