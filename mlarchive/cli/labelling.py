@@ -23,7 +23,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         "--name", action=Stated, default="", help="its name; the folder's own by default"
     )
     folder.add_argument("--version", action=Stated, default="", help="its version")
-    folder.add_argument("--description", default="", help="free text")
+    folder.add_argument("--description", action=Stated, default="", help="free text")
     folder.add_argument(
         "--tag", action="append", type=tag, default=[], metavar="KEY=VALUE", help="may be repeated"
     )

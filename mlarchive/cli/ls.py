@@ -10,7 +10,7 @@ from mlarchive.cli.documents import complete, known
 from mlarchive.cli.ending import Ending
 from mlarchive.cli.filters import add_filters, wanted
 from mlarchive.cli.objects import opened, require_whole, tell_unlisted
-from mlarchive.errors import UsageError
+from mlarchive.errors import DamageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 _list_files(source, listings, locator, console)
             else:
                 _list_objects(listings, console, is_all=not lags)
+            _tell_damaged(listings, end, console)
             chosen = wanted(arguments, locator, labelling=False)
             tell_unlisted(source, console, wanted=chosen)
     return end.status
@@ -122,6 +123,14 @@ def _searched(
         until=arguments.until,
     )
     return source.search(locator.selector, search)
+
+
+def _tell_damaged(listings: "list[Listing]", end: Ending, console: Console) -> None:
+    """Tell once of each object that is there and cannot be read why that is, and what it costs."""
+    named = [(one.address, why) for one in listings if (why := one.facts.get("damaged"))]
+    for address, why in dict.fromkeys(named):
+        with end.outlasting(address, console):
+            raise DamageError(why)
 
 
 def _tag(text: str) -> tuple[str, str]:

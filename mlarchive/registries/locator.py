@@ -52,6 +52,11 @@ _AZUREML_NAME = rf"/(?P<kind>models|environments)/(?P<name>{_SEGMENT})"
 _AZUREML = re.compile(
     rf"{_AZUREML_PLACE}(?:{_AZUREML_NAME}/versions/(?P<version>{_SEGMENT}))?/?", re.IGNORECASE
 )
+_AZUREML_LABELLED = re.compile(
+    rf"{_AZUREML_PLACE}/(?P<kind>models|environments)/(?P<name>[^/?@]+)"
+    rf"(?:/labels/|@|/versions/(?=latest/?$))(?P<label>{_SEGMENT})/?",
+    re.IGNORECASE,
+)
 _AZUREML_UNNUMBERED = re.compile(rf"{_AZUREML_PLACE}{_AZUREML_NAME}(?:/versions)?/?", re.IGNORECASE)
 
 
@@ -272,6 +277,13 @@ def _parse_azureml(rest: str) -> Parsed:
     if not rest:
         return "azureml", "", Selector()
     named = rest.removeprefix("//") if rest.startswith("//") else ""
+    if labelled := _AZUREML_LABELLED.fullmatch(named):
+        raise LocatorError(
+            f"{_hushed(f'azureml:{rest}')} names a label, and no version",
+            hint=f"write azureml://{labelled['place']}#{labelled['kind'].lower()}/"
+            f"{labelled['name']}@latest for the one made last, which is the only label that is "
+            "known, or /versions/ and a number",
+        )
     match = _AZUREML.fullmatch(named)
     if match is None and (begun := _AZUREML.match(named)) and begun["version"]:
         inside = f"{begun['kind'].lower()}/{begun['name']}/{begun['version']}"

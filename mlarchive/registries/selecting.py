@@ -59,6 +59,11 @@ def parse_object(text: str) -> Selector:
         return Selector(path=path)
     kind, *parts = subject.split("/")
     _check_kind(kind)
+    if len(parts) == 3 and parts[1] == "labels":  # noqa: PLR2004  (NAME/labels/LABEL)
+        raise LocatorError(
+            f"{text!r} names a label as no locator does",
+            hint=f"write {kind}/{parts[0]}@{parts[2]} for the version that it points at",
+        )
     if len(parts) > 2:  # noqa: PLR2004  (a name and a version)
         raise LocatorError(
             f"{text!r} has more parts than KIND/NAME/VERSION",

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from mlarchive.errors import AccessError, NotFoundError, RemoteError, UnavailableError
-from mlarchive.registries.azureml.failures import from_status, words_of
+from mlarchive.registries.azureml.failures import from_status, not_there, words_of
 from mlarchive.registries.azureml.messages import Bearer, Connected, Request, Share, Token
 from mlarchive.registries.azureml.places import Place
 from mlarchive.registries.azureml.process import CloudProcess
@@ -154,11 +154,19 @@ class ControlPlane:
     # --- assets
 
     def containers(self, kind: Kind, *, archived: bool) -> Iterator[Asset]:
-        """All models or environments."""
-        for raw in self._pages(kind, self._view(kind, archived=archived)):
-            asset = Asset(str(raw.get("name", "")), raw)
-            if archived or not asset.is_archived:
-                yield asset
+        """All models or environments.
+
+        Raises:
+            NotFoundError: The workspace or registry is not there.
+        """
+        try:
+            for raw in self._pages(kind, self._view(kind, archived=archived)):
+                asset = Asset(str(raw.get("name", "")), raw)
+                if archived or not asset.is_archived:
+                    yield asset
+        except NotFoundError:
+            self._require_place()
+            raise
 
     def container(self, kind: Kind, name: str) -> Asset:
         """One of them.
@@ -277,8 +285,13 @@ class ControlPlane:
             # The client asks where it is when it connects.
             self._process.connected(self.place)
         elif not self._is_there:
-            with contextlib.suppress(AccessError):
+            try:
                 self.workspace()
+            except AccessError:
+                pass
+            except NotFoundError as error:
+                error.hint = error.hint or not_there(self.place)
+                raise
             self._is_there = True
 
     # --- where bytes are

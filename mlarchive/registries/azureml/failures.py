@@ -22,6 +22,7 @@ from mlarchive.errors import (
     RemoteError,
     UnavailableError,
 )
+from mlarchive.registries.azureml.places import Place
 from mlarchive.registries.redaction import first_words
 
 _MOST_BODY = 4096
@@ -118,6 +119,15 @@ def from_status(status: int, words: str, place: str, prefix: str = "") -> Mlarch
     if status in _WAIT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(said, hint="try again later")
     return RemoteError(said)
+
+
+def not_there(place: Place) -> str:
+    """What to do where a place itself is not there."""
+    what = "the registry's name" if place.is_registry else "subscription, resource group and name"
+    return (
+        f"check {what}, and that it is in the cloud that is asked (AZUREML_CURRENT_CLOUD, else the "
+        "public one)"
+    )
 
 
 def words_of(body: bytes) -> str:

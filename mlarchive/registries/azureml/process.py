@@ -9,9 +9,9 @@ from itertools import count
 import msgspec
 
 from mlarchive.closing import Closing
-from mlarchive.errors import UnavailableError
+from mlarchive.errors import NotFoundError, UnavailableError
 from mlarchive.registries.azureml.access import Access
-from mlarchive.registries.azureml.failures import raised
+from mlarchive.registries.azureml.failures import not_there, raised
 from mlarchive.registries.azureml.messages import (
     Answer,
     Ask,
@@ -80,9 +80,11 @@ class CloudProcess(Closing):
         answer = self._connected[place]
         try:
             body = self._settled(answer, place).body
-        except Exception:
+        except Exception as error:
             if self._connected.get(place) is answer:
                 del self._connected[place]
+            if isinstance(error, NotFoundError):
+                error.hint = error.hint or not_there(place)
             raise
         return msgspec.json.decode(body, type=Connected)
 

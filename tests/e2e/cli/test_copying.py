@@ -157,6 +157,7 @@ def test_several_sources_go_one_after_another_and_one_failure_stops_none(desk: P
 def test_what_says_nothing_and_formats_that_there_are_not_are_wrong_usage(desk: Path) -> None:
     for words, says in (
         (("--name", ""), "--name: a text is wanted, and it is empty"),
+        (("--description", ""), "--description: a text is wanted, and it is empty"),
         (("--version", ""), "--version: a text is wanted, and it is empty"),
         (("--notebook-formats", ""), "--notebook-formats: a text is wanted, and it is empty"),
         (("--notebook-formats", "PDF"), "there is no format 'PDF', only SOURCE"),

@@ -1,6 +1,7 @@
 """Folders of InnerEye's move_model.py at the command line."""
 
 import re
+import shutil
 from pathlib import Path
 
 from tests.support.command import sentence, within
@@ -52,8 +53,10 @@ def test_a_damaged_model_stands_in_no_others_way(tmp_path: Path) -> None:
     top = copied(tmp_path)
     (top / PROSTATE / "MODEL" / "model.json").write_text("{")
     listed = within("ls", f"innereye:{top}", "--json", cwd=tmp_path)
-    assert [one["object"] for one in listed.documents] == ["models/dock/1", "models/my_model/100"]
-    assert "damaged" in listed.documents[1]["facts"]
+    dock, prostate, told = listed.documents
+    assert (dock["object"], prostate["object"]) == ("models/dock/1", "models/my_model/100")
+    assert (listed.status, told["error"]["exit_status"]) == (4, 4)
+    assert prostate["facts"]["damaged"] in listed.err
     done = within("copy", f"innereye:{top}", "innereye:back", cwd=tmp_path)
     assert done.status == 4
     assert f"{PROSTATE}/MODEL/model.json" in done.err
@@ -64,3 +67,14 @@ def test_a_folder_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     done = within("ls", "innereye:.", cwd=tmp_path)
     assert done.status == 11
     assert "has no MODEL/model.json" in sentence(done)
+
+
+def test_two_folders_of_one_version_are_told_and_listed(tmp_path: Path) -> None:
+    top = copied(tmp_path)
+    (top / PROSTATE).rename(top / "one")
+    shutil.copytree(top / "one", top / "two")
+    listed = within("ls", f"innereye:{top}", cwd=tmp_path)
+    assert (listed.status, listed.out.count("models/my_model/100  ")) == (4, 2)
+    (line,) = [line for line in listed.err.splitlines() if line.startswith("error: ")]
+    assert "/one and " in line
+    assert "/two are both models/my_model/100: name one of them, or move one away" in line

@@ -86,11 +86,33 @@ def test_a_registry_that_is_not_there_is_named_before_anything_in_it(
     azureml.put_model(lab, "m", "1", FILES)
     env = azureml.environment(lab.tenant)
     model, nowhere = f"{lab.locator}#models/m/1", "azureml://registries/nowhere"
-    for words in (("diff", model, f"{nowhere}#models/m/1"), ("copy", model, nowhere, "--dry-run")):
+    for words in (
+        ("diff", model, f"{nowhere}#models/m/1"),
+        ("copy", model, nowhere, "--dry-run"),
+        ("ls", nowhere),
+    ):
         told = within(*words, cwd=tmp_path, env=env)
         assert told.status == 11
         missing = f"{nowhere}: it answers 404: UserError: Registry nowhere was not found."
         assert told.err.splitlines()[0].endswith(missing)
+        assert "hint: check the registry's name, and that it is in the cloud" in told.err
+
+
+def test_a_workspace_that_is_not_there_is_named_with_what_to_check(
+    azureml: Emulator, tmp_path: Path
+) -> None:
+    lab = azureml.workspace(azureml.tenant(), "lab")
+    azureml.put_model(lab, "m", "1", FILES)
+    env, model = azureml.environment(lab.tenant), f"{lab.locator}#models/m/1"
+    nowhere = lab.locator.replace("workspaces/lab", "workspaces/nowhere")
+    for words in (
+        ("diff", model, f"{nowhere}#models/m/1"),
+        ("copy", model, nowhere, "--dry-run"),
+        ("ls", nowhere),
+    ):
+        told = within(*words, cwd=tmp_path, env=env)
+        assert (told.status, nowhere in told.err) == (11, True)
+        assert "hint: check subscription, resource group and name, and that it is in" in told.err
 
 
 def test_a_signature_that_is_refused_again_and_again_is_said_soon(

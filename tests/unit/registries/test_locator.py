@@ -145,6 +145,27 @@ def test_one_place_of_azure_ml_has_one_origin_however_it_is_written() -> None:
             "names no version",
             "workspaces/W#environments/E for all versions, or add /versions/",
         ),
+        (
+            "azureml://registries/R/models/m/labels/latest",
+            "names a label, and no version",
+            "azureml://registries/R#models/m@latest for the one made last",
+        ),
+        (
+            "azureml://registries/R/environments/e@champion",
+            "names a label, and no version",
+            "azureml://registries/R#environments/e@latest",
+        ),
+        (
+            "azureml://registries/R/models/m/versions/latest",
+            "names a label, and no version",
+            "or /versions/ and a number",
+        ),
+        ("models:/wine/labels/latest", "names a label as no locator", "models/wine@latest for"),
+        (
+            "azureml://registries/R#models/m/labels/latest",
+            "names a label as no locator",
+            "write models/m@latest",
+        ),
         ("neptune://w", "names no project", "neptune://WORKSPACE/PROJECT"),
         ("databricks://", "names no profile", "databricks://PROFILE"),
         ("mlflow:x", "not a locator", "MLFLOW_TRACKING_URI"),
