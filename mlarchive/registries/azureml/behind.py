@@ -89,9 +89,15 @@ def _behind(
     control: ControlPlane, kind: Kind, name: str, number: str, shown: Sequence[Asset]
 ) -> UnavailableError:
     lacks = "does not list it" if shown else "shows none of it"
+    hint = "it is behind, and nobody knows what it has of it; run the command again later"
+    if not shown:
+        hint += (
+            "; if all its versions were deleted, which the name may not know, archive it (`az ml "
+            f"{kind[:-1]} archive --name {name}`), so that nobody looks for them, and write under "
+            "another name (--rename)"
+        )
     return UnavailableError(
-        f"{control.shown} says that {kind}/{name} has a version {number}, and {lacks}",
-        hint="it is behind, and nobody knows what it has of it; run the command again later",
+        f"{control.shown} says that {kind}/{name} has a version {number}, and {lacks}", hint=hint
     )
 
 

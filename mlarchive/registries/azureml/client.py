@@ -26,7 +26,7 @@ from mlarchive.errors import RemoteError, UnavailableError
 from mlarchive.registries.azureml.access import BUILT_IN
 from mlarchive.registries.azureml.failures import words_of
 from mlarchive.registries.azureml.messages import Bearer, Connected, Request, Share, Start
-from mlarchive.registries.azureml.pausing import shorten
+from mlarchive.registries.azureml.pausing import shorten, shorten_login
 from mlarchive.registries.azureml.places import Place
 from mlarchive.registries.redaction import without_credentials
 
@@ -57,9 +57,10 @@ class Login:
         else:
             described = _get_cloud_details(name)
         # Other clouds' authorities are unknown to the public one, which is asked by default.
-        known = {
+        known: dict[str, Any] = {
             "authority": str(described["active_directory"]),
             "disable_instance_discovery": name not in BUILT_IN,
+            "raw_response_hook": shorten_login,
         }
         self._scope = f"{str(described['resource_manager']).rstrip('/')}/.default"
         self.credential = _credential(known, self._scope, interactive=start.interactive)

@@ -21,6 +21,17 @@ _HEADERS = (("Retry-After", 1), ("retry-after-ms", 1000), ("x-ms-retry-after-ms"
 """Those that azure-core reads, and how many of their units are a second."""
 
 
+def shorten_login(response: PipelineResponse[Any, Any]) -> None:
+    """Make an answer to a login ask for no longer pause than anybody would wait for.
+
+    Nothing is raised, which azure-identity would take for credentials that are refused.
+    """
+    headers = response.http_response.headers
+    for name, share in _HEADERS:
+        if name in headers:
+            headers[name] = _kept(_seconds(headers[name]) / share, share)
+
+
 def shorten(response: PipelineResponse[Any, Any]) -> None:
     """Make an answer ask for no longer pause than anybody would wait for.
 
@@ -41,7 +52,12 @@ def shorten(response: PipelineResponse[Any, Any]) -> None:
                 f"it answers {answer.status_code}, and is busy until {until:%Y-%m-%d %H:%M} UTC",
                 hint="run the same command again then",
             )
-        headers[name] = str(math.ceil(min(asked, _LONGEST_PAUSE_SECONDS) * share))
+        headers[name] = _kept(asked, share)
+
+
+def _kept(asked: float, share: int) -> str:
+    """What is kept of a pause, as its header says it."""
+    return str(math.ceil(min(asked, _LONGEST_PAUSE_SECONDS) * share))
 
 
 def _seconds(said: str) -> float:

@@ -144,3 +144,18 @@ def test_what_a_registry_has_and_shows_to_nobody_is_told_with_what_to_do(
     hint = raised.value.hint
     assert hint.startswith("azureml://registries/shared does not show models/n/1 to anybody")
     assert "--versions next" in hint
+
+
+def test_a_name_whose_versions_were_all_deleted_is_left_out_once_it_is_archived(
+    azureml: Emulator, lab: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env, asked = azureml.environment(lab.tenant), ("ls", f"{lab.locator}#models/*")
+    # The name goes on saying what it had last.
+    hide(monkeypatch, lab, "1")
+    told = within(*asked, cwd=tmp_path, env=env)
+    assert told.status == 12
+    assert "models/m has a version 1, and shows none of it" in told.err
+    assert "archive it (`az ml model archive --name m`), so that nobody looks" in told.err
+    lab.of("models")["m"].properties["isArchived"] = True
+    told = within(*asked, cwd=tmp_path, env=env)
+    assert (told.status, "models/m/1" in told.out) == (0, False)

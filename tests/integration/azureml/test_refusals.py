@@ -1,5 +1,6 @@
 """What cannot be done is said in one sentence, with what to do."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,25 @@ def test_a_person_without_credentials_can_log_in_with_a_browser_and_a_service_ca
     assert isinstance(service, DefaultAzureCredential)
     with pytest.raises(ClientAuthenticationError):
         service.get_token("https://management.azure.com/.default")
+
+
+def test_a_login_waits_for_no_longer_than_anybody_would(
+    azureml: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with without_grammars():
+        from mlarchive.registries.azureml import pausing
+        from mlarchive.registries.azureml.client import Login
+    tenant = azureml.tenant()
+    for name, value in (azureml.variables | azureml.environment(tenant)).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(pausing, "_LONGEST_PAUSE_SECONDS", 1.0)
+    azureml.faults.pause = "100000"
+    azureml.faults.plan("throttle", counts=lambda _m, _h, path: path.endswith("/v2.0/token"))
+    began = time.monotonic()
+    login = Login(Start(cloud="", endpoints=None, interactive=False))
+    assert login.token("").token
+    assert 1 <= time.monotonic() - began < 30
+    assert [request.status for request in azureml.requests if request.status == 429] == [429]
 
 
 def test_an_environment_of_a_name_that_azure_ml_does_not_have_costs_itself_alone(
