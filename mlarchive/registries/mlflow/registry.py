@@ -34,6 +34,7 @@ from mlarchive.registries.mlflow.patience import patience
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.writing import plan, write
 from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted, Workspace
+from mlarchive.registries.turns import turn
 from mlarchive.snapshot import Snapshot
 
 
@@ -118,7 +119,7 @@ class MlflowRegistry(Closing):
 
     def delete(self, source: Address, policy: WritePolicy) -> None:
         """Delete what this registry holds of an object."""
-        with speaking(self._connection.uri):
+        with speaking(self._connection.uri), turn(self._connection.uri):
             if found := held(self._connection, self.origin, source, policy):
                 forgetting.delete(self._connection, found, marks.origin_mark(source))
 
@@ -130,7 +131,7 @@ class MlflowRegistry(Closing):
 
     def mark_gone(self, source: Address, policy: WritePolicy, *, since: int) -> None:
         """Say of what this registry holds of an object that this is gone from its source."""
-        with speaking(self._connection.uri):
+        with speaking(self._connection.uri), turn(self._connection.uri):
             if found := held(self._connection, self.origin, source, policy):
                 forgetting.mark_gone(self._connection, found, since=since)
 
@@ -141,5 +142,5 @@ class MlflowRegistry(Closing):
 
     def write(self, snapshot: Snapshot, policy: WritePolicy) -> Receipt:
         """Make this registry hold the snapshot."""
-        with speaking(self._connection.uri):
+        with speaking(self._connection.uri), turn(self._connection.uri):
             return write(self._connection, self.origin, snapshot, policy)
