@@ -8,12 +8,15 @@ file is opened when its turn comes, and streamed.
 import io
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mlarchive.records import File
 from mlarchive.snapshot import Stream
+from mlarchive.threads import Threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 AT_ONCE = 8
 """Questions that a server is asked at the same time."""
@@ -30,7 +33,7 @@ def fetched_ahead(streams: Sequence[Stream]) -> Iterator[Stream]:
     if not any(map(_is_fetched, streams)):
         yield from streams
         return
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch")
+    pool = Threads(AT_ONCE, thread_name_prefix="fetch")
     try:
         coming = iter(streams)
         ahead: deque[tuple[Stream, Future[bytes] | None]] = deque()

@@ -62,3 +62,16 @@ def wait(is_over: Callable[[], bool], what: str, *, seconds: float = math.inf) -
         time.sleep(nap)
         nap = min(2 * nap, _LAST_NAP)
     return True
+
+
+def pause(seconds: float, what: str) -> None:
+    """Do nothing for some time.
+
+    Args:
+        seconds: How long.
+        what: Is waited for, as a person would say it.
+
+    Raises:
+        Exception: As the check says.
+    """
+    wait(bool, what, seconds=seconds)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from mlarchive import waiting
 from mlarchive.errors import AccessError, NotFoundError, RemoteError, UnavailableError
 from mlarchive.registries.azureml.failures import from_status, not_there, words_of
 from mlarchive.registries.azureml.messages import Bearer, Connected, Request, Share, Token
@@ -256,7 +257,7 @@ class ControlPlane:
                     f"{self.shown} took {kind}/{name}/{version}, and does not show it",
                     hint="run the same command again",
                 )
-            time.sleep(wait)
+            waiting.pause(wait, f"{self.shown}, which makes {kind}/{name}/{version}")
             wait = min(wait * 2, _SLOWEST_WAIT_SECONDS)
 
     @contextlib.contextmanager

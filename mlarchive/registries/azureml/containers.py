@@ -5,7 +5,6 @@ An expired signature is renewed. Nothing is sent to a host that is not of the pl
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
@@ -24,6 +23,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobBlock, BlobProperties, ContainerClient, ContentSettings
 from msgspec import Struct
 
+from mlarchive import waiting
 from mlarchive.errors import NotFoundError, RemoteError, SourceChangedError, UnsupportedError
 from mlarchive.registries.azureml.failures import explained
 
@@ -206,7 +206,7 @@ class BlobContainer:
                 if denied:
                     renewals -= 1
                     self._renew(client)
-                time.sleep(_pause(error, wait))
+                waiting.pause(_pause(error, wait), f"{self._storage}, which is busy")
                 wait *= 2
         raise AssertionError  # the last try returns or raises
 

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from itertools import count
 
 import msgspec
 
+from mlarchive import waiting
 from mlarchive.closing import Closing
 from mlarchive.errors import NotFoundError, UnavailableError
 from mlarchive.registries.azureml.access import Access
@@ -26,6 +27,8 @@ from mlarchive.registries.azureml.places import Place
 from mlarchive.registries.redaction import secrets_among, without_values
 
 _PATIENCE_SECONDS = 30
+_SOON_SECONDS = 8.0
+"""What comes so soon is waited for by who is to stop, too: what was begun is finished."""
 
 
 class CloudProcess(Closing):
@@ -137,16 +140,19 @@ class CloudProcess(Closing):
 
     def _fail_all(self) -> None:
         """Nobody will answer any more."""
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(UnavailableError("the process that speaks with Azure ended"))
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(UnavailableError("the process that speaks with Azure ended"))
         self._waiting.clear()
 
     def _settled(self, answer: Future[Answer], place: Place) -> Answer:
+        where = f"azureml://{place.locator}"
+        # A pause that a service asks for is kept over there.
+        wait([answer], _SOON_SECONDS)
+        waiting.wait(answer.done, f"an answer of {where}")
         said = answer.result()
         if said.failure:
             # Who is asked may repeat what it was told.
             words = without_values(said.words, self._secrets)
-            where = f"azureml://{place.locator}"
             raise raised(said.failure, words, where, self.prefix, hint=said.hint)
         return said

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -17,6 +16,7 @@ from mlarchive.registries.azureml.assets import ControlPlane, Json, Kind
 from mlarchive.registries.azureml.blobfolder import RANGE, BlobFolder
 from mlarchive.registries.azureml.containers import BlobContainer
 from mlarchive.registries.redaction import without_credentials
+from mlarchive.threads import Threads
 
 _DATASTORE = re.compile(
     r"azureml://(?:subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
@@ -79,7 +79,7 @@ class Storage(Closing):
     def __init__(self, control: ControlPlane) -> None:
         """Ask nothing yet."""
         self._control = control
-        self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
+        self.pool = Threads(_THREADS, thread_name_prefix="blobs")
         self._stores: dict[str, BlobContainer] = {}
 
     def close(self) -> None:

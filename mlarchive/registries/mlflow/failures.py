@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mlarchive import fsops
 from mlarchive.errors import (
     AccessError,
+    Interrupted,
     MlarchiveError,
     NotFoundError,
     RemoteError,
@@ -103,6 +104,9 @@ def explained(error: Exception, place: str) -> MlarchiveError:
     error = error.error if isinstance(error, Unanswered) else error
     if isinstance(error, MlarchiveError):
         return error
+    if isinstance(error.__context__, Interrupted):
+        # The client takes it for a failure of the request during which it was told to stop.
+        return error.__context__
     return _of_client(error, place)
 
 

@@ -12,7 +12,10 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from urllib3 import BaseHTTPResponse
 from urllib3.util import Retry
+
+from mlarchive import waiting
 
 # Three retries, about six seconds in all; whoever needs more retries the whole operation.
 _PATIENCE = {
@@ -39,6 +42,18 @@ class BoundedRetry(Retry):
     def parse_retry_after(self, retry_after: str) -> float:
         """What a server asks for, in seconds, or what is kept of it."""
         return min(super().parse_retry_after(retry_after), _LONGEST_PAUSE)
+
+    def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
+        """Keep the pause that a server asks for, as every wait: told, and ended by who is to stop.
+
+        Raises:
+            Exception: As whoever is asked whether to go on says.
+        """
+        asked = self.get_retry_after(response)
+        if asked:
+            what = f"the server, which asks to be left alone for {asked:.0f} s"
+            waiting.pause(asked, what)
+        return bool(asked)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ What the request did, if it did anything, is found by the next attempt. Requests
 again are repeated by mlflow's client itself, and what fails after that is not repeated here.
 """
 
-import time
 from collections.abc import Callable, Sequence
 
 from mlflow.environment_variables import (
@@ -12,6 +11,7 @@ from mlflow.environment_variables import (
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
 )
 
+from mlarchive import waiting
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow.failures import Unanswered
 from mlarchive.registries.mlflow.settings import answered
@@ -51,7 +51,8 @@ def repeated(planned: Callable[[], Work]) -> list[Work]:
                 raise
         else:
             return works
-        time.sleep(MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.get() * 2 ** (tried - 1))
+        pause = MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.get() * 2 ** (tried - 1)
+        waiting.pause(pause, "the server, which did not answer")
 
 
 def all_done(works: Sequence[Work]) -> tuple[Action, ...]:

@@ -7,11 +7,12 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import DefaultAzureCredential, InteractiveBrowserCredential
 
+from mlarchive import waiting
 from mlarchive.copy import Way, copy
-from mlarchive.errors import AccessError, NotFoundError, UnsupportedError
+from mlarchive.errors import AccessError, Interrupted, NotFoundError, UnsupportedError
 from mlarchive.pack import pack_file
 from mlarchive.package import Package
-from mlarchive.registries.azureml import AzureMlRegistry
+from mlarchive.registries.azureml import AzureMlRegistry, process
 from mlarchive.registries.azureml.messages import Start
 from mlarchive.registries.base import WritePolicy
 from mlarchive.registries.grammars import without_grammars
@@ -152,6 +153,36 @@ def test_a_person_without_credentials_can_log_in_with_a_browser_and_a_service_ca
     assert isinstance(service, DefaultAzureCredential)
     with pytest.raises(ClientAuthenticationError):
         service.get_token("https://management.azure.com/.default")
+
+
+@pytest.mark.parametrize("asks", ["control plane", "storage"])
+def test_a_pause_that_a_service_asks_for_is_told_and_ends_when_somebody_is_to_stop(
+    azureml: Emulator, opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asks: str
+) -> None:
+    lab, lines = azureml.workspace(azureml.tenant(), "lab"), list[str]()
+    azureml.put_model(lab, "m", "1", FILES)
+    source = opened(lab)
+    snapshot = source.read(address(lab, "models", "m", "1"))
+    monkeypatch.setattr(waiting, "_SAID_AFTER", 0)
+    monkeypatch.setattr(waiting, "_WATCHING", [lines.append])
+    monkeypatch.setattr(process, "_SOON_SECONDS", 1.0)
+    azureml.faults.pause = "50"
+    is_of_blobs = asks == "storage"
+    azureml.faults.plan("throttle", counts=lambda _, host, __: (".blob." in host) is is_of_blobs)
+
+    def check() -> None:
+        if lines:
+            raise Interrupted("stopped when asked to")
+
+    began = time.monotonic()
+    with pytest.raises(Interrupted), waiting.stoppable(check):
+        if is_of_blobs:
+            pack_file(snapshot, tmp_path / "m.mlpkg", packed_at=0)
+        else:
+            source.read(address(lab, "models", "m", "1"))
+    assert time.monotonic() - began < 20
+    said = f"an answer of {lab.locator}" if not is_of_blobs else "core.windows.net, which is busy"
+    assert lines == [f"waiting for {said}"]
 
 
 def test_a_login_waits_for_no_longer_than_anybody_would(

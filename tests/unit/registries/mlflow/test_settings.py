@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
@@ -12,10 +13,11 @@ import pytest
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
 from urllib3.util import Retry
 
-from mlarchive.errors import RemoteError, UnavailableError
+from mlarchive import waiting
+from mlarchive.errors import Interrupted, RemoteError, UnavailableError
 from mlarchive.registries.azureml import registry
 from mlarchive.registries.azureml.registry import AzureMlRegistry
-from mlarchive.registries.mlflow.failures import Unanswered, explained
+from mlarchive.registries.mlflow.failures import Unanswered, explained, speaking
 from mlarchive.registries.mlflow.patience import BoundedRetry, bound_pauses, patience
 from mlarchive.registries.mlflow.settings import answered, default_registry, once
 
@@ -54,15 +56,13 @@ def test_what_a_person_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     assert os.environ[RETRIES] == "9"
 
 
-@pytest.mark.parametrize("asked", ["100000", "Tue, 01 Jan 2999 00:00:00 GMT"])
-def test_a_pause_that_a_server_asks_for_is_kept_for_a_minute_at_most(
-    monkeypatch: pytest.MonkeyPatch, asked: str
-) -> None:
-    pauses: list[float] = []
+@contextlib.contextmanager
+def busy(asked: str, *, is_over: Callable[[], object] = bool) -> Iterator[MlflowHostCreds]:
+    """A server that asks to be left alone until something is so."""
 
     class Busy(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if pauses else 429)
+            self.send_response(200 if is_over() else 429)
             self.send_header("Retry-After", asked)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -70,13 +70,40 @@ def test_a_pause_that_a_server_asks_for_is_kept_for_a_minute_at_most(
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    monkeypatch.setattr(time, "sleep", pauses.append)
     with HTTPServer(("127.0.0.1", 0), Busy) as server, patience():
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        creds = MlflowHostCreds(f"http://127.0.0.1:{server.server_port}")
-        assert http_request(creds, "/x", "GET").status_code == 200
+        yield MlflowHostCreds(f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
-    assert pauses == [60]
+
+
+@pytest.mark.parametrize("asked", ["100000", "Tue, 01 Jan 2999 00:00:00 GMT"])
+def test_a_pause_that_a_server_asks_for_is_kept_for_a_minute_at_most(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    pauses: list[tuple[float, str]] = []
+    monkeypatch.setattr(waiting, "pause", lambda *said: pauses.append(said))
+    with busy(asked, is_over=lambda: pauses) as creds:
+        assert http_request(creds, "/x", "GET").status_code == 200
+    assert pauses == [(60, "the server, which asks to be left alone for 60 s")]
+
+
+def test_a_pause_that_a_server_asks_for_is_told_and_ends_when_somebody_is_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(waiting, "_SAID_AFTER", 0)
+    monkeypatch.setattr(waiting, "_WATCHING", [lines.append])
+
+    def check() -> None:
+        if lines:
+            raise Interrupted("stopped when asked to")
+
+    with busy("50") as creds:
+        began = time.monotonic()
+        with pytest.raises(Interrupted), speaking("here"), waiting.stoppable(check):
+            http_request(creds, "/x", "GET")
+        assert time.monotonic() - began < 20
+    assert lines == ["waiting for the server, which asks to be left alone for 50 s"]
 
 
 def test_what_must_happen_once_is_sent_once() -> None:
