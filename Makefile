@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Where this is set, as in many containers, each of thousands of processes compiles all modules.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo azurite test fuzz check format lint types imports bench wheelhouse offline clean
 
 help: ## Say what can be made
