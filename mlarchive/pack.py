@@ -5,6 +5,7 @@ documents are derived and the package is closed. `pack_file` gives it its name o
 been read back and verified (law 3). Must not know any registry.
 """
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -30,6 +31,7 @@ from mlarchive.package.signaturearea import signature_area
 from mlarchive.package.tailwriter import no_signatures
 from mlarchive.records import Address, AnyRecord, File, Loss, Run
 from mlarchive.snapshot import Entry, Original, Snapshot, Stream, WithheldFileError, entry_name
+from mlarchive.traces import UNATTACHED
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -246,6 +248,9 @@ def pack_state(
         def reuse(stream: Stream) -> Digest:
             return writer.reuse(known.sha256(snapshot, stream), base)
 
+        # The same content lacks the same, which only reading it would show.
+        lost = tuple(loss for loss in base.meaning.losses if loss.field == UNATTACHED)
+        snapshot = dataclasses.replace(snapshot, found_lost=lambda: lost)
         packed = _write(snapshot, in_order(snapshot), writer, reuse, packed_at=packed_at)
         if packed.content_id != base.content_id:
             raise SourceChangedError(
@@ -343,11 +348,13 @@ def _documents(
             entries.append((stream, measured(stream, digest, owner)))
     if snapshot.settled is not None:
         snapshot.settled()
+    if snapshot.found_lost is not None:
+        losses.extend(snapshot.found_lost())
     meaning = Meaning(
         address=snapshot.address,
         subject=snapshot.subject,
         records=filled_records(snapshot, entries),
-        losses=tuple(losses),
+        losses=tuple(dict.fromkeys(losses)),
         transformations=snapshot.transformations,
         packed=PackedBy(tool=f"mlarchive {__version__}", time=packed_at),
     )

@@ -91,6 +91,8 @@ class Snapshot:
         state_mark: As `Ref` has it, of the labels that were read; "" where that is not known.
         signatures: The text of its package's signature area; empty from a source.
         original: Its package; None from a source, and of what is no whole package.
+        found_lost: Called when all streams were read; gives what they showed to be lost, such as
+            what is named in one and is not there. None where they show nothing.
         settled: Called when all streams were read, where each of them cannot tell whether the whole
             stayed as it was; raises SourceChangedError if it did not.
     """
@@ -106,6 +108,7 @@ class Snapshot:
     state_mark: str = ""
     signatures: bytes = b""
     original: Original | None = None
+    found_lost: Callable[[], tuple[Loss, ...]] | None = None
     settled: Callable[[], None] | None = None
 
     def record(self, key: str) -> AnyRecord:

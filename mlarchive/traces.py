@@ -22,6 +22,9 @@ PAGE = 1000
 LONGEST_LINE = 1 << 28
 """Bytes of a line that are read at most."""
 
+UNATTACHED = "attachments that spans name"
+"""What a loss calls those that are not there: only reading the pages shows them."""
+
 Nanoseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """Since 1970-01-01T00:00:00Z, as OpenTelemetry counts."""
 

@@ -33,6 +33,7 @@ class Gathering:
         state_mark: Of the labels that were read; "" where nobody says.
         unlisted: Folders of which nobody knows what is in them, by the key of the record.
         checks: Called when all bytes were read; each raises if the whole did not stay as it was.
+        found: Called when all bytes were read; each gives what these showed to be lost.
     """
 
     records: list[AnyRecord] = field(default_factory=list)
@@ -43,6 +44,11 @@ class Gathering:
     state_mark: str = ""
     unlisted: dict[str, list[str]] = field(default_factory=dict)
     checks: list[Callable[[], None]] = field(default_factory=list)
+    found: list[Callable[[], Sequence[Loss]]] = field(default_factory=list)
+
+    def found_lost(self) -> tuple[Loss, ...]:
+        """What reading the bytes showed to be lost."""
+        return tuple(loss for one in self.found for loss in one())
 
     def lose(self, record: str, what: str, why: str) -> None:
         """List something that cannot be carried."""

@@ -73,6 +73,7 @@ def read_object(connection: Connection, address: Address) -> Snapshot:
         records=tuple(gathering.records),
         streams=tuple(gathering.streams),
         losses=tuple(gathering.losses),
+        found_lost=gathering.found_lost,
         transformations=tuple(gathering.transformations),
         # What a Databricks workspace lists of a model need not be what it shows of it alone.
         state_mark="" if connection.folder else gathering.state_mark,

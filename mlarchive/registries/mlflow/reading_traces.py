@@ -4,12 +4,11 @@ What there is, is listed at once, without spans; pages are fetched while they ar
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import BinaryIO
 
-import msgspec
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import Run as MlflowRun
 from mlflow.protos.service_pb2 import TraceInfoV3 as InfoMessage
@@ -20,28 +19,19 @@ from mlarchive.made import made
 from mlarchive.records import File, Native, Traces
 from mlarchive.registries.mlflow.assessmentforms import Ids, foreign_run
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.folders import artifact_folder
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
-from mlarchive.registries.mlflow.listed import Listed
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted, runs_in
 from mlarchive.registries.mlflow.tracefetching import (
-    SPANS_FILE,
     fetch_traces,
-    keeps_spans_in_file,
-    location_of,
     search_infos,
 )
-from mlarchive.registries.mlflow.tracefolders import is_elsewhere, named_in, open_given
+from mlarchive.registries.mlflow.tracefiles import ATTACHED, Attachments, Places
 from mlarchive.registries.mlflow.traceforms import trace_of
 from mlarchive.registries.mlflow.tracemakers import Makers
 from mlarchive.snapshot import Stream
 from mlarchive.traces import encode_trace, paged, trace_place
 
-ATTACHED = "attached"
-"""The folder of what was attached to traces, among the files of a `Traces` record."""
-
-_SUFFIX = "artifacts"
 _ASKED_AT_ONCE = 500
 _NAMED = 3
 
@@ -55,8 +45,7 @@ class _Found:
 
     Attributes:
         places: Of each trace.
-        tops: Ids of those that have a folder of their own in a place, by the place.
-        filed: Ids of those whose spans are among their artifacts.
+        kept: Where their artifacts are.
         runs: By a trace's id another run that made it.
         assessing: By an assessment's id another run that made it.
         models: By a trace's id the logged model that it names and that is not carried.
@@ -64,8 +53,7 @@ class _Found:
     """
 
     places: list[Place] = field(default_factory=list)
-    tops: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    filed: set[str] = field(default_factory=set)
+    kept: Places = field(default_factory=Places)
     runs: dict[str, str] = field(default_factory=dict)
     assessing: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
@@ -173,11 +161,7 @@ def _grouped(
 
 def _note(found: _Found, info: InfoMessage, run_id: str, carried_models: frozenset[str]) -> None:
     found.places.append((info.request_time.ToMilliseconds(), info.trace_id))
-    top, _, suffix = location_of(info).rpartition(f"/{info.trace_id}/")
-    if suffix == _SUFFIX:
-        found.tops[top].add(info.trace_id)
-    if keeps_spans_in_file(info):
-        found.filed.add(info.trace_id)
+    found.kept.note(info)
     maker = info.trace_metadata.get(TraceMetadataKey.SOURCE_RUN, "")
     if maker not in {"", run_id}:
         found.runs[info.trace_id] = maker
@@ -199,13 +183,16 @@ def _gather(
     connection: Connection, record: Traces, found: _Found, ids: Ids, gathering: Gathering
 ) -> None:
     gathering.records.append(record)
+    attachments = Attachments(connection, found.kept)
     for path, places in paged(sorted(found.places)):
         entry = File(path=path, size=-1, sha256="")
-        page = partial(_open_page, connection, places, ids)
+        page = partial(_open_page, connection, places, ids, attachments)
         gathering.streams.append(Stream(owner=record.key, entry=entry, open=page))
     name = record.key.rstrip("/")
+    gathering.found.append(partial(attachments.missing, name))
     try:
-        gather_files(_Attachments(connection, found), record.key, name, gathering)
+        gather_files(attachments, record.key, name, gathering)
+        gathering.losses.extend(attachments.without_spans(name))
     except MlarchiveError as error:
         if error.retryable:
             raise
@@ -224,17 +211,23 @@ def _list_changes(found: _Found, name: str, gathering: Gathering) -> None:
         gathering.change(name, "prompts", why)
 
 
-def _open_page(connection: Connection, places: Sequence[Place], ids: Ids) -> BinaryIO:
-    return made(_lines(connection, places, ids))
+def _open_page(
+    connection: Connection, places: Sequence[Place], ids: Ids, attachments: Attachments
+) -> BinaryIO:
+    return made(_lines(connection, places, ids, attachments))
 
 
-def _lines(connection: Connection, places: Sequence[Place], ids: Ids) -> Iterator[bytes]:
+def _lines(
+    connection: Connection, places: Sequence[Place], ids: Ids, attachments: Attachments
+) -> Iterator[bytes]:
     awaited = iter(places)
     for fetched in fetch_traces(connection, [trace_id for _, trace_id in places]):
         for trace in sorted((trace_of(m, ids) for m in fetched.values()), key=trace_place):
             if trace_place(trace) != next(awaited, None):
                 raise _changed(connection)
-            yield encode_trace(trace)
+            line = encode_trace(trace)
+            attachments.look_at(trace.id, line)
+            yield line
     if next(awaited, None) is not None:
         raise _changed(connection)
 
@@ -244,41 +237,3 @@ def _changed(connection: Connection) -> SourceChangedError:
         f"traces at {connection.uri} came, went or got another time while they were read",
         hint="run the same command again",
     )
-
-
-class _Attachments:
-    """What was attached to the traces of a record, as a folder with a folder for each trace."""
-
-    def __init__(self, connection: Connection, found: _Found) -> None:
-        self._connection = connection
-        self._found = found
-        self.is_remote = connection.served
-
-    def files(self) -> Iterator[Listed]:
-        """Everything but spans; one request for each trace that has anything."""
-        for top, ids in sorted(self._found.tops.items()):
-            if is_elsewhere(self._connection, top):
-                yield from self._named(ids)
-                continue
-            there = set(artifact_folder(self._connection, top).folders())
-            for trace_id in sorted(there & ids):
-                folder = artifact_folder(self._connection, f"{top}/{trace_id}/{_SUFFIX}")
-                for listed in folder.files():
-                    if listed.path != SPANS_FILE or trace_id not in self._found.filed:
-                        path = f"{ATTACHED}/{trace_id}/{listed.path}".rstrip("/")
-                        yield msgspec.structs.replace(listed, path=path)
-
-    def _named(self, ids: Collection[str]) -> Iterator[Listed]:
-        """What the spans of some traces name."""
-        for messages in fetch_traces(self._connection, sorted(ids)):
-            for trace_id, message in messages.items():
-                for path, size in named_in(message):
-                    yield Listed(f"{ATTACHED}/{trace_id}/{path}", size)
-
-    def open(self, path: str) -> BinaryIO:
-        """One file of one trace."""
-        _, trace_id, name = path.split("/", 2)
-        top = next(top for top, ids in self._found.tops.items() if trace_id in ids)
-        if is_elsewhere(self._connection, top):
-            return open_given(self._connection, trace_id, name)
-        return artifact_folder(self._connection, f"{top}/{trace_id}/{_SUFFIX}").open(name)

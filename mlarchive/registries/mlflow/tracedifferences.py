@@ -1,6 +1,7 @@
 """What of the traces that were sent is not there as it was sent, counted (clause 3.9)."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -29,6 +30,12 @@ class Listing(Protocol):
 
     def change(self, record: str, what: str, why: str, /) -> None:
         """List something that takes another form."""
+
+
+def of_these(names: Sequence[str]) -> str:
+    """How many there are, and what the first of them are called."""
+    more = ", …" if len(names) > _NAMED else ""
+    return f"of {len(names)} ({', '.join(names[:_NAMED])}{more})"
 
 
 class Tally:
@@ -73,9 +80,7 @@ class Tally:
         """
         for noted, tell in ((self._losses, to.lose), (self._changes, to.change)):
             for (what, why), trace_ids in noted.items():
-                named = ", ".join(trace_ids[:_NAMED])
-                more = ", …" if len(trace_ids) > _NAMED else ""
-                tell(record, what, f"of {len(trace_ids)} ({named}{more}): {why}")
+                tell(record, what, f"{of_these(trace_ids)}: {why}")
 
     def _compare_texts(self, name: str, trace: Trace, there: Trace) -> None:
         wanted, held = getattr(trace, name), getattr(there, name)

@@ -44,14 +44,23 @@ def is_elsewhere(connection: Connection, location: str) -> bool:
 
 def named_in(message: TraceMessage) -> Iterator[tuple[str, int]]:
     """Paths and sizes in bytes of the attachments that a trace's spans name; -1 for no size."""
+    yield from sorted(_named(message.trace_info.trace_id, message.SerializeToString()).items())
+
+
+def named_in_line(trace_id: str, line: bytes) -> Iterator[str]:
+    """Paths of the attachments that a trace names, which is a line of a page."""
+    yield from sorted(_named(trace_id, line))
+
+
+def _named(trace_id: str, text: bytes) -> dict[str, int]:
     found = {}
-    for reference in _NAMED.findall(message.SerializeToString()):
+    for reference in _NAMED.findall(text):
         parsed = Attachment.parse_ref(reference.decode())
-        if parsed and parsed["trace_id"] == message.trace_info.trace_id:
+        if parsed and parsed["trace_id"] == trace_id:
             size = parsed.get("size")
             path = f"{ATTACHMENTS}/{parsed['attachment_id']}"
             found[path] = size if isinstance(size, int) else -1
-    yield from sorted(found.items())
+    return found
 
 
 def spans_given(connection: Connection, trace_id: str) -> bytes | None:

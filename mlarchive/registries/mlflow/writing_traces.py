@@ -25,7 +25,6 @@ from mlarchive.registries.mlflow.assessing import in_order, must_be_made_again
 from mlarchive.registries.mlflow.assessmentforms import Ids, foreign_run
 from mlarchive.registries.mlflow.elsewhere import logged_model_elsewhere, run_id_elsewhere
 from mlarchive.registries.mlflow.folders import artifact_folder
-from mlarchive.registries.mlflow.reading_traces import ATTACHED
 from mlarchive.registries.mlflow.selecting import quoted, run_of
 from mlarchive.registries.mlflow.sending_traces import (
     Place,
@@ -38,6 +37,7 @@ from mlarchive.registries.mlflow.sending_traces import (
 )
 from mlarchive.registries.mlflow.tracedifferences import Tally, equal
 from mlarchive.registries.mlflow.tracefetching import fetch_traces, location_of, search_infos
+from mlarchive.registries.mlflow.tracefiles import ATTACHED
 from mlarchive.registries.mlflow.traceforms import trace_of
 from mlarchive.registries.mlflow.tracemakers import Makers, makers_told, untold
 from mlarchive.registries.mlflow.uploading import fill

@@ -15,8 +15,8 @@ from mlarchive.records import Address, Experiment, File, LoggedModel, Run, Trace
 from mlarchive.registries.base import Receipt, Selector, WritePolicy
 from mlarchive.registries.mlflow import (
     MlflowRegistry,
-    reading_traces,
     tracefetching,
+    tracefiles,
     tracefolders,
     writing_traces,
 )
@@ -502,7 +502,7 @@ def test_what_traces_keep_in_folders_of_the_server_is_asked_of_it(
         return [one.open().read() for one in named]
 
     from_folders = read()
-    for module in (reading_traces, tracefetching):
+    for module in (tracefiles, tracefetching):
         monkeypatch.setattr(module, "is_elsewhere", lambda *_: True)
     assert read() == from_folders
 

@@ -18,7 +18,6 @@ from mlarchive.records import (
     Webhook,
 )
 from mlarchive.registries.mlflow.notebooks import mark_of
-from mlarchive.registries.mlflow.reading_traces import ATTACHED
 from mlarchive.registries.mlflow.restore import evidence
 from mlarchive.registries.mlflow.restore.merging import Held, Identity, Merged
 from mlarchive.registries.mlflow.restore.places import (
@@ -29,6 +28,7 @@ from mlarchive.registries.mlflow.restore.places import (
     place_of_trace,
     place_of_version,
 )
+from mlarchive.registries.mlflow.tracefiles import ATTACHED
 
 
 def referred(held: Held, key: str) -> Held:
