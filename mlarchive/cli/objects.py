@@ -149,12 +149,17 @@ def _none_of(source: "Source", locator: "Locator", *, seen: int, is_whole: bool)
 
 
 def _children_last(listings: "Sequence[Listing]") -> "list[Address]":
-    """In the order in which a target links them: a run behind its parent, if that comes too."""
-    from mlarchive.registries.ordering import in_order, parents_first, run_in_order
+    """In the order in which a target links them: a run behind its parent, if that comes too.
+
+    An experiment that had the name of another one comes before that.
+    """
+    from mlarchive.registries.ordering import ages, in_order, parents_first, run_in_order
 
     order = parents_first(run_in_order(one) for one in listings if one.address.kind == "runs")
-    found = [one.address for one in listings]
-    return in_order(found, order) if order.parents else sorted(found, key=_by_number)
+    found, made = [one.address for one in listings], ages(listings)
+    if order.parents or made:
+        return in_order(found, order, made)
+    return sorted(found, key=_by_number)
 
 
 def _by_number(address: "Address") -> tuple[str, str, int, str]:

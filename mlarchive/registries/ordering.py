@@ -1,9 +1,11 @@
 """The order in which a target gets the objects of a whole registry.
 
 What others are linked to comes before these: experiments, then runs that are parents of others.
+Of experiments the older comes first: it may have had the name that the newer one has.
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -75,12 +77,24 @@ def _measure(one: str, known: Mapping[str, RunInOrder], depths: dict[str, int]) 
         depths[member] = depth
 
 
-def in_order(addresses: Iterable[Address], order: Order) -> list[Address]:
+def ages(listings: Iterable[Listing]) -> dict[Address, int]:
+    """When the experiments among some objects were made, as far as a list tells of it."""
+    return {
+        one.address: one.traits.made_at or 0
+        for one in listings
+        if one.address.kind == "experiments"
+    }
+
+
+def in_order(
+    addresses: Iterable[Address], order: Order, made: Mapping[Address, int] = MappingProxyType({})
+) -> list[Address]:
     """Sort objects of one registry as its target should get them.
 
     Args:
         addresses: Of the objects.
         order: Of the runs among them, whose names are their ids.
+        made: When experiments were made; see `ages`.
     """
     parents = frozenset(order.parents)
     places = {name: place for place, name in enumerate((*order.parents, *order.others))}
@@ -90,7 +104,7 @@ def in_order(addresses: Iterable[Address], order: Order) -> list[Address]:
         kind = "parents" if run and address.name in parents else address.kind
         rank = _BEFORE.index(kind) - len(_BEFORE) if kind in _BEFORE else 0
         rank = 1 + _BEHIND.index(kind) if kind in _BEHIND else rank
-        place = places.get(address.name, len(places)) if run else 0
+        place = places.get(address.name, len(places)) if run else made.get(address, 0)
         number = int(address.version) if address.version.isdecimal() else 0
         return rank, place, address.kind, address.name, number, str(address)
 

@@ -34,7 +34,7 @@ from mlarchive.registries.base import (
     WritePlan,
     WritePolicy,
 )
-from mlarchive.registries.ordering import RunInOrder, in_order, parents_first
+from mlarchive.registries.ordering import RunInOrder, ages, in_order, parents_first
 from mlarchive.registries.parting import address_of, part_of
 from mlarchive.registries.selecting import is_exact, selects
 from mlarchive.snapshot import Snapshot
@@ -160,8 +160,8 @@ class VaultRegistry(Closing):
         """The objects of all packages that count, in the order in which a target gets them."""
         counting = [kept for kept in self._selected(Selector()) if kept.address.kind in _WITH_RUNS]
         order = parents_first(run for kept in counting for run in self._runs(kept))
-        chosen = choose(self.ls(Selector()))
-        return iter(in_order((listing.address for listing in chosen), order))
+        chosen = list(choose(self.ls(Selector())))
+        return iter(in_order((listing.address for listing in chosen), order, ages(chosen)))
 
     def was_pruned(self, address: Address, ids: tuple[str, str]) -> bool:
         """Whether an object with a content_id and a state_id is not here because it was pruned."""

@@ -38,7 +38,7 @@ from mlarchive.registries.mlflow.selecting import (
     selected_versions,
     unfinished,
 )
-from mlarchive.registries.ordering import Order, RunInOrder, in_order, parents_first
+from mlarchive.registries.ordering import Order, RunInOrder, ages, in_order, parents_first
 
 T = TypeVar("T")
 
@@ -136,8 +136,9 @@ def everything_at(connection: Connection, origin: str, choose: Choose = list) ->
     ]
     for kind in _LISTED:
         listed += list_objects(connection, origin, Selector(kind=kind))
-    found += [listing.address for listing in choose(listed)]
-    return in_order(found, whole.order)
+    chosen = list(choose(listed))
+    found += [listing.address for listing in chosen]
+    return in_order(found, whole.order, ages(chosen))
 
 
 def brought_by(connection: Connection, version: Address) -> Iterator[Address]:

@@ -28,7 +28,9 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
         aliases: Of a version.
         description: Its digest; "" if nothing was ever said.
         stage: Of a version, likewise.
-        name: Of a run, likewise.
+        name: Of a run, likewise; of an experiment, the one that was written last.
+        named: When an experiment's source said that name, as of its last update there, ms since
+            1970 UTC; 0 if unknown.
         properties: Digests of values, by name, where a registry has such beside tags (Azure ML).
         lifecycle: `active` or `archived`, where a registry archives (Azure ML); "" if nothing was
             ever said.
@@ -40,6 +42,7 @@ class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str = ""
     stage: str = ""
     name: str = ""
+    named: int = 0
     properties: Mapping[str, str] = {}
     lifecycle: str = ""
     coming: "Given | None" = None

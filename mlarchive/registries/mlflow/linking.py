@@ -12,6 +12,7 @@ from mlarchive.records import Address, EvaluationDataset, Experiment, Native, Pr
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.gathering import Gathering
+from mlarchive.registries.mlflow.given import mark_of, said
 from mlarchive.registries.mlflow.selecting import all_experiments
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.work import Work
@@ -60,7 +61,11 @@ def _link(work: Work, record: Prompt | EvaluationDataset, name: str) -> str:
 
     def create() -> None:
         with once():
-            tags = [ExperimentTag(marks.ORIGIN, mark_under(work, name, origin, wanted))]
+            marked = {
+                marks.ORIGIN: mark_under(work, name, origin, wanted),
+                **mark_of(said({}, name=wanted)),
+            }
+            tags = [ExperimentTag(tag, value) for tag, value in marked.items()]
             work.ids[key] = work.connection.tracking.create_experiment(wanted, tags=tags)
 
     wanted = work.policy.experiment_named(name)

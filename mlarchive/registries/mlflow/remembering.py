@@ -7,6 +7,7 @@ none; of an experiment, of itself, since what is mirrored into one may be of sev
 import contextlib
 import hashlib
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 import msgspec
 from mlflow.entities import ExperimentTag
@@ -77,14 +78,40 @@ def remember(connection: Connection, experiment_id: str, tag: str, what: Remembe
 
 
 def whole(connection: Connection, origin: str) -> Remembered | None:
-    """What is remembered of an object of some origin; None if it never came whole."""
-    for experiment in all_experiments(connection):
-        for tag in (tag for tag in experiment.tags if tag.startswith(_TAGS)):
-            found = remembered(experiment.tags, tag)
-            if found and found.is_from(origin) and found.content_id:
-                state_id = found.also.get(origin, found.state_id)
-                return msgspec.structs.replace(found, origin=origin, state_id=state_id)
-    return None
+    """What is remembered of an object of some origin; None if it never came whole.
+
+    An experiment that had the name of another one is remembered as that as well, and comes last.
+    """
+    every = [
+        found
+        for experiment in all_experiments(connection)
+        for tag in experiment.tags
+        if tag.startswith(_TAGS)
+        and (found := remembered(experiment.tags, tag))
+        and found.is_from(origin)
+        and found.content_id
+        and (found.name == experiment.name or not tag.startswith(_EXPERIMENT))
+    ]
+    if not every:
+        return None
+    found = min(every, key=lambda one: not _says(one, origin))
+    state_id = found.also.get(origin, found.state_id)
+    return msgspec.structs.replace(found, origin=origin, state_id=state_id)
+
+
+def under_new_name(tags: Mapping[str, str], name: str) -> Tags:
+    """What is remembered of an experiment itself, as it is where that gets another name."""
+    found = {tag: remembered(tags, tag) for tag in tags if tag.startswith(_EXPERIMENT)}
+    return {
+        tag: msgspec.json.encode(msgspec.structs.replace(one, name=name)).decode()
+        for tag, one in found.items()
+        if one
+    }
+
+
+def _says(what: Remembered, origin: str) -> bool:
+    """Whether an origin names something as it is called at the target."""
+    return unquote(origin.rpartition("/")[2]) == what.name
 
 
 def written_now(

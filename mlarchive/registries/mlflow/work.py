@@ -103,6 +103,7 @@ class Work:
         left_out: Keys of records that are not written, which losses tell.
         given: What the source says of a version's labels, by the record's key.
         experiments: Those at the target that were looked at, by their ids.
+        renamed: Names that experiments at the target are to get, by their ids.
         numbered: The version that is written, with its name and number at the target.
         settle: Says what tags and name of a run that is there are to be, where what people said
             there counts under any policy, as at Azure ML.
@@ -130,6 +131,7 @@ class Work:
     left_out: set[str] = field(default_factory=set)
     given: dict[str, Given] = field(default_factory=dict)
     experiments: dict[str, MlflowExperiment] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
     numbered: tuple[ModelVersion, str, str] | None = None
     settle: "Callable[[RunLabels], tuple[Tags, str]] | None" = None
     refused: str = ""

@@ -18,6 +18,7 @@ from mlarchive.registries.mlflow.work import Work, called
 from mlarchive.registries.mlflow.writing_experiment import (
     find_experiment,
     mark_under,
+    name_there,
     plan_awakening,
     plan_experiment,
     plan_experiment_end,
@@ -30,7 +31,7 @@ def plan_experiment_alone(work: Work, origin: str, subject: Experiment) -> Addre
     """Plan an experiment that is no part of another object.
 
     Raises:
-        ConflictError: Somebody else's experiment of that name is deleted at the target.
+        ConflictError: As of `plan_experiment`.
     """
     plan_experiment(work, subject)
     for model in (r for r in work.snapshot.records if isinstance(r, LoggedModel)):
@@ -41,19 +42,15 @@ def plan_experiment_alone(work: Work, origin: str, subject: Experiment) -> Addre
     plan_experiment_end(work, subject)
     if not work.steps:
         work.step("keep", called(subject), "same content and labels")
-    return Address(origin=origin, kind="experiments", name=_name(work, subject))
-
-
-def _name(work: Work, subject: Experiment) -> str:
-    found = find_experiment(work, subject, marks.origin_of(subject, work.snapshot))
-    return str(found.name) if found else work.policy.experiment_named(subject.name)
+    return Address(origin=origin, kind="experiments", name=name_there(work, subject))
 
 
 def _plan_memory(work: Work, subject: Experiment) -> None:
     found = find_experiment(work, subject, marks.origin_of(subject, work.snapshot))
-    name = _name(work, subject)
+    name = name_there(work, subject)
     whole = written_now(work, subject, name)
-    whole = replace(whole, origin=mark_under(work, subject.name, whole.origin, name))
+    if work.policy.experiment:
+        whole = replace(whole, origin=mark_under(work, subject.name, whole.origin, name))
     tag = experiment_tag(whole.origin)
     if found and remembered(found.tags, tag) == whole:
         return

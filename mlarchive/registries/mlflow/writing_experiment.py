@@ -1,5 +1,6 @@
 """Writes an experiment: found by where it came from, else by name, else created (clause 3.1)."""
 
+import msgspec
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import ExperimentTag
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
@@ -9,7 +10,16 @@ from mlarchive.records import Experiment, Tags
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.given import base_of, mark_of, said
+from mlarchive.registries.mlflow.given import Given, base_of, mark_of, said
+from mlarchive.registries.mlflow.naming_experiment import (
+    Naming,
+    as_given,
+    name_at,
+    named,
+    naming,
+    require_same,
+)
+from mlarchive.registries.mlflow.remembering import under_new_name
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.sourcetags import source_tags
@@ -24,7 +34,8 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     """Plan an experiment's creation or its labels.
 
     Raises:
-        ConflictError: Somebody else's experiment of that name is deleted at the target.
+        ConflictError: What has that name at the target is somebody else's and deleted, or came from
+            another experiment of the same source.
     """
     what = called(record)
     origin = marks.origin_of(record, work.snapshot)
@@ -33,15 +44,15 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     every = {**record.tags, **(source_tags(work, record) if ours else {})}
     tags = cut(work, what, "tag", work.taken(what, every), MAX_EXPERIMENT_TAG_VAL_LENGTH)
     name = name_at(work.connection, work.policy.experiment_named(record.name))
-    if (found.name if found else name) != record.name:
-        kept = found.name if found else name
-        work.change(what, "name", f"the target keeps it as {kept!r}")
     if found is None:
+        if name != record.name:
+            work.change(what, "name", f"the target keeps it as {name!r}")
         work.change(what, "experiment_id", "the target gives it an id of its own")
 
         def create() -> None:
             mark = mark_under(work, record.name, origin, name)
-            marked = {marks.ORIGIN: mark, **mark_of(said(tags)), **tags}
+            given = msgspec.structs.replace(said(tags, name=name), named=record.native.updated)
+            marked = {marks.ORIGIN: mark, **mark_of(given), **tags}
             make_folder_of(work.connection, name)
             work.ids[record.key] = work.connection.tracking.create_experiment(
                 name, tags=[ExperimentTag(tag, value) for tag, value in marked.items()]
@@ -52,7 +63,12 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     work.ids[record.key] = found.experiment_id
     work.experiments[found.experiment_id] = found
     _plan_revival(work, record, found, ours=ours)
-    _plan_labels(work, record, found, tags, ours=ours)
+    if ours:
+        _plan_own_labels(work, record, found, tags, wanted=name)
+        return
+    if found.name != record.name:
+        work.change(what, "name", f"the target keeps it as {found.name!r}")
+    _plan_tags(work, what, found, tags)
 
 
 def plan_awakening(work: Work) -> None:
@@ -84,17 +100,23 @@ def plan_experiment_end(work: Work, record: Experiment) -> None:
 
 
 def find_experiment(work: Work, record: Experiment, origin: str) -> MlflowExperiment | None:
-    """The experiment at the target, by where it came from, else by name; or the one asked for."""
+    """The experiment at the target, by where it came from, else by name; or the one asked for.
+
+    Raises:
+        ConflictError: What has that name came from another experiment of the same source.
+    """
     if known := work.known.get(record.key):
         return work.connection.tracking.get_experiment(known)  # type: ignore[no-any-return]  # untyped in mlflow
     name = name_at(work.connection, work.policy.experiment_named(record.name))
     if work.policy.experiment:
-        return work.connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
+        return named(work.connection, name)
     where = f"tags.`{marks.ORIGIN}` = {quoted(origin)}"
     mirrored = all_experiments(work.connection, where)
     if mirrored:
         return mirrored[0]
-    return work.connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
+    found = named(work.connection, name)
+    require_same(work, found, origin)
+    return found
 
 
 def mark_under(work: Work, name: str, origin: str, there: str) -> str:
@@ -131,14 +153,13 @@ def experiment_there(work: Work, key: str) -> str:
 def name_there(work: Work, record: Experiment) -> str:
     """What an experiment that is planned is called at the target."""
     if there := experiment_there(work, record.key):
-        return str(work.experiment(there).name)
+        return work.renamed.get(there) or str(work.experiment(there).name)
     return name_at(work.connection, work.policy.experiment_named(record.name))
 
 
 def home(connection: Connection) -> MlflowExperiment | None:
     """The experiment for what belongs to none, if it is there."""
-    name = name_at(connection, _HOME)
-    return connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
+    return named(connection, name_at(connection, _HOME))
 
 
 def experiment_made(work: Work, key: str) -> str:
@@ -151,11 +172,6 @@ def experiment_made(work: Work, key: str) -> str:
         name = name_at(work.connection, _HOME)
         make_folder_of(work.connection, name)
         return str(work.connection.tracking.create_experiment(name, tags=tags))
-
-
-def name_at(connection: Connection, name: str) -> str:
-    """An experiment's name at a server where it must be a path."""
-    return name if not connection.folder or name.startswith("/") else f"{connection.folder}/{name}"
 
 
 def make_folder_of(connection: Connection, name: str) -> None:
@@ -185,19 +201,45 @@ def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ou
     work.step_once("update", called(record), "restored at the source", restore)
 
 
-def _plan_labels(
-    work: Work, record: Experiment, found: MlflowExperiment, tags: dict[str, str], *, ours: bool
+def _plan_own_labels(
+    work: Work, record: Experiment, found: MlflowExperiment, tags: dict[str, str], *, wanted: str
 ) -> None:
+    """Plan the name and the tags of an experiment that was made of the source's."""
     what, first = called(record), len(work.steps)
-
-    def put(name: str, value: str) -> None:
-        tag = ExperimentTag(name, value)
-        work.connection.tracking.set_experiment_tag(found.experiment_id, tag)
+    name = naming(work, record, found, wanted=wanted)
+    _plan_name(work, what, found, name)
+    _plan_tags(work, what, found, tags, exact=True, before=base_of(work.policy, found.tags))
 
     def say(mark: Tags) -> None:
-        for name, value in mark.items():
-            put(name, value)
+        for tag, value in mark.items():
+            _put(work, found, tag, value)
 
+    plan_given(work, what, found.tags, as_given(said(tags), name), first, say)
+
+
+def _plan_name(work: Work, what: str, found: MlflowExperiment, name: Naming) -> None:
+    if name.name == found.name:
+        return
+
+    def rename() -> None:
+        make_folder_of(work.connection, name.name)
+        work.connection.tracking.rename_experiment(found.experiment_id, name.name)
+        for tag, value in under_new_name(found.tags, name.name).items():
+            _put(work, found, tag, value)
+
+    work.renamed[found.experiment_id] = name.name
+    work.step("update", f"name of {what}", f"was {found.name!r}", rename)
+
+
+def _plan_tags(  # noqa: PLR0913  (two sides, and how they are compared)
+    work: Work,
+    what: str,
+    found: MlflowExperiment,
+    tags: dict[str, str],
+    *,
+    exact: bool = False,
+    before: Given | None = None,
+) -> None:
     own = work.connection.own_tags
     there = marks.state_tags(found.tags)
     plan_tags(
@@ -205,10 +247,12 @@ def _plan_labels(
         what,
         tags,
         {tag: value for tag, value in there.items() if tag in tags or not tag.startswith(own)},
-        put=put,
-        drop=lambda name: work.connection.tracking.delete_experiment_tag(found.experiment_id, name),
-        exact=ours,
-        before=base_of(work.policy, found.tags) if ours else None,
+        put=lambda tag, value: _put(work, found, tag, value),
+        drop=lambda tag: work.connection.tracking.delete_experiment_tag(found.experiment_id, tag),
+        exact=exact,
+        before=before,
     )
-    if ours:
-        plan_given(work, what, found.tags, said(tags), first, say)
+
+
+def _put(work: Work, found: MlflowExperiment, tag: str, value: str) -> None:
+    work.connection.tracking.set_experiment_tag(found.experiment_id, ExperimentTag(tag, value))
