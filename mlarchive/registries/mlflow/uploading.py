@@ -131,13 +131,24 @@ def fill(  # noqa: PLR0913  (what is sent, and what is known of where it goes)
         if settled and file.path in present:
             raise ConflictError(
                 f"{file.path} of {what} at {work.connection.uri} has other bytes",
-                hint="it changed at the source or at the target after it was written",
+                hint="it changed at the source or at the target after it was written; "
+                f"{_way_out(work)}",
             )
         other = changed.get(file.path) if follows else None
         lacking.append(_Sending(other.file, other.open) if other else _Sending(file, stream.open))
     _send(work, folder, lacking)
     _check(work, what, folder, [sending.file for sending in lacking])
     return mark if marked else {}
+
+
+def _way_out(work: Work) -> str:
+    """What a person may do about a file that contradicts."""
+    if work.grown:
+        return (
+            "with --conflict skip what is there stays, a loss; or put the file back as it was at"
+            " either; #runs/ID with --conflict new-version makes another run"
+        )
+    return "with --conflict new-version another one is made, with skip what is there stays, a loss"
 
 
 def _form_there(

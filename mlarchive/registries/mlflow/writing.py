@@ -4,8 +4,7 @@ The order lets nothing be seen before it is whole: experiment, run, logged model
 version, labels, aliases, marks; deletions that the source has made come last (clause 3).
 """
 
-import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,7 +19,6 @@ from mlarchive.records import (
     Fields,
     Folder,
     LoggedModel,
-    Loss,
     ModelVersion,
     Notebook,
     OtherObjects,
@@ -32,9 +30,10 @@ from mlarchive.records import (
     Traces,
     Webhook,
 )
-from mlarchive.registries.base import Action, Receipt, WritePlan, WritePolicy
+from mlarchive.registries.base import Receipt, WritePlan, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
+from mlarchive.registries.mlflow.contradicted import label_all_the_same, left
 from mlarchive.registries.mlflow.holding import held
 from mlarchive.registries.mlflow.repeating import all_done, repeated
 from mlarchive.registries.mlflow.work import Work, target_name
@@ -49,6 +48,7 @@ from mlarchive.registries.mlflow.writing_model import plan_logged_model
 from mlarchive.registries.mlflow.writing_model_links import plan_links_elsewhere
 from mlarchive.registries.mlflow.writing_named import (
     clear,
+    plan_model_of,
     plan_named_marks,
     plan_registered_model,
 )
@@ -107,15 +107,15 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
     try:
         works = repeated(lambda: _planned(connection, origin, snapshot, policy))
     except ConflictError as error:
-        labelled = _labelled_all_the_same(connection, origin, snapshot, policy)
+        why = error.message
+        labelled = label_all_the_same(connection, origin, snapshot, policy, why)
         if policy.conflict == "skip" and not policy.delete_first:
-            return _left(connection, origin, snapshot, policy, (error.message, labelled or ()))
+            there = held(connection, origin, snapshot.address, policy)
+            address = msgspec.structs.replace(snapshot.address, origin=origin)
+            return left(there.address if there else address, snapshot, labelled, why)
         if labelled is None:
             raise
-        kept = dict.fromkeys(f"{loss.field} of {loss.record} ({loss.why})" for loss in labelled)
-        but = f", but for {', '.join(kept)}" if kept else " all the same"
-        said = f"{error.message}; the labels of its version are as the source says{but}"
-        raise ConflictError(said, hint=error.hint) from error
+        raise ConflictError(labelled.said(why), hint=error.hint) from error
     target = works[-1].target
     subject = snapshot.record(snapshot.subject)
     reached = works[-1].ids.get(subject.key, "")
@@ -134,66 +134,6 @@ def write(connection: Connection, origin: str, snapshot: Snapshot, policy: Write
         transformations=tuple(dict.fromkeys(one for work in works for one in work.transformations)),
         bytes=sum(work.sent for work in works),
     )
-
-
-def _left(
-    connection: Connection,
-    origin: str,
-    snapshot: Snapshot,
-    policy: WritePolicy,
-    left: tuple[str, Sequence[Loss]],
-) -> Receipt:
-    """What comes of an object whose run contradicts what is there, which stays (clause 5.5).
-
-    Args:
-        connection: To the target.
-        origin: The target's own name.
-        snapshot: What was to be written.
-        policy: That of skipping.
-        left: Why, and the labels that the target holds otherwise.
-    """
-    why, lost = left
-    there = held(connection, origin, snapshot.address, policy)
-    target = there.address if there else msgspec.structs.replace(snapshot.address, origin=origin)
-    what = f"{target.kind}/{target.name}" + (f"/{target.version}" if target.version else "")
-    content = Loss(record=what, field="content", why=f"it is left as it is: {why}")
-    return Receipt(
-        source=snapshot.address,
-        target=target,
-        content_id=snapshot.content_id,
-        state_id=snapshot.state_id,
-        actions=(Action(verb="skip", what=what, why=why),),
-        losses=(content, *lost),
-    )
-
-
-def _labelled_all_the_same(
-    connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy
-) -> list[Loss] | None:
-    """Write the labels of a version that is held, of which only the run contradicts (clause 5.5).
-
-    Returns:
-        The labels that the target holds otherwise; None if it is no such version.
-    """
-    subject = snapshot.record(snapshot.subject)
-    if not isinstance(subject, ModelVersion) or policy.delete_first:
-        return None
-
-    def planned() -> Work:
-        work = Work(connection, snapshot, policy, origin=origin)
-        place = find_place(work, subject)
-        if place.grown:
-            name = target_name(work, subject)
-            work.numbered = (subject, name, str(place.expected))
-            _plan_registered_model(work, subject, name)
-            plan_left_version(work, subject, place)
-        return work
-
-    with contextlib.suppress(ConflictError):
-        works = repeated(planned)
-        if any(work.steps for work in works):
-            return [loss for work in works for loss in work.losses]
-    return None
 
 
 def _planned(connection: Connection, origin: str, snapshot: Snapshot, policy: WritePolicy) -> Work:
@@ -244,7 +184,7 @@ def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Add
     plan_sweep(work, subject, place)
     if place.how == "skip":
         if place.own:
-            _plan_registered_model(work, subject, name)
+            plan_model_of(work, subject, name)
         plan_left_version(work, subject, place)
         return target
     if place.how == "first":
@@ -254,17 +194,10 @@ def _plan_version_and_all(work: Work, origin: str, subject: ModelVersion) -> Add
         know_held(work, subject, place)
     work.grown = place.grown
     _plan_runs_and_models(work)
-    _plan_registered_model(work, subject, name)
+    plan_model_of(work, subject, name)
     plan_version(work, subject, place)
     _plan_ends(work)
     return target
-
-
-def _plan_registered_model(work: Work, version: ModelVersion, name: str) -> None:
-    registered = work.snapshot.by_key.get(version.registered_model)
-    if not isinstance(registered, RegisteredModel):
-        registered = RegisteredModel(key=f"registered-model of {version.key}", name=version.name)
-    plan_registered_model(work, registered, name)
 
 
 def _plan_runs_and_models(work: Work) -> None:

@@ -73,6 +73,14 @@ def plan_registered_model(work: Work, record: RegisteredModel, name: str) -> Non
     plan_named(work, record, name, found, marks.state_tags(found.tags) if found else {})
 
 
+def plan_model_of(work: Work, version: ModelVersion, name: str) -> None:
+    """Plan the model of a version, which is one without labels where no record tells of it."""
+    registered = work.snapshot.by_key.get(version.registered_model)
+    if not isinstance(registered, RegisteredModel):
+        registered = RegisteredModel(key=f"registered-model of {version.key}", name=version.name)
+    plan_registered_model(work, registered, name)
+
+
 def plan_named(
     work: Work,
     record: RegisteredModel | Prompt,

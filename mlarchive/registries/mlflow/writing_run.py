@@ -142,6 +142,30 @@ def plan_run_end(work: Work, record: Run) -> None:
         )
 
 
+def is_whole(work: Work, record: Run) -> bool:
+    """Whether the target has a run that was written whole."""
+    found = _find(work, record, marks.origin_of(record, work.snapshot))
+    return any(marks.RECORD in run.data.tags for run in found)
+
+
+def plan_status(work: Work, record: Run) -> None:
+    """Plan the status and the end of a run that is there; as with all of it, after its labels."""
+    run = run_of(work.connection, work.ids[record.key])
+    if (run.info.status, run.info.end_time or 0) == (record.status, record.end):
+        return
+    if run.info.lifecycle_stage == "deleted":
+        _revive_once(work, record, run.info.run_id)
+    status = RunStatus.from_string(record.status)
+    work.step(
+        "update",
+        f"status of {called(record)}",
+        f"is {record.status} at the source",
+        lambda: work.connection.tracking.update_run_info(
+            run.info.run_id, status, record.end or None, None
+        ),
+    )
+
+
 def find_run(connection: Connection, origin: str, experiments: Sequence[str]) -> list[MlflowRun]:
     """The runs of some experiments that came from an origin, oldest first."""
     where = f"tags.`{marks.ORIGIN}` = {quoted(origin)}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import ViewType
 
 from mlarchive.pack import pack_file
 from tests.support import snapshots
@@ -110,6 +111,61 @@ def test_a_run_that_contradicts_is_a_conflict_and_labels_travel(
         losses = [loss for one in skipped.receipts for loss in one["losses"]]
         assert {loss["field"] for loss in losses} == {"content"}
         assert "notes.txt of run 'grows'" in losses[0]["why"]
+
+
+def test_labels_of_a_run_that_contradicts_travel(lab: MlflowClient, tmp_path: Path) -> None:
+    run_id = _grow(lab)
+    lab.log_text(run_id, "first", "notes.txt")
+    sides = (f"mlflow+sqlite:///source.db#runs/{run_id}", "mlflow+sqlite:///target.db")
+    assert within("copy", *sides, cwd=tmp_path).status == 0
+    lab.log_text(run_id, "other", "notes.txt")
+    lab.log_text(run_id, "new", "new.txt")
+    lab.set_tag(run_id, "said", "later")
+    lab.update_run(run_id, status="FAILED", name="grew")
+    lab.delete_run(run_id)
+    there = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    (where,) = (e.experiment_id for e in there.search_experiments() if e.name == "grow")
+    for stage in ("deleted", "active"):
+        if stage == "active":
+            lab.restore_run(run_id)
+        done = within("copy", *sides, cwd=tmp_path)
+        assert done.status == 14, done.err
+        assert "notes.txt of run 'grew'" in done.err
+        assert "has other bytes; the labels of the run are as the source says" in done.err
+        assert "with --conflict new-version another one is made" in done.err
+        (run,) = there.search_runs([where], run_view_type=ViewType.ALL)
+        assert (run.info.lifecycle_stage, run.info.run_name) == (stage, "grew")
+        assert (run.data.tags["said"], run.info.status) == ("later", "FAILED")
+    lab.delete_tag(run_id, "said")
+    skipped = within("copy", *sides, "--conflict", "skip", cwd=tmp_path)
+    assert skipped.status == 3, skipped.err
+    assert "update tag 'said' of run 'grew'" in skipped.out
+    assert "said" not in there.get_run(run.info.run_id).data.tags
+    made = within("copy", *sides, "--conflict", "new-version", cwd=tmp_path)
+    assert made.status == 0, made.err
+    assert len(there.search_runs([where])) == 2
+
+
+def test_a_version_brings_the_labels_of_its_run_that_contradicts(
+    lab: MlflowClient, tmp_path: Path
+) -> None:
+    run_id = _grow(lab)
+    lab.log_text(run_id, "first", "notes.txt")
+    assert _copy(tmp_path).status == 0
+    lab.log_text(run_id, "other", "notes.txt")
+    lab.set_tag(run_id, "said", "later")
+    lab.delete_run(run_id)
+    done = _copy(tmp_path)
+    assert done.status == 14, done.err
+    assert "(it is left as it is: )" not in done.err
+    assert "#runs/ID with --conflict new-version" in done.err
+    there = MlflowClient(uri := f"sqlite:///{tmp_path / 'target.db'}", uri)
+    run = there.get_run(str(there.get_model_version("grow", "1").run_id))
+    assert (run.info.lifecycle_stage, run.data.tags["said"]) == ("deleted", "later")
+    skipped = _copy(tmp_path, "--conflict", "skip")
+    assert skipped.status == 3, skipped.err
+    losses = [loss["why"] for one in skipped.receipts for loss in one["losses"]]
+    assert all("notes.txt of run 'grows'" in why for why in losses), losses
 
 
 def test_a_key_of_several_datasets_is_one_history_of_the_run(
