@@ -37,17 +37,19 @@ def read_labelled(
     Notebooks that are attached come with it.
 
     Raises:
-        UsageError: It is none, and a name was given; or a tag was given twice.
+        UsageError: It is none, and a name was given; or a tag was given twice, or has the name of a
+            mark.
     """
+    folder = address.kind == "folders"
+    tags = _tags(arguments.tag) if folder else {}
     snapshot = source.read(address)
     if arguments.no_traces:
         from mlarchive.registries.filtering import without_traces
 
         snapshot = without_traces(snapshot)
     snapshot = with_notebooks(snapshot, arguments)
-    folder = address.kind == "folders"
     given = [arguments.name, arguments.description]
-    given += [arguments.version, arguments.tag] if folder else []
+    given += [arguments.version, tags] if folder else []
     if not any(given):
         return snapshot
     from mlarchive.registries.directory import labelled
@@ -57,13 +59,20 @@ def read_labelled(
         name=arguments.name,
         version=arguments.version if folder else "",
         description=arguments.description,
-        tags=_tags(arguments.tag) if folder else {},
+        tags=tags,
     )
 
 
 def _tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    from mlarchive.records.provenance import PREFIX
+
     tags = dict(pairs)
     if len(tags) < len(pairs):
         twice = next(key for key in tags if [name for name, _ in pairs].count(key) > 1)
         raise UsageError(f"the tag {twice!r} was given twice", hint="give each tag once")
+    if own := next((key for key in tags if key.startswith(PREFIX)), ""):
+        raise UsageError(
+            f"the tag {own!r} has a name that this program keeps for its own marks",
+            hint=f"give the tag a name that does not begin with {PREFIX}",
+        )
     return tags

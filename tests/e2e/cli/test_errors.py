@@ -23,6 +23,16 @@ from tests.support.command import COMMAND, environment, mlarchive, sentence
         (("unpak",), 2, "invalid choice: 'unpak'"),
         (("pack", "dir:resnet"), 2, "required: -o/--output"),
         (("pack", "dir:resnet", "-o", "x.mlpkg", "--tag", "x"), 2, "'x' is not KEY=VALUE"),
+        (
+            ("pack", "dir:resnet", "-o", "x.mlpkg", "--tag", "mlarchive.given=q"),
+            2,
+            "the tag 'mlarchive.given' has a name that this program keeps for its own marks",
+        ),
+        (
+            ("copy", "dir:resnet", "dir:out", "--tag", "mlarchive.foo=q"),
+            2,
+            "the tag 'mlarchive.foo' has a name that this program keeps for its own marks",
+        ),
         (("ls", "http://127.0.0.1:1"), 2, "is not a locator"),
         (("ls", "wine.mlpkg#model/x"), 2, "'model' is no kind of object"),
         (("pack", "oci:x", "-o", "v"), 19, "no adapter for oci"),
