@@ -26,6 +26,7 @@ class Cut:
         for_good: Whether all later requests are refused too, as by a server that went down.
         seen: Requests so far.
         unknown: Parts of paths that are answered as by a server that does not know them.
+        denied: Parts of paths that are answered 403, as to a user who may not.
         tenth: Whether one of ten requests is answered 500 in place of being passed on, each time
             at another place among the ten.
         firsts: Whether the first request of each kind is answered 500 when it has taken effect.
@@ -38,6 +39,7 @@ class Cut:
     for_good: bool = False
     seen: int = 0
     unknown: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
     tenth: bool = False
     firsts: bool = False
     token: str = ""
@@ -124,6 +126,8 @@ def _refused(cut: Cut, request: BaseHTTPRequestHandler, number: int) -> int:
         return 401
     if any(part in request.path for part in cut.unknown):
         return 404
+    if any(part in request.path for part in cut.denied):
+        return 403
     tens, ones = divmod(number, 10)
     return 500 if cut.tenth and ones == random.Random(tens).randrange(10) else 0  # noqa: S311
 

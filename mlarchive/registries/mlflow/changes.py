@@ -19,6 +19,7 @@ from mlarchive.records.tracking import UNFINISHED
 from mlarchive.registries.base import Ref, Selector
 from mlarchive.registries.marking import digest
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.allowing import allowed
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.entirety import entirety
 from mlarchive.registries.mlflow.failures import speaking
@@ -80,7 +81,8 @@ def _see_everything(connection: Connection, origin: str) -> Iterator[Ref]:
     for model, versions in whole.models:
         yield from _see_versions(view, origin, model, versions)
     for kind in SEEN:
-        for ref in see_others(connection, origin, Selector(kind=kind)):
+        seen = partial(see_others, connection, origin, Selector(kind=kind))
+        for ref in allowed(connection, kind, seen):
             if kind != "registered-models" or ref.address.name not in whole.bringing:
                 yield ref
 

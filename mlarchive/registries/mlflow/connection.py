@@ -22,7 +22,13 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
 from mlflow.version import VERSION
 
-from mlarchive.errors import LocatorError, NotFoundError, RemoteError, UnsupportedError
+from mlarchive.errors import (
+    LocatorError,
+    MlarchiveError,
+    NotFoundError,
+    RemoteError,
+    UnsupportedError,
+)
 from mlarchive.registries.mlflow.failures import from_status, speaking
 from mlarchive.registries.mlflow.settings import default_registry
 from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted
@@ -60,6 +66,7 @@ class Connection:
             otherwise as MLflow does: a proxy may answer in its place that all is well.
         notebooks: Which are fetched with the runs that they made.
         given: The last artifact that a server gave, by its address.
+        denied: Kinds of objects of which the server let nobody list any, of late, and why.
     """
 
     uri: str
@@ -74,6 +81,7 @@ class Connection:
     doubted: bool = False
     notebooks: Wanted = NONE_WANTED
     given: dict[str, str] = field(default_factory=dict)
+    denied: dict[str, MlarchiveError] = field(default_factory=dict)
 
     def request(
         self,

@@ -18,6 +18,7 @@ from mlarchive.errors import NotFoundError
 from mlarchive.records import Address
 from mlarchive.registries.base import Choose, Listing, Selector
 from mlarchive.registries.mlflow import marks
+from mlarchive.registries.mlflow.allowing import allowed
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.listing import (
     list_alone,
@@ -135,7 +136,8 @@ def everything_at(connection: Connection, origin: str, choose: Choose = list) ->
         list_experiment(origin, one) for one in whole.experiments if marks.CARRIER not in one.tags
     ]
     for kind in _LISTED:
-        listed += list_objects(connection, origin, Selector(kind=kind))
+        one = partial(list_objects, connection, origin, Selector(kind=kind))
+        listed += allowed(connection, kind, one)
     chosen = list(choose(listed))
     found += [listing.address for listing in chosen]
     return in_order(found, whole.order, ages(chosen))

@@ -89,6 +89,10 @@ def speaking(place: str) -> Iterator[None]:
 
 
 _LOG_IN = "set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD"
+_ANOTHER_USER = (
+    "this user may not: ask whoever runs the server for it, or show it another one by "
+    "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD"
+)
 _OF_AZURE = "/providers/Microsoft.MachineLearningServices/workspaces/"
 """What stands in the address of the MLflow interface of a workspace of Azure ML."""
 
@@ -129,7 +133,8 @@ def from_status(status: int, words: str, place: str) -> MlarchiveError:
     """The error for an HTTP status."""
     said = f"{place} answers {status}: {_words(words).strip()}"
     if status in _DENIED:
-        return AccessError(said, hint=_LET_IN_BY_AZURE if _OF_AZURE in place else _LOG_IN)
+        hint = _LOG_IN if status == HTTPStatus.UNAUTHORIZED else _ANOTHER_USER
+        return AccessError(said, hint=_LET_IN_BY_AZURE if _OF_AZURE in place else hint)
     if status == HTTPStatus.NOT_FOUND:
         return NotFoundError(said)
     if status in _WAIT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

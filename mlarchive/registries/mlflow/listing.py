@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from mlflow.entities import EvaluationDataset, Experiment, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -10,6 +11,7 @@ from mlarchive.errors import UnavailableError, UnsupportedError
 from mlarchive.records import Address
 from mlarchive.registries.base import Listing, Selector, Traits, tag_traits
 from mlarchive.registries.mlflow import marks, prompts
+from mlarchive.registries.mlflow.allowing import allowed
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.evaluationdatasets import experiment_ids, selected_datasets
 from mlarchive.registries.mlflow.failures import speaking
@@ -38,9 +40,12 @@ def list_objects(connection: Connection, origin: str, selector: Selector) -> Ite
         UnsupportedError: A server has no objects of that kind.
     """
     refuse_other_kinds(connection, selector)
+    if selector.kind:
+        yield from _LISTED[selector.kind](connection, origin, selector)
+        return
     for kind, listed in _LISTED.items():
-        if selector.kind == kind or not (selector.kind or kind == "runs"):
-            yield from listed(connection, origin, selector)
+        if kind != "runs":
+            yield from allowed(connection, kind, partial(listed, connection, origin, selector))
 
 
 def _models(connection: Connection, origin: str, selector: Selector) -> Iterator[Listing]:

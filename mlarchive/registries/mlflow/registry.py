@@ -5,12 +5,13 @@ that leaves here is one of this project's.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Self
 
 from mlarchive.closing import Closing
+from mlarchive.errors import MlarchiveError
 from mlarchive.records import Address
 from mlarchive.registries.base import (
     Choose,
@@ -90,6 +91,10 @@ class MlflowRegistry(Closing):
         """See every selected object from afar; versions and runs newest first."""
         with speaking(self._connection.uri):
             yield from see_changes(self._connection, self.origin, selector)
+
+    def lagging(self) -> Mapping[str, MlarchiveError]:
+        """Of which kinds the server let nobody list any, and why."""
+        return dict(self._connection.denied)
 
     def everything(self, choose: Choose = list) -> Iterator[Address]:
         """All objects that are wanted, in the order in which a target gets them."""

@@ -38,8 +38,12 @@ def test_only_an_unknown_request_says_that_there_is_no_such_thing(
 def test_who_is_not_let_in_is_told_what_counts_there() -> None:
     workspace = "https://e.x/mlflow/v2.0/subscriptions/s/resourceGroups/g/providers/"
     workspace += "Microsoft.MachineLearningServices/workspaces/lab"
-    for place, says in (("http://m:5000", "set MLFLOW_"), (workspace, "give the principal that")):
-        assert from_status(403, "no", place).hint.startswith(says)
+    for status, place, says in (
+        (401, "http://m:5000", "set MLFLOW_"),
+        (403, "http://m:5000", "this user may not: ask whoever runs the server"),
+        (403, workspace, "give the principal that"),
+    ):
+        assert from_status(status, "no", place).hint.startswith(says)
 
 
 @pytest.mark.parametrize("status", [404, 501])
