@@ -1,8 +1,9 @@
-"""Whether the files of a version are still those that this program wrote, as their storage tells.
+"""Whether the files of a version are still those that its marks stand for, as their storage tells.
 
-Each blob keeps the digest that it was stored with, which whoever puts another one in its place
-takes away; so only such a one is read. Nobody else can write to a registry's storage, where only
-what lies elsewhere than it was written to is looked at: people can make a version with its marks.
+Each blob that this program wrote keeps the digest that it was stored with, which whoever puts
+another one in its place takes away; so only such a one is read, and what people wrote. Nobody else
+can write to a registry's storage, where only what lies elsewhere than it was written to is looked
+at: people can make a version with its marks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,15 +13,15 @@ from mlarchive.records import File
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.blobfolder import BlobFolder
 from mlarchive.registries.azureml.candidate import Candidate
-from mlarchive.registries.azureml.labels import is_taken_over
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.marking import sha256_of
+from mlarchive.registries.mlflow import marks
 
 _MOST_NAMED = 3
 
 
 def what_was_altered(work: Work, wanted: Candidate, present: Asset) -> str:
-    """What somebody did to the files of a version, for a person; "" if nothing, or not written.
+    """What somebody did to the files of a version, for a person; "" if nothing, or no mark tells.
 
     Args:
         work: Knows the target.
@@ -30,7 +31,7 @@ def what_was_altered(work: Work, wanted: Candidate, present: Asset) -> str:
     Raises:
         MlarchiveError: The storage does not answer.
     """
-    if is_taken_over(present):
+    if marks.ORIGIN not in present.texts("properties"):
         return ""
     uri = present.text("modelUri")
     if work.control.place.is_registry and wanted.digest in uri:

@@ -2,13 +2,15 @@
 
 import gzip
 import zlib
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 from azure.storage.blob import ContainerClient, ContentSettings, StandardBlobTier
 
-from mlarchive.errors import SourceChangedError, UnsupportedError
+from mlarchive.errors import ConflictError, SourceChangedError, UnsupportedError
 from mlarchive.pack import pack_file
+from mlarchive.registries.base import WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
 
@@ -84,3 +86,27 @@ def test_a_file_that_is_replaced_while_it_is_read_is_named(
     client.upload_blob(f"{folder}/w", b"3", overwrite=True)
     with pytest.raises(SourceChangedError, match=f"^{folder}/w in .* was replaced while it was"):
         pack_file(snapshot, tmp_path / "m.mlpkg", packed_at=0)
+
+
+def test_files_of_what_was_taken_over_are_looked_at_each_time(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic, far = (azureml.workspace(lab.tenant, name) for name in ("clinic", "far"))
+    azureml.put_model(clinic, "m", "1", {"w": b"1"})
+    source, what = opened(lab), address(lab, "models", "m", "1")
+    assert not carry(source, what, opened(clinic), tmp_path).receipt.idle
+    assert carry(source, what, opened(clinic), tmp_path).receipt.idle
+
+    said = clinic.version("models", "m", "1")["properties"]
+    marked = {"tags": said["tags"], "properties": said["properties"]}
+    azureml.put_model(far, "m", "1", {"w": b"2"}, **deepcopy(marked))
+    client, folder = stored(azureml, clinic)
+    client.upload_blob(f"{folder}/w", b"2", overwrite=True)
+    for place in (clinic, far):
+        with pytest.raises(ConflictError, match=r"altered its files since they were written: w$"):
+            carry(source, what, opened(place), tmp_path)
+        anew = carry(source, what, opened(place), tmp_path, WritePolicy(conflict="new-version"))
+        assert azureml.files_of(place, "m", anew.receipt.target.version) == {"w": b"1"}
+        assert azureml.files_of(place, "m", "1") == {"w": b"2"}, "people's files stay"
+        again = carry(source, what, opened(place), tmp_path, WritePolicy(conflict="new-version"))
+        assert again.receipt.idle
