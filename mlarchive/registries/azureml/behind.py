@@ -4,14 +4,20 @@ A service may list a version later than it has it; what is decided by such a lis
 what is there a second time, or take an older one for the newest.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
+from typing import TypeVar
 
+from mlarchive import waiting
 from mlarchive.errors import NotFoundError, UnavailableError
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 
+_Found = TypeVar("_Found")
+
 _MOST_ASKED = 16
 """How many numbers that are not listed are asked for."""
+_MOST_LOOKS = 5
+_FIRST_PAUSE_SECONDS = 0.2
 
 
 def why_behind(
@@ -140,3 +146,30 @@ def require_whole(  # noqa: PLR0913  (a name at a place, and what matters of it)
     if error := why_lacking(control, kind, name, newer, numbers, gaps=gaps):
         raise error
     return False
+
+
+def decided(
+    control: ControlPlane, kind: Kind, name: str, look: Callable[[], _Found | None]
+) -> _Found:
+    """What a look at the versions of a name decides, that saw all of it that matters.
+
+    Args:
+        control: Of the place.
+        kind: Of the versions.
+        name: That they have.
+        look: Looks, and decides; None where there was more by then (`require_whole`).
+
+    Raises:
+        UnavailableError: There was more each time, as where lists of the place contradict another.
+    """
+    for tried in range(_MOST_LOOKS):
+        if tried:
+            pause = _FIRST_PAUSE_SECONDS * 2 ** (tried - 1)
+            waiting.pause(pause, f"{control.shown}, whose lists of {kind}/{name} differ")
+        if (found := look()) is not None:
+            return found
+    raise UnavailableError(
+        f"{control.shown} listed fewer versions of {kind}/{name} than a moment later, "
+        f"{_MOST_LOOKS} times in a row, so nobody knows what it has of it",
+        hint="its lists do not agree yet; run the command again later",
+    )

@@ -5,11 +5,12 @@ the same.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.records import Address, Loss
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
-from mlarchive.registries.azureml.behind import require_whole
+from mlarchive.registries.azureml.behind import decided, require_whole
 from mlarchive.registries.azureml.blobfolder import BlobFolder
 from mlarchive.registries.azureml.messages import Share
 from mlarchive.registries.azureml.reading_environment import (
@@ -183,7 +184,15 @@ def _lost_of_all(whole: Asset, version: Asset) -> Iterator[Loss]:
 
 
 def _look(source: Side, target: Side, address: Address, name: str, *, skips: bool) -> Action:
-    """See what is to become of one thing; makes nothing.
+    """See what is to become of one thing, looking again while there is more; makes nothing."""
+    look = partial(_looked, source, target, address, name, skips=skips)
+    return decided(target.control, _kind_of(address), name, look)
+
+
+def _looked(
+    source: Side, target: Side, address: Address, name: str, *, skips: bool
+) -> Action | None:
+    """See what is to become of one thing; None if the target has more by now.
 
     Args:
         source: Where it is.
@@ -202,7 +211,8 @@ def _look(source: Side, target: Side, address: Address, name: str, *, skips: boo
     what = f"{kind}/{name}/{version}"
     there = next((one for one in versions if one.name == version), None)
     if there is None:
-        require_whole(target.control, kind, name, versions, [version])
+        if not require_whole(target.control, kind, name, versions, [version]):
+            return None
         return Action(verb="create", what=what, why="copied by the registry itself")
     if why := why_unmade(there):
         return _conflict(what, f"{what} at {target.control.shown} is none: {why}", skips=skips)

@@ -31,7 +31,7 @@ from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
 from mlarchive.registries.azureml.altered import what_was_altered
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
-from mlarchive.registries.azureml.behind import require_whole
+from mlarchive.registries.azureml.behind import decided, require_whole
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
 from mlarchive.registries.azureml.differing import (
     called_at_home,
@@ -358,19 +358,24 @@ def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str)
 
 def _spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None]:
     """Where a version goes, and which one there the source was written from, or is."""
-    while True:
-        listed = work.control.versions("models", wanted.name, archived=True)
-        there = [with_own_marks(wanted.name, one) for one in listed]
-        work.known_as, work.known_content = _known_as(work, there), _known_content(work, there)
-        home = home_among(work, wanted, there)
-        maybe = worth_comparing(work, wanted.version, listed)
-        spot = _spot(work, wanted, there, home, maybe)
-        if spot.how != "create":
-            return spot, home
-        may_be = [one for one in (spot.number, wanted.version) if one.isdecimal()]
-        gaps = spot.number != wanted.version
-        if require_whole(work.control, "models", wanted.name, listed, may_be, gaps=gaps):
-            return spot, home
+    look = partial(_looked_spot_and_home, work, wanted)
+    return decided(work.control, "models", wanted.name, look)
+
+
+def _looked_spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None] | None:
+    """The same at one look; None if the target has more by now."""
+    listed = work.control.versions("models", wanted.name, archived=True)
+    there = [with_own_marks(wanted.name, one) for one in listed]
+    work.known_as, work.known_content = _known_as(work, there), _known_content(work, there)
+    home = home_among(work, wanted, there)
+    maybe = worth_comparing(work, wanted.version, listed)
+    spot = _spot(work, wanted, there, home, maybe)
+    may_be = [one for one in (spot.number, wanted.version) if one.isdecimal()]
+    gaps = spot.number != wanted.version
+    is_whole = spot.how != "create" or require_whole(
+        work.control, "models", wanted.name, listed, may_be, gaps=gaps
+    )
+    return (spot, home) if is_whole else None
 
 
 def _spot(

@@ -1,5 +1,7 @@
 """What a place lists less of than it has is not taken for all of it."""
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,26 @@ def lab(azureml: Emulator) -> Place:
     return place
 
 
-def hide(patched: pytest.MonkeyPatch, at: Place, number: str) -> None:
-    """Let the lists of a place lack versions of a number, as where they are behind."""
-    listed = assets.versions
+def hide(
+    patched: pytest.MonkeyPatch,
+    at: Place,
+    number: str,
+    *,
+    lacks: Callable[[int], bool] = lambda _: True,
+) -> None:
+    """Let the lists of a place lack versions of a number, as where they are behind.
+
+    Args:
+        patched: Until when.
+        at: The place.
+        number: Of the versions.
+        lacks: Whether a list does, by how many came before it.
+    """
+    listed, asked_before = assets.versions, count()
 
     def behind(place: Place, kind: str, name: str, *asked: Any) -> Answer:  # noqa: ANN401
         answer = listed(place, kind, name, *asked)
-        if place is not at:
+        if place is not at or not lacks(next(asked_before)):
             return answer
         rows = [one for one in answer.body["value"] if one["name"] != number]
         return Answer(body={**answer.body, "value": rows})
@@ -61,6 +76,37 @@ def test_nothing_is_made_where_the_target_lists_less_than_it_has(
         with pytest.raises(UnavailableError, match=said):
             source.share(what, target, WritePolicy())
     assert carry(source, what, target, tmp_path, WritePolicy(versions="next")).receipt.idle
+
+
+@pytest.mark.parametrize("how", ["carry", "share"])
+def test_lists_that_contradict_each_other_are_asked_a_few_times(  # noqa: PLR0913, PLR0917  (what lacks where, and how)
+    azureml: Emulator,
+    lab: Place,
+    opened: Open,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    target, what = azureml.registry(lab.tenant, "target"), address(lab, "models", "n", "1")
+    azureml.put_model(lab, "n", "1", {"w": b"1"})
+    azureml.put_model(target, "n", "1", {"w": b"people's"})
+
+    def again() -> None:
+        if how == "share":
+            opened(lab).share(what, opened(target), WritePolicy())
+        else:
+            carry(opened(lab), what, opened(target), tmp_path)
+
+    with monkeypatch.context() as patched:
+        # Each second one, so that any two in a row contradict each other.
+        hide(patched, target, "1", lacks=lambda before: before % 2 == 0 and before < 40)
+        said = "fewer versions of models/n than a moment later, 5 times in a row"
+        with pytest.raises(UnavailableError, match=said):
+            again()
+    with monkeypatch.context() as patched:
+        hide(patched, target, "1", lacks=lambda before: before == 0)
+        with pytest.raises(ConflictError, match=r"another one|taken by other content"):
+            again()
 
 
 @pytest.mark.parametrize("kind", ["models", "environments"])
