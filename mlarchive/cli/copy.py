@@ -139,9 +139,28 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         for locator in sources:
             with opened(locator, console) as source:
                 check_source(source, arguments.workers)
+                _refuse_itself(source, target, locator, arguments)
                 end.owe(source, locator, console)
                 _copy_found(source, locator, way)
     return end.status
+
+
+def _refuse_itself(
+    source: "Source", target: "Target", locator: "Locator", arguments: argparse.Namespace
+) -> None:
+    """Refuse to copy a server into itself, which would change what is there.
+
+    Raises:
+        UsageError: Both are one, and nothing gets another name or place in it.
+    """
+    from mlarchive.registries.base import is_itself
+
+    if not (arguments.rename or arguments.to_experiment) and is_itself(source, target):
+        raise UsageError(
+            f"{locator.text} is in the target itself, where a copy into its own place would change"
+            " it",
+            hint="name another target; --rename or --to-experiment make a copy beside it",
+        )
 
 
 class _Way(NamedTuple):

@@ -142,7 +142,11 @@ def _list_objects(listings: "list[Listing]", console: Console, *, is_all: bool) 
     rows = []
     for listing in listings:
         console.document({"object": _inside(listing), **_document(listing)})
-        facts = "  ".join(f"{name} {text}" for name, text in listing.facts.items())
+        # Aliases that the title tells are not told again.
+        told = {"aliases"} if listing.title.startswith("@") else set()
+        facts = "  ".join(
+            f"{name} {text}" for name, text in listing.facts.items() if name not in told
+        )
         rows.append((_inside(listing), wording.size(listing.size), listing.title, facts))
     for line in wording.table(rows, right=frozenset({1})):
         console.say(line)

@@ -1,6 +1,7 @@
 """`mlarchive unpack`: a package becomes an object of a registry."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return _unpack(packages, target, arguments, console)
     for package in packages:
         if package.scheme not in {"package", "vault"}:
-            raise _no_package(package)
+            raise _no_package(package, target)
     return restore(packages, target, arguments, console)
 
 
@@ -87,7 +88,7 @@ def _unpack(
         )
     (locator,) = packages
     if locator.scheme != "package":
-        raise _no_package(locator)
+        raise _no_package(locator, target_locator)
     if str(locator) != locator.origin:
         raise UsageError(
             f"{locator.text} names a part of a package, and unpack takes the whole",
@@ -112,8 +113,9 @@ def _unpack(
         return tell_receipt(unpack(package, target, wanted), console, read)
 
 
-def _no_package(locator: "Locator") -> UsageError:
+def _no_package(locator: "Locator", target: "Locator") -> UsageError:
+    words = shlex.join(("mlarchive", "copy", locator.text, target.text))
     return UsageError(
         f"{locator.text} is not a package file",
-        hint="`mlarchive copy SOURCE TARGET` takes any source",
+        hint=f"`{words}` takes all that it holds; copy takes any source",
     )

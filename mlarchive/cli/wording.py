@@ -51,15 +51,22 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+_WIDEST = 80
+"""Characters; what is longer stands out of its column."""
+
+
 def table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Rows in aligned columns, two spaces apart.
+    """Rows in aligned columns, two spaces apart; a very long cell makes no other row longer.
 
     Args:
         rows: Of equal length.
         right: The columns that are set flush right.
     """
     cells = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column), default=0) for column in zip(*cells, strict=True)]
+    widths = [
+        max((len(cell) for cell in column if len(cell) <= _WIDEST), default=0)
+        for column in zip(*cells, strict=True)
+    ]
     lines = []
     for row in cells:
         padded = [

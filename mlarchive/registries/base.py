@@ -376,6 +376,22 @@ class SideBySide:
 
 
 @runtime_checkable
+class Placed(Protocol):
+    """A registry that is changed where it is copied into itself."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, in one spelling of several."""
+
+
+def is_itself(source: object, target: object) -> bool:
+    """Whether a target is the very source, as far as their addresses tell."""
+    return (
+        isinstance(source, Placed) and isinstance(target, Placed) and source.place == target.place
+    )
+
+
+@runtime_checkable
 class Owing(Protocol):
     """A source that knows what it should hold and cannot tell of."""
 

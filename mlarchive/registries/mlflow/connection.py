@@ -34,6 +34,7 @@ from mlarchive.registries.mlflow.settings import default_registry
 from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted
 
 _FIRST_ANSWER_SECONDS = 5
+_PORTS = {"http": 80, "https": 443}
 _RESET = "Connection aborted"
 _VERSION = re.compile(r"\d+\.\d+")
 _EXPERIMENTS = "/api/2.0/mlflow/experiments/search"
@@ -189,6 +190,21 @@ def connect(uri: str) -> Connection:
         f"MLflow at {uri} is neither http(s):// nor sqlite:///",
         hint="start `mlflow server` on that store and name the server",
     )
+
+
+def place_of(uri: str) -> str:
+    """The address of a registry in one of its spellings: the host's case, `localhost`, the port.
+
+    Args:
+        uri: As of a `Connection`.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in _PORTS:
+        return f"sqlite:{Path(unquote(parts.path)).resolve()}" if parts.scheme == "sqlite" else uri
+    host = parts.hostname or ""
+    host = "localhost" if host == "::1" or host.startswith("127.") else host
+    port = parts.port or _PORTS[parts.scheme]
+    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
 
 
 def _connect_server(uri: str) -> Connection:

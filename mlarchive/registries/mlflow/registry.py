@@ -25,7 +25,7 @@ from mlarchive.registries.base import (
 )
 from mlarchive.registries.mlflow import forgetting, marks
 from mlarchive.registries.mlflow.changes import see_changes
-from mlarchive.registries.mlflow.connection import Connection, connect
+from mlarchive.registries.mlflow.connection import Connection, connect, place_of
 from mlarchive.registries.mlflow.databricks import connect_workspace
 from mlarchive.registries.mlflow.entirety import brought_by, everything_at
 from mlarchive.registries.mlflow.failures import speaking
@@ -77,6 +77,11 @@ class MlflowRegistry(Closing):
             connection = connect_workspace(uri, workspace) if workspace else connect(uri)
             connection = replace(connection, notebooks=notebooks)
             return cls(connection, origin or f"mlflow+{uri.rstrip('/')}", opening.pop_all())
+
+    @property
+    def place(self) -> str:
+        """Its address, in one spelling of several."""
+        return place_of(self._connection.uri)
 
     def close(self) -> None:
         """Let go of the connection; streams of snapshots end with it."""

@@ -109,6 +109,12 @@ def test_each_mistake_is_one_sentence_with_its_own_status(
     assert {path: path.stat().st_mtime_ns for path in desk.rglob("*")} == before
 
 
+def test_unpack_of_what_is_no_package_names_the_copy_that_takes_it(desk: Path) -> None:
+    done = mlarchive("unpack", "vault:kept here", "mlflow+http://127.0.0.1:9", cwd=desk)
+    assert done.status == 2
+    assert "`mlarchive copy 'vault:kept here' mlflow+http://127.0.0.1:9`" in done.err
+
+
 def test_a_program_gets_the_error_as_an_object(desk: Path) -> None:
     done = mlarchive("show", "none.mlpkg", "--json", cwd=desk)
     error = done.document["error"]

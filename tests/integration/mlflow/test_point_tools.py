@@ -14,6 +14,7 @@ from mlflow.entities import Experiment, LoggedModelStatus, Run
 
 from tests.support import exports
 from tests.support.command import Done, sentence, within
+from tests.support.cutting_proxy import Cut, cutting_proxy
 from tests.support.mlflow_seed import tracking
 from tests.support.mlflow_server import MlflowServer
 
@@ -500,14 +501,13 @@ def test_an_export_links_runs_to_their_parents_at_once(lab: Lab) -> None:
 def test_what_is_copied_is_never_deleted_for_its_copy(lab: Lab) -> None:
     dataset = lab.here.create_dataset(lab.model)
     lab.here.register_prompt(f"p{lab.model}", "Hello")
-    other_name = lab.source.replace("127.0.0.1", "localhost")
-    for server in (lab.source, other_name):
+    with cutting_proxy(lab.source.removeprefix("mlflow+"), Cut()) as another_address:
         for one in (
             f"models/{lab.model}",
             f"prompts/p{lab.model}",
             f"evaluation-datasets/{lab.model}",
         ):
-            words = ("copy", f"{lab.source}#{one}", server, "--delete-first")
+            words = ("copy", f"{lab.source}#{one}", f"mlflow+{another_address}", "--delete-first")
             done = within(*words, cwd=lab.desk)
             assert done.status == 14, done.err
             assert "is what is copied, and is not deleted for it" in done.err

@@ -47,6 +47,14 @@ def test_columns_are_aligned() -> None:
     assert wording.table([]) == []
 
 
+def test_a_very_long_cell_makes_no_other_row_longer() -> None:
+    long = "n" * 250
+    assert wording.table([(long, "1", "x"), ("bcd", "20", "y")]) == [
+        f"{long}  1   x",
+        "bcd  20  y",
+    ]
+
+
 @pytest.mark.parametrize("text", ["\x1b[2J", "a\rb", "a\nb", "\u202egnp.exe", "\ud800", "\x07"])
 def test_nothing_that_steers_a_terminal_gets_through(text: str) -> None:
     shown = wording.printable(text)
