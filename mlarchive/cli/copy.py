@@ -44,7 +44,9 @@ _Done = TypeVar("_Done", "Receipt", "WritePlan")
 SUMMARY = "copy objects from one registry into another"
 DESCRIPTION = """\
 Read objects from a source and write them into a target, by way of verified packages that are
-gone at the end unless --keep names a vault for them. Doing it again changes nothing.
+gone at the end unless --keep names a vault for them. Doing it again changes nothing. At an
+MLflow server, files of what has nothing new are not looked at again: `mlarchive diff SOURCE TARGET`
+finds what was lost or changed there since.
 """
 EXAMPLES = """\
 examples:

@@ -37,9 +37,17 @@ def tell_receipt(receipt: "Receipt", console: Console, read: "Read | None" = Non
     if receipt.idle:
         console.say(f"{receipt.target}: nothing to do")
     else:
-        console.say(f"{receipt.target}: done, {wording.size(receipt.bytes)} sent")
+        console.say(f"{_both_names(receipt)}: done, {wording.size(receipt.bytes)} sent")
     _tell_actions(receipt.actions, "", console)
     return _tell_rest(receipt, read, console)
+
+
+def _both_names(receipt: "Receipt") -> str:
+    """What the target calls an object, and its source where people know it by another name."""
+    source, target = receipt.source, receipt.target
+    if source.kind != "experiments" or source.name == target.name:
+        return str(target)
+    return f"{target}, which is {str(source).rpartition('#')[2]} at the source"
 
 
 def _before(read: "Read | None") -> "dict[str, Sequence[Loss]]":

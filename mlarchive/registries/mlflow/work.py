@@ -33,6 +33,9 @@ from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.modelid import MODEL_ID, followed
 from mlarchive.snapshot import Snapshot
 
+_NOT_HAD = "the source does not have it"
+_REMOVED = "removed at the source"
+
 
 def _nothing() -> None:
     """What keeping takes."""
@@ -289,7 +292,7 @@ def plan_tags(  # noqa: PLR0913  (two sides and two ways to change one)
             work.lose(what, f"tag {name}", why)
     for name in sorted(present.keys() - wanted.keys()):
         if exact if before is None else digest(present[name]) in before.of_tag(name):
-            why = "removed at the source"
+            why = _NOT_HAD if before is None else _REMOVED
             work.step_once("update", f"tag {name!r} of {what}", why, _with(drop, name))
 
 

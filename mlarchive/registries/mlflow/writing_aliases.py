@@ -46,7 +46,7 @@ def plan_aliases(work: Work, record: Numbered, what: str, place: Place, base: Gi
         work.step_once(
             "update",
             f"alias {alias!r} of {what}",
-            "removed at the source",
+            "the source does not have it" if base is None else "removed at the source",
             partial(store.delete_registered_model_alias, name, alias),
         )
 

@@ -198,7 +198,7 @@ def _plan_revival(work: Work, record: Experiment, found: MlflowExperiment, *, ou
             " written to it",
             hint="restore it, or purge it with `mlflow gc`",
         )
-    work.step_once("update", called(record), "restored at the source", restore)
+    work.step_once("update", called(record), "restored, since it is active at the source", restore)
 
 
 def _plan_own_labels(
