@@ -42,6 +42,7 @@ def label_version(  # noqa: PLR0913  (two versions, each by its name)
     called: str,
     wanted: Asset,
     *,
+    number: str,
     wholes: tuple[Asset, Asset] = (_NOTHING, _NOTHING),
 ) -> Labelled:
     """Set what a version at a registry lacks, and under which name it has its marks.
@@ -52,20 +53,21 @@ def label_version(  # noqa: PLR0913  (two versions, each by its name)
         name: There.
         called: Its name at the source.
         wanted: The version at the source.
+        number: It has there.
         wholes: The environment as a whole at the source and at the registry, whose versions are
             archived where it is.
     """
-    there = control.version(kind, name, wanted.name)
+    there = control.version(kind, name, number)
     merged, changed = _merged(there, wanted)
     own = _own_marks(name, called, there, wanted)
     if changed or own:
         stage = {"stage": merged.stage} if merged.stage else {}
         archived = {"isArchived": there.is_archived}
         said = {**made_of(there), **stage, **archived, **_said(there, merged, own)}
-        control.put_version(kind, name, wanted.name, said)
+        control.put_version(kind, name, number, said)
     whole, whole_there = wholes
     hidden = (there.is_archived or whole_there.is_archived, wanted.is_archived or whole.is_archived)
-    return _labelled(f"{kind}/{name}/{wanted.name}", wanted, merged, changed, hidden)
+    return _labelled(f"{kind}/{name}/{number}", wanted, merged, changed, hidden)
 
 
 def label_model(control: ControlPlane, name: str, wanted: Asset) -> Labelled:
@@ -111,8 +113,8 @@ def _own_marks(name: str, called: str, there: Asset, wanted: Asset) -> Tags:
     if marks.ORIGIN not in with_own_marks(called, wanted).texts("properties"):
         return {}
     is_said = {marks.WRITTEN, marks.ADOPTED} & held.keys()
-    is_other = not is_said or is_made_of_another(held, name, wanted.name)
-    return written_mark(name, wanted.name) if is_other else {}
+    is_other = not is_said or is_made_of_another(held, name, there.name)
+    return written_mark(name, there.name) if is_other else {}
 
 
 def _said(there: Asset, merged: Merged, own: Tags) -> dict[str, object]:
