@@ -7,14 +7,14 @@ block of a long file that an interrupted upload left.
 import base64
 import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from mlarchive.errors import DamageError, RemoteError
+from mlarchive.errors import ConflictError, DamageError, RemoteError
 from mlarchive.records import File
 from mlarchive.registries.azureml.blobfolder import RANGE, open_blob
 from mlarchive.registries.azureml.containers import Blob, BlobContainer
@@ -104,7 +104,12 @@ def digest_of(folder: str, files: Sequence[Sent]) -> str:
 
 
 def fill(
-    container: BlobContainer, prefix: str, files: Sequence[Sent], pool: ThreadPoolExecutor
+    container: BlobContainer,
+    prefix: str,
+    files: Sequence[Sent],
+    pool: ThreadPoolExecutor,
+    *,
+    over_others: bool,
 ) -> int:
     """Make the blobs below a prefix be the files, and no others.
 
@@ -115,21 +120,28 @@ def fill(
         prefix: What their names begin with.
         files: All of them.
         pool: Whose threads send and read back.
+        over_others: Whether what somebody put there in place of a file is written over.
 
     Returns:
         Bytes that were sent.
 
     Raises:
+        ConflictError: Somebody did, and it is not: a version of any name may have its files there.
         DamageError: The package's bytes are not what it states.
         RemoteError: Something did not arrive as it was sent, or something else is there.
     """
     present = {blob.name: blob for blob in container.blobs(prefix)}
     lacking = [one for one in files if not _stated(present.get(prefix + one.file.path), one.file)]
+    if not over_others:
+        unsaid = {prefix + one.file.path: one.file for one in lacking}
+        _require_unaltered(container, _others(container, present, unsaid, pool))
     _send_all(container, prefix, lacking, pool)
     wrong = set(_wrong(container, prefix, files, pool))
     altered = [one for one in files if prefix + one.file.path in wrong and one not in lacking]
     if altered:
         # Somebody put other bytes there, and left what was said of them.
+        if not over_others:
+            _require_unaltered(container, [prefix + one.file.path for one in altered])
         _send_all(container, prefix, altered, pool)
         wrong = set(_wrong(container, prefix, files, pool))
     if wrong:
@@ -138,6 +150,30 @@ def fill(
             hint="run the same command again; it goes on where this one stopped",
         )
     return sum(one.file.size for one in (*lacking, *altered))
+
+
+def _others(
+    container: BlobContainer,
+    present: Mapping[str, Blob],
+    wanted: Mapping[str, File],
+    pool: ThreadPoolExecutor,
+) -> Iterator[str]:
+    """The names of blobs that are there, and hold something else."""
+    for name in wanted.keys() & present.keys():
+        file, blob = wanted[name], present[name]
+        if not _same_size(blob, file) or _digest(container, blob, pool) != file.sha256:
+            yield name
+
+
+def _require_unaltered(container: BlobContainer, altered: Iterable[str]) -> None:
+    name = min(altered, default="")
+    if name:
+        raise ConflictError(
+            f"somebody altered {name} at {container.url} since it was sent, and a version of any "
+            "model may have its files there",
+            hint="--conflict new-version (a mirror: `conflict`) writes it anew; to keep what is "
+            "there, copy it elsewhere before",
+        )
 
 
 def _send_all(

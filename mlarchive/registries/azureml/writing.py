@@ -426,7 +426,9 @@ def _register(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> None
 def _sent_and_made(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> Asset:
     upload = work.storage.upload("models", wanted.name, spot.number, wanted.digest)
     prefix = f"{upload.prefix}{wanted.folder}/" if wanted.folder else upload.prefix
-    work.sent += fill(upload.container, prefix, wanted.files, work.storage.pool)
+    over_others = work.policy.conflict == "new-version"
+    pool = work.storage.pool
+    work.sent += fill(upload.container, prefix, wanted.files, pool, over_others=over_others)
     uri = upload.uri_of(wanted.path)
     _check_path(work, wanted, spot.number, upload, uri)
     said = labels.properties_of(None)

@@ -471,7 +471,9 @@ def _made_of(work: Work, wanted: Wanted, number: str) -> tuple[Json, Upload | No
     digest = digest_of(keys.CONTEXT, context)
     upload = work.storage.upload("environments", wanted.name, number, digest)
     prefix = f"{upload.prefix}{keys.CONTEXT}/"
-    work.sent += fill(upload.container, prefix, context, work.storage.pool)
+    over_others = work.policy.conflict == "new-version"
+    pool = work.storage.pool
+    work.sent += fill(upload.container, prefix, context, pool, over_others=over_others)
     said["build"] = {
         "contextUri": f"{upload.container.url}/{prefix}",
         "dockerfilePath": record.dockerfile.removeprefix(f"{record.context}/"),

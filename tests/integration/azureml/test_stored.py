@@ -58,7 +58,7 @@ def test_a_file_in_the_archive_tier_is_named_with_what_to_do(
 
 
 @pytest.mark.parametrize("size", [1, 9_000_000])
-def test_what_says_of_itself_what_it_is_not_is_sent_anew(
+def test_what_says_of_itself_what_it_is_not_is_sent_anew_where_that_is_asked_for(
     azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, size: int
 ) -> None:
     del lab.of("models")["m"]
@@ -69,7 +69,10 @@ def test_what_says_of_itself_what_it_is_not_is_sent_anew(
     blob = client.get_blob_client(f"{folder}/w")
     blob.upload_blob(b"3" * size, overwrite=True, metadata=blob.get_blob_properties().metadata)
     del clinic.of("models")["m"]
-    receipt = carry(opened(lab), what, opened(clinic), tmp_path).receipt
+    with pytest.raises(ConflictError, match=r"somebody altered .*/w at .* since it was sent"):
+        carry(opened(lab), what, opened(clinic), tmp_path)
+    anew = WritePolicy(conflict="new-version")
+    receipt = carry(opened(lab), what, opened(clinic), tmp_path, anew).receipt
     assert receipt.bytes == size
     assert azureml.files_of(clinic, "m", "1") == {"w": b"1" * size, "v": b"2"}
 
@@ -110,3 +113,21 @@ def test_files_of_what_was_taken_over_are_looked_at_each_time(
         assert azureml.files_of(place, "m", "1") == {"w": b"2"}, "people's files stay"
         again = carry(source, what, opened(place), tmp_path, WritePolicy(conflict="new-version"))
         assert again.receipt.idle
+
+
+@pytest.mark.parametrize("raw", [b"2", b"longer"])
+def test_what_somebody_altered_is_not_written_over_by_what_has_equal_files_and_another_name(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, raw: bytes
+) -> None:
+    azureml.put_model(lab, "z", "1", {"w": b"1"})
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    client, folder = stored(azureml, clinic)
+    client.upload_blob(f"{folder}/w", raw, overwrite=True)
+    other = address(lab, "models", "z", "1")
+    with pytest.raises(ConflictError, match=r"somebody altered .*/w at .* since it was sent"):
+        carry(opened(lab), other, opened(clinic), tmp_path)
+    assert azureml.files_of(clinic, "m", "1") == {"w": raw}
+    assert "z" not in clinic.of("models")
+    carry(opened(lab), other, opened(clinic), tmp_path, WritePolicy(conflict="new-version"))
+    assert azureml.files_of(clinic, "z", "1") == {"w": b"1"}
