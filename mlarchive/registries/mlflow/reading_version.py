@@ -27,6 +27,7 @@ from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import logged_model_key, run_key
 from mlarchive.registries.mlflow.labelmarks import stage_of, version_mark
 from mlarchive.registries.mlflow.listed import Listed
+from mlarchive.registries.mlflow.loggedmodels import is_pointed
 from mlarchive.registries.mlflow.mlmodels import as_logged
 from mlarchive.registries.mlflow.natives import native_registered_model, native_version
 from mlarchive.registries.mlflow.reading_model import Found, find_logged_model, read_logged_model
@@ -204,6 +205,7 @@ def _carry(
         if run is None:
             read_experiment(connection, logged.experiment_id, gathering)
         maker = run if run and run.info.run_id == logged.source_run_id else None
+        found = found._replace(pointed=is_pointed(connection, logged))
         folder, listed = read_logged_model(connection, found, maker, gathering)
         key = logged_model_key(logged.model_id)
         places.append(_Carried(key, logged.artifact_location, folder, listed))

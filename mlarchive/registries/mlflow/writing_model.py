@@ -68,8 +68,10 @@ def plan_logged_model(work: Work, record: LoggedModel) -> None:
     list_refused_names(work, what, experiment, streams)
     if whole:
         _plan_labels(work, record, whole[0], len(work.steps))
+        if _may_lack_points(work, record):
+            _list_lost_points(work, record, whole[0].model_id)
         return
-    _list_lost_points(work, record)
+    _list_lost_points(work, record, found[0].model_id if found else "")
     list_ids(work, what, streams)
     settled = [model for model in found if marks.RECORD in (model.tags or {})]
     begun = [model for model in found if marks.RECORD not in (model.tags or {})]
@@ -247,13 +249,33 @@ def _run_points(work: Work, run: str, key: str) -> Columns:
     return columns_of([])
 
 
-def _list_lost_points(work: Work, record: LoggedModel) -> None:
-    """List the points that other runs logged for the model; MLflow takes points by run only."""
+def _may_lack_points(work: Work, record: LoggedModel) -> bool:
+    """Whether runs that bring points of a version's logged model may come after it."""
+    subject = work.snapshot.record(work.snapshot.subject)
+    return isinstance(subject, ModelVersion) and "points" in record.native.also
+
+
+def _list_lost_points(work: Work, record: LoggedModel, model_id: str) -> None:
+    """List the points that other runs logged for the model; MLflow takes points by run only.
+
+    Args:
+        work: Gets the losses.
+        record: The model.
+        model_id: The target's; "" if it is not there.
+    """
+    awaits = _may_lack_points(work, record)
+    model = work.connection.tracking.get_logged_model(model_id) if awaits and model_id else None
+    present = points_by_series(model) if model else {}
     for series, stream in series_streams(work.snapshot.streams_of(record.key)):
         wanted = as_stored_for_model(read_columns(stream.open()))
         kept = _points_of_run(work, record, series, stream) if record.run else columns_of([])
         lost = len(wanted[0]) - len(kept[0])
-        if lost and "points" in record.native.also:
+        there = as_stored_for_model(columns_of(present.get((series.key, series.dataset), [])))
+        lacking = len(missing(missing(wanted, kept), there)[0])
+        if lost and awaits and lacking:
+            why = f"{lacking} of {len(wanted[0])} points were logged by runs that are not there yet"
+            work.await_other(called(record), f"metric {series.key}", why)
+        elif lost and "points" in record.native.also:
             why = f"{lost} points were logged by runs, which bring them"
             work.change(called(record), f"metric {series.key}", why)
         elif lost:

@@ -18,7 +18,7 @@ from mlflow.entities import (
 from mlarchive.records import LoggedModel
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
-from tests.support.command import within
+from tests.support.command import Done, within
 
 pytestmark = pytest.mark.mlflow
 
@@ -236,3 +236,43 @@ def test_a_parent_in_another_experiment_is_found(source: MlflowClient, tmp_path:
     assert children
     (copied,) = target.search_runs([children.experiment_id])
     assert copied.data.tags["mlflow.parentRunId"] == mine.info.run_id
+
+
+def test_points_of_a_versions_model_that_other_runs_bring_are_lost_only_where_these_do_not_come(
+    empty_database: Path, tmp_path: Path
+) -> None:
+    for name in ("source", "first", "second"):
+        shutil.copy(empty_database, tmp_path / f"{name}.db")
+    here = MlflowClient(uri := f"sqlite:///{tmp_path / 'source.db'}", uri)
+    where = here.create_experiment("judged", artifact_location=str(tmp_path / "files"))
+    maker, judge = (here.create_run(where, run_name=one).info.run_id for one in ("maker", "judge"))
+    model = here.create_logged_model(where, name="judged", source_run_id=maker)
+    here.log_outputs(maker, [LoggedModelOutput(model.model_id, 0)])
+    (tmp_path / "weights.bin").write_text("weights")
+    here.log_model_artifact(model.model_id, str(tmp_path / "weights.bin"))
+    here.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    here.log_inputs(judge, models=[LoggedModelInput(model.model_id)])
+    here.log_metric(judge, "score", 0.5, step=1, model_id=model.model_id)
+    for one in (maker, judge):
+        here.set_terminated(one)
+    here.create_registered_model("judged")
+    here.create_model_version("judged", model.artifact_location, maker, await_creation_for=0)
+
+    def copied(what: str, target: str) -> Done:
+        sides = (f"mlflow+sqlite:///source.db{what}", f"mlflow+sqlite:///{target}.db")
+        return within("copy", *sides, "--json", cwd=tmp_path)
+
+    lost = "metric score: 1 of 1 points were logged by runs that are not there yet"
+    for done in (copied("", "first"), copied("", "first")):
+        assert lost not in done.err
+    assert {a["verb"] for one in done.receipts for a in one.get("actions", [])} <= {"keep", "skip"}
+    for _ in range(2):
+        alone = copied("#models/judged", "second")
+        assert (alone.status, lost in alone.err) == (3, True), alone.err
+    assert copied(f"#runs/{judge}", "second").status == 0
+    assert copied("#models/judged", "second").status == 0
+    for target in ("first", "second"):
+        there = MlflowClient(uri := f"sqlite:///{tmp_path / f'{target}.db'}", uri)
+        version = there.get_model_version("judged", "1")
+        points = there.get_logged_model(str(version.source).rpartition("/")[2]).metrics or []
+        assert [(p.key, p.value) for p in points] == [("score", 0.5)]
