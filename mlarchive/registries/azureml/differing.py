@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from mlarchive.errors import NotFoundError
-from mlarchive.records import Address, AnyRecord, Environment, LoggedModel, ModelVersion, Run, Tags
+from mlarchive.records import (
+    Address,
+    AnyRecord,
+    Environment,
+    Folder,
+    LoggedModel,
+    ModelVersion,
+    Run,
+    Tags,
+)
 from mlarchive.records.places import are_one, first_hop
 from mlarchive.records.provenance import path_of
 from mlarchive.registries.azureml import keys
@@ -106,7 +115,8 @@ def home_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> Asset |
 def kin_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> list[Asset]:
     """The versions that began where the source did, under the same number, and came by any way.
 
-    A registry on it may have had more than the source, as an environment that is named there.
+    A registry on it may have had more than the source, as an environment that is named there. A
+    folder that is given no number is whatever was made of it.
 
     Args:
         work: What is to be written, and where.
@@ -114,8 +124,17 @@ def kin_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> list[Ass
         there: The versions of its name.
     """
     sound = {one.name: one for one in there if not one.is_failed}
+    if isinstance(work.snapshot.record(work.snapshot.subject), Folder) and not wanted.version:
+        names = marks.names_of(work.snapshot)
+        return [one for one in sound.values() if are_one(first_hop(_way_of(one)), names)]
     some = _addressed(work, wanted, sound.values())
     return [sound[one.version] for one in began_as(work.snapshot, work.own_names, some)]
+
+
+def _way_of(there: Asset) -> tuple[str, ...]:
+    """The registries that a version came through, as its marks tell, the first one first."""
+    held = there.texts("properties")
+    return path_of(held) if marks.ORIGIN in held else ()
 
 
 def called_at_home(work: Work, name: str) -> str:

@@ -1,6 +1,7 @@
 """Which number a version gets at the target, and what stands there already."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
@@ -96,19 +97,24 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
     bare = [one for one in present if marks.CONTENT_ID not in marks_of(one)]
     maybe = [one for one in bare if one is there or (not wanted and may_be(one))]
     _require_made(called, [*first, *mine, *maybe, *([there] if there else [])])
-    with_number = [one for one in sound if one is there and one not in past]
-    own = [one for one in latest if marks_of(one).get(marks.CONTENT_ID) == content_id]
+    # What has the source's own number is known by its content, though another number will do.
+    with_its = [one for one in sound if version and one.name == version and one not in past]
+    with_number = [one for one in with_its if one is there]
+    has_content = partial(_has_content, content_id)
+    own = [one for one in latest if has_content(one)]
     if len(own) > 1:
         own.sort(key=lambda one: altered(one) != "")
-    for one in [*own, *first, *([] if home else with_number)]:
-        if marks_of(one).get(marks.CONTENT_ID) == content_id:
+    for one in [*own, *first, *([] if home else with_its)]:
+        if has_content(one):
             return Spot(how="held", number=one.name, present=one)
     found = next(filter(stands, first), None)
     others = [one for one in with_number if one is not home]
     maybe = [one for one in maybe if one in sound and one not in past and one is not home]
     unmarked = sorted(maybe, key=lambda one: one.name != version)
     found = found or next(filter(same, unmarked), None)
-    likely = [*latest, *others, *(one for one in kin if one not in past)]
+    alike = [one for one in kin if one not in past]
+    found = found or next(filter(has_content, alike), None)
+    likely = [*latest, *others, *alike]
     found = found or next((one for one in likely if one is not home and stands(one)), None)
     if found:
         return Spot(how="held", number=found.name, present=found)
@@ -134,6 +140,10 @@ def find_spot(  # noqa: PLR0913  (all that a number depends on)
 def marks_of(version: Asset) -> Tags:
     """What tells where a version came from, and what it is."""
     return version.texts("properties")
+
+
+def _has_content(content_id: str, version: Asset) -> bool:
+    return marks_of(version).get(marks.CONTENT_ID) == content_id
 
 
 def made_at(version: Asset) -> str:

@@ -10,6 +10,7 @@ from mlarchive.registries.base import Selector, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.integration.azureml.test_mirror import Once, outcomes
 from tests.support.azureml import Emulator, Place
+from tests.support.command import within
 
 _KEPT = WritePolicy(rename="kk")
 _NEXT = WritePolicy(versions="next", rename="kk")
@@ -123,6 +124,49 @@ def test_what_somebody_copied_is_known_by_its_marks_or_its_number_and_its_files(
     azureml.put_model(far, "kk", number, {"w": b"1", "sub/v": b"3"}, **more)
     receipt = carry(opened(lab), what, opened(far), tmp_path, _NEXT).receipt
     assert receipt.target.version == str(int(number) + 1)
+
+
+@pytest.mark.parametrize("way", ["shared", "taken over", "renumbered"])
+def test_what_has_the_number_and_the_content_is_there_by_whatever_way_it_came(  # noqa: PLR0913, PLR0917  (three places, and how)
+    azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path, way: str
+) -> None:
+    far, next_free = azureml.workspace(lab.tenant, "far"), WritePolicy(versions="next")
+    what, middle = address(lab, "models", "k", "3"), address(shared, "models", "k", "3")
+    for number in ("1", "2"):
+        azureml.put_model(far, "k", number, {"w": b"people's"})
+    if way == "shared":
+        opened(lab).share(what, opened(shared), WritePolicy())
+    else:
+        carry(opened(lab), what, opened(shared), tmp_path)
+    if way == "taken over":
+        azureml.put_model(far, "k", "3", _FILES)
+    if way == "renumbered":
+        azureml.put_model(far, "k", "7", {"w": b"people's"})
+    first = carry(opened(shared), middle, opened(far), tmp_path, next_free).receipt
+    there = set(far.of("models")["k"].versions)
+    receipt = carry(opened(lab), what, opened(far), tmp_path, next_free).receipt
+    assert (set(far.of("models")["k"].versions), receipt.target) == (there, first.target)
+    assert [one.verb for one in receipt.actions if one.verb in {"create", "update"}] == []
+
+
+def test_a_folder_whose_version_came_by_way_of_another_place_is_there(
+    azureml: Emulator, lab: Place, tmp_path: Path
+) -> None:
+    far, env = azureml.workspace(lab.tenant, "far"), azureml.environment(lab.tenant)
+    azureml.put_model(far, "d", "1", {"w": b"people's"})
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "w").write_bytes(b"1")
+
+    def copied(*words: str) -> int:
+        return within("copy", *words, cwd=tmp_path, env=env).status
+
+    assert copied("dir:d", lab.locator) == 0
+    assert copied(f"{lab.locator}#models/d/1", far.locator, "--versions", "next") == 0
+    assert copied("dir:d", far.locator) == 0
+    assert set(far.of("models")["d"].versions) == {"1", "2"}
+    (tmp_path / "d" / "w").write_bytes(b"2")
+    assert copied("dir:d", far.locator) == 0
+    assert set(far.of("models")["d"].versions) == {"1", "2", "3"}
 
 
 def test_an_environment_of_the_number_that_people_labelled_is_there(
