@@ -228,14 +228,19 @@ class ControlPlane:
         """
         path = _path(kind, name, "versions", version)
         self._json("PUT", path, self._api(kind), body={"properties": properties})
-        return self._settled(kind, name, version)
+        return self.settled(kind, name, version)
 
     def put_container(self, kind: Kind, name: str, properties: Json) -> None:
         """Change what can be changed of a model or an environment as a whole."""
         self._json("PUT", _path(kind, name), self._api(kind), body={"properties": properties})
 
-    def _settled(self, kind: Kind, name: str, version: str) -> Asset:
-        """A version that was just made, when the service knows it everywhere."""
+    def settled(self, kind: Kind, name: str, version: str) -> Asset:
+        """A version that was just made, when the service knows it everywhere.
+
+        Raises:
+            RemoteError: It did not come to be, or is not shown in time.
+            UnavailableError: The service still makes it.
+        """
         until = time.monotonic() + _DELAY_SECONDS
         wait, state = _FIRST_WAIT_SECONDS, ""
         while True:

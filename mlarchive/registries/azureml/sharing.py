@@ -250,6 +250,8 @@ def _looked(  # noqa: PLR0913  (as above)
     there = next((one for one in versions if one.name == version), None)
     if there and not there.is_failed:
         require_made(target.control.shown, what, there)
+        # A list may show it earlier than it answers itself.
+        target.control.settled(kind, name, version)
         if _is_same(source, target, address, name, version):
             why = "the registry has it already"
             return _Seen(Action(verb="keep", what=what, why=why), version)
@@ -284,6 +286,7 @@ def _other_number(
     )
     for one in others:
         require_made(target.control.shown, f"{kind}/{name}/{one.name}", one)
+        target.control.settled(kind, name, one.name)
         if _is_same(source, target, address, name, one.name):
             return one.name
     return ""
@@ -304,7 +307,12 @@ def _copy(source: Side, target: Side, address: Address, name: str) -> None:
         as_name=name,
         as_version=address.version,
     )
-    source.control.share(asked)
+    try:
+        source.control.share(asked)
+    except NotFoundError:
+        # The client asks for what was made at once, and the registry may not show it yet.
+        source.control.version(_kind_of(address), address.name, address.version)
+    target.control.settled(_kind_of(address), name, address.version)
     if not _is_same(source, target, address, name, address.version):
         raise RemoteError(f"{target.control.shown} did not copy {address} as it is")
 

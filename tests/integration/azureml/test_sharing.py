@@ -104,6 +104,18 @@ def test_nothing_is_made_for_a_model_that_is_another_one_there(
     assert list(shared.of("environments")["E"].versions) == ["2"]
 
 
+@pytest.mark.parametrize("kind", ["models", "environments"])
+def test_what_the_registry_shows_only_a_moment_later_is_waited_for(
+    azureml: Emulator, lab: Place, shared: Place, opened: Open, kind: str
+) -> None:
+    azureml.put_model(lab, "m", "1", _FILES)
+    azureml.put_environment(lab, "m", "1", image="img:one")
+    what, shared.replication = address(lab, kind, "m", "1"), 2
+    assert opened(lab).share(what, opened(shared), WritePolicy()).actions[0].verb == "create"
+    shared.unseen[kind, "m", "1"] = 2
+    assert opened(lab).share(what, opened(shared), WritePolicy()).idle
+
+
 def test_that_a_model_below_higher_numbers_is_the_latest_is_told(
     azureml: Emulator, lab: Place, shared: Place, opened: Open
 ) -> None:
