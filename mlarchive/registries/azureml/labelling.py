@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mlarchive.errors import ConflictError, NotFoundError
 from mlarchive.registries.azureml.assets import NO_STAGE, Asset, Json, Kind
-from mlarchive.registries.azureml.labels import Labels, as_hidden, held_by, made_of
+from mlarchive.registries.azureml.labels import Labels, as_hidden, held_by, made_of, why_labelled
 from mlarchive.registries.azureml.merging import Merged
 from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.work import Work
@@ -43,8 +43,7 @@ def plan_labels(  # noqa: PLR0913  (what there is, and what is to be)
     parts = [
         part for part in planned.differing if _bare(planned.said[part]) != _bare(planned.held[part])
     ]
-    shown = ", ".join(_CALLED.get(part, part) for part in parts)
-    why = f"{shown} changed" if shown else "only what is remembered of it changed"
+    why = why_labelled(_CALLED.get(part, part) for part in parts)
 
     def do() -> None:
         now = _as_it_is(work, kind, what, name, present)

@@ -4,7 +4,7 @@ Properties can be added, so the marks of this program are properties, but for th
 changes: that is a tag.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -128,6 +128,12 @@ def unmarked(
     is_first = is_first and bool(whence(work.own_names, "", through))
     home = given_in(record.native.also) if came_from else None
     return replace(labels, is_unmarked=is_first or came_from, home=home)
+
+
+def why_labelled(changed: Iterable[str]) -> str:
+    """Why labels are written, for a person; also where none of them is seen to change."""
+    shown = ", ".join(changed)
+    return f"{shown} changed" if shown else "only what is remembered of it changed"
 
 
 def is_taken_over(present: Asset) -> bool:

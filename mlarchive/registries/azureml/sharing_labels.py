@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mlarchive.records import Loss, Tags
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
-from mlarchive.registries.azureml.labels import made_of
+from mlarchive.registries.azureml.labels import made_of, why_labelled
 from mlarchive.registries.azureml.merging import OF_SERVICE, Merged, merge
 from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.base import Action
@@ -67,7 +67,8 @@ def label_version(  # noqa: PLR0913  (two versions, each by its name)
         control.put_version(kind, name, number, said)
     whole, whole_there = wholes
     hidden = (there.is_archived or whole_there.is_archived, wanted.is_archived or whole.is_archived)
-    return _labelled(f"{kind}/{name}/{number}", wanted, merged, changed, hidden)
+    what = f"{kind}/{name}/{number}"
+    return _labelled(what, wanted, merged, changed, hidden, writes=bool(changed or own))
 
 
 def label_model(control: ControlPlane, name: str, wanted: Asset) -> Labelled:
@@ -84,7 +85,7 @@ def label_model(control: ControlPlane, name: str, wanted: Asset) -> Labelled:
         said = {**_said(there, merged, {}), "isArchived": there.is_archived}
         control.put_container("models", name, said)
     hidden = there.is_archived, wanted.is_archived
-    return _labelled(f"models/{name}", wanted, merged, changed, hidden)
+    return _labelled(f"models/{name}", wanted, merged, changed, hidden, writes=bool(changed))
 
 
 def _merged(there: Asset, wanted: Asset) -> tuple[Merged, list[str]]:
@@ -125,16 +126,22 @@ def _said(there: Asset, merged: Merged, own: Tags) -> dict[str, object]:
     }
 
 
-def _labelled(
-    what: str, wanted: Asset, merged: Merged, changed: list[str], hidden: tuple[bool, bool]
+def _labelled(  # noqa: PLR0913  (what is there, what is to be, and what of it is written)
+    what: str,
+    wanted: Asset,
+    merged: Merged,
+    changed: list[str],
+    hidden: tuple[bool, bool],
+    *,
+    writes: bool,
 ) -> Labelled:
-    why = f"{', '.join(changed)} changed"
+    update = Action(verb="update", what=f"labels of {what}", why=why_labelled(changed))
     lost = [label for label, _ in merged.lost if not _is_of_service(label)]
     is_hidden, is_to_be = hidden
     if is_hidden is not is_to_be:
         lost.append("lifecycle")
     return Labelled(
-        actions=(Action(verb="update", what=f"labels of {what}", why=why),) if changed else (),
+        actions=(update,) if writes else (),
         losses=tuple(Loss(record=what, field=label, why=_STAYS) for label in lost),
         transformations=tuple(
             Loss(record=what, field=label, why=_MORE) for label in _more(merged, wanted)
