@@ -6,7 +6,6 @@ the same.
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
 
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.records import Address, Loss
@@ -25,10 +24,10 @@ from mlarchive.registries.azureml.recipe import Recipe, recipe_read
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
 from mlarchive.registries.azureml.sharing_losses import (
     environment_meant,
+    had_before,
     latest_moved,
     lost_of_kind,
 )
-from mlarchive.registries.azureml.sharing_others import Named, others_from
 from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.base import Action, Receipt, WritePolicy
@@ -60,18 +59,6 @@ class Side:
         return recipe_read(self.control, self.storage, name, asset)
 
 
-class _Seen(NamedTuple):
-    """What a look tells.
-
-    Attributes:
-        action: What is to become of a thing.
-        number: That it has at the registry, or will have.
-    """
-
-    action: Action
-    number: str
-
-
 def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> Receipt:
     """Have a registry copy a version of a model or an environment, and compare what it has then.
 
@@ -91,16 +78,14 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
     done: list[Labelled] = []
     losses: list[Loss] = []
     needed: Address | None = None
+    what = f"{address.kind}/{name}/{address.version}"
     # Nothing is made for a version that is not to be there.
     seen = _look(source, target, address, name, skips=policy.conflict == "skip")
-    what = f"{address.kind}/{name}/{seen.number}"
-    if address.kind == "models" and seen.action.verb != "skip":
+    is_there = seen.verb != "skip"
+    if address.kind == "models" and is_there:
         try:
-            needed = _environment_of(source, address)
-            # What is there under another number means one already.
-            if needed and seen.number == address.version:
-                # The registry's own copy of the model names it by its number.
-                found = _look(source, target, needed, needed.name, skips=False, by_number=True)
+            if needed := _environment_of(source, address):
+                found = _look(source, target, needed, needed.name, skips=False)
                 done += _shared(source, target, needed, needed.name, found)
         except ConflictError as error:
             hint = "leave --share out; the environment then gets another number at the registry"
@@ -110,11 +95,11 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
             losses.append(Loss(record=what, field="environment", why=why))
     done += _shared(source, target, address, name, seen)
     if needed:
-        there = target.control.version("models", name, seen.number)
+        there = target.control.version("models", name, address.version)
         losses += _lost_environment(source, target, what, needed, there)
     return Receipt(
         source=address,
-        target=Address(origin=target.origin, kind=address.kind, name=name, version=seen.number),
+        target=Address(origin=target.origin, kind=address.kind, name=name, version=address.version),
         content_id="",
         state_id="",
         actions=tuple(action for one in done for action in one.actions),
@@ -140,7 +125,7 @@ def _environment_of(source: Side, address: Address) -> Address | None:
 
 
 def _shared(
-    source: Side, target: Side, address: Address, name: str, seen: _Seen
+    source: Side, target: Side, address: Address, name: str, action: Action
 ) -> Iterator[Labelled]:
     """Have one thing copied unless it is there, and set the labels that it lacks.
 
@@ -149,17 +134,13 @@ def _shared(
         target: The registry.
         address: Of it.
         name: That it gets.
-        seen: What a look tells.
+        action: What is to become of it, as a look tells.
     """
-    action, number = seen
     moved: list[Loss] = []
     if action.verb == "create":
         moved += latest_moved(target.control, address, name)
+        moved += had_before(target.control, source.names, address, name)
         _copy(source, target, address, name)
-    elif number != address.version and address.kind == "environments":
-        why = f"the registry has it as {number}, which is made of the same"
-        what = f"environments/{name}/{address.version}"
-        moved.append(Loss(record=what, field="version", why=why))
     yield Labelled((action,), (), tuple(moved))
     if action.verb == "skip":
         return
@@ -167,17 +148,15 @@ def _shared(
     version = source.control.version(kind, address.name, address.version)
     whole = source.control.container(kind, address.name)
     if kind == "models":
-        what = f"{kind}/{name}/{number}"
-        there = target.control.version(kind, name, number)
+        what = f"{kind}/{name}/{address.version}"
+        there = target.control.version(kind, name, address.version)
         yield Labelled((), tuple(lost_of_kind(what, version, there)), ())
-        yield label_version(target.control, kind, name, address.name, version, number=number)
+        yield label_version(target.control, kind, name, address.name, version)
         yield label_model(target.control, name, whole)
         return
     whole_there = next(iter(target.control.named(kind, name)), Asset(name, {}))
     wholes = (whole, whole_there)
-    yield label_version(
-        target.control, kind, name, address.name, version, number=number, wholes=wholes
-    )
+    yield label_version(target.control, kind, name, address.name, version, wholes=wholes)
     yield Labelled((), tuple(_lost_of_all(whole, version)), ())
 
 
@@ -212,16 +191,16 @@ def _lost_of_all(whole: Asset, version: Asset) -> Iterator[Loss]:
         yield Loss(record=f"environments/{whole.name}", field=label, why=OF_ALL)
 
 
-def _look(  # noqa: PLR0913  (a thing at two places, and what counts)
-    source: Side,
-    target: Side,
-    address: Address,
-    name: str,
-    *,
-    skips: bool,
-    by_number: bool = False,
-) -> _Seen:
-    """See what is to become of one thing, looking again while there is more; makes nothing.
+def _look(source: Side, target: Side, address: Address, name: str, *, skips: bool) -> Action:
+    """See what is to become of one thing, looking again while there is more; makes nothing."""
+    look = partial(_looked, source, target, address, name, skips=skips)
+    return decided(target.control, _kind_of(address), name, look)
+
+
+def _looked(
+    source: Side, target: Side, address: Address, name: str, *, skips: bool
+) -> Action | None:
+    """See what is to become of one thing; None if the target has more by now.
 
     Args:
         source: Where it is.
@@ -229,67 +208,28 @@ def _look(  # noqa: PLR0913  (a thing at two places, and what counts)
         address: Of it.
         name: That it gets.
         skips: Whether something else that is there is left alone.
-        by_number: Whether nothing but its own number will do.
 
     Raises:
         ConflictError: Something else is there, and is not to be left alone.
     """
-    look = partial(_looked, source, target, address, name, skips=skips, by_number=by_number)
-    return decided(target.control, _kind_of(address), name, look)
-
-
-def _looked(  # noqa: PLR0913  (as above)
-    source: Side, target: Side, address: Address, name: str, *, skips: bool, by_number: bool
-) -> _Seen | None:
-    """See it once; None if the target has more by now."""
     kind, version = _kind_of(address), address.version
     asked_for = source.control.version(kind, address.name, version)
     require_made(source.control.shown, f"{kind}/{address.name}/{version}", asked_for)
     versions = target.control.versions(kind, name, archived=True)
     what = f"{kind}/{name}/{version}"
     there = next((one for one in versions if one.name == version), None)
-    if there and not there.is_failed:
-        require_made(target.control.shown, what, there)
-        # A list may show it earlier than it answers itself.
-        target.control.settled(kind, name, version)
-        if _is_same(source, target, address, name, version):
-            why = "the registry has it already"
-            return _Seen(Action(verb="keep", what=what, why=why), version)
-    if not by_number and (number := _other_number(source, target, address, name, versions)):
-        why = f"the registry has it already, as {number}"
-        return _Seen(Action(verb="keep", what=f"{kind}/{name}/{number}", why=why), number)
     if there is None:
         if not require_whole(target.control, kind, name, versions, [version]):
             return None
-        why = "copied by the registry itself"
-        return _Seen(Action(verb="create", what=what, why=why), version)
-    unmade = why_unmade(there)
-    trouble = f"is none: {unmade}" if unmade else "is another one"
-    return _Seen(
-        _conflict(what, f"{what} at {target.control.shown} {trouble}", skips=skips), version
-    )
-
-
-def _other_number(
-    source: Side, target: Side, address: Address, name: str, versions: list[Asset]
-) -> str:
-    """Under which number the registry has the very same, as that says; "" if it does not.
-
-    Raises:
-        UnavailableError: The service still makes one that says to be it.
-    """
-    kind = _kind_of(address)
-    asked_for = source.control.version(kind, address.name, address.version)
-    whole = Address(origin=target.origin, kind=address.kind, name=name)
-    others = others_from(
-        asked_for, Named(address, source.names), Named(whole, target.names), versions
-    )
-    for one in others:
-        require_made(target.control.shown, f"{kind}/{name}/{one.name}", one)
-        target.control.settled(kind, name, one.name)
-        if _is_same(source, target, address, name, one.name):
-            return one.name
-    return ""
+        return Action(verb="create", what=what, why="copied by the registry itself")
+    if why := why_unmade(there):
+        return _conflict(what, f"{what} at {target.control.shown} is none: {why}", skips=skips)
+    require_made(target.control.shown, what, there)
+    # A list may show it earlier than it answers itself.
+    target.control.settled(kind, name, version)
+    if _is_same(source, target, address, name):
+        return Action(verb="keep", what=what, why="the registry has it already")
+    return _conflict(what, f"{what} at {target.control.shown} is another one", skips=skips)
 
 
 def _copy(source: Side, target: Side, address: Address, name: str) -> None:
@@ -313,16 +253,16 @@ def _copy(source: Side, target: Side, address: Address, name: str) -> None:
         # The client asks for what was made at once, and the registry may not show it yet.
         source.control.version(_kind_of(address), address.name, address.version)
     target.control.settled(_kind_of(address), name, address.version)
-    if not _is_same(source, target, address, name, address.version):
+    if not _is_same(source, target, address, name):
         raise RemoteError(f"{target.control.shown} did not copy {address} as it is")
 
 
-def _is_same(source: Side, target: Side, address: Address, name: str, number: str) -> bool:
+def _is_same(source: Side, target: Side, address: Address, name: str) -> bool:
     """Whether both sides hold the very same, byte by byte."""
     version = address.version
     if address.kind == "environments":
-        return source.recipe(address.name, version).is_same(target.recipe(name, number))
-    return _same(source.folder(address.name, version), target.folder(name, number))
+        return source.recipe(address.name, version).is_same(target.recipe(name, version))
+    return _same(source.folder(address.name, version), target.folder(name, version))
 
 
 def _kind_of(address: Address) -> Kind:

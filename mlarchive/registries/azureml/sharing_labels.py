@@ -42,7 +42,6 @@ def label_version(  # noqa: PLR0913  (two versions, each by its name)
     called: str,
     wanted: Asset,
     *,
-    number: str,
     wholes: tuple[Asset, Asset] = (_NOTHING, _NOTHING),
 ) -> Labelled:
     """Set what a version at a registry lacks, and under which name it has its marks.
@@ -53,21 +52,20 @@ def label_version(  # noqa: PLR0913  (two versions, each by its name)
         name: There.
         called: Its name at the source.
         wanted: The version at the source.
-        number: It has there.
         wholes: The environment as a whole at the source and at the registry, whose versions are
             archived where it is.
     """
-    there = control.version(kind, name, number)
+    there = control.version(kind, name, wanted.name)
     merged, changed = _merged(there, wanted)
     own = _own_marks(name, called, there, wanted)
     if changed or own:
         stage = {"stage": merged.stage} if merged.stage else {}
         archived = {"isArchived": there.is_archived}
         said = {**made_of(there), **stage, **archived, **_said(there, merged, own)}
-        control.put_version(kind, name, number, said)
+        control.put_version(kind, name, wanted.name, said)
     whole, whole_there = wholes
     hidden = (there.is_archived or whole_there.is_archived, wanted.is_archived or whole.is_archived)
-    what = f"{kind}/{name}/{number}"
+    what = f"{kind}/{name}/{wanted.name}"
     return _labelled(what, wanted, merged, changed, hidden, writes=bool(changed or own))
 
 
@@ -114,8 +112,8 @@ def _own_marks(name: str, called: str, there: Asset, wanted: Asset) -> Tags:
     if marks.ORIGIN not in with_own_marks(called, wanted).texts("properties"):
         return {}
     is_said = {marks.WRITTEN, marks.ADOPTED} & held.keys()
-    is_other = not is_said or is_made_of_another(held, name, there.name)
-    return written_mark(name, there.name) if is_other else {}
+    is_other = not is_said or is_made_of_another(held, name, wanted.name)
+    return written_mark(name, wanted.name) if is_other else {}
 
 
 def _said(there: Asset, merged: Merged, own: Tags) -> dict[str, object]:

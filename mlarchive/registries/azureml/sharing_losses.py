@@ -3,13 +3,16 @@
 Azure ML changes none of it in a version that is there, so that it can only be told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mlarchive.errors import NotFoundError
 from mlarchive.records import Address, Loss
-from mlarchive.registries.azureml.assets import Asset, ControlPlane
+from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.numbering import higher_than, made_after
+from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
+from mlarchive.registries.azureml.sameness import is_from
+from mlarchive.registries.mlflow import marks
 
 
 def lost_of_kind(what: str, wanted: Asset, there: Asset) -> Iterator[Loss]:
@@ -68,6 +71,26 @@ def latest_moved(control: ControlPlane, address: Address, name: str) -> Iterator
     sound = [one for one in versions if not one.is_failed]
     if higher := higher_than(address.version, sound):
         yield Loss(record=what, field="@latest", why=made_after(higher))
+
+
+def had_before(
+    control: ControlPlane, names: Collection[str], address: Address, name: str
+) -> Iterator[Loss]:
+    """That the registry has what was written from the very same, too, under another number.
+
+    Args:
+        control: The registry's.
+        names: Of the source, by a configuration and by its locator.
+        address: What is to be shared, and is not there under its own number.
+        name: That it gets there.
+    """
+    kind: Kind = "environments" if address.kind == "environments" else "models"
+    what, origin = f"{address.kind}/{name}/{address.version}", marks.origin_mark(address)
+    for one in control.versions(kind, name, archived=True):
+        held = with_own_marks(name, one).texts("properties")
+        if not one.is_failed and is_from(held, names, origin):
+            why = f"what was written from it before is there as {one.name}, and stays"
+            yield Loss(record=what, field="version", why=why)
 
 
 def _latest_environment(control: ControlPlane, name: str) -> str:

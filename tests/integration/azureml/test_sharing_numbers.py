@@ -1,16 +1,16 @@
-"""What a registry has under another number is not copied there by itself a second time."""
+"""What a registry copies by itself keeps its number, whatever else was made of the same."""
 
 from pathlib import Path
 
 import pytest
 
-from mlarchive.errors import ConflictError, UnavailableError
 from mlarchive.registries.base import WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
+from tests.support.command import within
 
 _NEXT = WritePolicy(versions="next")
-_OF_ENVIRONMENT = "the registry has it as 5, which is made of the same"
+_BEFORE = "what was written from it before is there as 5, and stays"
 
 
 def put(azureml: Emulator, place: Place, kind: str, number: str, made_of: str) -> None:
@@ -40,85 +40,32 @@ def shared(azureml: Emulator, lab: Place) -> Place:
 
 
 @pytest.mark.parametrize("kind", ["models", "environments"])
-def test_what_was_copied_before_under_the_next_number_is_there(  # noqa: PLR0913, PLR0917  (what goes where)
-    azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path, kind: str
+def test_what_was_copied_before_under_the_next_number_stays_and_is_told(
+    lab: Place, shared: Place, opened: Open, tmp_path: Path, kind: str
 ) -> None:
     source, target, what = opened(lab), opened(shared), address(lab, kind, "x", "1")
     assert carry(source, what, target, tmp_path, _NEXT).receipt.target.version == "5"
-    for skips in (False, True):
-        policy = WritePolicy(conflict="skip") if skips else WritePolicy()
-        receipt = source.share(what, target, policy)
-        assert (receipt.idle, receipt.target.version, receipt.losses) == (True, "5", ())
-        told = [one.why for one in receipt.transformations]
-        assert told == ([_OF_ENVIRONMENT] if kind == "environments" else [])
-        assert set(shared.of(kind)["x"].versions) == {"4", "5"}
-        # Nor does something else under its own number make a conflict of it.
-        if not skips:
-            put(azureml, shared, kind, "1", "theirs too")
-            assert source.share(what, target, WritePolicy()).target.version == "5"
-            del shared.of(kind)["x"].versions["1"]
+    for idle in (False, True):
+        receipt = source.share(what, target, WritePolicy())
+        assert (receipt.idle, receipt.target.version) == (idle, "1")
+        told = [one.why for one in receipt.transformations if one.field == "version"]
+        assert told == ([] if idle else [_BEFORE])
+    assert set(shared.of(kind)["x"].versions) == {"1", "4", "5"}
 
 
-@pytest.mark.parametrize("kind", ["models", "environments"])
-def test_what_it_was_written_from_is_there(  # noqa: PLR0913, PLR0917  (what goes where)
-    azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path, kind: str
-) -> None:
-    clinic = azureml.workspace(lab.tenant, "clinic")
-    there = carry(
-        opened(shared), address(shared, kind, "x", "4"), opened(clinic), tmp_path, _NEXT
-    ).receipt.target
-    put(azureml, clinic, kind, "9", "another")
-    receipt = opened(clinic).share(there, opened(shared), WritePolicy())
-    assert (receipt.idle, receipt.target.version) == (True, "4")
-    assert set(shared.of(kind)["x"].versions) == {"4"}
-
-
-@pytest.mark.parametrize("kind", ["models", "environments"])
-def test_what_both_were_written_from_makes_them_one(  # noqa: PLR0913, PLR0917  (what goes where)
-    azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path, kind: str
-) -> None:
-    clinic, what = azureml.workspace(lab.tenant, "clinic"), address(lab, kind, "x", "1")
-    carry(opened(lab), what, opened(clinic), tmp_path)
-    carry(opened(lab), what, opened(shared), tmp_path, _NEXT)
-    copied = address(clinic, kind, "x", "1")
-    receipt = opened(clinic).share(copied, opened(shared), WritePolicy())
-    assert (receipt.idle, receipt.target.version) == (True, "5")
-    assert set(shared.of(kind)["x"].versions) == {"4", "5"}
-
-
-def test_what_says_so_and_holds_something_else_is_no_reason_not_to_copy(
+def test_versions_of_one_folder_are_shared_each_with_its_own_labels(
     azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path
 ) -> None:
-    source, target, what = opened(lab), opened(shared), address(lab, "models", "x", "1")
-    carry(source, what, target, tmp_path, _NEXT)
-    del lab.of("models")["x"].versions["1"]
-    put(azureml, lab, "models", "1", "changed")
-    receipt = source.share(what, target, WritePolicy())
-    assert (receipt.actions[0].verb, receipt.target.version) == ("create", "1")
-    put(azureml, lab, "models", "2", "changed")
-    put(azureml, shared, "models", "2", "people's")
-    with pytest.raises(ConflictError, match=r"models/x/2 at .* is another one"):
-        source.share(address(lab, "models", "x", "2"), target, WritePolicy())
-
-
-def test_what_says_so_and_is_not_made_yet_is_waited_for(
-    lab: Place, shared: Place, opened: Open, tmp_path: Path
-) -> None:
-    source, target, what = opened(lab), opened(shared), address(lab, "models", "x", "1")
-    carry(source, what, target, tmp_path, _NEXT)
-    shared.version("models", "x", "5")["properties"]["provisioningState"] = "Creating"
-    with pytest.raises(UnavailableError, match="models/x/5"):
-        source.share(what, target, WritePolicy())
-    assert set(shared.of("models")["x"].versions) == {"4", "5"}
-
-
-def test_the_environment_that_a_model_names_by_its_number_is_made_under_that(
-    azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path
-) -> None:
-    source, target = opened(lab), opened(shared)
-    carry(source, address(lab, "environments", "x", "1"), target, tmp_path, _NEXT)
-    named = {"python_environment_name": "x", "python_environment_version": "1"}
-    azureml.put_model(lab, "m", "1", {"w": b"1"}, tags=named)
-    receipt = source.share(address(lab, "models", "m", "1"), target, WritePolicy())
-    assert receipt.losses == ()
-    assert set(shared.of("environments")["x"].versions) == {"1", "4", "5"}
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "w").write_bytes(b"1")
+    for number in ("1", "2"):
+        done = within(
+            "copy", f"dir:{tmp_path / 'd'}", lab.locator, "--name", "y", "--version", number,
+            "--tag", f"number={number}", cwd=tmp_path, env=azureml.environment(lab.tenant),
+        )  # fmt: skip
+        assert done.status == 0, done.err
+    for number in ("1", "2"):
+        opened(lab).share(address(lab, "models", "y", number), opened(shared), WritePolicy())
+    there = shared.of("models")["y"].versions
+    said = {one: version["properties"]["tags"]["number"] for one, version in there.items()}
+    assert said == {"1": "1", "2": "2"}
