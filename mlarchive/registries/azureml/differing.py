@@ -28,6 +28,7 @@ from mlarchive.registries.azureml.candidate import Candidate
 from mlarchive.registries.azureml.environment_there import look_at
 from mlarchive.registries.azureml.firstrun import first_of as first_run_of
 from mlarchive.registries.azureml.numbering import is_at_home
+from mlarchive.registries.azureml.ownmarks import is_where_written
 from mlarchive.registries.azureml.reading_environment import may_mean
 from mlarchive.registries.azureml.reading_job import run_there
 from mlarchive.registries.azureml.sameness import is_from
@@ -63,7 +64,7 @@ def what_changed(
         # Nothing but its files counts of what nobody wrote with this program.
         parts = ["files"]
     elif _is_written(there):
-        parts = _parts(work, wanted, there)
+        parts = _parts(work, wanted, holds, there)
     else:
         parts = [*([] if holds(there) else ["files"]), *_others(work, wanted, there)]
     if parts:
@@ -88,7 +89,7 @@ def has_grown(work: Work, wanted: Candidate, holds: Callable[[Asset], bool], the
     if not _rest(work, there) or not is_job(work, wanted, there):
         return False
     if _is_written(there):
-        return not _parts(work, wanted, there)
+        return not _parts(work, wanted, holds, there)
     is_adopted = marks.ORIGIN in there.texts("properties")
     return is_adopted and not _others(work, wanted, there) and holds(there)
 
@@ -180,7 +181,7 @@ def stands_for(
         may_move = _names_latest(work, wanted, there) != "" or _names_another(work, wanted, there)
         is_own = _is_of_source(work, there) and may_move
         return is_own and not (kinds or _others(work, wanted, there)) and holds(there)
-    if not _is_written(there) or _parts(work, wanted, there):
+    if not _is_written(there) or _parts(work, wanted, holds, there):
         return False
     if kinds == {Run} and not _is_of_source(work, there):
         return is_run_there(work, run_there(there))
@@ -265,10 +266,12 @@ def _is_written(there: Asset) -> bool:
     return marks.ORIGIN in marked and marks.ADOPTED not in marked
 
 
-def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
+def _parts(
+    work: Work, wanted: Candidate, holds: Callable[[Asset], bool], there: Asset
+) -> list[str]:
     """What can be compared, and is not the same."""
     same = {
-        "files": _are_files(wanted, there),
+        "files": _are_files(wanted, holds, there),
         "type": wanted.model_type == there.text("modelType"),
         "flavours": wanted.flavors == (there.properties.get("flavors") or {}),
         "properties": _are_properties(wanted, there),
@@ -278,14 +281,17 @@ def _parts(work: Work, wanted: Candidate, there: Asset) -> list[str]:
     return [part for part, is_same in same.items() if not is_same]
 
 
-def _are_files(wanted: Candidate, there: Asset) -> bool:
+def _are_files(wanted: Candidate, holds: Callable[[Asset], bool], there: Asset) -> bool:
     """Whether the files are the same, whatever their folder is called.
 
-    This program names the folder of an upload by the digest of what is in it.
+    This program names the folder of an upload by the digest of what is in it; what a registry
+    copied by itself, marks along, lies in another one and is read.
     """
     uri = there.text("modelUri")
     called = {wanted.folder, posixpath.basename(uri.rstrip("/")), ""}
-    return any(digest_of(folder, wanted.files) in uri for folder in called)
+    if any(digest_of(folder, wanted.files) in uri for folder in called):
+        return True
+    return not is_where_written(uri) and holds(there)
 
 
 def _others(work: Work, wanted: Candidate, there: Asset) -> list[str]:

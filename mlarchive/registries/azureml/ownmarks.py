@@ -30,6 +30,11 @@ def with_own_marks(name: str, version: Asset) -> Asset:
     return Asset(version.name, {**version.raw, "properties": said})
 
 
+def is_where_written(uri: str) -> bool:
+    """Whether files lie where this program sends some to."""
+    return _WRITTEN_TO.search(uri) is not None
+
+
 def _was_made_otherwise(name: str, version: Asset) -> bool:
     """Whether the files of a version of old, which does not say what it was written as, tell.
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlarchive.errors import ConflictError
 from mlarchive.registries.base import WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
@@ -69,3 +70,21 @@ def test_versions_of_one_folder_are_shared_each_with_its_own_labels(
     there = shared.of("models")["y"].versions
     said = {one: version["properties"]["tags"]["number"] for one, version in there.items()}
     assert said == {"1": "1", "2": "2"}
+
+
+def test_what_a_registry_copied_of_a_folder_is_there_for_a_plain_copy(
+    azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "w").write_bytes(b"1")
+    made = ("copy", f"dir:{tmp_path / 'd'}", lab.locator, "--name", "y")
+    assert within(*made, cwd=tmp_path, env=azureml.environment(lab.tenant)).status == 0
+    what = address(lab, "models", "y", "1")
+    opened(lab).share(what, opened(shared), WritePolicy())
+    receipt = carry(opened(lab), what, opened(shared), tmp_path).receipt
+    assert "create" not in {one.verb for one in receipt.actions}
+    assert (receipt.target.version, receipt.losses) == ("1", ())
+    del lab.of("models")["y"].versions["1"]
+    azureml.put_model(lab, "y", "1", {"w": b"2"})
+    with pytest.raises(ConflictError, match="it differs in its files"):
+        carry(opened(lab), what, opened(shared), tmp_path)
