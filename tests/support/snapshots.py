@@ -64,6 +64,7 @@ def model_version(  # noqa: PLR0913  (each says one thing a test may vary)
     description: str = "",
     files: Mapping[str, bytes] = MODEL_FILES,
     losses: tuple[Loss, ...] = (),
+    experiment: str = "",
 ) -> Snapshot:
     """A version of a registered model with its run, logged model, experiment and environment.
 
@@ -76,6 +77,7 @@ def model_version(  # noqa: PLR0913  (each says one thing a test may vary)
         description: State.
         files: Of the logged model.
         losses: Of reading.
+        experiment: Its id, where several versions are of one; "" for one of its own.
     """
     run, logged, model = f"run-{ids}", f"m-{ids}", f"model-{ids}"
     return Snapshot(
@@ -114,7 +116,9 @@ def model_version(  # noqa: PLR0913  (each says one thing a test may vary)
                 ),
             ),
             Experiment(
-                key=f"experiment-{ids}", native=Native(id=f"e-{ids}"), name="wine experiment"
+                key=f"experiment-{ids}",
+                native=Native(id=experiment or f"e-{ids}"),
+                name="wine experiment",
             ),
             Environment(key=f"environment-{ids}", record=logged, python="3.11", conda="conda.yaml"),
         ),

@@ -247,12 +247,17 @@ def _copy(source: Side, target: Side, address: Address, name: str) -> None:
         as_name=name,
         as_version=address.version,
     )
+    kind, said = _kind_of(address), None
     try:
         source.control.share(asked)
-    except NotFoundError:
+    except NotFoundError as error:
         # The client asks for what was made at once, and the registry may not show it yet.
-        source.control.version(_kind_of(address), address.name, address.version)
-    target.control.settled(_kind_of(address), name, address.version)
+        source.control.version(kind, address.name, address.version)
+        said = error
+    try:
+        target.control.settled(kind, name, address.version)
+    except RemoteError as error:
+        raise (said or error) from error
     if not _is_same(source, target, address, name):
         raise RemoteError(f"{target.control.shown} did not copy {address} as it is")
 

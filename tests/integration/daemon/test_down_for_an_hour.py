@@ -91,7 +91,7 @@ def test_it_delays_its_own_lane_alone_and_is_hardly_asked(
     for number in range(TICKS):
         name = f"{tmp_path.name}-{number}"
         with Vault.open(bench.folder / "source") as vault:
-            made = model_version(name=name, version="1", ids=name)
+            made = model_version(name=name, version="1", ids=name, experiment=tmp_path.name)
             # A server would not tell the points of a dataset from the others.
             vault.add(with_streams(made, made.streams[:-2]), packed_at=number)
         hours.pass_until(EVERY * number + EVERY - 1.0)
