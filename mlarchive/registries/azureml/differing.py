@@ -31,7 +31,7 @@ from mlarchive.registries.azureml.numbering import is_at_home
 from mlarchive.registries.azureml.ownmarks import is_where_written
 from mlarchive.registries.azureml.reading_environment import may_mean
 from mlarchive.registries.azureml.reading_job import run_there
-from mlarchive.registries.azureml.sameness import is_from
+from mlarchive.registries.azureml.sameness import is_from, is_same
 from mlarchive.registries.azureml.standin import stated_by
 from mlarchive.registries.azureml.uploading import digest_of, sent_of
 from mlarchive.registries.azureml.work import Work
@@ -117,7 +117,8 @@ def kin_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> list[Ass
     """The versions that began where the source did, under the same number, and came by any way.
 
     A registry on it may have had more than the source, as an environment that is named there. A
-    folder that is given no number is whatever was made of it.
+    folder that is given no number is whatever was made of it, and what was made of one folder at
+    two places is one if it has one number.
 
     Args:
         work: What is to be written, and where.
@@ -125,11 +126,17 @@ def kin_among(work: Work, wanted: Candidate, there: Sequence[Asset]) -> list[Ass
         there: The versions of its name.
     """
     sound = {one.name: one for one in there if not one.is_failed}
-    if isinstance(work.snapshot.record(work.snapshot.subject), Folder) and not wanted.version:
+    subject = work.snapshot.record(work.snapshot.subject)
+    if isinstance(subject, Folder) and not wanted.version:
         names = marks.names_of(work.snapshot)
         return [one for one in sound.values() if are_one(first_hop(_way_of(one)), names)]
     some = _addressed(work, wanted, sound.values())
-    return [sound[one.version] for one in began_as(work.snapshot, work.own_names, some)]
+    if began := began_as(work.snapshot, work.own_names, some):
+        return [sound[one.version] for one in began]
+    twin, also = sound.get(wanted.version), subject.native.also
+    held = twin.texts("properties") if twin else {}
+    is_twin = {marks.ORIGIN} <= held.keys() & also.keys() and is_same(held, also)
+    return [twin] if twin and is_twin else []
 
 
 def _way_of(there: Asset) -> tuple[str, ...]:

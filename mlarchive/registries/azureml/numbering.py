@@ -177,8 +177,8 @@ def instead_of_altered(
         ConflictError: The policy is `fail`.
     """
     trouble = (
-        f"version {spot.number} of {called} is there, but somebody altered its files since they "
-        f"were written: {altered}"
+        f"version {spot.number} of {called} is there, but its files are no longer as they were "
+        f"written: {altered}"
     )
     if policy.conflict == "fail":
         raise ConflictError(

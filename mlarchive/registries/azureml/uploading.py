@@ -7,7 +7,7 @@ block of a long file that an interrupted upload left.
 import base64
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import BinaryIO, NamedTuple
@@ -30,6 +30,18 @@ _MOST_PARTS = 254
 _MOST_BLOCKS = 50_000
 _MOST_DIGITS = 18
 _DIGEST_DIGITS = 64
+
+
+class Filled(NamedTuple):
+    """What became of files that were sent.
+
+    Attributes:
+        sent: Bytes of them.
+        over: The names of blobs that were written over, though they said to be such files.
+    """
+
+    sent: int
+    over: list[str]
 
 
 class Sent(NamedTuple):
@@ -110,7 +122,7 @@ def fill(
     pool: ThreadPoolExecutor,
     *,
     over_others: bool,
-) -> int:
+) -> Filled:
     """Make the blobs below a prefix be the files, and no others.
 
     What lies there and says that it is a file is believed first, and sent when it is not.
@@ -123,7 +135,8 @@ def fill(
         over_others: Whether what somebody put there in place of a file is written over.
 
     Returns:
-        Bytes that were sent.
+        How many bytes were sent, and the files that somebody had put others in place of and left
+        what was said of them, so that `altered_at` cannot find them.
 
     Raises:
         ConflictError: Somebody did, and it is not: a version of any name may have its files there.
@@ -133,15 +146,14 @@ def fill(
     present = {blob.name: blob for blob in container.blobs(prefix)}
     lacking = [one for one in files if not _stated(present.get(prefix + one.file.path), one.file)]
     if not over_others:
-        unsaid = {prefix + one.file.path: one.file for one in lacking}
-        _require_unaltered(container, _others(container, present, unsaid, pool))
+        require_unaltered(container, _others(container, prefix, present, lacking, pool))
     _send_all(container, prefix, lacking, pool)
     wrong = set(_wrong(container, prefix, files, pool))
     altered = [one for one in files if prefix + one.file.path in wrong and one not in lacking]
+    names = [prefix + one.file.path for one in altered]
     if altered:
-        # Somebody put other bytes there, and left what was said of them.
         if not over_others:
-            _require_unaltered(container, [prefix + one.file.path for one in altered])
+            require_unaltered(container, names)
         _send_all(container, prefix, altered, pool)
         wrong = set(_wrong(container, prefix, files, pool))
     if wrong:
@@ -149,23 +161,55 @@ def fill(
             f"{min(wrong)} did not arrive at {container.url} as it was sent",
             hint="run the same command again; it goes on where this one stopped",
         )
-    return sum(one.file.size for one in (*lacking, *altered))
+    return Filled(sum(one.file.size for one in (*lacking, *altered)), names)
+
+
+def altered_at(
+    container: BlobContainer, prefix: str, files: Sequence[Sent], pool: ThreadPoolExecutor
+) -> list[str]:
+    """The names of blobs that somebody put where files go, and which are no such files.
+
+    Only what does not say that it is the file is read.
+
+    Args:
+        container: Where they go.
+        prefix: What their names begin with.
+        files: All of them.
+        pool: Whose threads read.
+
+    Raises:
+        RemoteError: Something is there besides.
+    """
+    present = {blob.name: blob for blob in container.blobs(prefix)}
+    _require_alone(container, present, {prefix + one.file.path: one for one in files}.keys())
+    return sorted(_others(container, prefix, present, files, pool))
 
 
 def _others(
     container: BlobContainer,
+    prefix: str,
     present: Mapping[str, Blob],
-    wanted: Mapping[str, File],
+    files: Iterable[Sent],
     pool: ThreadPoolExecutor,
 ) -> Iterator[str]:
-    """The names of blobs that are there, and hold something else."""
-    for name in wanted.keys() & present.keys():
-        file, blob = wanted[name], present[name]
-        if not _same_size(blob, file) or _digest(container, blob, pool) != file.sha256:
-            yield name
+    for one in files:
+        blob = present.get(prefix + one.file.path)
+        if blob is None or _stated(blob, one.file):
+            continue
+        if not _same_size(blob, one.file) or _digest(container, blob, pool) != one.file.sha256:
+            yield blob.name
 
 
-def _require_unaltered(container: BlobContainer, altered: Iterable[str]) -> None:
+def require_unaltered(container: BlobContainer, altered: Iterable[str]) -> None:
+    """Refuse to go on where somebody altered what was sent.
+
+    Args:
+        container: Where.
+        altered: The names of such blobs.
+
+    Raises:
+        ConflictError: There are some.
+    """
     name = min(altered, default="")
     if name:
         raise ConflictError(
@@ -173,6 +217,18 @@ def _require_unaltered(container: BlobContainer, altered: Iterable[str]) -> None
             "model may have its files there",
             hint="--conflict new-version (a mirror: `conflict`) writes it anew; to keep what is "
             "there, copy it elsewhere before",
+        )
+
+
+def _require_alone(
+    container: BlobContainer, present: Mapping[str, Blob], wanted: KeysView[str]
+) -> None:
+    strays = sorted(present.keys() - wanted)
+    if strays:
+        raise RemoteError(
+            f"{container.url} holds {strays[0]} beside what is sent there",
+            hint="somebody added it, and a version that has its files there would show it: "
+            "remove it there, and run the same command again",
         )
 
 
@@ -257,13 +313,7 @@ def _wrong(
     """
     present = {blob.name: blob for blob in container.blobs(prefix)}
     wanted = {prefix + one.file.path: one.file for one in files}
-    strays = sorted(present.keys() - wanted.keys())
-    if strays:
-        raise RemoteError(
-            f"{container.url} holds {strays[0]} beside what was sent there",
-            hint="somebody added it, and a version that has its files there would show it: "
-            "remove it there, and run the same command again",
-        )
+    _require_alone(container, present, wanted.keys())
     wrong = [name for name, file in wanted.items() if not _same_size(present.get(name), file)]
     if wrong:
         return wrong

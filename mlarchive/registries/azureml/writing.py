@@ -73,9 +73,9 @@ from mlarchive.registries.azureml.numbering import (
 from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_job import job_of, run_there
+from mlarchive.registries.azureml.replacing import Sending, send, why_unsent
 from mlarchive.registries.azureml.sameness import is_from, is_same
 from mlarchive.registries.azureml.storage import Upload
-from mlarchive.registries.azureml.uploading import fill
 from mlarchive.registries.azureml.work import Work, again
 from mlarchive.registries.azureml.writing_environment import (
     list_environment_there,
@@ -359,7 +359,11 @@ def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str)
 def _spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None]:
     """Where a version goes, and which one there the source was written from, or is."""
     look = partial(_looked_spot_and_home, work, wanted)
-    return decided(work.control, "models", wanted.name, look)
+    spot, home = decided(work.control, "models", wanted.name, look)
+    if spot.how != "create" or work.control.place.is_registry:
+        return spot, home
+    why = why_unsent(work, _sending(work, wanted, spot))
+    return (msgspec.structs.replace(spot, how="skip", why=why) if why else spot), home
 
 
 def _looked_spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None] | None:
@@ -424,11 +428,9 @@ def _register(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> None
 
 
 def _sent_and_made(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> Asset:
-    upload = work.storage.upload("models", wanted.name, spot.number, wanted.digest)
-    prefix = f"{upload.prefix}{wanted.folder}/" if wanted.folder else upload.prefix
-    over_others = work.policy.conflict == "new-version"
-    pool = work.storage.pool
-    work.sent += fill(upload.container, prefix, wanted.files, pool, over_others=over_others)
+    sending = _sending(work, wanted, spot)
+    upload = sending.upload
+    send(work, sending)
     uri = upload.uri_of(wanted.path)
     _check_path(work, wanted, spot.number, upload, uri)
     said = labels.properties_of(None)
@@ -446,6 +448,12 @@ def _sent_and_made(work: Work, wanted: Candidate, spot: Spot, labels: Labels) ->
         made = _made(work, wanted, spot, body, run)
     remove_leftovers(work, f"models/{wanted.name}/{spot.number}", upload)
     return made
+
+
+def _sending(work: Work, wanted: Candidate, spot: Spot) -> Sending:
+    upload = work.storage.upload("models", wanted.name, spot.number, wanted.digest)
+    prefix = f"{upload.prefix}{wanted.folder}/" if wanted.folder else upload.prefix
+    return Sending(f"models/{wanted.name}/{spot.number}", upload, prefix, wanted.files)
 
 
 def _made(work: Work, wanted: Candidate, spot: Spot, body: Json, run: str) -> Asset:

@@ -40,13 +40,13 @@ from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
 from mlarchive.registries.azureml.recipe import is_built, recipe
+from mlarchive.registries.azureml.replacing import Sending, send, why_unsent
 from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.azureml.standin import BASE_IMAGE, stated_by
 from mlarchive.registries.azureml.storage import Upload
 from mlarchive.registries.azureml.uploading import (
     digest_of,
     files_within,
-    fill,
     longest_prefix,
     refuses,
 )
@@ -311,13 +311,24 @@ def plan_environment(
     gaps = number != wanted.record.version
     if error := why_lacking(work.control, "environments", wanted.name, present, numbers, gaps=gaps):
         raise error
-    _list_losses(work, wanted)
     what = f"environments/{wanted.name}/{number}"
+    if trouble := _why_unsent(work, wanted, number):
+        work.step("skip", what, trouble)
+        work.lose(what, "build context", trouble)
+        return f"{wanted.name}:{number}" if as_subject else ""
+    _list_losses(work, wanted)
     if wanted.record.lifecycle != "archived" and not wanted.stated_by:
         _list_latest(work, wanted, number)
     why = "new" if as_subject else "the model needs it"
     work.step("create", what, why, partial(_create, work, wanted, number, labels))
     return f"{wanted.name}:{number}"
+
+
+def _why_unsent(work: Work, wanted: Wanted, number: str) -> str:
+    """Why its build context is not sent, as the policy is `skip`; else ""."""
+    if not is_built(wanted.record) or work.control.place.is_registry:
+        return ""
+    return why_unsent(work, _sending(work, wanted, number))
 
 
 def _present(work: Work, name: str) -> list[Asset]:
@@ -467,18 +478,22 @@ def _made_of(work: Work, wanted: Wanted, number: str) -> tuple[Json, Upload | No
         if (conda := _conda(wanted)) is not None:
             said["condaFile"] = conda.decode()
         return said, None
-    context = files_within(wanted.files, record.context)
-    digest = digest_of(keys.CONTEXT, context)
-    upload = work.storage.upload("environments", wanted.name, number, digest)
-    prefix = f"{upload.prefix}{keys.CONTEXT}/"
-    over_others = work.policy.conflict == "new-version"
-    pool = work.storage.pool
-    work.sent += fill(upload.container, prefix, context, pool, over_others=over_others)
+    sending = _sending(work, wanted, number)
+    send(work, sending)
     said["build"] = {
-        "contextUri": f"{upload.container.url}/{prefix}",
+        "contextUri": f"{sending.upload.container.url}/{sending.prefix}",
         "dockerfilePath": record.dockerfile.removeprefix(f"{record.context}/"),
     }
-    return said, upload
+    return said, sending.upload
+
+
+def _sending(work: Work, wanted: Wanted, number: str) -> Sending:
+    """The build context."""
+    context = files_within(wanted.files, wanted.record.context)
+    digest = digest_of(keys.CONTEXT, context)
+    upload = work.storage.upload("environments", wanted.name, number, digest)
+    what = f"environments/{wanted.name}/{number}"
+    return Sending(what, upload, f"{upload.prefix}{keys.CONTEXT}/", context)
 
 
 def _conda(wanted: Wanted) -> bytes | None:

@@ -177,6 +177,34 @@ def test_a_folder_whose_version_came_by_way_of_another_place_is_there(
     assert set(far.of("models")["d"].versions) == {"1", "2", "3"}
 
 
+def test_what_was_made_of_one_folder_at_two_places_is_one_by_its_number(
+    azureml: Emulator, lab: Place, tmp_path: Path
+) -> None:
+    far, env = azureml.workspace(lab.tenant, "far"), azureml.environment(lab.tenant)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "w").write_bytes(b"1")
+
+    def register(place: Place, *number: str) -> None:
+        words = ("copy", "dir:d", place.locator, "--name", "m", *number)
+        assert within(*words, cwd=tmp_path, env=env).status == 0
+
+    def copied(number: str) -> set[str]:
+        words = ("copy", f"{lab.locator}#models/m/{number}", far.locator, "--versions", "next")
+        assert within(*words, cwd=tmp_path, env=env).status == 0
+        return set(far.of("models")["m"].versions)
+
+    register(far)
+    register(lab)
+    register(lab, "--version", "2")
+    assert copied("1") == {"1"}
+    assert copied("2") == {"1", "2"}
+    # What was made of it when it was something else is another one.
+    register(far, "--version", "3")
+    (tmp_path / "d" / "w").write_bytes(b"2")
+    register(lab, "--version", "3")
+    assert copied("3") == {"1", "2", "3", "4"}
+
+
 def test_an_environment_of_the_number_that_people_labelled_is_there(
     lab: Place, shared: Place, opened: Open, tmp_path: Path
 ) -> None:

@@ -4,15 +4,27 @@ import gzip
 import zlib
 from copy import deepcopy
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from azure.storage.blob import ContainerClient, ContentSettings, StandardBlobTier
 
-from mlarchive.errors import ConflictError, SourceChangedError, UnsupportedError
+from mlarchive.copy import Way, plan_copy
+from mlarchive.errors import ConflictError, RemoteError, SourceChangedError, UnsupportedError
 from mlarchive.pack import pack_file
-from mlarchive.registries.base import WritePolicy
+from mlarchive.records import Address
+from mlarchive.registries.base import Source, Target, WritePlan, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
+
+ANEW = WritePolicy(conflict="new-version")
+
+
+def seen(
+    source: Source, what: Address, target: Target, scratch: Path, policy: WritePolicy
+) -> WritePlan:
+    """What a copy would do."""
+    return plan_copy(source.read(what), target, policy, Way(scratch=scratch, packed_at=0)).plan
 
 
 @pytest.fixture
@@ -71,9 +83,8 @@ def test_what_says_of_itself_what_it_is_not_is_sent_anew_where_that_is_asked_for
     del clinic.of("models")["m"]
     with pytest.raises(ConflictError, match=r"somebody altered .*/w at .* since it was sent"):
         carry(opened(lab), what, opened(clinic), tmp_path)
-    anew = WritePolicy(conflict="new-version")
-    receipt = carry(opened(lab), what, opened(clinic), tmp_path, anew).receipt
-    assert receipt.bytes == size
+    receipt = carry(opened(lab), what, opened(clinic), tmp_path, ANEW).receipt
+    assert (receipt.bytes, [one.field for one in receipt.transformations]) == (size, ["files"])
     assert azureml.files_of(clinic, "m", "1") == {"w": b"1" * size, "v": b"2"}
 
 
@@ -106,12 +117,12 @@ def test_files_of_what_was_taken_over_are_looked_at_each_time(
     client, folder = stored(azureml, clinic)
     client.upload_blob(f"{folder}/w", b"2", overwrite=True)
     for place in (clinic, far):
-        with pytest.raises(ConflictError, match=r"altered its files since they were written: w$"):
+        with pytest.raises(ConflictError, match=r"files are no longer as they were written: w$"):
             carry(source, what, opened(place), tmp_path)
-        anew = carry(source, what, opened(place), tmp_path, WritePolicy(conflict="new-version"))
+        anew = carry(source, what, opened(place), tmp_path, ANEW)
         assert azureml.files_of(place, "m", anew.receipt.target.version) == {"w": b"1"}
         assert azureml.files_of(place, "m", "1") == {"w": b"2"}, "people's files stay"
-        again = carry(source, what, opened(place), tmp_path, WritePolicy(conflict="new-version"))
+        again = carry(source, what, opened(place), tmp_path, ANEW)
         assert again.receipt.idle
 
 
@@ -128,6 +139,68 @@ def test_what_somebody_altered_is_not_written_over_by_what_has_equal_files_and_a
     with pytest.raises(ConflictError, match=r"somebody altered .*/w at .* since it was sent"):
         carry(opened(lab), other, opened(clinic), tmp_path)
     assert azureml.files_of(clinic, "m", "1") == {"w": raw}
+    with pytest.raises(ConflictError, match=r"somebody altered .*/w at .* since it was sent"):
+        seen(opened(lab), other, opened(clinic), tmp_path, WritePolicy())
+    skip = carry(opened(lab), other, opened(clinic), tmp_path, WritePolicy(conflict="skip")).receipt
+    assert [one.verb for one in skip.actions] == ["skip"]
+    assert "somebody altered" in skip.actions[0].why
     assert "z" not in clinic.of("models")
-    carry(opened(lab), other, opened(clinic), tmp_path, WritePolicy(conflict="new-version"))
+    plan = seen(opened(lab), other, opened(clinic), tmp_path, ANEW)
+    receipt = carry(opened(lab), other, opened(clinic), tmp_path, ANEW).receipt
     assert azureml.files_of(clinic, "z", "1") == {"w": b"1"}
+    (told,) = receipt.transformations
+    assert (told.record, told.field, plan.transformations) == ("models/z/1", "files", (told,))
+    assert f"altered {folder}/w" in told.why
+
+
+def test_what_somebody_added_where_files_go_is_told_before_any_is_sent(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    azureml.put_model(lab, "z", "1", {"w": b"1"})
+    clinic, other = azureml.workspace(lab.tenant, "clinic"), address(lab, "models", "z", "1")
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    client, folder = stored(azureml, clinic)
+    client.upload_blob(f"{folder}/more", b"2")
+    for policy in (WritePolicy(), WritePolicy(conflict="skip"), ANEW):
+        with pytest.raises(RemoteError, match=f"holds {folder}/more beside what is sent there"):
+            seen(opened(lab), other, opened(clinic), tmp_path, policy)
+
+
+def test_a_build_context_that_is_altered_where_another_environment_has_it_is_not_used(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    context = {"Dockerfile": b"FROM x"}
+    for name in ("gpu", "cpu"):
+        azureml.put_environment(lab, name, "1", context=context)
+    azureml.put_model(lab, "z", "1", {"v": b"1"}, tags={"python_environment_name": "cpu"})
+    clinic, source = azureml.workspace(lab.tenant, "clinic"), opened(lab)
+    carry(source, address(lab, "environments", "gpu", "1"), opened(clinic), tmp_path)
+    uri = clinic.version("environments", "gpu", "1")["properties"]["build"]["contextUri"]
+    below, store = urlsplit(uri).path.strip("/").partition("/")[2], "workspaceblobstore"
+    account = clinic.datastores[store].account
+    azureml.storage.put(account, clinic.datastores[store].container, below, {"Dockerfile": b"evil"})
+    own, model = address(lab, "environments", "cpu", "1"), address(lab, "models", "z", "1")
+    for what in (own, model):
+        with pytest.raises(ConflictError, match=r"somebody altered .*/Dockerfile at"):
+            carry(source, what, opened(clinic), tmp_path)
+    skip = WritePolicy(conflict="skip")
+    alone = carry(source, own, opened(clinic), tmp_path, skip).receipt
+    assert [one.verb for one in alone.actions] == ["skip"]
+    receipt = carry(source, model, opened(clinic), tmp_path, skip).receipt
+    assert "build context" in {loss.field for loss in receipt.losses}
+    assert ("cpu" in clinic.of("environments"), "z" in clinic.of("models")) == (False, True)
+    receipt = carry(source, own, opened(clinic), tmp_path, ANEW).receipt
+    assert [one.field for one in receipt.transformations] == ["files"]
+    assert azureml.files_at(clinic, uri) == context
+
+
+def test_files_of_a_version_whose_datastore_is_gone_are_not_said_to_be_altered(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    clinic, what = azureml.workspace(lab.tenant, "clinic"), address(lab, "models", "m", "1")
+    carry(opened(lab), what, opened(clinic), tmp_path)
+    said = clinic.version("models", "m", "1")["properties"]
+    said["modelUri"] = said["modelUri"].replace("workspaceblobstore", "gone")
+    with pytest.raises(ConflictError, match=r"no longer as they were written: .* not found") as one:
+        carry(opened(lab), what, opened(clinic), tmp_path)
+    assert "altered" not in one.value.message

@@ -93,7 +93,7 @@ def test_files_that_somebody_altered_at_the_target_are_a_conflict_and_are_writte
     for path, raw in (("w", b"2"), ("w", b"longer"), ("stray", b"")):
         put(path, raw)
         for source, one in zip(ways, at, strict=True):
-            with pytest.raises(ConflictError, match=f"altered its files .* were written: {path}$"):
+            with pytest.raises(ConflictError, match=f"files are no longer .* written: {path}$"):
                 carry(source, one, target, tmp_path)
             skipped = carry(source, one, target, tmp_path, skip).receipt
             assert [action.verb for action in skipped.actions] == ["skip"]
