@@ -5,10 +5,10 @@ Nothing is written: what it says otherwise by now stays as it is, and is a loss.
 
 from mlarchive.registries.azureml.assets import Asset
 from mlarchive.registries.azureml.candidate import Candidate
+from mlarchive.registries.azureml.environment_of_model import list_environment_since
 from mlarchive.registries.azureml.labels import ITSELF, Labels, lose_since
 from mlarchive.registries.azureml.reading_job import job_of
 from mlarchive.registries.azureml.work import Work
-from mlarchive.registries.azureml.writing_environment import list_environment_since
 from mlarchive.registries.azureml.writing_model import plan_model
 from mlarchive.registries.azureml.writing_run import plan_run_there
 

@@ -4,17 +4,12 @@ Files are sent and read back first, the version is registered last, with all its
 so what can be seen is whole.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
 
-from mlarchive.errors import (
-    ConflictError,
-    MlarchiveError,
-    NotFoundError,
-    RemoteError,
-)
+from mlarchive.errors import ConflictError
 from mlarchive.records import (
     Address,
     AnyRecord,
@@ -26,23 +21,15 @@ from mlarchive.records import (
     Run,
 )
 from mlarchive.records.others import UNREAD
-from mlarchive.records.places import are_one
-from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml import keys
-from mlarchive.registries.azureml.altered import what_was_altered
-from mlarchive.registries.azureml.assets import Asset, ControlPlane, Json
-from mlarchive.registries.azureml.behind import decided, require_whole
+from mlarchive.registries.azureml.assets import Asset, ControlPlane
 from mlarchive.registries.azureml.candidate import Candidate, candidate, losses_of
-from mlarchive.registries.azureml.differing import (
-    called_at_home,
-    has_grown,
-    home_among,
-    is_job,
-    kin_among,
-    stands_for,
-    what_changed,
+from mlarchive.registries.azureml.differing import called_at_home, is_job
+from mlarchive.registries.azureml.environment_of_model import (
+    list_environment_there,
+    plan_environment_of,
+    plan_environment_there,
 )
-from mlarchive.registries.azureml.doubles import worth_comparing
 from mlarchive.registries.azureml.itself import plan_itself
 from mlarchive.registries.azureml.keeping import (
     list_frozen,
@@ -54,35 +41,19 @@ from mlarchive.registries.azureml.keeping import (
 from mlarchive.registries.azureml.labelling import plan_labels
 from mlarchive.registries.azureml.labels import (
     Labels,
-    archive,
     is_of_another,
     is_taken_over,
     lose_lacking,
     unmarked,
 )
-from mlarchive.registries.azureml.leftovers import naming_what_was_sent, remove_leftovers
-from mlarchive.registries.azureml.numbering import (
-    Spot,
-    find_spot,
-    instead_of_altered,
-    is_at_home,
-    made_after,
-    made_at,
-    marks_of,
-)
+from mlarchive.registries.azureml.numbering import Spot, is_at_home, made_after, made_at, marks_of
 from mlarchive.registries.azureml.ownmarks import with_own_marks
-from mlarchive.registries.azureml.racing import noticing_others
 from mlarchive.registries.azureml.reading_job import job_of, run_there
-from mlarchive.registries.azureml.replacing import Sending, send, why_unsent
-from mlarchive.registries.azureml.sameness import is_from, is_same
-from mlarchive.registries.azureml.storage import Upload
+from mlarchive.registries.azureml.registering import register
+from mlarchive.registries.azureml.sameness import is_from
+from mlarchive.registries.azureml.spotting import spot_and_home
 from mlarchive.registries.azureml.work import Work, again
-from mlarchive.registries.azureml.writing_environment import (
-    list_environment_there,
-    plan_environment_alone,
-    plan_environment_of,
-    plan_environment_there,
-)
+from mlarchive.registries.azureml.writing_environment import plan_environment_alone
 from mlarchive.registries.azureml.writing_model import plan_model
 from mlarchive.registries.azureml.writing_run import (
     is_behind,
@@ -91,11 +62,10 @@ from mlarchive.registries.azureml.writing_run import (
     plan_run_there,
 )
 from mlarchive.registries.base import Holding, Receipt, WritePlan, WritePolicy
-from mlarchive.registries.marking import sha256_of
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.modelid import MODEL_ID, followed
 from mlarchive.registries.unplaced import says_nothing
-from mlarchive.registries.written import current, written_mark
+from mlarchive.registries.written import current
 
 _TRIES = 5
 _OLDER = "the run there has more by now than is said of it here, which stays"
@@ -207,7 +177,7 @@ def _planned(work: Work) -> Address:
         return _passed_over(work, subject)
     in_registry = work.control.place.is_registry
     wanted = candidate(work.snapshot, work.policy, in_registry=in_registry)
-    spot, home = _spot_and_home(work, wanted)
+    spot, home = spot_and_home(work, wanted)
     target = Address(origin=work.origin, kind="models", name=wanted.name, version=spot.number)
     returned = home if home is spot.present else None
     if returned and is_at_home(work, subject, wanted.name):
@@ -269,7 +239,7 @@ def _plan_new(work: Work, wanted: Candidate, spot: Spot, what: str) -> None:
     if higher := spot.above:
         work.change(what, "@latest", made_after(higher))
     labels = _labels(work, wanted)
-    work.step("create", what, spot.why, partial(_register, work, wanted, spot, labels))
+    work.step("create", what, spot.why, partial(register, work, wanted, spot, labels))
 
 
 def _plan_of_another(work: Work, wanted: Candidate, present: Asset) -> None:
@@ -332,21 +302,6 @@ def _is_moved(work: Work, present: Asset) -> bool:
     return work.environment != "" and held not in {"", work.environment}
 
 
-def _known_as(work: Work, there: Sequence[Asset]) -> str:
-    """What versions that are there call the registry that the snapshot is from."""
-    names = marks.names_of(work.snapshot)
-    known = (names_of(one.texts("properties")) for one in there)
-    return next((some[0] for some in known if are_one(some, names)), "")
-
-
-def _known_content(work: Work, there: Sequence[Asset]) -> str:
-    """The content id of a version at a registry that is this one but for what its run got."""
-    but_run = work.but_run
-    known = (one.texts("properties") for one in there if not one.is_failed)
-    found = (held for held in known if but_run and held.get(marks.BUT_RUN) == but_run)
-    return next((held.get(marks.CONTENT_ID, "") for held in found), "")
-
-
 def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str) -> Candidate:
     """The candidate with the tag of InnerEye that names it as it is called at the target."""
     tags, changed = followed(wanted.tags, version, wanted.name, number)
@@ -354,135 +309,6 @@ def _followed(work: Work, wanted: Candidate, version: ModelVersion, number: str)
         called, why = f"models/{wanted.name}/{number}", f"it names {tags[MODEL_ID]} at the target"
         work.change(called, f"tag {MODEL_ID}", why)
     return msgspec.structs.replace(wanted, tags=tags)
-
-
-def _spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None]:
-    """Where a version goes, and which one there the source was written from, or is."""
-    look = partial(_looked_spot_and_home, work, wanted)
-    spot, home = decided(work.control, "models", wanted.name, look)
-    if spot.how != "create" or work.control.place.is_registry:
-        return spot, home
-    why = why_unsent(work, _sending(work, wanted, spot))
-    return (msgspec.structs.replace(spot, how="skip", why=why) if why else spot), home
-
-
-def _looked_spot_and_home(work: Work, wanted: Candidate) -> tuple[Spot, Asset | None] | None:
-    """The same at one look; None if the target has more by now."""
-    listed = work.control.versions("models", wanted.name, archived=True)
-    there = [with_own_marks(wanted.name, one) for one in listed]
-    work.known_as, work.known_content = _known_as(work, there), _known_content(work, there)
-    home = home_among(work, wanted, there)
-    maybe = worth_comparing(work, wanted.version, listed)
-    spot = _spot(work, wanted, there, home, maybe)
-    may_be = [one for one in (spot.number, wanted.version) if one.isdecimal()]
-    gaps = spot.number != wanted.version
-    is_whole = spot.how != "create" or require_whole(
-        work.control, "models", wanted.name, listed, may_be, gaps=gaps
-    )
-    return (spot, home) if is_whole else None
-
-
-def _spot(
-    work: Work,
-    wanted: Candidate,
-    there: Sequence[Asset],
-    home: Asset | None,
-    maybe: Container[str],
-) -> Spot:
-    origin, names = marks.origin_mark(work.snapshot.address), marks.names_of(work.snapshot)
-
-    def is_own(one: Asset) -> bool:
-        there = one.texts("properties")
-        # A folder that is given no number is what it was registered as, under whatever number.
-        return is_from(there, names, origin) or (
-            not wanted.version and is_same(there, work.origin_marks(origin))
-        )
-
-    called = f"the model {wanted.name!r} at {work.control.shown}"
-    spot = find_spot(
-        called,
-        wanted.version,
-        there,
-        content_id=work.content_id,
-        policy=work.policy,
-        is_own=is_own,
-        same=partial(_holds, work, wanted),
-        altered=partial(what_was_altered, work, wanted),
-        home=home,
-        kin=kin_among(work, wanted, there),
-        may_be=lambda one: one.name in maybe,
-        stands=partial(stands_for, work, wanted, partial(_holds, work, wanted), home=home),
-        grown=partial(has_grown, work, wanted, partial(_holds, work, wanted)),
-        changed=partial(what_changed, work, wanted, partial(_holds, work, wanted), home=home),
-    )
-    altered = what_was_altered(work, wanted, spot.present) if spot.present else ""
-    return instead_of_altered(called, spot, altered, there, work.policy) if altered else spot
-
-
-def _register(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> None:
-    with noticing_others(work, "models", wanted.name, spot.number):
-        shown = msgspec.structs.replace(labels, archived=False)
-        made = _sent_and_made(work, wanted, spot, shown)
-    if labels.archived:
-        archive(work, "models", wanted.name, made, labels)
-
-
-def _sent_and_made(work: Work, wanted: Candidate, spot: Spot, labels: Labels) -> Asset:
-    sending = _sending(work, wanted, spot)
-    upload = sending.upload
-    send(work, sending)
-    uri = upload.uri_of(wanted.path)
-    _check_path(work, wanted, spot.number, upload, uri)
-    said = labels.properties_of(None)
-    said["properties"] |= written_mark(wanted.name, spot.number)
-    run = work.made_run()
-    if run:
-        said["properties"][keys.RUN] = run
-    body = {
-        "modelUri": uri,
-        "modelType": wanted.model_type,
-        "flavors": wanted.flavors or None,
-        **said,
-    }
-    with naming_what_was_sent(work, "models", wanted.name, spot.number, upload):
-        made = _made(work, wanted, spot, body, run)
-    remove_leftovers(work, f"models/{wanted.name}/{spot.number}", upload)
-    return made
-
-
-def _sending(work: Work, wanted: Candidate, spot: Spot) -> Sending:
-    upload = work.storage.upload("models", wanted.name, spot.number, wanted.digest)
-    prefix = f"{upload.prefix}{wanted.folder}/" if wanted.folder else upload.prefix
-    return Sending(f"models/{wanted.name}/{spot.number}", upload, prefix, wanted.files)
-
-
-def _made(work: Work, wanted: Candidate, spot: Spot, body: Json, run: str) -> Asset:
-    """Register the version.
-
-    Raises:
-        ConflictError: Somebody else has made it meanwhile.
-        MlarchiveError: As the service says.
-    """
-    put = partial(work.control.put_version, "models", wanted.name, spot.number)
-    try:
-        return put({**body, "jobName": run or None})
-    except (RemoteError, NotFoundError):
-        # A service that takes the run for no job of its own still takes the model.
-        if not run:
-            raise
-        return put(body)
-
-
-def _check_path(work: Work, wanted: Candidate, number: str, upload: Upload, uri: str) -> None:
-    """See that a reader finds all that was sent by the path that is going to be registered.
-
-    Raises:
-        RemoteError: It does not.
-    """
-    found = work.storage.sent(upload, "models", wanted.name, number, uri)
-    present = {listed.path: listed.size for listed in found.files()}
-    if present != {one.file.path: one.file.size for one in wanted.files}:
-        raise RemoteError(f"what was sent is not what lies at {uri}, so it is not registered")
 
 
 def _labels(work: Work, wanted: Candidate) -> Labels:
@@ -505,22 +331,3 @@ def _labels(work: Work, wanted: Candidate) -> Labels:
 
 def _is_folder(work: Work) -> bool:
     return isinstance(work.snapshot.record(work.snapshot.subject), Folder)
-
-
-def _holds(work: Work, wanted: Candidate, there: Asset) -> bool:
-    """Whether a version that something else wrote has the very same files."""
-    uri = there.text("modelUri")
-    try:
-        folder = work.storage.folder("models", wanted.name, there.name, uri)
-        present = {listed.path: listed.size for listed in folder.files()}
-        if present != {one.file.path: one.file.size for one in wanted.files}:
-            return False
-        for one in wanted.files:
-            with folder.open(one.file.path) as source:
-                if sha256_of(source) != one.file.sha256:
-                    return False
-    except MlarchiveError as error:
-        if error.retryable:
-            raise
-        return False
-    return True
