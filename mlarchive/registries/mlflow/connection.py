@@ -5,7 +5,9 @@ a run's start time and user. Knows nothing of records.
 """
 
 import contextlib
+import ipaddress
 import re
+import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -193,7 +195,7 @@ def connect(uri: str) -> Connection:
 
 
 def place_of(uri: str) -> str:
-    """The address of a registry in one of its spellings: the host's case, `localhost`, the port.
+    """The address of a registry in one of its spellings: the host's, the port's, the path's.
 
     Args:
         uri: As of a `Connection`.
@@ -201,10 +203,30 @@ def place_of(uri: str) -> str:
     parts = urlsplit(uri)
     if parts.scheme not in _PORTS:
         return f"sqlite:{Path(unquote(parts.path)).resolve()}" if parts.scheme == "sqlite" else uri
-    host = parts.hostname or ""
-    host = "localhost" if host == "::1" or host.startswith("127.") else host
+    host = _spelled(parts.hostname or "")
     port = parts.port or _PORTS[parts.scheme]
     return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
+
+
+def _spelled(host: str) -> str:
+    """A host in one of its spellings; `localhost` for all that means this machine by itself."""
+    name = host.rstrip(".")
+    address = _address(name)
+    if address is None:
+        return "localhost" if name.endswith(".localhost") else name
+    # Who connects to the unspecified address is connected to this machine.
+    return "localhost" if address.is_loopback or address.is_unspecified else str(address)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is, with an IPv4 one for what stands for one; None for a name."""
+    with contextlib.suppress(ValueError):
+        found = ipaddress.ip_address(host.partition("%")[0])
+        return found if found.version == 4 else found.ipv4_mapped or found  # noqa: PLR2004
+    # Also `127.1`, `0x7f.1` and `2130706433`, as whoever connects reads them.
+    with contextlib.suppress(OSError, UnicodeError):
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    return None
 
 
 def _connect_server(uri: str) -> Connection:
