@@ -116,8 +116,19 @@ class Connection:
                 raise from_status(response.status_code, response.text, self.uri)
         return response
 
-    def pages(self, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:  # noqa: ANN401
+    def pages(
+        self,
+        search: Callable[..., Any],
+        *,
+        believed: bool = False,
+        **arguments: Any,  # noqa: ANN401  (passed on)
+    ) -> Iterator[Any]:
         """All items of a paged search of either store, in the server's order.
+
+        Args:
+            search: Gives a page.
+            believed: Whether an empty answer is, as something else is asked for right after it.
+            arguments: Passed on to the search.
 
         Raises:
             RemoteError: There are none, and who says so is no MLflow server.
@@ -125,7 +136,7 @@ class Connection:
         token: str | None = None
         while True:
             page = search(page_token=token, **arguments)
-            if self.doubted and not page:
+            if self.doubted and not (page or believed):
                 self.require_mlflow()
             yield from page
             token = page.token

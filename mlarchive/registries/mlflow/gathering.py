@@ -30,6 +30,8 @@ class Gathering:
         losses: What cannot be carried.
         transformations: What is carried in another form.
         experiments: As the server gave them, by id.
+        listed: All experiments of the server by id, where a run is read, whose links to traces may
+            lead to any.
         state_mark: Of the labels that were read; "" where nobody says.
         unlisted: Folders of which nobody knows what is in them, by the key of the record.
         checks: Called when all bytes were read; each raises if the whole did not stay as it was.
@@ -41,6 +43,7 @@ class Gathering:
     losses: list[Loss] = field(default_factory=list)
     transformations: list[Loss] = field(default_factory=list)
     experiments: "dict[str, Experiment]" = field(default_factory=dict)
+    listed: "dict[str, Experiment]" = field(default_factory=dict)
     state_mark: str = ""
     unlisted: dict[str, list[str]] = field(default_factory=dict)
     checks: list[Callable[[], None]] = field(default_factory=list)

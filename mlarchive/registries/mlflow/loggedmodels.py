@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def logged_models_in(
-    connection: Connection, experiments: Sequence[str], run_id: str = ""
+    connection: Connection, experiments: Sequence[str], run_id: str = "", *, believed: bool = False
 ) -> Iterator[Found]:
     """The logged models of some experiments, but for those that hold a version's own files.
 
@@ -26,6 +26,7 @@ def logged_models_in(
         connection: To the server.
         experiments: Their ids.
         run_id: Of the run that made them; "" for all.
+        believed: As `Connection.pages` takes it.
     """
     if not experiments:
         return
@@ -33,6 +34,7 @@ def logged_models_in(
         Found(model, deleted=False)
         for model in connection.pages(
             connection.tracking.search_logged_models,
+            believed=believed,
             experiment_ids=list(experiments),
             filter_string=f"source_run_id = {quoted(run_id)}" if run_id else None,
         )
@@ -43,9 +45,12 @@ def logged_models_in(
 
 
 def made_beside(connection: Connection, run: Run) -> list[Found]:
-    """The logged models that name a run as their maker, which it does not list as outputs."""
+    """The logged models that name a run as their maker, which it does not list as outputs.
+
+    That there are none is believed, as what reads a run asks for all experiments next.
+    """
     info, listed = run.info, outputs_of(run)
-    every = logged_models_in(connection, [info.experiment_id], info.run_id)
+    every = logged_models_in(connection, [info.experiment_id], info.run_id, believed=True)
     return [found for found in every if found.model.model_id not in listed]
 
 

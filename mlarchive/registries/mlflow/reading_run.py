@@ -25,6 +25,7 @@ from mlarchive.registries.mlflow.notebooks import gather_held_notebooks
 from mlarchive.registries.mlflow.reading_model import inputs_of
 from mlarchive.registries.mlflow.reading_notebooks import gather_named_notebooks
 from mlarchive.registries.mlflow.reading_traces import gather_run_traces
+from mlarchive.registries.mlflow.selecting import all_experiments
 from mlarchive.snapshot import Stream
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def read_run(
         The run's artifact folder, and what lies in it.
     """
     info = run.info
+    gathering.listed |= {one.experiment_id: one for one in all_experiments(connection)}
     points = points_for_others(connection, run, {*inputs_of(run), *others} - carried_models)
     read_run_itself(connection, run, carried_models, gathering, points)
     gather_run_traces(connection, run, carried_models, gathering)
@@ -105,7 +107,8 @@ def read_experiment(connection: Connection, experiment_id: str, gathering: Gathe
     key = experiment_key(experiment_id)
     if any(record.key == key for record in gathering.records):
         return key
-    experiment = connection.tracking.get_experiment(experiment_id)
+    listed = gathering.listed.get(experiment_id)
+    experiment = listed or connection.tracking.get_experiment(experiment_id)
     gathering.experiments[experiment_id] = experiment
     if marks.CARRIER in experiment.tags:
         return ""

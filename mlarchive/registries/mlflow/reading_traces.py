@@ -21,7 +21,7 @@ from mlarchive.registries.mlflow.assessmentforms import Ids, foreign_run
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.gathering import Gathering, gather_files
 from mlarchive.registries.mlflow.keys import experiment_key, logged_model_key, run_key
-from mlarchive.registries.mlflow.selecting import all_experiments, quoted, runs_in
+from mlarchive.registries.mlflow.selecting import quoted, runs_in
 from mlarchive.registries.mlflow.tracefetching import (
     fetch_traces,
     search_infos,
@@ -72,8 +72,7 @@ def gather_run_traces(
         gathering: Gets a record for each carried model that made some, and one for the others.
     """
     run_id = run.info.run_id
-    where = f"attributes.run_id = {quoted(run_id)}"
-    infos = search_infos(connection, [run.info.experiment_id], where)
+    infos = _found_of_run(connection, run, gathering)
     for model, found in _grouped(infos, run_id, carried_models).items():
         ids = Ids(run=run_id, model=model)
         record = Traces(
@@ -85,7 +84,6 @@ def gather_run_traces(
         )
         _gather(connection, record, found, ids, gathering)
         _list_changes(found, f"traces of run {run_id}", gathering)
-    _list_links_elsewhere(connection, run, where, gathering)
 
 
 def gather_experiment_traces(
@@ -122,19 +120,19 @@ def gather_experiment_traces(
         _list_changes(found, f"traces of experiment {experiment.name!r}", gathering)
 
 
-def _list_links_elsewhere(
-    connection: Connection, run: MlflowRun, where: str, gathering: Gathering
-) -> None:
-    """List the links to traces of other experiments, which belong to those."""
-    experiments = (e.experiment_id for e in all_experiments(connection))
-    others = [e for e in experiments if e != run.info.experiment_id]
-    linked = [
-        info.trace_id
-        for start in range(0, len(others), _ASKED_AT_ONCE)
-        for info in search_infos(
-            connection, others[start : start + _ASKED_AT_ONCE], where, most=100
-        )
-    ]
+def _found_of_run(
+    connection: Connection, run: MlflowRun, gathering: Gathering
+) -> Iterator[InfoMessage]:
+    """The traces of a run; links to those of other experiments, which carry them, are listed."""
+    own, linked = run.info.experiment_id, list[str]()
+    every = [own, *(one for one in gathering.listed if one != own)]
+    for start in range(0, len(every), _ASKED_AT_ONCE):
+        where = f"attributes.run_id = {quoted(run.info.run_id)}"
+        for info in search_infos(connection, every[start : start + _ASKED_AT_ONCE], where):
+            if info.trace_location.mlflow_experiment.experiment_id in {"", own}:
+                yield info
+            else:
+                linked.append(info.trace_id)
     if linked:
         more = ", …" if len(linked) > _NAMED else ""
         why = (

@@ -1,5 +1,6 @@
 """What a person is told when a registry cannot be used: one sentence, at once, no secrets."""
 
+import json
 import sqlite3
 import threading
 import time
@@ -108,6 +109,17 @@ def test_a_server_behind_a_door_that_closes_has_not_lost_its_objects(
         answering.update(body=b'{"status": "maintenance"}')
         with pytest.raises(RemoteError, match="does not answer as an MLflow server does"):
             list(registry.changes(Selector(kind=kind)))
+
+
+def test_a_run_is_not_read_through_a_door_that_closes_meanwhile(
+    answering: dict[str, object],
+) -> None:
+    run = {"info": {"run_id": "a" * 32, "experiment_id": "1", "artifact_uri": "file:///none"}}
+    answering.update(status=200, body=b"3.17.0")
+    with MlflowRegistry.open(str(answering["uri"])) as registry:
+        answering.update(body=json.dumps({"run": run}).encode())
+        with pytest.raises(RemoteError, match="does not answer as an MLflow server does"):
+            registry.read(Address(origin="lab", kind="runs", name="a" * 32))
 
 
 def test_a_plain_404_does_not_mean_that_an_object_is_gone(answering: dict[str, object]) -> None:

@@ -10,6 +10,8 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+from mlarchive.pack import pack_file
+from mlarchive.records import Address
 from mlarchive.registries.base import Selector
 from mlarchive.registries.mlflow import MlflowRegistry
 from tests.support.command import within
@@ -72,6 +74,18 @@ def test_a_run_takes_full_batches_and_each_of_its_parts_is_read_back_once(
     # Params and tags, and the marks: of the run when it is whole, of the copy at the very end.
     assert found["POST runs/log-batch"] <= full + 3
     assert found.total() <= full + 3 + KEYS + 2 * FILES + 11, found
+
+
+def test_a_run_that_is_read_costs_five_requests_beside_its_histories_and_files(
+    source_server: MlflowServer, runs: list[str], tmp_path: Path
+) -> None:
+    with MlflowRegistry.open(source_server.uri) as registry:
+        before = len(lines_of(source_server))
+        snapshot = registry.read(Address(origin=registry.origin, kind="runs", name=runs[0]))
+        pack_file(snapshot, tmp_path / "run.mlpkg", packed_at=0)
+        found = asked(source_server, before)
+    assert (found["GET metrics/get-history"], found["GET a file"]) == (KEYS, FILES)
+    assert found.total() == KEYS + FILES + 5, found
 
 
 def test_a_copy_again_asks_for_no_history_and_no_file(
