@@ -13,6 +13,7 @@ from mlarchive.records import Experiment
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.given import Given, digest, given_in
+from mlarchive.registries.mlflow.remembering import joined_in
 from mlarchive.registries.mlflow.work import Work, called
 
 _KIND = "#experiments/"
@@ -42,15 +43,20 @@ def named(connection: Connection, name: str) -> MlflowExperiment | None:
     return connection.tracking.get_experiment_by_name(name)  # type: ignore[no-any-return]  # untyped in mlflow
 
 
-def is_of_sibling(found: MlflowExperiment, origin: str) -> bool:
-    """Whether an experiment at the target came from another one of the same source.
+def sibling_in(found: MlflowExperiment, origin: str) -> str:
+    """The mark by which an experiment at the target is another one of the same source; else "".
 
     Args:
         found: At the target.
         origin: The mark of the one that is asked about.
     """
+    every = [found.tags.get(marks.ORIGIN, ""), *joined_in(found.tags)]
+    some = (one for one in every if _are_siblings(one, origin))
+    return "" if origin in every else next(some, "")
+
+
+def _are_siblings(mark: str, origin: str) -> bool:
     source, kind, own = origin.partition(_KIND)
-    mark = found.tags.get(marks.ORIGIN, "")
     beside, _, other = mark.partition(_KIND)
     # What a source knows by no id has a mark with `!`, and says nothing of which one it is.
     return (
@@ -60,20 +66,41 @@ def is_of_sibling(found: MlflowExperiment, origin: str) -> bool:
     )
 
 
+def gives_way(work: Work, record: Experiment, found: MlflowExperiment | None) -> bool:
+    """Whether an experiment at the target gives its name to one that is written.
+
+    Args:
+        work: Knows the target.
+        record: What is written, which has that name at the source.
+        found: What has it at the target.
+
+    Returns:
+        False where people gave it, or the source said it later than what is written.
+    """
+    origin = marks.origin_of(record, work.snapshot)
+    if found is None or not _are_siblings(found.tags.get(marks.ORIGIN, ""), origin):
+        return False
+    before = given_in(found.tags) or Given()
+    _, moment = _last(before)
+    is_as_given = digest(found.name) in before.of_text("name")
+    return is_as_given and 0 < moment < record.native.updated
+
+
 def require_same(work: Work, found: MlflowExperiment | None, origin: str) -> None:
     """Refuse to take an experiment by its name where its mark says that it is another one.
 
     Raises:
         ConflictError: It came from another experiment of the same source.
     """
-    if found is None or not is_of_sibling(found, origin):
+    theirs = sibling_in(found, origin) if found else ""
+    if found is None or not theirs:
         return
-    theirs = found.tags[marks.ORIGIN]
+    is_theirs = found.tags.get(marks.ORIGIN) == theirs
     raise ConflictError(
-        f"the experiment {found.name!r} at {work.connection.uri} is the copy of {theirs}, and"
-        f" {origin} has that name at the source now",
-        hint="copy the other one too, which gives its copy the name that it has now; if it is gone"
-        " from the source, or people named its copy so, give the copy another name at the target",
+        f"the experiment {found.name!r} at {work.connection.uri} "
+        f"{'is the copy of' if is_theirs else 'was there before, and is that of'} {theirs}, and "
+        f"{origin} has that name at the source now",
+        hint="give it another name at the target: it stays that one's",
     )
 
 
@@ -100,7 +127,8 @@ def naming(work: Work, record: Experiment, found: MlflowExperiment, *, wanted: s
         return _left(work, record, kept)
     if digest(found.name) not in before.of_text("name"):
         return _left(work, record, kept)
-    if named(work.connection, wanted):
+    other = named(work.connection, wanted)
+    if other and not gives_way(work, record, other):
         return _left(work, record, kept, f", since another one is called {wanted!r} there")
     return said
 

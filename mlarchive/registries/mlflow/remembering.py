@@ -46,6 +46,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 _SCORER = f"{marks.PREFIX}scorer."
 _WEBHOOK = f"{marks.PREFIX}webhook."
 _EXPERIMENT = f"{marks.PREFIX}experiment."
+_JOINED = f"{marks.PREFIX}joined."
 _TAGS = (_SCORER, _WEBHOOK, _EXPERIMENT)
 
 
@@ -57,6 +58,16 @@ def scorer_tag(name: str) -> str:
 def experiment_tag(origin: str) -> str:
     """The tag that remembers an experiment of some origin, on the one that it is here."""
     return f"{_EXPERIMENT}{hashlib.sha256(origin.encode()).hexdigest()[:32]}"
+
+
+def joined_tag(origin: str) -> str:
+    """The tag by which an experiment that was there before is the one of some origin, too."""
+    return f"{_JOINED}{hashlib.sha256(origin.encode()).hexdigest()[:32]}"
+
+
+def joined_in(tags: Tags) -> list[str]:
+    """The origins of which an experiment that was there before is the one, too."""
+    return [value for tag, value in sorted(tags.items()) if tag.startswith(_JOINED)]
 
 
 def webhook_tag(webhook_id: str) -> str:

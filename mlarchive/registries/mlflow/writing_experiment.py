@@ -11,15 +11,17 @@ from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.given import Given, base_of, mark_of, said
+from mlarchive.registries.mlflow.giving_way import plan_way, put, rename
 from mlarchive.registries.mlflow.naming_experiment import (
     Naming,
     as_given,
+    gives_way,
     name_at,
     named,
     naming,
     require_same,
 )
-from mlarchive.registries.mlflow.remembering import under_new_name
+from mlarchive.registries.mlflow.remembering import joined_tag
 from mlarchive.registries.mlflow.selecting import all_experiments, quoted
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.sourcetags import source_tags
@@ -48,6 +50,7 @@ def plan_experiment(work: Work, record: Experiment) -> None:
         if name != record.name:
             work.change(what, "name", f"the target keeps it as {name!r}")
         work.change(what, "experiment_id", "the target gives it an id of its own")
+        plan_way(work, record, name)
 
         def create() -> None:
             mark = mark_under(work, record.name, origin, name)
@@ -63,6 +66,8 @@ def plan_experiment(work: Work, record: Experiment) -> None:
     work.ids[record.key] = found.experiment_id
     work.experiments[found.experiment_id] = found
     _plan_revival(work, record, found, ours=ours)
+    if not (ours or work.policy.experiment):
+        _plan_joining(work, record, found, origin)
     if ours:
         _plan_own_labels(work, record, found, tags, wanted=name)
         return
@@ -102,19 +107,22 @@ def plan_experiment_end(work: Work, record: Experiment) -> None:
 def find_experiment(work: Work, record: Experiment, origin: str) -> MlflowExperiment | None:
     """The experiment at the target, by where it came from, else by name; or the one asked for.
 
+    None where the one that has the name gives it away.
+
     Raises:
         ConflictError: What has that name came from another experiment of the same source.
     """
-    if known := work.known.get(record.key):
-        return work.connection.tracking.get_experiment(known)  # type: ignore[no-any-return]  # untyped in mlflow
+    if at := work.known.get(record.key):
+        return work.connection.tracking.get_experiment(at)  # type: ignore[no-any-return]  # untyped in mlflow
     name = name_at(work.connection, work.policy.experiment_named(record.name))
     if work.policy.experiment:
         return named(work.connection, name)
-    where = f"tags.`{marks.ORIGIN}` = {quoted(origin)}"
-    mirrored = all_experiments(work.connection, where)
-    if mirrored:
-        return mirrored[0]
+    for tag in (marks.ORIGIN, joined_tag(origin)):
+        if known := all_experiments(work.connection, f"tags.`{tag}` = {quoted(origin)}"):
+            return known[0]
     found = named(work.connection, name)
+    if gives_way(work, record, found):
+        return None
     require_same(work, found, origin)
     return found
 
@@ -207,28 +215,36 @@ def _plan_own_labels(
     """Plan the name and the tags of an experiment that was made of the source's."""
     what, first = called(record), len(work.steps)
     name = naming(work, record, found, wanted=wanted)
-    _plan_name(work, what, found, name)
+    _plan_name(work, record, found, name)
     _plan_tags(work, what, found, tags, exact=True, before=base_of(work.policy, found.tags))
 
     def say(mark: Tags) -> None:
-        for tag, value in mark.items():
-            _put(work, found, tag, value)
+        put(work, found, mark)
 
     plan_given(work, what, found.tags, as_given(said(tags), name), first, say)
 
 
-def _plan_name(work: Work, what: str, found: MlflowExperiment, name: Naming) -> None:
+def _plan_joining(work: Work, record: Experiment, found: MlflowExperiment, origin: str) -> None:
+    """Remember that the source's goes into one that was there before, whatever both are called."""
+    tag = joined_tag(origin)
+    if mark_under(work, record.name, origin, found.name) == origin and tag not in found.tags:
+        why = "the one that was there before is it from now on"
+        work.step(
+            "update", f"mark of {called(record)}", why, lambda: put(work, found, {tag: origin})
+        )
+
+
+def _plan_name(work: Work, record: Experiment, found: MlflowExperiment, name: Naming) -> None:
     if name.name == found.name:
         return
+    plan_way(work, record, name.name)
 
-    def rename() -> None:
+    def give() -> None:
         make_folder_of(work.connection, name.name)
-        work.connection.tracking.rename_experiment(found.experiment_id, name.name)
-        for tag, value in under_new_name(found.tags, name.name).items():
-            _put(work, found, tag, value)
+        rename(work, found, name.name)
 
     work.renamed[found.experiment_id] = name.name
-    work.step("update", f"name of {what}", f"was {found.name!r}", rename)
+    work.step("update", f"name of {called(record)}", f"was {found.name!r}", give)
 
 
 def _plan_tags(  # noqa: PLR0913  (two sides, and how they are compared)
@@ -247,12 +263,8 @@ def _plan_tags(  # noqa: PLR0913  (two sides, and how they are compared)
         what,
         tags,
         {tag: value for tag, value in there.items() if tag in tags or not tag.startswith(own)},
-        put=lambda tag, value: _put(work, found, tag, value),
+        put=lambda tag, value: put(work, found, {tag: value}),
         drop=lambda tag: work.connection.tracking.delete_experiment_tag(found.experiment_id, tag),
         exact=exact,
         before=before,
     )
-
-
-def _put(work: Work, found: MlflowExperiment, tag: str, value: str) -> None:
-    work.connection.tracking.set_experiment_tag(found.experiment_id, ExperimentTag(tag, value))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from tests.support.command import Done, within
 from tests.support.mlflow_server import MlflowServer
@@ -100,17 +101,89 @@ def test_a_renamed_experiment_and_a_new_one_of_its_name_stay_two(lab: Lab) -> No
 
 def test_a_run_never_goes_into_the_copy_of_another_experiment_of_its_source(lab: Lab) -> None:
     assert lab.copy().status == 0
-    new = lab.swapped()
+    new, meanwhile = lab.swapped(), f"{lab.name} (experiment {lab.old})"
 
+    # What had the name gives it away, until it comes itself with the one that it has now.
     done = lab.copy(f"runs/{lab.run(new)}")
-    assert done.status == 14
-    assert f"#experiments/{lab.old}" in done.err
-    assert f"#experiments/{new}" in done.err
-    assert lab.found() == {lab.name: ("old run", ["old run"])}
-
-    # The run of the other one gives its copy the name that it has now.
-    assert lab.copy(f"runs/{lab.run(lab.old)}", f"runs/{lab.run(new)}").status == 0
+    assert done.status == 0, done.err
+    assert f"name of experiment {meanwhile!r}" in actions(done)
+    assert lab.found() == {
+        lab.name: ("new run", ["new run"]),
+        meanwhile: ("old run", ["old run"]),
+    }
+    assert actions(lab.copy(f"runs/{lab.run(new)}")) == []
+    assert lab.copy(f"runs/{lab.run(lab.old)}").status == 0
     assert set(lab.found()) == {lab.name, f"{lab.name} of 2025"}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_experiments_that_give_each_other_their_names_do_so_at_the_target(
+    lab: Lab, order: int
+) -> None:
+    names = [lab.name, f"{lab.name} b", f"{lab.name} c"]
+    ids = [lab.old, *(lab.made(name, f"run {name}") for name in names[1:])]
+    lab.here.delete_experiment(ids[2])
+    assert lab.copy(f"experiments/{lab.name}*").status == 0
+
+    lab.here.restore_experiment(ids[2])
+    lab.here.rename_experiment(ids[0], f"{lab.name} meanwhile")
+    for one, name in ((2, names[0]), (1, names[2]), (0, names[1])):
+        lab.here.rename_experiment(ids[one], name)
+    for given in ids[::order]:
+        (named,) = (e.name for e in lab.here.search_experiments() if e.experiment_id == given)
+        done = lab.copy(f"experiments/{named}")
+        assert done.status == 0, done.err
+    assert {name: run for name, (run, _) in lab.found().items()} == {
+        names[1]: "old run",
+        names[2]: f"run {names[1]}",
+        names[0]: f"run {names[2]}",
+    }
+    assert actions(lab.copy(f"experiments/{lab.name}*")) == []
+
+
+def test_one_that_is_gone_from_its_source_gives_its_name_to_a_new_one(lab: Lab) -> None:
+    assert lab.copy(f"experiments/{lab.name}").status == 0
+    store, run = SqlAlchemyStore(lab.source.database, "mlflow-artifacts:/"), lab.run(lab.old)
+    lab.made(f"other {lab.name}", "beside")  # SQLite gives the last id again.
+    lab.here.delete_experiment(lab.old)
+    # As `mlflow gc` does.
+    store._hard_delete_run(run)  # noqa: SLF001
+    store._hard_delete_experiment(lab.old)  # noqa: SLF001
+    lab.made(lab.name, "new run")
+    assert lab.copy(f"experiments/{lab.name}").status == 0
+    assert {name: run for name, (run, _) in lab.found().items()} == {
+        lab.name: "new run",
+        f"{lab.name} (experiment {lab.old})": "old run",
+    }
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_what_went_into_an_experiment_that_was_there_stays_there(lab: Lab, side: str) -> None:
+    theirs = lab.there.create_experiment(lab.name)
+    assert lab.copy().status == 0
+    assert lab.found() == {lab.name: ("old run", ["old run"])}
+    if side == "source":
+        lab.here.rename_experiment(lab.old, f"{lab.name} of 2025")
+    else:
+        lab.there.rename_experiment(theirs, f"{lab.name} of people")
+
+    before = lab.found()
+    for more in (["marks"], []):
+        done = lab.copy()
+        assert [what.partition(" of ")[0] for what in actions(done)] == more
+        assert list(lab.found().values()) == list(before.values())
+        assert "the target keeps it as" in str(done.receipts)
+
+    if side == "source":
+        # Nor is another one of the source mixed with it.
+        new = lab.made(lab.name, "new run")
+        refused = lab.copy(f"runs/{lab.run(new)}")
+        assert refused.status == 14
+        assert "was there before, and is that of" in refused.err
+        lab.there.rename_experiment(theirs, f"{lab.name} of people")
+    else:
+        new = lab.old
+    assert lab.copy(f"runs/{lab.run(new)}").status == 0
 
 
 def test_a_name_that_something_else_has_or_that_people_gave_is_left(lab: Lab) -> None:
