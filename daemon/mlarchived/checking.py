@@ -1,7 +1,8 @@
 """Whether everything that a configuration names can be reached and used. Changes nothing."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from mlarchived.drop.candidates import require_there
 from mlarchived.drop.rules import DropRules
 from mlarchived.ledger import Ledger
 from mlarchived.mirrors import MirrorJob, Place, Setting
-from mlarchived.room import open_mirrored, trust_of
+from mlarchived.room import open_mirrored, refuse_itself, trust_of
 from mlarchived.stores import require_vault
 
 _TO_BE_MADE = "it is not there and will be made; if it should be there, mount what it is on first"
@@ -109,7 +110,8 @@ def _each_place(setting: Setting, environment: Mapping[str, str]) -> Iterator[Ch
     for (text, _), job in sources.items():
         yield _tried("source", job.source.name, text, partial(_look, job, environment))
     for name, place in targets.items():
-        found = _tried("target", name, str(place.locator), partial(_ask, place, environment))
+        attempt = partial(_ask, place, setting.jobs, environment)
+        found = _tried("target", name, str(place.locator), attempt)
         many = [job.name for job in setting.jobs if place in job.targets and _may_bring_more(job)]
         if place.locator.scheme == "dir" and many and not found.error:
             yield structs.replace(found, hint=_ONE.format(many[0]))
@@ -169,11 +171,19 @@ def _try_vault(setting: Setting, vault: Path) -> None:
                 require_vault(job, ledger)
 
 
-def _ask(place: Place, environment: Mapping[str, str]) -> None:
-    """Ask a target for something that it will not have."""
+def _ask(place: Place, jobs: Iterable[MirrorJob], environment: Mapping[str, str]) -> None:
+    """Ask a target for something that it will not have, and see that it is no mirror's source."""
     nothing = Address(origin="mlarchived", kind="models", name="mlarchived-check", version="1")
     with open_target(place.locator, origin=place.name, environment=environment) as target:
         target.holding(nothing, WritePolicy())
+        for job in (one for one in jobs if place in one.targets and not one.drop):
+            with contextlib.ExitStack() as stack:
+                try:
+                    source = stack.enter_context(open_mirrored(job, environment))
+                except MlarchiveError:
+                    # What is wrong with it is told of the source.
+                    continue
+                refuse_itself(job, source, place, target)
 
 
 def _open(place: Place, environment: Mapping[str, str]) -> None:

@@ -6,9 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlarchive.errors import AccessError, MissingExtraError, MlarchiveError, UnavailableError
+from mlarchive.errors import (
+    AccessError,
+    ConfigError,
+    MissingExtraError,
+    MlarchiveError,
+    UnavailableError,
+)
 from mlarchive.records import Address
-from mlarchive.registries.base import Source, Target
+from mlarchive.registries.base import Source, Target, is_itself
 from mlarchive.registries.opening import open_source, open_target
 from mlarchive.trust import Trust
 from mlarchive.vault import Vault
@@ -118,6 +124,20 @@ def open_mirrored(
     return open_source(locator, origin=origin, environment=environment, trust=trust_of(job))
 
 
+def refuse_itself(job: MirrorJob, source: Source, place: Place, target: Target) -> None:
+    """Refuse a target that is the mirror's own source, which it would change.
+
+    Raises:
+        ConfigError: It is, and nothing is renamed.
+    """
+    if is_itself(source, target) and not (job.policy.rename or job.policy.experiment):
+        raise ConfigError(
+            f"the target {place.name!r} of the mirror {job.name!r} is the very server that it "
+            "reads, and a copy into its own place would change what is there",
+            hint="name another server among its `targets`",
+        )
+
+
 @contextlib.contextmanager
 def opened(
     job: MirrorJob, state: Path, environment: Mapping[str, str], shared: Shared, breakers: Breakers
@@ -135,7 +155,7 @@ def opened(
         MlarchiveError: The source or the vault cannot be opened.
     """
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(open_mirrored(job, environment))
+        source = mirrored = stack.enter_context(open_mirrored(job, environment))
         if job.source.limits != Limits():
             source = LimitedSource(source, _throttles(job.source))
         reach = Reach(breakers)
@@ -149,6 +169,7 @@ def opened(
                 target = stack.enter_context(
                     open_target(place.locator, origin=place.name, environment=environment)
                 )
+                refuse_itself(job, mirrored, place, target)
                 if place.limits != Limits():
                     target = LimitedTarget(target, _throttles(place))
                 targets[place.name] = target

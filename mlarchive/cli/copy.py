@@ -31,12 +31,20 @@ from mlarchive.cli.tallying import Tally
 from mlarchive.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from mlarchive.pack import Progress
     from mlarchive.records import Address
-    from mlarchive.registries.base import Action, Readable, Receipt, Source, Target, WritePlan
+    from mlarchive.registries.base import (
+        Action,
+        Readable,
+        Receipt,
+        Source,
+        Target,
+        WritePlan,
+        WritePolicy,
+    )
     from mlarchive.registries.locator import Locator
 
 _Done = TypeVar("_Done", "Receipt", "WritePlan")
@@ -141,28 +149,31 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         for locator in sources:
             with opened(locator, console) as source:
                 check_source(source, arguments.workers)
-                _refuse_itself(source, target, locator, arguments)
                 end.owe(source, locator, console)
                 _copy_found(source, locator, way)
     return end.status
 
 
 def _refuse_itself(
-    source: "Source", target: "Target", locator: "Locator", arguments: argparse.Namespace
+    source: "Source", target: "Target", found: "Iterable[Address]", how: "WritePolicy"
 ) -> None:
     """Refuse to copy a server into itself, which would change what is there.
 
     Raises:
-        UsageError: Both are one, and nothing gets another name or place in it.
+        UsageError: Both are one, and an object gets no other name or place in it.
     """
     from mlarchive.registries.base import is_itself
 
-    if not (arguments.rename or arguments.to_experiment) and is_itself(source, target):
-        raise UsageError(
-            f"{locator.text} is in the target itself, where a copy into its own place would change"
-            " it",
-            hint="name another target; --rename or --to-experiment make a copy beside it",
-        )
+    if not is_itself(source, target):
+        return
+    for address in found:
+        if not how.is_beside(address):
+            raise UsageError(
+                f"{address} is in the target itself, where a copy into its own place would change"
+                " it",
+                hint="name another target; --rename makes a copy of a model under another name"
+                " beside it, --to-experiment one of a run",
+            )
 
 
 class _Way(NamedTuple):
@@ -185,6 +196,7 @@ def _copy_found(source: "Source", locator: "Locator", way: _Way) -> None:
     arguments, console, end, tally = way.arguments, way.console, way.end, way.tally
     chosen = wanted(arguments, locator)
     found = addresses(source, locator, chosen)
+    _refuse_itself(source, way.target, found, policy(arguments))
     tell_unlisted(source, console, wanted=chosen)
     end.lag(source, console)
     tally.expect(one_to_attach(arguments, found))

@@ -199,6 +199,14 @@ class WritePolicy(Struct, frozen=True, kw_only=True):
         """What an experiment that has a name at its source is called at the target."""
         return self.experiment.replace("{name}", name) or name
 
+    def is_beside(self, address: Address) -> bool:
+        """Whether an object that is written to its own registry gets another place than it has."""
+        if address.kind == "experiments":
+            return self.experiment_named(address.name) != address.name
+        if address.kind == "runs":
+            return bool(self.experiment)
+        return self.named(address.name) != address.name
+
     @property
     def one_experiment(self) -> bool:
         """Whether all experiments become one."""
