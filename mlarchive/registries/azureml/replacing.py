@@ -7,9 +7,16 @@ there may be another model's. A registry gives each version a place of its own.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mlarchive.errors import ConflictError
+from mlarchive.errors import ConflictError, RemoteError
+from mlarchive.records import Loss
 from mlarchive.registries.azureml.storage import Upload
-from mlarchive.registries.azureml.uploading import Sent, altered_at, fill, require_unaltered
+from mlarchive.registries.azureml.uploading import (
+    Sent,
+    fill,
+    look_where,
+    require_alone,
+    require_unaltered,
+)
 from mlarchive.registries.azureml.work import Work
 
 _MOST_NAMED = 3
@@ -46,13 +53,14 @@ def why_unsent(work: Work, sending: Sending) -> str:
         RemoteError: Something is there besides.
     """
     container = sending.upload.container
-    names = altered_at(container, sending.prefix, sending.files, work.storage.pool)
-    if work.policy.conflict == "new-version":
-        _list_over(work, sending, names)
-        return ""
+    found = look_where(container, sending.prefix, sending.files, work.storage.pool)
     try:
-        require_unaltered(container, names)
-    except ConflictError as error:
+        if work.policy.conflict == "new-version":
+            _list_over(work, sending, found.altered)
+        else:
+            require_unaltered(container, found.altered)
+        require_alone(container, found.beside)
+    except (ConflictError, RemoteError) as error:
         if work.policy.conflict == "skip":
             return error.message
         raise
@@ -72,16 +80,23 @@ def send(work: Work, sending: Sending) -> None:
     over_others = work.policy.conflict == "new-version"
     pool = work.storage.pool
     _, upload, prefix, files = sending
+    over = look_where(upload.container, prefix, files, pool).altered if over_others else []
     filled = fill(upload.container, prefix, files, pool, over_others=over_others)
     work.sent += filled.sent
-    _list_over(work, sending, filled.over)
+    # What was done stays told, also where all is planned anew since somebody else was quicker.
+    work.replaced += _list_over(work, sending, [*over, *filled.over])
 
 
-def _list_over(work: Work, sending: Sending, names: Sequence[str]) -> None:
-    if names:
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        why = (
-            f"somebody altered {', '.join(names[:_MOST_NAMED])}{more}, where each version with "
-            "equal files has its own, and it is written anew"
-        )
-        work.change(sending.what, "files", why)
+def _list_over(work: Work, sending: Sending, names: Sequence[str]) -> list[Loss]:
+    """List what is written over; returns what is told of it."""
+    if not names:
+        return []
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    why = (
+        f"somebody altered {', '.join(names[:_MOST_NAMED])}{more}, where each version with "
+        "equal files has its own, and it is written anew"
+    )
+    told = Loss(record=sending.what, field="files", why=why)
+    if told not in work.transformations:
+        work.transformations.append(told)
+    return [told]

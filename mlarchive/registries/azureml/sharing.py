@@ -23,6 +23,7 @@ from mlarchive.registries.azureml.reading_environment import (
 from mlarchive.registries.azureml.recipe import Recipe, recipe_read
 from mlarchive.registries.azureml.sharing_labels import Labelled, label_model, label_version
 from mlarchive.registries.azureml.sharing_losses import (
+    Ends,
     environment_meant,
     had_before,
     latest_moved,
@@ -137,15 +138,16 @@ def _shared(
         action: What is to become of it, as a look tells.
     """
     moved: list[Loss] = []
+    kind = _kind_of(address)
+    version = source.control.version(kind, address.name, address.version)
     if action.verb == "create":
+        ends = Ends(source.names, target.names)
         moved += latest_moved(target.control, address, name)
-        moved += had_before(target.control, source.names, address, name)
+        moved += had_before(target.control, ends, address, name, version)
         _copy(source, target, address, name)
     yield Labelled((action,), (), tuple(moved))
     if action.verb == "skip":
         return
-    kind = _kind_of(address)
-    version = source.control.version(kind, address.name, address.version)
     whole = source.control.container(kind, address.name)
     if kind == "models":
         what = f"{kind}/{name}/{address.version}"

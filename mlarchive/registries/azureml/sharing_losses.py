@@ -4,15 +4,26 @@ Azure ML changes none of it in a version that is there, so that it can only be t
 """
 
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+import msgspec
 
 from mlarchive.errors import NotFoundError
-from mlarchive.records import Address, Loss
+from mlarchive.records import Address, Loss, Tags
+from mlarchive.records.provenance import names_of
 from mlarchive.registries.azureml.assets import Asset, ControlPlane, Kind
 from mlarchive.registries.azureml.numbering import higher_than, made_after
 from mlarchive.registries.azureml.ownmarks import with_own_marks
 from mlarchive.registries.azureml.reading_environment import meant, named_environment
 from mlarchive.registries.azureml.sameness import is_from
 from mlarchive.registries.mlflow import marks
+
+
+class Ends(NamedTuple):
+    """What the two places are called, each by a configuration and by its locator."""
+
+    source: Collection[str]
+    target: Collection[str]
 
 
 def lost_of_kind(what: str, wanted: Asset, there: Asset) -> Iterator[Loss]:
@@ -74,23 +85,39 @@ def latest_moved(control: ControlPlane, address: Address, name: str) -> Iterator
 
 
 def had_before(
-    control: ControlPlane, names: Collection[str], address: Address, name: str
+    control: ControlPlane, at: Ends, address: Address, name: str, shared: Asset
 ) -> Iterator[Loss]:
-    """That the registry has what was written from the very same, too, under another number.
+    """That the registry has the same by another way, too, under another number.
 
     Args:
         control: The registry's.
-        names: Of the source, by a configuration and by its locator.
+        at: What both places are called.
         address: What is to be shared, and is not there under its own number.
         name: That it gets there.
+        shared: It.
     """
     kind: Kind = "environments" if address.kind == "environments" else "models"
     what, origin = f"{address.kind}/{name}/{address.version}", marks.origin_mark(address)
+    own = with_own_marks(address.name, shared).texts("properties")
     for one in control.versions(kind, name, archived=True):
         held = with_own_marks(name, one).texts("properties")
-        if not one.is_failed and is_from(held, names, origin):
+        there = marks.origin_mark(msgspec.structs.replace(address, name=name, version=one.name))
+        if one.is_failed:
+            continue
+        if is_from(held, at.source, origin):
             why = f"what was written from it before is there as {one.name}, and stays"
-            yield Loss(record=what, field="version", why=why)
+        elif is_from(own, at.target, there):
+            why = f"it was written from what is there as {one.name}, and stays"
+        elif _is_numbered(own) and is_from(held, names_of(own), own[marks.ORIGIN]):
+            why = f"what was written from the same is there as {one.name}, and stays"
+        else:
+            continue
+        yield Loss(record=what, field="version", why=why)
+
+
+def _is_numbered(held: Tags) -> bool:
+    """Whether something came from a version, and not from a folder, of which one makes many."""
+    return "#" in held.get(marks.ORIGIN, "") and "#folders/" not in held[marks.ORIGIN]
 
 
 def _latest_environment(control: ControlPlane, name: str) -> str:

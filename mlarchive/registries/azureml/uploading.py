@@ -7,14 +7,14 @@ block of a long file that an interrupted upload left.
 import base64
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from mlarchive.errors import ConflictError, DamageError, RemoteError
+from mlarchive.errors import ConflictError, DamageError, RemoteError, SourceChangedError
 from mlarchive.records import File
 from mlarchive.registries.azureml.blobfolder import RANGE, open_blob
 from mlarchive.registries.azureml.containers import Blob, BlobContainer
@@ -136,7 +136,7 @@ def fill(
 
     Returns:
         How many bytes were sent, and the files that somebody had put others in place of and left
-        what was said of them, so that `altered_at` cannot find them.
+        what was said of them, so that `look_where` cannot find them.
 
     Raises:
         ConflictError: Somebody did, and it is not: a version of any name may have its files there.
@@ -164,25 +164,32 @@ def fill(
     return Filled(sum(one.file.size for one in (*lacking, *altered)), names)
 
 
-def altered_at(
-    container: BlobContainer, prefix: str, files: Sequence[Sent], pool: ThreadPoolExecutor
-) -> list[str]:
-    """The names of blobs that somebody put where files go, and which are no such files.
+class Found(NamedTuple):
+    """What somebody put where files go.
 
-    Only what does not say that it is the file is read.
+    Attributes:
+        altered: The names of blobs that are in place of files, and are no such files.
+        beside: Of those that are there besides.
+    """
+
+    altered: list[str]
+    beside: list[str]
+
+
+def look_where(
+    container: BlobContainer, prefix: str, files: Sequence[Sent], pool: ThreadPoolExecutor
+) -> Found:
+    """Look at where files go; only what does not say that it is a file is read.
 
     Args:
         container: Where they go.
         prefix: What their names begin with.
         files: All of them.
         pool: Whose threads read.
-
-    Raises:
-        RemoteError: Something is there besides.
     """
     present = {blob.name: blob for blob in container.blobs(prefix)}
-    _require_alone(container, present, {prefix + one.file.path: one for one in files}.keys())
-    return sorted(_others(container, prefix, present, files, pool))
+    beside = present.keys() - {prefix + one.file.path for one in files}
+    return Found(sorted(_others(container, prefix, present, files, pool)), sorted(beside))
 
 
 def _others(
@@ -220,13 +227,20 @@ def require_unaltered(container: BlobContainer, altered: Iterable[str]) -> None:
         )
 
 
-def _require_alone(
-    container: BlobContainer, present: Mapping[str, Blob], wanted: KeysView[str]
-) -> None:
-    strays = sorted(present.keys() - wanted)
-    if strays:
+def require_alone(container: BlobContainer, beside: Iterable[str]) -> None:
+    """Refuse to go on where somebody added something.
+
+    Args:
+        container: Where.
+        beside: The names of such blobs.
+
+    Raises:
+        RemoteError: There are some.
+    """
+    name = min(beside, default="")
+    if name:
         raise RemoteError(
-            f"{container.url} holds {strays[0]} beside what is sent there",
+            f"{container.url} holds {name} beside what is sent there",
             hint="somebody added it, and a version that has its files there would show it: "
             "remove it there, and run the same command again",
         )
@@ -313,7 +327,7 @@ def _wrong(
     """
     present = {blob.name: blob for blob in container.blobs(prefix)}
     wanted = {prefix + one.file.path: one.file for one in files}
-    _require_alone(container, present, wanted.keys())
+    require_alone(container, present.keys() - wanted.keys())
     wrong = [name for name, file in wanted.items() if not _same_size(present.get(name), file)]
     if wrong:
         return wrong
@@ -332,8 +346,12 @@ def _same_size(blob: Blob | None, file: File) -> bool:
 
 
 def _digest(container: BlobContainer, blob: Blob, pool: ThreadPoolExecutor) -> str:
-    with open_blob(container, blob, pool) as source:
-        return sha256_of(source)
+    try:
+        with open_blob(container, blob, pool) as source:
+            return sha256_of(source)
+    except SourceChangedError as error:
+        # Another write sends the same there, or somebody alters it.
+        raise ConflictError(f"{error.message} back", hint="run the same command again") from error
 
 
 def _damaged(file: File) -> DamageError:

@@ -49,6 +49,7 @@ class Work:
             be made of: whether they are, and what of their files was altered.
         made_run: Gives the target's id of the run that the model came from, once it is written;
             "" if it is not.
+        replaced: Those of the transformations that tell what was written over already.
         sent: Bytes of files sent so far.
     """
 
@@ -65,6 +66,7 @@ class Work:
     environment: str = ""
     looked: dict[tuple[str, str, str], tuple[bool, str]] = field(default_factory=dict)
     made_run: Callable[[], str] = str
+    replaced: list[Loss] = field(default_factory=list)
     sent: int = 0
 
     def step(self, verb: Verb, what: str, why: str, do: Callable[[], None] = _nothing) -> None:
@@ -83,7 +85,13 @@ class Work:
         """Nothing is planned any more; what was done before stays known."""
         self.steps.clear()
         self.losses.clear()
-        self.transformations[:] = [one for one in self.transformations if one.field == LEFTOVERS]
+        self.transformations[:] = self.done
+
+    @property
+    def done(self) -> list[Loss]:
+        """The transformations that tell what was done, whatever is planned then."""
+        left = [one for one in self.transformations if one.field == LEFTOVERS]
+        return [*left, *self.replaced]
 
     @property
     def content_id(self) -> str:
@@ -133,6 +141,7 @@ def again(work: Work) -> Work:
         origin=work.origin,
         snapshot=work.snapshot,
         policy=work.policy,
-        transformations=[one for one in work.transformations if one.field == LEFTOVERS],
+        transformations=work.done,
+        replaced=work.replaced,
         sent=work.sent,
     )

@@ -187,22 +187,55 @@ def _planned(work: Work) -> Address:
     if spot.how == "skip":
         work.step("skip", what, spot.why)
         return target
+    _plan_version(work, wanted, subject, spot, returned)
+    return target
+
+
+def _plan_version(
+    work: Work,
+    wanted: Candidate,
+    subject: ModelVersion | Folder,
+    spot: Spot,
+    returned: Asset | None,
+) -> None:
+    """Plan a version that is made or kept, with its environment, its run and its model."""
+    what = f"models/{wanted.name}/{spot.number}"
+    in_registry = work.control.place.is_registry
     work.losses.extend(losses_of(work.snapshot, wanted.name, in_registry=in_registry))
     if isinstance(subject, ModelVersion):
         wanted = _followed(work, wanted, subject, spot.number)
     if spot.present is not None and _is_anothers(work, wanted, spot.present):
         _plan_of_another(work, wanted, spot.present)
-        return target
-    if returned:
-        plan_environment_there(work, wanted, returned)
-    else:
-        plan_environment_of(work, wanted, spot.present)
+        return
+    if not _is_environment_planned(work, wanted, spot.present, returned, what):
+        return
     if spot.present is None:
         _plan_new(work, wanted, spot, what)
     else:
         _plan_kept(work, wanted, spot.present, subject, spot.why)
     plan_model(work, wanted.name)
-    return target
+
+
+def _is_environment_planned(
+    work: Work, wanted: Candidate, present: Asset | None, returned: Asset | None, what: str
+) -> bool:
+    """Plan the environment; a version is passed over with one that cannot be made as it is.
+
+    Raises:
+        ConflictError: It cannot, and the policy is not `skip`.
+    """
+    try:
+        if returned:
+            plan_environment_there(work, wanted, returned)
+        else:
+            plan_environment_of(work, wanted, present)
+    except ConflictError as error:
+        if work.policy.conflict != "skip":
+            raise
+        work.forget_plan()
+        work.step("skip", what, error.message)
+        return False
+    return True
 
 
 def _is_anothers(work: Work, wanted: Candidate, present: Asset) -> bool:

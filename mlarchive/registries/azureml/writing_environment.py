@@ -123,6 +123,8 @@ def plan_environment(
         _settle_conflict(work, wanted, present)
         return f"{wanted.name}:{wanted.version}"
     number = wanted.version if wanted.version and not taken else next_number(present)
+    if _is_passed_over(work, wanted, number, as_subject=as_subject):
+        return f"{wanted.name}:{number}"
     if taken:
         why = f"the target has another one of that number, so it is {number} there"
         work.change(wanted.called, "version", why)
@@ -131,16 +133,26 @@ def plan_environment(
     if error := why_lacking(work.control, "environments", wanted.name, present, numbers, gaps=gaps):
         raise error
     what = f"environments/{wanted.name}/{number}"
-    if trouble := context_unsent(work, wanted, number):
-        work.step("skip", what, trouble)
-        work.lose(what, "build context", trouble)
-        return f"{wanted.name}:{number}" if as_subject else ""
     _list_losses(work, wanted)
     if wanted.record.lifecycle != "archived" and not wanted.stated_by:
         _list_latest(work, wanted, number)
     why = "new" if as_subject else "the model needs it"
     work.step("create", what, why, partial(create, work, wanted, number, labels))
     return f"{wanted.name}:{number}"
+
+
+def _is_passed_over(work: Work, wanted: Wanted, number: str, *, as_subject: bool) -> bool:
+    """Pass over one whose build context is not sent, as the policy is `skip`.
+
+    Raises:
+        ConflictError: A model needs it.
+    """
+    trouble = context_unsent(work, wanted, number)
+    if trouble and not as_subject:
+        raise ConflictError(f"{wanted.called} is needed, and {trouble}")
+    if trouble:
+        work.step("skip", f"environments/{wanted.name}/{number}", trouble)
+    return bool(trouble)
 
 
 def lose_environment_since(work: Work, read: Wanted, one: Asset) -> None:

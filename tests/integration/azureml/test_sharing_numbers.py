@@ -54,6 +54,30 @@ def test_what_was_copied_before_under_the_next_number_stays_and_is_told(
     assert set(shared.of(kind)["x"].versions) == {"1", "4", "5"}
 
 
+@pytest.mark.parametrize("kind", ["models", "environments"])
+@pytest.mark.parametrize("way", ["home", "sibling"])
+def test_what_came_from_there_or_from_where_that_came_is_told(  # noqa: PLR0913, PLR0917  (places, and how)
+    azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path, kind: str, way: str
+) -> None:
+    if way == "home":
+        first = address(shared, kind, "x", "4")
+        why = "it was written from what is there as 4, and stays"
+        begins = shared
+    else:
+        begins = azureml.workspace(lab.tenant, "far")
+        put(azureml, begins, kind, "7", "far's")
+        first = address(begins, kind, "x", "7")
+        carry(opened(begins), first, opened(shared), tmp_path, _NEXT)
+        why = "what was written from the same is there as 5, and stays"
+    for _ in range(4):
+        put(azureml, lab, kind, str(2 + len(lab.of(kind)["x"].versions)), "more")
+    made = carry(opened(begins), first, opened(lab), tmp_path, _NEXT).receipt.target
+    what = address(lab, kind, "x", made.version)
+    receipt = opened(lab).share(what, opened(shared), WritePolicy())
+    told = [one.why for one in receipt.transformations if one.field == "version"]
+    assert (receipt.target.version, told) == (made.version, [why])
+
+
 def test_versions_of_one_folder_are_shared_each_with_its_own_labels(
     azureml: Emulator, lab: Place, shared: Place, opened: Open, tmp_path: Path
 ) -> None:
@@ -66,7 +90,8 @@ def test_versions_of_one_folder_are_shared_each_with_its_own_labels(
         )  # fmt: skip
         assert done.status == 0, done.err
     for number in ("1", "2"):
-        opened(lab).share(address(lab, "models", "y", number), opened(shared), WritePolicy())
+        what = address(lab, "models", "y", number)
+        assert opened(lab).share(what, opened(shared), WritePolicy()).transformations == ()
     there = shared.of("models")["y"].versions
     said = {one: version["properties"]["tags"]["number"] for one, version in there.items()}
     assert said == {"1": "1", "2": "2"}

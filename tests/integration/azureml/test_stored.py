@@ -2,8 +2,10 @@
 
 import gzip
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,10 +15,14 @@ from mlarchive.copy import Way, plan_copy
 from mlarchive.errors import ConflictError, RemoteError, SourceChangedError, UnsupportedError
 from mlarchive.pack import pack_file
 from mlarchive.records import Address
+from mlarchive.registries.azureml import uploading
+from mlarchive.registries.azureml.blobfolder import open_blob
+from mlarchive.registries.azureml.containers import Blob, BlobContainer
 from mlarchive.registries.base import Source, Target, WritePlan, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
 
+SKIP = WritePolicy(conflict="skip")
 ANEW = WritePolicy(conflict="new-version")
 
 
@@ -141,7 +147,7 @@ def test_what_somebody_altered_is_not_written_over_by_what_has_equal_files_and_a
     assert azureml.files_of(clinic, "m", "1") == {"w": raw}
     with pytest.raises(ConflictError, match=r"somebody altered .*/w at .* since it was sent"):
         seen(opened(lab), other, opened(clinic), tmp_path, WritePolicy())
-    skip = carry(opened(lab), other, opened(clinic), tmp_path, WritePolicy(conflict="skip")).receipt
+    skip = carry(opened(lab), other, opened(clinic), tmp_path, SKIP).receipt
     assert [one.verb for one in skip.actions] == ["skip"]
     assert "somebody altered" in skip.actions[0].why
     assert "z" not in clinic.of("models")
@@ -161,9 +167,49 @@ def test_what_somebody_added_where_files_go_is_told_before_any_is_sent(
     carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
     client, folder = stored(azureml, clinic)
     client.upload_blob(f"{folder}/more", b"2")
-    for policy in (WritePolicy(), WritePolicy(conflict="skip"), ANEW):
+    for policy in (WritePolicy(), ANEW):
         with pytest.raises(RemoteError, match=f"holds {folder}/more beside what is sent there"):
             seen(opened(lab), other, opened(clinic), tmp_path, policy)
+    passed = carry(opened(lab), other, opened(clinic), tmp_path, SKIP).receipt
+    assert [(one.verb, f"{folder}/more" in one.why) for one in passed.actions] == [("skip", True)]
+
+
+def test_what_was_written_over_stays_told_where_somebody_else_is_quicker(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path
+) -> None:
+    azureml.put_model(lab, "z", "1", {"w": b"1"})
+    clinic = azureml.workspace(lab.tenant, "clinic")
+    carry(opened(lab), address(lab, "models", "m", "1"), opened(clinic), tmp_path)
+    client, folder = stored(azureml, clinic)
+    client.upload_blob(f"{folder}/w", b"2", overwrite=True)
+    azureml.faults.meanwhile(
+        lambda: azureml.put_model(clinic, "z", "1", {"w": b"other"}),
+        counts=lambda method, _, path: method == "PUT" and path.endswith("/models/z/versions/1"),
+    )
+    other = address(lab, "models", "z", "1")
+    receipt = carry(opened(lab), other, opened(clinic), tmp_path, ANEW).receipt
+    assert receipt.target.version == "2"
+    assert [one.field for one in receipt.transformations if folder in one.why] == ["files"]
+
+
+def test_what_another_write_sends_at_the_same_time_is_no_change_at_the_source(
+    azureml: Emulator, lab: Place, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic, what = azureml.workspace(lab.tenant, "clinic"), address(lab, "models", "m", "1")
+    times: list[Blob] = []
+
+    def replaced(container: BlobContainer, blob: Blob, pool: ThreadPoolExecutor) -> BinaryIO:
+        if container.url.endswith(store.container) and not times:
+            times.append(blob)
+            client = azureml.storage.container(store.account, store.container)
+            client.upload_blob(blob.name, b"1", overwrite=True)
+        return open_blob(container, blob, pool)
+
+    store = clinic.datastores["workspaceblobstore"]
+    monkeypatch.setattr(uploading, "open_blob", replaced)
+    receipt = carry(opened(lab), what, opened(clinic), tmp_path).receipt
+    assert (len(times), receipt.target.version) == (1, "1")
+    assert azureml.files_of(clinic, "m", "1") == {"w": b"1"}
 
 
 def test_a_build_context_that_is_altered_where_another_environment_has_it_is_not_used(
@@ -183,12 +229,14 @@ def test_a_build_context_that_is_altered_where_another_environment_has_it_is_not
     for what in (own, model):
         with pytest.raises(ConflictError, match=r"somebody altered .*/Dockerfile at"):
             carry(source, what, opened(clinic), tmp_path)
-    skip = WritePolicy(conflict="skip")
-    alone = carry(source, own, opened(clinic), tmp_path, skip).receipt
-    assert [one.verb for one in alone.actions] == ["skip"]
-    receipt = carry(source, model, opened(clinic), tmp_path, skip).receipt
-    assert "build context" in {loss.field for loss in receipt.losses}
-    assert ("cpu" in clinic.of("environments"), "z" in clinic.of("models")) == (False, True)
+    # People's own of that number is not what the model means.
+    azureml.put_environment(clinic, "cpu", "1", image="people:9")
+    for what in (own, model):
+        receipt = carry(source, what, opened(clinic), tmp_path, SKIP).receipt
+        assert [one.verb for one in receipt.actions] == ["skip"]
+        assert (receipt.losses, receipt.transformations) == ((), ())
+    assert "z" not in clinic.of("models")
+    del clinic.of("environments")["cpu"]
     receipt = carry(source, own, opened(clinic), tmp_path, ANEW).receipt
     assert [one.field for one in receipt.transformations] == ["files"]
     assert azureml.files_at(clinic, uri) == context
