@@ -11,6 +11,7 @@ Outcome: TypeAlias = Literal[
     "relabelled",
     "deleted",
     "marked",
+    "released",
     "there",
     "keep",
     "unsettled",
@@ -25,9 +26,9 @@ Outcome: TypeAlias = Literal[
 """How a step ended.
 
 `deleted`, `marked`: what is gone from the source was deleted at the target, or is marked there as
-gone, or no more. `there`: the target turned out to hold it already. `passed-over`: the target holds
-other content, and the policy is to skip. `taken`, `quarantined`: what was dropped was kept, or
-refused. The others as in `plan`.
+gone, or no more. `released`: it is gone under its name alone. `there`: the target turned out to
+hold it already. `passed-over`: the target holds other content, and the policy is to skip. `taken`,
+`quarantined`: what was dropped was kept, or refused. The others as in `plan`.
 """
 
 IDLE: Mapping[str, Outcome] = {
@@ -36,7 +37,7 @@ IDLE: Mapping[str, Outcome] = {
 """The outcomes of steps that are not taken, by the plan's verbs, which are called the same."""
 
 WORKED: frozenset[Outcome] = frozenset(
-    {"packed", "copied", "relabelled", "deleted", "marked", "taken"}
+    {"packed", "copied", "relabelled", "deleted", "marked", "released", "taken"}
 )
 """Something was changed."""
 

@@ -379,8 +379,12 @@ class Executor:
         return True
 
     def _remove(self, view: View, step: Step) -> bool:
-        """Take away what is gone from the source, or mark it so, or mark it so no more."""
+        """Take away what is gone from the source, or mark it so, or no more, or let go of it."""
         address, policy = view.address, self.room.job.policy_of(view.address)
+        if step.verb == "release":
+            self.record.released(address, step.target)
+            self.report.ended(address, step.target, "released", step.reason)
+            return True
         target = forgetting(self.room.targets[step.target])
         self.record.check()
         if step.verb == "delete":

@@ -36,6 +36,7 @@ from mlarchived.rivals import rivals_of
 from mlarchived.room import Room
 from mlarchived.sighting import PAGE, Sighting
 from mlarchived.stopping import Stopping
+from mlarchived.succession import Succession
 from mlarchived.views import NOTHING_GIVEN, VAULT, Before, Ids, Marks, Packed, View
 
 _NEW = Known()
@@ -144,7 +145,7 @@ def _views_of_gone(
 ) -> Iterator[View]:
     """Of those of some objects that the source does not show, in their order."""
     unnoted = ledger.unnoted(room.job.name, str(room.job.source.locator))
-    shared = room.job.shared
+    shared, succession = room.job.shared, Succession(sighting)
     for addresses in pages:
         stopping.check()
         lacking = sighting.lacking(addresses)
@@ -152,7 +153,9 @@ def _views_of_gone(
         gone = {address: own[address] for address in lacking if address in own}
         rivals = rivals_of(room.job, ledger, list(gone))
         for view in _gone(room, gone, sighting, unnoted):
-            rivalled = structs.replace(view, rivals=rivals.get(view.address, {}))
+            rivalled = structs.replace(
+                view, rivals=rivals.get(view.address, {}), succeeded=_succeeded(view, succession)
+            )
             yield _with_past(room, shared, rivalled)
 
 
@@ -328,6 +331,12 @@ def _gone(
             hidden=_TAKEN_NOW if job.drop and view.stored == "package" else not_gone,
             gone_at=of_this.gone_at if address in asked else 0,
         )
+
+
+def _succeeded(view: View, succession: Succession) -> Mapping[str, str]:
+    """Where what a target has of what is gone is the copy of something that is not, and of what."""
+    there = {name: succession.of(held) for name, held in view.holdings.items() if held}
+    return {name: found for name, found in there.items() if found}
 
 
 def _is_awaited(known: Known, target: str) -> bool:

@@ -69,11 +69,22 @@ _OF_BEFORE = "gone from the source before its news were read; the vault has it a
 
 def gone(view: View, target: str, rules: Rules) -> tuple[Verb, str]:
     """What becomes of an object that the source shows no more."""
-    told = rules.deletions
-    if told.policy == "keep" or target == VAULT:
+    if name := view.succeeded.get(target):
+        known = view.delivered.get(target)
+        verb: Verb = "keep" if known == NOTHING_GIVEN else "release"
+        return verb, f"the source has it under another name: what is there is the copy of {name}"
+    if rules.deletions.policy == "keep" or target == VAULT:
         return _outlived(view, target, rules)
+    return _taken_away(view, target, rules.deletions)
+
+
+def _taken_away(view: View, target: str, told: Deletions) -> tuple[Verb, str]:
+    """What becomes of an object that is to go where it is gone from the source."""
     if not view.gone_at:
-        return "keep", "the source was not asked for it, or is now asked for the first time"
+        return (
+            "keep",
+            "the source was not asked for it, has it still, or is asked for the first time",
+        )
     since = f"gone from the source since {day(view.gone_at)}"
     if view.gone_for < told.grace * 1000:
         return "leave", f"{since}, still in its time of grace"
@@ -171,6 +182,8 @@ def _not_ours(view: View, target: str, told: Deletions) -> str:
     held, delivered = view.holdings.get(target), view.delivered.get(target, NOTHING_GIVEN)
     if held is None:
         return "and from here"
+    if held.deleted:
+        return "and deleted there"
     if view.seen is None:
         return "but the vault had it before, and the source was never seen to show it"
     # What arrived over a gap after it went from the source was never noted as delivered.

@@ -22,6 +22,7 @@ PAGE = 500
 """So many objects are dealt with at a time."""
 
 _TABLE = "CREATE TABLE ref (turn BLOB PRIMARY KEY, raw BLOB NOT NULL) WITHOUT ROWID"
+_PAGE = "SELECT turn, raw FROM ref WHERE turn > ? AND turn < ? ORDER BY turn LIMIT ?"
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Ref)
 
@@ -96,10 +97,10 @@ class Sighting:
 
     def pages(self) -> Iterator[list[Ref]]:
         """The objects, some at a time, in their turn."""
-        after = b""
-        while found := self._ask(
-            "SELECT turn, raw FROM ref WHERE turn > ? ORDER BY turn LIMIT ?", (after, PAGE)
-        ):
+        yield from self._pages(b"", b"\xff")
+
+    def _pages(self, after: bytes, end: bytes) -> Iterator[list[Ref]]:
+        while found := self._ask(_PAGE, (after, end, PAGE)):
             after = found[-1][0]
             yield [_DECODER.decode(raw) for _, raw in found]
 
@@ -114,6 +115,11 @@ class Sighting:
         marks = ", ".join("?" for _ in turns)
         shown = self._ask(f"SELECT raw FROM ref WHERE turn IN ({marks})", turns)  # noqa: S608
         return [_DECODER.decode(raw) for (raw,) in shown]
+
+    def of_kind(self, kind: str) -> Iterator[Ref]:
+        """Those of one kind."""
+        for page in self._pages(f"{kind}\0".encode(), f"{kind}\1".encode()):
+            yield from page
 
     def __len__(self) -> int:
         """How many objects there are."""

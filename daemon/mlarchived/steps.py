@@ -13,6 +13,7 @@ Verb: TypeAlias = Literal[
     "delete",
     "tombstone",
     "revive",
+    "release",
     "keep",
     "unsettled",
     "wait",
@@ -24,9 +25,10 @@ Verb: TypeAlias = Literal[
 `copy`: the object with its bytes. `relabel`: labels alone. `compare`: the target has it but the
 ledger does not know what, or not whether it still is that; read it and write what differs.
 `delete`: it is gone from its source, and goes from the target. `tombstone`, `revive`: the target
-says of it that it is gone, or no more. `keep`: nothing to do. `unsettled`: not complete at its
-source yet. `wait`: not now, by itself later. `leave`: not wanted there. `set-aside`: not until a
-person or a change.
+says of it that it is gone, or no more. `release`: it is gone under its name alone, and what the
+target has of it is the copy of another object now. `keep`: nothing to do. `unsettled`: not complete
+at its source yet. `wait`: not now, by itself later. `leave`: not wanted there. `set-aside`: not
+until a person or a change.
 """
 
 PACKED: frozenset[Verb] = frozenset({"copy", "relabel", "compare"})
@@ -35,7 +37,7 @@ PACKED: frozenset[Verb] = frozenset({"copy", "relabel", "compare"})
 REMOVING: frozenset[Verb] = frozenset({"delete", "tombstone"})
 """The verbs that take something away."""
 
-WORK: frozenset[Verb] = PACKED | REMOVING | {"revive"}
+WORK: frozenset[Verb] = PACKED | REMOVING | {"revive", "release"}
 """The verbs that do something."""
 
 Reading: TypeAlias = Literal["nothing", "labels", "everything"]

@@ -154,6 +154,8 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
         clash: Why it cannot be where another object would have the same name; "" if it can.
         rivals: Who else brings it, or others of its name, there, by target.
         hidden: Why the source may have it though it does not show it; "" if that cannot be.
+        succeeded: Of what is gone, what the source shows of which targets' copies of it are the
+            copies, by target.
     """
 
     address: Address
@@ -173,6 +175,7 @@ class View(Struct, frozen=True, kw_only=True, gc=False):
     past: frozenset[Ids] = frozenset()
     clash: str = ""
     rivals: Mapping[str, tuple[Rival, ...]] = {}
+    succeeded: Mapping[str, str] = {}
 
     @property
     def look(self) -> Marks | None:

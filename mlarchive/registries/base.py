@@ -128,6 +128,8 @@ class Ref(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         adopted: Whether it was here before the same thing came from there.
         through: The registries it came through before, the first one first, where remembered.
         traits: What a mirror may choose by.
+        lasting: What marks at targets call it for good, where another object may get its address;
+            else "".
     """
 
     address: Address
@@ -141,6 +143,7 @@ class Ref(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     adopted: bool = False
     through: tuple[str, ...] = ()
     traits: Traits = Traits()
+    lasting: str = ""
 
 
 KEEPING_NAMES = frozenset({"vault", "dir", "outbox"})
@@ -313,12 +316,19 @@ class Holding(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         content_id: As recorded when it was written.
         state_id: As recorded when it was last labelled.
         aliases: Those that it was given with these labels, as far as the target tells.
+        lasting: Of what objects it is the copy, as `Ref.lasting` calls these, as far as the target
+            tells.
+        also: The addresses of what else, there or elsewhere, it is the copy of, or was.
+        deleted: Whether it is deleted there, and can be deleted no further.
     """
 
     address: Address
     content_id: str
     state_id: str
     aliases: tuple[str, ...] = ()
+    lasting: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    deleted: bool = False
 
 
 class Readable(Protocol):
@@ -420,7 +430,10 @@ class Burying(Protocol):
 
 @runtime_checkable
 class Answering(Protocol):
-    """A source whose lists may be behind, and that can be asked for one object itself."""
+    """A source that can be asked for one object itself.
+
+    Its lists may be behind, or leave out what others bring.
+    """
 
     def has(self, address: Address) -> bool:
         """Whether an object is there, whatever lists show."""

@@ -30,6 +30,7 @@ _WORDS = {
     "relabelled": "relabelled",
     "deleted": "deleted",
     "marked": "marked",
+    "released": "released",
     "there": "already there",
     "keep": "up to date",
     "unsettled": "not settled",

@@ -137,6 +137,7 @@ ON CONFLICT DO UPDATE SET given_content_id = :given_content, given_state_id = :g
 _NOTHING_GIVEN = """
 INSERT INTO delivery (object, target) VALUES (:id, :target) ON CONFLICT DO NOTHING
 """
+_RELEASED = "INSERT OR REPLACE INTO delivery (object, target) VALUES (:id, :target)"
 _OWED = """
 INSERT INTO delivery (object, target, owed_at)
 SELECT id, :target, :at FROM object
@@ -431,6 +432,10 @@ class Record:
     def deleted(self, address: Address, target: str) -> None:
         """A target holds nothing of an object any more."""
         self._write(_DELETED, address, target=target)
+
+    def released(self, address: Address, target: str) -> None:
+        """What a target holds of an object is another's, which has succeeded it at the source."""
+        self._write(_RELEASED, address, target=target)
 
     def marked(self, address: Address, target: str, *, gone: bool) -> None:
         """A target's object says that it is gone from its source, or says so no more."""

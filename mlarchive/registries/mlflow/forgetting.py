@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 
 from mlflow.entities import RunTag
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
@@ -12,8 +13,15 @@ from mlarchive.registries.base import Holding, Selector
 from mlarchive.registries.mlflow import given, marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.labelmarks import stage_of
-from mlarchive.registries.mlflow.selecting import registered_model, selected_versions
+from mlarchive.registries.mlflow.selecting import (
+    registered_model,
+    runs_in,
+    selected_versions,
+)
 from mlarchive.registries.selecting import WITH_VERSIONS
+
+_MANY = 1000
+"""So many runs of an experiment are counted at most."""
 
 
 def delete(connection: Connection, held: Holding, origin: str) -> None:
@@ -38,8 +46,25 @@ def delete(connection: Connection, held: Holding, origin: str) -> None:
     else:
         raise UnsupportedError(
             f"{address} cannot be deleted on an MLflow server: only versions can",
-            hint="delete it there by hand, or leave `deletions` out",
+            hint=_by_hand(connection, held),
         )
+
+
+def _by_hand(connection: Connection, held: Holding) -> str:
+    """What a person may do about what cannot be deleted, and is to look at before that."""
+    if held.also:
+        return f"leave it there, since it is the copy of {held.also[0]} too: leave `deletions` out"
+    address, of_it = held.address, "it"
+    if address.kind == "experiments":
+        there = connection.tracking.get_experiment_by_name(address.name)
+        runs = list(islice(runs_in(connection, [there.experiment_id]), _MANY))
+        count = f"{_MANY} runs or more" if len(runs) == _MANY else f"runs: {len(runs)}"
+        of_it = f"what is in it ({count})"
+    elif address.kind == "runs":
+        of_it = "it, with versions that are made of it"
+    elif address.kind in WITH_VERSIONS or address.kind == "registered-models":
+        of_it = "it, with its versions"
+    return f"if nobody wants {of_it} any more, delete {address} by hand, or leave `deletions` out"
 
 
 def touched(connection: Connection, held: Holding) -> str:

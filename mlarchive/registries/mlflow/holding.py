@@ -11,7 +11,7 @@ from mlarchive.registries.base import Holding, Selector, WritePolicy
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
 from mlarchive.registries.mlflow.given import given_in
-from mlarchive.registries.mlflow.remembering import whole
+from mlarchive.registries.mlflow.remembering import copied_into, known_for_good, whole
 from mlarchive.registries.mlflow.scorers import selected_scorers
 from mlarchive.registries.mlflow.selecting import all_experiments, registered_model, versions_of
 from mlarchive.registries.mlflow.webhooks import all_webhooks
@@ -55,7 +55,10 @@ def held(
     runs = find_run(connection, mark, experiments) if source.kind == "runs" else []
     return next(
         (
-            _holding(Address(origin=origin, kind="runs", name=""), {"name": r.info.run_id}, tags)
+            msgspec.structs.replace(
+                _holding(Address(origin=origin, kind="runs", name=r.info.run_id), {}, tags),
+                deleted=r.info.lifecycle_stage == "deleted",
+            )
             for r in runs
             if marks.CONTENT_ID in (tags := r.data.tags)
         ),
@@ -65,19 +68,25 @@ def held(
 
 def _held_by_memory(connection: Connection, origin: str, kind: str, mark: str) -> Holding | None:
     """Of what has no tags of its own, and may be gone while it is remembered."""
-    found = whole(connection, mark)
+    every = all_experiments(connection)
+    found, experiment = whole(every, mark)
     if kind == "scorers":
         there = {one.called for one in selected_scorers(connection, Selector(kind=kind))}
     elif kind == "experiments":
-        there = {one.name for one in all_experiments(connection)}
+        there = {one.name for one in every}
     else:
         there = {one.webhook_id for one in all_webhooks(connection)}
-    if found is None or found.name not in there:
+    if found is None or experiment is None or found.name not in there:
         return None
+    of_itself = kind == "experiments"
+    places = copied_into(experiment) if of_itself else found.places
     return Holding(
         address=Address(origin=origin, kind=kind, name=found.name),
         content_id=found.content_id,
-        state_id=found.state_id,
+        state_id=found.also.get(mark, found.state_id),
+        lasting=known_for_good(experiment) if of_itself else (),
+        also=tuple(place for place in places if place != mark),
+        deleted=of_itself and experiment.lifecycle_stage == "deleted",
     )
 
 
@@ -108,8 +117,13 @@ def _held_alone(
         tags = registered_model(connection, name).tags
         origins = marks.origins_in(tags)
         if mark in origins and marks.CONTENT_ID in tags:
-            tags = {**tags, marks.STATE_ID: origins[mark]}
-            return _holding(Address(origin=origin, kind=source.kind, name=name), {}, tags)
+            found = _holding(
+                Address(origin=origin, kind=source.kind, name=name),
+                {},
+                {**tags, marks.STATE_ID: origins[mark]},
+            )
+            also = tuple(place for place in origins if place != mark)
+            return msgspec.structs.replace(found, also=also)
     return None
 
 

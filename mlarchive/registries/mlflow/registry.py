@@ -32,6 +32,7 @@ from mlarchive.registries.mlflow.failures import speaking
 from mlarchive.registries.mlflow.holding import all_held, held
 from mlarchive.registries.mlflow.listing import list_objects
 from mlarchive.registries.mlflow.patience import patience
+from mlarchive.registries.mlflow.presence import is_there
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.writing import plan, write
 from mlarchive.registries.notebooks.wanted import NONE_WANTED, Wanted, Workspace
@@ -96,6 +97,11 @@ class MlflowRegistry(Closing):
         """See every selected object from afar; versions and runs newest first."""
         with speaking(self._connection.uri):
             yield from see_changes(self._connection, self.origin, selector)
+
+    def has(self, address: Address) -> bool:
+        """Whether a run, a registered model or a prompt is there, though a version brings it."""
+        with speaking(self._connection.uri):
+            return is_there(self._connection, address)
 
     def lagging(self) -> Mapping[str, MlarchiveError]:
         """Of which kinds the server let nobody list any, and why."""

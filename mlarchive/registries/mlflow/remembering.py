@@ -6,16 +6,15 @@ none; of an experiment, of itself, since what is mirrored into one may be of sev
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 import msgspec
-from mlflow.entities import ExperimentTag
+from mlflow.entities import Experiment, ExperimentTag
 
 from mlarchive.records import AnyRecord, Tags
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
-from mlarchive.registries.mlflow.selecting import all_experiments
 from mlarchive.registries.mlflow.work import Work
 
 
@@ -40,7 +39,12 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def is_from(self, origin: str) -> bool:
         """Whether it came from a place, now or before."""
-        return origin in {self.origin, *self.also}
+        return origin in self.places
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All that it came from."""
+        return self.origin, *self.also
 
 
 _SCORER = f"{marks.PREFIX}scorer."
@@ -88,14 +92,20 @@ def remember(connection: Connection, experiment_id: str, tag: str, what: Remembe
     connection.tracking.set_experiment_tag(experiment_id, ExperimentTag(tag, value))
 
 
-def whole(connection: Connection, origin: str) -> Remembered | None:
-    """What is remembered of an object of some origin; None if it never came whole.
+def whole(
+    experiments: Sequence[Experiment], origin: str
+) -> tuple[Remembered, Experiment] | tuple[None, None]:
+    """What is remembered of an object of some origin, and where; nothing if it never came whole.
 
     An experiment that had the name of another one is remembered as that as well, and comes last.
+
+    Args:
+        experiments: All of the target.
+        origin: The object's address at the source, as a mark.
     """
     every = [
-        found
-        for experiment in all_experiments(connection)
+        (found, experiment)
+        for experiment in experiments
         for tag in experiment.tags
         if tag.startswith(_TAGS)
         and (found := remembered(experiment.tags, tag))
@@ -104,10 +114,21 @@ def whole(connection: Connection, origin: str) -> Remembered | None:
         and (found.name == experiment.name or not tag.startswith(_EXPERIMENT))
     ]
     if not every:
-        return None
-    found = min(every, key=lambda one: not _says(one, origin))
-    state_id = found.also.get(origin, found.state_id)
-    return msgspec.structs.replace(found, origin=origin, state_id=state_id)
+        return None, None
+    return min(every, key=lambda one: not _says(one[0], origin))
+
+
+def known_for_good(experiment: Experiment) -> tuple[str, ...]:
+    """The origin marks, by ids, of those whose copy an experiment is."""
+    own = experiment.tags.get(marks.ORIGIN)
+    return (*([own] if own else ()), *joined_in(experiment.tags))
+
+
+def copied_into(experiment: Experiment) -> tuple[str, ...]:
+    """The addresses, at whatever source, of all that an experiment is the copy of, or was."""
+    tags = (tag for tag in experiment.tags if tag.startswith(_EXPERIMENT))
+    found = (remembered(experiment.tags, tag) for tag in tags)
+    return tuple(place for one in found if one for place in one.places)
 
 
 def under_new_name(tags: Mapping[str, str], name: str) -> Tags:

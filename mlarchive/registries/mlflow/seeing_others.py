@@ -54,7 +54,9 @@ def _experiments(connection: Connection, origin: str, selector: Selector) -> Ite
         content: list[object] = [traces, *map(logged_content, models)]
         tagged = [marks.logged_model_tags(m.tags or {}) for m in models]
         state: list[object] = [one.name, one.lifecycle_stage, labels, *([tagged] if tagged else [])]
-        yield _ref(address, one.tags, content, state)
+        by_id = msgspec.structs.replace(address, name=one.experiment_id)
+        seen = _ref(address, one.tags, content, state)
+        yield msgspec.structs.replace(seen, lasting=marks.origin_mark(by_id))
 
 
 def _models(connection: Connection, origin: str, selector: Selector) -> Iterator[Ref]:

@@ -69,6 +69,10 @@ class MlflowExportRegistry(Closing):
         """Model versions, and the runs that no version brings along."""
         yield from see_changes(self._export, self._models, self.origin, selector)
 
+    def has(self, address: Address) -> bool:
+        """Whether a run is there, though a version brings it."""
+        return address.kind == "runs" and address.name in self._export.runs
+
     def everything(self, choose: Choose = list) -> Iterator[Address]:
         """All that is wanted, in the order in which a target gets it: parents first."""
         yield from everything_in(self._export, self._models, self.origin, choose)

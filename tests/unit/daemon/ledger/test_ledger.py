@@ -232,3 +232,13 @@ def test_what_waits_is_found_among_all_that_was_dropped_by_an_index(tmp_path: Pa
     plan = connection.execute(asked, {"mirror": "drop:m"}).fetchall()
     connection.close()
     assert "dropped_waiting" in plan[0][3]
+
+
+def test_what_is_let_go_of_was_given_to_nobody_and_troubles_nobody(
+    ledger: Ledger, record: Record
+) -> None:
+    record.delivered(WINE, "dr", GIVEN)
+    record.delivery_failed(WINE, "dr", CONFLICT)
+    record.released(WINE, "dr")
+    record.released(WINE, "new there")
+    assert known(ledger)[WINE].delivered == {"dr": Delivered(), "new there": Delivered()}
