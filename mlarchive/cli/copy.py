@@ -235,15 +235,15 @@ def _share(
 
     Raises:
         UnsupportedError: An end is no place of Azure ML.
-        UsageError: A package or a rehearsal is asked for too.
+        UsageError: A package is asked for too, or other numbers.
     """
     if any(locator.scheme != "azureml" for locator in (*sources, target_locator)):
         raise UnsupportedError(
             "--share is for copies from a workspace of Azure ML into a registry of it",
             hint="leave it out; the copy then goes by way of a package",
         )
-    if arguments.keep or arguments.dry_run:
-        raise UsageError("--share makes no package, so --keep and --dry-run do not go with it")
+    if arguments.keep:
+        raise UsageError("--share makes no package, so --keep does not go with it")
     wanted_policy = policy(arguments)
     if wanted_policy.versions == "next" or wanted_policy.conflict == "new-version":
         raise UsageError(
@@ -259,13 +259,18 @@ def _share(
         for locator in sources:
             with opened(locator, console) as source:
                 # Both are places of Azure ML, which alone can share.
-                carry = partial(source.share, target=target, policy=wanted_policy)  # type: ignore[attr-defined]
+                how = {"target": target, "policy": wanted_policy}
                 chosen = wanted(arguments, locator)
                 found = addresses(source, locator, chosen)
                 end.lag(source, console)
                 for address in found:
                     with end.outlasting(address, console):
-                        end.take(tell_receipt(carry(address), console))
+                        if arguments.dry_run:
+                            plan = source.plan_share(address, **how)  # type: ignore[attr-defined]
+                            end.take(tell_plan(address, plan, console))
+                        else:
+                            receipt = source.share(address, **how)  # type: ignore[attr-defined]
+                            end.take(tell_receipt(receipt, console))
                 tell_unlisted(source, console, wanted=chosen)
     return end.status
 

@@ -14,7 +14,7 @@ from mlarchive.registries.azureml.listing import list_objects, see_changes
 from mlarchive.registries.azureml.places import place_of
 from mlarchive.registries.azureml.processes import SHARED
 from mlarchive.registries.azureml.reading import read_object
-from mlarchive.registries.azureml.sharing import Side, share
+from mlarchive.registries.azureml.sharing import Side, plan_share, share
 from mlarchive.registries.azureml.storage import Storage
 from mlarchive.registries.azureml.work import Work
 from mlarchive.registries.azureml.writing import held, plan, write
@@ -133,6 +133,12 @@ class AzureMlRegistry(Closing):
     def share(self, address: Address, target: "AzureMlRegistry", policy: WritePolicy) -> Receipt:
         """Have a registry of the same tenant copy a version by itself."""
         return share(self._side(), target._side(), address, policy)  # noqa: SLF001  (of its own)
+
+    def plan_share(
+        self, address: Address, target: "AzureMlRegistry", policy: WritePolicy
+    ) -> WritePlan:
+        """What sharing a version would do."""
+        return plan_share(self._side(), target._side(), address, policy)  # noqa: SLF001  (of its own)
 
     def _side(self) -> Side:
         return Side(self._control, self._storage, self.origin)

@@ -19,8 +19,6 @@ from mlarchive.registries.azureml.uploading import (
 )
 from mlarchive.registries.azureml.work import Work
 
-_MOST_NAMED = 3
-
 
 class Sending(NamedTuple):
     """Files that are to be sent.
@@ -91,10 +89,9 @@ def _list_over(work: Work, sending: Sending, names: Sequence[str]) -> list[Loss]
     """List what is written over; returns what is told of it."""
     if not names:
         return []
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     why = (
-        f"somebody altered {', '.join(names[:_MOST_NAMED])}{more}, where each version with "
-        "equal files has its own, and it is written anew"
+        f"somebody altered {', '.join(names)}, where each version with equal files has its own, "
+        "and it is written anew"
     )
     told = Loss(record=sending.what, field="files", why=why)
     if told not in work.transformations:

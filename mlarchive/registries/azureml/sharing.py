@@ -6,6 +6,7 @@ the same.
 
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError, UnsupportedError
 from mlarchive.records import Address, Loss
@@ -31,7 +32,7 @@ from mlarchive.registries.azureml.sharing_losses import (
 )
 from mlarchive.registries.azureml.soundness import require_made, why_unmade
 from mlarchive.registries.azureml.storage import Storage
-from mlarchive.registries.base import Action, Receipt, WritePolicy
+from mlarchive.registries.base import Action, Receipt, WritePlan, WritePolicy
 from mlarchive.registries.marking import sha256_of
 
 
@@ -70,43 +71,93 @@ def share(source: Side, target: Side, address: Address, policy: WritePolicy) -> 
         ConflictError: The registry has something else under that name and version.
         RemoteError: What arrived is not what was shared.
     """
-    if source.control.place.is_registry or not target.control.place.is_registry:
-        raise UnsupportedError(
-            "Azure ML shares from a workspace into a registry of its tenant only",
-            hint="leave --share out; the copy then goes by way of a package",
-        )
     name = policy.named(address.name)
-    done: list[Labelled] = []
-    losses: list[Loss] = []
-    needed: Address | None = None
-    what = f"{address.kind}/{name}/{address.version}"
     # Nothing is made for a version that is not to be there.
-    seen = _look(source, target, address, name, skips=policy.conflict == "skip")
-    is_there = seen.verb != "skip"
-    if address.kind == "models" and is_there:
-        try:
-            if needed := _environment_of(source, address):
-                found = _look(source, target, needed, needed.name, skips=False)
-                done += _shared(source, target, needed, needed.name, found)
-        except ConflictError as error:
-            hint = "leave --share out; the environment then gets another number at the registry"
-            raise ConflictError(f"{error.message}, and {what} needs it", hint=hint) from error
-        except NotFoundError as error:
-            why = f"the model names it, and it cannot be read: {error.message}"
-            losses.append(Loss(record=what, field="environment", why=why))
-    done += _shared(source, target, address, name, seen)
-    if needed:
+    seen, losses = _seen(source, target, address, policy)
+    done = [one for each in seen for one in _shared(source, target, each)]
+    for needed in seen[:-1]:
+        what = f"{address.kind}/{name}/{address.version}"
         there = target.control.version("models", name, address.version)
-        losses += _lost_environment(source, target, what, needed, there)
+        losses += _lost_environment(source, target, what, needed.address, there)
     return Receipt(
         source=address,
-        target=Address(origin=target.origin, kind=address.kind, name=name, version=address.version),
+        target=_goal(target, address, name),
         content_id="",
         state_id="",
         actions=tuple(action for one in done for action in one.actions),
         losses=(*losses, *(loss for one in done for loss in one.losses)),
         transformations=tuple(change for one in done for change in one.transformations),
     )
+
+
+def plan_share(source: Side, target: Side, address: Address, policy: WritePolicy) -> WritePlan:
+    """What `share` would have copied, and what that means there; labels are looked at by it alone.
+
+    Raises:
+        UnsupportedError: As `share`.
+        ConflictError: Likewise.
+    """
+    seen, losses = _seen(source, target, address, policy)
+    return WritePlan(
+        target=_goal(target, address, policy.named(address.name)),
+        actions=tuple(one.action for one in seen),
+        losses=tuple(losses),
+        transformations=tuple(change for one in seen for change in _changes(source, target, one)),
+    )
+
+
+class _Seen(NamedTuple):
+    """One thing that is to be shared.
+
+    Attributes:
+        address: Of it.
+        name: That it gets.
+        action: What is to become of it.
+    """
+
+    address: Address
+    name: str
+    action: Action
+
+
+def _seen(
+    source: Side, target: Side, address: Address, policy: WritePolicy
+) -> tuple[list[_Seen], list[Loss]]:
+    """What is to become of a version, last, and of the environment that it names, first.
+
+    Returns:
+        And what cannot be read of it.
+
+    Raises:
+        UnsupportedError: As `share`.
+        ConflictError: Likewise.
+    """
+    if source.control.place.is_registry or not target.control.place.is_registry:
+        raise UnsupportedError(
+            "Azure ML shares from a workspace into a registry of its tenant only",
+            hint="leave --share out; the copy then goes by way of a package",
+        )
+    name = policy.named(address.name)
+    skips = policy.conflict == "skip"
+    own = _Seen(address, name, _look(source, target, address, name, skips=skips))
+    if address.kind != "models" or own.action.verb == "skip":
+        return [own], []
+    what = f"{address.kind}/{name}/{address.version}"
+    try:
+        if needed := _environment_of(source, address):
+            found = _look(source, target, needed, needed.name, skips=False)
+            return [_Seen(needed, needed.name, found), own], []
+    except ConflictError as error:
+        hint = "leave --share out; the environment then gets another number at the registry"
+        raise ConflictError(f"{error.message}, and {what} needs it", hint=hint) from error
+    except NotFoundError as error:
+        why = f"the model names it, and it cannot be read: {error.message}"
+        return [own], [Loss(record=what, field="environment", why=why)]
+    return [own], []
+
+
+def _goal(target: Side, address: Address, name: str) -> Address:
+    return Address(origin=target.origin, kind=address.kind, name=name, version=address.version)
 
 
 def _environment_of(source: Side, address: Address) -> Address | None:
@@ -125,29 +176,28 @@ def _environment_of(source: Side, address: Address) -> Address | None:
     return Address(origin=source.origin, kind="environments", name=name, version=asset.name)
 
 
-def _shared(
-    source: Side, target: Side, address: Address, name: str, action: Action
-) -> Iterator[Labelled]:
-    """Have one thing copied unless it is there, and set the labels that it lacks.
+def _changes(source: Side, target: Side, seen: _Seen) -> list[Loss]:
+    """What it means at the registry that one thing is made there."""
+    address, name, action = seen
+    if action.verb != "create":
+        return []
+    version = source.control.version(_kind_of(address), address.name, address.version)
+    ends = Ends(source.names, target.names)
+    moved = latest_moved(target.control, address, name)
+    return [*moved, *had_before(target.control, ends, address, name, version)]
 
-    Args:
-        source: Where it is.
-        target: The registry.
-        address: Of it.
-        name: That it gets.
-        action: What is to become of it, as a look tells.
-    """
-    moved: list[Loss] = []
-    kind = _kind_of(address)
-    version = source.control.version(kind, address.name, address.version)
+
+def _shared(source: Side, target: Side, seen: _Seen) -> Iterator[Labelled]:
+    """Have one thing copied unless it is there, and set the labels that it lacks."""
+    address, name, action = seen
+    moved = _changes(source, target, seen)
     if action.verb == "create":
-        ends = Ends(source.names, target.names)
-        moved += latest_moved(target.control, address, name)
-        moved += had_before(target.control, ends, address, name, version)
         _copy(source, target, address, name)
     yield Labelled((action,), (), tuple(moved))
     if action.verb == "skip":
         return
+    kind = _kind_of(address)
+    version = source.control.version(kind, address.name, address.version)
     whole = source.control.container(kind, address.name)
     if kind == "models":
         what = f"{kind}/{name}/{address.version}"
@@ -256,6 +306,11 @@ def _copy(source: Side, target: Side, address: Address, name: str) -> None:
         # The client asks for what was made at once, and the registry may not show it yet.
         source.control.version(kind, address.name, address.version)
         said = error
+    except (ConflictError, RemoteError):
+        # Somebody else may have had it copied meanwhile.
+        versions = target.control.versions(kind, name, archived=True)
+        if all(one.name != address.version for one in versions):
+            raise
     try:
         target.control.settled(kind, name, address.version)
     except RemoteError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlarchive.errors import ConflictError
-from mlarchive.registries.base import WritePolicy
+from mlarchive.registries.base import Receipt, WritePolicy
 from tests.integration.azureml.registries import Open, address, carry
 from tests.support.azureml import Emulator, Place
 from tests.support.command import within
@@ -52,6 +52,46 @@ def test_what_was_copied_before_under_the_next_number_stays_and_is_told(
         told = [one.why for one in receipt.transformations if one.field == "version"]
         assert told == ([] if idle else [_BEFORE])
     assert set(shared.of(kind)["x"].versions) == {"1", "4", "5"}
+
+
+def test_a_dry_run_tells_what_is_copied_and_copies_nothing(
+    azureml: Emulator, lab: Place, shared: Place, tmp_path: Path
+) -> None:
+    azureml.put_model(lab, "z", "2", {"w": b"1"}, tags={"python_environment_name": "x"})
+    azureml.put_model(shared, "z", "3", {"w": b"theirs"})
+    words = ("copy", "--share", f"{lab.locator}#models/z/2", shared.locator, "--json")
+    env = azureml.environment(lab.tenant)
+    plan, done = (within(*words, *more, cwd=tmp_path, env=env) for more in (("--dry-run",), ()))
+    (told,) = (one["plan"] for one in plan.documents if "plan" in one)
+    (receipt,) = done.receipts
+    assert told["target"] == receipt["target"]
+    made = [{"verb": "create", "what": what} for what in ("environments/x/1", "models/z/2")]
+    assert [{key: one[key] for key in ("verb", "what")} for one in told["actions"]] == made
+    assert told["transformations"] == receipt["transformations"] != []
+    again = within(*words, "--dry-run", cwd=tmp_path, env=env)
+    assert {one["verb"] for one in again.documents[0]["plan"]["actions"]} == {"keep"}
+
+
+def test_what_somebody_else_shares_meanwhile_is_there(
+    azureml: Emulator, lab: Place, shared: Place, opened: Open
+) -> None:
+    what, target = address(lab, "models", "x", "1"), opened(shared)
+    first: list[Receipt] = []
+
+    def is_asked_by_the_client(method: str, host: str, path: str) -> bool:
+        # Azure's own client looks whether it is there, and then says that it is.
+        del host
+        asked.append(path)
+        return method == "GET" and asked.count(path) > 1 and path.endswith("/models/x/versions/1")
+
+    asked: list[str] = []
+    azureml.faults.meanwhile(
+        lambda: first.append(opened(lab).share(what, target, WritePolicy())),
+        counts=is_asked_by_the_client,
+    )
+    receipt = opened(lab).share(what, opened(shared), WritePolicy())
+    assert (len(first), receipt.target.version) == (1, "1")
+    assert opened(lab).share(what, target, WritePolicy()).idle
 
 
 @pytest.mark.parametrize("kind", ["models", "environments"])
