@@ -86,7 +86,7 @@ def _plainly(message: str, value: Any) -> str:  # noqa: ANN401
     rules = [
         (
             r"Expected `str` matching regex '\^\(?\[1-9\].*",
-            "write a number and a unit, such as 90s, 15m, 6h or 1d",
+            "write a number above 0 and a unit, such as 90s, 15m, 6h or 1d",
         ),
         (
             r"Expected `str` matching regex '.*name.*",

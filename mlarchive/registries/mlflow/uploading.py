@@ -146,7 +146,8 @@ def _way_out(work: Work) -> str:
     if work.grown:
         return (
             "with --conflict skip what is there stays, a loss; or put the file back as it was at"
-            " either; #runs/ID with --conflict new-version makes another run"
+            " either; #runs/ID with --conflict new-version makes another run beside it, which the"
+            " version does not get"
         )
     return "with --conflict new-version another one is made, with skip what is there stays, a loss"
 

@@ -230,7 +230,7 @@ def begun_why(tags: Mapping[str, str]) -> str:
         tags: Those that it has.
     """
     if marks.ORIGIN in tags:
-        return "an earlier write was interrupted"
+        return "a write of it was interrupted, or goes on"
     return "it was here before the same came from there"
 
 

@@ -135,7 +135,7 @@ def test_a_name_is_made_of_what_the_pattern_found(
         ('windows = ["24:00-06:00"]\n', "'24:00-06:00' is no window of time"),
         ('[mirror.where]\nalias = ["x"]\n', "mirror[1].where.alias: unknown key `alias`;"),
         ('[mirror.where]\nalias = ["x"]\n', "the nearest known key is `aliases`"),
-        ('[mirror.where]\nnewer_than = "1w"\n', "write a number and a unit"),
+        ('[mirror.where]\nnewer_than = "1w"\n', "write a number above 0 and a unit"),
         ('versions = "next"\n', "the target 'dr' keeps names and version numbers"),
     ],
 )

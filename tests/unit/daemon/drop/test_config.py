@@ -28,7 +28,7 @@ def test_the_effective_configuration_says_the_same(tmp_path: Path) -> None:
         ('"vault"', '"inbox/v"', "line 10: mirror[1].drop.folder: the drop folder and the vault"),
         ('name = "m"', 'name = "m"\nsource = "dr"', "mirror[1].source: a mirror has a source or"),
         ("settle", "setle", "mirror[1].drop.setle: unknown key `setle`; the nearest known key is"),
-        ('"1s"', '"soon"', "settle: write a number and a unit, such as 90s, 15m, 6h or 1d"),
+        ('"1s"', '"soon"', "settle: write a number above 0 and a unit, such as 90s, 15m, 6h or 1d"),
         ('"1s"', '"1s"\npattern = "{version}"', "pattern: write a path with {name}, and {version}"),
         ('[mirror.drop]\nfolder = "inbox"\nsettle = "1s"', "", "the key `source` is missing"),
     ],
