@@ -59,6 +59,7 @@ def tracking_connection(control: ControlPlane) -> "Connection":
         creds=creds,
         assigns=_ASSIGNED,
         own_tags=OWN_TAGS,
+        ends_found=False,
     )
 
 

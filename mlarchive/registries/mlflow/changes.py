@@ -14,7 +14,7 @@ from mlflow.entities import Experiment, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from mlarchive.errors import MlarchiveError
-from mlarchive.records import Address, provenance
+from mlarchive.records import Address
 from mlarchive.records.tracking import UNFINISHED
 from mlarchive.registries.base import Ref, Selector
 from mlarchive.registries.marking import digest
@@ -236,7 +236,7 @@ def _run_ref(view: _View, origin: str, run: Run) -> Ref:
         state_mark=run_mark(run, view.experiments),
         settled=run.info.status not in UNFINISHED,
         origin=run.data.tags.get(marks.ORIGIN, ""),
-        through=provenance.path_of(run.data.tags),
+        through=marks.came_through(run.data.tags),
         traits=run_traits(run, experiment.name if experiment else ""),
     )
 

@@ -64,6 +64,7 @@ class Connection:
         assigns: Fields of runs that the server fills in as it likes: `user`, `start`, `end`.
         own_tags: What tags begin with that the server puts on runs and experiments by itself.
         refused_tags: Names of tags that it takes from nobody.
+        ends_found: Whether a search finds what a tag ends in, by `LIKE`.
         folder: Where it has experiments whose names are no paths; "" where names need be none.
         doubted: Whether an answer that nothing is there is believed only of what answers
             otherwise as MLflow does: a proxy may answer in its place that all is well.
@@ -80,6 +81,7 @@ class Connection:
     assigns: frozenset[str] = frozenset()
     own_tags: tuple[str, ...] = ()
     refused_tags: frozenset[str] = frozenset()
+    ends_found: bool = True
     folder: str = ""
     doubted: bool = False
     notebooks: Wanted = NONE_WANTED

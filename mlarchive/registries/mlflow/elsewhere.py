@@ -6,7 +6,8 @@ from mlflow.entities import Run as MlflowRun
 
 from mlarchive.records import Address
 from mlarchive.registries.mlflow import marks
-from mlarchive.registries.mlflow.selecting import all_experiments, quoted, runs_in
+from mlarchive.registries.mlflow.sameorigin import own_first, where_from
+from mlarchive.registries.mlflow.selecting import all_experiments, runs_in
 
 if TYPE_CHECKING:
     from mlarchive.registries.mlflow.work import Work
@@ -22,11 +23,12 @@ def run_elsewhere(work: "Work", run_id: str, experiment: str) -> MlflowRun | Non
         run_id: At the source.
         experiment: The only one that counts where another than the source's is asked for.
     """
-    where = f"tags.`{marks.ORIGIN}` = {quoted(_mark(work, 'runs', run_id))}"
+    mark = _mark(work, "runs", run_id)
+    where = where_from(work.connection, mark)
     for experiments in _experiments(work, experiment):
-        found = list(runs_in(work.connection, experiments, where))
+        found = list(runs_in(work.connection, experiments, where))[::-1]
         if found:
-            return found[-1]
+            return own_first(found, mark, lambda run: run.data.tags)[0]
     return None
 
 
@@ -47,14 +49,18 @@ def logged_model_elsewhere(work: "Work", model_id: str, experiment: str) -> str:
         experiment: As of `run_elsewhere`.
     """
     if model_id not in work.elsewhere:
-        where = f"tags.`{marks.ORIGIN}` = {quoted(_mark(work, 'logged-models', model_id))}"
+        mark = _mark(work, "logged-models", model_id)
         found = (
             str(model.model_id)
             for experiments in _experiments(work, experiment)
-            for model in work.connection.pages(
-                work.connection.tracking.search_logged_models,
-                experiment_ids=experiments,
-                filter_string=where,
+            for model in own_first(
+                work.connection.pages(
+                    work.connection.tracking.search_logged_models,
+                    experiment_ids=experiments,
+                    filter_string=where_from(work.connection, mark),
+                ),
+                mark,
+                lambda one: one.tags,
             )
         )
         work.elsewhere[model_id] = next(found, "")

@@ -53,17 +53,15 @@ def held(
         return _versions_by_mark(connection, origin, source.kind, name).get(mark)
     experiments = [e.experiment_id for e in all_experiments(connection)]
     runs = find_run(connection, mark, experiments) if source.kind == "runs" else []
-    return next(
-        (
-            msgspec.structs.replace(
-                _holding(Address(origin=origin, kind="runs", name=r.info.run_id), {}, tags),
-                deleted=r.info.lifecycle_stage == "deleted",
+    for run in runs:
+        tags, origins = run.data.tags, marks.origins_in(run.data.tags)
+        if mark in origins and marks.CONTENT_ID in tags:
+            address = Address(origin=origin, kind="runs", name=run.info.run_id)
+            return msgspec.structs.replace(
+                _holding(address, {}, {**tags, marks.STATE_ID: origins[mark]}),
+                deleted=run.info.lifecycle_stage == "deleted",
             )
-            for r in runs
-            if marks.CONTENT_ID in (tags := r.data.tags)
-        ),
-        None,
-    )
+    return None
 
 
 def _held_by_memory(connection: Connection, origin: str, kind: str, mark: str) -> Holding | None:

@@ -62,6 +62,7 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     lost: Callable[[MlflowVersion], str] = lambda _: "",
     first: Callable[[], int] = int,
     home: str = "",
+    of_its_run: Callable[[], frozenset[int]] = frozenset,
     policy: WritePolicy,
 ) -> Place:
     """Find a version's place.
@@ -82,6 +83,8 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
             another form, or 0; asked for only where nothing else is found.
         home: Number of the one that the source was written from, as its origin names it; it then
             stands in the place of the one of the source's number, which may be a twin.
+        of_its_run: Numbers of those that came from the same one by another name of its server;
+            asked for only where none came by this name, and none in its place has the content.
         policy: Of the write.
 
     Raises:
@@ -91,7 +94,16 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
     keep = policy.versions == "preserve"
     wanted = _number(name, version) if keep else 0
     highest = max([given, *(int(v.version) for v in present)])
+    named = int(home) if home else wanted
+
+    def is_held(version: MlflowVersion) -> bool:
+        number = int(version.version)
+        return version.tags.get(marks.CONTENT_ID) == content_id or number in alike
+
     every = [v for v in present if origin in marks.origins_in(v.tags)]
+    if not every and not any(is_held(v) for v in present if int(v.version) == named):
+        numbers = of_its_run()
+        every = [v for v in present if int(v.version) in numbers]
     # What it was once is another version, where several are made.
     past = _past(every) if policy.conflict == "new-version" else []
     mine = [v for v in every if v not in past]
@@ -99,18 +111,14 @@ def place_version(  # noqa: PLR0913  (all that a place depends on)
         sorted(int(v.version) for v in mine if is_placeholder(v) and int(v.version) != wanted)
     )
     # The same content under the wanted number is the same thing, whatever its origin was called.
-    named = int(home) if home else wanted
-    same = [
-        v
-        for v in [*mine, *(v for v in present if int(v.version) == named and v not in past)]
-        if v.tags.get(marks.CONTENT_ID) == content_id or int(v.version) in alike
-    ]
+    there = [*mine, *(v for v in present if int(v.version) == named and v not in past)]
+    same = [v for v in there if is_held(v)]
     # What was mirrored from here stays the same thing when its run has got other traces since.
     held = [*same, *(v for v in mine if _but_traces(v) == but_traces)]
     whole = [v for v in mine if marks.CONTENT_ID in v.tags]
     begun = [v for v in mine if v not in whole and int(v.version) not in sweep]
-    if there := _there(held, whole, begun, but_run, lost):
-        return structs.replace(there, sweep=sweep)
+    if place := _there(held, whole, begun, but_run, lost):
+        return structs.replace(place, sweep=sweep)
     if number := first():
         return Place(how="first", number=number, expected=number, sweep=sweep)
     trouble = _trouble(name, wanted, present, whole, highest)

@@ -31,7 +31,8 @@ from mlarchive.registries.mlflow.metrics import (
 )
 from mlarchive.registries.mlflow.mlmodels import list_ids
 from mlarchive.registries.mlflow.reading_model import points_by_series
-from mlarchive.registries.mlflow.selecting import quoted, run_of
+from mlarchive.registries.mlflow.sameorigin import origin_mark, own_first, where_from
+from mlarchive.registries.mlflow.selecting import run_of
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.uploading import fill, list_refused_names
 from mlarchive.registries.mlflow.work import (
@@ -103,14 +104,13 @@ def _is_left_deleted(work: Work, record: LoggedModel) -> bool:
 
 
 def find_logged_models(work: Work, origin: str, experiment: str) -> list[MlflowLoggedModel]:
-    """The logged models of an experiment that came from an origin."""
-    return list(
-        work.connection.pages(
-            work.connection.tracking.search_logged_models,
-            experiment_ids=[experiment],
-            filter_string=f"tags.`{marks.ORIGIN}` = {quoted(origin)}",
-        )
+    """The logged models of an experiment that came from an origin, by its very name first."""
+    found = work.connection.pages(
+        work.connection.tracking.search_logged_models,
+        experiment_ids=[experiment],
+        filter_string=where_from(work.connection, origin),
     )
+    return own_first(found, origin, lambda model: model.tags)
 
 
 def _find(work: Work, record: LoggedModel, origin: str, experiment: str) -> list[MlflowLoggedModel]:
@@ -154,7 +154,8 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
     )
     # What another tool wrote has no origin yet; what was whole before, people may have labelled.
     own = {} if settled else record.tags
-    _set_tags(work, model_id, {marks.ORIGIN: marks.origin_of(record, work.snapshot), **own})
+    origin = marks.origin_of(record, work.snapshot)
+    _set_tags(work, model_id, {**origin_mark(model.tags or {}, origin), **own})
     folder = artifact_folder(work.connection, model.artifact_location)
     streams = work.snapshot.streams_of(record.key)
     renamed = fill(work, called(record), folder, streams, settled=settled)
@@ -172,7 +173,8 @@ def _complete(work: Work, record: LoggedModel, *, settled: bool) -> None:
 
 def _set_tags(work: Work, model_id: str, tags: Tags) -> None:
     every = [LoggedModelTag(name, value) for name, value in tags.items()]
-    work.connection.tracking.set_logged_model_tags(model_id, every)
+    if every:
+        work.connection.tracking.set_logged_model_tags(model_id, every)
 
 
 @contextlib.contextmanager
@@ -319,13 +321,12 @@ def _plan_labels(work: Work, record: LoggedModel, model: MlflowLoggedModel, befo
     """Plan the labels of a logged model that is there; `before` is where its steps begin."""
     what, model_id, held = called(record), model.model_id, dict(model.tags or {})
     work.ids[record.key] = model_id
-    origin = marks.origin_of(record, work.snapshot)
-    if held.get(marks.ORIGIN) != origin:
+    if lacking := origin_mark(held, marks.origin_of(record, work.snapshot)):
         work.step(
             "update",
             f"origin of {what}",
             "it has another name now",
-            lambda: _set_tags(work, model_id, {marks.ORIGIN: origin}),
+            lambda: _set_tags(work, model_id, lacking),
         )
     first = len(work.steps)
     plan_tags(

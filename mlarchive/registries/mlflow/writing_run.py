@@ -18,7 +18,7 @@ from mlflow.utils.validation import (
 )
 
 from mlarchive.errors import ConflictError, NotFoundError, RemoteError
-from mlarchive.records import Address, DatasetInput, Experiment, Run
+from mlarchive.records import Address, DatasetInput, Experiment, Run, Tags
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
@@ -35,6 +35,13 @@ from mlarchive.registries.mlflow.names import (
     streams_of,
 )
 from mlarchive.registries.mlflow.reading_run import datasets_of, run_name_and_user
+from mlarchive.registries.mlflow.sameorigin import (
+    also_named,
+    named_otherwise,
+    origin_mark,
+    own_first,
+    where_from,
+)
 from mlarchive.registries.mlflow.selecting import quoted, run_of, runs_in
 from mlarchive.registries.mlflow.settings import once
 from mlarchive.registries.mlflow.sourcetags import first_kept, source_tags
@@ -167,9 +174,9 @@ def plan_status(work: Work, record: Run) -> None:
 
 
 def find_run(connection: Connection, origin: str, experiments: Sequence[str]) -> list[MlflowRun]:
-    """The runs of some experiments that came from an origin, oldest first."""
-    where = f"tags.`{marks.ORIGIN}` = {quoted(origin)}"
-    return list(runs_in(connection, list(experiments), where))[::-1]
+    """The runs of some experiments that came from an origin, by its very name first, then age."""
+    found = runs_in(connection, list(experiments), where_from(connection, origin))
+    return own_first(list(found)[::-1], origin, lambda run: run.data.tags)
 
 
 def _find(work: Work, record: Run, origin: str) -> list[MlflowRun]:
@@ -227,7 +234,7 @@ def _complete(
         run_id,
         params=_lacking_params(work, record, run),
         # What another tool wrote has no origin yet.
-        tags={marks.ORIGIN: marks.origin_of(record, work.snapshot), **(tags or {})},
+        tags={**_lacking_origin(work, record, run.data.tags), **(tags or {})},
         points=lacking_points(work, run_id, streams, fresh=fresh),
     )
     renamed: dict[str, str] = {}
@@ -257,6 +264,20 @@ def _complete(
         run_id,
         tags=last | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}),
     )
+
+
+def _lacking_origin(work: Work, record: Run, held: Tags) -> Tags:
+    """What a run lacks of the marks that say where it came from; the first name stays the first."""
+    origin = marks.origin_of(record, work.snapshot)
+    if not work.connection.ends_found:
+        return {} if held.get(marks.ORIGIN) == origin else {marks.ORIGIN: origin}
+    if named_otherwise(held, origin) and origin not in marks.origins_in(held):
+        why = f"it came from {held[marks.ORIGIN]} before, which is kept"
+        work.change(called(record), "origin", why)
+    # What is written by itself gets the mark of its other names with what it says, at the end.
+    by_itself = record.key == work.snapshot.subject
+    also = {} if by_itself else also_named(held, origin, "")
+    return origin_mark(held, origin) | also
 
 
 def _still_logs(work: Work, run: MlflowRun) -> bool:
@@ -312,11 +333,17 @@ def plan_run_marks(work: Work, record: Run) -> None:
     run_id = work.ids.get(record.key)
     run = run_of(work.connection, run_id) if run_id else None
     held = run.data.tags if run else {}
+    state_id, origin = work.snapshot.state_id, marks.origin_of(record, work.snapshot)
     wanted = {
         marks.CONTENT_ID: work.snapshot.content_id,
-        marks.STATE_ID: work.snapshot.state_id,
+        marks.STATE_ID: state_id,
         **marks.path_marks(record, work.snapshot),
     }
+    if named_otherwise(held, origin):
+        # By each of its names it came the same way; the state is what the first one gave last.
+        del wanted[marks.STATE_ID]
+        wanted |= also_named(held, origin, state_id)
+        wanted.pop(marks.PATH if marks.PATH in held else "", None)
     lacking = {name: value for name, value in wanted.items() if held.get(name) != value}
     if lacking:
         if run and run.info.lifecycle_stage == "deleted":
@@ -408,13 +435,12 @@ def _plan_labels(
     work.ids[record.key] = run_id
     if run.info.lifecycle_stage == "deleted" and record.lifecycle == "active":
         _revive_once(work, record, run_id)
-    origin = marks.origin_of(record, work.snapshot)
-    if run.data.tags.get(marks.ORIGIN) != origin:
+    if lacking := _lacking_origin(work, record, run.data.tags):
         work.step(
             "update",
             f"origin of {what}",
             "it has another name now",
-            lambda: log(work.connection, run_id, tags={marks.ORIGIN: origin}),
+            lambda: log(work.connection, run_id, tags=lacking),
         )
     first = len(work.steps)
     base = base_of(work.policy, run.data.tags)

@@ -25,6 +25,7 @@ from mlarchive.registries.mlflow.assessing import in_order, must_be_made_again
 from mlarchive.registries.mlflow.assessmentforms import Ids, foreign_run
 from mlarchive.registries.mlflow.elsewhere import logged_model_elsewhere, run_id_elsewhere
 from mlarchive.registries.mlflow.folders import artifact_folder
+from mlarchive.registries.mlflow.sameorigin import is_same
 from mlarchive.registries.mlflow.selecting import quoted, run_of
 from mlarchive.registries.mlflow.sending_traces import (
     Place,
@@ -343,7 +344,7 @@ def _experiment_of(message: TraceMessage) -> str:
 
 def _is_mirror(message: TraceMessage, place: Place) -> bool:
     info = message.trace_info
-    return str(info.tags.get(marks.ORIGIN, "")) == place.mark(info.trace_id)
+    return is_same(str(info.tags.get(marks.ORIGIN, "")), place.mark(info.trace_id))
 
 
 def _is_same(message: TraceMessage, line: bytes, place: Place) -> bool:

@@ -36,6 +36,7 @@ from mlarchive.registries.mlflow.numbering import Place, place_version, too_low
 from mlarchive.registries.mlflow.reading import read_object
 from mlarchive.registries.mlflow.reading_version import logged_model_id
 from mlarchive.registries.mlflow.returning import home_of, returned
+from mlarchive.registries.mlflow.samerun import versions_of_its_run
 from mlarchive.registries.mlflow.selecting import (
     numbered,
     run_of,
@@ -76,6 +77,7 @@ def find_place(work: Work, record: Numbered) -> Place:
         lost=partial(_lost, work),
         first=lambda: _first(work, record, name, present, home),
         home=home,
+        of_its_run=partial(versions_of_its_run, work, record, present),
         policy=work.policy,
     )
     counted = model is None or marks.ORIGIN in model.tags
@@ -209,8 +211,9 @@ def plan_left_version(work: Work, record: ModelVersion, place: Place) -> None:
     work.lose(what, "content", f"it is left as it is: {place.why}")
     present = versions_of(work.connection, name)
     current = next((v for v in present if int(v.version) == place.number), None)
-    if current is None or marks.origin_of(record, work.snapshot) not in marks.origins_in(
-        current.tags
+    is_ours = place.own or place.grown
+    if current is None or not (
+        is_ours or marks.origin_of(record, work.snapshot) in marks.origins_in(current.tags)
     ):
         return
     work.ids[record.key] = str(place.number)
@@ -444,6 +447,17 @@ def _lineage_marks(work: Work, record: Numbered) -> Tags:
     return {name: value for name, value in said.items() if value}
 
 
+def _says_the_same(held: Tags, wanted: Tags) -> bool:
+    """Whether one of several places that a version came from says what is there already."""
+    state_id = wanted[marks.STATE_ID]
+    return (
+        held.get(marks.ORIGIN) != wanted[marks.ORIGIN]
+        and held.get(marks.CONTENT_ID) == wanted[marks.CONTENT_ID]
+        and held.get(marks.STATE_ID) == state_id
+        and marks.origins_in(held).get(wanted[marks.ORIGIN]) == state_id
+    )
+
+
 def plan_version_marks(
     work: Work, record: Numbered, what: str, current: MlflowVersion | None
 ) -> None:
@@ -467,8 +481,10 @@ def plan_version_marks(
         wanted[marks.BUT_TRACES] = but_traces
     if but_run := marks.content_but_run(but_named_environment(work.snapshot)):
         wanted[marks.BUT_RUN] = but_run
-    if current is None:
+    if current is None or _says_the_same(held, wanted):
         wanted.pop(marks.ORIGIN)
+        if current:
+            wanted.pop(marks.PATH, None)
     elif held.get(marks.ORIGIN, wanted[marks.ORIGIN]) != wanted[marks.ORIGIN]:
         wanted |= marks.also_mark(marks.origins_in(held), wanted[marks.ORIGIN])
         work.change(what, "origin", f"it came from {held[marks.ORIGIN]} before, which is kept")

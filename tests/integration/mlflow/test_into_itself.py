@@ -74,10 +74,10 @@ def test_a_mirror_into_its_own_source_is_refused_and_changes_nothing(
     source_server: MlflowServer, tmp_path: Path
 ) -> None:
     client = MlflowClient(source_server.uri, source_server.uri)
-    client.create_registered_model("mirrored")
+    client.create_registered_model("mirrored into itself")
     run = client.create_run("0").info.run_id
     client.set_terminated(run)
-    client.create_model_version("mirrored", client.get_run(run).info.artifact_uri, run)
+    client.create_model_version("mirrored into itself", client.get_run(run).info.artifact_uri, run)
     twin = source_server.locator.replace("127.0.0.1", "localhost")
     config = MIRROR.format(source=source_server.locator, target=twin)
     (tmp_path / "mlarchived.toml").write_text(config, "utf-8")
@@ -88,7 +88,7 @@ def test_a_mirror_into_its_own_source_is_refused_and_changes_nothing(
         )
         assert done.returncode == CONFIG, done.stderr
         assert "is the very server that it reads" in done.stdout + done.stderr
-    assert client.get_model_version("mirrored", "1").tags == {}
+    assert client.get_model_version("mirrored into itself", "1").tags == {}
 
 
 def test_an_alias_is_told_once_in_a_list(source_server: MlflowServer, tmp_path: Path) -> None:

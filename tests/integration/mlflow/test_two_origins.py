@@ -11,6 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from msgspec import structs
 
+from mlarchive.errors import ConflictError
 from mlarchive.records import (
     Address,
     EvaluationDataset,
@@ -20,6 +21,7 @@ from mlarchive.records import (
     Prompt,
     PromptVersion,
     RegisteredModel,
+    Run,
     Scorer,
     Webhook,
 )
@@ -107,6 +109,27 @@ def scorer(origin: str, **labels: Any) -> Snapshot:  # noqa: ANN401  (a record's
     return packed(made).snapshot()
 
 
+def run(origin: str, **labels: Any) -> Snapshot:  # noqa: ANN401  (a record's fields)
+    """A run of a server that goes by another name, or of one that was restored from the first."""
+    number = "5f" * 16
+    address = Address(origin=origin, kind="runs", name=number)
+    records = (
+        Experiment(key="experiment", native=Native(id="7"), name="wine by hand"),
+        Run(
+            key="run",
+            native=Native(id=number),
+            experiment="experiment",
+            name="by hand",
+            status="FINISHED",
+            start=5,
+            end=6,
+            **labels,
+        ),
+    )
+    made = Snapshot(address=address, subject="run", records=records, streams=())
+    return packed(made).snapshot()
+
+
 def webhook(origin: str, *, tags: dict[str, str]) -> Snapshot:
     address = Address(origin=origin, kind="webhooks", name=f"hook-{origin}")
     record = Webhook(
@@ -130,7 +153,7 @@ def is_held(clinic: MlflowRegistry, told: Snapshot) -> bool:
     )
 
 
-@pytest.mark.parametrize("made", [version, prompt, alone, dataset, scorer, webhook])
+@pytest.mark.parametrize("made", [version, prompt, alone, dataset, scorer, webhook, run])
 def test_each_of_two_sources_finds_what_it_gave_and_has_nothing_to_do(
     clinic: MlflowRegistry, made: Callable[..., Snapshot]
 ) -> None:
@@ -164,7 +187,7 @@ def test_labels_follow_whoever_has_news_last_and_it_is_said_once(
     assert people.get_model_version("wine", "1").tags["by"] == "lab again"
 
 
-@pytest.mark.parametrize("made", [version, prompt, dataset])
+@pytest.mark.parametrize("made", [version, prompt, dataset, run])
 def test_it_is_mirrored_back_to_neither(
     clinic: MlflowRegistry, made: Callable[..., Snapshot]
 ) -> None:
@@ -196,3 +219,49 @@ def test_what_is_gone_from_one_source_stays_for_the_other(
     assert is_held(clinic, lab)
     clinic.delete(lab.address, MERGE)
     assert people.search_model_versions("name = 'wine'") == []
+
+
+def test_a_run_is_one_by_its_id_alone_where_mlflow_gave_it(
+    clinic: MlflowRegistry, people: MlflowClient
+) -> None:
+    for origin in ("lab", "ward", "lab"):
+        clinic.write(run(origin, tags={"by": origin}), MERGE)
+    (found,) = people.search_runs(["1"])
+    assert found.data.tags["by"] == "lab"
+    assert found.data.tags["mlarchive.origin"] == f"lab#runs/{'5f' * 16}"
+    assert clinic.write(run("lab", tags={"by": "lab"}), MERGE).idle
+
+    for origin in ("lab", "ward"):
+        told = run(origin)
+        records = [
+            structs.replace(one, native=Native(id="RUN-12")) if isinstance(one, Run) else one
+            for one in told.records
+        ]
+        address = structs.replace(told.address, name="RUN-12")
+        made = packed(replace(told, address=address, records=tuple(records)))
+        clinic.write(made.snapshot(), MERGE)
+    assert len(people.search_runs(["1"])) == 3
+
+
+def test_a_version_whose_run_went_on_is_known_by_the_run_under_another_name(
+    clinic: MlflowRegistry, people: MlflowClient
+) -> None:
+    def grown(origin: str, run_id: str, **params: str) -> Snapshot:
+        told = version(origin)
+        records = tuple(
+            structs.replace(one, native=Native(id=run_id), params=params)
+            if isinstance(one, Run)
+            else one
+            for one in told.records
+        )
+        return packed(replace(told, records=records)).snapshot()
+
+    clinic.write(grown("lab", "5f" * 16), MERGE)
+    clinic.write(grown("ward", "5f" * 16, rate="0.1"), MERGE)
+    (found,) = people.search_model_versions("name = 'wine'")
+    assert people.get_run(found.run_id or "").data.params == {"rate": "0.1"}
+    assert clinic.write(grown("ward", "5f" * 16, rate="0.1"), MERGE).idle
+    for number in ("1", "2"):
+        other = grown("mine", "5e" * 16, size=number)
+        with pytest.raises(ConflictError, match="something else"):
+            clinic.write(other, MERGE)
