@@ -93,6 +93,13 @@ _ANOTHER_USER = (
     "this user may not: ask whoever runs the server for it, or show it another one by "
     "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD"
 )
+_OTHER_HOST = "Invalid Host header"
+"""What MLflow answers who calls its server by a name or an address that it does not know."""
+
+_CALL_IT_RIGHT = (
+    "the server takes no requests under this name, whoever asks: call it by one that it knows, "
+    "such as localhost, or start it with this one among its --allowed-hosts"
+)
 _OF_AZURE = "/providers/Microsoft.MachineLearningServices/workspaces/"
 """What stands in the address of the MLflow interface of a workspace of Azure ML."""
 
@@ -133,6 +140,8 @@ def from_status(status: int, words: str, place: str) -> MlarchiveError:
     """The error for an HTTP status."""
     said = f"{place} answers {status}: {_words(words).strip()}"
     if status in _DENIED:
+        if _OTHER_HOST in words:
+            return AccessError(said, hint=_CALL_IT_RIGHT)
         hint = _LOG_IN if status == HTTPStatus.UNAUTHORIZED else _ANOTHER_USER
         return AccessError(said, hint=_LET_IN_BY_AZURE if _OF_AZURE in place else hint)
     if status == HTTPStatus.NOT_FOUND:

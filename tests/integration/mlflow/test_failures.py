@@ -63,6 +63,15 @@ def complaint(uri: str) -> MlarchiveError:
     return caught.value
 
 
+def test_who_calls_a_server_by_another_name_is_not_sent_for_credentials(
+    source_server: MlflowServer,
+) -> None:
+    told = complaint(source_server.uri.replace("127.0.0.1", "2130706433"))
+    assert isinstance(told, AccessError)
+    assert "Invalid Host header" in told.message
+    assert "--allowed-hosts" in told.hint
+
+
 def test_a_stopped_server_is_said_within_seconds() -> None:
     started = time.monotonic()
     error = complaint(f"http://127.0.0.1:{free_port()}")

@@ -44,6 +44,9 @@ def test_who_is_not_let_in_is_told_what_counts_there() -> None:
         (403, workspace, "give the principal that"),
     ):
         assert from_status(status, "no", place).hint.startswith(says)
+    other_host = from_status(403, "Response body: 'Invalid Host header - …'", "http://vm:5000")
+    assert "--allowed-hosts" in other_host.hint
+    assert "MLFLOW_TRACKING" not in other_host.hint
 
 
 @pytest.mark.parametrize("status", [404, 501])
