@@ -34,7 +34,7 @@ from mlarchived.ledger import Delivery, LeaseLostError, Record
 from mlarchived.leftbehind import LeftBehind
 from mlarchived.meetings import may_meet, meeting
 from mlarchived.reporting import Effort, Reporter
-from mlarchived.room import OUT_OF_REACH, PATIENCE, Room
+from mlarchived.room import OUT_OF_REACH, PATIENCE, Room, itself
 from mlarchived.steps import PACKED, ObjectPlan, Step
 from mlarchived.stopping import Stopping
 from mlarchived.turns import Queue, waits_for, waits_for_taker
@@ -337,6 +337,8 @@ class Executor:
         began = time.monotonic()
         self.report.began(address, step.target, "writing")
         target, policy = self.room.targets[step.target], self.room.job.policy_of(address)
+        if (own := self.room.into_itself.get(step.target)) and not policy.is_beside(address):
+            raise itself(self.room.job, own)
         met = step.target in self.room.job.shared or may_meet(self.room.job)
         if met and _was_met(target.holding(address, policy), view, step, kept):
             why = "another mirror has brought it there meanwhile, with other content"

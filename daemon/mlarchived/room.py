@@ -84,6 +84,7 @@ class Room:
         job: The mirror.
         source: Where objects come from.
         targets: Where they go, by name, without those that could not be opened.
+        into_itself: Those of them that are the source, by name.
         store: Where their packages are.
         reach: Which targets do not answer.
         shared: What this lane has in common with the mirror's others.
@@ -95,6 +96,7 @@ class Room:
     store: Store
     reach: Reach
     shared: Shared
+    into_itself: Mapping[str, Place] = field(default_factory=dict)
 
 
 def trust_of(job: MirrorJob) -> Trust | None:
@@ -124,18 +126,25 @@ def open_mirrored(
     return open_source(locator, origin=origin, environment=environment, trust=trust_of(job))
 
 
-def refuse_itself(job: MirrorJob, source: Source, place: Place, target: Target) -> None:
-    """Refuse a target that is the mirror's own source, which it would change.
+def itself(job: MirrorJob, place: Place) -> ConfigError:
+    """Why an object is not written to a target that is the mirror's own source."""
+    return ConfigError(
+        f"the target {place.name!r} of the mirror {job.name!r} is the very server that it reads, "
+        "and a copy into its own place would change what is there",
+        hint="name another server among its `targets`, or give models another name "
+        "([mirror.rename])",
+    )
+
+
+def refuse_itself(job: MirrorJob, source: Source, place: Place, target: Target) -> bool:
+    """Whether a target is the mirror's own source, where some objects get another name.
 
     Raises:
         ConfigError: It is, and nothing is renamed.
     """
-    if is_itself(source, target) and not (job.policy.rename or job.policy.experiment):
-        raise ConfigError(
-            f"the target {place.name!r} of the mirror {job.name!r} is the very server that it "
-            "reads, and a copy into its own place would change what is there",
-            hint="name another server among its `targets`",
-        )
+    if is_itself(source, target) and not job.renaming:
+        raise itself(job, place)
+    return is_itself(source, target)
 
 
 @contextlib.contextmanager
@@ -160,6 +169,7 @@ def opened(
             source = LimitedSource(source, _throttles(job.source))
         reach = Reach(breakers)
         targets: dict[str, Target] = {}
+        into_itself: dict[str, Place] = {}
         for place in job.targets:
             breaker = breakers.of(place.name)
             if refusal := breaker.refusal():
@@ -169,7 +179,8 @@ def opened(
                 target = stack.enter_context(
                     open_target(place.locator, origin=place.name, environment=environment)
                 )
-                refuse_itself(job, mirrored, place, target)
+                if refuse_itself(job, mirrored, place, target):
+                    into_itself[place.name] = place
                 if place.limits != Limits():
                     target = LimitedTarget(target, _throttles(place))
                 targets[place.name] = target
@@ -179,7 +190,15 @@ def opened(
         store: Store = SpoolStore(state / "spool" / job.name, shared, job.lane)
         if job.vault:
             store = VaultStore(stack.enter_context(Vault.open(job.vault)))
-        yield Room(job=job, source=source, targets=targets, store=store, reach=reach, shared=shared)
+        yield Room(
+            job=job,
+            source=source,
+            targets=targets,
+            store=store,
+            reach=reach,
+            shared=shared,
+            into_itself=into_itself,
+        )
 
 
 def _throttles(place: Place) -> Throttles:

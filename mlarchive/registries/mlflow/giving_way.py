@@ -19,6 +19,11 @@ from mlarchive.registries.mlflow.naming_experiment import gives_way, named
 from mlarchive.registries.mlflow.remembering import under_new_name
 from mlarchive.registries.mlflow.work import Work
 
+_LONGEST_NAME = 500
+"""Characters of an experiment's name that MLflow takes."""
+_FRAME = 24
+"""Those that are put around its id."""
+
 
 def plan_way(work: Work, record: Experiment, name: str) -> None:
     """Plan that a name is free for an experiment, where another one gives it away.
@@ -40,8 +45,9 @@ def plan_way(work: Work, record: Experiment, name: str) -> None:
 def _names(found: MlflowExperiment) -> Iterator[str]:
     """What it may be called meanwhile."""
     _, _, known = found.tags[marks.ORIGIN].rpartition("#experiments/")
-    yield f"{found.name} (experiment {known})"
-    yield from (f"{found.name} (experiment {known}, {number})" for number in count(2))
+    room = _LONGEST_NAME - len(known) - _FRAME
+    yield f"{found.name[:room]} (experiment {known})"
+    yield from (f"{found.name[:room]} (experiment {known}, {number})" for number in count(2))
 
 
 def _rename_away(work: Work, found: MlflowExperiment, name: str) -> None:

@@ -78,7 +78,9 @@ def gives_way(work: Work, record: Experiment, found: MlflowExperiment | None) ->
         False where people gave it, or the source said it later than what is written.
     """
     origin = marks.origin_of(record, work.snapshot)
-    if found is None or not _are_siblings(found.tags.get(marks.ORIGIN, ""), origin):
+    mark = found.tags.get(marks.ORIGIN, "") if found else ""
+    # What is there under a name that was asked for says nothing of what the source calls it.
+    if found is None or "!" in mark or not _are_siblings(mark, origin):
         return False
     before = given_in(found.tags) or Given()
     _, moment = _last(before)
@@ -121,7 +123,8 @@ def naming(work: Work, record: Experiment, found: MlflowExperiment, *, wanted: s
     said = Naming(name=wanted, given=digest(wanted), named=record.native.updated)
     kept = Naming(name=found.name, given=given, named=moment)
     if found.name == wanted:
-        return kept if given == said.given else said
+        # What was made for a dataset does not know when its source said the name.
+        return kept if given == said.given and moment else said
     is_plain = found.tags.get(marks.ORIGIN) == marks.origin_of(record, work.snapshot)
     if work.policy.experiment or not is_plain or record.native.updated < moment:
         return _left(work, record, kept)

@@ -6,7 +6,7 @@ from mlflow.entities import ExperimentTag
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
 from mlarchive.errors import ConflictError
-from mlarchive.records import Experiment, Tags
+from mlarchive.records import Address, Experiment, Tags
 from mlarchive.registries.base import Action
 from mlarchive.registries.mlflow import marks
 from mlarchive.registries.mlflow.connection import Connection
@@ -227,7 +227,9 @@ def _plan_own_labels(
 def _plan_joining(work: Work, record: Experiment, found: MlflowExperiment, origin: str) -> None:
     """Remember that the source's goes into one that was there before, whatever both are called."""
     tag = joined_tag(origin)
-    if mark_under(work, record.name, origin, found.name) == origin and tag not in found.tags:
+    own = Address(origin=work.origin, kind="experiments", name=found.experiment_id)
+    is_plain = mark_under(work, record.name, origin, found.name) == origin
+    if is_plain and tag not in found.tags and origin != marks.origin_mark(own):
         why = "the one that was there before is it from now on"
         work.step(
             "update", f"mark of {called(record)}", why, lambda: put(work, found, {tag: origin})

@@ -157,6 +157,30 @@ def test_one_that_is_gone_from_its_source_gives_its_name_to_a_new_one(lab: Lab) 
     }
 
 
+def test_one_that_came_with_a_dataset_first_gives_its_name_away_too(lab: Lab) -> None:
+    store = SqlAlchemyStore(lab.source.database, "mlflow-artifacts:/")
+    store.create_dataset(lab.name, experiment_ids=[lab.old])
+    assert lab.copy(f"evaluation-datasets/{lab.name}").status == 0
+    assert lab.copy(f"experiments/{lab.name}").status == 0
+    assert actions(lab.copy(f"experiments/{lab.name}")) == []
+    new = lab.swapped()
+    assert lab.copy(f"runs/{lab.run(new)}").status == 0
+    assert set(lab.found()) == {lab.name, f"{lab.name} (experiment {lab.old})"}
+
+
+def test_what_has_a_name_that_was_asked_for_gives_it_to_no_other(lab: Lab) -> None:
+    prefixed = ("--to-experiment", "x-{name}")
+    assert lab.copy(more=prefixed).status == 0
+    new = lab.made(f"x-{lab.name}", "new run")
+    done = lab.copy(f"runs/{lab.run(new)}")
+    assert done.status == 14
+    assert f"experiments/{lab.old}!x-{lab.name}" in done.err
+    kept = lab.there.get_experiment_by_name(f"x-{lab.name}")
+    assert kept is not None
+    assert kept.tags["run"] == "old run"
+    assert actions(lab.copy(more=prefixed)) == []
+
+
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_what_went_into_an_experiment_that_was_there_stays_there(lab: Lab, side: str) -> None:
     theirs = lab.there.create_experiment(lab.name)
