@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import Run as MlflowRun
 
 from mlarchive.records import Address
@@ -41,7 +42,10 @@ def run_id_elsewhere(work: "Work", run_id: str, experiment: str) -> str:
 
 
 def logged_model_elsewhere(work: "Work", model_id: str, experiment: str) -> str:
-    """The target's id of a logged model of the source, in whatever experiment; "" if none is there.
+    """The target's id of a logged model of the source; "" if none is there.
+
+    In whatever experiment, but for those of copies that asked for another than the source's: these
+    have copies of their own.
 
     Args:
         work: Knows both; remembers what was found.
@@ -52,7 +56,7 @@ def logged_model_elsewhere(work: "Work", model_id: str, experiment: str) -> str:
         mark = _mark(work, "logged-models", model_id)
         found = (
             str(model.model_id)
-            for experiments in _experiments(work, experiment)
+            for experiments in _experiments(work, experiment, asked_for=False)
             for model in own_first(
                 work.connection.pages(
                     work.connection.tracking.search_logged_models,
@@ -72,8 +76,25 @@ def _mark(work: "Work", kind: str, name: str) -> str:
     return marks.origin_mark(address)
 
 
-def _experiments(work: "Work", experiment: str) -> list[list[str]]:
+def _experiments(work: "Work", experiment: str, *, asked_for: bool = True) -> list[list[str]]:
+    """The ids of the experiments in which something may be, some at a time.
+
+    Args:
+        work: Knows the target.
+        experiment: The only one that counts where another than the source's is asked for.
+        asked_for: Whether those count, too, that were asked for by other copies.
+    """
     if work.policy.experiment:
         return [[experiment]] if experiment else []
-    every = [one.experiment_id for one in all_experiments(work.connection)]
+    every = [
+        one.experiment_id
+        for one in all_experiments(work.connection)
+        if asked_for or not _was_asked_for(one)
+    ]
     return [every[i : i + _ASKED_AT_ONCE] for i in range(0, len(every), _ASKED_AT_ONCE)]
+
+
+def _was_asked_for(experiment: MlflowExperiment) -> bool:
+    """Whether a copy into another experiment than the source's made it (clause 3.1)."""
+    _, kind, known = experiment.tags.get(marks.ORIGIN, "").partition("#experiments/")
+    return bool(kind) and "!" in known
